@@ -1,0 +1,166 @@
+"""The manifest: a cache of what each record says of itself, so that sorting need not open them all.
+
+It is never the truth. Which images exist is asked of the store each time; an entry counts only as
+long as the metadata file that it was read from has not changed; a lost or damaged manifest costs
+time and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_text, unseal
+from kymflow_zarr._records.artifacts import JSON, JSON_GZ, METADATA, PROVENANCE, artifact_key
+from kymflow_zarr._storage.blobs import BlobStore
+from kymflow_zarr._storage.json_text import JsonValue
+from kymflow_zarr.errors import ArtifactNotFoundError, CorruptDataError, MetadataNotFoundError
+from kymflow_zarr.record import ZarrImageRecord
+from kymflow_zarr._catalog.sources import SourceRow, source_from_provenance
+
+__all__ = ["Manifest", "ManifestEntry", "build_manifest", "load_cache", "save_cache"]
+
+logger = logging.getLogger(__name__)
+
+_KEY = "index/manifest.json"
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestEntry:
+    """What is known of one image without opening it.
+
+    Attributes:
+        image_id: The image's id.
+        created_utc: When its record was created, ISO 8601 in UTC.
+        acquired_local_epoch_ns: When it was recorded, by the clock on the wall there, as ns since
+            1970; None if unknown.
+        shape: The pixels' shape.
+        dtype: The pixels' type.
+        axes: A name for each dimension.
+        source: The file that it was made of; None if there is none.
+        metadata_stamp: Size and time of the metadata file when this was read.
+    """
+
+    image_id: str
+    created_utc: str
+    acquired_local_epoch_ns: int | None
+    shape: tuple[int, ...]
+    dtype: str
+    axes: tuple[str, ...]
+    source: SourceRow | None
+    metadata_stamp: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """One entry per image that exists, by image id, sorted.
+
+    Attributes:
+        entries: The entries.
+        reread: How many of them had to be read from their records.
+    """
+
+    entries: Mapping[str, ManifestEntry]
+    reread: int
+
+
+def build_manifest(
+    blobs: BlobStore, image_ids: Iterable[str], cached: Mapping[str, ManifestEntry]
+) -> Manifest:
+    """A manifest of these images; only what the cache does not know, or no longer, is read.
+
+    Raises:
+        CorruptDataError: A record that had to be read is damaged.
+    """
+    entries: dict[str, ManifestEntry] = {}
+    reread = 0
+    for image_id in image_ids:
+        stamp = _metadata_stamp(blobs, image_id)
+        entry = cached.get(image_id)
+        if entry is None or entry.metadata_stamp != stamp or _is_vague(stamp):
+            entry = _read_entry(blobs, image_id, stamp)
+            reread += 1
+        entries[image_id] = entry
+    return Manifest(entries=entries, reread=reread)
+
+
+def load_cache(blobs: BlobStore) -> dict[str, ManifestEntry]:
+    """The stored entries; none where the manifest is missing, damaged or of another version."""
+    data = blobs.get(_KEY)
+    if data is None:
+        return {}
+    try:
+        said: Any = unseal(data, key=_KEY)
+        if said["version"] != _VERSION:
+            return {}
+        entries = [_entry_from_json(item) for item in said["entries"]]
+    except (CorruptDataError, KeyError, TypeError) as error:
+        logger.warning("the manifest is damaged and will be made anew: %s", error)
+        return {}
+    return {entry.image_id: entry for entry in entries}
+
+
+def save_cache(blobs: BlobStore, manifest: Manifest) -> None:
+    """Store the manifest, replacing the old one in one step."""
+    entries = [asdict(entry) for entry in manifest.entries.values()]
+    document = {"version": _VERSION, "seal": BLANK_SEAL, "entries": entries}
+    # Not indented: it is a cache, and at 100,000 images indenting costs seconds.
+    blobs.put(_KEY, sealed_text(json.dumps(document, ensure_ascii=False).encode("utf-8")))
+
+
+def _read_entry(blobs: BlobStore, image_id: str, stamp: tuple[int, int]) -> ManifestEntry:
+    record = ZarrImageRecord.open(blobs, image_id, writable=False)
+    try:
+        provenance = record.load_json(PROVENANCE)
+    except ArtifactNotFoundError:
+        provenance = None
+    return ManifestEntry(
+        image_id=image_id,
+        created_utc=record.created_utc,
+        acquired_local_epoch_ns=_acquired(record),
+        shape=record.shape,
+        dtype=record.dtype.name,
+        axes=record.get_axes(),
+        source=source_from_provenance(image_id, provenance),
+        metadata_stamp=stamp,
+    )
+
+
+def _acquired(record: ZarrImageRecord) -> int | None:
+    try:
+        header: JsonValue = record.load_metadata_payload().get("header")
+    except MetadataNotFoundError:
+        return None
+    value = header.get("acquired_local_epoch_ns") if isinstance(header, dict) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _metadata_stamp(blobs: BlobStore, image_id: str) -> tuple[int, int]:
+    for suffix in (JSON, JSON_GZ):
+        found = blobs.stat(artifact_key(image_id, METADATA, suffix))
+        if found is not None:
+            return found.size, found.mtime_ns
+    return 0, -1
+
+
+def _is_vague(stamp: tuple[int, int]) -> bool:
+    """Whether the store keeps no times, so that an edit could go unseen."""
+    return stamp[1] == 0
+
+
+def _entry_from_json(said: Any) -> ManifestEntry:
+    source = said["source"]
+    return ManifestEntry(
+        image_id=said["image_id"],
+        created_utc=said["created_utc"],
+        acquired_local_epoch_ns=said["acquired_local_epoch_ns"],
+        shape=tuple(said["shape"]),
+        dtype=said["dtype"],
+        axes=tuple(said["axes"]),
+        source=None if source is None else SourceRow(**source),
+        metadata_stamp=(said["metadata_stamp"][0], said["metadata_stamp"][1]),
+    )

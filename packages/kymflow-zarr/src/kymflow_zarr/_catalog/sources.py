@@ -1,0 +1,266 @@
+"""The sources index: which file each image was taken in from, and what a refresh would do.
+
+The table ``sources`` is derived: each record's provenance holds the same facts, so rows that were
+lost (deleted by hand, restored from an old copy, cut off by a crash) come back from there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from kymflow_zarr._storage.json_text import JsonValue
+from kymflow_zarr.errors import SchemaValidationError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = [
+    "RefreshMode",
+    "RefreshPlan",
+    "SOURCES",
+    "SourceFile",
+    "SourceRow",
+    "plan_refresh",
+    "reconcile",
+    "rows_from_table",
+    "rows_to_table",
+    "source_from_provenance",
+    "source_to_json",
+    "sources_schema",
+]
+
+SOURCES = "sources"
+"""The name of the table."""
+
+RefreshMode: TypeAlias = Literal["skip", "reingest_if_changed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """An image file found on disk.
+
+    Attributes:
+        files: The file of the first channel, then those of its further channels.
+        mtime_ns: The latest time of change of these files, ns since 1970.
+        size_bytes: Their size together.
+    """
+
+    files: tuple[Path, ...]
+    mtime_ns: int
+    size_bytes: int
+
+    @property
+    def primary(self) -> Path:
+        """The file of the first channel: its path identifies the image."""
+        return self.files[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRow:
+    """One row of the sources index, named as its columns are.
+
+    Attributes:
+        source_primary_path: Normalised absolute path of the (first channel's) file.
+        image_id: The image that was made of it.
+        source_mtime_ns: The file's time of change when it was taken in, ns since 1970.
+        source_size_bytes: Its size then.
+        ingested_epoch_ns: When it was taken in, ns since 1970.
+    """
+
+    source_primary_path: str
+    image_id: str
+    source_mtime_ns: int
+    source_size_bytes: int
+    ingested_epoch_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshPlan:
+    """What a refresh finds, and so would do.
+
+    Attributes:
+        new: Files that no image was made of yet.
+        changed: Files whose size or time differs from when their image was taken in, each with
+            that image's id.
+        unchanged: Files that are in the dataset as they are.
+        gone: Paths in the index, below the folder looked at, that are no longer on disk.
+    """
+
+    new: tuple[SourceFile, ...]
+    changed: tuple[tuple[SourceFile, str], ...]
+    unchanged: tuple[SourceFile, ...]
+    gone: tuple[str, ...]
+
+    def to_ingest(self, mode: RefreshMode) -> tuple[tuple[SourceFile, str | None], ...]:
+        """The files to take in, each with the id of the image that it supersedes."""
+        fresh: tuple[tuple[SourceFile, str | None], ...] = tuple((file, None) for file in self.new)
+        return fresh if mode == "skip" else (*fresh, *self.changed)
+
+
+def plan_refresh(
+    found: Sequence[SourceFile], known: Iterable[SourceRow], *, folder: Path
+) -> RefreshPlan:
+    """Compare the files of a folder with the sources index.
+
+    Args:
+        found: The image files in the folder.
+        known: The index.
+        folder: The folder that was looked at, as in the files' paths.
+    """
+    latest: dict[str, SourceRow] = {}
+    for row in sorted(known, key=lambda item: item.ingested_epoch_ns):
+        latest[_same(row.source_primary_path)] = row
+    new: list[SourceFile] = []
+    changed: list[tuple[SourceFile, str]] = []
+    unchanged: list[SourceFile] = []
+    for file in found:
+        row = latest.pop(_same(str(file.primary)), None)
+        if row is None:
+            new.append(file)
+        elif (file.mtime_ns, file.size_bytes) != (row.source_mtime_ns, row.source_size_bytes):
+            changed.append((file, row.image_id))
+        else:
+            unchanged.append(file)
+    below = _same(str(folder)).rstrip(os.sep) + os.sep
+    gone = sorted(
+        row.source_primary_path
+        for key, row in latest.items()
+        if key.startswith(below) and not Path(row.source_primary_path).exists()
+    )
+    return RefreshPlan(
+        new=tuple(new), changed=tuple(changed), unchanged=tuple(unchanged), gone=tuple(gone)
+    )
+
+
+def reconcile(
+    rows: Iterable[SourceRow],
+    image_ids: Iterable[str],
+    *,
+    read_sources: Callable[[Sequence[str]], Iterable[SourceRow]],
+) -> list[SourceRow]:
+    """Bring the index in line with the images that exist.
+
+    Args:
+        rows: The index as stored.
+        image_ids: The images that exist.
+        read_sources: Finds the rows of images in their records; images that came from no file
+            have none.
+
+    Returns:
+        The rows of images that exist; those that were missing are read from their records.
+    """
+    existing = set(image_ids)
+    kept = [row for row in rows if row.image_id in existing]
+    missing = existing.difference(row.image_id for row in kept)
+    return [*kept, *read_sources(sorted(missing))] if missing else kept
+
+
+def sources_schema() -> pa.Schema:
+    """The table's schema."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            pa.field("source_primary_path", pa.string(), nullable=False),
+            pa.field("image_id", pa.string(), nullable=False),
+            pa.field("source_mtime_ns", pa.int64(), nullable=False),
+            pa.field("source_size_bytes", pa.int64(), nullable=False),
+            pa.field("ingested_epoch_ns", pa.int64(), nullable=False),
+        ]
+    )
+
+
+def rows_to_table(rows: Iterable[SourceRow]) -> pa.Table:
+    """The index as a table, sorted by image."""
+    import pyarrow as pa
+
+    ordered = sorted(rows, key=lambda row: row.image_id)
+    schema = sources_schema()
+    columns: dict[str, list[Any]] = {
+        "source_primary_path": [row.source_primary_path for row in ordered],
+        "image_id": [row.image_id for row in ordered],
+        "source_mtime_ns": [row.source_mtime_ns for row in ordered],
+        "source_size_bytes": [row.source_size_bytes for row in ordered],
+        "ingested_epoch_ns": [row.ingested_epoch_ns for row in ordered],
+    }
+    return pa.table(columns, schema=schema)
+
+
+def rows_from_table(table: pa.Table) -> list[SourceRow]:
+    """The rows of a sources table.
+
+    Raises:
+        SchemaValidationError: Columns are missing, of another type, or hold nulls.
+    """
+    schema = sources_schema()
+    missing = [name for name in schema.names if name not in table.schema.names]
+    if missing:
+        raise SchemaValidationError(
+            f"the sources index lacks {', '.join(missing)}; "
+            f"its columns are {', '.join(schema.names)}"
+        )
+    columns: list[list[Any]] = []
+    for field in schema:
+        column = table[field.name]
+        if column.null_count:
+            raise SchemaValidationError(
+                f"column {field.name!r} of the sources index holds nulls; fill them"
+            )
+        if len(column) and column.type != field.type:
+            raise SchemaValidationError(
+                f"column {field.name!r} of the sources index holds {column.type}; "
+                f"convert it to {field.type}"
+            )
+        columns.append(column.to_pylist())
+    return [
+        SourceRow(
+            source_primary_path=path,
+            image_id=image_id,
+            source_mtime_ns=mtime_ns,
+            source_size_bytes=size,
+            ingested_epoch_ns=ingested,
+        )
+        for path, image_id, mtime_ns, size, ingested in zip(*columns, strict=True)
+    ]
+
+
+def source_to_json(
+    file: SourceFile, *, ingested_epoch_ns: int, supersedes: str | None
+) -> dict[str, JsonValue]:
+    """The ``source`` entry of a record's provenance."""
+    return {
+        "primary_path": str(file.primary),
+        "files": [str(path) for path in file.files],
+        "mtime_ns": file.mtime_ns,
+        "size_bytes": file.size_bytes,
+        "ingested_epoch_ns": ingested_epoch_ns,
+        "supersedes": supersedes,
+    }
+
+
+def source_from_provenance(image_id: str, provenance: JsonValue) -> SourceRow | None:
+    """The sources row that a record's provenance stands for; None if it names no file."""
+    source = provenance.get("source") if isinstance(provenance, dict) else None
+    if not isinstance(source, dict):
+        return None
+    path = source.get("primary_path")
+    numbers = [source.get(name) for name in ("mtime_ns", "size_bytes", "ingested_epoch_ns")]
+    mtime_ns, size, ingested = (number if isinstance(number, int) else None for number in numbers)
+    if not isinstance(path, str) or mtime_ns is None or size is None or ingested is None:
+        return None
+    return SourceRow(
+        source_primary_path=path,
+        image_id=image_id,
+        source_mtime_ns=mtime_ns,
+        source_size_bytes=size,
+        ingested_epoch_ns=ingested,
+    )
+
+
+def _same(path: str) -> str:
+    """Equal for two spellings of one path where the system does not tell upper from lower case."""
+    return os.path.normcase(path)

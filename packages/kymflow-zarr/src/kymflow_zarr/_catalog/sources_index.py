@@ -1,0 +1,63 @@
+"""The stored sources index of one dataset, brought in line with its records whenever it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from kymflow_zarr._catalog.listing import list_image_ids
+from kymflow_zarr._catalog.manifest import build_manifest, load_cache
+from kymflow_zarr._catalog.sources import (
+    SOURCES,
+    SourceRow,
+    reconcile,
+    rows_from_table,
+    rows_to_table,
+)
+from kymflow_zarr._storage.blobs import BlobStore
+from kymflow_zarr._tables.tables import Tables
+from kymflow_zarr.errors import TableNotFoundError
+
+__all__ = ["SourcesIndex"]
+
+
+class SourcesIndex:
+    """Reads and writes ``tables/sources.parquet``. Who writes holds the tables' lock."""
+
+    def __init__(self, blobs: BlobStore, tables: Tables) -> None:
+        self._blobs = blobs
+        self._tables = tables
+
+    def stored(self) -> list[SourceRow]:
+        """The rows as they lie on disk; none where there is no table."""
+        try:
+            return rows_from_table(self._tables.load(SOURCES))
+        except TableNotFoundError:
+            return []
+
+    def current(self, *, extra: Iterable[SourceRow] = ()) -> list[SourceRow]:
+        """The rows of exactly the images that exist and came from a file.
+
+        Args:
+            extra: Rows that are known but not stored yet; they spare reading those records.
+        """
+        return reconcile(
+            [*self.stored(), *extra],
+            list_image_ids(self._blobs),
+            read_sources=self._read_sources,
+        )
+
+    def save(self, rows: Iterable[SourceRow]) -> None:
+        """Replace the stored rows."""
+        self._tables.save(SOURCES, rows_to_table(rows))
+
+    def forget(self, image_id: str) -> None:
+        """Drop the row of an image, if there is one."""
+        rows = self.stored()
+        kept = [row for row in rows if row.image_id != image_id]
+        if len(kept) < len(rows):
+            self.save(kept)
+
+    def _read_sources(self, image_ids: Sequence[str]) -> list[SourceRow]:
+        # Through the manifest: it knows the images that came from no file, too.
+        entries = build_manifest(self._blobs, image_ids, load_cache(self._blobs)).entries
+        return [entry.source for entry in entries.values() if entry.source is not None]

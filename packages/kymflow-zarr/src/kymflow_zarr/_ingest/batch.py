@@ -1,0 +1,131 @@
+"""Many files: read and compressed in threads, published in batches, each one told of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from kymflow_zarr._catalog.listing import IMAGES
+from kymflow_zarr._catalog.sources import SourceFile, SourceRow
+from kymflow_zarr._ingest.image import stage_image_file
+from kymflow_zarr._storage.blobs import BlobStore, Staging
+from kymflow_zarr.errors import UnreadableImageError
+
+__all__ = ["IngestJob", "IngestOutcome", "ingest_jobs"]
+
+_BATCH_IMAGES = 64
+_BATCH_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestJob:
+    """One file to take in.
+
+    Attributes:
+        image_id: The new image's id.
+        file: The file.
+        supersedes: The image that was made of an earlier state of this file.
+        sidecars: Whether the results beside the file come along.
+    """
+
+    image_id: str
+    file: SourceFile
+    supersedes: str | None
+    sidecars: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestOutcome:
+    """What became of one file.
+
+    Attributes:
+        path: The file.
+        image_id: The new image; empty if it failed.
+        error: Why it failed; None if it did not.
+        source: The image's row in the sources index; None if it failed.
+    """
+
+    path: Path
+    image_id: str
+    error: UnreadableImageError | None = None
+    source: SourceRow | None = None
+
+
+def ingest_jobs(
+    blobs: BlobStore, jobs: Sequence[IngestJob], *, workers: int, one_by_one: bool
+) -> Iterator[IngestOutcome]:
+    """Take files in.
+
+    Args:
+        blobs: The dataset's key space.
+        jobs: The files.
+        workers: How many are read and compressed at a time.
+        one_by_one: Publish each on its own instead of in batches.
+
+    Yields:
+        An outcome per file, in order, once its image is published.
+
+    Raises:
+        OSError: The dataset cannot be written to. Images told of before are in it.
+    """
+    listings = {folder: frozenset(os.listdir(folder)) for folder in _folders(jobs)}
+    with ExitStack() as stack:
+        executor = stack.enter_context(ThreadPoolExecutor(workers)) if workers > 1 else None
+        for batch in _batches(jobs, one_by_one=one_by_one):
+            with blobs.staging(IMAGES) as staging:
+                outcomes = list(_stage(executor, partial(_stage_one, staging, listings), batch))
+                staging.publish([done.image_id for done in outcomes if done.error is None])
+            yield from outcomes
+
+
+def _stage(
+    executor: Executor | None,
+    stage: partial[IngestOutcome],
+    batch: Sequence[IngestJob],
+) -> Iterable[IngestOutcome]:
+    return map(stage, batch) if executor is None else executor.map(stage, batch)
+
+
+def _stage_one(
+    staging: Staging, listings: Mapping[Path, frozenset[str]], job: IngestJob
+) -> IngestOutcome:
+    path = job.file.primary
+    try:
+        source = stage_image_file(
+            staging,
+            job.image_id,
+            job.file,
+            supersedes=job.supersedes,
+            beside=listings[path.parent] if job.sidecars else frozenset(),
+        )
+    except UnreadableImageError as error:
+        staging.discard(job.image_id)
+        return IngestOutcome(path=path, image_id="", error=error)
+    return IngestOutcome(path=path, image_id=job.image_id, source=source)
+
+
+def _batches(jobs: Iterable[IngestJob], *, one_by_one: bool) -> Iterator[list[IngestJob]]:
+    """Jobs in batches of bounded number and size."""
+    if one_by_one:
+        yield from ([job] for job in jobs)
+        return
+    rest = iter(jobs)
+    while batch := list(islice(rest, 1)):
+        size = batch[0].file.size_bytes
+        while len(batch) < _BATCH_IMAGES and size < _BATCH_BYTES:
+            job = next(rest, None)
+            if job is None:
+                break
+            batch.append(job)
+            size += job.file.size_bytes
+        yield batch
+
+
+def _folders(jobs: Iterable[IngestJob]) -> set[Path]:
+    return {job.file.primary.parent for job in jobs}

@@ -1,0 +1,112 @@
+"""Which image files a folder holds: one listing per folder, nothing opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from kymflow_zarr._catalog.sources import SourceFile
+from kymflow_zarr._readers import group_channels, stat_regular_file
+from kymflow_zarr.errors import UnreadableImageError
+
+__all__ = ["FolderScan", "scan_file", "scan_folder"]
+
+_RECURSIVE = "**/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderScan:
+    """What a folder holds.
+
+    Attributes:
+        folder: The folder, absolute, links resolved.
+        files: Its image files, sorted by path.
+        refused: What matches but is no regular file, with the reason.
+    """
+
+    folder: Path
+    files: tuple[SourceFile, ...]
+    refused: Mapping[Path, UnreadableImageError]
+
+
+def scan_folder(folder: Path, pattern: str | Sequence[str]) -> FolderScan:
+    """List the image files in a folder.
+
+    Upper and lower case in endings do not matter. Hidden files, and folders that are links, are
+    left out. Files of further channels (``_c2``, ``_ch2``, …) belong to the file of the first one.
+
+    Args:
+        folder: The folder.
+        pattern: Shell patterns such as ``"*.tif"``; one that starts with ``**/`` also looks into
+            subfolders.
+
+    Raises:
+        NotADirectoryError: There is no such folder.
+    """
+    patterns = [pattern] if isinstance(pattern, str) else list(pattern)
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{str(folder)!r} is no folder; check the path")
+    top = folder.resolve()
+    deep = [part.removeprefix(_RECURSIVE) for part in patterns if part.startswith(_RECURSIVE)]
+    flat = [part for part in patterns if not part.startswith(_RECURSIVE)]
+    files: list[SourceFile] = []
+    refused: dict[Path, UnreadableImageError] = {}
+    for inner, names in _walk(top, recursive=bool(deep)):
+        wanted = [*flat, *deep] if inner == top else deep
+        matching = [name for name in names if _matches(name, wanted)]
+        for channels in group_channels(matching):
+            paths = tuple(inner / name for name in channels)
+            try:
+                files.append(_source_file(paths))
+            except UnreadableImageError as error:
+                refused[error.path] = error
+    return FolderScan(
+        folder=top, files=tuple(sorted(files, key=lambda file: file.primary)), refused=refused
+    )
+
+
+def scan_file(path: Path) -> SourceFile:
+    """One image file and the files of its further channels.
+
+    Raises:
+        UnreadableImageError: It is not there, or no regular file.
+    """
+    folder = path.parent.resolve()
+    siblings = [folder / path.name]
+    if folder.is_dir():
+        for channels in group_channels([entry.name for entry in os.scandir(folder)]):
+            if channels[0] == path.name:
+                siblings = [folder / name for name in channels]
+    return _source_file(tuple(siblings))
+
+
+def _source_file(paths: tuple[Path, ...]) -> SourceFile:
+    facts = [stat_regular_file(path) for path in paths]
+    return SourceFile(
+        files=paths,
+        mtime_ns=max(fact.mtime_ns for fact in facts),
+        size_bytes=sum(fact.size_bytes for fact in facts),
+    )
+
+
+def _walk(top: Path, *, recursive: bool) -> Iterator[tuple[Path, list[str]]]:
+    waiting = [top]
+    while waiting:
+        folder = waiting.pop()
+        names: list[str] = []
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if not entry.is_dir(follow_symlinks=False):
+                    names.append(entry.name)
+                elif recursive:
+                    waiting.append(folder / entry.name)
+        yield folder, sorted(names)
+
+
+def _matches(name: str, patterns: list[str]) -> bool:
+    return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)

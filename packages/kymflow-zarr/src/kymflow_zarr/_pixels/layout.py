@@ -1,0 +1,197 @@
+"""What an array's document says: chunk shape, keys and the Zarr v3 text, without any I/O."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from kymflow_zarr._storage.json_text import JsonValue
+from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
+from kymflow_zarr._pixels.codec import codec_documents
+from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_bytes, unseal
+
+__all__ = [
+    "DEFAULT_CHUNK_BYTES",
+    "MAX_CHUNK_BYTES",
+    "MAX_NDIM",
+    "ArrayDocument",
+    "check_dtype",
+    "choose_chunks",
+]
+
+DEFAULT_CHUNK_BYTES = 8 * 2**20
+MAX_CHUNK_BYTES = 512 * 2**20
+MAX_NDIM = 8
+_DTYPES = frozenset(
+    "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64".split()
+)
+_OWN = "kymflow_zarr"
+
+
+def check_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The little-endian form of a data type that can be stored.
+
+    Raises:
+        SchemaValidationError: Anything but booleans, integers and real floats; objects above all.
+    """
+    if dtype.name not in _DTYPES:
+        raise SchemaValidationError(
+            f"cannot store pixels of type {dtype.name!r}; "
+            f"convert them to one of {', '.join(sorted(_DTYPES))}"
+        )
+    return dtype.newbyteorder("<")
+
+
+def choose_chunks(
+    shape: tuple[int, ...], itemsize: int, *, target_bytes: int = DEFAULT_CHUNK_BYTES
+) -> tuple[int, ...]:
+    """A chunk shape: one chunk up to `target_bytes`, beyond that slabs along the first axes.
+
+    Lines and planes stay whole, and the slabs are of nearly equal height.
+
+    Args:
+        shape: The array's shape.
+        itemsize: Bytes per element.
+        target_bytes: The size that a chunk should not exceed, uncompressed.
+    """
+    chunks = list(shape)
+    for axis, length in enumerate(shape):
+        row_bytes = itemsize * math.prod(shape[axis + 1 :])
+        if row_bytes > target_bytes:
+            chunks[axis] = 1
+            continue
+        parts = math.ceil(length / max(1, target_bytes // row_bytes))
+        chunks[axis] = math.ceil(length / parts)
+        break
+    return tuple(chunks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrayDocument:
+    """All that is known of a stored array, as its ``zarr.json`` says it.
+
+    Attributes:
+        shape: The array's shape.
+        dtype: Its data type, little-endian.
+        chunks: The shape of one chunk.
+        axes: A name for each axis.
+        digest: ``"sha256:<hex>"`` over the elements in C order, little-endian.
+        checksums: Grid position of a chunk, as in its key (``"0/0"``) → its CRC-32C.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    chunks: tuple[int, ...]
+    axes: tuple[str, ...]
+    digest: str
+    checksums: Mapping[str, int]
+
+    def to_bytes(self) -> bytes:
+        """The sealed Zarr v3 document."""
+        fill: JsonValue = 0
+        if self.dtype.kind == "f":
+            fill = 0.0
+        elif self.dtype.kind == "b":
+            fill = False
+        codecs: list[JsonValue] = [*codec_documents(self.dtype)]
+        return sealed_bytes(
+            {
+                "zarr_format": 3,
+                "node_type": "array",
+                "shape": list(self.shape),
+                "data_type": self.dtype.name,
+                "chunk_grid": {
+                    "name": "regular",
+                    "configuration": {"chunk_shape": list(self.chunks)},
+                },
+                "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+                "fill_value": fill,
+                "codecs": codecs,
+                "dimension_names": list(self.axes),
+                "storage_transformers": [],
+                "attributes": {
+                    _OWN: {
+                        "digest": self.digest,
+                        "chunk_crc32c": dict(self.checksums),
+                        "seal": BLANK_SEAL,
+                    }
+                },
+            }
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, key: str) -> ArrayDocument:
+        """Read a sealed document.
+
+        Args:
+            data: The bytes of a ``zarr.json``.
+            key: Where they were read, for messages.
+
+        Raises:
+            CorruptDataError: The seal does not hold, or what it holds is not such a document.
+        """
+        try:
+            return cls._from_json(unseal(data, key=key))
+        except (KeyError, TypeError, SchemaValidationError) as error:
+            raise CorruptDataError(
+                key, f"it is no array document of this format ({error})"
+            ) from error
+
+    @classmethod
+    def _from_json(cls, said: Any) -> ArrayDocument:
+        own = said["attributes"][_OWN]
+        document = cls(
+            shape=tuple(said["shape"]),
+            dtype=check_dtype(np.dtype(said["data_type"])),
+            chunks=tuple(said["chunk_grid"]["configuration"]["chunk_shape"]),
+            axes=tuple(said["dimension_names"]),
+            digest=own["digest"],
+            checksums=own["chunk_crc32c"],
+        )
+        if said["codecs"] != codec_documents(document.dtype):
+            raise SchemaValidationError("its codecs are not the ones that this format names")
+        check_geometry(document.shape, document.chunks, document.dtype)
+        if set(document.checksums) != set(document.grid_keys()):
+            raise SchemaValidationError("its checksums do not name each chunk once")
+        return document
+
+    def grid_keys(self) -> Iterator[str]:
+        """Every chunk's grid position in C order, as in its key: ``"0/0"``, ``"1/0"``, …"""
+        counts = (math.ceil(n / c) for n, c in zip(self.shape, self.chunks, strict=True))
+        for position in product(*(range(count) for count in counts)):
+            yield "/".join(map(str, position))
+
+    def region(self, grid_key: str) -> tuple[slice, ...]:
+        """The part of the array that a chunk covers."""
+        position = (int(index) for index in grid_key.split("/"))
+        return tuple(
+            slice(index * chunk, min((index + 1) * chunk, length))
+            for index, chunk, length in zip(position, self.chunks, self.shape, strict=True)
+        )
+
+
+def check_geometry(shape: tuple[int, ...], chunks: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Refuse shapes that cannot be honest, before any memory is asked for.
+
+    Raises:
+        SchemaValidationError: Too many axes, an empty axis, or a chunk out of bounds.
+    """
+    if not 1 <= len(shape) <= MAX_NDIM or len(chunks) != len(shape):
+        raise SchemaValidationError(
+            f"an array has 1 to {MAX_NDIM} axes and as many chunk lengths, not {shape!r} in "
+            f"chunks of {chunks!r}; reshape it"
+        )
+    if not all(isinstance(length, int) and length > 0 for length in (*shape, *chunks)):
+        raise SchemaValidationError(
+            f"every axis and chunk must be at least 1 long, not {shape!r} in chunks of {chunks!r}; "
+            "an empty image cannot be stored"
+        )
+    if math.prod(chunks) * dtype.itemsize > MAX_CHUNK_BYTES:
+        raise SchemaValidationError(
+            f"chunks of {chunks!r} are larger than {MAX_CHUNK_BYTES} bytes; choose smaller ones"
+        )

@@ -1,0 +1,74 @@
+"""OME-Zarr 0.5 attributes, where an image fits that standard.
+
+The standard wants axes out of t, c, z, y, x in this order, ending in y and x. A kymograph's
+``("t", "x")`` is not among them, so its lines are told as ``y``: viewers show it as the picture
+that people know, and the true meaning stands in the record's own ``axes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kymflow_zarr._storage.json_text import JsonValue
+
+__all__ = ["ome_attributes", "ome_axes"]
+
+_ORDER = "tczyx"
+_TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
+_UNITS = {"s": "second", "ms": "millisecond", "um": "micrometer", "nm": "nanometer"}
+_KINDS = {"time": {"second", "millisecond"}, "space": {"micrometer", "nanometer"}}
+
+
+def ome_axes(axes: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The names that an image's axes have in OME-Zarr, or None where they do not fit."""
+    named = axes
+    if axes[-2:] == ("t", "x"):
+        named = (*axes[:-2], "y", "x")
+    positions = [_ORDER.find(axis) for axis in named]
+    fits = (
+        named[-2:] == ("y", "x")
+        and all(len(axis) == 1 and at >= 0 for axis, at in zip(named, positions, strict=True))
+        and positions == sorted(set(positions))
+    )
+    return named if fits else None
+
+
+def ome_attributes(
+    axes: tuple[str, ...], *, scale: Mapping[str, float], unit: Mapping[str, str]
+) -> dict[str, JsonValue] | None:
+    """The ``ome`` attribute of an image group whose pixels lie in ``data``.
+
+    Args:
+        axes: The image's own axes.
+        scale: Axis → size of one step; 1.0 is written for an axis that has none, as the standard
+            demands a number (the record's header says that it is unknown).
+        unit: Axis → unit of that step.
+
+    Returns:
+        None where the axes do not fit.
+    """
+    named = ome_axes(axes)
+    if named is None:
+        return None
+    described: list[JsonValue] = []
+    for own, name in zip(axes, named, strict=True):
+        axis: dict[str, JsonValue] = {"name": name, "type": _TYPES[name]}
+        unit_name = _UNITS.get(unit.get(own, ""))
+        if unit_name in _KINDS.get(_TYPES[name], ()):
+            axis["unit"] = unit_name
+        described.append(axis)
+    steps: list[JsonValue] = [scale.get(axis, 1.0) for axis in axes]
+    return {
+        "version": "0.5",
+        "multiscales": [
+            {
+                "axes": described,
+                "datasets": [
+                    {
+                        "path": "data",
+                        "coordinateTransformations": [{"type": "scale", "scale": steps}],
+                    }
+                ],
+            }
+        ],
+    }

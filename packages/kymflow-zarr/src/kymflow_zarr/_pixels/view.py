@@ -1,0 +1,148 @@
+"""A read-only Zarr store over a dataset's array, for `open_array`: lazy reading, still checked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from typing import TYPE_CHECKING
+
+from zarr.abc.store import (
+    ByteRequest,
+    OffsetByteRequest,
+    RangeByteRequest,
+    Store,
+    SuffixByteRequest,
+)
+
+from kymflow_zarr._storage.blobs import BlobStore
+from kymflow_zarr.errors import CorruptDataError
+from kymflow_zarr._pixels.codec import chunk_checksum
+from kymflow_zarr._pixels.layout import ArrayDocument
+
+if TYPE_CHECKING:
+    from zarr.abc.buffer import Buffer, BufferPrototype
+
+__all__ = ["CheckedArrayStore"]
+
+
+class CheckedArrayStore(Store):
+    """One array's folder as a read-only Zarr store.
+
+    zarr-python reads a missing chunk as zeros and cannot know of a swapped one; this store compares
+    each chunk with the array's document before handing it out.
+
+    Args:
+        blobs: The dataset's key space.
+        folder: The array's folder in it.
+        document: The array's document; None for arrays of format 1, which carry no checksums.
+    """
+
+    def __init__(self, blobs: BlobStore, folder: str, document: ArrayDocument | None) -> None:
+        super().__init__(read_only=True)
+        self._blobs = blobs
+        self._folder = folder
+        self._document = document
+
+    def __str__(self) -> str:
+        return f"{self._blobs.location}/{self._folder}"
+
+    def __repr__(self) -> str:
+        return f"CheckedArrayStore({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, CheckedArrayStore)
+            and other._blobs is self._blobs
+            and other._folder == self._folder
+        )
+
+    @property
+    def supports_writes(self) -> bool:
+        """False: pixels are write-once."""
+        return False
+
+    @property
+    def supports_deletes(self) -> bool:
+        """False: pixels are write-once."""
+        return False
+
+    @property
+    def supports_listing(self) -> bool:
+        """True."""
+        return True
+
+    async def get(
+        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        """The bytes under a key of the array, a chunk only after a check."""
+        data = self._blobs.get(f"{self._folder}/{key}")
+        self._check(key, data)
+        if data is None:
+            return None
+        return prototype.buffer.from_bytes(_cut(data, byte_range))
+
+    async def get_partial_values(
+        self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
+    ) -> list[Buffer | None]:
+        """Several keys or parts of them."""
+        return [await self.get(key, prototype, part) for key, part in key_ranges]
+
+    async def exists(self, key: str) -> bool:
+        """Whether the key is there."""
+        return self._blobs.stat(f"{self._folder}/{key}") is not None
+
+    async def set(self, key: str, value: Buffer) -> None:
+        """Refuses: pixels are write-once."""
+        self._check_writable()
+
+    async def delete(self, key: str) -> None:
+        """Refuses: pixels are write-once."""
+        self._check_writable()
+
+    async def list(self) -> AsyncIterator[str]:
+        """Every key of the array."""
+        async for key in self.list_prefix(""):
+            yield key
+
+    async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
+        """Every key of the array that starts with `prefix`."""
+        for key in self._walk(""):
+            if key.startswith(prefix):
+                yield key
+
+    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
+        """The names directly under `prefix`."""
+        listing = self._blobs.list_folder(f"{self._folder}/{prefix}".rstrip("/"))
+        for name in (*listing.files, *listing.folders):
+            yield name
+
+    def _walk(self, inside: str) -> Iterable[str]:
+        listing = self._blobs.list_folder(f"{self._folder}/{inside}".rstrip("/"))
+        for name in listing.files:
+            yield inside + name
+        for name in listing.folders:
+            yield from self._walk(f"{inside}{name}/")
+
+    def _check(self, key: str, data: bytes | None) -> None:
+        if self._document is None or not key.startswith("c/"):
+            return
+        expected = self._document.checksums.get(key.removeprefix("c/"))
+        if expected is None:
+            return
+        if data is None:
+            raise CorruptDataError(f"{self._folder}/{key}", "the chunk is missing")
+        if chunk_checksum(data) != expected:
+            raise CorruptDataError(
+                f"{self._folder}/{key}", "the chunk is not the one that its document names"
+            )
+
+
+def _cut(data: bytes, part: ByteRequest | None) -> bytes:
+    match part:
+        case None:
+            return data
+        case RangeByteRequest(start, end):
+            return data[start:end]
+        case OffsetByteRequest(offset):
+            return data[offset:]
+        case SuffixByteRequest(suffix):
+            return data[-suffix:]

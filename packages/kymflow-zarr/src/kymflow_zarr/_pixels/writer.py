@@ -1,0 +1,97 @@
+"""Writing an array chunk by chunk, in bounded memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from itertools import product
+from math import ceil
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from kymflow_zarr.errors import SchemaValidationError
+from kymflow_zarr._pixels.codec import AnyArray, chunk_checksum, encode_chunk
+from kymflow_zarr._pixels.layout import ArrayDocument, check_geometry
+
+__all__ = ["PutFile", "write_array"]
+
+PutFile: TypeAlias = Callable[[str, bytes], None]
+"""Stores one file of the array: a key relative to the array's folder, and its bytes."""
+
+
+def write_array(
+    blocks: Iterable[AnyArray],
+    *,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    chunks: tuple[int, ...],
+    axes: tuple[str, ...],
+    put: PutFile,
+) -> ArrayDocument:
+    """Write an array that arrives in blocks, its document last.
+
+    Args:
+        blocks: Consecutive parts along the first axis, each ``chunks[0]`` long but the last.
+        shape: The whole array's shape.
+        dtype: The stored type, little-endian.
+        chunks: The shape of one chunk.
+        axes: A name for each axis.
+        put: Where the files go.
+
+    Returns:
+        The document as written.
+
+    Raises:
+        SchemaValidationError: The blocks do not add up to `shape`, or the geometry is refused.
+    """
+    check_geometry(shape, chunks, dtype)
+    sha = hashlib.sha256()
+    checksums: dict[str, int] = {}
+    done = 0
+    for slab, given in enumerate(blocks):
+        block = np.ascontiguousarray(given, dtype=dtype)
+        expected = min(chunks[0], shape[0] - done)
+        if block.shape != (expected, *shape[1:]):
+            raise SchemaValidationError(
+                f"a block of shape {block.shape!r} came where {(expected, *shape[1:])!r} was due; "
+                "the source changed while it was read: read it again"
+            )
+        sha.update(block.data)
+        done += expected
+        for grid_key, chunk in _chunks_of(block, slab, chunks):
+            data = encode_chunk(chunk)
+            checksums[grid_key] = chunk_checksum(data)
+            put(f"c/{grid_key}", data)
+    if done != shape[0]:
+        raise SchemaValidationError(
+            f"only {done} of {shape[0]} entries along the first axis arrived; read the source again"
+        )
+    document = ArrayDocument(
+        shape=shape,
+        dtype=dtype,
+        chunks=chunks,
+        axes=axes,
+        digest=f"sha256:{sha.hexdigest()}",
+        checksums=checksums,
+    )
+    put("zarr.json", document.to_bytes())
+    return document
+
+
+def _chunks_of(
+    block: AnyArray, slab: int, chunks: tuple[int, ...]
+) -> Iterable[tuple[str, AnyArray]]:
+    """The chunks of one slab with their grid keys, edges padded with zeros as Zarr has it."""
+    counts = [ceil(n / c) for n, c in zip(block.shape[1:], chunks[1:], strict=True)]
+    for rest in product(*(range(count) for count in counts)):
+        region = (
+            slice(None),
+            *(slice(i * c, (i + 1) * c) for i, c in zip(rest, chunks[1:], strict=True)),
+        )
+        part = block[region]
+        if part.shape != chunks:
+            padded = np.zeros(chunks, dtype=block.dtype)
+            padded[tuple(slice(0, n) for n in part.shape)] = part
+            part = padded
+        yield "/".join(map(str, (slab, *rest))), np.ascontiguousarray(part)

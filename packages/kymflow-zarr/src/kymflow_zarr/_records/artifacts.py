@@ -1,0 +1,73 @@
+"""Where an artifact of a record lies, by its name and kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kymflow_zarr._storage.blobs import BlobStore
+from kymflow_zarr._storage.names import check_name, check_no_collision
+from kymflow_zarr._records.document import image_folder
+
+__all__ = [
+    "ARRAYS",
+    "CSV_GZ",
+    "JSON",
+    "JSON_GZ",
+    "METADATA",
+    "PARQUET",
+    "PROVENANCE",
+    "artifact_key",
+    "check_writable",
+    "iter_artifact_keys",
+]
+
+JSON = ".json"
+JSON_GZ = ".json.gz"
+"""Legacy: read where there is no ``.json``, never written."""
+PARQUET = ".parquet"
+CSV_GZ = ".csv.gz"
+
+METADATA = "metadata"
+"""The JSON artifact that holds the metadata payload."""
+PROVENANCE = "provenance"
+"""The JSON artifact that says where an image came from."""
+
+_ANALYSIS = "analysis"
+ARRAYS = "analysis_arrays"
+
+
+def artifact_key(image_id: str, name: str, suffix: str) -> str:
+    """The key of an artifact.
+
+    Raises:
+        InvalidNameError: The name cannot be a file everywhere.
+    """
+    check_name(name, kind="artifact")
+    return f"{image_folder(image_id)}/{_ANALYSIS}/{name}{suffix}"
+
+
+def check_writable(blobs: BlobStore, key: str) -> None:
+    """Refuse a key that would share a file with another on Windows or macOS.
+
+    Every folder of the key below the record is looked at, for ``A/b`` beside ``a/b``.
+
+    Raises:
+        InvalidNameError: It differs from an existing one only in case.
+    """
+    segments = key.split("/")
+    for depth in range(3, len(segments)):
+        listing = blobs.list_folder("/".join(segments[:depth]))
+        check_no_collision(segments[depth], (*listing.files, *listing.folders), kind="artifact")
+
+
+def iter_artifact_keys(blobs: BlobStore, image_id: str) -> Iterator[str]:
+    """The keys of all JSON, Parquet and CSV artifacts of a record, in order."""
+    yield from _walk(blobs, f"{image_folder(image_id)}/{_ANALYSIS}")
+
+
+def _walk(blobs: BlobStore, folder: str) -> Iterator[str]:
+    listing = blobs.list_folder(folder)
+    for file in listing.files:
+        yield f"{folder}/{file}"
+    for inner in listing.folders:
+        yield from _walk(blobs, f"{folder}/{inner}")

@@ -1,0 +1,120 @@
+"""Building a record in a staging: pixels, artifacts, and the commit document last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from kymflow_zarr._pixels.codec import AnyArray
+from kymflow_zarr._pixels.layout import check_dtype, check_geometry, choose_chunks
+from kymflow_zarr._pixels.ome import ome_attributes, ome_axes
+from kymflow_zarr._pixels.writer import write_array
+from kymflow_zarr._storage.blobs import COMMIT_KEY, Staging
+from kymflow_zarr._storage.json_text import JsonValue, dumps
+from kymflow_zarr.errors import SchemaValidationError
+from kymflow_zarr.schema import software_version, utc_now
+from kymflow_zarr._records.artifacts import JSON, METADATA, PROVENANCE
+from kymflow_zarr._records.document import RecordDocument
+
+__all__ = ["check_axes", "resolve_chunks", "stage_record"]
+
+
+def check_axes(axes: tuple[str, ...], shape: tuple[int, ...]) -> None:
+    """Refuse axes that do not name each dimension once.
+
+    Raises:
+        SchemaValidationError: Wrong number, or a name twice.
+    """
+    if len(axes) != len(shape) or len(set(axes)) != len(axes) or not all(axes):
+        raise SchemaValidationError(
+            f"axes {axes!r} do not name each dimension of shape {shape!r} once; "
+            "give one distinct name per dimension, such as ('t', 'x')"
+        )
+
+
+def resolve_chunks(
+    shape: tuple[int, ...], dtype: np.dtype[Any], chunks: tuple[int, ...] | None
+) -> tuple[int, ...]:
+    """The chunk shape to use: the one asked for, checked, or a well chosen one.
+
+    Raises:
+        SchemaValidationError: A shape or chunk shape that cannot be stored.
+    """
+    if chunks is None:
+        check_geometry(shape, (1,) * len(shape), dtype)
+        chunks = choose_chunks(shape, dtype.itemsize)
+    check_geometry(shape, chunks, dtype)
+    return tuple(min(chunk, length) for chunk, length in zip(chunks, shape, strict=True))
+
+
+def stage_record(
+    staging: Staging,
+    image_id: str,
+    blocks: Iterable[AnyArray],
+    *,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    axes: tuple[str, ...],
+    chunks: tuple[int, ...],
+    scale: Mapping[str, float],
+    unit: Mapping[str, str],
+    metadata: Mapping[str, JsonValue] | None,
+    source: Mapping[str, JsonValue] | None,
+    artifacts: Mapping[str, bytes],
+) -> RecordDocument:
+    """Write a whole record into a staging, ready to be published.
+
+    Args:
+        staging: A staging of the folder ``images``.
+        image_id: The new record's id.
+        blocks: Consecutive pixels along the first axis, each ``chunks[0]`` long but the last.
+        shape: The whole image's shape.
+        dtype: The pixels' type.
+        axes: A name for each axis.
+        chunks: From `resolve_chunks`.
+        scale: Axis → size of one step, where known.
+        unit: Axis → unit of that step.
+        metadata: The metadata payload, if there is one.
+        source: The facts of the file that the pixels come from; None where there is no file.
+        artifacts: Key relative to ``analysis/`` → bytes, as they are to be stored.
+
+    Returns:
+        The commit document as staged.
+
+    Raises:
+        SchemaValidationError: The blocks do not add up to the shape.
+    """
+    pixels = write_array(
+        blocks,
+        shape=shape,
+        dtype=check_dtype(dtype),
+        chunks=chunks,
+        axes=ome_axes(axes) or axes,
+        put=lambda key, data: staging.put(f"{image_id}/data/{key}", data),
+    )
+    document = RecordDocument(
+        image_id=image_id,
+        created_utc=utc_now(),
+        software=software_version(),
+        axes=axes,
+        shape=shape,
+        dtype=pixels.dtype,
+        digest=pixels.digest,
+        ome=ome_attributes(axes, scale=scale, unit=unit),
+    )
+    provenance: dict[str, JsonValue] = {
+        "image_id": image_id,
+        "created_utc": document.created_utc,
+        "software": document.software,
+        "pixels_digest": document.digest,
+        "source": None if source is None else dict(source),
+    }
+    files = {f"{PROVENANCE}{JSON}": dumps(provenance), **artifacts}
+    if metadata is not None:
+        files[f"{METADATA}{JSON}"] = dumps(dict(metadata))
+    for key, data in files.items():
+        staging.put(f"{image_id}/analysis/{key}", data)
+    staging.put(f"{image_id}/{COMMIT_KEY}", document.to_bytes())
+    return document

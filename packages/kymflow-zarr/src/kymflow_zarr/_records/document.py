@@ -1,0 +1,107 @@
+"""The commit document ``images/<image_id>/zarr.json``: with it a record exists, whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kymflow_zarr._pixels.layout import check_dtype
+from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_bytes, unseal
+from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
+from kymflow_zarr._storage.json_text import JsonValue
+from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
+
+__all__ = ["RecordDocument", "image_folder", "read_record_document"]
+
+_OWN = "kymflow_zarr"
+
+
+def image_folder(image_id: str) -> str:
+    """The key of a record's folder."""
+    return f"images/{image_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordDocument:
+    """What is fixed about an image from the moment it is committed.
+
+    Attributes:
+        image_id: The record's id.
+        created_utc: When it was created, as ISO 8601 text.
+        software: What created it; empty in format 1.
+        axes: The meaning of each axis: ``("t", "x")`` for a kymograph.
+        shape: The pixels' shape.
+        dtype: The pixels' type.
+        digest: ``"sha256:<hex>"`` over the pixels; empty in format 1.
+        ome: OME-Zarr attributes, or None where the axes do not fit that standard.
+    """
+
+    image_id: str
+    created_utc: str
+    software: str
+    axes: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    digest: str
+    ome: dict[str, JsonValue] | None = None
+
+    def to_bytes(self) -> bytes:
+        """The sealed Zarr v3 group document."""
+        attributes: dict[str, JsonValue] = {
+            _OWN: {
+                "image_id": self.image_id,
+                "created_utc": self.created_utc,
+                "software": self.software,
+                "axes": list(self.axes),
+                "shape": list(self.shape),
+                "dtype": self.dtype.name,
+                "digest": self.digest,
+                "seal": BLANK_SEAL,
+            }
+        }
+        if self.ome is not None:
+            attributes["ome"] = self.ome
+        return sealed_bytes({"zarr_format": 3, "node_type": "group", "attributes": attributes})
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, key: str) -> RecordDocument:
+        """Read a commit document.
+
+        Raises:
+            CorruptDataError: Its seal does not hold, or it is no such document.
+        """
+        said: Any = unseal(data, key=key)
+        try:
+            own = said["attributes"][_OWN]
+            return cls(
+                image_id=own["image_id"],
+                created_utc=own["created_utc"],
+                software=own["software"],
+                axes=tuple(own["axes"]),
+                shape=tuple(own["shape"]),
+                dtype=check_dtype(np.dtype(own["dtype"])),
+                digest=own["digest"],
+                ome=said["attributes"].get("ome"),
+            )
+        except (KeyError, TypeError, SchemaValidationError) as error:
+            raise CorruptDataError(
+                key, f"it is no record document of this format ({error})"
+            ) from error
+
+
+def read_record_document(blobs: BlobStore, image_id: str) -> RecordDocument | None:
+    """The commit document of a record of format 2, or None where there is no record.
+
+    Raises:
+        CorruptDataError: It is damaged, or belongs to another image.
+    """
+    key = f"{image_folder(image_id)}/{COMMIT_KEY}"
+    data = blobs.get(key)
+    if data is None:
+        return None
+    document = RecordDocument.from_bytes(data, key=key)
+    if document.image_id != image_id:
+        raise CorruptDataError(key, f"it belongs to image {document.image_id!r}")
+    return document

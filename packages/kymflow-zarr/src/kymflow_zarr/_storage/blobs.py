@@ -1,0 +1,112 @@
+"""The protocol of a key space: what the rest of the package asks of the place where bytes lie.
+
+Keys are ``/``-separated, relative to the dataset's root, and made of checked names. Two promises
+carry the package: `BlobStore.put` and `BlobStore.open_write` replace a key in one step, and a
+folder published by `Staging.publish` appears in one step. What a returned call has written is
+durable according to the store's `Durability`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import BinaryIO, Literal, Protocol, TypeAlias
+
+__all__ = ["COMMIT_KEY", "BlobStat", "BlobStore", "Durability", "FolderListing", "Staging"]
+
+Durability: TypeAlias = Literal["record", "batch", "none"]
+
+COMMIT_KEY = "zarr.json"
+"""The key of a published folder that is written last: without it the folder does not count."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobStat:
+    """What a store knows of a blob without reading it.
+
+    Attributes:
+        size: Size in bytes.
+        mtime_ns: Time of the last change in ns since 1970, or 0 where the store keeps none.
+    """
+
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderListing:
+    """The names directly in a folder, sorted, without hidden ones."""
+
+    files: tuple[str, ...]
+    folders: tuple[str, ...]
+
+
+class Staging(Protocol):
+    """Folders being written beside their final place."""
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write one file of a staged folder; `key` is relative to the staging's parent."""
+
+    def publish(self, names: Sequence[str], *, replace: bool = False) -> None:
+        """Make staged folders durable, then visible, each in one step.
+
+        Args:
+            names: The folders, as given in the first segment of the keys.
+            replace: Whether an existing folder gives way. Between the two there is an instant
+                at which neither is visible.
+
+        Raises:
+            AlreadyExistsError: A folder exists and `replace` is false.
+        """
+
+    def discard(self, name: str) -> None:
+        """Throw a staged folder away."""
+
+
+class BlobStore(Protocol):
+    """One dataset's key space."""
+
+    @property
+    def location(self) -> str:
+        """The path or URL, for messages."""
+
+    def get(self, key: str) -> bytes | None:
+        """The bytes under a key, or None where there are none."""
+
+    def put(self, key: str, data: bytes) -> None:
+        """Replace the bytes under a key in one step."""
+
+    def delete(self, key: str) -> bool:
+        """Remove a key; returns whether it was there."""
+
+    def delete_folder(self, key: str) -> bool:
+        """Remove a folder with all it holds, its visibility first; returns whether it was there."""
+
+    def list_folder(self, key: str) -> FolderListing:
+        """The names directly in a folder; empty where there is no such folder."""
+
+    def stat(self, key: str) -> BlobStat | None:
+        """Size and time of a blob, or None where there is none."""
+
+    def open_read(self, key: str) -> BinaryIO | None:
+        """A seekable stream over a blob, or None where there is none. The caller closes it."""
+
+    def open_write(self, key: str) -> AbstractContextManager[BinaryIO]:
+        """A stream whose contents replace the key in one step when the block ends well."""
+
+    def staging(self, parent: str) -> AbstractContextManager[Staging]:
+        """Stage folders that will be published directly in the folder `parent`."""
+
+    def lock(self, name: str, *, action: str, timeout_s: float) -> AbstractContextManager[None]:
+        """Hold the named writer's lock for the block.
+
+        Raises:
+            LockedError: Another writer held it for `timeout_s` seconds.
+        """
+
+    def leftovers(self) -> tuple[str, ...]:
+        """What killed writers left behind, as keys; never what a live writer is using."""
+
+    def sweep(self, leftover: str) -> None:
+        """Remove one of the `leftovers`."""

@@ -1,0 +1,299 @@
+"""A dataset in a folder of a local filesystem.
+
+Every write goes to a scratch folder of this process, ``index/staging/<uuid>/``, and from there to
+its place with one rename. The scratch folder holds a lock file for as long as the process lives,
+so that `LocalBlobs.leftovers` can tell what a killed writer left from what a live one is using.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import threading
+import uuid
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from filelock import FileLock, Timeout
+
+from kymflow_zarr.errors import AlreadyExistsError
+from kymflow_zarr._storage.blobs import BlobStat, Durability, FolderListing
+from kymflow_zarr._storage.durability import make_folders, sync_file, sync_filesystem, sync_folder, sync_tree
+from kymflow_zarr._storage.locks import hold_file_lock
+
+__all__ = ["LocalBlobs"]
+
+_STAGING = "index/staging"
+_LOCK_FILE = "writer.lock"
+
+
+class LocalBlobs:
+    """A `BlobStore` over a folder.
+
+    Args:
+        root: The dataset's folder; it need not exist before the first write.
+        durability: Whether what a returned call has written must survive a power cut; with
+            ``"batch"`` several folders published together share one flush.
+    """
+
+    def __init__(self, root: Path, *, durability: Durability) -> None:
+        self._root = root
+        self._durability = durability
+        self._scratch: _Scratch | None = None
+        self._scratch_guard = threading.Lock()
+
+    @property
+    def location(self) -> str:
+        """The folder's path."""
+        return str(self._root)
+
+    @property
+    def _durable(self) -> bool:
+        return self._durability != "none"
+
+    def get(self, key: str) -> bytes | None:
+        """The bytes under a key, or None where there are none."""
+        try:
+            return self._path(key).read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+
+    def put(self, key: str, data: bytes) -> None:
+        """Replace the bytes under a key in one step."""
+        with self.open_write(key) as stream:
+            stream.write(data)
+
+    def delete(self, key: str) -> bool:
+        """Remove a key; returns whether it was there."""
+        path = self._path(key)
+        try:
+            path.unlink()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        if self._durable:
+            sync_folder(path.parent)
+        return True
+
+    def delete_folder(self, key: str) -> bool:
+        """Remove a folder: renamed away in one step, then emptied."""
+        path = self._path(key)
+        doomed = self._open_scratch().new_path()
+        try:
+            path.rename(doomed)
+        except FileNotFoundError:
+            return False
+        if self._durable:
+            sync_folder(path.parent)
+        shutil.rmtree(doomed)
+        return True
+
+    def list_folder(self, key: str) -> FolderListing:
+        """The names directly in a folder; hidden ones and links are left out."""
+        files: list[str] = []
+        folders: list[str] = []
+        try:
+            with os.scandir(self._path(key)) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.name)
+                    elif entry.is_file(follow_symlinks=False):
+                        files.append(entry.name)
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        return FolderListing(files=tuple(sorted(files)), folders=tuple(sorted(folders)))
+
+    def stat(self, key: str) -> BlobStat | None:
+        """Size and time of a blob, or None where there is none."""
+        try:
+            found = self._path(key).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return BlobStat(size=found.st_size, mtime_ns=found.st_mtime_ns)
+
+    def open_read(self, key: str) -> BinaryIO | None:
+        """A seekable stream over a blob, or None where there is none. The caller closes it."""
+        try:
+            return self._path(key).open("rb")
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+
+    @contextmanager
+    def open_write(self, key: str) -> Iterator[BinaryIO]:
+        """A stream whose contents replace the key in one step when the block ends well."""
+        path = self._path(key)
+        scratch = self._open_scratch()
+        make_folders(path.parent, durable=self._durable)
+        temporary = scratch.new_path()
+        try:
+            with temporary.open("wb") as stream:
+                yield stream
+                stream.flush()
+                if self._durable:
+                    sync_file(stream.fileno())
+            temporary.replace(path)
+        except BaseException:
+            # The first error is the one to report; what stays behind, repair() sweeps.
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+        if self._durable:
+            sync_folder(path.parent)
+
+    @contextmanager
+    def staging(self, parent: str) -> Iterator[_LocalStaging]:
+        """Stage folders that will be published directly in the folder `parent`."""
+        scratch = self._open_scratch()
+        folder = scratch.new_path()
+        folder.mkdir()
+        try:
+            yield _LocalStaging(
+                folder=folder,
+                parent=self._path(parent),
+                parent_key=parent,
+                scratch=scratch,
+                durability=self._durability,
+            )
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def lock(self, name: str, *, action: str, timeout_s: float) -> Iterator[None]:
+        """Hold the named writer's lock for the block."""
+        folder = self._path("index")
+        make_folders(folder, durable=False)
+        with hold_file_lock(folder, name, action=action, timeout_s=timeout_s):
+            yield
+
+    def leftovers(self) -> tuple[str, ...]:
+        """Scratch folders whose writer is gone."""
+        own = None if self._scratch is None else self._scratch.folder.name
+        found = self.list_folder(_STAGING).folders
+        return tuple(
+            f"{_STAGING}/{name}"
+            for name in found
+            if name != own and _writer_is_gone(self._path(f"{_STAGING}/{name}"))
+        )
+
+    def sweep(self, leftover: str) -> None:
+        """Remove a scratch folder whose writer is gone."""
+        shutil.rmtree(self._path(leftover))
+
+    def _path(self, key: str) -> Path:
+        return self._root.joinpath(*key.split("/"))
+
+    def _open_scratch(self) -> _Scratch:
+        with self._scratch_guard:
+            # A forked child must not share, and later remove, its parent's scratch folder.
+            if self._scratch is None or not self._scratch.usable():
+                self._scratch = _Scratch(self._path(_STAGING))
+            return self._scratch
+
+
+class _LocalStaging:
+    """Folders staged in a scratch folder; see `blobs.Staging`."""
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        parent: Path,
+        parent_key: str,
+        scratch: _Scratch,
+        durability: Durability,
+    ) -> None:
+        self._folder = folder
+        self._parent = parent
+        self._parent_key = parent_key
+        self._scratch = scratch
+        self._durability = durability
+
+    def put(self, key: str, data: bytes) -> None:
+        path = self._folder.joinpath(*key.split("/"))
+        try:
+            stream = path.open("xb")
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stream = path.open("xb")
+        with stream:
+            stream.write(data)
+
+    def publish(self, names: Sequence[str], *, replace: bool = False) -> None:
+        durable = self._durability != "none"
+        if durable:
+            self._flush(names)
+        make_folders(self._parent, durable=durable)
+        for name in names:
+            self._rename(name, replace=replace)
+        if durable:
+            sync_folder(self._parent)
+
+    def discard(self, name: str) -> None:
+        shutil.rmtree(self._folder / name, ignore_errors=True)
+
+    def _flush(self, names: Sequence[str]) -> None:
+        if self._durability == "batch" and len(names) > 1 and sync_filesystem(self._folder):
+            return
+        for name in names:
+            sync_tree(self._folder / name)
+
+    def _rename(self, name: str, *, replace: bool) -> None:
+        target = self._parent / name
+        if replace and target.exists():
+            doomed = self._scratch.new_path()
+            target.rename(doomed)
+            (self._folder / name).rename(target)
+            shutil.rmtree(doomed)
+            return
+        try:
+            (self._folder / name).rename(target)
+        except OSError as error:
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                raise AlreadyExistsError(f"{self._parent_key}/{name}") from error
+            raise
+
+
+class _Scratch:
+    """This process's scratch folder, with the lock that says that it is in use."""
+
+    def __init__(self, parent: Path) -> None:
+        while True:
+            folder = parent / uuid.uuid4().hex
+            folder.mkdir(parents=True)
+            lock = FileLock(folder / _LOCK_FILE, thread_local=False)
+            try:
+                lock.acquire(timeout=0)
+            except (Timeout, OSError):
+                # repair() looked between mkdir and lock and took the folder for a leftover.
+                continue
+            break
+        self.folder = folder
+        self._pid = os.getpid()
+        self._close = weakref.finalize(self, _close_scratch, folder, lock, self._pid)
+
+    def usable(self) -> bool:
+        return self._pid == os.getpid() and self.folder.is_dir()
+
+    def new_path(self) -> Path:
+        return self.folder / uuid.uuid4().hex
+
+
+def _close_scratch(folder: Path, lock: FileLock, pid: int) -> None:
+    if pid == os.getpid():
+        lock.release()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _writer_is_gone(scratch: Path) -> bool:
+    lock = FileLock(scratch / _LOCK_FILE)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    lock.release()
+    return True

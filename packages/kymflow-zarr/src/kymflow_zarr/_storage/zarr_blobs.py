@@ -1,0 +1,199 @@
+"""A dataset in any open Zarr store: in memory for tests, or in a cloud.
+
+Such stores have no rename: a folder is published by writing its commit key last, and a lock is a
+key that only one writer can create.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import threading
+import time
+import uuid
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
+
+from kymflow_zarr.errors import AlreadyExistsError, LockedError
+from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStat, FolderListing
+from kymflow_zarr._storage.locks import describe_holder, holder_note
+
+if TYPE_CHECKING:
+    from zarr.abc.store import Store
+
+__all__ = ["ZarrStoreBlobs"]
+
+_T = TypeVar("_T")
+_POLL_S = 0.02
+
+
+class ZarrStoreBlobs:
+    """A `BlobStore` over an open Zarr store. Durability is the store's own affair."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @property
+    def location(self) -> str:
+        """How the store names itself."""
+        return str(self._store)
+
+    def get(self, key: str) -> bytes | None:
+        """The bytes under a key, or None where there are none."""
+        from zarr.buffer import default_buffer_prototype
+
+        found = _wait(self._store.get(key, default_buffer_prototype()))
+        return None if found is None else found.to_bytes()
+
+    def put(self, key: str, data: bytes) -> None:
+        """Replace the bytes under a key in one step."""
+        from zarr.buffer.cpu import Buffer
+
+        _wait(self._store.set(key, Buffer.from_bytes(data)))
+
+    def delete(self, key: str) -> bool:
+        """Remove a key; returns whether it was there."""
+        existed = _wait(self._store.exists(key))
+        _wait(self._store.delete(key))
+        return existed
+
+    def delete_folder(self, key: str) -> bool:
+        """Remove a folder: its commit key first, then the rest."""
+        keys = self._keys(key)
+        commit = f"{key}/{COMMIT_KEY}"
+        for found in sorted(keys, key=lambda item: item != commit):
+            _wait(self._store.delete(found))
+        return bool(keys)
+
+    def list_folder(self, key: str) -> FolderListing:
+        """The names directly in a folder; hidden ones are left out."""
+        prefix = f"{key}/" if key else ""
+        names = [name for name in _wait(_collect_dir(self._store, key)) if name[:1] != "."]
+        files = {name for name in names if _wait(self._store.exists(prefix + name))}
+        return FolderListing(
+            files=tuple(sorted(files)), folders=tuple(sorted(set(names) - files))
+        )
+
+    def stat(self, key: str) -> BlobStat | None:
+        """Size of a blob, or None where there is none; such stores tell no time."""
+        try:
+            return BlobStat(size=_wait(self._store.getsize(key)), mtime_ns=0)
+        except FileNotFoundError:
+            return None
+
+    def open_read(self, key: str) -> BinaryIO | None:
+        """A seekable stream over a copy of the blob, or None where there is none."""
+        data = self.get(key)
+        return None if data is None else io.BytesIO(data)
+
+    @contextmanager
+    def open_write(self, key: str) -> Iterator[BinaryIO]:
+        """A stream whose contents replace the key in one step when the block ends well."""
+        stream = io.BytesIO()
+        yield stream
+        self.put(key, stream.getvalue())
+
+    @contextmanager
+    def staging(self, parent: str) -> Iterator[_KeyStaging]:
+        """Stage folders that will be published directly in the folder `parent`."""
+        staging = _KeyStaging(self, parent)
+        try:
+            yield staging
+        finally:
+            staging.discard_all()
+
+    @contextmanager
+    def lock(self, name: str, *, action: str, timeout_s: float) -> Iterator[None]:
+        """Hold the named writer's lock for the block.
+
+        The lock is a key. If its holder is killed it stays: `sweep` removes it once a person has
+        made sure that the holder is gone.
+        """
+        key = f"index/{name}.lock"
+        mine = holder_note(action) + b"\n" + uuid.uuid4().hex.encode("ascii")
+        deadline = time.monotonic() + timeout_s
+        while not self._create(key, mine):
+            if time.monotonic() >= deadline:
+                note = self.get(key)
+                said = None if note is None else note.split(b"\n", 1)[0]
+                raise LockedError(name, holder=describe_holder(said), waited_s=timeout_s)
+            time.sleep(_POLL_S)
+        try:
+            yield
+        finally:
+            if self.get(key) == mine:
+                self.delete(key)
+
+    def leftovers(self) -> tuple[str, ...]:
+        """Nothing: a folder without its commit key cannot be told from one being written."""
+        return ()
+
+    def sweep(self, leftover: str) -> None:
+        """Remove a key that a person named as left behind."""
+        self.delete(leftover)
+
+    def _create(self, key: str, data: bytes) -> bool:
+        """Write a key only where there is none; returns whether it is ours."""
+        from zarr.buffer.cpu import Buffer
+
+        _wait(self._store.set_if_not_exists(key, Buffer.from_bytes(data)))
+        return self.get(key) == data
+
+    def _keys(self, folder: str) -> list[str]:
+        # With the slash: the prefix "images/1" would also match "images/10".
+        return _wait(_collect_prefix(self._store, f"{folder}/"))
+
+
+class _KeyStaging:
+    """Folders written in place, their commit keys held back; see `blobs.Staging`."""
+
+    def __init__(self, blobs: ZarrStoreBlobs, parent: str) -> None:
+        self._blobs = blobs
+        self._parent = parent
+        self._held: dict[str, dict[str, bytes]] = {}
+
+    def put(self, key: str, data: bytes) -> None:
+        name, _, rest = key.partition("/")
+        self._held.setdefault(name, {})[rest] = data
+
+    def publish(self, names: Sequence[str], *, replace: bool = False) -> None:
+        for name in names:
+            folder = f"{self._parent}/{name}"
+            if self._blobs.stat(f"{folder}/{COMMIT_KEY}") is not None:
+                if not replace:
+                    raise AlreadyExistsError(folder)
+                self._blobs.delete_folder(folder)
+            held = self._held.pop(name)
+            commit = held.pop(COMMIT_KEY)
+            for rest, data in held.items():
+                self._blobs.put(f"{folder}/{rest}", data)
+            self._blobs.put(f"{folder}/{COMMIT_KEY}", commit)
+
+    def discard(self, name: str) -> None:
+        self._held.pop(name, None)
+
+    def discard_all(self) -> None:
+        self._held.clear()
+
+
+async def _collect_dir(store: Store, folder: str) -> list[str]:
+    # Some stores name a folder once per key below it, or with a trailing slash.
+    return sorted({name.strip("/") async for name in store.list_dir(folder)})
+
+
+async def _collect_prefix(store: Store, prefix: str) -> list[str]:
+    return [key async for key in store.list_prefix(prefix)]
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """One event loop in a thread of its own: callers may be inside a loop themselves."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="kymflow-zarr-io", daemon=True).start()
+    return loop
+
+
+def _wait(work: Coroutine[object, object, _T]) -> _T:
+    return asyncio.run_coroutine_threadsafe(work, _loop()).result()

@@ -1,0 +1,1 @@
+"""Dataset tables: one Parquet file each, sorted by image, replaced in one step."""

@@ -1,0 +1,176 @@
+"""The dataset's tables by name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from kymflow_zarr._storage.blobs import BlobStore
+from kymflow_zarr._storage.names import check_name, check_no_collision
+from kymflow_zarr.errors import SchemaValidationError, TableNotFoundError
+from kymflow_zarr._tables.parquet import (
+    frame_to_table,
+    open_parquet,
+    open_parquet_writer,
+    read_parquet,
+    write_parquet,
+)
+from kymflow_zarr._tables.replace import RowUpdate, check_rows, merged_schema, merged_tables, regrouped
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+__all__ = ["IMAGE_ID", "Tables"]
+
+IMAGE_ID = "image_id"
+_FOLDER = "tables"
+_SUFFIX = ".parquet"
+
+
+class Tables:
+    """Load, save and update the tables of one dataset. The caller holds the writer's lock."""
+
+    def __init__(self, blobs: BlobStore) -> None:
+        self._blobs = blobs
+
+    def names(self) -> list[str]:
+        """The names of all tables, sorted."""
+        return sorted(self._walk(""))
+
+    def schema(self, name: str) -> pa.Schema | None:
+        """The Arrow schema of a table, or None where there is none."""
+        with open_parquet(self._blobs, self._key(name)) as file:
+            return None if file is None else file.schema_arrow
+
+    def row_count(self, name: str) -> int | None:
+        """How many rows a table has, from its footer alone; None where there is no table."""
+        with open_parquet(self._blobs, self._key(name)) as file:
+            return None if file is None else file.metadata.num_rows
+
+    def load(
+        self,
+        name: str,
+        *,
+        columns: list[str] | None = None,
+        image_ids: Collection[str] | None = None,
+        image_id_col: str = IMAGE_ID,
+    ) -> pa.Table:
+        """A table, or some of its columns and rows.
+
+        Raises:
+            TableNotFoundError: There is no such table.
+            CorruptDataError: It is damaged.
+        """
+        key = self._key(name)
+        only = None if image_ids is None else (image_id_col, image_ids)
+        found = read_parquet(self._blobs, key, columns=columns, only=only)
+        if found is None:
+            raise TableNotFoundError(key, name=name)
+        return found
+
+    def save(self, name: str, frame: pd.DataFrame | pa.Table) -> None:
+        """Replace a whole table; rows are sorted by image id where there is such a column.
+
+        Raises:
+            SchemaValidationError: A column that Parquet cannot hold.
+        """
+        import pyarrow as pa
+
+        key = self._writable_key(name)
+        rows = frame if isinstance(frame, pa.Table) else frame_to_table(frame, what=f"table {name!r}")
+        if _is_sortable(rows.schema, IMAGE_ID):
+            write_parquet(self._blobs, key, rows.sort_by(IMAGE_ID), sorted_by=IMAGE_ID)
+        else:
+            write_parquet(self._blobs, key, rows)
+
+    def replace_rows(
+        self,
+        name: str,
+        updates: Iterable[RowUpdate],
+        *,
+        schema: pa.Schema,
+        keep_others: Collection[str] | None,
+        image_id_col: str,
+    ) -> int:
+        """Replace the rows of some images with one streamed rewrite; returns the table's rows.
+
+        Raises:
+            SchemaValidationError: The new rows do not fit, or the updates are out of order.
+            CorruptDataError: The old table is damaged, or the new one did not come out whole.
+        """
+        key = self._writable_key(name)
+        written = 0
+        # The old file is closed before the new one takes its place: Windows insists.
+        with self._blobs.open_write(key) as stream, open_parquet(self._blobs, key) as old:
+            merged = merged_schema(None if old is None else old.schema_arrow, schema, table=name)
+            parts = merged_tables(
+                iter(()) if old is None else _sorted_parts(old, image_id_col),
+                _checked(updates, image_id_col, table=name),
+                schema=merged,
+                column=image_id_col,
+                keep_others=keep_others,
+            )
+            with open_parquet_writer(stream, merged, sorted_by=image_id_col) as writer:
+                for part in regrouped(parts):
+                    writer.write_table(part, row_group_size=len(part))
+                    written += len(part)
+        return written
+
+    def delete(self, name: str) -> bool:
+        """Remove a table; returns whether it was there."""
+        return self._blobs.delete(self._key(name))
+
+    def _walk(self, inside: str) -> Iterator[str]:
+        listing = self._blobs.list_folder(f"{_FOLDER}/{inside}".rstrip("/"))
+        for file in listing.files:
+            if file.endswith(_SUFFIX):
+                yield inside + file.removesuffix(_SUFFIX)
+        for folder in listing.folders:
+            yield from self._walk(f"{inside}{folder}/")
+
+    def _key(self, name: str) -> str:
+        check_name(name, kind="table")
+        return f"{_FOLDER}/{name}{_SUFFIX}"
+
+    def _writable_key(self, name: str) -> str:
+        key = self._key(name)
+        folder, _, file = key.rpartition("/")
+        check_no_collision(file, self._blobs.list_folder(folder).files, kind="table")
+        return key
+
+
+def _checked(
+    updates: Iterable[RowUpdate], column: str, *, table: str
+) -> Iterator[RowUpdate]:
+    for update in updates:
+        check_rows(update, column, table=table)
+        yield update
+
+
+def _sorted_parts(file: pq.ParquetFile, column: str) -> Iterator[pa.Table]:
+    """A table's row groups in order of image; one that is not declared sorted is sorted whole."""
+    at = file.schema_arrow.get_field_index(column)
+    if at < 0:
+        raise SchemaValidationError(
+            f"the table has no column {column!r}, only {', '.join(file.schema_arrow.names)}; "
+            "name the right one with image_id_col="
+        )
+    groups = range(file.num_row_groups)
+    declared = all(
+        [sorting.column_index for sorting in file.metadata.row_group(group).sorting_columns] == [at]
+        for group in groups
+    )
+    if not declared:
+        yield file.read().sort_by(column)
+        return
+    for group in groups:
+        yield file.read_row_group(group)
+
+
+def _is_sortable(schema: pa.Schema, column: str) -> bool:
+    import pyarrow as pa
+
+    at = schema.get_field_index(column)
+    return at >= 0 and pa.types.is_string(schema.field(at).type)

@@ -1,0 +1,601 @@
+"""One dataset: images, tables over all of them, and the folder of files that it grows from."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from kymflow_zarr._catalog.listing import IMAGES, list_image_ids
+from kymflow_zarr._catalog.manifest import Manifest, build_manifest, load_cache, save_cache
+from kymflow_zarr._catalog.sources import (
+    SOURCES,
+    RefreshMode,
+    RefreshPlan,
+    SourceFile,
+    SourceRow,
+    plan_refresh,
+    rows_from_table,
+    rows_to_table,
+)
+from kymflow_zarr._catalog.sources_index import SourcesIndex
+from kymflow_zarr._ingest.batch import IngestJob, IngestOutcome, ingest_jobs
+from kymflow_zarr._ingest.scan import FolderScan, scan_file, scan_folder
+from kymflow_zarr._pixels.codec import AnyArray
+from kymflow_zarr._pixels.layout import check_dtype
+from kymflow_zarr._records.build import check_axes, resolve_chunks, stage_record
+from kymflow_zarr._records.document import image_folder
+from kymflow_zarr._storage.blobs import Durability
+from kymflow_zarr._storage.open import open_blobs
+from kymflow_zarr._tables.replace import RowUpdate
+from kymflow_zarr._tables.tables import IMAGE_ID, Tables
+from kymflow_zarr.errors import (
+    ImageNotFoundError,
+    IngestError,
+    InvalidNameError,
+    NotADatasetError,
+    ReadOnlyError,
+    SchemaValidationError,
+    UnsupportedFormatError,
+)
+from kymflow_zarr.record import ZarrImageRecord, slabs
+from kymflow_zarr.schema import DatasetSchema
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    from zarr.abc.store import Store
+
+__all__ = ["Mode", "OrderBy", "ZarrDataset"]
+
+Mode: TypeAlias = Literal["r", "r+", "a"]
+OrderBy: TypeAlias = Literal["image_id", "created_utc", "acquired_local_epoch_ns"]
+
+DEFAULT_LOCK_TIMEOUT_S = 60.0
+
+
+class ZarrDataset:
+    """A folder, or any other place for bytes, that holds images, their results and tables.
+
+    Args:
+        store_or_path: A path, a URL (object stores need the extra ``cloud``), or an open Zarr store
+            (`zarr.storage.MemoryStore` for tests).
+        mode: ``"a"`` creates the dataset where there is none, ``"r+"`` needs one, ``"r"`` needs one
+            and writes nothing.
+        durability: What a returned call promises on a local disk. ``"batch"`` and ``"record"``:
+            what it wrote survives a power cut; ``"batch"`` lets the images of a bulk call share one
+            flush, ``"record"`` flushes and shows each on its own. ``"none"``: written, not flushed.
+        lock_timeout_s: How long a writer waits for another one before it gives up.
+
+    Raises:
+        NotADatasetError: There is none at that place, or something else.
+        UnsupportedFormatError: It was written by a newer version.
+        CorruptDataError: Its root document is damaged.
+    """
+
+    def __init__(
+        self,
+        store_or_path: str | Path | Store,
+        mode: Mode = "a",
+        *,
+        durability: Durability = "batch",
+        lock_timeout_s: float = DEFAULT_LOCK_TIMEOUT_S,
+    ) -> None:
+        if mode not in ("r", "r+", "a"):
+            raise ValueError(f"mode {mode!r} is none of 'r', 'r+', 'a'; choose one of them")
+        if durability not in ("record", "batch", "none"):
+            raise ValueError(
+                f"durability {durability!r} is none of 'record', 'batch', 'none'; choose one"
+            )
+        self._blobs = open_blobs(store_or_path, durability=durability)
+        self._mode: Mode = mode
+        self._durability: Durability = durability
+        self._lock_timeout_s = lock_timeout_s
+        self._tables = Tables(self._blobs)
+        self._sources = SourcesIndex(self._blobs, self._tables)
+        self._schema = self._open_or_create()
+
+    def __repr__(self) -> str:
+        return f"ZarrDataset({self.location!r}, mode={self._mode!r})"
+
+    # --- the dataset itself -------------------------------------------------------------------
+
+    @property
+    def location(self) -> str:
+        """The path or URL."""
+        return self._blobs.location
+
+    @property
+    def mode(self) -> Mode:
+        """How the dataset was opened."""
+        return self._mode
+
+    @property
+    def schema(self) -> DatasetSchema:
+        """Format version, creation time and software."""
+        return self._schema
+
+    def _open_or_create(self) -> DatasetSchema:
+        found = DatasetSchema.read(self._blobs)
+        if found is not None:
+            return found
+        if self._mode != "a":
+            raise NotADatasetError(
+                self.location, "there is none; check the path, or ingest a folder into it first"
+            )
+        listing = self._blobs.list_folder("")
+        if listing.files or set(listing.folders) - {"index"}:
+            raise NotADatasetError(
+                self.location, "it is a folder with other contents; name a new or an empty one"
+            )
+        schema = DatasetSchema.new()
+        schema.write(self._blobs)
+        return schema
+
+    # --- images -------------------------------------------------------------------------------
+
+    def list_image_ids(self) -> list[str]:
+        """The ids of all images, sorted. The store itself is asked, never a cache."""
+        return list_image_ids(self._blobs)
+
+    def record(self, image_id: str) -> ZarrImageRecord:
+        """Open one image.
+
+        Raises:
+            ImageNotFoundError: There is none with this id (it is a `KeyError`).
+        """
+        return ZarrImageRecord.open(self._blobs, image_id, writable=self._mode != "r")
+
+    def iter_records(
+        self,
+        order_by: OrderBy = "image_id",
+        *,
+        missing: Literal["last", "first"] = "last",
+    ) -> Iterator[ZarrImageRecord]:
+        """All images in order.
+
+        Args:
+            order_by: By id, by time of creation, or by time of acquisition.
+            missing: Where images go that lack the value to sort by.
+        """
+        if order_by == "image_id":
+            ids = self.list_image_ids()
+        else:
+            ids = self._sorted_ids(order_by, missing=missing)
+        for image_id in ids:
+            yield self.record(image_id)
+
+    def add_image(
+        self,
+        arr: AnyArray,
+        *,
+        axes: Sequence[str],
+        chunks: Sequence[int] | None = None,
+    ) -> ZarrImageRecord:
+        """Add an image from memory.
+
+        Args:
+            arr: Pixels: booleans, integers or floats.
+            axes: A name for each dimension; ``("t", "x")`` for a kymograph ``(time, space)``.
+            chunks: A chunk shape; chosen if None.
+
+        Returns:
+            The new record, whole and visible.
+
+        Raises:
+            SchemaValidationError: Axes, shape or type cannot be stored.
+        """
+        self._require_current_format("add an image")
+        check_axes(tuple(axes), arr.shape)
+        dtype = check_dtype(arr.dtype)
+        chunk_shape = resolve_chunks(arr.shape, dtype, None if chunks is None else tuple(chunks))
+        image_id = str(uuid.uuid4())
+        with self._blobs.staging(IMAGES) as staging:
+            stage_record(
+                staging,
+                image_id,
+                slabs(arr, chunk_shape[0]),
+                shape=arr.shape,
+                dtype=dtype,
+                axes=tuple(axes),
+                chunks=chunk_shape,
+                scale={},
+                unit={},
+                metadata=None,
+                source=None,
+                artifacts={},
+            )
+            staging.publish([image_id])
+        return self.record(image_id)
+
+    def delete_image(self, image_id: str) -> None:
+        """Delete an image with all its artifacts and its row in the sources index.
+
+        A file that the image was made of, if it still lies in its folder, counts as new again.
+
+        Raises:
+            ImageNotFoundError: There is none with this id.
+        """
+        self._require_writable("delete an image")
+        self.record(image_id)
+        with self._lock("tables", "delete an image"):
+            if not self._blobs.delete_folder(image_folder(image_id)):
+                raise ImageNotFoundError(image_id)
+            self._sources.forget(image_id)
+
+    # --- taking files in ----------------------------------------------------------------------
+
+    def ingest_image(self, src: str | Path) -> ZarrImageRecord:
+        """Take one image file in, with its sidecars, whether or not it was taken in before.
+
+        Args:
+            src: A TIFF file; the files of further channels beside it come along.
+
+        Raises:
+            UnreadableImageError: The file cannot be taken in.
+        """
+        self._require_current_format("ingest an image")
+        with self._lock("ingest", "ingest an image"):
+            (outcome,) = self._ingest([(scan_file(Path(src)), None)], workers=1, sidecars=True)
+        if outcome.error is not None:
+            raise outcome.error
+        return self.record(outcome.image_id)
+
+    def plan_refresh(
+        self, folder: str | Path, pattern: str | Sequence[str] = "*.tif"
+    ) -> RefreshPlan:
+        """What `refresh_from_folder` would find: new, changed, unchanged and gone files.
+
+        Nothing is written, so this works with ``mode="r"`` too.
+
+        Raises:
+            NotADirectoryError: There is no such folder.
+        """
+        return self._plan(scan_folder(Path(folder), pattern))
+
+    def refresh_from_folder(
+        self,
+        folder: str | Path,
+        pattern: str | Sequence[str] = "*.tif",
+        *,
+        mode: RefreshMode = "skip",
+        workers: int = 1,
+    ) -> list[str]:
+        """Take in what is new in a folder.
+
+        Args:
+            folder: The folder with image files, each perhaps with sidecars.
+            pattern: Which files; ``"**/*.tif"`` looks into subfolders, too.
+            mode: ``"skip"`` leaves files alone whose path is known. ``"reingest_if_changed"`` takes
+                a file in again, as a new image, if its size or time differs; the old image stays.
+            workers: How many files are read and compressed at a time.
+
+        Returns:
+            The ids of the new images.
+
+        Raises:
+            NotADirectoryError: There is no such folder.
+            IngestError: Some files could not be taken in; all others were. It lists both.
+            LockedError: Another process is taking files in.
+        """
+        return _image_ids(self.iter_refresh(folder, pattern, mode=mode, workers=workers))
+
+    def iter_refresh(
+        self,
+        folder: str | Path,
+        pattern: str | Sequence[str] = "*.tif",
+        *,
+        mode: RefreshMode = "skip",
+        workers: int = 1,
+        include_sidecars: bool = True,
+    ) -> Iterator[IngestOutcome]:
+        """Take in what is new in a folder, telling of each file as its batch is committed.
+
+        The arguments and errors are those of `refresh_from_folder`, but a file that fails is an
+        outcome here, not an error. If the caller stops early, what was told of stays.
+        """
+        if mode not in ("skip", "reingest_if_changed"):
+            raise ValueError(
+                f"mode {mode!r} is none of 'skip', 'reingest_if_changed'; choose one of them"
+            )
+        if workers < 1:
+            raise ValueError(f"workers must be at least 1, not {workers}; give a positive number")
+        self._require_current_format("take files in")
+        scan = scan_folder(Path(folder), pattern)
+        with self._lock("ingest", f"take in {scan.folder}"):
+            jobs = self._plan(scan).to_ingest(mode)
+            for path, error in scan.refused.items():
+                yield IngestOutcome(path=path, image_id="", error=error)
+            yield from self._ingest(jobs, workers=workers, sidecars=include_sidecars)
+
+    def ingest_legacy_folder(
+        self,
+        root: str | Path,
+        *,
+        pattern: str | Sequence[str] = "*.tif",
+        include_sidecars: bool = True,
+    ) -> list[str]:
+        """Take a folder of plain files in: images, and the results that lie beside them.
+
+        It is `refresh_from_folder` with a choice about sidecars.
+
+        Returns:
+            The ids of the new images.
+
+        Raises:
+            IngestError: Some files could not be taken in; all others were.
+        """
+        return _image_ids(self.iter_refresh(root, pattern, include_sidecars=include_sidecars))
+
+    def _plan(self, scan: FolderScan) -> RefreshPlan:
+        return plan_refresh(scan.files, self._sources.current(), folder=scan.folder)
+
+    def _ingest(
+        self,
+        files: Iterable[tuple[SourceFile, str | None]],
+        *,
+        workers: int,
+        sidecars: bool,
+    ) -> Iterator[IngestOutcome]:
+        jobs = [
+            IngestJob(image_id=str(uuid.uuid4()), file=file, supersedes=old, sidecars=sidecars)
+            for file, old in files
+        ]
+        fresh: list[SourceRow] = []
+        try:
+            for outcome in ingest_jobs(
+                self._blobs, jobs, workers=workers, one_by_one=self._durability == "record"
+            ):
+                if outcome.source is not None:
+                    fresh.append(outcome.source)
+                yield outcome
+        finally:
+            # Once per call, not per batch: after a crash the rows come back from the records.
+            if fresh:
+                with self._lock("tables", "update the sources index"):
+                    self._sources.save(self._sources.current(extra=fresh))
+
+    # --- the sources index --------------------------------------------------------------------
+
+    def load_sources_index(self) -> pd.DataFrame:
+        """Which file each image was made of; one row per image that came from a file.
+
+        Returns:
+            Columns ``source_primary_path``, ``image_id`` (text), ``source_mtime_ns``,
+            ``source_size_bytes``, ``ingested_epoch_ns`` (int64). Rows that the stored table lacks
+            are read from the records.
+        """
+        frame: pd.DataFrame = rows_to_table(self._sources.current()).to_pandas()
+        return frame
+
+    def save_sources_index(self, df: pd.DataFrame) -> None:
+        """Replace the stored sources index.
+
+        Raises:
+            SchemaValidationError: Columns are missing, of another type, or hold nulls.
+        """
+        from kymflow_zarr._tables.parquet import frame_to_table
+
+        self._require_writable("write the sources index")
+        rows = rows_from_table(frame_to_table(df, what="the sources index"))
+        with self._lock("tables", "write the sources index"):
+            self._sources.save(rows)
+
+    # --- the manifest -------------------------------------------------------------------------
+
+    def load_manifest(self) -> Manifest:
+        """What each image says of itself, without opening those that have not changed.
+
+        It is current: images added a moment ago are in it, deleted ones are not. Nothing is
+        written.
+        """
+        return build_manifest(self._blobs, self.list_image_ids(), load_cache(self._blobs))
+
+    def update_manifest(self) -> Manifest:
+        """`load_manifest`, kept for the next time."""
+        self._require_writable("update the manifest")
+        manifest = self.load_manifest()
+        self._store_manifest(manifest)
+        return manifest
+
+    def rebuild_manifest(self) -> Manifest:
+        """Read every image anew, and keep what they say."""
+        self._require_writable("rebuild the manifest")
+        manifest = build_manifest(self._blobs, self.list_image_ids(), {})
+        self._store_manifest(manifest)
+        return manifest
+
+    def _store_manifest(self, manifest: Manifest) -> None:
+        with self._lock("tables", "write the manifest"):
+            save_cache(self._blobs, manifest)
+
+    def _sorted_ids(
+        self, order_by: OrderBy, *, missing: Literal["last", "first"]
+    ) -> list[str]:
+        if order_by not in ("created_utc", "acquired_local_epoch_ns"):
+            raise ValueError(
+                f"order_by {order_by!r} is none of 'image_id', 'created_utc', "
+                "'acquired_local_epoch_ns'; choose one of them"
+            )
+        if missing not in ("last", "first"):
+            raise ValueError(f"missing {missing!r} is neither 'last' nor 'first'; choose one")
+        known: list[tuple[int | str, str]] = []
+        unknown: list[str] = []
+        for entry in self.load_manifest().entries.values():
+            value: int | str | None = (
+                entry.created_utc or None
+                if order_by == "created_utc"
+                else entry.acquired_local_epoch_ns
+            )
+            if value is None:
+                unknown.append(entry.image_id)
+            else:
+                known.append((value, entry.image_id))
+        ordered = [image_id for _, image_id in sorted(known)]
+        return [*ordered, *unknown] if missing == "last" else [*unknown, *ordered]
+
+    # --- tables -------------------------------------------------------------------------------
+
+    def list_table_names(self) -> list[str]:
+        """The names of all tables, sorted."""
+        return self._tables.names()
+
+    def table_schema(self, name: str) -> pa.Schema | None:
+        """The Arrow schema of a table, from its footer alone; None where there is no table."""
+        return self._tables.schema(name)
+
+    def table_row_count(self, name: str) -> int | None:
+        """How many rows a table has, from its footer alone; None where there is no table."""
+        return self._tables.row_count(name)
+
+    def load_table(
+        self,
+        name: str,
+        *,
+        columns: Sequence[str] | None = None,
+        image_ids: Collection[str] | None = None,
+    ) -> pd.DataFrame:
+        """Read a table.
+
+        Args:
+            name: The table's name.
+            columns: Read just these.
+            image_ids: Read just these images' rows; of a sorted table, only the parts that hold
+                them are read.
+
+        Raises:
+            TableNotFoundError: There is none (it is a `FileNotFoundError`).
+            CorruptDataError: It is damaged.
+        """
+        frame: pd.DataFrame = self.load_arrow_table(
+            name, columns=columns, image_ids=image_ids
+        ).to_pandas()
+        return frame
+
+    def load_arrow_table(
+        self,
+        name: str,
+        *,
+        columns: Sequence[str] | None = None,
+        image_ids: Collection[str] | None = None,
+    ) -> pa.Table:
+        """`load_table`, as Arrow."""
+        return self._tables.load(
+            name, columns=None if columns is None else list(columns), image_ids=image_ids
+        )
+
+    def save_table(self, name: str, df: pd.DataFrame | pa.Table) -> None:
+        """Replace a whole table in one step. Rows are kept sorted by ``image_id``.
+
+        Args:
+            name: One or more ``/``-separated segments ``[A-Za-z0-9][A-Za-z0-9._-]{0,119}``.
+            df: The rows; a pandas index is dropped.
+
+        Raises:
+            SchemaValidationError: A column that Parquet cannot hold; the message names it.
+            InvalidNameError: The name cannot be a file everywhere, or is that of the sources index.
+        """
+        self._require_writable(f"write the table {name!r}")
+        if name == SOURCES:
+            raise InvalidNameError(
+                name, kind="table", reason="the sources index is written by save_sources_index()"
+            )
+        with self._lock("tables", f"write the table {name!r}"):
+            self._tables.save(name, df)
+
+    def delete_table(self, name: str) -> bool:
+        """Delete a table; returns whether there was one."""
+        self._require_writable(f"delete the table {name!r}")
+        with self._lock("tables", f"delete the table {name!r}"):
+            return self._tables.delete(name)
+
+    def replace_rows_for_image_id(
+        self,
+        name: str,
+        image_id: str,
+        df_rows: pd.DataFrame,
+        *,
+        image_id_col: str = IMAGE_ID,
+    ) -> None:
+        """Replace one image's rows in a table; a table that is not there is made.
+
+        For many images use `replace_rows`: it costs the same as one.
+
+        Args:
+            name: The table's name.
+            image_id: The image whose rows go.
+            df_rows: Its new rows; none at all is fine, the columns then still count.
+            image_id_col: The column with the image id; every new row must hold `image_id` there.
+
+        Raises:
+            SchemaValidationError: The rows name another image, or do not fit the table.
+        """
+        from kymflow_zarr._tables.parquet import frame_to_table
+
+        rows = frame_to_table(df_rows, what=f"rows for table {name!r}")
+        update = RowUpdate(image_ids=frozenset({image_id}), rows=rows)
+        self.replace_rows(name, [update], schema=rows.schema, image_id_col=image_id_col)
+
+    def replace_rows(
+        self,
+        name: str,
+        updates: Iterable[RowUpdate],
+        *,
+        schema: pa.Schema,
+        keep_others: Collection[str] | None = None,
+        image_id_col: str = IMAGE_ID,
+    ) -> int:
+        """Replace many images' rows with one streamed rewrite of the table.
+
+        Args:
+            name: The table's name; a table that is not there is made.
+            updates: New rows, in ascending order: every image id of one before all of the next.
+            schema: The columns of the new rows.
+            keep_others: Of the images that no update names, those that keep their rows; all if
+                None.
+            image_id_col: The column with the image id.
+
+        Returns:
+            How many rows the table has now.
+
+        Raises:
+            SchemaValidationError: The rows do not fit the table, or are out of order. The old
+                table stays as it was.
+            LockedError: Another writer is at work.
+        """
+        self._require_writable(f"write the table {name!r}")
+        with self._lock("tables", f"write the table {name!r}"):
+            return self._tables.replace_rows(
+                name, updates, schema=schema, keep_others=keep_others, image_id_col=image_id_col
+            )
+
+    # --- rules --------------------------------------------------------------------------------
+
+    def _lock(self, name: str, action: str) -> AbstractContextManager[None]:
+        return self._blobs.lock(name, action=action, timeout_s=self._lock_timeout_s)
+
+    def _require_writable(self, action: str) -> None:
+        if self._mode == "r":
+            raise ReadOnlyError(action)
+
+    def _require_current_format(self, action: str) -> None:
+        self._require_writable(action)
+        if self._schema.version != DatasetSchema.CURRENT:
+            raise UnsupportedFormatError(
+                self.location,
+                found=self._schema.version,
+                supported=(DatasetSchema.CURRENT,),
+                hint=f"call upgrade() first, then {action}",
+            )
+
+
+def _image_ids(outcomes: Iterable[IngestOutcome]) -> list[str]:
+    """The new images, once all files were tried; one error for those that failed."""
+    done = list(outcomes)
+    image_ids = [item.image_id for item in done if item.error is None]
+    failures = {item.path: item.error.reason for item in done if item.error is not None}
+    if failures:
+        raise IngestError(failures, tuple(image_ids))
+    return image_ids

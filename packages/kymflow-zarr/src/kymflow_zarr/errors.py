@@ -1,0 +1,251 @@
+"""The error tree of kymflow-zarr.
+
+Every error is a `KymflowZarrError` and also the builtin that a caller would expect, carries its
+data as attributes, and has a message that ends with what to do::
+
+    KymflowZarrError
+    ├── what is asked for is not there
+    │   ├── NotADatasetError          FileNotFoundError   the path holds no dataset
+    │   └── NotFoundError             KeyError, FileNotFoundError
+    │       ├── ImageNotFoundError
+    │       ├── ArtifactNotFoundError
+    │       ├── MetadataNotFoundError
+    │       └── TableNotFoundError
+    ├── the request is refused
+    │   ├── ReadOnlyError             PermissionError     the dataset was opened with mode "r"
+    │   ├── InvalidNameError          ValueError          a name that cannot be a file everywhere
+    │   ├── AlreadyExistsError        FileExistsError     write-once data would be overwritten
+    │   ├── UnsupportedFormatError    ValueError          written by newer software, or not upgraded
+    │   └── LockedError               TimeoutError        another writer holds the lock
+    ├── what is there is wrong
+    │   ├── SchemaValidationError     ValueError          contents that break the format's rules
+    │   └── CorruptDataError          ValueError          bytes that fail their checksum or decoder
+    └── input that cannot be taken in
+        ├── UnreadableImageError      ValueError          one image file
+        └── IngestError               ValueError          a batch: lists every file that failed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = [
+    "AlreadyExistsError",
+    "ArtifactNotFoundError",
+    "CorruptDataError",
+    "ImageNotFoundError",
+    "IngestError",
+    "InvalidNameError",
+    "KymflowZarrError",
+    "LockedError",
+    "MetadataNotFoundError",
+    "NotADatasetError",
+    "NotFoundError",
+    "ReadOnlyError",
+    "SchemaValidationError",
+    "TableNotFoundError",
+    "UnreadableImageError",
+    "UnsupportedFormatError",
+]
+
+
+class KymflowZarrError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+    def __str__(self) -> str:
+        # KeyError would print the repr, OSError an errno: a message is a sentence.
+        return str(self.args[0]) if self.args else type(self).__name__
+
+
+class NotADatasetError(KymflowZarrError, FileNotFoundError):
+    """A path or store does not hold a kymflow dataset.
+
+    Attributes:
+        location: What was opened.
+    """
+
+    def __init__(self, location: str, reason: str) -> None:
+        self.location = location
+        super().__init__(f"{location!r} is not a kymflow dataset: {reason}")
+
+
+class NotFoundError(KymflowZarrError, KeyError, FileNotFoundError):
+    """Something that was asked for by key is not in the dataset.
+
+    Attributes:
+        key: The key, relative to the dataset's root.
+    """
+
+    def __init__(self, key: str, message: str) -> None:
+        self.key = key
+        super().__init__(message)
+
+
+class ImageNotFoundError(NotFoundError):
+    """No committed record has this image id."""
+
+    def __init__(self, image_id: str) -> None:
+        self.image_id = image_id
+        super().__init__(
+            f"images/{image_id}",
+            f"no image {image_id!r} in this dataset; list_image_ids() names those that exist",
+        )
+
+
+class ArtifactNotFoundError(NotFoundError):
+    """A record holds no artifact of this name and kind."""
+
+    def __init__(self, key: str, *, image_id: str, name: str) -> None:
+        self.image_id = image_id
+        self.name = name
+        super().__init__(
+            key,
+            f"image {image_id!r} has no artifact {name!r} at {key!r}; "
+            "list_analysis_keys() names those that exist",
+        )
+
+
+class MetadataNotFoundError(NotFoundError):
+    """A record holds no metadata payload."""
+
+    def __init__(self, key: str, *, image_id: str) -> None:
+        self.image_id = image_id
+        super().__init__(
+            key,
+            f"image {image_id!r} has no metadata payload; write one with save_metadata_payload()",
+        )
+
+
+class TableNotFoundError(NotFoundError):
+    """The dataset holds no table of this name."""
+
+    def __init__(self, key: str, *, name: str) -> None:
+        self.name = name
+        super().__init__(
+            key, f"no table {name!r} in this dataset; list_table_names() names those that exist"
+        )
+
+
+class ReadOnlyError(KymflowZarrError, PermissionError):
+    """A write was asked of a dataset that was opened with ``mode="r"``."""
+
+    def __init__(self, action: str) -> None:
+        self.action = action
+        super().__init__(f'cannot {action}: the dataset is open read-only; open it with mode="a"')
+
+
+class InvalidNameError(KymflowZarrError, ValueError):
+    """A name cannot be a file name on every platform, or is reserved.
+
+    Attributes:
+        name: The name as given.
+        reason: The rule that it breaks.
+    """
+
+    def __init__(self, name: str, *, kind: str, reason: str) -> None:
+        self.name = name
+        self.kind = kind
+        self.reason = reason
+        shown = name if len(name) <= 80 else f"{name[:77]}..."
+        super().__init__(f"{shown!r} is not a valid {kind} name: {reason}; choose another name")
+
+
+class AlreadyExistsError(KymflowZarrError, FileExistsError):
+    """Write-once data exists already under this key."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(f"{key!r} exists already and is never overwritten; choose another")
+
+
+class UnsupportedFormatError(KymflowZarrError, ValueError):
+    """The dataset has a format version that this software cannot serve.
+
+    Attributes:
+        found: The version on disk.
+        supported: The versions that this software knows.
+    """
+
+    def __init__(self, location: str, *, found: int, supported: tuple[int, ...], hint: str) -> None:
+        self.location = location
+        self.found = found
+        self.supported = supported
+        known = ", ".join(str(version) for version in supported)
+        super().__init__(
+            f"{location!r} has format version {found}, this software knows {known}; {hint}"
+        )
+
+
+class LockedError(KymflowZarrError, TimeoutError):
+    """Another writer holds a lock for longer than the caller was willing to wait.
+
+    Attributes:
+        lock: The lock's name.
+        holder: Who holds it, as far as is known.
+    """
+
+    def __init__(self, lock: str, *, holder: str, waited_s: float) -> None:
+        self.lock = lock
+        self.holder = holder
+        self.waited_s = waited_s
+        super().__init__(
+            f"the {lock!r} lock is held by {holder} (waited {waited_s:g} s); "
+            "let it finish, then run this again"
+        )
+
+
+class SchemaValidationError(KymflowZarrError, ValueError):
+    """Contents break a rule of the format, or of the table that they are meant for."""
+
+
+class CorruptDataError(KymflowZarrError, ValueError):
+    """Stored bytes fail their checksum, or cannot be decoded.
+
+    Attributes:
+        key: The key of the damaged object, relative to the dataset's root.
+        reason: What does not hold.
+    """
+
+    def __init__(self, key: str, reason: str) -> None:
+        self.key = key
+        self.reason = reason
+        super().__init__(
+            f"{key!r} is damaged: {reason}; run check(deep=True) to see what else is, "
+            "and restore it from a copy or from its source"
+        )
+
+
+class UnreadableImageError(KymflowZarrError, ValueError):
+    """An image file cannot be taken in.
+
+    Attributes:
+        path: The file.
+        reason: What is wrong with it, ending with what to do.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"cannot read {path.name!r}: {reason}")
+
+
+class IngestError(KymflowZarrError, ValueError):
+    """Some files of a batch could not be taken in; every other one was.
+
+    Attributes:
+        failures: Path → reason, for each file that failed.
+        image_ids: The images that were taken in.
+    """
+
+    def __init__(self, failures: Mapping[Path, str], image_ids: tuple[str, ...]) -> None:
+        self.failures = dict(failures)
+        self.image_ids = image_ids
+        listed = "; ".join(f"{path.name!r}: {reason}" for path, reason in self.failures.items())
+        super().__init__(
+            f"{len(self.failures)} file(s) could not be taken in, {len(image_ids)} were: {listed}; "
+            "mend or remove them, a second run retries just those"
+        )
