@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from kymflow_zarr._catalog.manifest import Manifest, ManifestEntry
 from kymflow_zarr._catalog.sources import RefreshPlan, SourceFile, SourceRow
+from kymflow_zarr._check.problems import Problem, ProblemKind, Repair
 from kymflow_zarr._ingest.batch import IngestOutcome
 from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr._tables.replace import RowUpdate
@@ -51,8 +52,11 @@ __all__ = [
     "MetadataNotFoundError",
     "NotADatasetError",
     "NotFoundError",
+    "Problem",
+    "ProblemKind",
     "ReadOnlyError",
     "RefreshPlan",
+    "Repair",
     "RowUpdate",
     "SchemaValidationError",
     "SourceFile",

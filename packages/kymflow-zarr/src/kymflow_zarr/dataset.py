@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -12,6 +13,7 @@ from kymflow_zarr._catalog.listing import IMAGES, list_image_ids
 from kymflow_zarr._catalog.manifest import Manifest, build_manifest, load_cache, save_cache
 from kymflow_zarr._catalog.sources import (
     SOURCES,
+    FolderScan,
     RefreshMode,
     RefreshPlan,
     SourceFile,
@@ -21,13 +23,17 @@ from kymflow_zarr._catalog.sources import (
     rows_to_table,
 )
 from kymflow_zarr._catalog.sources_index import SourcesIndex
+from kymflow_zarr._check.dataset import iter_problems, repair
+from kymflow_zarr._check.image import check_image
+from kymflow_zarr._check.problems import Problem, Repair
 from kymflow_zarr._ingest.batch import IngestJob, IngestOutcome, ingest_jobs
-from kymflow_zarr._ingest.scan import FolderScan, scan_file, scan_folder
+from kymflow_zarr._ingest.scan import scan_file, scan_folder
 from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._pixels.layout import check_dtype
 from kymflow_zarr._records.build import check_axes, resolve_chunks, stage_record
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import Durability
+from kymflow_zarr._storage.names import check_segment
 from kymflow_zarr._storage.open import open_blobs
 from kymflow_zarr._tables.replace import RowUpdate
 from kymflow_zarr._tables.tables import IMAGE_ID, Tables
@@ -89,6 +95,7 @@ class ZarrDataset:
             raise ValueError(
                 f"durability {durability!r} is none of 'record', 'batch', 'none'; choose one"
             )
+        self._place = store_or_path
         self._blobs = open_blobs(store_or_path, durability=durability)
         self._mode: Mode = mode
         self._durability: Durability = durability
@@ -99,6 +106,15 @@ class ZarrDataset:
 
     def __repr__(self) -> str:
         return f"ZarrDataset({self.location!r}, mode={self._mode!r})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Workers in other processes open the dataset anew; contents in memory cannot follow them.
+        if not isinstance(self._place, str | Path):
+            raise TypeError(
+                f"{self!r} was opened from a store object and cannot be sent to another process; "
+                "open it by its path or URL"
+            )
+        return _reopen, (self._place, self._mode, self._durability, self._lock_timeout_s)
 
     # --- the dataset itself -------------------------------------------------------------------
 
@@ -111,6 +127,12 @@ class ZarrDataset:
     def mode(self) -> Mode:
         """How the dataset was opened."""
         return self._mode
+
+    def as_read_only(self) -> ZarrDataset:
+        """The same dataset, through which nothing can be written."""
+        twin = copy.copy(self)
+        twin._mode = "r"
+        return twin
 
     @property
     def schema(self) -> DatasetSchema:
@@ -330,7 +352,7 @@ class ZarrDataset:
         return _image_ids(self.iter_refresh(root, pattern, include_sidecars=include_sidecars))
 
     def _plan(self, scan: FolderScan) -> RefreshPlan:
-        return plan_refresh(scan.files, self._sources.current(), folder=scan.folder)
+        return plan_refresh(scan, self._sources.current())
 
     def _ingest(
         self,
@@ -411,9 +433,7 @@ class ZarrDataset:
         with self._lock("tables", "write the manifest"):
             save_cache(self._blobs, manifest)
 
-    def _sorted_ids(
-        self, order_by: OrderBy, *, missing: Literal["last", "first"]
-    ) -> list[str]:
+    def _sorted_ids(self, order_by: OrderBy, *, missing: Literal["last", "first"]) -> list[str]:
         if order_by not in ("created_utc", "acquired_local_epoch_ns"):
             raise ValueError(
                 f"order_by {order_by!r} is none of 'image_id', 'created_utc', "
@@ -571,6 +591,60 @@ class ZarrDataset:
                 name, updates, schema=schema, keep_others=keep_others, image_id_col=image_id_col
             )
 
+    # --- health -------------------------------------------------------------------------------
+
+    def check(self, *, deep: bool = False) -> list[Problem]:
+        """Look for everything that is wrong; nothing is changed.
+
+        Args:
+            deep: Also read every chunk and Parquet page and compare its checksum.
+
+        Returns:
+            One `Problem` ``(location, kind, message)`` for each thing; none if all is well.
+        """
+        return list(self.iter_problems(deep=deep))
+
+    def iter_problems(self, *, deep: bool = False) -> Iterator[Problem]:
+        """`check`, each problem as it is found."""
+        return iter_problems(self._blobs, self._tables, self._sources, deep=deep)
+
+    def repair(self) -> list[Repair]:
+        """Mend what can be mended without guessing.
+
+        The sources index, the manifest and table rows of images that are gone are derived data and
+        are brought in line with the records; what killed writers left behind is removed, but never
+        what a live one is using. Damaged pixels and artifacts are not touched: `check` names them.
+
+        Returns:
+            What was done.
+        """
+        self._require_writable("repair")
+        with self._lock("ingest", "repair"), self._lock("tables", "repair"):
+            return list(repair(self._blobs, self._tables, self._sources))
+
+    def validate_image(self, image_id: str) -> None:
+        """Refuse an image whose documents, chunks or artifacts break the format's rules.
+
+        Raises:
+            ImageNotFoundError: There is none with this id.
+            SchemaValidationError: Something is wrong; the message lists it.
+        """
+        check_segment(image_id, kind="image")
+        if image_folder(image_id) not in self._image_folders():
+            raise ImageNotFoundError(image_id)
+        _refuse(check_image(self._blobs, image_id, deep=False))
+
+    def validate(self) -> None:
+        """Refuse a dataset in which `check` finds anything but repairable problems.
+
+        Raises:
+            SchemaValidationError: Something is wrong; the message lists it.
+        """
+        _refuse(problem for problem in self.iter_problems() if not problem.repairable)
+
+    def _image_folders(self) -> set[str]:
+        return {image_folder(name) for name in self._blobs.list_folder(IMAGES).folders}
+
     # --- rules --------------------------------------------------------------------------------
 
     def _lock(self, name: str, action: str) -> AbstractContextManager[None]:
@@ -591,6 +665,15 @@ class ZarrDataset:
             )
 
 
+def _refuse(problems: Iterable[Problem]) -> None:
+    found = [f"{problem.location}: {problem.message}" for problem in problems]
+    if found:
+        raise SchemaValidationError(
+            f"{len(found)} problem(s): {'; '.join(found)}; "
+            "restore what is damaged from a copy, or delete and ingest those images again"
+        )
+
+
 def _image_ids(outcomes: Iterable[IngestOutcome]) -> list[str]:
     """The new images, once all files were tried; one error for those that failed."""
     done = list(outcomes)
@@ -599,3 +682,9 @@ def _image_ids(outcomes: Iterable[IngestOutcome]) -> list[str]:
     if failures:
         raise IngestError(failures, tuple(image_ids))
     return image_ids
+
+
+def _reopen(
+    place: str | Path, mode: Mode, durability: Durability, lock_timeout_s: float
+) -> ZarrDataset:
+    return ZarrDataset(place, mode, durability=durability, lock_timeout_s=lock_timeout_s)

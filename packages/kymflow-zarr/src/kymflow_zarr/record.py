@@ -61,9 +61,7 @@ class ZarrImageRecord:
     `InvalidNameError` for a name that cannot be a file everywhere.
     """
 
-    def __init__(
-        self, blobs: BlobStore, document: RecordDocument, *, writable: bool
-    ) -> None:
+    def __init__(self, blobs: BlobStore, document: RecordDocument, *, writable: bool) -> None:
         self._blobs = blobs
         self._document = document
         self._writable = writable
@@ -245,7 +243,8 @@ class ZarrImageRecord:
             raise MetadataNotFoundError(error.key, image_id=self.image_id) from error
         if not isinstance(payload, dict):
             raise CorruptDataError(
-                artifact_key(self.image_id, METADATA, JSON), "the metadata payload is no JSON object"
+                artifact_key(self.image_id, METADATA, JSON),
+                "the metadata payload is no JSON object",
             )
         return payload
 

@@ -134,7 +134,9 @@ class DatasetSchema:
                 hint="install a newer kymflow-zarr",
             )
         if found != supported:
-            raise CorruptDataError(_ROOT, f"it says schema_version {found} in a Zarr v3 or v2 group")
+            raise CorruptDataError(
+                _ROOT, f"it says schema_version {found} in a Zarr v3 or v2 group"
+            )
 
 
 def _attributes(document: JsonValue, *, key: str) -> dict[str, JsonValue]:

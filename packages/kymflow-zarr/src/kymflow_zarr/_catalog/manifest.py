@@ -21,7 +21,7 @@ from kymflow_zarr.errors import ArtifactNotFoundError, CorruptDataError, Metadat
 from kymflow_zarr.record import ZarrImageRecord
 from kymflow_zarr._catalog.sources import SourceRow, source_from_provenance
 
-__all__ = ["Manifest", "ManifestEntry", "build_manifest", "load_cache", "save_cache"]
+__all__ = ["Manifest", "ManifestEntry", "build_manifest", "is_damaged", "load_cache", "save_cache"]
 
 logger = logging.getLogger(__name__)
 
@@ -90,17 +90,33 @@ def build_manifest(
 
 def load_cache(blobs: BlobStore) -> dict[str, ManifestEntry]:
     """The stored entries; none where the manifest is missing, damaged or of another version."""
+    try:
+        return _read_cache(blobs)
+    except CorruptDataError as error:
+        logger.warning("the manifest is not used: %s", error)
+        return {}
+
+
+def is_damaged(blobs: BlobStore) -> bool:
+    """Whether there is a manifest that cannot be used."""
+    try:
+        _read_cache(blobs)
+    except CorruptDataError:
+        return True
+    return False
+
+
+def _read_cache(blobs: BlobStore) -> dict[str, ManifestEntry]:
     data = blobs.get(_KEY)
     if data is None:
         return {}
+    said: Any = unseal(data, key=_KEY)
     try:
-        said: Any = unseal(data, key=_KEY)
         if said["version"] != _VERSION:
-            return {}
+            raise CorruptDataError(_KEY, f"it has version {said['version']!r}, not {_VERSION}")
         entries = [_entry_from_json(item) for item in said["entries"]]
-    except (CorruptDataError, KeyError, TypeError) as error:
-        logger.warning("the manifest is damaged and will be made anew: %s", error)
-        return {}
+    except (KeyError, TypeError, IndexError) as error:
+        raise CorruptDataError(_KEY, f"it is no manifest ({error})") from error
     return {entry.image_id: entry for entry in entries}
 
 

@@ -7,18 +7,19 @@ lost (deleted by hand, restored from an old copy, cut off by a crash) come back 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from kymflow_zarr._storage.json_text import JsonValue
-from kymflow_zarr.errors import SchemaValidationError
+from kymflow_zarr.errors import SchemaValidationError, UnreadableImageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
+    "FolderScan",
     "RefreshMode",
     "RefreshPlan",
     "SOURCES",
@@ -60,6 +61,23 @@ class SourceFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FolderScan:
+    """What a folder holds.
+
+    Attributes:
+        folder: The folder, absolute, links resolved.
+        files: Its image files, sorted by path.
+        refused: What matches but is no regular file, with the reason.
+        listings: Each folder that was looked at → the names of all files in it.
+    """
+
+    folder: Path
+    files: tuple[SourceFile, ...]
+    refused: Mapping[Path, UnreadableImageError]
+    listings: Mapping[Path, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRow:
     """One row of the sources index, named as its columns are.
 
@@ -87,7 +105,7 @@ class RefreshPlan:
         changed: Files whose size or time differs from when their image was taken in, each with
             that image's id.
         unchanged: Files that are in the dataset as they are.
-        gone: Paths in the index, below the folder looked at, that are no longer on disk.
+        gone: Paths in the index that would lie in a folder looked at, but are not there.
     """
 
     new: tuple[SourceFile, ...]
@@ -101,15 +119,12 @@ class RefreshPlan:
         return fresh if mode == "skip" else (*fresh, *self.changed)
 
 
-def plan_refresh(
-    found: Sequence[SourceFile], known: Iterable[SourceRow], *, folder: Path
-) -> RefreshPlan:
-    """Compare the files of a folder with the sources index.
+def plan_refresh(scan: FolderScan, known: Iterable[SourceRow]) -> RefreshPlan:
+    """Compare what a folder holds with the sources index.
 
     Args:
-        found: The image files in the folder.
+        scan: What the folder holds.
         known: The index.
-        folder: The folder that was looked at, as in the files' paths.
     """
     latest: dict[str, SourceRow] = {}
     for row in sorted(known, key=lambda item: item.ingested_epoch_ns):
@@ -117,23 +132,28 @@ def plan_refresh(
     new: list[SourceFile] = []
     changed: list[tuple[SourceFile, str]] = []
     unchanged: list[SourceFile] = []
-    for file in found:
-        row = latest.pop(_same(str(file.primary)), None)
-        if row is None:
+    for file in scan.files:
+        found = latest.get(_same(str(file.primary)))
+        if found is None:
             new.append(file)
-        elif (file.mtime_ns, file.size_bytes) != (row.source_mtime_ns, row.source_size_bytes):
-            changed.append((file, row.image_id))
+        elif (file.mtime_ns, file.size_bytes) != (found.source_mtime_ns, found.source_size_bytes):
+            changed.append((file, found.image_id))
         else:
             unchanged.append(file)
-    below = _same(str(folder)).rstrip(os.sep) + os.sep
-    gone = sorted(
-        row.source_primary_path
-        for key, row in latest.items()
-        if key.startswith(below) and not Path(row.source_primary_path).exists()
-    )
+    listed = {
+        _same(str(folder)): {_same(name) for name in names}
+        for folder, names in scan.listings.items()
+    }
+    gone = [row.source_primary_path for key, row in latest.items() if _is_gone(key, listed)]
     return RefreshPlan(
-        new=tuple(new), changed=tuple(changed), unchanged=tuple(unchanged), gone=tuple(gone)
+        new=tuple(new), changed=tuple(changed), unchanged=tuple(unchanged), gone=tuple(sorted(gone))
     )
+
+
+def _is_gone(path: str, listed: Mapping[str, set[str]]) -> bool:
+    """Whether a path would lie in a folder that was listed, but does not."""
+    folder, name = os.path.split(path)
+    return folder in listed and name not in listed[folder]
 
 
 def reconcile(
@@ -163,15 +183,14 @@ def sources_schema() -> pa.Schema:
     """The table's schema."""
     import pyarrow as pa
 
-    return pa.schema(
-        [
-            pa.field("source_primary_path", pa.string(), nullable=False),
-            pa.field("image_id", pa.string(), nullable=False),
-            pa.field("source_mtime_ns", pa.int64(), nullable=False),
-            pa.field("source_size_bytes", pa.int64(), nullable=False),
-            pa.field("ingested_epoch_ns", pa.int64(), nullable=False),
-        ]
-    )
+    types: dict[str, pa.DataType] = {
+        "source_primary_path": pa.string(),
+        "image_id": pa.string(),
+        "source_mtime_ns": pa.int64(),
+        "source_size_bytes": pa.int64(),
+        "ingested_epoch_ns": pa.int64(),
+    }
+    return pa.schema([pa.field(name, kind, nullable=False) for name, kind in types.items()])
 
 
 def rows_to_table(rows: Iterable[SourceRow]) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 
 from kymflow_zarr._catalog.listing import list_image_ids
@@ -15,9 +16,11 @@ from kymflow_zarr._catalog.sources import (
 )
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._tables.tables import Tables
-from kymflow_zarr.errors import TableNotFoundError
+from kymflow_zarr.errors import CorruptDataError, SchemaValidationError, TableNotFoundError
 
 __all__ = ["SourcesIndex"]
+
+logger = logging.getLogger(__name__)
 
 
 class SourcesIndex:
@@ -28,7 +31,12 @@ class SourcesIndex:
         self._tables = tables
 
     def stored(self) -> list[SourceRow]:
-        """The rows as they lie on disk; none where there is no table."""
+        """The rows as they lie on disk; none where there is no table.
+
+        Raises:
+            CorruptDataError: The table is damaged.
+            SchemaValidationError: It is not a sources index.
+        """
         try:
             return rows_from_table(self._tables.load(SOURCES))
         except TableNotFoundError:
@@ -40,11 +48,21 @@ class SourcesIndex:
         Args:
             extra: Rows that are known but not stored yet; they spare reading those records.
         """
+        try:
+            stored = self.stored()
+        except (CorruptDataError, SchemaValidationError) as error:
+            logger.warning("the sources index is read from the records instead: %s", error)
+            stored = []
         return reconcile(
-            [*self.stored(), *extra],
+            [*stored, *extra],
             list_image_ids(self._blobs),
             read_sources=self._read_sources,
         )
+
+    def rebuilt(self) -> list[SourceRow]:
+        """The rows that the records themselves stand for; each record is read."""
+        entries = build_manifest(self._blobs, list_image_ids(self._blobs), {}).entries
+        return [entry.source for entry in entries.values() if entry.source is not None]
 
     def save(self, rows: Iterable[SourceRow]) -> None:
         """Replace the stored rows."""

@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from kymflow_zarr._catalog.sources import SourceFile
+from kymflow_zarr._catalog.sources import FolderScan, SourceFile
 from kymflow_zarr._readers import group_channels, stat_regular_file
 from kymflow_zarr.errors import UnreadableImageError
 
-__all__ = ["FolderScan", "scan_file", "scan_folder"]
+__all__ = ["scan_file", "scan_folder"]
 
 _RECURSIVE = "**/"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FolderScan:
-    """What a folder holds.
-
-    Attributes:
-        folder: The folder, absolute, links resolved.
-        files: Its image files, sorted by path.
-        refused: What matches but is no regular file, with the reason.
-    """
-
-    folder: Path
-    files: tuple[SourceFile, ...]
-    refused: Mapping[Path, UnreadableImageError]
 
 
 def scan_folder(folder: Path, pattern: str | Sequence[str]) -> FolderScan:
@@ -54,7 +38,9 @@ def scan_folder(folder: Path, pattern: str | Sequence[str]) -> FolderScan:
     flat = [part for part in patterns if not part.startswith(_RECURSIVE)]
     files: list[SourceFile] = []
     refused: dict[Path, UnreadableImageError] = {}
+    listings: dict[Path, frozenset[str]] = {}
     for inner, names in _walk(top, recursive=bool(deep)):
+        listings[inner] = frozenset(names)
         wanted = [*flat, *deep] if inner == top else deep
         matching = [name for name in names if _matches(name, wanted)]
         for channels in group_channels(matching):
@@ -64,7 +50,10 @@ def scan_folder(folder: Path, pattern: str | Sequence[str]) -> FolderScan:
             except UnreadableImageError as error:
                 refused[error.path] = error
     return FolderScan(
-        folder=top, files=tuple(sorted(files, key=lambda file: file.primary)), refused=refused
+        folder=top,
+        files=tuple(sorted(files, key=lambda file: file.primary)),
+        refused=refused,
+        listings=listings,
     )
 
 

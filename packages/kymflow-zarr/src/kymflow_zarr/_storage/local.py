@@ -22,7 +22,13 @@ from filelock import FileLock, Timeout
 
 from kymflow_zarr.errors import AlreadyExistsError
 from kymflow_zarr._storage.blobs import BlobStat, Durability, FolderListing
-from kymflow_zarr._storage.durability import make_folders, sync_file, sync_filesystem, sync_folder, sync_tree
+from kymflow_zarr._storage.durability import (
+    make_folders,
+    sync_file,
+    sync_filesystem,
+    sync_folder,
+    sync_tree,
+)
 from kymflow_zarr._storage.locks import hold_file_lock
 
 __all__ = ["LocalBlobs"]

@@ -72,9 +72,7 @@ class ZarrStoreBlobs:
         prefix = f"{key}/" if key else ""
         names = [name for name in _wait(_collect_dir(self._store, key)) if name[:1] != "."]
         files = {name for name in names if _wait(self._store.exists(prefix + name))}
-        return FolderListing(
-            files=tuple(sorted(files)), folders=tuple(sorted(set(names) - files))
-        )
+        return FolderListing(files=tuple(sorted(files)), folders=tuple(sorted(set(names) - files)))
 
     def stat(self, key: str) -> BlobStat | None:
         """Size of a blob, or None where there is none; such stores tell no time."""

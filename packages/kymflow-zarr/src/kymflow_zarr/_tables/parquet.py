@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
@@ -17,25 +18,115 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ROW_GROUP_ROWS",
+    "StoredTable",
     "frame_to_table",
+    "merge_pandas_metadata",
     "open_parquet",
     "open_parquet_writer",
     "read_parquet",
-    "row_groups_holding",
     "write_parquet",
 ]
 
 ROW_GROUP_ROWS = 32_768
 
 
+class StoredTable:
+    """An open Parquet file. Pages are checked as they are read; damage is told by key."""
+
+    def __init__(self, file: pq.ParquetFile, key: str) -> None:
+        self._file = file
+        self._key = key
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns."""
+        return self._file.schema_arrow
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows there are, as the footer says."""
+        return self._file.metadata.num_rows
+
+    def read(self, columns: list[str] | None = None) -> pa.Table:
+        """All rows.
+
+        Raises:
+            CorruptDataError: A page is damaged.
+        """
+        with _damage_named(self._key):
+            return self._file.read(columns=columns)
+
+    def iter_groups(self) -> Iterator[pa.Table]:
+        """All rows, one row group at a time.
+
+        Raises:
+            CorruptDataError: A page is damaged.
+        """
+        for group in range(self._file.num_row_groups):
+            with _damage_named(self._key):
+                rows = self._file.read_row_group(group)
+            yield rows
+
+    def read_where(
+        self, column: str, values: Collection[str], *, columns: list[str] | None = None
+    ) -> pa.Table:
+        """The rows that hold one of some texts in a column.
+
+        Row groups that cannot hold one, by their statistics, are not read.
+
+        Raises:
+            CorruptDataError: A page is damaged.
+            SchemaValidationError: There is no such column.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        wanted = None if columns is None else list(dict.fromkeys([*columns, column]))
+        groups = self._groups_holding(column, sorted(values))
+        with _damage_named(self._key):
+            found = self._file.read_row_groups(groups, columns=wanted)
+        rows = found.filter(pc.is_in(found[column], pa.array(sorted(values), pa.string())))
+        return rows if columns is None else rows.select(columns)
+
+    def is_sorted_by(self, column: str) -> bool:
+        """Whether every row group declares to be sorted by this column."""
+        at = self._column_index(column)
+        metadata = self._file.metadata
+        return all(
+            [entry.column_index for entry in metadata.row_group(group).sorting_columns] == [at]
+            for group in range(metadata.num_row_groups)
+        )
+
+    def _groups_holding(self, column: str, ordered: list[str]) -> list[int]:
+        at = self._column_index(column)
+        groups = []
+        for group in range(self._file.num_row_groups):
+            stats = self._file.metadata.row_group(group).column(at).statistics
+            if stats is None or not stats.has_min_max:
+                groups.append(group)
+                continue
+            low, high = stats.min, stats.max
+            if not isinstance(low, str) or not isinstance(high, str) or _meets(ordered, low, high):
+                groups.append(group)
+        return groups
+
+    def _column_index(self, column: str) -> int:
+        at = self.schema.get_field_index(column)
+        if at < 0:
+            raise SchemaValidationError(
+                f"{self._key!r} has no column {column!r}, only {', '.join(self.schema.names)}; "
+                "name one of these"
+            )
+        return at
+
+
 @contextmanager
-def open_parquet(blobs: BlobStore, key: str) -> Iterator[pq.ParquetFile | None]:
-    """An open Parquet file whose pages are checked as they are read; None where there is none.
+def open_parquet(blobs: BlobStore, key: str) -> Iterator[StoredTable | None]:
+    """An open Parquet file, or None where there is none.
 
     Raises:
-        CorruptDataError: The file is no Parquet, or a page read in the block is damaged.
+        CorruptDataError: The file is no Parquet.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     stream = blobs.open_read(key)
@@ -43,10 +134,19 @@ def open_parquet(blobs: BlobStore, key: str) -> Iterator[pq.ParquetFile | None]:
         yield None
         return
     with stream:
-        try:
-            yield pq.ParquetFile(stream, page_checksum_verification=True)
-        except (pa.ArrowException, OSError) as error:
-            raise CorruptDataError(key, f"it cannot be read as Parquet ({error})") from error
+        with _damage_named(key):
+            file = pq.ParquetFile(stream, page_checksum_verification=True)
+        yield StoredTable(file, key)
+
+
+@contextmanager
+def _damage_named(key: str) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise CorruptDataError(key, f"it cannot be read as Parquet ({error})") from error
 
 
 @contextmanager
@@ -81,54 +181,14 @@ def write_parquet(
         writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
 
 
-def read_parquet(
-    blobs: BlobStore,
-    key: str,
-    *,
-    columns: list[str] | None = None,
-    only: tuple[str, Collection[str]] | None = None,
-) -> pa.Table | None:
-    """A stored table, or None where there is none.
-
-    Args:
-        blobs: The key space.
-        key: The table's key.
-        columns: Read just these; all if None.
-        only: A text column and the values that rows must have in it. Row groups that cannot hold
-            one are not read.
+def read_parquet(blobs: BlobStore, key: str) -> pa.Table | None:
+    """A whole stored table, or None where there is none.
 
     Raises:
         CorruptDataError: The file is damaged.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     with open_parquet(blobs, key) as file:
-        if file is None:
-            return None
-        if only is None:
-            return file.read(columns=columns)
-        column, values = only
-        wanted = None if columns is None else list(dict.fromkeys([*columns, column]))
-        found = file.read_row_groups(row_groups_holding(file, column, values), columns=wanted)
-        rows = found.filter(pc.is_in(found[column], pa.array(sorted(values), pa.string())))
-        return rows if columns is None else rows.select(columns)
-
-
-def row_groups_holding(file: pq.ParquetFile, column: str, values: Collection[str]) -> list[int]:
-    """The row groups whose statistics do not rule out every value."""
-    at = file.schema_arrow.get_field_index(column)
-    if at < 0:
-        raise SchemaValidationError(
-            f"there is no column {column!r}; the table has {', '.join(file.schema_arrow.names)}"
-        )
-    ordered = sorted(values)
-    groups = []
-    for group in range(file.num_row_groups):
-        stats = file.metadata.row_group(group).column(at).statistics
-        if stats is None or not stats.has_min_max or _meets(ordered, stats.min, stats.max):
-            groups.append(group)
-    return groups
+        return None if file is None else file.read()
 
 
 def frame_to_table(frame: pd.DataFrame, *, what: str) -> pa.Table:
@@ -182,12 +242,10 @@ def _without_large_types(table: pa.Table) -> pa.Table:
         field.with_type(pa.string()) if pa.types.is_large_string(field.type) else field
         for field in table.schema
     ]
-    return table.cast(pa.schema(plain, metadata=table.schema.metadata))
+    return table.cast(pa.schema(plain).with_metadata(table.schema.metadata or {}))
 
 
 def _meets(ordered: list[str], low: str, high: str) -> bool:
-    from bisect import bisect_left
-
     at = bisect_left(ordered, low)
     return at < len(ordered) and ordered[at] <= high
 

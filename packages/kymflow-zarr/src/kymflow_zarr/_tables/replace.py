@@ -146,11 +146,12 @@ class _OldRows:
 
     def before(self, image_id: str) -> Iterator[pa.Table]:
         """Rows of images before `image_id`."""
+        import pyarrow as pa
         import pyarrow.compute as pc
 
         while (head := self._current()) is not None:
-            mask = pc.less(head[self._column], image_id)
-            taken, complete = self._split(head, mask)
+            leading = pc.less(head[self._column], pa.scalar(image_id))
+            taken, complete = self._split(head, pc.sum(leading).as_py() or 0)
             yield from self._filtered(taken)
             if not complete:
                 return
@@ -162,7 +163,8 @@ class _OldRows:
 
         gone = pa.array(sorted(without), pa.string())
         while (head := self._current()) is not None:
-            taken, complete = self._split(head, pc.less_equal(head[self._column], image_id))
+            leading = pc.less_equal(head[self._column], pa.scalar(image_id))
+            taken, complete = self._split(head, pc.sum(leading).as_py() or 0)
             yield from self._filtered(
                 taken.filter(pc.invert(pc.is_in(taken[self._column], value_set=gone)))
             )
@@ -183,11 +185,8 @@ class _OldRows:
             self._head = fit(part, self._schema)
         return self._head
 
-    def _split(self, head: pa.Table, mask: object) -> tuple[pa.Table, bool]:
-        """Take the leading rows that the mask names; says whether that was the whole part."""
-        import pyarrow.compute as pc
-
-        count = pc.sum(mask).as_py() or 0
+    def _split(self, head: pa.Table, count: int) -> tuple[pa.Table, bool]:
+        """Take the first `count` rows; says whether that was the whole part."""
         self._head = head.slice(count)
         return head.slice(0, count), count == len(head)
 

@@ -9,18 +9,23 @@ from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.names import check_name, check_no_collision
 from kymflow_zarr.errors import SchemaValidationError, TableNotFoundError
 from kymflow_zarr._tables.parquet import (
+    StoredTable,
     frame_to_table,
     open_parquet,
     open_parquet_writer,
-    read_parquet,
     write_parquet,
 )
-from kymflow_zarr._tables.replace import RowUpdate, check_rows, merged_schema, merged_tables, regrouped
+from kymflow_zarr._tables.replace import (
+    RowUpdate,
+    check_rows,
+    merged_schema,
+    merged_tables,
+    regrouped,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
 __all__ = ["IMAGE_ID", "Tables"]
 
@@ -42,12 +47,12 @@ class Tables:
     def schema(self, name: str) -> pa.Schema | None:
         """The Arrow schema of a table, or None where there is none."""
         with open_parquet(self._blobs, self._key(name)) as file:
-            return None if file is None else file.schema_arrow
+            return None if file is None else file.schema
 
     def row_count(self, name: str) -> int | None:
         """How many rows a table has, from its footer alone; None where there is no table."""
         with open_parquet(self._blobs, self._key(name)) as file:
-            return None if file is None else file.metadata.num_rows
+            return None if file is None else file.num_rows
 
     def load(
         self,
@@ -64,11 +69,12 @@ class Tables:
             CorruptDataError: It is damaged.
         """
         key = self._key(name)
-        only = None if image_ids is None else (image_id_col, image_ids)
-        found = read_parquet(self._blobs, key, columns=columns, only=only)
-        if found is None:
-            raise TableNotFoundError(key, name=name)
-        return found
+        with open_parquet(self._blobs, key) as file:
+            if file is None:
+                raise TableNotFoundError(key, name=name)
+            if image_ids is None:
+                return file.read(columns)
+            return file.read_where(image_id_col, image_ids, columns=columns)
 
     def save(self, name: str, frame: pd.DataFrame | pa.Table) -> None:
         """Replace a whole table; rows are sorted by image id where there is such a column.
@@ -79,7 +85,9 @@ class Tables:
         import pyarrow as pa
 
         key = self._writable_key(name)
-        rows = frame if isinstance(frame, pa.Table) else frame_to_table(frame, what=f"table {name!r}")
+        rows = (
+            frame if isinstance(frame, pa.Table) else frame_to_table(frame, what=f"table {name!r}")
+        )
         if _is_sortable(rows.schema, IMAGE_ID):
             write_parquet(self._blobs, key, rows.sort_by(IMAGE_ID), sorted_by=IMAGE_ID)
         else:
@@ -104,7 +112,7 @@ class Tables:
         written = 0
         # The old file is closed before the new one takes its place: Windows insists.
         with self._blobs.open_write(key) as stream, open_parquet(self._blobs, key) as old:
-            merged = merged_schema(None if old is None else old.schema_arrow, schema, table=name)
+            merged = merged_schema(None if old is None else old.schema, schema, table=name)
             parts = merged_tables(
                 iter(()) if old is None else _sorted_parts(old, image_id_col),
                 _checked(updates, image_id_col, table=name),
@@ -141,32 +149,18 @@ class Tables:
         return key
 
 
-def _checked(
-    updates: Iterable[RowUpdate], column: str, *, table: str
-) -> Iterator[RowUpdate]:
+def _checked(updates: Iterable[RowUpdate], column: str, *, table: str) -> Iterator[RowUpdate]:
     for update in updates:
         check_rows(update, column, table=table)
         yield update
 
 
-def _sorted_parts(file: pq.ParquetFile, column: str) -> Iterator[pa.Table]:
+def _sorted_parts(table: StoredTable, column: str) -> Iterator[pa.Table]:
     """A table's row groups in order of image; one that is not declared sorted is sorted whole."""
-    at = file.schema_arrow.get_field_index(column)
-    if at < 0:
-        raise SchemaValidationError(
-            f"the table has no column {column!r}, only {', '.join(file.schema_arrow.names)}; "
-            "name the right one with image_id_col="
-        )
-    groups = range(file.num_row_groups)
-    declared = all(
-        [sorting.column_index for sorting in file.metadata.row_group(group).sorting_columns] == [at]
-        for group in groups
-    )
-    if not declared:
-        yield file.read().sort_by(column)
-        return
-    for group in groups:
-        yield file.read_row_group(group)
+    if table.is_sorted_by(column):
+        yield from table.iter_groups()
+    else:
+        yield table.read().sort_by(column)
 
 
 def _is_sortable(schema: pa.Schema, column: str) -> bool:

@@ -1,0 +1,1 @@
+"""Finding what is wrong with a dataset, and mending what can be mended without guessing."""

@@ -1,0 +1,136 @@
+"""Checking and repairing a whole dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kymflow_zarr._catalog.listing import IMAGES, list_image_ids
+from kymflow_zarr._catalog.manifest import build_manifest, is_damaged, load_cache, save_cache
+from kymflow_zarr._catalog.sources import SOURCES
+from kymflow_zarr._catalog.sources_index import SourcesIndex
+from kymflow_zarr._check.image import check_image, check_parquet
+from kymflow_zarr._check.problems import Problem, Repair
+from kymflow_zarr._storage.blobs import BlobStore
+from kymflow_zarr._tables.tables import IMAGE_ID, Tables
+from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
+
+__all__ = ["iter_problems", "repair"]
+
+_TABLE = "tables/{}.parquet"
+_MANIFEST = "index/manifest.json"
+
+
+def iter_problems(
+    blobs: BlobStore, tables: Tables, sources: SourcesIndex, *, deep: bool
+) -> Iterator[Problem]:
+    """Every problem of a dataset, as it is found.
+
+    Args:
+        blobs: The key space.
+        tables: The dataset's tables.
+        sources: The dataset's sources index.
+        deep: Whether every chunk and Parquet page is read and its checksum compared.
+    """
+    for name in blobs.list_folder(IMAGES).folders:
+        yield from check_image(blobs, name, deep=deep)
+    existing = set(list_image_ids(blobs))
+    for name in tables.names():
+        if name == SOURCES:
+            yield from _check_sources(tables, sources)
+        else:
+            yield from _check_table(blobs, tables, name, existing, deep=deep)
+    if SOURCES not in tables.names():
+        yield from _check_sources(tables, sources)
+    if is_damaged(blobs):
+        yield Problem(
+            location=_MANIFEST, kind="stale_cache", message="the manifest is damaged or outdated"
+        )
+    for leftover in blobs.leftovers():
+        yield Problem(
+            location=leftover, kind="leftover", message="a writer was killed before it was done"
+        )
+
+
+def repair(blobs: BlobStore, tables: Tables, sources: SourcesIndex) -> Iterator[Repair]:
+    """Mend what is derived or was never committed, telling of each thing done.
+
+    The caller holds the writer's locks.
+    """
+    for leftover in blobs.leftovers():
+        blobs.sweep(leftover)
+        yield Repair(location=leftover, action="removed what a killed writer left behind")
+    existing = set(list_image_ids(blobs))
+    if any(_check_sources(tables, sources)):
+        sources.save(sources.rebuilt())
+        yield Repair(location=_TABLE.format(SOURCES), action="rebuilt it from the records")
+    for name in tables.names():
+        if name == SOURCES:
+            continue
+        orphans = _orphans(tables, name, existing)
+        if orphans:
+            schema = tables.schema(name)
+            if schema is not None:
+                tables.replace_rows(
+                    name, [], schema=schema, keep_others=existing, image_id_col=IMAGE_ID
+                )
+            yield Repair(
+                location=_TABLE.format(name),
+                action=f"dropped the rows of {len(orphans)} image(s) that are gone",
+            )
+    if is_damaged(blobs):
+        save_cache(blobs, build_manifest(blobs, sorted(existing), load_cache(blobs)))
+        yield Repair(location=_MANIFEST, action="rebuilt it from the records")
+
+
+def _check_sources(tables: Tables, sources: SourcesIndex) -> Iterator[Problem]:
+    location = _TABLE.format(SOURCES)
+    try:
+        stored = {row.image_id for row in sources.stored()}
+    except (CorruptDataError, SchemaValidationError) as error:
+        yield Problem(location=location, kind="stale_cache", message=str(error))
+        return
+    try:
+        actual = {row.image_id for row in sources.rebuilt()}
+    except CorruptDataError:
+        return  # the record itself is told of
+    for image_id in sorted(stored - actual):
+        yield Problem(
+            location=location,
+            kind="source_without_record",
+            message=f"it has a row for image {image_id!r}, which does not exist",
+        )
+    for image_id in sorted(actual - stored):
+        yield Problem(
+            location=location,
+            kind="record_without_source",
+            message=f"it has no row for image {image_id!r}",
+        )
+
+
+def _check_table(
+    blobs: BlobStore, tables: Tables, name: str, existing: set[str], *, deep: bool
+) -> Iterator[Problem]:
+    found = list(check_parquet(blobs, _TABLE.format(name), deep=deep))
+    yield from found
+    if found:
+        return
+    try:
+        orphans = _orphans(tables, name, existing)
+    except CorruptDataError as error:
+        yield Problem(location=error.key, kind="unreadable", message=error.reason)
+        return
+    for image_id in sorted(orphans):
+        yield Problem(
+            location=_TABLE.format(name),
+            kind="orphan_rows",
+            message=f"it has rows of image {image_id!r}, which does not exist",
+        )
+
+
+def _orphans(tables: Tables, name: str, existing: set[str]) -> set[str]:
+    """The images that a table has rows of, but that do not exist."""
+    schema = tables.schema(name)
+    if schema is None or IMAGE_ID not in schema.names:
+        return set()
+    ids = tables.load(name, columns=[IMAGE_ID])[IMAGE_ID].unique().to_pylist()
+    return {image_id for image_id in ids if isinstance(image_id, str)} - existing

@@ -1,0 +1,187 @@
+"""Checking one image: its documents, its chunks, its artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kymflow_zarr._check.problems import Problem
+from kymflow_zarr._pixels.layout import ArrayDocument
+from kymflow_zarr._pixels.reader import read_document, verify_array
+from kymflow_zarr._records.artifacts import (
+    ARRAYS,
+    CSV_GZ,
+    JSON,
+    JSON_GZ,
+    PARQUET,
+    PROVENANCE,
+    iter_artifact_keys,
+)
+from kymflow_zarr._records.document import RecordDocument, image_folder
+from kymflow_zarr._records.format1 import find_record_document
+from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
+from kymflow_zarr._storage.json_text import JsonValue, gunzip_bounded, loads
+from kymflow_zarr._tables.parquet import open_parquet, read_parquet
+from kymflow_zarr.errors import CorruptDataError
+
+__all__ = ["check_image", "check_parquet"]
+
+_MAX_UNPACKED = 2**30
+
+
+def check_image(blobs: BlobStore, image_id: str, *, deep: bool) -> Iterator[Problem]:
+    """All problems of one image folder.
+
+    Args:
+        blobs: The key space.
+        image_id: The image.
+        deep: Whether every chunk and Parquet page is read and its checksum compared.
+    """
+    folder = image_folder(image_id)
+    try:
+        document = find_record_document(blobs, image_id)
+    except CorruptDataError as error:
+        yield Problem(location=error.key, kind="unreadable", message=error.reason)
+        return
+    if document is None:
+        yield Problem(
+            location=f"{folder}/{COMMIT_KEY}",
+            kind="missing",
+            message="the folder has no commit document, so the image is invisible",
+        )
+        return
+    if document.digest:
+        yield from _check_pixels(blobs, folder, document, deep=deep)
+        yield from _check_provenance(blobs, folder, document)
+    for key in iter_artifact_keys(blobs, image_id):
+        yield from _check_artifact(blobs, key, deep=deep)
+    for name in blobs.list_folder(f"{folder}/{ARRAYS}").folders:
+        yield from _check_array(blobs, f"{folder}/{ARRAYS}/{name}", deep=deep)
+
+
+def _check_pixels(
+    blobs: BlobStore, folder: str, document: RecordDocument, *, deep: bool
+) -> Iterator[Problem]:
+    key = f"{folder}/data"
+    try:
+        pixels = read_document(blobs, key)
+    except CorruptDataError as error:
+        yield Problem(location=error.key, kind="unreadable", message=error.reason)
+        return
+    if pixels is None:
+        yield Problem(
+            location=f"{key}/{COMMIT_KEY}",
+            kind="missing",
+            message="the pixels' document is missing",
+        )
+        return
+    for name, said, found in (
+        ("shape", document.shape, pixels.shape),
+        ("dtype", document.dtype, pixels.dtype),
+        ("digest", document.digest, pixels.digest),
+        ("number of axes", len(document.axes), len(pixels.shape)),
+    ):
+        if said != found:
+            yield Problem(
+                location=f"{key}/{COMMIT_KEY}",
+                kind="mismatch",
+                message=f"its {name} is {found!s}, the record's document says {said!s}",
+            )
+    yield from _check_chunks(blobs, key, pixels, deep=deep)
+
+
+def _check_array(blobs: BlobStore, folder: str, *, deep: bool) -> Iterator[Problem]:
+    try:
+        document = read_document(blobs, folder)
+    except CorruptDataError as error:
+        yield Problem(location=error.key, kind="unreadable", message=error.reason)
+        return
+    if document is not None:
+        yield from _check_chunks(blobs, folder, document, deep=deep)
+    elif blobs.stat(f"{folder}/.zarray") is None:
+        yield Problem(
+            location=f"{folder}/{COMMIT_KEY}",
+            kind="missing",
+            message="the array's document is missing",
+        )
+
+
+def _check_chunks(
+    blobs: BlobStore, folder: str, document: ArrayDocument, *, deep: bool
+) -> Iterator[Problem]:
+    """Each chunk there, nothing else there and, if `deep`, each byte as it was written."""
+    expected = set(document.grid_keys())
+    present = set(_files_below(blobs, f"{folder}/c"))
+    for grid_key in sorted(expected - present):
+        yield Problem(
+            location=f"{folder}/c/{grid_key}", kind="missing", message="the chunk is missing"
+        )
+    for grid_key in sorted(present - expected):
+        yield Problem(
+            location=f"{folder}/c/{grid_key}",
+            kind="unknown",
+            message="the array has no such chunk",
+        )
+    if deep and expected <= present:
+        try:
+            verify_array(blobs, folder, document)
+        except CorruptDataError as error:
+            yield Problem(location=error.key, kind="unreadable", message=error.reason)
+
+
+def _check_provenance(blobs: BlobStore, folder: str, document: RecordDocument) -> Iterator[Problem]:
+    key = f"{folder}/analysis/{PROVENANCE}{JSON}"
+    data = blobs.get(key)
+    if data is None:
+        yield Problem(location=key, kind="missing", message="the image's provenance is missing")
+        return
+    try:
+        provenance: JsonValue = loads(data, key=key)
+    except CorruptDataError:
+        return  # told of with the other artifacts
+    said = provenance if isinstance(provenance, dict) else {}
+    for name, value in (("image_id", document.image_id), ("pixels_digest", document.digest)):
+        if said.get(name) != value:
+            yield Problem(
+                location=key,
+                kind="mismatch",
+                message=f"its {name} is {said.get(name)!r}, the record's document says {value!r}",
+            )
+
+
+def _check_artifact(blobs: BlobStore, key: str, *, deep: bool) -> Iterator[Problem]:
+    if key.endswith(PARQUET):
+        yield from check_parquet(blobs, key, deep=deep)
+        return
+    if not key.endswith((JSON, JSON_GZ, CSV_GZ)):
+        yield Problem(location=key, kind="unknown", message="no artifact has such an ending")
+        return
+    data = blobs.get(key)
+    if data is None:  # deleted since it was listed
+        return
+    try:
+        if data[:2] == b"\x1f\x8b":
+            data = gunzip_bounded(data, key=key, limit=_MAX_UNPACKED)
+        if not key.endswith(CSV_GZ):
+            loads(data, key=key)
+    except CorruptDataError as error:
+        yield Problem(location=error.key, kind="unreadable", message=error.reason)
+
+
+def check_parquet(blobs: BlobStore, key: str, *, deep: bool) -> Iterator[Problem]:
+    """Whether a Parquet file opens and, if `deep`, whether each page holds what was written."""
+    try:
+        if deep:
+            read_parquet(blobs, key)
+        else:
+            with open_parquet(blobs, key):
+                pass
+    except CorruptDataError as error:
+        yield Problem(location=error.key, kind="unreadable", message=error.reason)
+
+
+def _files_below(blobs: BlobStore, folder: str, inside: str = "") -> Iterator[str]:
+    listing = blobs.list_folder(folder)
+    for name in listing.files:
+        yield inside + name
+    for name in listing.folders:
+        yield from _files_below(blobs, f"{folder}/{name}", f"{inside}{name}/")

@@ -1,0 +1,62 @@
+"""What a check finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+__all__ = ["Problem", "ProblemKind", "Repair"]
+
+ProblemKind: TypeAlias = Literal[
+    "missing",
+    "unreadable",
+    "mismatch",
+    "unknown",
+    "orphan_rows",
+    "source_without_record",
+    "record_without_source",
+    "stale_cache",
+    "leftover",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        location: The key, relative to the dataset's root.
+        kind: ``missing`` or ``unreadable`` data, documents that disagree (``mismatch``), files that
+            do not belong (``unknown``), table rows whose image is gone (``orphan_rows``), the two
+            directions in which the sources index can be wrong, a damaged manifest
+            (``stale_cache``), and what killed writers left behind (``leftover``).
+        message: What is wrong, as a sentence.
+    """
+
+    location: str
+    kind: ProblemKind
+    message: str
+
+    @property
+    def repairable(self) -> bool:
+        """Whether `repair` mends it: what is derived, or was never committed."""
+        return self.kind in {
+            "orphan_rows",
+            "source_without_record",
+            "record_without_source",
+            "stale_cache",
+            "leftover",
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """One thing that was mended.
+
+    Attributes:
+        location: The key.
+        action: What was done.
+    """
+
+    location: str
+    action: str
