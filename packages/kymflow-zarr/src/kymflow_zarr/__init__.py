@@ -10,7 +10,7 @@ from __future__ import annotations
 from kymflow_zarr._catalog.manifest import Manifest, ManifestEntry
 from kymflow_zarr._catalog.sources import RefreshPlan, SourceFile, SourceRow
 from kymflow_zarr._check.problems import Problem, ProblemKind, Repair
-from kymflow_zarr._ingest.batch import IngestOutcome
+from kymflow_zarr._ingest.outcome import IngestOutcome
 from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr._tables.replace import RowUpdate
 from kymflow_zarr.dataset import ZarrDataset

@@ -26,11 +26,10 @@ from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._check.dataset import iter_problems, repair
 from kymflow_zarr._check.image import check_image
 from kymflow_zarr._check.problems import Problem, Repair
-from kymflow_zarr._ingest.batch import IngestJob, IngestOutcome, ingest_jobs
-from kymflow_zarr._ingest.scan import scan_file, scan_folder
+from kymflow_zarr._ingest.outcome import IngestJob, IngestOutcome
 from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._pixels.layout import check_dtype
-from kymflow_zarr._records.build import check_axes, resolve_chunks, stage_record
+from kymflow_zarr._records.build import check_axes, resolve_chunks, slabs, stage_record
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import Durability
 from kymflow_zarr._storage.names import check_segment
@@ -46,7 +45,7 @@ from kymflow_zarr.errors import (
     SchemaValidationError,
     UnsupportedFormatError,
 )
-from kymflow_zarr.record import ZarrImageRecord, slabs
+from kymflow_zarr.record import ZarrImageRecord
 from kymflow_zarr.schema import DatasetSchema
 
 if TYPE_CHECKING:
@@ -258,6 +257,8 @@ class ZarrDataset:
         Raises:
             UnreadableImageError: The file cannot be taken in.
         """
+        from kymflow_zarr._ingest.scan import scan_file
+
         self._require_current_format("ingest an image")
         with self._lock("ingest", "ingest an image"):
             (outcome,) = self._ingest([(scan_file(Path(src)), None)], workers=1, sidecars=True)
@@ -275,6 +276,8 @@ class ZarrDataset:
         Raises:
             NotADirectoryError: There is no such folder.
         """
+        from kymflow_zarr._ingest.scan import scan_folder
+
         return self._plan(scan_folder(Path(folder), pattern))
 
     def refresh_from_folder(
@@ -318,6 +321,8 @@ class ZarrDataset:
         The arguments and errors are those of `refresh_from_folder`, but a file that fails is an
         outcome here, not an error. If the caller stops early, what was told of stays.
         """
+        from kymflow_zarr._ingest.scan import scan_folder
+
         if mode not in ("skip", "reingest_if_changed"):
             raise ValueError(
                 f"mode {mode!r} is none of 'skip', 'reingest_if_changed'; choose one of them"
@@ -361,6 +366,8 @@ class ZarrDataset:
         workers: int,
         sidecars: bool,
     ) -> Iterator[IngestOutcome]:
+        from kymflow_zarr._ingest.batch import ingest_jobs
+
         jobs = [
             IngestJob(image_id=str(uuid.uuid4()), file=file, supersedes=old, sidecars=sidecars)
             for file, old in files

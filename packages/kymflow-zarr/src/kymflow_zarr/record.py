@@ -19,12 +19,12 @@ from kymflow_zarr._records.artifacts import (
     JSON_GZ,
     METADATA,
     PARQUET,
-    PROVENANCE,
+    RESERVED,
     artifact_key,
     check_writable,
     iter_artifact_keys,
 )
-from kymflow_zarr._records.build import check_axes, resolve_chunks
+from kymflow_zarr._records.build import check_axes, resolve_chunks, slabs
 from kymflow_zarr._records.document import RecordDocument, image_folder
 from kymflow_zarr._records.format1 import find_record_document
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
@@ -390,7 +390,7 @@ class ZarrImageRecord:
     def delete_analysis(self, *, suffixes: Iterable[str] = _RESULT_SUFFIXES) -> list[str]:
         """Delete results: the artifacts whose keys end in one of the suffixes.
 
-        The metadata payload and the provenance are no results and stay.
+        The metadata payload, the provenance and the vendor's header are no results and stay.
 
         Returns:
             The keys that were deleted.
@@ -407,7 +407,7 @@ class ZarrImageRecord:
                 )
         kept = {
             artifact_key(self.image_id, name, suffix)
-            for name in (METADATA, PROVENANCE)
+            for name in RESERVED
             for suffix in (JSON, JSON_GZ)
         }
         doomed = [
@@ -426,8 +426,3 @@ class ZarrImageRecord:
     def _require_writable(self, action: str) -> None:
         if not self._writable:
             raise ReadOnlyError(action)
-
-
-def slabs(array: AnyArray, rows: int) -> Iterable[AnyArray]:
-    """Consecutive parts of an array along its first axis."""
-    return (array[start : start + rows] for start in range(0, array.shape[0], rows))

@@ -6,55 +6,21 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from kymflow_zarr._catalog.listing import IMAGES
-from kymflow_zarr._catalog.sources import SourceFile, SourceRow
 from kymflow_zarr._ingest.image import stage_image_file
+from kymflow_zarr._ingest.outcome import IngestJob, IngestOutcome
+from kymflow_zarr._readers import FolderListing, list_folder
 from kymflow_zarr._storage.blobs import BlobStore, Staging
 from kymflow_zarr.errors import UnreadableImageError
 
-__all__ = ["IngestJob", "IngestOutcome", "ingest_jobs"]
+__all__ = ["ingest_jobs"]
 
 _BATCH_IMAGES = 64
 _BATCH_BYTES = 256 * 2**20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IngestJob:
-    """One file to take in.
-
-    Attributes:
-        image_id: The new image's id.
-        file: The file.
-        supersedes: The image that was made of an earlier state of this file.
-        sidecars: Whether the results beside the file come along.
-    """
-
-    image_id: str
-    file: SourceFile
-    supersedes: str | None
-    sidecars: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IngestOutcome:
-    """What became of one file.
-
-    Attributes:
-        path: The file.
-        image_id: The new image; empty if it failed.
-        error: Why it failed; None if it did not.
-        source: The image's row in the sources index; None if it failed.
-    """
-
-    path: Path
-    image_id: str
-    error: UnreadableImageError | None = None
-    source: SourceRow | None = None
 
 
 def ingest_jobs(
@@ -74,7 +40,7 @@ def ingest_jobs(
     Raises:
         OSError: The dataset cannot be written to. Images told of before are in it.
     """
-    listings = {folder: frozenset(os.listdir(folder)) for folder in _folders(jobs)}
+    listings = {folder: list_folder(os.listdir(folder)) for folder in _folders(jobs)}
     with ExitStack() as stack:
         executor = stack.enter_context(ThreadPoolExecutor(workers)) if workers > 1 else None
         for batch in _batches(jobs, one_by_one=one_by_one):
@@ -93,7 +59,7 @@ def _stage(
 
 
 def _stage_one(
-    staging: Staging, listings: Mapping[Path, frozenset[str]], job: IngestJob
+    staging: Staging, listings: Mapping[Path, FolderListing], job: IngestJob
 ) -> IngestOutcome:
     path = job.file.primary
     try:
@@ -102,7 +68,7 @@ def _stage_one(
             job.image_id,
             job.file,
             supersedes=job.supersedes,
-            beside=listings[path.parent] if job.sidecars else frozenset(),
+            beside=listings[path.parent] if job.sidecars else None,
         )
     except UnreadableImageError as error:
         staging.discard(job.image_id)

@@ -16,6 +16,8 @@ __all__ = [
     "METADATA",
     "PARQUET",
     "PROVENANCE",
+    "RESERVED",
+    "VENDOR_HEADER",
     "artifact_key",
     "check_writable",
     "iter_artifact_keys",
@@ -31,6 +33,10 @@ METADATA = "metadata"
 """The JSON artifact that holds the metadata payload."""
 PROVENANCE = "provenance"
 """The JSON artifact that says where an image came from."""
+VENDOR_HEADER = "vendor_header"
+"""The JSON artifact that keeps the vendor's texts as they were read: kind of text → text."""
+RESERVED = frozenset({METADATA, PROVENANCE, VENDOR_HEADER})
+"""Artifacts that a record keeps its own facts in."""
 
 _ANALYSIS = "analysis"
 ARRAYS = "analysis_arrays"

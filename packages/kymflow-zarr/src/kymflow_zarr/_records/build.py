@@ -18,7 +18,7 @@ from kymflow_zarr.schema import software_version, utc_now
 from kymflow_zarr._records.artifacts import JSON, METADATA, PROVENANCE
 from kymflow_zarr._records.document import RecordDocument
 
-__all__ = ["check_axes", "resolve_chunks", "stage_record"]
+__all__ = ["check_axes", "resolve_chunks", "slabs", "stage_record"]
 
 
 def check_axes(axes: tuple[str, ...], shape: tuple[int, ...]) -> None:
@@ -118,3 +118,8 @@ def stage_record(
         staging.put(f"{image_id}/analysis/{key}", data)
     staging.put(f"{image_id}/{COMMIT_KEY}", document.to_bytes())
     return document
+
+
+def slabs(array: AnyArray, rows: int) -> Iterable[AnyArray]:
+    """Consecutive parts of an array along its first axis."""
+    return (array[start : start + rows] for start in range(0, array.shape[0], rows))

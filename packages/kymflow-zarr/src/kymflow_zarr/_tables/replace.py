@@ -150,8 +150,9 @@ class _OldRows:
         import pyarrow.compute as pc
 
         while (head := self._current()) is not None:
-            leading = pc.less(head[self._column], pa.scalar(image_id))
-            taken, complete = self._split(head, pc.sum(leading).as_py() or 0)
+            ids = head[self._column]
+            count = len(ids.filter(pc.less(ids, pa.scalar(image_id))))
+            taken, complete = self._split(head, count)
             yield from self._filtered(taken)
             if not complete:
                 return
@@ -163,8 +164,9 @@ class _OldRows:
 
         gone = pa.array(sorted(without), pa.string())
         while (head := self._current()) is not None:
-            leading = pc.less_equal(head[self._column], pa.scalar(image_id))
-            taken, complete = self._split(head, pc.sum(leading).as_py() or 0)
+            ids = head[self._column]
+            count = len(ids.filter(pc.less_equal(ids, pa.scalar(image_id))))
+            taken, complete = self._split(head, count)
             yield from self._filtered(
                 taken.filter(pc.invert(pc.is_in(taken[self._column], value_set=gone)))
             )

@@ -1,0 +1,181 @@
+"""One image file, with what lies beside it, staged as one record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from kymflow_zarr._catalog.sources import SourceFile, SourceRow, source_to_json
+from kymflow_zarr._ingest.sidecars import stage_artifacts
+from kymflow_zarr._pixels.codec import AnyArray
+from kymflow_zarr._pixels.layout import check_dtype
+from kymflow_zarr._readers import (
+    FolderListing,
+    Header,
+    Sidecars,
+    TiffImage,
+    find_sidecars,
+    load_json_sidecar,
+    open_tiff,
+    read_header,
+    read_vendor_text,
+)
+from kymflow_zarr._records.artifacts import JSON, VENDOR_HEADER
+from kymflow_zarr._records.build import check_axes, resolve_chunks, stage_record
+from kymflow_zarr._storage.blobs import Staging
+from kymflow_zarr._storage.json_text import JsonValue, dumps
+from kymflow_zarr.errors import (
+    CorruptDataError,
+    InvalidNameError,
+    SchemaValidationError,
+    UnreadableImageError,
+)
+
+__all__ = ["stage_image_file"]
+
+_METADATA_VERSION = "2.0"
+_NO_SIDECARS = Sidecars(metadata=None, vendor_text=None, artifacts=(), shadowed=())
+
+
+def stage_image_file(
+    staging: Staging,
+    image_id: str,
+    file: SourceFile,
+    *,
+    supersedes: str | None,
+    beside: FolderListing | None,
+) -> SourceRow:
+    """Read an image file and stage the record that is made of it.
+
+    Several channel files become one image with a leading axis ``c``.
+
+    Args:
+        staging: A staging of the folder ``images``.
+        image_id: The new image's id.
+        file: The file.
+        supersedes: The image that was made of an earlier state of this file.
+        beside: The files in its folder; None to leave its sidecars out.
+
+    Returns:
+        The image's row in the sources index.
+
+    Raises:
+        UnreadableImageError: The file, or one beside it, cannot be taken in; nothing is published.
+    """
+    try:
+        return _stage(staging, image_id, file, supersedes=supersedes, beside=beside)
+    except (SchemaValidationError, CorruptDataError, InvalidNameError) as error:
+        raise UnreadableImageError(file.primary, str(error)) from error
+
+
+def _stage(
+    staging: Staging,
+    image_id: str,
+    file: SourceFile,
+    *,
+    supersedes: str | None,
+    beside: FolderListing | None,
+) -> SourceRow:
+    sidecars = _NO_SIDECARS if beside is None else find_sidecars(file.primary, beside)
+    payload = _load_payload(sidecars.metadata)
+    ingested = time.time_ns()
+    with ExitStack() as stack:
+        channels = [stack.enter_context(open_tiff(path)) for path in file.files]
+        _check_channels(channels)
+        header = read_header(
+            channels[0],
+            vendor_text=None
+            if sidecars.vendor_text is None
+            else read_vendor_text(sidecars.vendor_text),
+            sidecar_header=_object(payload.get("header")),
+        )
+        shape, axes = channels[0].shape, header.axes
+        if len(channels) > 1:
+            shape, axes = (len(channels), *shape), ("c", *axes)
+        check_axes(axes, shape)
+        dtype = check_dtype(channels[0].dtype)
+        chunks = resolve_chunks(shape, dtype, None)
+        stage_record(
+            staging,
+            image_id,
+            _blocks(channels, chunks[0]),
+            shape=shape,
+            dtype=dtype,
+            axes=axes,
+            chunks=chunks,
+            scale={axis: step for axis, step in header.scale.items() if step is not None},
+            unit={axis: unit for axis, unit in header.unit.items() if unit is not None},
+            metadata=_metadata(payload, header, shape=shape, axes=axes),
+            source=source_to_json(file, ingested_epoch_ns=ingested, supersedes=supersedes),
+            artifacts=_vendor_artifacts(header),
+        )
+    stage_artifacts(staging, image_id, sidecars.artifacts)
+    return SourceRow(
+        source_primary_path=str(file.primary),
+        image_id=image_id,
+        source_mtime_ns=file.mtime_ns,
+        source_size_bytes=file.size_bytes,
+        ingested_epoch_ns=ingested,
+    )
+
+
+def _blocks(channels: Sequence[TiffImage], rows: int) -> Iterator[AnyArray]:
+    """The pixels of one image, or of its channels stacked, in parts along the first axis."""
+    if len(channels) == 1:
+        yield from channels[0].iter_blocks(rows)
+        return
+    for start in range(0, len(channels), rows):
+        yield np.stack([channel.read() for channel in channels[start : start + rows]])
+
+
+def _check_channels(channels: Sequence[TiffImage]) -> None:
+    first = channels[0]
+    for other in channels[1:]:
+        if (other.shape, other.dtype) != (first.shape, first.dtype):
+            raise UnreadableImageError(
+                other.path,
+                f"it has shape {other.shape} and type {other.dtype}, but channel 1 in "
+                f"{first.path.name!r} has {first.shape} and {first.dtype}; "
+                "rename it if it is no channel of that image",
+            )
+
+
+def _load_payload(path: Path | None) -> dict[str, JsonValue]:
+    if path is None:
+        return {}
+    payload = load_json_sidecar(path)
+    if not isinstance(payload, dict):
+        raise UnreadableImageError(path, "the metadata payload is no JSON object; mend it")
+    return payload
+
+
+def _metadata(
+    payload: Mapping[str, JsonValue],
+    header: Header,
+    *,
+    shape: tuple[int, ...],
+    axes: tuple[str, ...],
+) -> dict[str, JsonValue]:
+    """The payload that lay beside the image, its header replaced by the one that was read."""
+    read = header.to_json()
+    read["shape"], read["axes"] = list(shape), list(axes)
+    metadata: dict[str, JsonValue] = {"experiment_metadata": {}, "rois": [], **payload}
+    if "header" in payload:
+        metadata["header_sidecar"] = payload["header"]
+    metadata["version"] = _METADATA_VERSION
+    metadata["header"] = read
+    return metadata
+
+
+def _vendor_artifacts(header: Header) -> dict[str, bytes]:
+    if not header.vendor_texts:
+        return {}
+    return {f"{VENDOR_HEADER}{JSON}": dumps(dict(header.vendor_texts))}
+
+
+def _object(value: JsonValue) -> Mapping[str, JsonValue] | None:
+    return value if isinstance(value, dict) else None
