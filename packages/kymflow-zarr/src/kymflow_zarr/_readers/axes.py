@@ -1,0 +1,94 @@
+"""Names for the axes of a TIFF.
+
+tifffile writes axes as letters. Those with a meaning keep it::
+
+    X x    Y y    Z z    T t    C c    S c, or s beside a C (samples of a colour pixel)
+    A angle    P position    R tile    H lifetime    E lambda    L exposure    V event    M mosaic
+
+``I`` (a sequence of pages) and ``Q`` (other) say only that there is an axis. When nothing but
+these stands beside X, Y and S, the file tells no axes and the number of dimensions decides:
+
+    2: y, x    3: z, y, x    4: z, y, x, c    5: t, z, y, x, c
+
+otherwise each takes the first free name of t, z, c, q, q1, q2 …. Names are unique: a second axis of
+the same name gets a number (``x``, ``x1``).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["default_axes", "name_axes"]
+
+_NAMES: Final = {
+    "X": "x",
+    "Y": "y",
+    "Z": "z",
+    "T": "t",
+    "C": "c",
+    "A": "angle",
+    "P": "position",
+    "R": "tile",
+    "H": "lifetime",
+    "E": "lambda",
+    "L": "exposure",
+    "V": "event",
+    "M": "mosaic",
+}
+_UNNAMED: Final = frozenset("IQ")
+_FREE_NAMES: Final = ("t", "z", "c", "q")
+_DEFAULT_AXES: Final = {
+    1: ("x",),
+    2: ("y", "x"),
+    3: ("z", "y", "x"),
+    4: ("z", "y", "x", "c"),
+    5: ("t", "z", "y", "x", "c"),
+}
+
+
+def default_axes(ndim: int) -> tuple[str, ...]:
+    """Return the axes of an image that says nothing about them.
+
+    Args:
+        ndim: The number of dimensions.
+
+    Returns:
+        One name per dimension; beyond five, ``d0``, ``d1`` ….
+    """
+    return _DEFAULT_AXES.get(ndim, tuple(f"d{index}" for index in range(ndim)))
+
+
+def name_axes(letters: str) -> tuple[tuple[str, ...], bool]:
+    """Turn tifffile's axes letters into axis names.
+
+    Args:
+        letters: One letter per dimension, like ``"TX"`` or ``"TZCYX"``.
+
+    Returns:
+        The names, and whether the file told them (False: the number of dimensions decided).
+    """
+    unnamed = _UNNAMED.intersection(letters)
+    if unnamed and set(letters) <= _UNNAMED | set("YXS"):
+        return default_axes(len(letters)), False
+    taken = {_NAMES.get(letter, "") for letter in letters}
+    names: list[str] = []
+    for letter in letters:
+        if letter in _UNNAMED:
+            free = (name for name in _FREE_NAMES if name not in taken)
+            name = next(free, "q")
+            taken.add(name)
+        elif letter == "S":
+            name = "s" if "c" in taken else "c"
+        else:
+            name = _NAMES.get(letter, letter.lower())
+        names.append(_unique(name, names))
+    return tuple(names), not unnamed
+
+
+def _unique(name: str, names: list[str]) -> str:
+    candidate = name
+    number = 0
+    while candidate in names:
+        number += 1
+        candidate = f"{name}{number}"
+    return candidate

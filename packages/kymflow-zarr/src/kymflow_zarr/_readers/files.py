@@ -1,0 +1,169 @@
+"""Regular files only: opened without following links or waiting for a FIFO, and watched for change.
+
+A folder that people share may hold anything under the name ``*.tif``. Opening a FIFO blocks for
+ever, a link may lead out of the folder, and a file that is still being written gives half an image.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from kymflow_zarr.errors import UnreadableImageError
+
+__all__ = [
+    "FileFacts",
+    "check_unchanged",
+    "open_regular_file",
+    "read_bounded",
+    "stat_regular_file",
+]
+
+# Windows has neither: there the comparison of lstat with fstat catches a link that was swapped in.
+_NOFOLLOW: Final[int] = getattr(os, "O_NOFOLLOW", 0)
+_NONBLOCK: Final[int] = getattr(os, "O_NONBLOCK", 0)
+_BINARY: Final[int] = getattr(os, "O_BINARY", 0)
+_CLOEXEC: Final[int] = getattr(os, "O_CLOEXEC", 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFacts:
+    """What tells one state of a file from another.
+
+    Attributes:
+        size_bytes: The file's size.
+        mtime_ns: Time of its last modification, in ns since the epoch.
+    """
+
+    size_bytes: int
+    mtime_ns: int
+
+
+def stat_regular_file(path: Path, *, follow_symlinks: bool = False) -> FileFacts:
+    """Return the facts of a regular file without opening it.
+
+    Args:
+        path: The file.
+        follow_symlinks: Take the file that a symbolic link leads to; by default links are refused.
+
+    Returns:
+        Size and modification time.
+
+    Raises:
+        UnreadableImageError: There is no such file, or it is a link, folder, FIFO or device.
+    """
+    return _facts(_stat_regular(path, follow_symlinks=follow_symlinks))
+
+
+def open_regular_file(path: Path, *, follow_symlinks: bool = False) -> tuple[io.FileIO, FileFacts]:
+    """Open a regular file for reading.
+
+    Args:
+        path: The file.
+        follow_symlinks: Take the file that a symbolic link leads to; by default links are refused.
+
+    Returns:
+        The open, unbuffered file, and its facts at the time of opening (see `check_unchanged`).
+
+    Raises:
+        UnreadableImageError: There is no such file, it is a link, folder, FIFO or device, or it
+            must not be read.
+    """
+    before = _stat_regular(path, follow_symlinks=follow_symlinks)
+    flags = os.O_RDONLY | _NONBLOCK | _BINARY | _CLOEXEC
+    if not follow_symlinks:
+        flags |= _NOFOLLOW
+    try:
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        raise UnreadableImageError(path, _os_reason(error)) from error
+    try:
+        opened = os.fstat(descriptor)
+        if not stat.S_ISREG(opened.st_mode) or not os.path.samestat(before, opened):
+            raise UnreadableImageError(
+                path, "it was replaced while it was opened; try again when nothing writes to it"
+            )
+        return io.FileIO(descriptor, "rb"), _facts(opened)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def check_unchanged(path: Path, file: io.FileIO, facts: FileFacts) -> None:
+    """Refuse a file that changed since it was opened.
+
+    Args:
+        path: The file, for the message.
+        file: The open file.
+        facts: What `open_regular_file` returned.
+
+    Raises:
+        UnreadableImageError: Size or modification time differ.
+    """
+    if _facts(os.fstat(file.fileno())) != facts:
+        raise UnreadableImageError(
+            path, "it changed while it was read; try again when nothing writes to it"
+        )
+
+
+def read_bounded(path: Path, *, limit: int, follow_symlinks: bool = False) -> bytes:
+    """Read a whole regular file of bounded size.
+
+    Args:
+        path: The file.
+        limit: Most bytes that it may have.
+        follow_symlinks: Take the file that a symbolic link leads to; by default links are refused.
+
+    Returns:
+        The file's bytes.
+
+    Raises:
+        UnreadableImageError: It cannot be opened or read, is larger than ``limit``, or changed.
+    """
+    file, facts = open_regular_file(path, follow_symlinks=follow_symlinks)
+    with io.BufferedReader(file) as buffered:
+        if facts.size_bytes > limit:
+            raise UnreadableImageError(
+                path,
+                f"it has {facts.size_bytes} bytes, the limit is {limit}; "
+                "raise the limit if the file is sound",
+            )
+        try:
+            data = buffered.read(limit + 1)
+        except OSError as error:
+            raise UnreadableImageError(path, _os_reason(error)) from error
+        check_unchanged(path, file, facts)
+    return data
+
+
+def _stat_regular(path: Path, *, follow_symlinks: bool) -> os.stat_result:
+    try:
+        found = os.stat(path, follow_symlinks=follow_symlinks)  # noqa: PTH116
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise UnreadableImageError(path, _os_reason(error)) from error
+    if stat.S_ISREG(found.st_mode):
+        return found
+    if stat.S_ISLNK(found.st_mode):
+        reason = "it is a symbolic link, which is not followed; name the file that it leads to"
+    elif stat.S_ISDIR(found.st_mode):
+        reason = "it is a folder; rename it or leave it out"
+    else:
+        reason = "it is not a regular file but a device, socket or FIFO; remove it from the folder"
+    raise UnreadableImageError(path, reason)
+
+
+def _facts(found: os.stat_result) -> FileFacts:
+    return FileFacts(size_bytes=found.st_size, mtime_ns=found.st_mtime_ns)
+
+
+def _os_reason(error: OSError | ValueError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file; check the path"
+    if isinstance(error, PermissionError):
+        return "access is denied; change its permissions"
+    detail = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return f"the system says {detail!r}; check the file and the disk that it is on"

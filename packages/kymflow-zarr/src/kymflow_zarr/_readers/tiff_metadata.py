@@ -1,0 +1,198 @@
+"""What a TIFF says about itself, gathered as plain values and not yet interpreted.
+
+`header` turns it into calibration. Everything here is bounded by `ReadLimits.max_text_bytes`,
+which the walk over the directories enforces before a tag is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import tifffile
+
+__all__ = ["FluoViewDimension", "LsmInfo", "TiffMetadata", "gather_metadata"]
+
+_PAGE_NAME: Final = 285
+_DATE_TIME: Final = 306
+_X_RESOLUTION: Final = 282
+_Y_RESOLUTION: Final = 283
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FluoViewDimension:
+    """One axis of a FluoView ``MM_Header``.
+
+    Attributes:
+        name: Its letter, like ``X`` or ``T``.
+        size: Number of pixels.
+        step: Distance of two pixels; of a time axis, duration / (size - 1).
+        unit: Unit of ``step`` as written.
+    """
+
+    name: str
+    size: int
+    step: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LsmInfo:
+    """What is used of a Zeiss LSM's ``CZ_LSMINFO``.
+
+    Attributes:
+        voxel_size_m: Pixel sizes along x, y, z in metres; 0 when unknown.
+        time_interval_s: Distance of two frames in seconds; 0 when unknown.
+        channel_names: Names of the channels.
+        objective: Name of the objective; empty when unknown.
+        zoom: Scan zoom along x; 0 when unknown.
+        sample_0_time: Start of the scan in days since 1899-12-30, local time; 0 when unknown.
+    """
+
+    voxel_size_m: tuple[float, float, float]
+    time_interval_s: float
+    channel_names: tuple[str, ...]
+    objective: str
+    zoom: float
+    sample_0_time: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TiffMetadata:
+    """Raw facts of a TIFF's first page.
+
+    Attributes:
+        kind: How tifffile recognised the series: ``fluoview``, ``ome``, ``imagej``, ``lsm``,
+            ``scanimage``, ``shaped``, ``uniform``, ``generic`` ….
+        axes_known: Whether the file tells its axes (else they follow from the dimensions).
+        description: Text of ``ImageDescription``; empty when absent.
+        software: Text of ``Software``; empty when absent.
+        page_name: Text of ``PageName``; empty when absent.
+        date_time: Text of ``DateTime``; empty when absent.
+        x_resolution: Pixels per unit along x, exactly as written; None when absent or zero.
+        y_resolution: The same along y.
+        fluoview: Axes of a FluoView header, fastest first.
+        imagej: ``key=value`` pairs of an ImageJ description, as text.
+        ome_xml: OME-XML; empty when absent.
+        lsm: Facts of a Zeiss LSM; None for other files.
+        page_count: Number of pages in the file.
+        series_count: Number of series in the file; only the first is read.
+        notes: What tifffile complained about without the pixels being affected.
+    """
+
+    kind: str
+    axes_known: bool
+    description: str
+    software: str
+    page_name: str
+    date_time: str
+    x_resolution: float | None
+    y_resolution: float | None
+    fluoview: tuple[FluoViewDimension, ...]
+    imagej: Mapping[str, str]
+    ome_xml: str
+    lsm: LsmInfo | None
+    page_count: int
+    series_count: int
+    notes: tuple[str, ...]
+
+
+def gather_metadata(
+    tif: tifffile.TiffFile, *, axes_known: bool, notes: tuple[str, ...]
+) -> TiffMetadata:
+    """Collect the raw facts of an open TIFF.
+
+    Args:
+        tif: The open file.
+        axes_known: Whether its series named the axes.
+        notes: Complaints to keep.
+
+    Returns:
+        The facts.
+    """
+    page = tif.pages.first
+    tags = page.tags
+    description = page.description
+    return TiffMetadata(
+        kind=tif.series[0].kind,
+        axes_known=axes_known,
+        description=description,
+        software=page.software,
+        page_name=_text(tags.valueof(_PAGE_NAME)),
+        date_time=_text(tags.valueof(_DATE_TIME)),
+        x_resolution=_ratio(tags.valueof(_X_RESOLUTION)),
+        y_resolution=_ratio(tags.valueof(_Y_RESOLUTION)),
+        fluoview=_fluoview(tif),
+        imagej=_imagej(page.imagej_description) if page.is_imagej else {},
+        ome_xml=description if tif.is_ome else "",
+        lsm=_lsm(tif),
+        page_count=len(tif.pages),
+        series_count=len(tif.series),
+        notes=notes,
+    )
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        return value.decode("cp1252", errors="replace").rstrip("\x00").strip()
+    return ""
+
+
+def _ratio(value: object) -> float | None:
+    match value:
+        case (int(top), int(bottom)) if top > 0 and bottom > 0:
+            return top / bottom
+    return None
+
+
+def _number(value: object) -> float:
+    """Return a finite number, or 0 for anything else."""
+    if isinstance(value, (int, float, np.integer, np.floating)) and np.isfinite(value):
+        return float(value)
+    return 0.0
+
+
+def _imagej(description: str | None) -> dict[str, str]:
+    """Split an ImageJ description into its ``key=value`` lines, without guessing types."""
+    pairs: dict[str, str] = {}
+    for line in (description or "").splitlines():
+        key, equals, value = line.partition("=")
+        if equals:
+            pairs[key.strip()] = value.strip()
+    return pairs
+
+
+def _fluoview(tif: tifffile.TiffFile) -> tuple[FluoViewDimension, ...]:
+    header = tif.fluoview_metadata
+    dimensions = header.get("Dimensions", []) if header else []
+    return tuple(
+        FluoViewDimension(name=name, size=int(size), step=_number(step), unit=unit)
+        for name, size, _, step, unit in dimensions
+        if name
+    )
+
+
+def _lsm(tif: tifffile.TiffFile) -> LsmInfo | None:
+    info = tif.lsm_metadata
+    if info is None:
+        return None
+    scan = info.get("ScanInformation")
+    scan = scan if isinstance(scan, dict) else {}
+    colors = info.get("ChannelColors")
+    names = colors.get("ColorNames", ()) if isinstance(colors, dict) else ()
+    return LsmInfo(
+        voxel_size_m=(
+            _number(info.get("VoxelSizeX")),
+            _number(info.get("VoxelSizeY")),
+            _number(info.get("VoxelSizeZ")),
+        ),
+        time_interval_s=_number(info.get("TimeIntervall")),
+        channel_names=tuple(name for name in names if isinstance(name, str)),
+        objective=_text(scan.get("Objective")),
+        zoom=_number(scan.get("ZoomX")),
+        sample_0_time=_number(scan.get("Sample0time")),
+    )

@@ -1,0 +1,69 @@
+"""Vendor text files in whatever encoding the vendor's computer had."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+from typing import Final
+
+from kymflow_zarr._readers.files import read_bounded
+from kymflow_zarr._readers.limits import ReadLimits
+
+__all__ = ["decode_vendor_text", "read_vendor_text"]
+
+_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it starts with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def decode_vendor_text(data: bytes) -> str:
+    """Decode a vendor's text: by its byte order mark, else UTF-16, UTF-8 or Windows-1252.
+
+    Text without a mark is UTF-16 when nearly every other byte is zero, UTF-8 when it is valid
+    UTF-8, and Windows-1252 otherwise, in which ``µ`` is the byte B5. Bytes that no encoding
+    explains become U+FFFD.
+
+    Args:
+        data: The file's bytes.
+
+    Returns:
+        The text, line ends as they are.
+    """
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return data.decode(encoding, errors="replace")
+    sample = data[:4096]
+    if len(sample) >= 4:
+        half = len(sample) // 2
+        if sample[1::2].count(0) > 0.7 * half and sample[0::2].count(0) < 0.3 * half:
+            return data.decode("utf-16-le", errors="replace")
+        if sample[0::2].count(0) > 0.7 * half and sample[1::2].count(0) < 0.3 * half:
+            return data.decode("utf-16-be", errors="replace")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
+
+
+def read_vendor_text(
+    path: Path, *, limits: ReadLimits | None = None, follow_symlinks: bool = False
+) -> str:
+    """Read and decode a vendor's text file of bounded size.
+
+    Args:
+        path: The file.
+        limits: Bounds on its size; the defaults of `ReadLimits` when None.
+        follow_symlinks: Take the file that a symbolic link leads to; by default links are refused.
+
+    Returns:
+        The text.
+
+    Raises:
+        UnreadableImageError: It cannot be read, is no regular file, or is too large.
+    """
+    limit = (limits or ReadLimits()).max_vendor_text_bytes
+    return decode_vendor_text(read_bounded(path, limit=limit, follow_symlinks=follow_symlinks))

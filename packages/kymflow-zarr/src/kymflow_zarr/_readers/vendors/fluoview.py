@@ -1,0 +1,144 @@
+"""Olympus FluoView TIFFs: calibration in two private places, and one public place that lies.
+
+- ``PageName`` holds a small table whose ``Resolution`` row is exact: pixel size and line period.
+- ``MM_Header`` gives each axis a step, but that of time is the duration of all lines divided by one
+  less than their number, so it is multiplied by (n - 1) / n.
+- ``XResolution`` is never used: plain exports of the same software say 1 µm per pixel whatever the
+  scan was.
+
+``Acquisition Parameters`` in the image description name date (month first), time (24 hours), scan
+speed (ns per pixel), zoom, objective and dyes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final
+
+from kymflow_zarr._readers.clock import parse_us_clock
+from kymflow_zarr._readers.facts import Channel, Facts
+from kymflow_zarr._readers.tiff_metadata import FluoViewDimension, TiffMetadata
+from kymflow_zarr._readers.units import Quantity, decimal_of, quantity
+from kymflow_zarr._storage.json_text import JsonValue
+
+__all__ = ["is_olympus_software", "read_fluoview"]
+
+_SOFTWARE: Final = re.compile(r"\s*(FV\d|FLUOVIEW|OLYMPUS)", re.IGNORECASE)
+_AXES: Final = {"X": "x", "Y": "y", "Z": "z", "T": "t", "TIME": "t"}
+_DYE: Final = re.compile(r"Channel (\d{1,4}) Dye")
+_NANOSECONDS_PER_MICROSECOND: Final = 1000.0
+
+
+def is_olympus_software(software: str) -> bool:
+    """Tell whether a TIFF's ``Software`` tag names Olympus, whose ``XResolution`` is false.
+
+    Args:
+        software: The tag's text.
+
+    Returns:
+        Whether it starts like ``FV30S-SW`` or ``FLUOVIEW``.
+    """
+    return _SOFTWARE.match(software) is not None
+
+
+def read_fluoview(metadata: TiffMetadata) -> Facts | None:
+    """Read the facts of a FluoView TIFF.
+
+    Args:
+        metadata: Raw facts of the TIFF.
+
+    Returns:
+        What it tells; None when it is no FluoView TIFF.
+    """
+    if not metadata.fluoview:
+        return None
+    steps = {
+        axis: step
+        for dimension in metadata.fluoview
+        if (axis := _AXES.get(dimension.name.upper())) is not None
+        and (step := _header_step(dimension, axis)) is not None
+    }
+    steps.update(_page_name_steps(metadata.page_name))
+    parameters = _parameters(metadata.description)
+    stamp = f"{parameters.get('Date', '')} {parameters.get('Time', '')}"
+    return Facts(
+        source="vendor_tiff",
+        pixels={
+            _AXES.get(dimension.name.upper(), dimension.name.lower()): dimension.size
+            for dimension in metadata.fluoview
+        },
+        steps=steps,
+        acquired_local_epoch_ns=parse_us_clock(stamp),
+        channels=_channels(parameters),
+        vendor=_settings(parameters),
+    )
+
+
+def _header_step(dimension: FluoViewDimension, axis: str) -> Quantity | None:
+    step = decimal_of(dimension.step)
+    if step is None or dimension.size < 1:
+        return None
+    if axis == "t":
+        if dimension.size < 2:
+            return None
+        # 12 digits: the double in the file has lost the last ones of the duration's.
+        step = Decimal(f"{step * (dimension.size - 1) / dimension.size:.12g}")
+    return quantity(step, dimension.unit)
+
+
+def _page_name_steps(page_name: str) -> dict[str, Quantity]:
+    """Read the rows ``Name``, ``Resolution`` and ``Units`` of ``[Primary Dimensions]``."""
+    rows: dict[str, list[str]] = {}
+    for line in page_name.splitlines():
+        label, *cells = (cell.strip() for cell in line.split("\t"))
+        if label.startswith("[Higher"):
+            break
+        rows.setdefault(label, cells)
+    steps: dict[str, Quantity] = {}
+    for name, number, unit in zip(
+        rows.get("Name", []), rows.get("Resolution", []), rows.get("Units", []), strict=False
+    ):
+        axis = _AXES.get(name.upper())
+        step = quantity(number, unit)
+        if axis is not None and step is not None:
+            steps[axis] = step
+    return steps
+
+
+def _parameters(description: str) -> dict[str, str]:
+    """Return the ``key=value`` rows of ``[Acquisition Parameters]``."""
+    _, _, rest = description.partition("[Acquisition Parameters]")
+    section, _, _ = rest.partition("[Acquisition Parameters End]")
+    pairs: dict[str, str] = {}
+    for line in section.splitlines():
+        key, equals, value = line.partition("=")
+        if equals:
+            pairs.setdefault(key.strip(), value.strip())
+    return pairs
+
+
+def _channels(parameters: Mapping[str, str]) -> tuple[Channel, ...]:
+    dyes = sorted(
+        (int(match[1]), dye)
+        for key, dye in parameters.items()
+        if (match := _DYE.fullmatch(key)) is not None
+    )
+    return tuple(Channel(dye=dye or None) for _, dye in dyes)
+
+
+def _settings(parameters: Mapping[str, str]) -> dict[str, JsonValue]:
+    speed = _number(parameters, "Scan Speed")
+    settings: dict[str, JsonValue] = {
+        "dwell_time_us": None if speed is None else speed / _NANOSECONDS_PER_MICROSECOND,
+        "zoom": _number(parameters, "Zoom Size"),
+        "objective": parameters.get("Objective Lens"),
+        "objective_magnification": _number(parameters, "Magnification"),
+    }
+    return {name: value for name, value in settings.items() if value is not None and value != ""}
+
+
+def _number(parameters: Mapping[str, str], key: str) -> float | None:
+    number = decimal_of(parameters.get(key, "").rstrip("xX"))
+    return None if number is None else float(number)

@@ -1,0 +1,64 @@
+"""Zeiss LSM files: voxel sizes in metres, time interval in seconds, in a private structure.
+
+Read from the published structure; not checked against a microscope's own files.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from kymflow_zarr._readers.clock import local_epoch_ns
+from kymflow_zarr._readers.facts import Channel, Facts
+from kymflow_zarr._readers.tiff_metadata import TiffMetadata
+from kymflow_zarr._readers.units import LENGTH, TIME, quantity
+from kymflow_zarr._storage.json_text import JsonValue
+
+__all__ = ["read_zeiss_lsm"]
+
+_DAY_ZERO: Final = datetime(1899, 12, 30)
+_DAYS: Final = (25569.0, 109000.0)  # 1970 to 2198
+
+
+def read_zeiss_lsm(metadata: TiffMetadata) -> Facts | None:
+    """Read the facts of a Zeiss LSM file.
+
+    Args:
+        metadata: Raw facts of the TIFF.
+
+    Returns:
+        What it tells; None when it is no LSM file.
+    """
+    info = metadata.lsm
+    if info is None:
+        return None
+    sizes = zip(("x", "y", "z"), info.voxel_size_m, strict=True)
+    steps = {
+        axis: step
+        for axis, size in sizes
+        if (step := quantity(size, "m")) is not None and step.unit == LENGTH
+    }
+    interval = quantity(info.time_interval_s, TIME)
+    if interval is not None:
+        steps["t"] = interval
+    settings: dict[str, JsonValue] = {
+        "objective": info.objective or None,
+        "zoom": info.zoom or None,
+    }
+    return Facts(
+        source="vendor_tiff",
+        steps=steps,
+        acquired_local_epoch_ns=_acquired(info.sample_0_time),
+        channels=tuple(Channel(name=name) for name in info.channel_names),
+        vendor={name: value for name, value in settings.items() if value is not None},
+    )
+
+
+def _acquired(days: float) -> int | None:
+    """Convert days since 1899-12-30, to the millisecond, which is all that a double holds."""
+    first, last = _DAYS
+    if not first <= days < last:
+        return None
+    milliseconds = round(days * 86_400_000)
+    wall = _DAY_ZERO + timedelta(milliseconds=milliseconds)
+    return local_epoch_ns(wall, nanosecond=wall.microsecond * 1000)
