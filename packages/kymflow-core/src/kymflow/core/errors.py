@@ -1,0 +1,322 @@
+"""The error tree of kymflow-core.
+
+Every error is a `KymflowCoreError` and also the builtin that a caller would expect, carries its
+data as attributes, and has a message that ends with what to do::
+
+    KymflowCoreError
+    ├── a table cannot be made under this name
+    │   ├── TableNameError            ValueError    breaks a rule for names
+    │   └── NotAKymTableError         ValueError    another kind of table has the name already
+    ├── one image cannot be indexed: ImageIndexError
+    │   ├── IndexerFailedError        RuntimeError  its record, or the indexer, raised
+    │   └── RowError                  ValueError    its rows break a rule
+    │       └── ColumnTypeError       TypeError     … a column does not have the table's type
+    ├── a run did not succeed
+    │   ├── IndexUpdateError          RuntimeError  lists every image that failed
+    │   └── WorkerError               RuntimeError  the executor could not do the work
+    ├── provenance
+    │   ├── ParamsValueError          ValueError    parameters that canonical JSON cannot hold
+    │   └── ParamsNotFoundError       KeyError      no document with this hash
+    ├── metadata
+    │   ├── MetadataError             ValueError    a field of the payload is malformed
+    │   ├── RoiError                  ValueError    a region that does not fit its image
+    │   └── RoiNotFoundError          KeyError      no region with this id
+    └── plugins
+        ├── PluginError               ImportError   a plugin that cannot be used
+        └── UnknownPluginError        KeyError      no plugin with this name
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+__all__ = [
+    "ColumnTypeError",
+    "ImageIndexError",
+    "IndexUpdateError",
+    "IndexerFailedError",
+    "KymflowCoreError",
+    "MetadataError",
+    "NotAKymTableError",
+    "ParamsNotFoundError",
+    "ParamsValueError",
+    "PluginError",
+    "RoiError",
+    "RoiNotFoundError",
+    "RowError",
+    "TableNameError",
+    "UnknownPluginError",
+    "WorkerError",
+]
+
+
+class KymflowCoreError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+    def __str__(self) -> str:
+        # KeyError would print the repr: a message is a sentence.
+        return str(self.args[0]) if self.args else type(self).__name__
+
+    def __reduce__(self) -> tuple[Callable[..., KymflowCoreError], tuple[object, ...]]:
+        # Errors come back from worker processes. Exception would call __init__ with the message.
+        return _rebuild, (type(self), self.args, dict(self.__dict__))
+
+
+def _rebuild(
+    kind: type[KymflowCoreError], args: tuple[object, ...], attributes: dict[str, Any]
+) -> KymflowCoreError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+
+class TableNameError(KymflowCoreError, ValueError):
+    """An indexer has a name that no table can have.
+
+    Attributes:
+        name: The name.
+        rule: The rule that it breaks.
+    """
+
+    def __init__(self, name: object, rule: str) -> None:
+        self.name = name
+        self.rule = rule
+        super().__init__(f"{name!r} cannot name an index: {rule}; choose another name")
+
+
+class NotAKymTableError(KymflowCoreError, ValueError):
+    """A table of this name exists and no indexer made it.
+
+    Attributes:
+        table: The table's name.
+        rule: The rule that it breaks.
+    """
+
+    def __init__(self, table: str, rule: str) -> None:
+        self.table = table
+        self.rule = rule
+        super().__init__(
+            f"the table {table!r} was not made by an indexer: {rule}; it is never overwritten, "
+            "so delete it with delete_table(), or give the indexer another name"
+        )
+
+
+# --- one image ------------------------------------------------------------------------------------
+
+
+class ImageIndexError(KymflowCoreError):
+    """One image cannot be indexed.
+
+    Attributes:
+        indexer: The indexer's name.
+        image_id: The image.
+        details: The traceback of the cause as text, "" if there is none. The cause itself is
+            ``__cause__``, unless this error comes from another process.
+    """
+
+    def __init__(self, message: str, *, indexer: str, image_id: str, details: str = "") -> None:
+        self.indexer = indexer
+        self.image_id = image_id
+        self.details = details
+        super().__init__(message)
+
+
+class IndexerFailedError(ImageIndexError, RuntimeError):
+    """An indexer raised while it worked on an image, or the image could not be read.
+
+    Attributes:
+        reason: The cause as one line, its type first.
+    """
+
+    def __init__(self, *, indexer: str, image_id: str, reason: str, details: str = "") -> None:
+        self.reason = reason
+        super().__init__(
+            f"indexer {indexer!r} failed on image {image_id!r}: {reason}; mend the cause, "
+            "or give on_error='collect' to go on without such images",
+            indexer=indexer,
+            image_id=image_id,
+            details=details,
+        )
+
+
+class RowError(ImageIndexError, ValueError):
+    """The rows that an indexer returned for an image break a rule.
+
+    Attributes:
+        column: The column at fault, "" if it is not one.
+        reason: What is wrong, ending with what to do.
+    """
+
+    def __init__(
+        self, *, indexer: str, image_id: str, column: str, reason: str, details: str = ""
+    ) -> None:
+        self.column = column
+        self.reason = reason
+        where = f", column {column!r}" if column else ""
+        super().__init__(
+            f"indexer {indexer!r}, image {image_id!r}{where}: {reason}",
+            indexer=indexer,
+            image_id=image_id,
+            details=details,
+        )
+
+
+class ColumnTypeError(RowError, TypeError):
+    """A column has another type than it has in the table."""
+
+
+# --- a run ----------------------------------------------------------------------------------------
+
+
+class IndexUpdateError(KymflowCoreError, RuntimeError):
+    """Some images could not be indexed; the rows of all others are published.
+
+    Attributes:
+        table: The table.
+        failures: The images that failed, each with its error. Their old rows were kept.
+        indexed: How many images succeeded.
+    """
+
+    def __init__(self, table: str, failures: Mapping[str, ImageIndexError], indexed: int) -> None:
+        self.table = table
+        self.failures = dict(failures)
+        self.indexed = indexed
+        listed = "; ".join(f"{image_id!r}: {_cause(e)}" for image_id, e in failures.items())
+        super().__init__(
+            f"{len(failures)} image(s) could not be indexed into {table!r}, {indexed} were: "
+            f"{listed}; their old rows were kept: mend them and update the index again"
+        )
+
+
+def _cause(error: ImageIndexError) -> str:
+    match error:
+        case IndexerFailedError():
+            return error.reason
+        case RowError():
+            return f"column {error.column!r}: {error.reason}" if error.column else error.reason
+        case _:
+            return str(error)
+
+
+class WorkerError(KymflowCoreError, RuntimeError):
+    """An executor could not do the work: it is no fault of an image."""
+
+
+# --- provenance -----------------------------------------------------------------------------------
+
+
+class ParamsValueError(KymflowCoreError, ValueError):
+    """Parameters hold something that canonical JSON cannot.
+
+    Attributes:
+        path: Where, like ``$.windows[2]``.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(
+            f"parameters cannot be hashed, {path} is {reason}; "
+            "use text, finite numbers, booleans, None, lists and mappings with text keys"
+        )
+
+
+class ParamsNotFoundError(KymflowCoreError, KeyError):
+    """The parameters that a hash stands for cannot be found.
+
+    Attributes:
+        table: The table that was asked.
+        params_hash: The hash.
+    """
+
+    def __init__(self, table: str, params_hash: str, reason: str) -> None:
+        self.table = table
+        self.params_hash = params_hash
+        super().__init__(f"no parameters for {params_hash!r} of table {table!r}: {reason}")
+
+
+# --- metadata -------------------------------------------------------------------------------------
+
+
+class MetadataError(KymflowCoreError, ValueError):
+    """A field of a metadata payload is malformed.
+
+    Attributes:
+        field: The field, like ``header.scale.t``.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field = field
+        self.reason = reason
+        super().__init__(f"metadata field {field!r} {reason}; correct it in the metadata payload")
+
+
+class RoiError(KymflowCoreError, ValueError):
+    """A region of interest does not fit its image.
+
+    Attributes:
+        field: The field at fault.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field = field
+        super().__init__(f"ROI field {field!r} {reason}")
+
+
+class RoiNotFoundError(KymflowCoreError, KeyError):
+    """No region of interest has this id.
+
+    Attributes:
+        roi_id: The id.
+        known: The ids that exist.
+    """
+
+    def __init__(self, roi_id: int, known: Iterable[int]) -> None:
+        self.roi_id = roi_id
+        self.known = tuple(known)
+        listed = ", ".join(str(number) for number in self.known) or "none"
+        super().__init__(f"no ROI has the id {roi_id!r}; choose from: {listed}")
+
+
+# --- plugins --------------------------------------------------------------------------------------
+
+
+class PluginError(KymflowCoreError, ImportError):
+    """A plugin cannot be used.
+
+    Attributes:
+        plugin: The plugin's name.
+        origin: The distribution that it comes from.
+    """
+
+    def __init__(self, plugin: str, *, origin: str, reason: str) -> None:
+        self.plugin = plugin
+        self.origin = origin
+        self.reason = reason
+        super().__init__(
+            f"plugin {plugin!r} of {origin!r} cannot be used: {reason}; "
+            f"update or uninstall {origin!r}"
+        )
+
+
+class UnknownPluginError(KymflowCoreError, KeyError):
+    """No plugin has this name.
+
+    Attributes:
+        plugin: The name.
+        known: The names that exist.
+    """
+
+    def __init__(self, plugin: str, *, kind: str, known: Iterable[str]) -> None:
+        self.plugin = plugin
+        self.kind = kind
+        self.known = tuple(sorted(known))
+        listed = ", ".join(self.known) or "none"
+        super().__init__(f"no {kind} is called {plugin!r}; choose from: {listed}")
