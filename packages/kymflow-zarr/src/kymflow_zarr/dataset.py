@@ -331,11 +331,7 @@ class ZarrDataset:
             raise ValueError(f"workers must be at least 1, not {workers}; give a positive number")
         self._require_current_format("take files in")
         scan = scan_folder(Path(folder), pattern)
-        with self._lock("ingest", f"take in {scan.folder}"):
-            jobs = self._plan(scan).to_ingest(mode)
-            for path, error in scan.refused.items():
-                yield IngestOutcome(path=path, image_id="", error=error)
-            yield from self._ingest(jobs, workers=workers, sidecars=include_sidecars)
+        return self._refresh(scan, mode=mode, workers=workers, sidecars=include_sidecars)
 
     def ingest_legacy_folder(
         self,
@@ -355,6 +351,15 @@ class ZarrDataset:
             IngestError: Some files could not be taken in; all others were.
         """
         return _image_ids(self.iter_refresh(root, pattern, include_sidecars=include_sidecars))
+
+    def _refresh(
+        self, scan: FolderScan, *, mode: RefreshMode, workers: int, sidecars: bool
+    ) -> Iterator[IngestOutcome]:
+        with self._lock("ingest", f"take in {scan.folder}"):
+            jobs = self._plan(scan).to_ingest(mode)
+            for path, error in scan.refused.items():
+                yield IngestOutcome(path=path, image_id="", error=error)
+            yield from self._ingest(jobs, workers=workers, sidecars=sidecars)
 
     def _plan(self, scan: FolderScan) -> RefreshPlan:
         return plan_refresh(scan, self._sources.current())
@@ -562,8 +567,14 @@ class ZarrDataset:
         from kymflow_zarr._tables.parquet import frame_to_table
 
         rows = frame_to_table(df_rows, what=f"rows for table {name!r}")
-        update = RowUpdate(image_ids=frozenset({image_id}), rows=rows)
-        self.replace_rows(name, [update], schema=rows.schema, image_id_col=image_id_col)
+        # No rows say nothing about types: pandas makes up some for empty columns.
+        stored = None if len(rows) else self.table_schema(name)
+        self.replace_rows(
+            name,
+            [RowUpdate(image_ids=frozenset({image_id}), rows=rows)],
+            schema=stored or rows.schema,
+            image_id_col=image_id_col,
+        )
 
     def replace_rows(
         self,

@@ -20,9 +20,10 @@ data as attributes, and has a message that ends with what to do::
     ├── what is there is wrong
     │   ├── SchemaValidationError     ValueError          contents that break the format's rules
     │   └── CorruptDataError          ValueError          bytes that fail their checksum or decoder
-    └── input that cannot be taken in
+    └── what comes in or goes out cannot be
         ├── UnreadableImageError      ValueError          one image file
-        └── IngestError               ValueError          a batch: lists every file that failed
+        ├── IngestError               ValueError          a batch: lists every file that failed
+        └── ExportError               ValueError          a batch: lists what could not be written
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ __all__ = [
     "AlreadyExistsError",
     "ArtifactNotFoundError",
     "CorruptDataError",
+    "ExportError",
     "ImageNotFoundError",
     "IngestError",
     "InvalidNameError",
@@ -248,4 +250,22 @@ class IngestError(KymflowZarrError, ValueError):
         super().__init__(
             f"{len(self.failures)} file(s) could not be taken in, {len(image_ids)} were: {listed}; "
             "mend or remove them, a second run retries just those"
+        )
+
+
+class ExportError(KymflowZarrError, ValueError):
+    """Some images or tables could not be exported; every other one was.
+
+    Attributes:
+        failures: Image id or table name → reason, for each that failed.
+        image_ids: The images that were exported.
+    """
+
+    def __init__(self, failures: Mapping[str, str], image_ids: tuple[str, ...]) -> None:
+        self.failures = dict(failures)
+        self.image_ids = image_ids
+        listed = "; ".join(f"{name!r}: {reason}" for name, reason in self.failures.items())
+        super().__init__(
+            f"{len(self.failures)} item(s) could not be exported, {len(image_ids)} image(s) were: "
+            f"{listed}; mend what is damaged, a second run writes just what is missing"
         )

@@ -24,6 +24,7 @@ from kymflow_zarr._records.artifacts import (
     check_writable,
     iter_artifact_keys,
 )
+from kymflow_zarr._records.bounds import image_bounds
 from kymflow_zarr._records.build import check_axes, resolve_chunks, slabs
 from kymflow_zarr._records.document import RecordDocument, image_folder
 from kymflow_zarr._records.format1 import find_record_document
@@ -129,15 +130,7 @@ class ZarrImageRecord:
             the one before: lines of a kymograph) and ``num_slices`` (length of the ``z`` axis,
             or 1).
         """
-        lengths = dict(zip(self.get_axes(), self.shape, strict=True))
-        picture = [length for axis, length in lengths.items() if axis not in {"c", "z"}]
-        if len(picture) < 2:
-            picture = [1, *picture] if picture else [1, 1]
-        return {
-            "width": picture[-1],
-            "height": picture[-2],
-            "num_slices": lengths.get("z", 1),
-        }
+        return image_bounds(self.get_axes(), self.shape)
 
     # --- pixels -------------------------------------------------------------------------------
 

@@ -93,7 +93,7 @@ class BlobStore(Protocol):
         """A seekable stream over a blob, or None where there is none. The caller closes it."""
 
     def open_write(self, key: str) -> AbstractContextManager[BinaryIO]:
-        """A stream whose contents replace the key in one step when the block ends well."""
+        """A stream, to write and read back, that replaces the key in one step if all goes well."""
 
     def staging(self, parent: str) -> AbstractContextManager[Staging]:
         """Stage folders that will be published directly in the folder `parent`."""

@@ -137,7 +137,7 @@ class LocalBlobs:
         make_folders(path.parent, durable=self._durable)
         temporary = scratch.new_path()
         try:
-            with temporary.open("wb") as stream:
+            with temporary.open("w+b") as stream:
                 yield stream
                 stream.flush()
                 if self._durable:

@@ -20,8 +20,9 @@ _RESERVED = frozenset(
     | {f"com{digit}" for digit in range(10)}
     | {f"lpt{digit}" for digit in range(10)}
 )
-# A folder named like an artifact's file would land on that file: ``a.json/b`` beside ``a``.
-_FILE_SUFFIXES = (".json", ".gz", ".parquet", ".csv")
+# A folder named like an artifact's file, here or in an export, would land on that file:
+# ``a.json/b`` beside ``a``.
+_FILE_SUFFIXES = (".json", ".gz", ".parquet", ".csv", ".npy", ".tif")
 
 
 def check_segment(segment: str, *, kind: str) -> None:

@@ -1,4 +1,4 @@
-"""Parquet as this format has it: page checksums, small row groups, damage told by key."""
+"""Parquet as this format has it: checksums, small row groups, damage told by key."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
 from kymflow_zarr._storage.blobs import BlobStore
+from kymflow_zarr._tables import parquet_seal
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ def open_parquet(blobs: BlobStore, key: str) -> Iterator[StoredTable | None]:
         return
     with stream:
         with _damage_named(key):
+            parquet_seal.verify(stream, key=key)
             file = pq.ParquetFile(stream, page_checksum_verification=True)
         yield StoredTable(file, key)
 
@@ -168,6 +170,8 @@ def open_parquet_writer(
         sorting_columns=sorting,
     ) as writer:
         yield writer
+        writer.add_key_value_metadata({parquet_seal.METADATA_KEY: parquet_seal.BLANK})
+    parquet_seal.fill_in(stream)
 
 
 def write_parquet(

@@ -69,12 +69,14 @@ def check_rows(update: RowUpdate, column: str, *, table: str) -> None:
     """
     import pyarrow as pa
 
+    if not len(update.rows):
+        return
     if column not in update.rows.schema.names:
         raise SchemaValidationError(
             f"rows for table {table!r} have no column {column!r}; add it, "
             "or name the right one with image_id_col="
         )
-    if not pa.types.is_string(update.rows.schema.field(column).type) and len(update.rows):
+    if not pa.types.is_string(update.rows.schema.field(column).type):
         raise SchemaValidationError(
             f"column {column!r} of rows for table {table!r} holds "
             f"{update.rows.schema.field(column).type}, not text; convert it"

@@ -1,0 +1,208 @@
+"""Damage is found by key, what can be mended is, and nothing wrong is read in silence."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from kymflow_zarr import (
+    CorruptDataError,
+    ImageNotFoundError,
+    KymflowZarrError,
+    SchemaValidationError,
+    ZarrDataset,
+    ZarrImageRecord,
+)
+
+
+@pytest.fixture
+def full(disk: ZarrDataset, folder: Path) -> ZarrDataset:
+    """A dataset with something of everything."""
+    for image_id in disk.refresh_from_folder(folder):
+        record = disk.record(image_id)
+        record.save_json("velocity/params", {"window": 16})
+        record.save_df_parquet("velocity/trace", pd.DataFrame({"v": [1.0, 2.0]}))
+        record.save_array_artifact("scores", np.arange(6.0))
+        disk.replace_rows_for_image_id(
+            "kym_x", image_id, pd.DataFrame({"image_id": [image_id], "v": [1]})
+        )
+    disk.update_manifest()
+    assert disk.check(deep=True) == []
+    return disk
+
+
+def kinds(dataset: ZarrDataset, *, deep: bool = False) -> set[str]:
+    return {problem.kind for problem in dataset.check(deep=deep)}
+
+
+def everything(dataset: ZarrDataset) -> list[object]:
+    """All that can be read, in plain values; raises if anything is damaged."""
+    seen: list[object] = []
+    for record in dataset.iter_records():
+        seen += [record.shape, record.get_axes(), record.load_array().tolist()]
+        seen += [np.asarray(record.open_array()[...]).tolist()]
+        seen += [record.load_json("velocity/params"), record.load_json("provenance")]
+        seen += [record.load_df_parquet("velocity/trace").to_dict("list")]
+        seen += [record.load_array_artifact("scores").tolist(), record.load_metadata_payload()]
+    return [*seen, dataset.load_table("kym_x").to_dict("list")]
+
+
+def test_any_flipped_byte_is_right_or_told_and_check_finds_it(full: ZarrDataset) -> None:
+    expected = everything(full)
+    place = Path(full.location)
+    rng = np.random.default_rng(0)
+    files = [path for path in sorted(place.rglob("*")) if path.is_file()]
+    checked = 0
+    for path in files:
+        # Text that people may edit: damage that leaves valid JSON cannot be seen there.
+        editable = path.suffix == ".json" and path.parent.name in {"analysis", "velocity"}
+        if "index" in path.relative_to(place).parts or editable:
+            continue
+        good = path.read_bytes()
+        for at in rng.choice(len(good), min(12, len(good)), replace=False):
+            damaged = bytearray(good)
+            damaged[at] ^= 1 << int(rng.integers(8))
+            path.write_bytes(damaged)
+            try:
+                seen = everything(ZarrDataset(place, "r"))
+            except KymflowZarrError:
+                pass
+            else:
+                assert seen == expected, (path, at)
+            try:
+                found = ZarrDataset(place, "r").check(deep=True)
+            except KymflowZarrError:
+                found = None  # the root document: nothing opens at all
+            assert found != [], (path, at)
+            checked += 1
+        path.write_bytes(good)
+    assert checked > 200
+    assert full.check(deep=True) == []
+
+
+def test_a_missing_chunk_is_an_error_and_not_zeros(full: ZarrDataset) -> None:
+    record = full.record(full.list_image_ids()[0])
+    chunk = Path(full.location) / "images" / record.image_id / "data" / "c" / "0" / "0"
+    chunk.unlink()
+    with pytest.raises(CorruptDataError, match="chunk is missing"):
+        record.load_array()
+    with pytest.raises(CorruptDataError, match="chunk is missing"):
+        record.open_array()[...]
+    assert kinds(full) == {"missing"}
+
+
+def test_a_chunk_of_another_image_is_not_taken_for_ones_own(full: ZarrDataset) -> None:
+    first, second, _ = full.list_image_ids()
+    images = Path(full.location) / "images"
+    shutil.copy(images / first / "data" / "c" / "0" / "0", images / second / "data" / "c" / "0")
+    record = full.record(second)
+    with pytest.raises(CorruptDataError):
+        record.load_array()
+    with pytest.raises(CorruptDataError):
+        record.open_array()[...]
+    assert kinds(full) == set()
+    assert kinds(full, deep=True) == {"unreadable"}
+
+
+@pytest.mark.parametrize("name", ["zarr.json", "data/zarr.json", "analysis/provenance.json"])
+def test_a_document_of_another_image_is_not_taken_for_ones_own(
+    full: ZarrDataset, name: str
+) -> None:
+    first, second, _ = full.list_image_ids()
+    images = Path(full.location) / "images"
+    shutil.copy(images / first / name, images / second / name)
+    assert kinds(full) & {"unreadable", "mismatch"}
+    if name != "analysis/provenance.json":
+        with pytest.raises(CorruptDataError):
+            full.record(second).load_array()
+
+
+@pytest.mark.parametrize("name", ["zarr.json", "data/zarr.json", "analysis/provenance.json"])
+def test_a_deleted_document_is_found(full: ZarrDataset, name: str) -> None:
+    image_id = full.list_image_ids()[0]
+    (Path(full.location) / "images" / image_id / name).unlink()
+    assert "missing" in kinds(full)
+    with pytest.raises(SchemaValidationError, match=image_id):
+        full.validate_image(image_id)
+    with pytest.raises(SchemaValidationError, match=image_id):
+        full.validate()
+    others = full.list_image_ids()
+    assert len(others) >= 2
+    full.record(others[-1]).load_array()
+
+
+def test_validating_what_is_right_says_nothing(full: ZarrDataset) -> None:
+    full.validate()
+    full.validate_image(full.list_image_ids()[0])
+    with pytest.raises(ImageNotFoundError):
+        full.validate_image("nobody")
+
+
+def test_rows_of_images_that_are_gone(full: ZarrDataset) -> None:
+    gone = full.list_image_ids()[0]
+    shutil.rmtree(Path(full.location) / "images" / gone)
+    assert kinds(full) == {"orphan_rows", "source_without_record"}
+    assert all(problem.repairable for problem in full.check())
+    actions = {repair.location for repair in full.repair()}
+    assert actions == {"tables/sources.parquet", "tables/kym_x.parquet"}
+    assert full.check(deep=True) == []
+    assert gone not in full.load_table("kym_x")["image_id"].tolist()
+    assert full.repair() == []
+
+
+def test_a_missing_index_and_a_damaged_manifest(full: ZarrDataset) -> None:
+    place = Path(full.location)
+    (place / "tables" / "sources.parquet").unlink()
+    (place / "index" / "manifest.json").write_text("{}", encoding="utf-8")
+    assert kinds(full) == {"record_without_source", "stale_cache"}
+    full.repair()
+    assert full.check(deep=True) == []
+    assert full.load_manifest().reread == 0
+
+
+KILLED = """
+import os, sys, numpy as np
+from kymflow_zarr import ZarrDataset
+dataset = ZarrDataset(sys.argv[1])
+def blocks():
+    yield np.zeros((1, 3), np.uint8)
+    os.kill(os.getpid(), 9)
+from kymflow_zarr._records.build import stage_record
+with dataset._blobs.staging("images") as staging:
+    stage_record(staging, "half", blocks(), shape=(2, 3), dtype=np.dtype("u1"), axes=("t", "x"),
+                 chunks=(1, 3), scale={}, unit={}, metadata=None, source=None, artifacts={})
+"""
+
+
+def test_what_a_killed_writer_left_is_swept_and_a_live_ones_work_is_not(
+    full: ZarrDataset,
+) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, full.location], check=False)
+    assert killed.returncode != 0
+    assert len(full.list_image_ids()) == 3
+    other = ZarrDataset(full.location)
+    other.add_image(np.ones((2, 3)), axes=("t", "x"))  # a live writer with a scratch folder
+    assert kinds(full) == {"leftover"}
+    (repair,) = full.repair()
+    assert repair.location.startswith("index/staging/")
+    assert full.check(deep=True) == []
+    other.add_image(np.ones((2, 3)), axes=("t", "x"))
+    assert len(full.list_image_ids()) == 5
+
+
+def test_every_problem_is_a_triple_that_can_be_shown(full: ZarrDataset) -> None:
+    record: ZarrImageRecord = full.record(full.list_image_ids()[0])
+    path = (
+        Path(full.location) / "images" / record.image_id / "analysis" / "velocity" / "params.json"
+    )
+    path.write_text("{", encoding="utf-8")
+    (problem,) = full.check()
+    assert problem.location.endswith("velocity/params.json")
+    assert problem.kind == "unreadable"
+    assert problem.message
+    assert not problem.repairable

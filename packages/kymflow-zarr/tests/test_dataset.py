@@ -1,0 +1,235 @@
+"""Opening, creating and refusing datasets; images in them."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+from kymflow_zarr import (
+    CorruptDataError,
+    ImageNotFoundError,
+    NotADatasetError,
+    ReadOnlyError,
+    SchemaValidationError,
+    UnsupportedFormatError,
+    ZarrDataset,
+)
+from zarr.storage import LocalStore, MemoryStore
+
+
+def test_a_path_a_url_and_a_local_store_name_the_same_dataset(tmp_path: Path) -> None:
+    place = tmp_path / "d.zarr"
+    made = ZarrDataset(place).add_image(np.ones((2, 3)), axes=("t", "x"))
+    for name in (str(place), place.as_uri(), LocalStore(place)):
+        assert ZarrDataset(name, "r").list_image_ids() == [made.image_id]
+
+
+def test_two_datasets_over_one_memory_store_see_each_other() -> None:
+    store = MemoryStore()
+    made = ZarrDataset(store).add_image(np.ones((2, 3)), axes=("t", "x"))
+    assert ZarrDataset(store, "r").list_image_ids() == [made.image_id]
+
+
+@pytest.mark.parametrize("mode", ["r", "r+"])
+def test_only_mode_a_creates(tmp_path: Path, mode: str) -> None:
+    with pytest.raises(NotADatasetError, match="ingest a folder"):
+        ZarrDataset(tmp_path / "none.zarr", mode)  # type: ignore[arg-type]  # one of two literals
+    assert not (tmp_path / "none.zarr").exists()
+
+
+def test_a_plain_file_is_no_dataset(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("mine", encoding="utf-8")
+    with pytest.raises(NotADatasetError, match="plain file"):
+        ZarrDataset(path)
+    assert path.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_folder_with_other_contents_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "photo.tif").write_bytes(b"x")
+    with pytest.raises(NotADatasetError, match="other contents"):
+        ZarrDataset(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.tif"]
+
+
+def test_another_zarr_group_is_no_dataset(tmp_path: Path) -> None:
+    zarr.create_group(tmp_path / "other.zarr")
+    with pytest.raises(NotADatasetError, match="another kind"):
+        ZarrDataset(tmp_path / "other.zarr")
+
+
+def test_a_newer_version_is_refused_with_the_versions_named(tmp_path: Path) -> None:
+    ZarrDataset(tmp_path)
+    root = tmp_path / "zarr.json"
+    document = json.loads(root.read_text(encoding="utf-8"))
+    document["attributes"]["schema_version"] = 7
+    root.write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(UnsupportedFormatError, match=r"format version 7.* knows 1, 2") as caught:
+        ZarrDataset(tmp_path, "r")
+    assert (caught.value.found, caught.value.supported) == (7, (1, 2))
+
+
+def test_a_changed_root_document_is_told(tmp_path: Path) -> None:
+    ZarrDataset(tmp_path)
+    root = tmp_path / "zarr.json"
+    root.write_bytes(root.read_bytes().replace(b"created_utc", b"created_utx"))
+    with pytest.raises(CorruptDataError, match=r"'zarr\.json' is damaged"):
+        ZarrDataset(tmp_path, "r")
+
+
+@pytest.mark.parametrize(
+    "dtype", ["bool", "u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8", ">u2"]
+)
+@pytest.mark.parametrize("shape", [(7,), (60, 16), (3, 8, 5), (2, 2, 6, 5)])
+def test_pixels_come_back_as_they_were(
+    dataset: ZarrDataset, dtype: str, shape: tuple[int, ...]
+) -> None:
+    pixels = (np.random.default_rng(1).random(shape) * 100).astype(dtype)
+    axes = ("t", "c", "y", "x")[-len(shape) :]
+    record = dataset.record(dataset.add_image(pixels, axes=axes).image_id)
+    np.testing.assert_array_equal(record.load_array(), pixels)
+    np.testing.assert_array_equal(np.asarray(record.open_array()[...]), pixels)
+    assert record.load_array().dtype == np.dtype(dtype).newbyteorder("<")
+    assert (record.shape, record.get_axes()) == (shape, axes)
+
+
+def test_chunks_that_do_not_divide_the_shape(dataset: ZarrDataset) -> None:
+    pixels = np.arange(5 * 7 * 3, dtype=np.int32).reshape(5, 7, 3)
+    record = dataset.add_image(pixels, axes=("z", "y", "x"), chunks=(2, 4, 2))
+    np.testing.assert_array_equal(record.load_array(), pixels)
+    lazy = record.open_array()
+    assert lazy.chunks == (2, 4, 2)
+    np.testing.assert_array_equal(np.asarray(lazy[1:4, 3:6, 2]), pixels[1:4, 3:6, 2])
+
+
+def test_a_kymograph_of_a_few_megabytes_is_one_chunk_and_lines_stay_whole(
+    dataset: ZarrDataset,
+) -> None:
+    record = dataset.add_image(np.zeros((30_000, 38), np.uint16), axes=("t", "x"))
+    assert record.open_array().chunks == (30_000, 38)
+    tall = dataset.add_image(np.zeros((200_000, 38), np.uint16), axes=("t", "x"))
+    assert tall.open_array().chunks == (100_000, 38)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "axes", "message"),
+    [
+        (np.zeros((0, 3)), ("t", "x"), "at least 1 long"),
+        (np.zeros((2, 3)), ("t",), "do not name each dimension"),
+        (np.zeros((2, 3)), ("x", "x"), "do not name each dimension"),
+        (np.zeros((2, 3), complex), ("t", "x"), "cannot store pixels of type 'complex128'"),
+        (np.array([[object()]]), ("t", "x"), "cannot store pixels of type 'object'"),
+        (np.zeros((1,) * 9), tuple("abcdefghi"), "1 to 8 axes"),
+        (np.float64(3.0).reshape(()), (), "1 to 8 axes"),
+    ],
+)
+def test_what_cannot_be_stored_is_refused(
+    dataset: ZarrDataset, pixels: np.ndarray, axes: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(SchemaValidationError, match=message):
+        dataset.add_image(pixels, axes=axes)
+    assert dataset.list_image_ids() == []
+
+
+def test_bounds_of_pictures(dataset: ZarrDataset) -> None:
+    def bounds(shape: tuple[int, ...], axes: tuple[str, ...]) -> dict[str, int]:
+        return dataset.add_image(np.zeros(shape, np.uint8), axes=axes).get_image_bounds()
+
+    assert bounds((60, 16), ("t", "x")) == {"width": 16, "height": 60, "num_slices": 1}
+    assert bounds((4, 60, 16), ("z", "y", "x")) == {"width": 16, "height": 60, "num_slices": 4}
+    assert bounds((2, 60, 16), ("c", "t", "x")) == {"width": 16, "height": 60, "num_slices": 1}
+    assert bounds((4, 6, 5, 2), ("z", "y", "x", "c")) == {
+        "width": 5,
+        "height": 6,
+        "num_slices": 4,
+    }
+
+
+def test_deleting_an_image(dataset: ZarrDataset) -> None:
+    kept = dataset.add_image(np.ones((2, 3)), axes=("t", "x"))
+    gone = dataset.add_image(np.ones((2, 3)), axes=("t", "x"))
+    gone.save_json("result", {"a": 1})
+    dataset.update_manifest()
+    dataset.delete_image(gone.image_id)
+    assert dataset.list_image_ids() == [kept.image_id]
+    assert list(dataset.load_manifest().entries) == [kept.image_id]
+    with pytest.raises(ImageNotFoundError):
+        dataset.record(gone.image_id)
+    with pytest.raises(ImageNotFoundError):
+        dataset.delete_image(gone.image_id)
+    assert dataset.check(deep=True) == []
+
+
+def test_an_id_that_begins_like_another_is_not_it(dataset: ZarrDataset) -> None:
+    record = dataset.add_image(np.ones((2, 3)), axes=("t", "x"))
+    with pytest.raises(ImageNotFoundError):
+        dataset.record(record.image_id[:-1])
+
+
+def test_a_dataset_on_disk_can_be_pickled_for_workers(disk: ZarrDataset) -> None:
+    record = disk.add_image(np.ones((2, 3)), axes=("t", "x"))
+    twin = pickle.loads(pickle.dumps(disk.as_read_only()))
+    assert (twin.mode, twin.list_image_ids()) == ("r", [record.image_id])
+
+
+def test_a_dataset_in_memory_cannot_be_pickled() -> None:
+    with pytest.raises(TypeError, match="open it by its path"):
+        pickle.dumps(ZarrDataset(MemoryStore()))
+
+
+def test_mode_r_refuses_every_write_before_the_first_byte(
+    dataset: ZarrDataset, folder: Path
+) -> None:
+    import pandas as pd
+
+    record = dataset.add_image(np.ones((2, 3)), axes=("t", "x"))
+    frame = pd.DataFrame({"image_id": [record.image_id]})
+    dataset.save_table("t", frame)
+    reader = dataset.as_read_only()
+    read = reader.record(record.image_id)
+    for refuse in (
+        lambda: reader.add_image(np.ones((2, 3)), axes=("t", "x")),
+        lambda: reader.delete_image(record.image_id),
+        lambda: reader.save_table("t", frame),
+        lambda: reader.delete_table("t"),
+        lambda: reader.replace_rows_for_image_id("t", record.image_id, frame),
+        lambda: reader.save_sources_index(reader.load_sources_index()),
+        lambda: reader.refresh_from_folder(folder),
+        lambda: reader.ingest_image(folder / "a.tif"),
+        lambda: reader.ingest_legacy_folder(folder),
+        lambda: reader.update_manifest(),
+        lambda: reader.rebuild_manifest(),
+        lambda: reader.repair(),
+        lambda: read.save_json("x", {}),
+        lambda: read.save_df_parquet("x", frame),
+        lambda: read.save_df_csv_gz("x", frame),
+        lambda: read.save_array_artifact("x", np.ones(2)),
+        lambda: read.save_metadata_payload({}),
+        lambda: read.delete_analysis(),
+    ):
+        with pytest.raises(ReadOnlyError, match="open it with mode="):
+            refuse()
+
+
+def test_mode_r_leaves_every_byte_on_disk_alone(
+    disk: ZarrDataset, folder: Path, tmp_path: Path, snapshot: object
+) -> None:
+    disk.refresh_from_folder(folder)
+    before = snapshot(tmp_path)  # type: ignore[operator]  # a fixture that is a function
+    reader = ZarrDataset(tmp_path / "dataset.zarr", "r")
+    list(reader.iter_records("acquired_local_epoch_ns"))
+    reader.load_sources_index()
+    reader.check(deep=True)
+    reader.plan_refresh(folder)
+    assert snapshot(tmp_path) == before  # type: ignore[operator]
+
+
+def test_durability_and_mode_are_checked() -> None:
+    with pytest.raises(ValueError, match="none of 'record', 'batch', 'none'"):
+        ZarrDataset(MemoryStore(), durability="always")  # type: ignore[arg-type]  # wrong on purpose
+    with pytest.raises(ValueError, match="none of 'r', 'r\\+', 'a'"):
+        ZarrDataset(MemoryStore(), "w")  # type: ignore[arg-type]  # wrong on purpose

@@ -1,0 +1,330 @@
+"""Taking files in: what is new, once, whatever happened to the index in between."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from kymflow_zarr import (
+    IngestError,
+    SchemaValidationError,
+    UnreadableImageError,
+    ZarrDataset,
+)
+
+SOURCE_COLUMNS = [
+    "source_primary_path",
+    "image_id",
+    "source_mtime_ns",
+    "source_size_bytes",
+    "ingested_epoch_ns",
+]
+
+
+def test_a_folder_is_taken_in_once(dataset: ZarrDataset, folder: Path, kymograph: object) -> None:
+    first = dataset.refresh_from_folder(folder)
+    assert len(first) == 3
+    assert sorted(first) == dataset.list_image_ids()
+    sources = dataset.load_sources_index()
+    assert list(sources.columns) == SOURCE_COLUMNS
+    assert [str(kind) for kind in sources.dtypes] == ["str", "str", "int64", "int64", "int64"]
+    assert sorted(sources["source_primary_path"]) == [
+        str(folder.resolve() / f"{name}.tif") for name in "abc"
+    ]
+    assert dataset.refresh_from_folder(folder) == []
+
+    tifffile.imwrite(folder / "d.tif", np.ones((5, 4), np.uint8))
+    (added,) = dataset.refresh_from_folder(folder)
+    assert len(dataset.load_sources_index()) == 4
+    assert dataset.record(added).shape == (5, 4)
+    assert dataset.refresh_from_folder(folder) == []
+    assert dataset.check(deep=True) == []
+
+
+def test_pixels_and_facts_of_an_ingested_file(dataset: ZarrDataset, folder: Path) -> None:
+    record = dataset.ingest_image(folder / "b.tif")
+    pixels = tifffile.imread(folder / "b.tif")
+    np.testing.assert_array_equal(record.load_array(), pixels)
+    header = record.load_metadata_payload()["header"]
+    assert isinstance(header, dict)
+    assert (header["shape"], header["dtype"]) == (list(pixels.shape), "uint16")
+    provenance = record.load_json("provenance")
+    assert isinstance(provenance, dict)
+    source = provenance["source"]
+    assert isinstance(source, dict)
+    facts = (folder / "b.tif").stat()
+    assert source["primary_path"] == str(folder.resolve() / "b.tif")
+    assert (source["mtime_ns"], source["size_bytes"]) == (facts.st_mtime_ns, facts.st_size)
+    assert provenance["pixels_digest"] == record.pixels_digest
+
+
+def test_the_index_comes_back_when_it_was_deleted(disk: ZarrDataset, folder: Path) -> None:
+    disk.refresh_from_folder(folder)
+    before = disk.load_sources_index()
+    (Path(disk.location) / "tables" / "sources.parquet").unlink()
+    assert disk.refresh_from_folder(folder) == []
+    pd.testing.assert_frame_equal(disk.load_sources_index(), before)
+
+
+def test_an_older_copy_of_the_index_makes_no_second_copies(
+    disk: ZarrDataset, folder: Path, tmp_path: Path
+) -> None:
+    index = Path(disk.location) / "tables" / "sources.parquet"
+    disk.refresh_from_folder(folder)
+    shutil.copy(index, tmp_path / "old.parquet")
+    tifffile.imwrite(folder / "d.tif", np.ones((5, 4), np.uint8))
+    disk.refresh_from_folder(folder)
+    shutil.copy(tmp_path / "old.parquet", index)
+    assert disk.refresh_from_folder(folder) == []
+    assert len(disk.load_sources_index()) == 4
+    shutil.rmtree(Path(disk.location) / "index")
+    assert disk.refresh_from_folder(folder) == []
+
+
+def test_a_damaged_index_is_read_from_the_records(disk: ZarrDataset, folder: Path) -> None:
+    disk.refresh_from_folder(folder)
+    before = disk.load_sources_index()
+    (Path(disk.location) / "tables" / "sources.parquet").write_bytes(b"PAR1 nonsense PAR1")
+    pd.testing.assert_frame_equal(disk.load_sources_index(), before)
+    assert disk.refresh_from_folder(folder) == []
+
+
+def test_a_changed_file_becomes_a_new_image_beside_the_old(
+    dataset: ZarrDataset, folder: Path, touch: Callable[[Path], None]
+) -> None:
+    dataset.refresh_from_folder(folder)
+    sources = dataset.load_sources_index().set_index("source_primary_path")
+    old = sources.loc[str(folder.resolve() / "b.tif"), "image_id"]
+    dataset.record(old).save_json("result", {"v": 1})
+    touch(folder / "b.tif")
+
+    assert dataset.refresh_from_folder(folder) == []
+    (new,) = dataset.refresh_from_folder(folder, mode="reingest_if_changed")
+    assert dataset.refresh_from_folder(folder, mode="reingest_if_changed") == []
+    provenance = dataset.record(new).load_json("provenance")
+    assert isinstance(provenance, dict)
+    assert isinstance(provenance["source"], dict)
+    assert provenance["source"]["supersedes"] == old
+    assert dataset.record(old).load_json("result") == {"v": 1}
+    assert len(dataset.load_sources_index()) == 4
+
+
+def test_the_plan_says_what_the_run_does(
+    dataset: ZarrDataset, folder: Path, touch: Callable[[Path], None]
+) -> None:
+    dataset.refresh_from_folder(folder)
+    touch(folder / "a.tif")
+    (folder / "b.tif").unlink()
+    tifffile.imwrite(folder / "new.tif", np.ones((5, 4), np.uint8))
+    plan = dataset.as_read_only().plan_refresh(folder)
+    assert [file.primary.name for file in plan.new] == ["new.tif"]
+    assert [file.primary.name for file, _ in plan.changed] == ["a.tif"]
+    assert [file.primary.name for file in plan.unchanged] == ["c.tif"]
+    assert [Path(path).name for path in plan.gone] == ["b.tif"]
+    done = list(dataset.iter_refresh(folder, mode="reingest_if_changed"))
+    assert [outcome.path.name for outcome in done] == ["new.tif", "a.tif"]
+    assert len(dataset.list_image_ids()) == 5
+
+
+def test_bad_files_stop_only_themselves_and_are_tried_again(
+    dataset: ZarrDataset, folder: Path
+) -> None:
+    (folder / "text.tif").write_text("not an image", encoding="utf-8")
+    (folder / "empty.tif").write_bytes(b"")
+    with pytest.raises(IngestError) as caught:
+        dataset.refresh_from_folder(folder)
+    assert sorted(path.name for path in caught.value.failures) == ["empty.tif", "text.tif"]
+    assert sorted(caught.value.image_ids) == dataset.list_image_ids()
+    assert len(caught.value.image_ids) == 3
+
+    tifffile.imwrite(folder / "text.tif", np.ones((5, 4), np.uint8))
+    with pytest.raises(IngestError) as again:
+        dataset.refresh_from_folder(folder)
+    assert [path.name for path in again.value.failures] == ["empty.tif"]
+    assert len(again.value.image_ids) == 1
+    assert dataset.check(deep=True) == []
+
+
+def test_a_damaged_sidecar_stops_its_image_and_says_which_file(
+    dataset: ZarrDataset, folder: Path
+) -> None:
+    (folder / "a.velocity.json").write_text("{", encoding="utf-8")
+    (outcome,) = [item for item in dataset.iter_refresh(folder) if item.error is not None]
+    assert outcome.path.name in {"a.tif", "a.velocity.json"}
+    assert "a.velocity.json" in str(outcome.error)
+    (folder / "a.velocity.json").write_text('{"w": 16}', encoding="utf-8")
+    (added,) = dataset.refresh_from_folder(folder)
+    assert dataset.record(added).load_json("velocity") == {"w": 16}
+
+
+def test_sidecars_come_along(dataset: ZarrDataset, folder: Path) -> None:
+    frame = pd.DataFrame({"time": [0.0, 0.1], "velocity": [1.5, np.nan]})
+    frame.to_csv(folder / "a.radon.csv", index=False)
+    frame.to_parquet(folder / "a.trace.parquet")
+    np.save(folder / "a.scores.npy", np.arange(6.0).reshape(2, 3))
+    payload = {"version": "1.0", "rois": [{"id": 1}], "mine": True, "header": {"odd": 1}}
+    (folder / "a.json").write_text(json.dumps(payload), encoding="utf-8")
+    (folder / "a.txt").write_text("just a note", encoding="utf-8")
+    record = dataset.ingest_image(folder / "a.tif")
+    pd.testing.assert_frame_equal(record.load_df_parquet("radon"), frame)
+    pd.testing.assert_frame_equal(record.load_df_parquet("trace"), frame)
+    np.testing.assert_array_equal(record.load_array_artifact("scores"), [[0, 1, 2], [3, 4, 5]])
+    metadata = record.load_metadata_payload()
+    assert (metadata["rois"], metadata["mine"]) == ([{"id": 1}], True)
+    assert metadata["header_sidecar"] == {"odd": 1}
+    assert record.load_json("vendor_header") == {"text": "just a note"}
+    assert dataset.check(deep=True) == []
+
+
+def test_sidecars_can_be_left_out(dataset: ZarrDataset, folder: Path) -> None:
+    (folder / "a.velocity.json").write_text("{}", encoding="utf-8")
+    ids = dataset.ingest_legacy_folder(folder, include_sidecars=False)
+    assert len(ids) == 3
+    assert all(len(dataset.record(one).list_analysis_keys()) == 2 for one in ids)
+
+
+@pytest.mark.parametrize("name", ["provenance", "metadata", "vendor_header"])
+def test_a_sidecar_cannot_take_the_place_of_the_records_own_facts(
+    dataset: ZarrDataset, folder: Path, name: str
+) -> None:
+    (folder / f"a.{name}.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(UnreadableImageError, match="keeps its own facts"):
+        dataset.ingest_image(folder / "a.tif")
+
+
+def test_files_of_further_channels_become_one_image(dataset: ZarrDataset, tmp_path: Path) -> None:
+    folder = tmp_path / "channels"
+    folder.mkdir()
+    for channel in (1, 2):
+        tifffile.imwrite(folder / f"scan_c{channel}.tif", np.full((6, 4), channel, np.uint8))
+    (image_id,) = dataset.refresh_from_folder(folder)
+    record = dataset.record(image_id)
+    assert (record.shape, record.get_axes()[0]) == ((2, 6, 4), "c")
+    np.testing.assert_array_equal(record.load_array()[1], np.full((6, 4), 2))
+    assert dataset.refresh_from_folder(folder) == []
+
+
+def test_patterns_subfolders_and_endings(dataset: ZarrDataset, folder: Path) -> None:
+    inner = folder / "day2"
+    inner.mkdir()
+    tifffile.imwrite(inner / "deep.tif", np.ones((5, 4), np.uint8))
+    tifffile.imwrite(folder / "CAPITALS.TIFF", np.ones((5, 4), np.uint8))
+    assert len(dataset.plan_refresh(folder).new) == 3
+    assert len(dataset.plan_refresh(folder, ["*.tif", "*.tiff"]).new) == 4
+    assert len(dataset.plan_refresh(folder, "**/*.tif").new) == 4
+    assert [f.primary.name for f in dataset.plan_refresh(folder, "a*").new] == ["a.tif"]
+
+
+def test_a_link_is_refused_and_told(dataset: ZarrDataset, folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "outside.tif"
+    tifffile.imwrite(target, np.ones((5, 4), np.uint8))
+    try:
+        (folder / "link.tif").symlink_to(target)
+    except OSError:
+        pytest.skip("no right to make links here")
+    with pytest.raises(IngestError, match="symbolic link") as caught:
+        dataset.refresh_from_folder(folder)
+    assert len(caught.value.image_ids) == 3
+
+
+def test_a_folder_that_is_not_there(dataset: ZarrDataset, tmp_path: Path) -> None:
+    with pytest.raises(NotADirectoryError, match="check the path"):
+        dataset.refresh_from_folder(tmp_path / "none")
+    with pytest.raises(UnreadableImageError):
+        dataset.ingest_image(tmp_path / "none.tif")
+
+
+def test_workers_and_durability_change_nothing_in_the_result(tmp_path: Path, folder: Path) -> None:
+    digests = []
+    for number, (durability, workers) in enumerate(
+        [("batch", 1), ("record", 1), ("none", 1), ("batch", 3)]
+    ):
+        made = ZarrDataset(tmp_path / f"{number}.zarr", durability=durability)  # type: ignore[arg-type]  # literals
+        ids = made.refresh_from_folder(folder, workers=workers)
+        digests.append([made.record(one).pixels_digest for one in ids])
+        assert made.check(deep=True) == []
+    assert all(found == digests[0] for found in digests)
+
+
+def test_arguments_are_checked(dataset: ZarrDataset, folder: Path) -> None:
+    with pytest.raises(ValueError, match="none of 'skip', 'reingest_if_changed'"):
+        dataset.refresh_from_folder(folder, mode="always")  # type: ignore[arg-type]  # wrong on purpose
+    with pytest.raises(ValueError, match="workers must be at least 1"):
+        dataset.refresh_from_folder(folder, workers=0)
+
+
+def test_stopping_early_keeps_what_was_told_of(disk: ZarrDataset, folder: Path) -> None:
+    one_by_one = ZarrDataset(disk.location, durability="record")
+    outcomes = one_by_one.iter_refresh(folder)
+    first = next(outcomes)
+    outcomes.close()  # type: ignore[attr-defined]  # it is a generator
+    assert disk.list_image_ids() == [first.image_id]
+    assert disk.load_sources_index()["image_id"].tolist() == [first.image_id]
+    assert len(disk.refresh_from_folder(folder)) == 2
+
+
+def test_saving_the_index_checks_it(dataset: ZarrDataset, folder: Path) -> None:
+    dataset.refresh_from_folder(folder)
+    index = dataset.load_sources_index()
+    dataset.save_sources_index(index)
+    pd.testing.assert_frame_equal(dataset.load_sources_index(), index)
+    with pytest.raises(SchemaValidationError, match="lacks image_id"):
+        dataset.save_sources_index(index.drop(columns="image_id"))
+    with pytest.raises(SchemaValidationError, match="'source_mtime_ns' of the sources index holds"):
+        dataset.save_sources_index(index.astype({"source_mtime_ns": "float64"}))
+
+
+def test_images_in_order_of_acquisition(dataset: ZarrDataset, folder: Path) -> None:
+    a, b, c = dataset.refresh_from_folder(folder)
+    for image_id, time_ns in ((a, 300), (b, 100)):
+        record = dataset.record(image_id)
+        payload = record.load_metadata_payload()
+        assert isinstance(payload["header"], dict)
+        payload["header"]["acquired_local_epoch_ns"] = time_ns
+        record.save_metadata_payload(payload)
+    dataset.update_manifest()
+
+    def order(missing: str) -> list[str]:
+        records = dataset.iter_records("acquired_local_epoch_ns", missing=missing)  # type: ignore[arg-type]  # literals
+        return [record.image_id for record in records]
+
+    assert order("last") == [b, a, c]
+    assert order("first") == [c, b, a]
+    created = [record.image_id for record in dataset.iter_records("created_utc")]
+    assert created == [a, b, c]
+    record = dataset.record(c)
+    payload = record.load_metadata_payload()
+    assert isinstance(payload["header"], dict)
+    payload["header"]["acquired_local_epoch_ns"] = 1
+    record.save_metadata_payload(payload)
+    assert order("last") == [c, b, a], "an edit counts although the manifest is older"
+
+
+@pytest.mark.parametrize(
+    ("stem", "line_period_s", "um_per_pixel"),
+    [
+        ("20250722_A89_0002", 1.134e-3, 0.45),
+        ("20250722_A89_0003", 1.114e-3, 0.45),
+        ("20250722_A89_0004", 1.122e-3, 0.45),
+        ("Capillary2", 1.146e-3, 0.331),
+    ],
+)
+def test_real_recordings_have_the_calibration_of_their_vendor(
+    disk: ZarrDataset, shared: Path, stem: str, line_period_s: float, um_per_pixel: float
+) -> None:
+    record = disk.ingest_image(shared / f"{stem}.tif")
+    header = record.load_metadata_payload()["header"]
+    assert isinstance(header, dict)
+    assert header["axes"] == ["t", "x"]
+    scale, unit = header["scale"], header["unit"]
+    assert isinstance(scale, dict)
+    assert scale["t"] == pytest.approx(line_period_s, rel=1e-9)
+    assert scale["x"] == pytest.approx(um_per_pixel, rel=1e-9)
+    assert unit == {"t": "s", "x": "um"}
+    np.testing.assert_array_equal(record.load_array(), tifffile.imread(shared / f"{stem}.tif"))

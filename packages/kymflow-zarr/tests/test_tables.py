@@ -1,0 +1,252 @@
+"""Dataset tables, and the one way in which rows are replaced."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kymflow_zarr import (
+    CorruptDataError,
+    InvalidNameError,
+    RowUpdate,
+    SchemaValidationError,
+    TableNotFoundError,
+    ZarrDataset,
+)
+from zarr.storage import MemoryStore
+
+
+def rows_of(image_ids: Iterable[str], value: int = 0) -> pd.DataFrame:
+    ids = list(image_ids)
+    return pd.DataFrame({"image_id": pd.Series(ids, dtype="str"), "v": [value] * len(ids)})
+
+
+def test_a_table_comes_back_sorted_by_image(dataset: ZarrDataset) -> None:
+    dataset.save_table("t", pd.DataFrame({"image_id": ["b", "a", "b"], "v": [1, 2, 3]}))
+    loaded = dataset.load_table("t")
+    assert loaded["image_id"].tolist() == ["a", "b", "b"]
+    assert loaded["v"].tolist() == [2, 1, 3]
+    assert dataset.table_row_count("t") == 3
+    assert dataset.list_table_names() == ["t"]
+
+
+def test_a_table_without_image_ids_keeps_its_order(dataset: ZarrDataset) -> None:
+    dataset.save_table("nested/notes", pd.DataFrame({"v": [3, 1, 2]}))
+    assert dataset.load_table("nested/notes")["v"].tolist() == [3, 1, 2]
+    assert dataset.list_table_names() == ["nested/notes"]
+
+
+def test_a_missing_table(dataset: ZarrDataset) -> None:
+    with pytest.raises(TableNotFoundError, match="no table 'x'"):
+        dataset.load_table("x")
+    assert dataset.table_schema("x") is None
+    assert dataset.table_row_count("x") is None
+    assert dataset.delete_table("x") is False
+
+
+def test_the_sources_index_is_not_written_as_a_table(dataset: ZarrDataset) -> None:
+    with pytest.raises(InvalidNameError, match="save_sources_index"):
+        dataset.save_table("sources", rows_of("a"))
+
+
+def test_some_columns_and_some_images(dataset: ZarrDataset) -> None:
+    dataset.save_table("t", rows_of(["a", "b", "c", "b"], 7))
+    part = dataset.load_table("t", columns=["v"], image_ids=["b", "nobody"])
+    assert part.to_dict("list") == {"v": [7, 7]}
+
+
+def test_a_large_table_lies_in_parts_and_some_images_come_out_of_it(disk: ZarrDataset) -> None:
+    ids = [f"i{number:06d}" for number in range(100_000)]
+    disk.save_table("t", pd.DataFrame({"image_id": ids, "v": range(100_000)}))
+    file = pq.ParquetFile(Path(disk.location) / "tables" / "t.parquet")
+    assert file.num_row_groups == 4
+    wanted = ["i000005", "i099999", "nobody"]
+    assert disk.load_table("t", image_ids=wanted)["v"].tolist() == [5, 99_999]
+
+
+def test_replacing_one_image_leaves_the_others(dataset: ZarrDataset) -> None:
+    dataset.replace_rows_for_image_id("t", "b", rows_of(["b", "b"], 1))
+    dataset.replace_rows_for_image_id("t", "a", rows_of(["a"], 2))
+    dataset.replace_rows_for_image_id("t", "b", rows_of(["b"], 3))
+    assert dataset.load_table("t").to_dict("list") == {"image_id": ["a", "b"], "v": [2, 3]}
+    dataset.replace_rows_for_image_id("t", "a", rows_of([]))
+    assert dataset.load_table("t").to_dict("list") == {"image_id": ["b"], "v": [3]}
+
+
+def test_another_column_can_hold_the_image(dataset: ZarrDataset) -> None:
+    frame = pd.DataFrame({"picture": ["p"], "v": [1]})
+    dataset.replace_rows_for_image_id("t", "p", frame, image_id_col="picture")
+    dataset.replace_rows_for_image_id("t", "q", frame.assign(picture="q"), image_id_col="picture")
+    assert dataset.load_table("t")["picture"].tolist() == ["p", "q"]
+
+
+def test_no_rows_keep_the_schema(dataset: ZarrDataset) -> None:
+    dataset.replace_rows_for_image_id("t", "a", rows_of(["a"]))
+    dataset.replace_rows_for_image_id("t", "a", rows_of([]))
+    assert dataset.load_table("t").dtypes.to_dict() == rows_of(["a"]).dtypes.to_dict()
+
+
+def test_a_new_column_is_null_in_old_rows(dataset: ZarrDataset) -> None:
+    dataset.replace_rows_for_image_id("t", "a", rows_of(["a"], 1))
+    dataset.replace_rows_for_image_id("t", "b", rows_of(["b"], 2).assign(note="new"))
+    loaded = dataset.load_table("t")
+    assert loaded["v"].tolist() == [1, 2]
+    assert loaded["note"].isna().tolist() == [True, False]
+
+
+def test_integers_widen_to_floats_but_not_to_text(dataset: ZarrDataset) -> None:
+    dataset.replace_rows_for_image_id("t", "a", rows_of(["a"], 1))
+    wide = pd.DataFrame({"image_id": ["b"], "v": [1.5]})
+    dataset.replace_rows_for_image_id("t", "b", wide)
+    assert dataset.load_table("t")["v"].tolist() == [1.0, 1.5]
+    with pytest.raises(SchemaValidationError, match="table 't'"):
+        dataset.replace_rows_for_image_id(
+            "t", "c", pd.DataFrame({"image_id": ["c"], "v": ["text"]})
+        )
+    assert dataset.load_table("t")["v"].tolist() == [1.0, 1.5]
+
+
+def test_nullable_integers_survive_a_rewrite(dataset: ZarrDataset) -> None:
+    frame = pd.DataFrame({"image_id": ["a"], "n": pd.array([None], dtype="Int64")})
+    dataset.replace_rows_for_image_id("t", "a", frame)
+    dataset.replace_rows_for_image_id("t", "b", frame.assign(image_id="b"))
+    assert str(dataset.load_table("t")["n"].dtype) == "Int64"
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (pd.DataFrame({"image_id": ["other"]}), "name image 'other'"),
+        (pd.DataFrame({"image_id": ["a", None]}), "name image None"),
+        (pd.DataFrame({"v": [1]}), "no column 'image_id'"),
+        (pd.DataFrame({"image_id": [1]}), "incompatible types"),
+    ],
+)
+def test_rows_that_are_not_the_images_are_refused(
+    dataset: ZarrDataset, frame: pd.DataFrame, message: str
+) -> None:
+    dataset.replace_rows_for_image_id("t", "a", rows_of(["a"], 1))
+    with pytest.raises(SchemaValidationError, match=message):
+        dataset.replace_rows_for_image_id("t", "a", frame)
+    assert dataset.load_table("t")["v"].tolist() == [1]
+
+
+def test_updates_out_of_order_leave_the_old_table(dataset: ZarrDataset) -> None:
+    dataset.replace_rows_for_image_id("t", "a", rows_of(["a"], 1))
+    updates = [update({"b"}, {"b": 1}), update({"a"}, {"a": 1})]
+    with pytest.raises(SchemaValidationError, match="out of order"):
+        dataset.replace_rows("t", updates, schema=SCHEMA)
+    assert dataset.load_table("t")["v"].tolist() == [1]
+
+
+SCHEMA = pa.schema([("image_id", pa.string()), ("v", pa.int64())])
+
+
+def update(image_ids: Iterable[str], counts: dict[str, int], value: int = 0) -> RowUpdate:
+    ids = [image_id for image_id, count in counts.items() for _ in range(count)]
+    rows = pa.table({"image_id": ids, "v": [value] * len(ids)}, schema=SCHEMA)
+    return RowUpdate(image_ids=frozenset(image_ids), rows=rows)
+
+
+IDS = st.sampled_from("abcdefghij")
+RUNS = st.lists(
+    st.tuples(
+        st.dictionaries(IDS, st.integers(0, 3), max_size=6),
+        st.integers(1, 3),
+        st.none() | st.sets(IDS),
+    ),
+    max_size=5,
+)
+
+
+@settings(max_examples=60)
+@given(RUNS)
+def test_replaced_rows_are_exactly_the_last_ones_of_the_images_kept(
+    runs: list[tuple[dict[str, int], int, set[str] | None]],
+) -> None:
+    dataset = ZarrDataset(MemoryStore())
+    model: dict[str, list[int]] = {}
+    for number, (counts, parts, keep) in enumerate(runs):
+        ordered = sorted(counts)
+        batches = [part.tolist() for part in np.array_split(np.array(ordered, dtype=str), parts)]
+        updates = [
+            update(batch, {image_id: counts[image_id] for image_id in reversed(batch)}, number)
+            for batch in batches
+        ]
+        total = dataset.replace_rows("t", updates, schema=SCHEMA, keep_others=keep)
+        kept = {
+            image_id: rows for image_id, rows in model.items() if keep is None or image_id in keep
+        }
+        model = {**kept, **{image_id: [number] * count for image_id, count in counts.items()}}
+        expected = [(key, value) for key in sorted(model) for value in model[key]]
+        loaded = dataset.load_arrow_table("t").to_pydict()
+        assert list(zip(loaded["image_id"], loaded["v"], strict=True)) == expected
+        assert total == len(expected)
+
+
+def test_a_table_larger_than_a_row_group_is_rewritten_in_parts(disk: ZarrDataset) -> None:
+    ids = [f"i{number:05d}" for number in range(3000)]
+    frame = pd.DataFrame({"image_id": np.repeat(ids, 30), "v": np.tile(np.arange(30), 3000)})
+    disk.save_table("t", frame)
+    disk.replace_rows_for_image_id("t", "i01500", rows_of(["i01500"], -1))
+    loaded = disk.load_table("t")
+    assert len(loaded) == 3000 * 30 - 29
+    assert loaded.loc[loaded["image_id"] == "i01500", "v"].tolist() == [-1]
+    assert loaded["image_id"].is_monotonic_increasing
+    others = frame[frame["image_id"] != "i01500"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(
+        loaded[loaded["image_id"] != "i01500"].reset_index(drop=True), others
+    )
+    metadata = pq.read_metadata(Path(disk.location) / "tables" / "t.parquet")
+    assert max(metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)) <= 32_768
+
+
+def test_a_table_that_someone_else_wrote_unsorted_is_put_in_order(disk: ZarrDataset) -> None:
+    folder = Path(disk.location) / "tables"
+    folder.mkdir()
+    pq.write_table(pa.table({"image_id": ["c", "a"], "v": [1, 2]}), folder / "t.parquet")
+    disk.replace_rows_for_image_id("t", "b", rows_of(["b"], 3))
+    assert disk.load_table("t")["image_id"].tolist() == ["a", "b", "c"]
+
+
+def test_other_libraries_read_the_tables(disk: ZarrDataset) -> None:
+    disk.replace_rows_for_image_id("kym_x", "a", rows_of(["a"], 5))
+    path = Path(disk.location) / "tables" / "kym_x.parquet"
+    assert pd.read_parquet(path)["v"].tolist() == [5]
+    assert pq.read_table(path).to_pydict() == {"image_id": ["a"], "v": [5]}
+
+
+def test_every_flipped_bit_of_a_table_is_right_or_told(disk: ZarrDataset) -> None:
+    disk.replace_rows_for_image_id("t", "a", rows_of(["a"] * 50, 123456))
+    path = Path(disk.location) / "tables" / "t.parquet"
+    good = path.read_bytes()
+    expected = disk.load_arrow_table("t")
+    silent = []
+    for index in range(len(good)):
+        damaged = bytearray(good)
+        damaged[index] ^= 1 << (index % 8)
+        path.write_bytes(damaged)
+        try:
+            found = disk.load_arrow_table("t")
+        except (CorruptDataError, SchemaValidationError):
+            continue
+        if found.to_pydict() != expected.to_pydict():
+            silent.append(index)
+    assert silent == []
+
+
+def test_nothing_is_logged_when_all_is_well(
+    dataset: ZarrDataset, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, logger="kymflow_zarr"):
+        dataset.replace_rows_for_image_id("t", "a", rows_of(["a"]))
+        dataset.load_table("t")
+    assert caplog.records == []
