@@ -6,7 +6,8 @@ data as attributes, and has a message that ends with what to do::
     KymflowCoreError
     ├── a table cannot be made under this name
     │   ├── TableNameError            ValueError    breaks a rule for names
-    │   └── NotAKymTableError         ValueError    another kind of table has the name already
+    │   ├── NotAKymTableError         ValueError    another kind of table has the name already
+    │   └── TableSchemaError          ValueError    … or it has columns of other types (TypeError)
     ├── one image cannot be indexed: ImageIndexError
     │   ├── IndexerFailedError        RuntimeError  its record, or the indexer, raised
     │   └── RowError                  ValueError    its rows break a rule
@@ -21,9 +22,13 @@ data as attributes, and has a message that ends with what to do::
     │   ├── MetadataError             ValueError    a field of the payload is malformed
     │   ├── RoiError                  ValueError    a region that does not fit its image
     │   └── RoiNotFoundError          KeyError      no region with this id
-    └── plugins
-        ├── PluginError               ImportError   a plugin that cannot be used
-        └── UnknownPluginError        KeyError      no plugin with this name
+    ├── plugins
+    │   ├── PluginError               ImportError   a plugin that cannot be used
+    │   └── UnknownPluginError        KeyError      no plugin with this name
+    └── analyses
+        ├── InvalidKymographError     ValueError    pixels that no analysis can make sense of
+        ├── AnalysisParameterError    ValueError    a parameter outside of its range
+        └── MissingExtraError         ImportError   an optional dependency is not installed
 """
 
 from __future__ import annotations
@@ -32,12 +37,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 __all__ = [
+    "AnalysisParameterError",
     "ColumnTypeError",
     "ImageIndexError",
     "IndexUpdateError",
     "IndexerFailedError",
+    "InvalidKymographError",
     "KymflowCoreError",
     "MetadataError",
+    "MissingExtraError",
     "NotAKymTableError",
     "ParamsNotFoundError",
     "ParamsValueError",
@@ -46,6 +54,7 @@ __all__ = [
     "RoiNotFoundError",
     "RowError",
     "TableNameError",
+    "TableSchemaError",
     "UnknownPluginError",
     "WorkerError",
 ]
@@ -104,6 +113,28 @@ class NotAKymTableError(KymflowCoreError, ValueError):
             f"the table {table!r} was not made by an indexer: {rule}; it is never overwritten, "
             "so delete it with delete_table(), or give the indexer another name"
         )
+
+
+class TableSchemaError(KymflowCoreError, ValueError, TypeError):
+    """An indexer declares a column with another type than its table has.
+
+    Attributes:
+        table: The table's name.
+        column: The column.
+    """
+
+    def __init__(self, table: str, column: str, *, stored: str, declared: str) -> None:
+        self.table = table
+        self.column = column
+        super().__init__(
+            f"column {column!r} of table {table!r} holds {stored}, "
+            f"the indexer now declares {declared}; {how_to_rebuild(table)}"
+        )
+
+
+def how_to_rebuild(table: str) -> str:
+    """What to do when a table should have other types."""
+    return f"to rebuild the table with new types, call delete_table({table!r}) and update it again"
 
 
 # --- one image ------------------------------------------------------------------------------------
@@ -320,3 +351,51 @@ class UnknownPluginError(KymflowCoreError, KeyError):
         self.known = tuple(sorted(known))
         listed = ", ".join(self.known) or "none"
         super().__init__(f"no {kind} is called {plugin!r}; choose from: {listed}")
+
+
+# --- analyses -------------------------------------------------------------------------------------
+
+
+class InvalidKymographError(KymflowCoreError, ValueError):
+    """An array cannot be analysed as a kymograph.
+
+    Attributes:
+        reason: What is wrong with it, and what to do.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"cannot analyse this kymograph: {reason}")
+
+
+class AnalysisParameterError(KymflowCoreError, ValueError):
+    """A parameter of an analysis is outside of its range.
+
+    Attributes:
+        parameter: The parameter's name.
+        value: What was given.
+        rule: What is accepted.
+    """
+
+    def __init__(self, parameter: str, value: object, rule: str) -> None:
+        self.parameter = parameter
+        self.value = value
+        self.rule = rule
+        super().__init__(f"{parameter}={value!r} cannot be used: give {rule}")
+
+
+class MissingExtraError(KymflowCoreError, ImportError):
+    """An optional dependency is not installed.
+
+    Attributes:
+        package: The distribution that is missing.
+        extra: The extra of kymflow-core that installs it.
+    """
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        self.package = package
+        self.extra = extra
+        super().__init__(
+            f"{purpose} needs {package!r}, which is not installed; "
+            f"run: pip install 'kymflow-core[{extra}]'"
+        )
