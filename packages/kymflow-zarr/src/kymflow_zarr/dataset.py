@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -129,8 +128,8 @@ class ZarrDataset:
 
     def as_read_only(self) -> ZarrDataset:
         """The same dataset, through which nothing can be written."""
-        twin = copy.copy(self)
-        twin._mode = "r"
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self), _mode="r")
         return twin
 
     @property
@@ -662,6 +661,27 @@ class ZarrDataset:
 
     def _image_folders(self) -> set[str]:
         return {image_folder(name) for name in self._blobs.list_folder(IMAGES).folders}
+
+    def upgrade(self) -> list[str]:
+        """Bring a dataset of format 1 to the current format; one that has it is left as it is.
+
+        Images are upgraded one by one, in place. If the call is cut off, the dataset still opens
+        and reads, and the next call goes on. Legacy ``.json.gz`` artifacts stay and are read.
+
+        Returns:
+            The ids of the images that were upgraded.
+
+        Raises:
+            CorruptDataError: An image cannot be read; those before it are upgraded.
+        """
+        from kymflow_zarr._upgrade.format1 import upgrade_dataset
+
+        self._require_writable("upgrade")
+        with self._lock("ingest", "upgrade"), self._lock("tables", "upgrade"):
+            rows = {row.image_id: row for row in self._sources.stored()}
+            done = list(upgrade_dataset(self._blobs, self._schema, rows))
+        self._schema = DatasetSchema.read(self._blobs) or self._schema
+        return done
 
     # --- rules --------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ from kymflow_zarr._records.artifacts import (
 from kymflow_zarr._records.bounds import image_bounds
 from kymflow_zarr._records.build import check_axes, resolve_chunks, slabs
 from kymflow_zarr._records.document import RecordDocument, image_folder
-from kymflow_zarr._records.format1 import find_record_document
+from kymflow_zarr._records.format1 import find_record_document, open_format1_array
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.json_text import JsonValue, dumps, gunzip_bounded, loads
 from kymflow_zarr._storage.names import check_no_collision, check_segment
@@ -148,13 +148,15 @@ class ZarrImageRecord:
 
     def open_array(self) -> zarr.Array[Any]:
         """The pixels as a lazy, read-only Zarr array: slicing reads just the chunks it needs."""
+        document = self._pixels()
+        if document is None:
+            return open_format1_array(self._blobs, self._pixels_key())
         import zarr
 
         from kymflow_zarr._pixels.view import CheckedArrayStore
 
-        store = CheckedArrayStore(self._blobs, self._pixels_key(), self._pixels())
-        array = zarr.open_array(store, mode="r")
-        return array
+        store = CheckedArrayStore(self._blobs, self._pixels_key(), document)
+        return zarr.open_array(store, mode="r")
 
     def _pixels_key(self) -> str:
         return f"{image_folder(self.image_id)}/data"
@@ -355,13 +357,7 @@ class ZarrImageRecord:
             return read_array(self._blobs, folder, document)
         if self._blobs.stat(f"{folder}/.zarray") is None:
             raise ArtifactNotFoundError(folder, image_id=self.image_id, name=name)
-        import zarr
-
-        from kymflow_zarr._pixels.view import CheckedArrayStore
-
-        whole: AnyArray = np.asarray(
-            zarr.open_array(CheckedArrayStore(self._blobs, folder, None), mode="r")[...]
-        )
+        whole: AnyArray = np.asarray(open_format1_array(self._blobs, folder)[...])
         return whole
 
     def list_array_artifacts(self) -> list[str]:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kymflow_zarr._pixels.layout import MAX_NDIM, check_dtype
+from kymflow_zarr._pixels.layout import check_dtype, check_geometry
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import loads
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 from kymflow_zarr._records.document import RecordDocument, image_folder, read_record_document
 
-__all__ = ["find_record_document", "read_format1_document"]
+if TYPE_CHECKING:
+    import zarr
+
+__all__ = ["find_record_document", "open_format1_array", "read_format1_document"]
 
 _V2_DTYPE = re.compile(r"[<>|][buif][1248]")
+# What prototypes wrote. Nothing that could run code or unpickle is ever looked up.
+_COMPRESSORS = frozenset({"blosc", "zstd", "zlib", "gzip", "lz4", "bz2", "lzma"})
 
 
 def find_record_document(blobs: BlobStore, image_id: str) -> RecordDocument | None:
@@ -43,12 +48,12 @@ def read_format1_document(blobs: BlobStore, image_id: str) -> RecordDocument | N
         if not isinstance(text, str) or not _V2_DTYPE.fullmatch(text):
             raise SchemaValidationError(f"its dtype is {text!r}")
         dtype = check_dtype(np.dtype(text))
+        check_geometry(shape, tuple(array["chunks"]), dtype)
+        _check_codecs(array)
         axes = attributes.get("axes") or [f"dim_{number}" for number in range(len(shape))]
         created = attributes.get("created_utc", "")
     except (KeyError, TypeError, AttributeError, SchemaValidationError) as error:
         raise CorruptDataError(key, f"it is no array of format 1 ({error})") from error
-    if not 1 <= len(shape) <= MAX_NDIM or not all(isinstance(n, int) and n > 0 for n in shape):
-        raise CorruptDataError(key, f"its shape is {shape!r}")
     if len(axes) != len(shape) or not all(isinstance(axis, str) for axis in axes):
         raise CorruptDataError(f"{folder}/.zattrs", f"its axes {axes!r} do not fit {shape!r}")
     return RecordDocument(
@@ -60,3 +65,33 @@ def read_format1_document(blobs: BlobStore, image_id: str) -> RecordDocument | N
         dtype=dtype,
         digest="",
     )
+
+
+def open_format1_array(blobs: BlobStore, folder: str) -> zarr.Array[Any]:
+    """A Zarr v2 array, read-only; it carries no checksums.
+
+    Raises:
+        CorruptDataError: Its document is damaged, or names codecs that prototypes never wrote.
+    """
+    import zarr
+
+    from kymflow_zarr._pixels.view import CheckedArrayStore
+
+    key = f"{folder}/.zarray"
+    said: Any = loads(blobs.get(key) or b"", key=key)
+    try:
+        check_geometry(tuple(said["shape"]), tuple(said["chunks"]), np.dtype(said["dtype"]))
+        _check_codecs(said)
+    except (KeyError, TypeError, SchemaValidationError) as error:
+        raise CorruptDataError(key, f"it is no array of format 1 ({error})") from error
+    return zarr.open_array(CheckedArrayStore(blobs, folder, None), mode="r", zarr_format=2)
+
+
+def _check_codecs(array: Any) -> None:
+    compressor = array.get("compressor")
+    if array.get("filters") or (
+        compressor is not None and compressor.get("id") not in _COMPRESSORS
+    ):
+        raise SchemaValidationError(
+            f"its codecs {compressor!r} and {array.get('filters')!r} are not ones that it may have"
+        )

@@ -41,7 +41,7 @@ class StoredTable:
     @property
     def schema(self) -> pa.Schema:
         """The columns."""
-        return self._file.schema_arrow
+        return _plain_schema(self._file.schema_arrow)
 
     @property
     def num_rows(self) -> int:
@@ -55,7 +55,7 @@ class StoredTable:
             CorruptDataError: A page is damaged.
         """
         with _damage_named(self._key):
-            return self._file.read(columns=columns)
+            return _plain_table(self._file.read(columns=columns))
 
     def iter_groups(self) -> Iterator[pa.Table]:
         """All rows, one row group at a time.
@@ -65,7 +65,7 @@ class StoredTable:
         """
         for group in range(self._file.num_row_groups):
             with _damage_named(self._key):
-                rows = self._file.read_row_group(group)
+                rows = _plain_table(self._file.read_row_group(group))
             yield rows
 
     def read_where(
@@ -85,7 +85,7 @@ class StoredTable:
         wanted = None if columns is None else list(dict.fromkeys([*columns, column]))
         groups = self._groups_holding(column, sorted(values))
         with _damage_named(self._key):
-            found = self._file.read_row_groups(groups, columns=wanted)
+            found = _plain_table(self._file.read_row_groups(groups, columns=wanted))
         rows = found.filter(pc.is_in(found[column], pa.array(sorted(values), pa.string())))
         return rows if columns is None else rows.select(columns)
 
@@ -219,7 +219,7 @@ def frame_to_table(frame: pd.DataFrame, *, what: str) -> pa.Table:
                 f"{what}: the column {name!r} is there twice; rename or drop one"
             )
     try:
-        return _without_large_types(pa.Table.from_pandas(frame, preserve_index=False))
+        return _plain_table(pa.Table.from_pandas(frame, preserve_index=False))
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
         _name_bad_column(frame, what=what)
         raise
@@ -238,15 +238,19 @@ def _name_bad_column(frame: pd.DataFrame, *, what: str) -> None:
             ) from error
 
 
-def _without_large_types(table: pa.Table) -> pa.Table:
-    """pandas 3 makes ``large_string``, which does not mix with ``string``: one kind on disk."""
+def _plain_table(table: pa.Table) -> pa.Table:
+    """pandas 3 makes ``large_string``, which does not mix with ``string``: here there is one."""
+    return table.cast(_plain_schema(table.schema))
+
+
+def _plain_schema(schema: pa.Schema) -> pa.Schema:
     import pyarrow as pa
 
     plain = [
         field.with_type(pa.string()) if pa.types.is_large_string(field.type) else field
-        for field in table.schema
+        for field in schema
     ]
-    return table.cast(pa.schema(plain).with_metadata(table.schema.metadata or {}))
+    return pa.schema(plain).with_metadata(schema.metadata or {})
 
 
 def _meets(ordered: list[str], low: str, high: str) -> bool:

@@ -1,0 +1,151 @@
+"""Upgrading a dataset of format 1, image by image, in place, in steps that can be cut off anywhere.
+
+Beside an image's Zarr v2 array its new array is written, then its provenance, then its commit
+document: from then on the image has format 2. When all have, the root document says so. Last, what
+format 1 needed is removed. A run that was cut off is gone on with by the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kymflow_zarr._catalog.listing import IMAGES, list_image_ids
+from kymflow_zarr._catalog.sources import SourceFile, SourceRow, source_to_json
+from kymflow_zarr._pixels.codec import AnyArray
+from kymflow_zarr._pixels.layout import ArrayDocument, check_dtype
+from kymflow_zarr._pixels.ome import ome_attributes, ome_axes
+from kymflow_zarr._pixels.writer import write_array
+from kymflow_zarr._records.artifacts import ARRAYS, JSON, PROVENANCE
+from kymflow_zarr._records.build import resolve_chunks
+from kymflow_zarr._records.document import RecordDocument, image_folder, read_record_document
+from kymflow_zarr._records.format1 import open_format1_array, read_format1_document
+from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
+from kymflow_zarr._storage.json_text import JsonValue, dumps
+from kymflow_zarr.schema import DatasetSchema, software_version, utc_now
+
+__all__ = ["upgrade_dataset"]
+
+_GROUP_FILES = (".zgroup", ".zattrs", ".zmetadata")
+
+
+def upgrade_dataset(
+    blobs: BlobStore, schema: DatasetSchema, sources: Mapping[str, SourceRow]
+) -> Iterator[str]:
+    """Bring every image, and then the dataset, to format 2.
+
+    The caller holds the writer's locks.
+
+    Args:
+        blobs: The key space.
+        schema: What the dataset says of itself now.
+        sources: Image id → its row in the sources index, which becomes its provenance.
+
+    Yields:
+        The id of each image that was upgraded.
+
+    Raises:
+        CorruptDataError: An image cannot be read. Those before it are upgraded.
+    """
+    image_ids = list_image_ids(blobs)
+    for image_id in image_ids:
+        if read_record_document(blobs, image_id) is None:
+            _upgrade_image(blobs, image_id, sources.get(image_id))
+            yield image_id
+    if schema.version < DatasetSchema.CURRENT:
+        DatasetSchema(
+            version=DatasetSchema.CURRENT,
+            created_utc=schema.created_utc or utc_now(),
+            software=software_version(),
+        ).write(blobs)
+    for image_id in image_ids:
+        _remove_format1(blobs, image_folder(image_id))
+    for name in _GROUP_FILES:
+        blobs.delete(f"{IMAGES}/{name}")
+        blobs.delete(name)
+
+
+def _upgrade_image(blobs: BlobStore, image_id: str, source: SourceRow | None) -> None:
+    old = read_format1_document(blobs, image_id)
+    if old is None:  # deleted since it was listed
+        return
+    folder = image_folder(image_id)
+    for name in blobs.list_folder(f"{folder}/{ARRAYS}").folders:
+        key = f"{folder}/{ARRAYS}/{name}"
+        if blobs.stat(f"{key}/.zarray") is not None:
+            _rewrite_array(blobs, key, axes=None)
+    pixels = _rewrite_array(blobs, f"{folder}/data", axes=ome_axes(old.axes) or old.axes)
+    document = RecordDocument(
+        image_id=image_id,
+        created_utc=old.created_utc or utc_now(),
+        software=software_version(),
+        axes=old.axes,
+        shape=pixels.shape,
+        dtype=pixels.dtype,
+        digest=pixels.digest,
+        ome=ome_attributes(old.axes, scale={}, unit={}),
+    )
+    provenance: dict[str, JsonValue] = {
+        "image_id": image_id,
+        "created_utc": document.created_utc,
+        "software": document.software,
+        "pixels_digest": document.digest,
+        "source": None if source is None else _source(source),
+    }
+    blobs.put(f"{folder}/analysis/{PROVENANCE}{JSON}", dumps(provenance))
+    blobs.put(f"{folder}/{COMMIT_KEY}", document.to_bytes())
+
+
+def _rewrite_array(blobs: BlobStore, folder: str, *, axes: tuple[str, ...] | None) -> ArrayDocument:
+    """Write a Zarr v2 array again, beside itself, as this format has it."""
+    old: Any = open_format1_array(blobs, folder)
+    shape: tuple[int, ...] = tuple(old.shape)
+    dtype = check_dtype(old.dtype)
+    chunks = resolve_chunks(shape, dtype, None)
+    return write_array(
+        _slabs(old, shape[0], chunks[0]),
+        shape=shape,
+        dtype=dtype,
+        chunks=chunks,
+        axes=axes or tuple(f"dim_{number}" for number in range(len(shape))),
+        put=lambda key, data: blobs.put(f"{folder}/{key}", data),
+    )
+
+
+def _slabs(array: Any, length: int, rows: int) -> Iterator[AnyArray]:
+    for start in range(0, length, rows):
+        yield np.asarray(array[start : start + rows])
+
+
+def _source(row: SourceRow) -> JsonValue:
+    file = SourceFile(
+        files=(Path(row.source_primary_path),),
+        mtime_ns=row.source_mtime_ns,
+        size_bytes=row.source_size_bytes,
+    )
+    return source_to_json(file, ingested_epoch_ns=row.ingested_epoch_ns, supersedes=None)
+
+
+def _remove_format1(blobs: BlobStore, folder: str) -> None:
+    for group in (folder, f"{folder}/analysis", f"{folder}/{ARRAYS}"):
+        for name in _GROUP_FILES:
+            blobs.delete(f"{group}/{name}")
+    arrays = [
+        f"{folder}/{ARRAYS}/{name}" for name in blobs.list_folder(f"{folder}/{ARRAYS}").folders
+    ]
+    for array in (f"{folder}/data", *arrays):
+        # The v2 document last: as long as it is there, a later run knows that there is work left.
+        if blobs.stat(f"{array}/.zarray") is None:
+            continue
+        listing = blobs.list_folder(array)
+        for file in listing.files:
+            if file != COMMIT_KEY:
+                blobs.delete(f"{array}/{file}")
+        for inner in listing.folders:
+            if inner != "c":
+                blobs.delete_folder(f"{array}/{inner}")
+        blobs.delete(f"{array}/.zattrs")
+        blobs.delete(f"{array}/.zarray")
