@@ -1,0 +1,40 @@
+"""``python -m kymflow.cli``, and the console script ``kymflow``."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from types import TracebackType
+
+from kymflow.cli.app import run
+from kymflow.cli.errors import ExitCode
+from kymflow.cli.safe_text import show
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line of this process, and end the process with its exit code."""
+    sys.excepthook = _tell_of_a_bug
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal's encoding lacks must not end the run.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # pressed again while the first one was being answered
+        code = ExitCode.INTERRUPTED
+    sys.exit(int(code))
+
+
+def _tell_of_a_bug(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """What nobody foresaw: one line, and how to see where it was."""
+    if "--debug" in sys.argv:
+        traceback.print_exception(kind, error, trace)
+    hint = "this is a bug in kymflow; run again with --debug and report what it shows"
+    sys.stderr.write(f"error: {kind.__name__}: {show(str(error))}\nhint: {hint}\n")
+
+
+if __name__ == "__main__":
+    main()

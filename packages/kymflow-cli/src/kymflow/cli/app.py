@@ -1,0 +1,239 @@
+"""The command tree, and what every verb has in common: its options, its errors, its exit code.
+
+Verbs are named by import path and loaded when they are called, so ``kymflow --help`` starts fast.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Group, Parameter
+
+from kymflow.cli.errors import ExitCode, expected_errors, explain
+from kymflow.cli.terminal import LogHandler, Terminal
+
+__all__ = ["build_app", "run"]
+
+_HELP = "Turn a folder of kymograph TIFFs into one dataset, and look at what is in it."
+_EPILOGUE = "To see it at work: kymflow demo. With your own images: kymflow ingest FOLDER DATASET"
+
+_FILL = Group("Fill a dataset", sort_key=1)
+_LOOK = Group("Look at it", sort_key=2)
+_KEEP = Group("Keep it well", sort_key=3)
+_OTHER = Group("Other", sort_key=4)
+_COMMON = Group("Everywhere", sort_key=9)
+
+_VERBS: tuple[tuple[Group, str, str, str], ...] = (
+    (_FILL, "ingest", "ingest:ingest", "Take the images of a folder into a dataset."),
+    (_FILL, "refresh", "refresh:refresh", "Take in what is new since."),
+    (_LOOK, "status", "status:status", "Show what there is to do."),
+    (_LOOK, "ls", "ls:ls", "List the images."),
+    (_LOOK, "info", "info:info", "Describe a dataset, or one of its images."),
+    (_LOOK, "table", "table:table", "Show a table, or list the tables."),
+    (_LOOK, "query", "query:query", "Ask the tables in SQL."),
+    (_KEEP, "check", "check:check", "Look for everything that is wrong."),
+    (_KEEP, "repair", "check:repair", "Mend what can be mended without guessing."),
+)
+"""Group, name, place below `kymflow.cli.verbs`, and what the list of commands says."""
+
+
+def build_app() -> App:
+    """The command tree, without the options that every verb takes (`run` adds them)."""
+    app = App(
+        name="kymflow",
+        help=_HELP,
+        help_epilogue=_EPILOGUE,
+        help_format="plaintext",
+        version=_versions,
+        default_parameter=Parameter(negative=(), show_default=_default_in_help),
+    )
+    for flag in (*app.help_flags, *app.version_flags):
+        app[flag].group = _OTHER
+    for number, (group, name, place, summary) in enumerate(_VERBS):
+        app.command(
+            f"kymflow.cli.verbs.{place}",
+            name=name,
+            help=summary,
+            group=group,
+            sort_key=number,
+            help_epilogue="",
+        )
+    return app
+
+
+def _default_in_help(value: object) -> str | None:
+    """The default of a flag goes without saying."""
+    return None if value is False or value is None or value == () else str(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Common:
+    """The options that every verb takes."""
+
+    as_json: bool
+    quiet: bool
+    verbose: bool
+    debug: bool
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line.
+
+    Args:
+        arguments: What comes after ``kymflow``.
+
+    Returns:
+        The exit code, an `ExitCode`.
+    """
+    app = build_app()
+
+    @app.meta.default
+    def launch(
+        *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+        as_json: Annotated[bool, Parameter(name="--json", group=_COMMON, negative=())] = False,
+        quiet: Annotated[
+            bool, Parameter(name=["--quiet", "-q"], group=_COMMON, negative=())
+        ] = False,
+        verbose: Annotated[
+            bool, Parameter(name=["--verbose", "-v"], group=_COMMON, negative=())
+        ] = False,
+        debug: Annotated[bool, Parameter(group=_COMMON, negative=())] = False,
+    ) -> int:
+        """Run a verb.
+
+        Args:
+            tokens: The verb and its arguments.
+            as_json: Write JSON Lines: a record per item, and a summary as the last one.
+            quiet: No progress bar and no remarks.
+            verbose: Tell more of what is going on.
+            debug: Show tracebacks.
+        """
+        common = _Common(as_json=as_json, quiet=quiet, verbose=verbose, debug=debug)
+        return _launch(app, tokens, common)
+
+    try:
+        code = app.meta(
+            list(arguments), exit_on_error=False, print_error=False, result_action="return_value"
+        )
+    except CycloptsError as error:  # about one of the options above, or about --help
+        terminal = Terminal(as_json="--json" in arguments, quiet=False)
+        return _report(error, terminal, debug=False)
+    # Cyclopts itself serves --help and --version, and returns nothing then.
+    return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _launch(app: App, tokens: tuple[str, ...], common: _Common) -> int:
+    terminal = Terminal(as_json=common.as_json, quiet=common.quiet)
+    if not tokens:
+        app.meta.help_print([], console=terminal.error_console())
+        return ExitCode.USAGE
+    with _logging_to(terminal, common):
+        try:
+            return _call(app, tokens, terminal)
+        except KeyboardInterrupt:
+            terminal.end()
+            return _interrupted(terminal)
+        except expected_errors() as error:
+            terminal.end()
+            return _report(error, terminal, debug=common.debug)
+        finally:
+            terminal.end()
+            terminal.flush()
+
+
+def _call(app: App, tokens: tuple[str, ...], terminal: Terminal) -> int:
+    verb, bound, not_parsed = app.parse_args(tokens, exit_on_error=False, print_error=False)
+    result = verb(*bound.args, **bound.kwargs, **dict.fromkeys(not_parsed, terminal))
+    terminal.end()
+    if result is None:
+        return ExitCode.DONE
+    from kymflow.cli.render import finish
+
+    return finish(result, terminal)
+
+
+def _report(error: Exception, terminal: Terminal, *, debug: bool) -> int:
+    failure = explain(error)
+    if debug:
+        traceback.print_exception(error)
+    terminal.labelled("error", failure.message, style="bold red")
+    if failure.hint:
+        terminal.labelled("hint", failure.hint, style="bold cyan")
+    if terminal.as_json:
+        terminal.write_json(
+            {
+                "type": "error",
+                "error": failure.kind,
+                "message": failure.message,
+                "hint": failure.hint,
+                "exit_code": int(failure.exit_code),
+            }
+        )
+    return failure.exit_code
+
+
+def _interrupted(terminal: Terminal) -> int:
+    message = "what was done before stays"
+    hint = "run the same command again to go on"
+    terminal.labelled("interrupted", message, style="bold yellow")
+    terminal.labelled("hint", hint, style="bold cyan")
+    if terminal.as_json:
+        terminal.write_json(
+            {
+                "type": "error",
+                "error": "KeyboardInterrupt",
+                "message": f"interrupted: {message}",
+                "hint": hint,
+                "exit_code": int(ExitCode.INTERRUPTED),
+            }
+        )
+    return ExitCode.INTERRUPTED
+
+
+@contextmanager
+def _logging_to(terminal: Terminal, common: _Common) -> Iterator[None]:
+    """Show what is logged while a verb runs."""
+    handler = LogHandler(terminal)
+    ours = [logging.getLogger(name) for name in ("kymflow", "kymflow_zarr")]
+    level = logging.WARNING
+    if common.verbose:
+        level = logging.INFO
+    if common.debug:
+        level = logging.DEBUG
+    before = [logger.level for logger in ours]
+    root = logging.getLogger()
+    root.addHandler(handler)
+    # Python's warnings are for programmers.
+    logging.captureWarnings(not common.debug)
+    handler.addFilter(lambda record: record.name != "py.warnings")
+    for logger in ours:
+        logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        root.removeHandler(handler)
+        for logger, level in zip(ours, before, strict=True):
+            logger.setLevel(level)
+
+
+def _versions() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    def of(distribution: str) -> str:
+        try:
+            return version(distribution)
+        except PackageNotFoundError:  # run from a source tree that is not installed
+            return "(not installed)"
+
+    python = ".".join(str(part) for part in sys.version_info[:3])
+    return (
+        f"kymflow {of('kymflow-cli')} (kymflow-core {of('kymflow-core')}, "
+        f"kymflow-zarr {of('kymflow-zarr')}, Python {python})"
+    )

@@ -1,0 +1,200 @@
+"""What can go wrong on the command line, and what to tell the user about it.
+
+Errors of this distribution::
+
+    KymflowCliError
+    ├── FolderNotFoundError       NotADirectoryError   a folder to read images from
+    ├── UnknownNameError          LookupError          an image, a table, an indexer, a column
+    ├── MissingExtraError         ImportError          an optional dependency is not installed
+    └── QueryError                ValueError           SQL that cannot be run
+
+`explain` turns them, and those of `kymflow_zarr`, into a `Failure`: one line, a hint, an exit code.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+from enum import IntEnum
+
+from kymflow.cli.safe_text import show
+
+__all__ = [
+    "ExitCode",
+    "Failure",
+    "FolderNotFoundError",
+    "KymflowCliError",
+    "MissingExtraError",
+    "QueryError",
+    "UnknownNameError",
+    "expected_errors",
+    "explain",
+]
+
+
+class ExitCode(IntEnum):
+    """What the process ends with."""
+
+    DONE = 0
+    PROBLEMS = 1
+    USAGE = 2
+    NOT_A_DATASET = 3
+    NEWER_FORMAT = 4
+    LOCKED = 5
+    INTERRUPTED = 130
+
+
+class KymflowCliError(Exception):
+    """Base of the errors of this distribution.
+
+    Attributes:
+        message: What is wrong.
+        hint: What to do.
+    """
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        self.message = message
+        self.hint = hint
+        super().__init__(f"{message}; {hint}")
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}"
+
+
+class FolderNotFoundError(KymflowCliError, NotADirectoryError):
+    """A folder to read images from is not there, or is a file."""
+
+    def __init__(self, folder: str, *, exists: bool) -> None:
+        self.folder = folder
+        if exists:
+            super().__init__(
+                f"{folder!r} is a file, not a folder", hint="name the folder that the images lie in"
+            )
+        else:
+            super().__init__(f"there is no folder {folder!r}", hint="check the path")
+
+
+class UnknownNameError(KymflowCliError, LookupError):
+    """A name that the dataset, or this installation, does not know, or knows twice."""
+
+
+class MissingExtraError(KymflowCliError, ImportError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, what: str, *, extra: str) -> None:
+        self.extra = extra
+        super().__init__(
+            f"{what} is not installed", hint=f"run: pip install 'kymflow-cli[{extra}]'"
+        )
+
+
+class QueryError(KymflowCliError, ValueError):
+    """A query that the database refuses."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a command did not do its work.
+
+    Attributes:
+        exit_code: What the process ends with.
+        kind: The error's class.
+        message: One line: what is wrong.
+        hint: One line: what to do; may be empty.
+    """
+
+    exit_code: ExitCode
+    kind: str
+    message: str
+    hint: str
+
+
+def expected_errors() -> tuple[type[Exception], ...]:
+    """The errors that `explain` knows; any other one is a bug.
+
+    A function, so that nothing is imported before something went wrong.
+    """
+    from cyclopts import CycloptsError
+
+    from kymflow_zarr import KymflowZarrError
+
+    return KymflowCliError, CycloptsError, KymflowZarrError, OSError
+
+
+def explain(error: Exception) -> Failure:
+    """What to tell the user about one of `expected_errors`."""
+    exit_code, message, hint = (
+        _explain_cli(error) or _explain_store(error) or _explain_system(error)
+    )
+    return Failure(
+        exit_code=exit_code, kind=type(error).__name__, message=show(message), hint=show(hint)
+    )
+
+
+_Explanation = tuple[ExitCode, str, str]
+
+
+def _explain_cli(error: Exception) -> _Explanation | None:
+    from cyclopts import CycloptsError
+
+    match error:
+        case QueryError():
+            return ExitCode.PROBLEMS, error.message, error.hint
+        case KymflowCliError():
+            return ExitCode.USAGE, error.message, error.hint
+        case CycloptsError():
+            message = str(error).strip().splitlines()[0].rstrip(".")
+            return (
+                ExitCode.USAGE,
+                message[:1].lower() + message[1:],
+                _help_hint(error.command_chain),
+            )
+    return None
+
+
+def _help_hint(chain: object) -> str:
+    words = " ".join(chain) if isinstance(chain, tuple | list) else ""
+    return f"see: kymflow {words} --help" if words else "see: kymflow --help"
+
+
+def _explain_store(error: Exception) -> _Explanation | None:
+    from kymflow_zarr import errors
+
+    message, _, hint = str(error).rpartition("; ")
+    match error:
+        case errors.NotADatasetError():
+            return ExitCode.NOT_A_DATASET, message, hint
+        case errors.UnsupportedFormatError():
+            if error.found > max(error.supported):
+                return ExitCode.NEWER_FORMAT, message, hint
+            upgrade = f"run: kymflow upgrade {error.location}"
+            return ExitCode.PROBLEMS, message, upgrade
+        case errors.LockedError():
+            return ExitCode.LOCKED, message, f"{hint}, or give it more time: --wait SECONDS"
+        case errors.CorruptDataError():
+            text = f"{error.key!r} is damaged: {error.reason}"
+            return ExitCode.PROBLEMS, text, "see what else is: kymflow check DATASET --deep"
+        case errors.ImageNotFoundError():
+            text = f"there is no image {error.image_id!r}"
+            return ExitCode.USAGE, text, "see those that exist: kymflow ls DATASET"
+        case errors.TableNotFoundError():
+            text = f"there is no table {error.name!r}"
+            return ExitCode.USAGE, text, "see those that exist: kymflow table DATASET"
+        case errors.KymflowZarrError():
+            return ExitCode.PROBLEMS, message or hint, hint if message else ""
+    return None
+
+
+def _explain_system(error: Exception) -> _Explanation:
+    if not isinstance(error, OSError) or error.errno is None:
+        return ExitCode.PROBLEMS, str(error) or type(error).__name__, ""
+    what = error.strerror or type(error).__name__
+    if error.filename is not None:
+        what = f"{error.filename!r}: {what}"
+    hints = {
+        errno.ENOSPC: "free some space and run the same command again",
+        errno.EACCES: "check who may read and write there",
+        errno.EPERM: "check who may read and write there",
+        errno.EROFS: "name a place that can be written to",
+    }
+    return ExitCode.PROBLEMS, what, hints.get(error.errno, "run again with --debug to see more")

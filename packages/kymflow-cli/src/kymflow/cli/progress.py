@@ -1,0 +1,42 @@
+"""How a verb tells of its work while it goes on; who listens is not its business."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from kymflow.cli.results import Item
+
+__all__ = ["SILENT", "Progress"]
+
+
+class Progress(Protocol):
+    """A listener for one verb's work. Verbs get it as their parameter ``progress``."""
+
+    def begin(self, activity: str, total: int | None) -> None:
+        """A stretch of work begins.
+
+        Args:
+            activity: What is done, as in "taking in".
+            total: How many steps it has; None if that is unknown.
+        """
+
+    def step(self, done: int = 1) -> None:
+        """Some steps are done."""
+
+    def tell(self, item: Item) -> None:
+        """One item of the result is final, before all the others are."""
+
+
+class _Silent:
+    def begin(self, activity: str, total: int | None) -> None:
+        """Ignored."""
+
+    def step(self, done: int = 1) -> None:
+        """Ignored."""
+
+    def tell(self, item: Item) -> None:
+        """Ignored."""
+
+
+SILENT: Progress = _Silent()
+"""Tells nobody."""

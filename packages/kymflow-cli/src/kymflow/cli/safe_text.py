@@ -1,0 +1,42 @@
+"""Text from data, made safe to show: nothing in it moves a cursor, rings or breaks a line."""
+
+from __future__ import annotations
+
+__all__ = ["escape_json", "show", "spreadsheet_cell"]
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def show(text: str) -> str:
+    r"""Text for a terminal: every character that is not printable becomes its escape.
+
+    That covers control characters (ANSI sequences, newlines), those that change the direction of
+    writing, and half surrogates of file names that are no Unicode. ``"a\n"`` becomes ``"a\\n"``.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def escape_json(text: str) -> str:
+    """A line of JSON, with what a terminal could take for a command as JSON escapes.
+
+    Such characters can only stand inside JSON strings, so the value stays the same.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _json_escape(char) for char in text)
+
+
+def spreadsheet_cell(text: str) -> str:
+    """Text for a CSV cell that no spreadsheet takes for a formula: marked with an apostrophe."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def _json_escape(char: str) -> str:
+    units = char.encode("utf-16-be", errors="surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))

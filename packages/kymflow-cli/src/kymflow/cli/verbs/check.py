@@ -1,0 +1,103 @@
+"""Look for damage, and mend what can be mended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kymflow.cli.opening import open_reader, open_writer
+from kymflow.cli.options import DEFAULT_WAIT_S, DryRun, ProgressParam, Wait
+from kymflow.cli.progress import SILENT
+from kymflow.cli.results import CheckResult, DoneRepair, FoundProblem, RepairResult
+
+if TYPE_CHECKING:
+    from kymflow_zarr import Problem
+
+__all__ = ["check", "repair"]
+
+
+def check(dataset: str, /, *, deep: bool = False, progress: ProgressParam = SILENT) -> CheckResult:
+    """Look for everything that is wrong with a dataset. Nothing is changed.
+
+    Args:
+        dataset: Path or URL of the dataset.
+        deep: Read every byte and compare the checksums.
+        progress: Who is told how it goes.
+
+    Returns:
+        The problems.
+
+    Raises:
+        kymflow_zarr.NotADatasetError: There is no dataset at that place.
+    """
+    opened = open_reader(dataset)
+    progress.begin("checking", None)
+    items: list[FoundProblem] = []
+    for problem in opened.iter_problems(deep=deep):
+        item = _found(problem)
+        items.append(item)
+        progress.tell(item)
+        progress.step()
+    return CheckResult(
+        dataset=dataset,
+        deep=deep,
+        images=len(opened.list_image_ids()),
+        problems=len(items),
+        repairable=sum(item.repairable for item in items),
+        items=tuple(items),
+    )
+
+
+def repair(
+    dataset: str,
+    /,
+    *,
+    dry_run: DryRun = False,
+    wait: Wait = DEFAULT_WAIT_S,
+) -> RepairResult:
+    """Mend what can be mended without guessing.
+
+    Indexes are made anew from the images, and what killed writers left behind is removed. Damaged
+    pixels and results are not touched.
+
+    Args:
+        dataset: Path or URL of the dataset.
+        dry_run: Show what would be mended, and do nothing.
+        wait: For how many seconds to wait for another writer.
+
+    Returns:
+        What was done, and what is left.
+
+    Raises:
+        kymflow_zarr.NotADatasetError: There is no dataset at that place.
+        kymflow_zarr.LockedError: Another writer is at work.
+    """
+    if dry_run:
+        found = [_found(problem) for problem in open_reader(dataset).iter_problems()]
+        repairs = [
+            DoneRepair(location=item.location, action=f"would mend: {item.message}")
+            for item in found
+            if item.repairable
+        ]
+    else:
+        writer = open_writer(dataset, wait_s=wait)
+        repairs = [
+            DoneRepair(location=done.location, action=done.action) for done in writer.repair()
+        ]
+        found = [_found(problem) for problem in writer.iter_problems()]
+    left = [item for item in found if not (dry_run and item.repairable)]
+    return RepairResult(
+        dataset=dataset,
+        dry_run=dry_run,
+        repairs=len(repairs),
+        problems=len(left),
+        items=(*repairs, *left),
+    )
+
+
+def _found(problem: Problem) -> FoundProblem:
+    return FoundProblem(
+        location=problem.location,
+        kind=problem.kind,
+        message=problem.message,
+        repairable=problem.repairable,
+    )

@@ -1,0 +1,88 @@
+"""SQL over the tables of a dataset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kymflow.cli.errors import MissingExtraError, QueryError
+from kymflow.cli.opening import open_reader
+from kymflow.cli.options import Csv, Rows
+from kymflow.cli.results import TableResult
+from kymflow.cli.verbs.table import ArrowRows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from kymflow_zarr import ZarrDataset
+
+__all__ = ["query"]
+
+_SEALED_OFF = {"enable_external_access": False, "autoinstall_known_extensions": False}
+
+
+def query(dataset: str, sql: str, /, *, rows: Rows = None, csv: Csv = False) -> TableResult:
+    """Ask the tables in SQL (DuckDB). Tables have their own names: SELECT * FROM sources.
+
+    A name with a slash or a dot needs quotes: SELECT * FROM "lab/notes". The query sees the tables
+    and nothing else: no files, no network.
+
+    Args:
+        dataset: Path or URL of the dataset.
+        sql: One SELECT.
+        rows: Just this many rows.
+        csv: Write CSV. Text that a spreadsheet would take for a formula gets an apostrophe.
+
+    Returns:
+        The rows of the answer.
+
+    Raises:
+        QueryError: The query cannot be run.
+        MissingExtraError: DuckDB is not installed.
+        kymflow_zarr.NotADatasetError: There is no dataset at that place.
+    """
+    opened = open_reader(dataset)
+    answer = _with_unique_names(_ask(opened, sql))
+    return TableResult(
+        verb="query",
+        dataset=dataset,
+        table=None,
+        rows=answer.num_rows,
+        columns=tuple(answer.schema.names),
+        items=ArrowRows(answer.slice(0, rows)),
+        limit=rows,
+        as_csv=csv,
+    )
+
+
+def _ask(dataset: ZarrDataset, sql: str) -> pa.Table:
+    try:
+        import duckdb
+    except ImportError as error:
+        raise MissingExtraError("DuckDB", extra="sql") from error
+    names = dataset.list_table_names()
+    with duckdb.connect(":memory:", config=dict(_SEALED_OFF)) as connection:
+        try:
+            wanted = connection.get_table_names(sql, qualified=True)
+            for name in names:
+                if name in wanted or f'"{name}"' in wanted:
+                    connection.register(name, dataset.load_arrow_table(name))
+            relation = connection.sql(sql)
+            if relation is None:
+                raise QueryError("this is no query", hint="give one SELECT")
+            answer: pa.Table = relation.to_arrow_table()
+        except duckdb.Error as error:
+            message = " ".join(str(error).split("LINE 1:")[0].split())
+            raise QueryError(
+                message, hint=f"the tables are: {', '.join(names) or 'none'}"
+            ) from error
+    return answer
+
+
+def _with_unique_names(table: pa.Table) -> pa.Table:
+    """A query may return two columns of one name; the later ones get a number."""
+    seen: dict[str, int] = {}
+    names = []
+    for name in table.schema.names:
+        seen[name] = seen.get(name, 0) + 1
+        names.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return table.rename_columns(names)

@@ -1,0 +1,86 @@
+"""What there is to do: files to take in, images without results, tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kymflow.cli.folders import source_folders, topmost
+from kymflow.cli.opening import open_reader
+from kymflow.cli.options import DEFAULT_PATTERNS, Patterns, Recursive
+from kymflow.cli.results import StatusResult, TableStatus
+from kymflow.cli.verbs.ingest import expand_patterns, planned_files, require_folder
+
+if TYPE_CHECKING:
+    from kymflow_zarr import ZarrDataset
+
+__all__ = ["status"]
+
+_SOURCES = "sources"
+
+
+def status(
+    dataset: str,
+    /,
+    *folders: Path,
+    pattern: Patterns = DEFAULT_PATTERNS,
+    recursive: Recursive = False,
+) -> StatusResult:
+    """Show what is new or changed in the folders, and what has no result yet.
+
+    Args:
+        dataset: Path or URL of the dataset.
+        folders: The folders to look in; without any, those that its images came from.
+        pattern: Which files; may be given several times.
+        recursive: Look into subfolders, too.
+
+    Returns:
+        What there is to do. Nothing is changed.
+
+    Raises:
+        FolderNotFoundError: A folder that was named is not there.
+        kymflow_zarr.NotADatasetError: There is no dataset at that place.
+    """
+    opened = open_reader(dataset)
+    for folder in folders:
+        require_folder(folder)
+    known = folders or tuple(Path(folder) for folder in source_folders(opened))
+    there = [folder for folder in known if folder.is_dir()]
+    patterns = expand_patterns(pattern, recursive=recursive)
+    plans = [
+        opened.plan_refresh(folder, patterns) for folder in (topmost(there) if recursive else there)
+    ]
+    image_ids = set(opened.list_image_ids())
+    return StatusResult(
+        dataset=dataset,
+        images=len(image_ids),
+        folders=tuple(str(folder) for folder in there),
+        missing_folders=tuple(str(folder) for folder in known if folder not in there),
+        new=sum(len(plan.new) for plan in plans),
+        changed=sum(len(plan.changed) for plan in plans),
+        unchanged=sum(len(plan.unchanged) for plan in plans),
+        gone=sum(len(plan.gone) for plan in plans),
+        items=(
+            *(item for plan in plans for item in planned_files(plan, changed=False)),
+            *_tables(opened, image_ids),
+        ),
+    )
+
+
+def _tables(dataset: ZarrDataset, image_ids: set[str]) -> list[TableStatus]:
+    found = []
+    for name in dataset.list_table_names():
+        schema = dataset.table_schema(name)
+        if name == _SOURCES or schema is None or "image_id" not in schema.names:
+            continue
+        column = dataset.load_arrow_table(name, columns=["image_id"])["image_id"]
+        covered = image_ids.intersection(column.unique().to_pylist())
+        found.append(
+            TableStatus(
+                name=name,
+                rows=len(column),
+                images=len(covered),
+                without=len(image_ids) - len(covered),
+            )
+        )
+    return found
