@@ -143,3 +143,75 @@ def fluoview_tiff(write: Callable[..., Path], ramp: npt.NDArray[np.uint16]) -> C
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def build_tiff() -> Callable[..., bytes]:
+    """Build a little-endian classic TIFF by hand: one dict of tags and one data blob per page.
+
+    Where a tag's value is ``(type, count, None)``, the offset of the page's data is filled in.
+    """
+
+    def build(
+        pages: list[tuple[dict[int, tuple[int, int, bytes | None]], bytes]],
+        *,
+        loop_to: int | None = None,
+    ) -> bytes:
+        out = bytearray(b"II\x2a\x00\0\0\0\0")
+        link = 4
+        starts: list[int] = []
+        for tags, data in pages:
+            data_at = len(out)
+            out += data
+            long_values: list[tuple[int, bytes]] = []
+            directory = bytearray(struct.pack("<H", len(tags)))
+            for code, (kind, count, value) in sorted(tags.items()):
+                directory += struct.pack("<HHI", code, kind, count)
+                packed = struct.pack("<I", data_at) if value is None else value
+                if len(packed) <= 4:
+                    directory += packed.ljust(4, b"\0")
+                else:
+                    long_values.append((len(directory), packed))
+                    directory += bytes(4)
+            for place, packed in long_values:
+                directory[place : place + 4] = struct.pack("<I", len(out))
+                out += packed
+            starts.append(len(out))
+            out[link : link + 4] = struct.pack("<I", len(out))
+            out += directory
+            link = len(out)
+            out += bytes(4)
+        if loop_to is not None:
+            out[link : link + 4] = struct.pack("<I", starts[loop_to])
+        return bytes(out)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def gray_page() -> Callable[..., tuple[dict[int, tuple[int, int, bytes | None]], bytes]]:
+    """One 16-bit page of one strip for `build_tiff`."""
+
+    def page(
+        data: bytes,
+        *,
+        width: int,
+        length: int,
+        compression: int = 1,
+        more: dict[int, tuple[int, int, bytes | None]] | None = None,
+    ) -> tuple[dict[int, tuple[int, int, bytes | None]], bytes]:
+        long, short = 4, 3
+        tags: dict[int, tuple[int, int, bytes | None]] = {
+            256: (long, 1, struct.pack("<I", width)),
+            257: (long, 1, struct.pack("<I", length)),
+            258: (short, 1, struct.pack("<H", 16)),
+            259: (short, 1, struct.pack("<H", compression)),
+            262: (short, 1, struct.pack("<H", 1)),
+            273: (long, 1, None),
+            277: (short, 1, struct.pack("<H", 1)),
+            278: (long, 1, struct.pack("<I", length)),
+            279: (long, 1, struct.pack("<I", len(data))),
+        }
+        return {**tags, **(more or {})}, data
+
+    return page

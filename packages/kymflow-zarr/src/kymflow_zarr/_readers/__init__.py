@@ -6,7 +6,13 @@ time and vendor settings with the source of each.
 
 from __future__ import annotations
 
+from kymflow_zarr._readers.artifact_files import (
+    load_array_sidecar,
+    load_json_sidecar,
+    load_table_sidecar,
+)
 from kymflow_zarr._readers.axes import default_axes
+from kymflow_zarr._readers.channels import channel_number, group_channels
 from kymflow_zarr._readers.facts import Channel, Source
 from kymflow_zarr._readers.files import FileFacts, stat_regular_file
 from kymflow_zarr._readers.header import Header, HeaderOverrides, read_header
@@ -38,10 +44,15 @@ __all__ = [
     "Source",
     "TiffImage",
     "TiffMetadata",
+    "channel_number",
     "decode_vendor_text",
     "default_axes",
     "find_sidecars",
+    "group_channels",
     "list_folder",
+    "load_array_sidecar",
+    "load_json_sidecar",
+    "load_table_sidecar",
     "open_tiff",
     "read_header",
     "read_vendor_text",

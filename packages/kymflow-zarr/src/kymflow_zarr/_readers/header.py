@@ -40,6 +40,7 @@ from kymflow_zarr._storage.json_text import JsonValue
 __all__ = ["Header", "HeaderOverrides", "read_header"]
 
 _TOLERANCE: Final = 1e-3
+_MAX_KEPT_TEXT: Final = 4_000_000
 _CLOCK_TOLERANCE_NS: Final = 2_000_000_000
 _AXIS_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 _TIFF_AXES_SOURCES: Final[Mapping[str, Source]] = {
@@ -152,6 +153,7 @@ def read_header(
     sources: dict[str, Source] = {}
     warnings = [warning for source in facts for warning in source.warnings]
     warnings += _unread(image.metadata)
+    texts = _kept_texts(image.metadata, vendor_text, warnings)
     axes = _axes(image, facts, sources, warnings)
     scale, unit = _steps(axes, facts, sources, warnings)
     acquired = _acquired(facts, sources, warnings)
@@ -181,7 +183,7 @@ def read_header(
         vendor=vendor,
         sources=sources,
         warnings=tuple(warnings),
-        vendor_texts=_texts(image.metadata, vendor_text),
+        vendor_texts=texts,
     )
 
 
@@ -357,8 +359,10 @@ def _acquired(
     return time_ns
 
 
-def _texts(metadata: TiffMetadata, vendor_text: str | None) -> dict[str, str]:
-    """Return the vendor's texts under the names that they are kept by."""
+def _kept_texts(
+    metadata: TiffMetadata, vendor_text: str | None, warnings: list[str]
+) -> dict[str, str]:
+    """Return the vendor's texts under the names that they are kept by, each of bounded length."""
     texts: dict[str, str] = {}
     if vendor_text is not None:
         texts["olympus_txt" if is_olympus_text(vendor_text) else "text"] = vendor_text
@@ -370,4 +374,11 @@ def _texts(metadata: TiffMetadata, vendor_text: str | None) -> dict[str, str]:
         texts["fluoview"] = f"{metadata.description}\n[PageName]\n{metadata.page_name}"
     elif metadata.kind == "scanimage":
         texts["scanimage"] = f"{metadata.software}\n{metadata.description}"
+    for name, text in texts.items():
+        if len(text) > _MAX_KEPT_TEXT:
+            texts[name] = text[:_MAX_KEPT_TEXT]
+            warnings.append(
+                f"of the {len(text)} characters of the text {name!r}, the first "
+                f"{_MAX_KEPT_TEXT} are kept"
+            )
     return texts

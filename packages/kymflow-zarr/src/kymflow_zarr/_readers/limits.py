@@ -37,4 +37,4 @@ class ReadLimits:
     max_vendor_text_bytes: int = 16 * _MIB
     max_expansion: float = 200.0
     expansion_free_bytes: int = 256 * _MIB
-    max_sidecar_bytes: int = 4 * _GIB
+    max_sidecar_bytes: int = 1 * _GIB

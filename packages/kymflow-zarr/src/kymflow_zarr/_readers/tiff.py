@@ -15,7 +15,6 @@ import logging
 import math
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -27,10 +26,11 @@ import tifffile
 from kymflow_zarr._readers.axes import name_axes
 from kymflow_zarr._readers.files import FileFacts, check_unchanged, open_regular_file
 from kymflow_zarr._readers.limits import ReadLimits
+from kymflow_zarr._readers.tiff_layout import SeriesPixels
 from kymflow_zarr._readers.tiff_metadata import TiffMetadata, gather_metadata
-from kymflow_zarr._readers.tiff_pixels import SeriesPixels
 from kymflow_zarr._readers.tiff_structure import scan_structure
 from kymflow_zarr._readers.tifffile_log import LogMessage, caught_messages
+from kymflow_zarr._readers.translate import shortened, translated
 from kymflow_zarr.errors import UnreadableImageError
 
 __all__ = ["TiffImage", "open_tiff"]
@@ -72,7 +72,7 @@ def open_tiff(
     """
     raw, facts = open_regular_file(path, follow_symlinks=follow_symlinks)
     try:
-        with _translated(path):
+        with translated(path):
             return _open(path, raw, facts, limits or ReadLimits())
     except BaseException:
         raw.close()
@@ -157,7 +157,7 @@ class TiffImage:
         stream = self._pixels.stream()
         for start in range(0, self.shape[0], rows):
             count = min(rows, self.shape[0] - start)
-            with _translated(self.path), caught_messages() as messages:
+            with translated(self.path), caught_messages() as messages:
                 block = np.empty((count, *self.shape[1:]), dtype=self.dtype)
                 stream.fill(block.reshape(-1))
                 _refuse_damage(self.path, messages)
@@ -222,8 +222,13 @@ def _open(path: Path, raw: io.FileIO, facts: FileFacts, limits: ReadLimits) -> T
             )
         notes = _refuse_damage(path, messages)
         _check_series(series, path, facts.size_bytes, limits)
-        pixels = SeriesPixels(series, file, max_segment_bytes=limits.max_segment_bytes)
-        pixels.check(facts.size_bytes)
+        pixels = SeriesPixels(
+            series,
+            file,
+            pages_in_file=len(tif.pages),
+            max_segment_bytes=limits.max_segment_bytes,
+        )
+        pixels.check(facts.size_bytes, structure.page_offsets)
         axes, named = name_axes(series.axes)
         axes_known = named and (
             series.kind not in _SILENT_KINDS or '"axes"' in tif.pages.first.description
@@ -296,38 +301,6 @@ def _refuse_damage(path: Path, messages: list[LogMessage]) -> tuple[str, ...]:
     for level, text in messages:
         if level >= logging.ERROR or _DAMAGE.search(text):
             raise UnreadableImageError(
-                path, f"it is damaged: {_shortened(text)}; copy or export it again"
+                path, f"it is damaged: {shortened(text)}; copy or export it again"
             )
-    return tuple(_shortened(text) for _, text in messages)
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Turn every failure of the decoders into an `UnreadableImageError`.
-
-    tifffile and imagecodecs raise errors of any class on damaged data, so none can be named here;
-    each is raised on, as one that names the file.
-    """
-    try:
-        yield
-    except UnreadableImageError:
-        raise
-    except MemoryError as error:
-        raise UnreadableImageError(
-            path, "it needs more memory than there is; read it where there is more"
-        ) from error
-    except Exception as error:
-        detail = _shortened(str(error) or type(error).__name__)
-        if "imagecodecs" in detail:
-            reason = (
-                f"its pixels are compressed or packed ({detail}); "
-                "install imagecodecs, or export it uncompressed"
-            )
-        else:
-            reason = f"its contents do not decode ({detail}); copy or export it again"
-        raise UnreadableImageError(path, reason) from error
-
-
-def _shortened(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 300 else f"{line[:297]}..."
+    return tuple(shortened(text) for _, text in messages)

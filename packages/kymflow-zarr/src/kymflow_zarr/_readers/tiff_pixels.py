@@ -7,31 +7,23 @@ ranges of the file where pixels are stored plainly, else from decoded segments.
 
 from __future__ import annotations
 
-import lzma
 import math
-import sys
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Final, Protocol, TypeAlias
+from typing import Any, BinaryIO, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import tifffile
 
-__all__ = ["PixelStream", "SeriesPixels"]
+from kymflow_zarr._readers.expansion import check_expansion
+
+__all__ = ["ByteRange", "FileRanges", "Page", "PixelStream", "Segments"]
 
 Page: TypeAlias = "tifffile.TiffPage | tifffile.TiffFrame"
 
 ByteRange = tuple[int, int]
 """Offset in the file and number of bytes."""
-
-_NONE: Final = 1
-_DEFLATE: Final = frozenset({8, 32946, 50013})
-_LZMA: Final = frozenset({34925})
-_ZSTD: Final = frozenset({34926, 50000})
-_PLAIN_BITS: Final = frozenset({8, 16, 32, 64})
-_INFLATE_STEP: Final = 1024 * 1024
 
 
 class PixelStream(Protocol):
@@ -46,128 +38,8 @@ class PixelStream(Protocol):
         ...
 
 
-class SeriesPixels:
-    """Where the pixels of a series are, and how to read them.
-
-    Args:
-        series: The series; its pages are listed now.
-        file: The file that its pixels are read from.
-        max_segment_bytes: Largest compressed strip, or row of tiles, decoded.
-
-    Attributes:
-        shape: Shape of the series.
-        dtype: Its dtype in native byte order.
-
-    Raises:
-        ValueError: Pages are missing, or do not make up the declared shape.
-    """
-
-    def __init__(
-        self, series: tifffile.TiffPageSeries, file: BinaryIO, *, max_segment_bytes: int
-    ) -> None:
-        self.shape = tuple(int(length) for length in series.shape)
-        self.dtype: np.dtype[Any] = series.dtype.newbyteorder("=")
-        self._stored: np.dtype[Any] = series.dtype.newbyteorder(series.keyframe.parent.byteorder)
-        self._keyframe = series.keyframe
-        self._file = file
-        self._max_segment_bytes = max_segment_bytes
-        self._pages: list[Page] = []
-        self._ranges: list[ByteRange] | None = []
-        if series.dataoffset is not None:
-            self._ranges = [(series.dataoffset, math.prod(self.shape) * self.dtype.itemsize)]
-            return
-        self._pages = _all_pages(series)
-        for page in self._pages:
-            ranges = _plain_ranges(page, series.keyframe)
-            if ranges is None:
-                self._ranges = None
-                return
-            self._ranges.extend(ranges)
-
-    def check(self, size_bytes: int) -> None:
-        """Check the extents of all strips and tiles.
-
-        Args:
-            size_bytes: The file's size.
-
-        Raises:
-            ValueError: Pixels lie outside the file, a segment is missing, or one is too large.
-        """
-        if self._ranges is not None:
-            _check_extents(self._ranges, size_bytes)
-            return
-        keyframe = self._keyframe
-        expected = math.prod(keyframe.chunked)
-        for page in self._pages:
-            if len(page.dataoffsets) != expected or len(page.databytecounts) != expected:
-                raise ValueError(
-                    f"a page has {len(page.dataoffsets)} strips or tiles, not {expected}"
-                )
-            _check_extents(zip(page.dataoffsets, page.databytecounts, strict=True), size_bytes)
-        segment = _segment_bytes(keyframe, self.dtype.itemsize)
-        if segment > self._max_segment_bytes:
-            raise ValueError(
-                f"a compressed strip or row of tiles has {segment} bytes, the limit of "
-                f"ReadLimits.max_segment_bytes is {self._max_segment_bytes}"
-            )
-
-    def stream(self) -> PixelStream:
-        """Start reading at the first pixel."""
-        if self._ranges is not None:
-            return _FileRanges(self._file, self._ranges, self._stored)
-        return _Segments(
-            self._file, self._pages, self._keyframe, max_segment_bytes=self._max_segment_bytes
-        )
-
-
-def _all_pages(series: tifffile.TiffPageSeries) -> list[Page]:
-    """List a series' pages; none may be missing, and together they make up its shape."""
-    pages: list[Page] = []
-    try:
-        for page in series:
-            if page is None:
-                raise ValueError(
-                    "its metadata spread the image over several files, or name pages that it lacks"
-                )
-            pages.append(page)
-    except IndexError as error:
-        raise ValueError(f"it holds {len(pages)} of the {len(series)} pages it declares") from error
-    held = len(pages) * series.keyframe.size
-    if series.is_multifile or held != math.prod(series.shape):
-        raise ValueError(f"its pages hold {held} pixels, its metadata declare {series.shape}")
-    return pages
-
-
-def _check_extents(ranges: Iterable[ByteRange], size_bytes: int) -> None:
-    for offset, count in ranges:
-        if offset <= 0 or count <= 0:
-            raise ValueError("a strip or tile holds no data")
-        if offset + count > size_bytes:
-            raise ValueError(
-                f"it is cut short: its pixels reach to byte {offset + count}, "
-                f"the file has {size_bytes}"
-            )
-
-
-def _segment_bytes(keyframe: tifffile.TiffPage, itemsize: int) -> int:
-    """Return the decoded size of a strip, or of a row of tiles across the image."""
-    _, _, length, width, samples = keyframe.shaped
-    if keyframe.is_tiled:
-        across = math.ceil(width / keyframe.tilewidth) * keyframe.tilewidth
-        return keyframe.tiledepth * keyframe.tilelength * across * samples * itemsize
-    return min(keyframe.rowsperstrip, length) * width * samples * itemsize
-
-
-class _Decompressor(Protocol):
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def needs_input(self) -> bool: ...
-    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
-
-
 @dataclass(slots=True)
-class _FileRanges:
+class FileRanges:
     """Pixels that stand plainly in the file.
 
     Attributes:
@@ -202,14 +74,14 @@ class _FileRanges:
             out.byteswap(inplace=True)
 
 
-class _Segments:
+class Segments:
     """Pixels in compressed strips, or in tiles, decoded by tifffile.
 
     Args:
         file: The open file.
         pages: The series' pages, in order.
         keyframe: The page that describes them all.
-        max_segment_bytes: Largest strip or row of tiles, decoded.
+        max_expanded_bytes: Most bytes that one segment may decompress to.
     """
 
     def __init__(
@@ -218,9 +90,9 @@ class _Segments:
         pages: Sequence[Page],
         keyframe: tifffile.TiffPage,
         *,
-        max_segment_bytes: int,
+        max_expanded_bytes: int,
     ) -> None:
-        self._max_segment_bytes = max_segment_bytes
+        self._max_expanded_bytes = max_expanded_bytes
         self._file = file
         self._keyframe = keyframe
         self._parts = self._decoded(pages)
@@ -269,7 +141,7 @@ class _Segments:
         data = self._file.read(count)
         if len(data) != count:
             raise ValueError("it ends within its pixels")
-        self._check_expansion(data)
+        check_expansion(int(self._keyframe.compression), data, limit=self._max_expanded_bytes)
         options: dict[str, Any] = {}
         if self._keyframe.compression in {6, 7, 34892, 33007}:  # JPEG keeps tables apart
             options = {"jpegtables": page.jpegtables, "jpegheader": self._keyframe.jpegheader}
@@ -279,81 +151,6 @@ class _Segments:
         if not self._keyframe.is_tiled and decoded.shape != shape:
             raise ValueError(f"segment {index} decodes to {decoded.shape}, not {shape}")
         return decoded, (position[1], position[2])
-
-    def _check_expansion(self, data: bytes) -> None:
-        """Refuse a segment that decompresses to more than allowed, without holding the result.
-
-        The decoders of the standard library take no bound; those of imagecodecs do.
-        """
-        compression = self._keyframe.compression
-        if compression in _DEFLATE:
-            if len(data) * 1032 <= self._max_segment_bytes:  # deflate cannot do better
-                return
-            inflate = zlib.decompressobj()
-            total = 0
-            while data and not inflate.eof:
-                total += len(inflate.decompress(data, _INFLATE_STEP))
-                data = inflate.unconsumed_tail
-                self._check_total(total)
-        elif compression in _LZMA:
-            self._check_unpacked(lzma.LZMADecompressor(), data)
-        elif compression in _ZSTD and sys.version_info >= (3, 14):
-            from compression import zstd
-
-            self._check_unpacked(zstd.ZstdDecompressor(), data)
-
-    def _check_unpacked(self, unpack: _Decompressor, data: bytes) -> None:
-        total = len(unpack.decompress(data, _INFLATE_STEP))
-        while not unpack.eof and not unpack.needs_input:
-            total += len(unpack.decompress(b"", _INFLATE_STEP))
-            self._check_total(total)
-
-    def _check_total(self, total: int) -> None:
-        if total > self._max_segment_bytes:
-            raise ValueError(f"a segment decompresses to more than {self._max_segment_bytes} bytes")
-
-
-def _plain_ranges(page: Page, keyframe: tifffile.TiffPage) -> list[ByteRange] | None:
-    """Return where a page's pixels stand plainly in the file, in C order.
-
-    Args:
-        page: The page.
-        keyframe: The page that describes it.
-
-    Returns:
-        One range per strip; None when the pixels are compressed, packed, tiled or otherwise
-        encoded, so that they must be decoded.
-
-    Raises:
-        ValueError: A strip is shorter than its rows need.
-    """
-    dtype = keyframe.dtype
-    if (
-        dtype is None
-        or keyframe.is_tiled
-        or keyframe.compression != _NONE
-        or keyframe.predictor != 1
-        or keyframe.fillorder != 1
-        or keyframe.bitspersample not in _PLAIN_BITS
-        or keyframe.bitspersample != dtype.itemsize * 8
-        or keyframe.is_subsampled
-    ):
-        return None
-    planes, depth, length, width, samples = keyframe.shaped
-    rows_per_strip = keyframe.rowsperstrip
-    strips = math.ceil(length / rows_per_strip)
-    row_bytes = width * samples * dtype.itemsize
-    offsets, counts = page.dataoffsets, page.databytecounts
-    if len(offsets) != planes * depth * strips or len(counts) != len(offsets):
-        raise ValueError(f"a page has {len(offsets)} strips, not {planes * depth * strips}")
-    ranges: list[ByteRange] = []
-    for index, (offset, count) in enumerate(zip(offsets, counts, strict=True)):
-        rows = min(rows_per_strip, length - (index % strips) * rows_per_strip)
-        need = rows * row_bytes
-        if count < need:
-            raise ValueError(f"strip {index} has {count} bytes, not the {need} of its {rows} rows")
-        ranges.append((offset, need))
-    return ranges
 
 
 def _read_into(file: BinaryIO, target: memoryview) -> None:

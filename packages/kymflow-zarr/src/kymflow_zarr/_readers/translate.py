@@ -1,0 +1,60 @@
+"""Turn whatever a decoder raises into an `UnreadableImageError` that names the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kymflow_zarr.errors import UnreadableImageError
+
+__all__ = ["shortened", "translated"]
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Translate every failure inside into an `UnreadableImageError`.
+
+    Decoders of damaged or hostile data raise errors of any class, those of native libraries
+    included, so none can be named here; each is raised on at once, as one that names the file.
+
+    Args:
+        path: The file that is being decoded.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        UnreadableImageError: In place of any `Exception`.
+    """
+    try:
+        yield
+    except UnreadableImageError:
+        raise
+    except MemoryError as error:
+        raise UnreadableImageError(
+            path, "it needs more memory than there is; read it where there is more"
+        ) from error
+    except Exception as error:
+        detail = shortened(str(error) or type(error).__name__)
+        if "imagecodecs" in detail:
+            reason = (
+                f"its pixels are compressed or packed ({detail}); "
+                "install imagecodecs, or export it uncompressed"
+            )
+        else:
+            reason = f"its contents do not decode ({detail}); copy or export it again"
+        raise UnreadableImageError(path, reason) from error
+
+
+def shortened(text: str) -> str:
+    """Return a text as one line of at most 300 characters.
+
+    Args:
+        text: The text.
+
+    Returns:
+        The line.
+    """
+    line = " ".join(text.split())
+    return line if len(line) <= 300 else f"{line[:297]}..."

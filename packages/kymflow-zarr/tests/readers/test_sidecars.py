@@ -1,0 +1,351 @@
+"""Which files belong to an image, which images to each other, and how artifact files are loaded."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kymflow_zarr._readers import (
+    ReadLimits,
+    Sidecar,
+    SidecarKind,
+    channel_number,
+    find_sidecars,
+    group_channels,
+    list_folder,
+    load_array_sidecar,
+    load_json_sidecar,
+    load_table_sidecar,
+    read_vendor_text,
+)
+from kymflow_zarr.errors import UnreadableImageError
+
+FOLDER = Path("folder")
+
+
+def artifacts_of(image: str, names: list[str]) -> list[tuple[str, str]]:
+    found = find_sidecars(FOLDER / image, list_folder(names))
+    return [(sidecar.name, sidecar.kind) for sidecar in found.artifacts]
+
+
+def test_all_kinds_of_sidecars() -> None:
+    names = ["a.tif", "a.txt", "a.json", "a.radon.csv", "a.fit.json", "a.t.csv.gz", "a.p.parquet",
+             "a.edges.npy", "b.json", "a.png", "a", "ab.json", "notes.txt"]  # fmt: skip
+    found = find_sidecars(FOLDER / "a.tif", list_folder(names))
+    assert found.metadata == FOLDER / "a.json"
+    assert found.vendor_text == FOLDER / "a.txt"
+    assert [(sidecar.name, sidecar.kind) for sidecar in found.artifacts] == [
+        ("edges", "npy"),
+        ("fit", "json"),
+        ("p", "parquet"),
+        ("radon", "csv"),
+        ("t", "csv.gz"),
+    ]
+    assert found.artifacts[0].path == FOLDER / "a.edges.npy"
+    assert found.shadowed == ()
+
+
+def test_the_longest_stem_owns_a_file() -> None:
+    names = ["a.tif", "a.b.tif", "a.b.json", "a.b.c.json", "a.c.json", "a.json", "a.bc.json"]
+    listing = list_folder(names)
+    assert find_sidecars(FOLDER / "a.b.tif", listing).metadata == FOLDER / "a.b.json"
+    assert artifacts_of("a.b.tif", names) == [("c", "json")]
+    assert artifacts_of("a.tif", names) == [("bc", "json"), ("c", "json")]
+
+
+def test_names_of_artifacts_may_hold_dots() -> None:
+    assert artifacts_of("a.tif", ["a.tif", "a.radon.v2.csv"]) == [("radon.v2", "csv")]
+
+
+def test_of_a_table_in_several_forms_the_best_counts() -> None:
+    names = ["a.tif", "a.x.csv", "a.x.csv.gz", "a.x.parquet", "a.x.npy", "a.x.json", "a.y.csv.gz"]
+    found = find_sidecars(FOLDER / "a.tif", list_folder(names))
+    assert [(sidecar.name, sidecar.kind) for sidecar in found.artifacts] == [
+        ("x", "json"),
+        ("x", "npy"),
+        ("x", "parquet"),
+        ("y", "csv.gz"),
+    ]
+    assert [sidecar.kind for sidecar in found.shadowed] == ["csv", "csv.gz"]
+
+
+def test_suffixes_may_be_in_capitals_but_stems_count_to_the_letter() -> None:
+    names = ["Scan.TIF", "Scan.JSON", "Scan.TXT", "Scan.Fit.CSV", "scan.other.csv"]
+    found = find_sidecars(FOLDER / "Scan.TIF", list_folder(names))
+    assert found.metadata == FOLDER / "Scan.JSON"
+    assert found.vendor_text == FOLDER / "Scan.TXT"
+    assert [(sidecar.name, sidecar.kind) for sidecar in found.artifacts] == [("Fit", "csv")]
+    assert list_folder(names).images == ("Scan.TIF",)
+
+
+def test_the_real_folder(kymographs: Path) -> None:
+    listing = list_folder(path.name for path in kymographs.iterdir())
+    assert len(listing.images) == 4
+    found = find_sidecars(kymographs / "20250722_A89_0002.tif", listing)
+    (radon,) = found.artifacts
+    assert (radon.name, radon.kind) == ("radon", "csv")
+    frame = load_table_sidecar(radon)
+    assert list(frame.columns) == ["time", "velocity"]
+    assert frame["time"][0] == 0.0102057
+    assert found.metadata is not None
+    assert found.vendor_text is not None
+    payload = load_json_sidecar(found.metadata)
+    assert isinstance(payload, dict)
+    assert payload["version"] == "1.0"
+    assert find_sidecars(kymographs / "Capillary2.tif", listing).metadata is None
+
+
+names = st.lists(
+    st.text(alphabet="ab.tifjson", min_size=1, max_size=12) | st.sampled_from(["a.tif", "a.b.tif"]),
+    max_size=12,
+    unique=True,
+)
+
+
+@given(names)
+def test_every_file_has_one_owner_at_most(found: list[str]) -> None:
+    listing = list_folder(found)
+    owners: dict[Path, set[str]] = {}
+    for image in listing.images:
+        sidecars = find_sidecars(FOLDER / image, listing)
+        paths = [sidecar.path for sidecar in (*sidecars.artifacts, *sidecars.shadowed)]
+        paths += [path for path in (sidecars.metadata, sidecars.vendor_text) if path]
+        for path in paths:
+            assert path.name in found
+            assert path.name not in listing.images
+            owners.setdefault(path, set()).add(image.rpartition(".")[0])
+    assert all(len(stems) == 1 for stems in owners.values())
+
+
+# --- channels
+
+
+def test_files_of_one_image_by_channel() -> None:
+    assert group_channels(
+        ["a_c2.tif", "a_c1.tif", "b_ch1.tif", "b_ch2.tif", "c_C001.tif", "c_C002.tif", "d.tif"]
+    ) == (
+        ("a_c1.tif", "a_c2.tif"),
+        ("b_ch1.tif", "b_ch2.tif"),
+        ("c_C001.tif", "c_C002.tif"),
+        ("d.tif",),
+    )
+
+
+def test_names_that_only_look_alike_stand_alone() -> None:
+    assert group_channels(["a_c1.tif", "a_C2.tif", "b_c1.tiff", "b_c2.tif", "c1.tif", "c2.tif",
+                           "x_c1.json", "x_c2.json", "mac1.tif", "mac2.tif"]) == (
+        ("a_C2.tif",), ("a_c1.tif",), ("b_c1.tiff",), ("b_c2.tif",), ("c1.tif",), ("c2.tif",),
+        ("mac1.tif",), ("mac2.tif",), ("x_c1.json",), ("x_c2.json",),
+    )  # fmt: skip
+
+
+def test_channels_are_in_the_order_of_their_numbers() -> None:
+    wanted = [f"a_c{number}.tif" for number in range(1, 13)]
+    assert group_channels(reversed(wanted)) == (tuple(wanted),)
+    assert group_channels(["a_c3.tif", "a_c2.tif"]) == (("a_c2.tif", "a_c3.tif"),)
+    assert group_channels(["a_c1.tif", "a_c01.tif", "a_c2.tif"]) == (
+        ("a_c01.tif", "a_c2.tif"),
+        ("a_c1.tif",),
+    )
+
+
+def test_channel_numbers() -> None:
+    assert channel_number("a_c2.tif") == 2
+    assert channel_number("a_C012.TIFF") == 12
+    assert channel_number("a.tif") is None
+
+
+@given(st.lists(st.from_regex(r"[ab](_c|_ch|_C)?[0-9]{0,2}\.tiff?", fullmatch=True), max_size=20))
+def test_every_name_is_in_exactly_one_group(found: list[str]) -> None:
+    grouped = [name for group in group_channels(found) for name in group]
+    assert sorted(grouped) == sorted(set(found))
+
+
+# --- JSON and text
+
+
+def test_json_sidecars_are_strict(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"note": "µ"}', encoding="utf-8")
+    assert load_json_sidecar(path) == {"note": "µ"}
+    for bad in ['{"a": NaN}', '{"a": 1, "a": 2}', "[" * 100_000, "", "{"]:
+        path.write_text(bad, encoding="utf-8")
+        with pytest.raises(UnreadableImageError, match="; correct or remove it"):
+            load_json_sidecar(path)
+    with pytest.raises(UnreadableImageError, match="no such file"):
+        load_json_sidecar(tmp_path / "missing.json")
+
+
+def test_vendor_texts_are_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"x" * 100)
+    assert read_vendor_text(path) == "x" * 100
+    with pytest.raises(UnreadableImageError, match="100 bytes, the limit is 99"):
+        read_vendor_text(path, limits=ReadLimits(max_vendor_text_bytes=99))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
+@pytest.mark.parametrize("kind", ["json", "csv", "csv.gz", "parquet", "npy"])
+def test_sidecars_that_are_no_regular_files(tmp_path: Path, kind: SidecarKind) -> None:
+    path = tmp_path / f"a.x.{kind}"
+    os.mkfifo(path)
+    with pytest.raises(UnreadableImageError, match="FIFO"):
+        load(Sidecar(name="x", kind=kind, path=path))
+
+
+def load(sidecar: Sidecar, limits: ReadLimits | None = None) -> object:
+    match sidecar.kind:
+        case "json":
+            return load_json_sidecar(sidecar.path)
+        case "npy":
+            return load_array_sidecar(sidecar.path, limits=limits)
+        case _:
+            return load_table_sidecar(sidecar, limits=limits)
+
+
+# --- arrays
+
+
+def npy(array: npt.NDArray[np.generic], *, allow_pickle: bool = False) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=allow_pickle)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(12.0).reshape(3, 4),
+        np.arange(12, dtype=">u2").reshape(3, 4),
+        np.asfortranarray(np.arange(12).reshape(3, 4)),
+        np.zeros((0, 3), np.float32),
+        np.array(5, np.int8),
+        np.array([True, False]),
+        np.array([1 + 2j]),
+    ],
+    ids=str,
+)
+def test_arrays_come_back(tmp_path: Path, array: npt.NDArray[np.generic]) -> None:
+    path = tmp_path / "a.x.npy"
+    path.write_bytes(npy(array))
+    found = load_array_sidecar(path)
+    np.testing.assert_array_equal(found, array)
+    assert found.dtype == array.dtype.newbyteorder("=")
+    assert found.shape == array.shape
+    assert found.flags.c_contiguous
+
+
+class Exploit:
+    def __reduce__(self) -> tuple[object, ...]:
+        return (os.mkdir, (os.environ["KYMFLOW_TEST_PROOF"],))
+
+
+def test_nothing_is_ever_unpickled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    proof = tmp_path / "proof"
+    monkeypatch.setenv("KYMFLOW_TEST_PROOF", str(proof))
+    path = tmp_path / "a.x.npy"
+    objects = np.array([Exploit()], dtype=object)
+    for data in (npy(objects, allow_pickle=True), pickle.dumps(Exploit())):
+        path.write_bytes(data)
+        with pytest.raises(UnreadableImageError):
+            load_array_sidecar(path)
+    assert not proof.exists()
+
+
+def test_arrays_that_lie_or_are_too_large(tmp_path: Path) -> None:
+    good = npy(np.arange(12.0).reshape(3, 4))
+    path = tmp_path / "a.x.npy"
+    huge = good.replace(b"(3, 4), }", b"(3000000000, 4), }"[: len(b"(3, 4), }")])
+    lie = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        lie, {"descr": "<f8", "fortran_order": False, "shape": (2**40,)}
+    )
+    archive = io.BytesIO()
+    np.savez(archive, a=np.arange(3))
+    for data in (good[:-1], good + b"x", good[:20], b"", huge[:60], lie.getvalue() + bytes(80),
+                 archive.getvalue(), b"\x93NUMPY\x07\x00" + bytes(60)):  # fmt: skip
+        path.write_bytes(data)
+        with pytest.raises(UnreadableImageError):
+            load_array_sidecar(path)
+    path.write_bytes(good)
+    with pytest.raises(UnreadableImageError, match="max_sidecar_bytes"):
+        load_array_sidecar(path, limits=ReadLimits(max_sidecar_bytes=95))
+
+
+# --- tables
+
+
+FRAME = pd.DataFrame({"time": [0.1, 1 / 3, 1e-300], "n": [1, 2, 3], "note": ["a", "µ,b", ""]})
+
+
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet"])
+def test_tables_come_back(tmp_path: Path, kind: SidecarKind) -> None:
+    path = tmp_path / f"a.x.{kind}"
+    if kind == "parquet":
+        FRAME.to_parquet(path, index=False)
+    else:
+        text = FRAME.to_csv(index=False).encode("utf-8")
+        path.write_bytes(gzip.compress(text) if kind == "csv.gz" else text)
+    found = load_table_sidecar(Sidecar(name="x", kind=kind, path=path))
+    assert list(found["time"]) == list(FRAME["time"])
+    assert list(found["n"]) == [1, 2, 3]
+    assert list(found["note"])[:2] == ["a", "µ,b"]
+
+
+def test_csv_of_a_windows_computer(tmp_path: Path) -> None:
+    path = tmp_path / "a.x.csv"
+    for data in (b"\xef\xbb\xbftime,unit\r\n1,\xc2\xb5m\r\n", b"time,unit\r\n1,\xb5m\r\n"):
+        path.write_bytes(data)
+        frame = load_table_sidecar(Sidecar(name="x", kind="csv", path=path))
+        assert list(frame.columns) == ["time", "unit"]
+        assert frame["unit"][0] == "µm"
+
+
+def test_tables_that_are_none_or_too_large(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    pd.DataFrame({"n": np.zeros(1_000_000, np.int64)}).to_parquet(stream)
+    bad: list[tuple[SidecarKind, bytes]] = [
+        ("csv", b""),
+        ("csv", b"a,b\n1,2,3,4\n1,2\n,,,,,\n"),
+        ("csv", b'a,b\n"1,2\n'),
+        ("csv", b"," * 20_000 + b"\n"),
+        ("csv", b"1\n" * 600_000),
+        ("csv.gz", b"a,b\n1,2\n"),
+        ("csv.gz", gzip.compress(b"1\n" * 600_000)),
+        ("csv.gz", gzip.compress(b"a,b\n1,2\n")[:-3]),
+        ("parquet", b"PAR1"),
+        ("parquet", b""),
+        ("parquet", stream.getvalue()[:-9]),
+        ("parquet", stream.getvalue()),  # some kB that declare 8 MB
+    ]
+    for kind, data in bad:
+        path = tmp_path / f"a.x.{kind}"
+        path.write_bytes(data)
+        with pytest.raises(UnreadableImageError) as caught:
+            load(Sidecar(name="x", kind=kind, path=path), ReadLimits(max_sidecar_bytes=1_000_000))
+        assert ";" in caught.value.reason
+
+
+def test_only_tables_are_loaded_as_tables(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is no table but npy"):
+        load_table_sidecar(Sidecar(name="x", kind="npy", path=tmp_path / "a.x.npy"))
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
+def test_numbers_of_csv_are_read_exactly(
+    tmp_path_factory: pytest.TempPathFactory, numbers: list[float]
+) -> None:
+    path = tmp_path_factory.mktemp("csv") / "a.x.csv"
+    path.write_text("v\n" + "\n".join(repr(number) for number in numbers), encoding="utf-8")
+    frame = load_table_sidecar(Sidecar(name="x", kind="csv", path=path))
+    assert frame["v"].to_list() == numbers
