@@ -6,10 +6,11 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from kymflow_zarr._catalog.listing import IMAGES, list_image_ids
 from kymflow_zarr._catalog.manifest import Manifest, build_manifest, load_cache, save_cache
+from kymflow_zarr._catalog.order import Missing, OrderBy, ordered_ids
 from kymflow_zarr._catalog.sources import (
     SOURCES,
     FolderScan,
@@ -52,10 +53,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from zarr.abc.store import Store
 
-__all__ = ["Mode", "OrderBy", "ZarrDataset"]
+__all__ = ["Mode", "ZarrDataset"]
 
 Mode: TypeAlias = Literal["r", "r+", "a"]
-OrderBy: TypeAlias = Literal["image_id", "created_utc", "acquired_local_epoch_ns"]
 
 DEFAULT_LOCK_TIMEOUT_S = 60.0
 
@@ -87,12 +87,8 @@ class ZarrDataset:
         durability: Durability = "batch",
         lock_timeout_s: float = DEFAULT_LOCK_TIMEOUT_S,
     ) -> None:
-        if mode not in ("r", "r+", "a"):
-            raise ValueError(f"mode {mode!r} is none of 'r', 'r+', 'a'; choose one of them")
-        if durability not in ("record", "batch", "none"):
-            raise ValueError(
-                f"durability {durability!r} is none of 'record', 'batch', 'none'; choose one"
-            )
+        _check_choice("mode", mode, Mode)
+        _check_choice("durability", durability, Durability)
         self._place = store_or_path
         self._blobs = open_blobs(store_or_path, durability=durability)
         self._mode: Mode = mode
@@ -172,7 +168,7 @@ class ZarrDataset:
         self,
         order_by: OrderBy = "image_id",
         *,
-        missing: Literal["last", "first"] = "last",
+        missing: Missing = "last",
     ) -> Iterator[ZarrImageRecord]:
         """All images in order.
 
@@ -180,12 +176,13 @@ class ZarrDataset:
             order_by: By id, by time of creation, or by time of acquisition.
             missing: Where images go that lack the value to sort by.
         """
+        _check_choice("order_by", order_by, OrderBy)
+        _check_choice("missing", missing, Missing)
         if order_by == "image_id":
             ids = self.list_image_ids()
         else:
-            ids = self._sorted_ids(order_by, missing=missing)
-        for image_id in ids:
-            yield self.record(image_id)
+            ids = ordered_ids(self.load_manifest(), order_by, missing)
+        return map(self.record, ids)
 
     def add_image(
         self,
@@ -322,10 +319,7 @@ class ZarrDataset:
         """
         from kymflow_zarr._ingest.scan import scan_folder
 
-        if mode not in ("skip", "reingest_if_changed"):
-            raise ValueError(
-                f"mode {mode!r} is none of 'skip', 'reingest_if_changed'; choose one of them"
-            )
+        _check_choice("mode", mode, RefreshMode)
         if workers < 1:
             raise ValueError(f"workers must be at least 1, not {workers}; give a positive number")
         self._require_current_format("take files in")
@@ -443,29 +437,6 @@ class ZarrDataset:
     def _store_manifest(self, manifest: Manifest) -> None:
         with self._lock("tables", "write the manifest"):
             save_cache(self._blobs, manifest)
-
-    def _sorted_ids(self, order_by: OrderBy, *, missing: Literal["last", "first"]) -> list[str]:
-        if order_by not in ("created_utc", "acquired_local_epoch_ns"):
-            raise ValueError(
-                f"order_by {order_by!r} is none of 'image_id', 'created_utc', "
-                "'acquired_local_epoch_ns'; choose one of them"
-            )
-        if missing not in ("last", "first"):
-            raise ValueError(f"missing {missing!r} is neither 'last' nor 'first'; choose one")
-        known: list[tuple[int | str, str]] = []
-        unknown: list[str] = []
-        for entry in self.load_manifest().entries.values():
-            value: int | str | None = (
-                entry.created_utc or None
-                if order_by == "created_utc"
-                else entry.acquired_local_epoch_ns
-            )
-            if value is None:
-                unknown.append(entry.image_id)
-            else:
-                known.append((value, entry.image_id))
-        ordered = [image_id for _, image_id in sorted(known)]
-        return [*ordered, *unknown] if missing == "last" else [*unknown, *ordered]
 
     # --- tables -------------------------------------------------------------------------------
 
@@ -701,6 +672,14 @@ class ZarrDataset:
                 supported=(DatasetSchema.CURRENT,),
                 hint=f"call upgrade() first, then {action}",
             )
+
+
+def _check_choice(argument: str, value: str, choices: object) -> None:
+    """Refuse a value that is not one of a literal type's."""
+    allowed = get_args(choices)
+    if value not in allowed:
+        listed = ", ".join(map(repr, allowed))
+        raise ValueError(f"{argument} {value!r} is none of {listed}; choose one of them")
 
 
 def _refuse(problems: Iterable[Problem]) -> None:

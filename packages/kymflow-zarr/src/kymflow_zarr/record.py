@@ -156,7 +156,7 @@ class ZarrImageRecord:
         from kymflow_zarr._pixels.view import CheckedArrayStore
 
         store = CheckedArrayStore(self._blobs, self._pixels_key(), document)
-        return zarr.open_array(store, mode="r")
+        return zarr.open_array(store, mode="r", zarr_format=3)
 
     def _pixels_key(self) -> str:
         return f"{image_folder(self.image_id)}/data"

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import ClassVar
 
-from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_bytes, unseal
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import JsonValue, loads
+from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_bytes, unseal
 from kymflow_zarr.errors import CorruptDataError, NotADatasetError, UnsupportedFormatError
 
 __all__ = ["DatasetSchema", "software_version", "utc_now"]

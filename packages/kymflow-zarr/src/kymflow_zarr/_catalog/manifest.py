@@ -13,13 +13,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_text, unseal
+from kymflow_zarr._catalog.sources import SourceRow, source_from_provenance
 from kymflow_zarr._records.artifacts import JSON, JSON_GZ, METADATA, PROVENANCE, artifact_key
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import JsonValue
+from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_text, unseal
 from kymflow_zarr.errors import ArtifactNotFoundError, CorruptDataError, MetadataNotFoundError
 from kymflow_zarr.record import ZarrImageRecord
-from kymflow_zarr._catalog.sources import SourceRow, source_from_provenance
 
 __all__ = ["Manifest", "ManifestEntry", "build_manifest", "is_damaged", "load_cache", "save_cache"]
 

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
+    "SOURCES",
     "FolderScan",
     "RefreshMode",
     "RefreshPlan",
-    "SOURCES",
     "SourceFile",
     "SourceRow",
     "plan_refresh",

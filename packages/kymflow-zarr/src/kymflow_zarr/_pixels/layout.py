@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from kymflow_zarr._storage.json_text import JsonValue
-from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 from kymflow_zarr._pixels.codec import codec_documents
+from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_bytes, unseal
+from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 
 __all__ = [
     "DEFAULT_CHUNK_BYTES",

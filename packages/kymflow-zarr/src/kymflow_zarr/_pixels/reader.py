@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kymflow_zarr._storage.blobs import BlobStore
-from kymflow_zarr.errors import CorruptDataError
 from kymflow_zarr._pixels.codec import AnyArray, decode_chunk
 from kymflow_zarr._pixels.layout import ArrayDocument
+from kymflow_zarr._storage.blobs import BlobStore
+from kymflow_zarr.errors import CorruptDataError
 
 __all__ = ["iter_slabs", "read_array", "read_document", "verify_array"]
 

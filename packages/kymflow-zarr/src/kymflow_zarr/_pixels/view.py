@@ -13,10 +13,10 @@ from zarr.abc.store import (
     SuffixByteRequest,
 )
 
-from kymflow_zarr._storage.blobs import BlobStore
-from kymflow_zarr.errors import CorruptDataError
 from kymflow_zarr._pixels.codec import chunk_checksum
 from kymflow_zarr._pixels.layout import ArrayDocument
+from kymflow_zarr._storage.blobs import BlobStore
+from kymflow_zarr.errors import CorruptDataError
 
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer, BufferPrototype

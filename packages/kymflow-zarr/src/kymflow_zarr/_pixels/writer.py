@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from kymflow_zarr.errors import SchemaValidationError
 from kymflow_zarr._pixels.codec import AnyArray, chunk_checksum, encode_chunk
 from kymflow_zarr._pixels.layout import ArrayDocument, check_geometry
+from kymflow_zarr.errors import SchemaValidationError
 
 __all__ = ["PutFile", "write_array"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.names import check_name, check_no_collision
-from kymflow_zarr._records.document import image_folder
 
 __all__ = [
     "ARRAYS",

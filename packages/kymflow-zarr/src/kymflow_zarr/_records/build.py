@@ -11,12 +11,12 @@ from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._pixels.layout import check_dtype, check_geometry, choose_chunks
 from kymflow_zarr._pixels.ome import ome_attributes, ome_axes
 from kymflow_zarr._pixels.writer import write_array
+from kymflow_zarr._records.artifacts import JSON, METADATA, PROVENANCE
+from kymflow_zarr._records.document import RecordDocument
 from kymflow_zarr._storage.blobs import COMMIT_KEY, Staging
 from kymflow_zarr._storage.json_text import JsonValue, dumps
 from kymflow_zarr.errors import SchemaValidationError
 from kymflow_zarr.schema import software_version, utc_now
-from kymflow_zarr._records.artifacts import JSON, METADATA, PROVENANCE
-from kymflow_zarr._records.document import RecordDocument
 
 __all__ = ["check_axes", "resolve_chunks", "slabs", "stage_record"]
 

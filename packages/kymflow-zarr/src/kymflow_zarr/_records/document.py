@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from kymflow_zarr._pixels.layout import check_dtype
-from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_bytes, unseal
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.json_text import JsonValue
+from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_bytes, unseal
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 
 __all__ = ["RecordDocument", "image_folder", "read_record_document"]

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kymflow_zarr._pixels.layout import check_dtype, check_geometry
+from kymflow_zarr._records.document import RecordDocument, image_folder, read_record_document
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import loads
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
-from kymflow_zarr._records.document import RecordDocument, image_folder, read_record_document
 
 if TYPE_CHECKING:
     import zarr

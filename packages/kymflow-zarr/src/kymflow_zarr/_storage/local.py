@@ -20,7 +20,6 @@ from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
-from kymflow_zarr.errors import AlreadyExistsError
 from kymflow_zarr._storage.blobs import BlobStat, Durability, FolderListing
 from kymflow_zarr._storage.durability import (
     make_folders,
@@ -30,6 +29,7 @@ from kymflow_zarr._storage.durability import (
     sync_tree,
 )
 from kymflow_zarr._storage.locks import hold_file_lock
+from kymflow_zarr.errors import AlreadyExistsError
 
 __all__ = ["LocalBlobs"]
 

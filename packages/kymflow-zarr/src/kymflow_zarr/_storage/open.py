@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from kymflow_zarr.errors import NotADatasetError
 from kymflow_zarr._storage.blobs import BlobStore, Durability
 from kymflow_zarr._storage.local import LocalBlobs
 from kymflow_zarr._storage.zarr_blobs import ZarrStoreBlobs
+from kymflow_zarr.errors import NotADatasetError
 
 if TYPE_CHECKING:
     from zarr.abc.store import Store

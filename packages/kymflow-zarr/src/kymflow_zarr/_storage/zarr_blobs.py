@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
-from kymflow_zarr.errors import AlreadyExistsError, LockedError
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStat, FolderListing
 from kymflow_zarr._storage.locks import describe_holder, holder_note
+from kymflow_zarr.errors import AlreadyExistsError, LockedError
 
 if TYPE_CHECKING:
     from zarr.abc.store import Store

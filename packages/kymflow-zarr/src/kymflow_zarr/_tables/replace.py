@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kymflow_zarr.errors import SchemaValidationError
 from kymflow_zarr._tables.parquet import ROW_GROUP_ROWS, merge_pandas_metadata
+from kymflow_zarr.errors import SchemaValidationError
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.names import check_name, check_no_collision
-from kymflow_zarr.errors import SchemaValidationError, TableNotFoundError
 from kymflow_zarr._tables.parquet import (
     StoredTable,
     frame_to_table,
@@ -22,6 +21,7 @@ from kymflow_zarr._tables.replace import (
     merged_tables,
     regrouped,
 )
+from kymflow_zarr.errors import TableNotFoundError
 
 if TYPE_CHECKING:
     import pandas as pd
