@@ -32,6 +32,7 @@ _COMMON = Group("Everywhere", sort_key=9)
 _VERBS: tuple[tuple[Group, str, str, str], ...] = (
     (_FILL, "ingest", "ingest:ingest", "Take the images of a folder into a dataset."),
     (_FILL, "refresh", "refresh:refresh", "Take in what is new since."),
+    (_FILL, "index", "index:index", "Make the tables over all images."),
     (_LOOK, "status", "status:status", "Show what there is to do."),
     (_LOOK, "ls", "ls:ls", "List the images."),
     (_LOOK, "info", "info:info", "Describe a dataset, or one of its images."),
@@ -39,6 +40,8 @@ _VERBS: tuple[tuple[Group, str, str, str], ...] = (
     (_LOOK, "query", "query:query", "Ask the tables in SQL."),
     (_KEEP, "check", "check:check", "Look for everything that is wrong."),
     (_KEEP, "repair", "check:repair", "Mend what can be mended without guessing."),
+    (_KEEP, "upgrade", "upgrade:upgrade", "Bring an older dataset to the current format."),
+    (_OTHER, "demo", "demo:demo", "Make a small dataset to try things on."),
 )
 """Group, name, place below `kymflow.cli.verbs`, and what the list of commands says."""
 

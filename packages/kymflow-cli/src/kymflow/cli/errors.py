@@ -124,7 +124,10 @@ def expected_errors() -> tuple[type[Exception], ...]:
 def explain(error: Exception) -> Failure:
     """What to tell the user about one of `expected_errors`."""
     exit_code, message, hint = (
-        _explain_cli(error) or _explain_store(error) or _explain_system(error)
+        _explain_cli(error)
+        or _explain_store(error)
+        or _explain_core(error)
+        or _explain_system(error)
     )
     return Failure(
         exit_code=exit_code, kind=type(error).__name__, message=show(message), hint=show(hint)
@@ -183,6 +186,15 @@ def _explain_store(error: Exception) -> _Explanation | None:
         case errors.KymflowZarrError():
             return ExitCode.PROBLEMS, message or hint, hint if message else ""
     return None
+
+
+def _explain_core(error: Exception) -> _Explanation | None:
+    from kymflow.core import KymflowCoreError
+
+    if not isinstance(error, KymflowCoreError):
+        return None
+    message, _, hint = str(error).rpartition("; ")
+    return ExitCode.PROBLEMS, message or hint, hint if message else ""
 
 
 def _explain_system(error: Exception) -> _Explanation:

@@ -19,7 +19,11 @@ from kymflow.cli.results import (
     DemoResult,
     DoneRepair,
     FoundProblem,
+    ImageFailure,
     ImageInfo,
+    IndexedTable,
+    IndexerListResult,
+    IndexResult,
     IngestResult,
     ListedImage,
     ListResult,
@@ -32,6 +36,7 @@ from kymflow.cli.results import (
     TableListResult,
     TableResult,
     TableStatus,
+    UpgradeResult,
     item_to_json,
     plain,
     summary_to_json,
@@ -214,6 +219,35 @@ def _image(result: ImageInfo, screen: Screen) -> Iterator[Block]:
 
 
 @view.register
+def _indexers(result: IndexerListResult, screen: Screen) -> Iterator[Block]:
+    rows = [(item.name, item.table, item.origin, item.summary) for item in result.items]
+    yield from _table(("indexer", "table", "from", "what it does"), rows, screen)
+
+
+@view.register
+def _index(result: IndexResult, screen: Screen) -> Iterator[Block]:
+    failures = [item for item in result.items if isinstance(item, ImageFailure)]
+    tables = [item for item in result.items if isinstance(item, IndexedTable)]
+    yield from _failures(
+        f"{_count(len(failures), 'image')} could not be indexed",
+        ("image", "file", "indexer", "reason"),
+        [(i.image_id, source_name(i.source or ""), i.step, i.reason) for i in failures],
+        screen,
+    )
+    yield from _failures(
+        f"{_count(sum(item.reason is not None for item in tables), 'indexer')} failed",
+        ("indexer", "reason"),
+        [(item.indexer, item.reason) for item in tables if item.reason is not None],
+        screen,
+    )
+    yield from _table(
+        ("table", "rows", "images", "failed", "status"),
+        [(item.table, item.rows, item.images, item.failed, item.status) for item in tables],
+        screen,
+    )
+
+
+@view.register
 def _status(result: StatusResult, screen: Screen) -> Iterator[Block]:
     yield _sentence(
         f"{show(result.dataset)}: {_count(result.images, 'image')}",
@@ -261,6 +295,19 @@ def _repair(result: RepairResult, screen: Screen) -> Iterator[Block]:
     yield Block(
         lines=[
             f"{verb} {_count(result.repairs, 'thing')}, {_count(result.problems, 'problem')} left"
+        ]
+    )
+
+
+@view.register
+def _upgrade(result: UpgradeResult, screen: Screen) -> Iterator[Block]:
+    if result.format_before == result.format_version:
+        yield Block(lines=[f"{show(result.dataset)} has format {result.format_version} already"])
+        return
+    yield Block(
+        lines=[
+            f"{show(result.dataset)}: {_count(result.upgraded, 'image')} "
+            f"brought from format {result.format_before} to {result.format_version}"
         ]
     )
 

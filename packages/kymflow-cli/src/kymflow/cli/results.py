@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from enum import Enum
 from pathlib import PurePath
 from typing import ClassVar, Literal, Protocol
 
@@ -24,9 +23,14 @@ __all__ = [
     "DoneRepair",
     "FileOutcome",
     "FoundProblem",
+    "ImageFailure",
     "ImageInfo",
+    "IndexResult",
+    "IndexedTable",
+    "IndexerListResult",
     "IngestResult",
     "Item",
+    "KnownIndexer",
     "ListResult",
     "ListedImage",
     "ListedTable",
@@ -39,6 +43,8 @@ __all__ = [
     "TableListResult",
     "TableResult",
     "TableStatus",
+    "UpgradeResult",
+    "UpgradedImage",
     "item_to_json",
     "plain",
     "summary_to_json",
@@ -373,6 +379,112 @@ class ImageInfo:
     items: tuple[Artifact, ...]
 
 
+# --- index ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownIndexer:
+    """One indexer that can be run.
+
+    Attributes:
+        name: Its name.
+        table: The table that it makes.
+        origin: The distribution that it comes from.
+        summary: What it says of itself, in a line.
+    """
+
+    type: ClassVar[str] = "indexer"
+    name: str
+    table: str
+    origin: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexerListResult:
+    """The indexers that can be run.
+
+    Attributes:
+        dataset: The dataset.
+        indexers: How many there are.
+        items: The indexers.
+    """
+
+    streamed: ClassVar[bool] = False
+    verb: ClassVar[str] = "index"
+    ok: ClassVar[bool] = True
+    dataset: str
+    indexers: int
+    items: tuple[KnownIndexer, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexedTable:
+    """What one indexer did.
+
+    Attributes:
+        indexer: Its name.
+        table: The table.
+        status: ``ok``; ``partial``: some images failed and kept their old rows; ``failed``: the
+            old table stays.
+        images: How many images were indexed.
+        failed: How many images failed.
+        rows: How many rows the table has now; None if the table was not written.
+        reason: Why all of it failed; None if it did not.
+    """
+
+    type: ClassVar[str] = "table"
+    indexer: str
+    table: str
+    status: Literal["ok", "partial", "failed"]
+    images: int
+    failed: int
+    rows: int | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFailure:
+    """One image that could not be worked on.
+
+    Attributes:
+        image_id: The image.
+        source: The file that it was made of; None if there is none.
+        step: The indexer or analysis that failed.
+        reason: Why.
+    """
+
+    type: ClassVar[str] = "failure"
+    image_id: str
+    source: str | None
+    step: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexResult:
+    """What a run of `index` did.
+
+    Attributes:
+        dataset: The dataset.
+        tables: How many tables were written.
+        failed: How many indexers failed, on some images or on all.
+        items: The tables, each followed by the images that failed.
+    """
+
+    streamed: ClassVar[bool] = True
+    verb: ClassVar[str] = "index"
+    dataset: str
+    tables: int
+    failed: int
+    items: tuple[IndexedTable | ImageFailure, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed."""
+        return self.failed == 0
+
+
 # --- status -----------------------------------------------------------------------------------
 
 
@@ -513,6 +625,40 @@ class RepairResult:
         return self.problems == 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpgradedImage:
+    """One image that was brought to the current format.
+
+    Attributes:
+        image_id: The image.
+    """
+
+    type: ClassVar[str] = "image"
+    image_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpgradeResult:
+    """What an upgrade did.
+
+    Attributes:
+        dataset: The dataset.
+        format_before: The version of its format before.
+        format_version: The version that it has now.
+        upgraded: How many images were upgraded.
+        items: These images.
+    """
+
+    streamed: ClassVar[bool] = False
+    verb: ClassVar[str] = "upgrade"
+    ok: ClassVar[bool] = True
+    dataset: str
+    format_before: int
+    format_version: int
+    upgraded: int
+    items: tuple[UpgradedImage, ...]
+
+
 # --- demo -------------------------------------------------------------------------------------
 
 
@@ -576,9 +722,7 @@ def _fields(value: object) -> dict[str, object]:
 def plain(value: object) -> object:
     """A value as JSON has it: times as ISO 8601, bytes as base64, NaN and infinity as null."""
     match value:
-        case None | bool() | str():
-            return str(value) if isinstance(value, Enum) else value
-        case int():
+        case None | bool() | int() | str():
             return value
         case float():
             return value if math.isfinite(value) else None

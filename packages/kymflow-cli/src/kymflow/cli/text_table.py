@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ __all__ = ["TextTable", "cell", "layout"]
 
 _GAP = "  "
 _NARROWEST = 8
+_PATH = re.compile(r"/|\\\\|[A-Za-z]:\\")
 _NARROWEST_WRAPPED = 20
 
 
@@ -128,6 +130,8 @@ def _cut(text: str, width: int) -> str:
         return text
     from rich.cells import set_cell_size
 
+    if _PATH.match(text):  # of a path, the end says most
+        return "…" + set_cell_size(text[::-1], width - 1)[::-1].lstrip()
     return set_cell_size(text, width - 1).rstrip() + "…"
 
 

@@ -1,0 +1,35 @@
+"""Worker processes for work on many images."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+
+__all__ = ["worker_processes"]
+
+
+@contextmanager
+def worker_processes(count: int) -> Iterator[Executor | None]:
+    """An executor with this many processes; none at all for one, which needs no other process.
+
+    Left early, by an error or Ctrl-C, it drops the work that no process has begun.
+    """
+    if count <= 1:
+        yield None
+        return
+    # Not forked: the threads of Arrow and others would not come along, their locks would.
+    executor = ProcessPoolExecutor(
+        count, mp_context=multiprocessing.get_context("spawn"), initializer=_leave_ctrl_c_to_parent
+    )
+    try:
+        yield executor
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _leave_ctrl_c_to_parent() -> None:
+    # A terminal sends Ctrl-C to all processes at once; only the first one answers it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
