@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 import rfc8785
-from kymflow_zarr import JsonValue
 
 from kymflow.core.errors import ParamsValueError
+from kymflow_zarr import JsonValue
 
 __all__ = [
     "ANALYSIS_VERSION",

@@ -1,0 +1,30 @@
+"""kymflow-core: what kymographs mean, on top of the storage that `kymflow_zarr` provides.
+
+`KymDataset` keeps one traceable table per indexer over all images of a dataset. An indexer is any
+object that follows the protocol `BaseIndexer`; `kymflow.core.indexers` has those that come along,
+`kymflow.core.analysis` what computes from pixels, `kymflow.core.metadata` typed metadata and
+regions of interest, `kymflow.core.testing` a check for indexers of your own. What can go wrong is
+in `kymflow.core.errors`.
+"""
+
+from __future__ import annotations
+
+from kymflow.core.errors import KymflowCoreError
+from kymflow.core.kym_dataset import (
+    BaseIndexer,
+    DeclaresColumns,
+    DocumentsParams,
+    IndexUpdate,
+    KymDataset,
+)
+from kymflow.core.provenance import params_hash
+
+__all__ = [
+    "BaseIndexer",
+    "DeclaresColumns",
+    "DocumentsParams",
+    "IndexUpdate",
+    "KymDataset",
+    "KymflowCoreError",
+    "params_hash",
+]

@@ -1,0 +1,37 @@
+"""Typed metadata of an image: header, experiment, regions of interest. Unknown keys are kept."""
+
+from __future__ import annotations
+
+from kymflow.core.metadata.experiment import ExperimentMetadata
+from kymflow.core.metadata.header import Header
+from kymflow.core.metadata.payload import ImageMetadata, load_metadata, save_metadata
+from kymflow.core.metadata.roi import (
+    ImageExtent,
+    Roi,
+    RoiChange,
+    check_roi,
+    clamp_roi,
+    create_roi,
+    delete_roi,
+    edit_roi,
+    find_roi,
+    image_extent,
+)
+
+__all__ = [
+    "ExperimentMetadata",
+    "Header",
+    "ImageExtent",
+    "ImageMetadata",
+    "Roi",
+    "RoiChange",
+    "check_roi",
+    "clamp_roi",
+    "create_roi",
+    "delete_roi",
+    "edit_roi",
+    "find_roi",
+    "image_extent",
+    "load_metadata",
+    "save_metadata",
+]

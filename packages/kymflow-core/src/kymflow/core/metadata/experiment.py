@@ -1,0 +1,97 @@
+"""Experiment metadata: what people wrote down about a recording."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from kymflow.core.metadata._fields import Fields
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kymflow_zarr import JsonValue
+
+__all__ = ["ExperimentMetadata"]
+
+_TEXTS = (
+    "species",
+    "region",
+    "cell_type",
+    "direction",
+    "sex",
+    "genotype",
+    "condition",
+    "treatment",
+    "date",
+    "note",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentMetadata:
+    """What people wrote down; empty text and None where they did not.
+
+    Attributes:
+        species: Animal.
+        region: Part of the brain, or of another organ.
+        cell_type: Kind of cell or vessel.
+        depth: Below the surface, in µm.
+        branch_order: Of the vessel, counted from the penetrating arteriole.
+        direction: Of the flow or of the line.
+        sex: Of the animal.
+        genotype: Of the animal.
+        condition: Of the experiment.
+        treatment: What was given.
+        date: As they wrote it.
+        note: Anything else.
+        extra: All other fields, as they are.
+    """
+
+    species: str = ""
+    region: str = ""
+    cell_type: str = ""
+    depth: float | None = None
+    branch_order: int | None = None
+    direction: str = ""
+    sex: str = ""
+    genotype: str = ""
+    condition: str = ""
+    treatment: str = ""
+    date: str = ""
+    note: str = ""
+    extra: Mapping[str, JsonValue] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, value: JsonValue) -> ExperimentMetadata:
+        """Read experiment metadata; absent fields are fine.
+
+        Raises:
+            MetadataError: A field is malformed.
+        """
+        fields = Fields(value, "experiment_metadata")
+        texts = {name: fields.text(name) or "" for name in _TEXTS}
+        return cls(
+            **texts,
+            depth=fields.number("depth"),
+            branch_order=fields.integer("branch_order"),
+            extra=fields.rest(),
+        )
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The metadata as JSON, every field in it."""
+        return {
+            "species": self.species,
+            "region": self.region,
+            "cell_type": self.cell_type,
+            "depth": self.depth,
+            "branch_order": self.branch_order,
+            "direction": self.direction,
+            "sex": self.sex,
+            "genotype": self.genotype,
+            "condition": self.condition,
+            "treatment": self.treatment,
+            "date": self.date,
+            "note": self.note,
+            **self.extra,
+        }
