@@ -1,0 +1,17 @@
+"""What is installed with this distribution, and what it asks for."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import requires
+from importlib.resources import files
+
+
+def test_it_is_typed() -> None:
+    assert (files("kymflow_zarr") / "py.typed").is_file()
+
+
+def test_it_needs_nothing_else_of_kymflow() -> None:
+    needed = {re.split(r"[^a-z0-9-]", text.lower())[0] for text in requires("kymflow-zarr") or ()}
+    assert "zarr" in needed
+    assert not {name for name in needed if name.startswith("kymflow")}
