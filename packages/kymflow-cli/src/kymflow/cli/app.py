@@ -11,11 +11,12 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from kymflow.cli.errors import ExitCode, expected_errors, explain
+from kymflow.cli.results import CompletionResult
 from kymflow.cli.terminal import LogHandler, Terminal
 
 __all__ = ["build_app", "run"]
@@ -47,7 +48,7 @@ _VERBS: tuple[tuple[Group, str, str, str], ...] = (
 
 
 def build_app() -> App:
-    """The command tree, without the options that every verb takes (`run` adds them)."""
+    """The command tree. Its ``meta`` has the options that every verb takes."""
     app = App(
         name="kymflow",
         help=_HELP,
@@ -67,7 +68,51 @@ def build_app() -> App:
             sort_key=number,
             help_epilogue="",
         )
+    _add_completion(app)
+    _add_common_options(app)
     return app
+
+
+def _add_completion(app: App) -> None:
+    @app.command(group=_OTHER, sort_key=len(_VERBS))
+    def completion(shell: Literal["bash", "zsh", "fish", "powershell"], /) -> CompletionResult:
+        """Print a script that completes commands and options in a shell.
+
+        For bash: kymflow completion bash > ~/.local/share/bash-completion/completions/kymflow
+
+        Args:
+            shell: The shell.
+
+        Returns:
+            The script.
+        """
+        return CompletionResult(shell=shell, script=app.generate_completion(shell=shell))
+
+
+def _add_common_options(app: App) -> None:
+    @app.meta.default
+    def launch(
+        *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+        as_json: Annotated[bool, Parameter(name="--json", group=_COMMON, negative=())] = False,
+        quiet: Annotated[
+            bool, Parameter(name=["--quiet", "-q"], group=_COMMON, negative=())
+        ] = False,
+        verbose: Annotated[
+            bool, Parameter(name=["--verbose", "-v"], group=_COMMON, negative=())
+        ] = False,
+        debug: Annotated[bool, Parameter(group=_COMMON, negative=())] = False,
+    ) -> int:
+        """Run a verb.
+
+        Args:
+            tokens: The verb and its arguments.
+            as_json: Write JSON Lines: a record per item, and a summary as the last one.
+            quiet: No progress bar and no remarks.
+            verbose: Tell more of what is going on.
+            debug: Show tracebacks.
+        """
+        common = _Common(as_json=as_json, quiet=quiet, verbose=verbose, debug=debug)
+        return _launch(app, tokens, common)
 
 
 def _default_in_help(value: object) -> str | None:
@@ -95,31 +140,6 @@ def run(arguments: Sequence[str]) -> int:
         The exit code, an `ExitCode`.
     """
     app = build_app()
-
-    @app.meta.default
-    def launch(
-        *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-        as_json: Annotated[bool, Parameter(name="--json", group=_COMMON, negative=())] = False,
-        quiet: Annotated[
-            bool, Parameter(name=["--quiet", "-q"], group=_COMMON, negative=())
-        ] = False,
-        verbose: Annotated[
-            bool, Parameter(name=["--verbose", "-v"], group=_COMMON, negative=())
-        ] = False,
-        debug: Annotated[bool, Parameter(group=_COMMON, negative=())] = False,
-    ) -> int:
-        """Run a verb.
-
-        Args:
-            tokens: The verb and its arguments.
-            as_json: Write JSON Lines: a record per item, and a summary as the last one.
-            quiet: No progress bar and no remarks.
-            verbose: Tell more of what is going on.
-            debug: Show tracebacks.
-        """
-        common = _Common(as_json=as_json, quiet=quiet, verbose=verbose, debug=debug)
-        return _launch(app, tokens, common)
-
     try:
         code = app.meta(
             list(arguments), exit_on_error=False, print_error=False, result_action="return_value"

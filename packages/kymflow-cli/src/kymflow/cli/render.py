@@ -15,6 +15,7 @@ from kymflow.cli.errors import ExitCode
 from kymflow.cli.opening import source_name
 from kymflow.cli.results import (
     CheckResult,
+    CompletionResult,
     DatasetInfo,
     DemoResult,
     DoneRepair,
@@ -85,7 +86,7 @@ class Block:
 
 
 @singledispatch
-def view(result: Result, screen: Screen) -> Iterator[Block]:
+def view(result: Result, screen: Screen) -> Iterator[Block]:  # noqa: ARG001
     """A result as text. Every type of result registers its own way."""
     raise TypeError(f"no text for {type(result).__name__}; register one with view.register")
 
@@ -300,7 +301,7 @@ def _repair(result: RepairResult, screen: Screen) -> Iterator[Block]:
 
 
 @view.register
-def _upgrade(result: UpgradeResult, screen: Screen) -> Iterator[Block]:
+def _upgrade(result: UpgradeResult, screen: Screen) -> Iterator[Block]:  # noqa: ARG001
     if result.format_before == result.format_version:
         yield Block(lines=[f"{show(result.dataset)} has format {result.format_version} already"])
         return
@@ -330,6 +331,11 @@ def _demo(result: DemoResult, screen: Screen) -> Iterator[Block]:
         }
     )
     yield _remark(f"now look at it: kymflow info {show(result.dataset)}")
+
+
+@view.register
+def _completion(result: CompletionResult, screen: Screen) -> Iterator[Block]:  # noqa: ARG001
+    yield Block(lines=result.script.splitlines())
 
 
 # --- parts ------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from typing import ClassVar, Literal, Protocol
 __all__ = [
     "Artifact",
     "CheckResult",
+    "CompletionResult",
     "DatasetInfo",
     "DemoResult",
     "DoneRepair",
@@ -136,7 +137,7 @@ class IngestResult:
         return self.failed == 0
 
 
-FileState = Literal["new", "changed", "unchanged", "gone", "refused"]
+FileState = Literal["new", "changed", "gone"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -688,6 +689,27 @@ class DemoResult:
     table: str
     columns: tuple[str, ...]
     items: Sequence[Row]
+
+
+# --- completion -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionResult:
+    """A script for a shell.
+
+    Attributes:
+        shell: The shell.
+        script: The script.
+        items: Always empty.
+    """
+
+    streamed: ClassVar[bool] = False
+    verb: ClassVar[str] = "completion"
+    ok: ClassVar[bool] = True
+    shell: str
+    script: str
+    items: tuple[Item, ...] = ()
 
 
 # --- as JSON ----------------------------------------------------------------------------------
