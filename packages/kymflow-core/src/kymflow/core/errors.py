@@ -52,6 +52,7 @@ __all__ = [
     "ParamsNotFoundError",
     "ParamsValueError",
     "PluginError",
+    "PluginWarning",
     "RoiError",
     "RoiNotFoundError",
     "RowError",
@@ -401,3 +402,7 @@ class MissingExtraError(KymflowCoreError, ImportError):
             f"{purpose} needs {package!r}, which is not installed; "
             f"run: pip install 'kymflow-core[{extra}]'"
         )
+
+
+class PluginWarning(UserWarning):
+    """A plugin is left out: it cannot be used, or its name is taken."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from kymflow.core.indexers.artifact_table import ArtifactTable
 from kymflow.core.indexers.image_summary import ImageSummary
+from kymflow.core.indexers.roi_table import RoiTable
 
-__all__ = ["ImageSummary"]
+__all__ = ["ArtifactTable", "ImageSummary", "RoiTable"]

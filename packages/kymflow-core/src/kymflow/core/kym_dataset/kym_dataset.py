@@ -16,10 +16,21 @@ from kymflow.core.kym_dataset.columns import (
     with_schema,
 )
 from kymflow.core.kym_dataset.extract import BatchRows, check_version
-from kymflow.core.kym_dataset.indexer_base import BaseIndexer, DeclaresColumns
+from kymflow.core.kym_dataset.indexer_base import (
+    BaseIndexer,
+    DeclaresColumns,
+    DocumentsParams,
+)
+from kymflow.core.kym_dataset.params import find_params
 from kymflow.core.kym_dataset.results import IndexUpdate
 from kymflow.core.kym_dataset.spool import RowSpool
-from kymflow.core.kym_dataset.table_names import check_is_kym_table, indexer_names, table_name
+from kymflow.core.kym_dataset.table_names import (
+    TABLE_PREFIX,
+    check_is_kym_table,
+    indexer_names,
+    table_name,
+)
+from kymflow.core.kym_dataset.view import dataset_view
 from kymflow.core.provenance import IMAGE_ID, PARAMS_HASH
 from kymflow_zarr import ReadOnlyError, RowUpdate, ZarrDataset
 
@@ -29,6 +40,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
     import pyarrow as pa
+
+    from kymflow.core.provenance import Params
 
 __all__ = ["KymDataset"]
 
@@ -67,6 +80,44 @@ class KymDataset:
             TableNotFoundError: It has no table yet.
         """
         return self._ds.load_table(table_name(indexer_name))
+
+    def params_for(
+        self, table: str, params_hash: str, *, indexer: BaseIndexer | None = None
+    ) -> Params:
+        """The parameters that made a row: the JSON document that its hash stands for.
+
+        It is looked for in the records that have such rows, among their JSON artifacts, and known
+        by its hash. What an indexer computes from the record instead (`DocumentsParams`) is asked
+        of that indexer.
+
+        Args:
+            table: The table, ``kym_<name>``, or the name of its indexer.
+            params_hash: The hash in the row.
+            indexer: The table's indexer; looked up by name among those installed, if None.
+
+        Raises:
+            TableNotFoundError: There is no such table.
+            ParamsNotFoundError: No row has this hash, or its parameters are no longer there: then
+                the row is stale.
+        """
+        name = table.removeprefix(TABLE_PREFIX)
+        return find_params(
+            self._ds.as_read_only(),
+            table_name(name),
+            params_hash,
+            source=_documents_params(indexer or _installed_indexer(name)),
+        )
+
+    def view(self) -> pd.DataFrame:
+        """One row per image, for people who look. No pixel is read.
+
+        Returns:
+            ``image_id``, ``source`` (name of the file that it was made of), ``acquired`` (by the
+            clock on the wall there), ``shape`` (like ``30000x38``), ``dtype``, ``axes`` (like
+            ``t,x``), ``rois`` (how many), ``note``; then for each table ``kym_<name>`` how many
+            rows it has for the image. What is not known, or cannot be read, is missing.
+        """
+        return dataset_view(self._ds)
 
     def update_index(
         self,
@@ -199,6 +250,17 @@ class KymDataset:
                 left = pa.array(sorted(existing.intersection(image_ids)), pa.string())
                 rows = rows.filter(pc.is_in(rows[IMAGE_ID], value_set=left))
             yield RowUpdate(image_ids=frozenset(image_ids) - (failed & existing), rows=rows)
+
+
+def _documents_params(indexer: object) -> DocumentsParams | None:
+    return indexer if isinstance(indexer, DocumentsParams) else None
+
+
+def _installed_indexer(name: str) -> BaseIndexer | None:
+    # Imported here: plugins build on this package.
+    from kymflow.core.plugins import find_indexers, load_indexer
+
+    return load_indexer(name) if name in find_indexers() else None
 
 
 def _check_arguments(indexer: object, *, mode: str, on_error: str, batch_size: int) -> None:
