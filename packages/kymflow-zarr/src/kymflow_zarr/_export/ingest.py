@@ -1,0 +1,302 @@
+"""An export taken into a dataset.
+
+Images keep their ids, so that rows of tables still name them. An image that the dataset has, with
+the same pixels, is left alone; another image under its id is an error. The provenance is kept as it
+was exported: it says which file the image was once made of, and that has not changed. When and by
+what the new record was made stands in the record's own document.
+
+Rows of a dataset table are taken in for images that have none there yet, so that a run that was cut
+off between images and tables is made good by the next one.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kymflow_zarr._catalog.listing import IMAGES, list_image_ids
+from kymflow_zarr._catalog.sources import SOURCES, source_from_provenance
+from kymflow_zarr._catalog.sources_index import SourcesIndex
+from kymflow_zarr._export.reader import ExportContents, ExportedImage, read_export
+from kymflow_zarr._ingest.outcome import IngestOutcome
+from kymflow_zarr._pixels.layout import check_dtype
+from kymflow_zarr._pixels.writer import write_array
+from kymflow_zarr._readers.vendors.payload import read_payload_header
+from kymflow_zarr._records.artifacts import ARRAYS, CSV_GZ, JSON, METADATA, PARQUET, PROVENANCE
+from kymflow_zarr._records.build import check_axes, resolve_chunks, slabs, stage_record
+from kymflow_zarr._records.document import read_record_document
+from kymflow_zarr._storage.blobs import BlobStore, Staging
+from kymflow_zarr._storage.json_text import JsonValue, dumps
+from kymflow_zarr._tables.parquet import ROW_GROUP_ROWS, open_parquet_writer
+from kymflow_zarr._tables.replace import RowUpdate
+from kymflow_zarr._tables.tables import IMAGE_ID, Tables
+from kymflow_zarr.errors import (
+    CorruptDataError,
+    InvalidNameError,
+    SchemaValidationError,
+    UnreadableImageError,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["PROVENANCE_EXPORTED", "iter_ingest_export"]
+
+PROVENANCE_EXPORTED = "provenance_exported"
+"""The JSON artifact that keeps an exported provenance which is none of this image."""
+
+_BATCH_IMAGES = 64
+_BATCH_BYTES = 256 * 2**20
+
+
+def iter_ingest_export(
+    blobs: BlobStore,
+    directory: Path,
+    *,
+    one_by_one: bool = False,
+    lock_timeout_s: float = 60.0,
+) -> Iterator[IngestOutcome]:
+    """Take an export into a dataset of the current format.
+
+    Args:
+        blobs: The dataset's key space.
+        directory: The export.
+        one_by_one: Publish each image on its own instead of in batches.
+        lock_timeout_s: How long to wait for another writer.
+
+    Returns:
+        An outcome per new image once it is published, and one per image or table that failed; none
+        for images that the dataset has already.
+
+    Raises:
+        UnreadableImageError: It is no export, or one that was cut off.
+        UnsupportedFormatError: It was written by a newer version.
+        LockedError: Another writer is at work.
+    """
+    contents = read_export(directory)
+    return _ingest(blobs, contents, one_by_one=one_by_one, lock_timeout_s=lock_timeout_s)
+
+
+def _ingest(
+    blobs: BlobStore, contents: ExportContents, *, one_by_one: bool, lock_timeout_s: float
+) -> Iterator[IngestOutcome]:
+    action = f"take in {contents.directory}"
+    with blobs.lock("ingest", action=action, timeout_s=lock_timeout_s):
+        yield from _ingest_images(blobs, contents, one_by_one=one_by_one)
+        with blobs.lock("tables", action=action, timeout_s=lock_timeout_s):
+            yield from _ingest_tables(blobs, contents)
+
+
+def _ingest_images(
+    blobs: BlobStore, contents: ExportContents, *, one_by_one: bool
+) -> Iterator[IngestOutcome]:
+    waiting = iter(contents.image_ids)
+    limit = 1 if one_by_one else _BATCH_IMAGES
+    more = True
+    while more:
+        outcomes: list[IngestOutcome] = []
+        staged_bytes = 0
+        with blobs.staging(IMAGES) as staging:
+            while len(outcomes) < limit and staged_bytes < _BATCH_BYTES:
+                image_id = next(waiting, None)
+                if image_id is None:
+                    more = False
+                    break
+                outcome, nbytes = _ingest_image(blobs, staging, contents, image_id)
+                if outcome is not None:
+                    outcomes.append(outcome)
+                staged_bytes += nbytes
+            staging.publish([done.image_id for done in outcomes if done.error is None])
+        yield from outcomes
+
+
+def _ingest_image(
+    blobs: BlobStore, staging: Staging, contents: ExportContents, image_id: str
+) -> tuple[IngestOutcome | None, int]:
+    """Stage one image; its outcome, None if it is there already, and the size of its pixels."""
+    folder = contents.folder(image_id)
+    try:
+        image = contents.image(image_id)
+        known = read_record_document(blobs, image_id)
+        if known is not None:
+            if known.digest == image.listing.pixels_digest:
+                return None, 0
+            raise UnreadableImageError(
+                image.pixels_path,
+                f"the dataset has other pixels under the image id {image_id!r}; "
+                "delete one of the two, or take the export into another dataset",
+            )
+        provenance, nbytes = _stage_image(staging, image)
+    except (SchemaValidationError, CorruptDataError, InvalidNameError) as error:
+        staging.discard(image_id)
+        refused = UnreadableImageError(folder, str(error))
+        return IngestOutcome(path=folder, image_id="", error=refused), 0
+    except UnreadableImageError as error:
+        staging.discard(image_id)
+        return IngestOutcome(path=folder, image_id="", error=error), 0
+    source = source_from_provenance(image_id, provenance)
+    return IngestOutcome(path=folder, image_id=image_id, source=source), nbytes
+
+
+def _stage_image(staging: Staging, image: ExportedImage) -> tuple[JsonValue, int]:
+    """Stage an image with all that belongs to it; its provenance, and the size of its pixels."""
+    listing = image.listing
+    check_axes(listing.axes, listing.shape)
+    dtype = check_dtype(_dtype(listing.dtype))
+    chunks = resolve_chunks(listing.shape, dtype, None)
+    documents = dict(image.iter_json())
+    provenance = documents.get(PROVENANCE)
+    source = provenance.get("source") if isinstance(provenance, dict) else None
+    if not _is_of(provenance, image) and PROVENANCE in documents:
+        documents[PROVENANCE_EXPORTED] = documents.pop(PROVENANCE)
+    metadata = documents.get(METADATA)
+    header = metadata.get("header") if isinstance(metadata, dict) else None
+    steps = read_payload_header(
+        header if isinstance(header, dict) else {}, shape=listing.shape
+    ).steps
+    document = stage_record(
+        staging,
+        listing.image_id,
+        image.iter_pixels(chunks[0], dtype=dtype),
+        shape=listing.shape,
+        dtype=dtype,
+        axes=listing.axes,
+        chunks=chunks,
+        scale={axis: step.value for axis, step in steps.items()},
+        unit={axis: step.unit for axis, step in steps.items()},
+        metadata=None,
+        source=source if isinstance(source, dict) else None,
+        artifacts=_artifacts(image, documents),
+    )
+    if document.digest != listing.pixels_digest:
+        raise UnreadableImageError(
+            image.pixels_path,
+            "its pixels are not those that were exported; restore it, or export again",
+        )
+    for name, axes, array in image.iter_arrays():
+        check_axes(axes, array.shape)
+        array_dtype = check_dtype(array.dtype)
+        array_chunks = resolve_chunks(array.shape, array_dtype, None)
+        write_array(
+            slabs(array, array_chunks[0]),
+            shape=array.shape,
+            dtype=array_dtype,
+            chunks=array_chunks,
+            axes=axes,
+            put=partial(_put_below, staging, f"{listing.image_id}/{ARRAYS}/{name}"),
+        )
+    return provenance, int(np.prod(listing.shape, dtype=np.int64)) * dtype.itemsize
+
+
+def _put_below(staging: Staging, folder: str, key: str, data: bytes) -> None:
+    staging.put(f"{folder}/{key}", data)
+
+
+def _dtype(name: str) -> np.dtype[np.generic]:
+    try:
+        return np.dtype(name)
+    except TypeError as error:
+        raise SchemaValidationError(f"{name!r} is no type of pixels; export again") from error
+
+
+def _is_of(provenance: JsonValue, image: ExportedImage) -> bool:
+    """Whether a provenance says what the new record's must."""
+    return (
+        isinstance(provenance, dict)
+        and provenance.get("image_id") == image.image_id
+        and provenance.get("pixels_digest") == image.listing.pixels_digest
+    )
+
+
+def _artifacts(image: ExportedImage, documents: Mapping[str, JsonValue]) -> dict[str, bytes]:
+    """All artifacts but arrays, by key below ``analysis/``.
+
+    Raises:
+        InvalidNameError: Two names differ only in case.
+    """
+    files = {f"{name}{JSON}": dumps(document) for name, document in documents.items()}
+    files.update((f"{name}{PARQUET}", _parquet(table)) for name, table in image.iter_tables())
+    for name, content in image.iter_gzipped_csv():
+        packed = content
+        if isinstance(packed, str):
+            packed = gzip.compress(packed.encode("utf-8"), mtime=0)
+        files[f"{name}{CSV_GZ}"] = packed
+    seen: set[str] = set()
+    for key in files:
+        if key.lower() in seen:
+            raise InvalidNameError(
+                key, kind="artifact", reason="another one of the image differs only in case"
+            )
+        seen.add(key.lower())
+    return files
+
+
+def _parquet(table: pa.Table) -> bytes:
+    stream = io.BytesIO()
+    with open_parquet_writer(stream, table.schema) as writer:
+        writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+    return stream.getvalue()
+
+
+def _ingest_tables(blobs: BlobStore, contents: ExportContents) -> Iterator[IngestOutcome]:
+    """Take dataset tables in; outcomes for those that fail."""
+    tables = Tables(blobs)
+    here = set(list_image_ids(blobs))
+    for name in contents.table_names:
+        if name == SOURCES:  # derived: the provenances hold the same
+            continue
+        path = contents.table_path(name)
+        try:
+            _merge_table(tables, name, contents.load_table(name), contents.image_ids, here)
+        except UnreadableImageError as error:
+            yield IngestOutcome(path=path, image_id="", error=error)
+        except (SchemaValidationError, CorruptDataError, InvalidNameError) as error:
+            refused = UnreadableImageError(path, str(error))
+            yield IngestOutcome(path=path, image_id="", error=refused)
+    sources = SourcesIndex(blobs, tables)
+    current = sources.current()
+    if {row.image_id for row in sources.stored()} != {row.image_id for row in current}:
+        sources.save(current)
+
+
+def _merge_table(
+    tables: Tables, name: str, rows: pa.Table, exported: Iterable[str], here: set[str]
+) -> None:
+    """Bring a table's rows in for images that have none in the dataset's table.
+
+    Raises:
+        SchemaValidationError: They do not fit the dataset's table.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    keyed = IMAGE_ID in rows.schema.names and pa.types.is_string(rows.schema.field(IMAGE_ID).type)
+    schema = tables.schema(name)
+    if schema is None:
+        if keyed:  # not those of images that could not be taken in
+            gone = pa.array(sorted(set(exported) - here), pa.string())
+            rows = rows.filter(pc.invert(pc.is_in(rows[IMAGE_ID], value_set=gone)))
+        tables.save(name, rows)
+        return
+    if not keyed or IMAGE_ID not in schema.names:
+        if not tables.load(name).equals(rows):
+            raise SchemaValidationError(
+                f"the dataset has another table {name!r}, and its rows name no images; "
+                "rename or delete one of the two"
+            )
+        return
+    candidates = sorted(here.intersection(exported))
+    present = tables.load(name, columns=[IMAGE_ID], image_ids=candidates)
+    missing = sorted(set(candidates).difference(present[IMAGE_ID].to_pylist()))
+    fresh = rows.filter(pc.is_in(rows[IMAGE_ID], value_set=pa.array(missing, pa.string())))
+    if len(fresh):
+        update = RowUpdate(image_ids=frozenset(missing), rows=fresh)
+        tables.replace_rows(
+            name, [update], schema=rows.schema, keep_others=None, image_id_col=IMAGE_ID
+        )

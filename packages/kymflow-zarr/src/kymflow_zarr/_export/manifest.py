@@ -1,0 +1,331 @@
+"""What an export says of itself: one small document at its root, one beside each image's files.
+
+``kymflow_export.json`` names the dataset, the options, every image with the digest of its listing,
+and every dataset table. It says ``"complete": false`` from the first change of a run to its end, so
+that an interrupted export is recognised. ``images/<image_id>/_files.json`` lists that image's files
+with size and SHA-256; no artifact can have its name, because artifact names start with a letter or
+digit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias, get_args
+
+from kymflow_zarr._storage.json_text import JsonValue, dumps, loads
+from kymflow_zarr._storage.names import check_name, check_segment
+from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_bytes, unseal
+from kymflow_zarr.errors import CorruptDataError, InvalidNameError, UnsupportedFormatError
+
+__all__ = [
+    "ARRAY_FOLDER",
+    "FORMAT",
+    "IMAGES",
+    "LISTING",
+    "MANIFEST",
+    "PIXELS",
+    "TABLES",
+    "VERSION",
+    "ExportManifest",
+    "ExportedFile",
+    "FileKind",
+    "ImageListing",
+    "TableFormat",
+    "file_path",
+    "file_suffix",
+]
+
+FORMAT: Final = "kymflow_export"
+VERSION: Final = 1
+MANIFEST: Final = "kymflow_export.json"
+LISTING: Final = "_files.json"
+IMAGES: Final = "images"
+TABLES: Final = "tables"
+PIXELS: Final = "image.tif"
+ARRAY_FOLDER: Final = "array_artifacts"
+
+TableFormat: TypeAlias = Literal["csv", "parquet"]
+"""How tables are written; a table that CSV cannot carry is written as Parquet in either case."""
+
+FileKind: TypeAlias = Literal["pixels", "json", "csv", "parquet", "text_csv", "packed_csv", "array"]
+"""``csv`` and ``parquet`` are tables; ``text_csv`` is an artifact that the dataset keeps as gzipped
+CSV, unpacked, and ``packed_csv`` the same as it is."""
+
+_SUFFIXES: Final[Mapping[FileKind, str]] = {
+    "pixels": ".tif",
+    "json": ".json",
+    "csv": ".csv",
+    "parquet": ".parquet",
+    "text_csv": ".csv",
+    "packed_csv": ".csv.gz",
+    "array": ".npy",
+}
+
+
+def file_suffix(kind: FileKind) -> str:
+    """The ending of files of a kind."""
+    return _SUFFIXES[kind]
+
+
+def file_path(kind: FileKind, name: str) -> str:
+    """Where a file of an image lies, relative to the image's folder.
+
+    Args:
+        kind: What it holds.
+        name: The artifact's name; empty for the pixels.
+    """
+    if kind == "pixels":
+        return PIXELS
+    folder = f"{ARRAY_FOLDER}/" if kind == "array" else ""
+    return f"{folder}{name}{_SUFFIXES[kind]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedFile:
+    """One file of an export.
+
+    Attributes:
+        kind: What it holds.
+        name: The artifact's or table's name; empty for the pixels.
+        size_bytes: Its size.
+        sha256: Digest of its bytes, in hexadecimal.
+        arrow_schema: CSV tables: the Arrow schema, serialised and in base64; else empty.
+        columns: CSV tables: column → its type in words, for people.
+        categories: CSV tables: categorical column → its categories in order.
+        escaped: ``text_csv``: whether cells were made harmless (see `cells`).
+        axes: Arrays: a name for each dimension.
+        tags_sha256: Pixels: digest of what the TIFF's tags tell.
+    """
+
+    kind: FileKind
+    name: str
+    size_bytes: int
+    sha256: str
+    arrow_schema: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    escaped: bool = False
+    axes: tuple[str, ...] = ()
+    tags_sha256: str = ""
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The entry as JSON, without what does not apply."""
+        entry: dict[str, JsonValue] = {
+            "kind": self.kind,
+            "name": self.name,
+            "size_bytes": self.size_bytes,
+            "sha256": self.sha256,
+        }
+        if self.arrow_schema:
+            entry["columns"] = dict(self.columns)
+            entry["arrow_schema"] = self.arrow_schema
+        if self.categories:
+            entry["categories"] = {name: list(texts) for name, texts in self.categories.items()}
+        if self.escaped:
+            entry["escaped"] = True
+        if self.axes:
+            entry["axes"] = list(self.axes)
+        if self.tags_sha256:
+            entry["tags_sha256"] = self.tags_sha256
+        return entry
+
+    @classmethod
+    def from_json(cls, said: Any) -> ExportedFile:
+        """Read an entry.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is none (`InvalidNameError` is a `ValueError`).
+        """
+        kind, name = said["kind"], said["name"]
+        if kind not in get_args(FileKind):
+            raise ValueError(f"it names a file of kind {kind!r}")
+        if kind == "array":
+            check_segment(name, kind="array")
+        elif kind != "pixels":
+            check_name(name, kind="artifact")
+        size = said["size_bytes"]
+        if type(size) is not int or size < 0:
+            raise ValueError(f"it names a size of {size!r}")
+        return cls(
+            kind=kind,
+            name=name,
+            size_bytes=size,
+            sha256=_text(said["sha256"]),
+            arrow_schema=_text(said.get("arrow_schema", "")),
+            columns={key: _text(value) for key, value in said.get("columns", {}).items()},
+            categories={
+                key: tuple(_text(text) for text in texts)
+                for key, texts in said.get("categories", {}).items()
+            },
+            escaped=said.get("escaped", False) is True,
+            axes=tuple(_text(axis) for axis in said.get("axes", [])),
+            tags_sha256=_text(said.get("tags_sha256", "")),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageListing:
+    """What one image's folder holds.
+
+    Attributes:
+        image_id: The image.
+        created_utc: When its record was created; empty where format 1 does not say.
+        shape: The pixels' shape.
+        dtype: Name of the pixels' type.
+        axes: A name for each dimension.
+        pixels_digest: ``"sha256:<hex>"`` over the pixels in C order, little-endian; empty where it
+            is not known (a format-1 image that was exported without its pixels).
+        files: The files, by path relative to the image's folder.
+    """
+
+    image_id: str
+    created_utc: str
+    shape: tuple[int, ...]
+    dtype: str
+    axes: tuple[str, ...]
+    pixels_digest: str
+    files: Mapping[str, ExportedFile]
+
+    def to_bytes(self) -> bytes:
+        """The document."""
+        return dumps(
+            {
+                "format": FORMAT,
+                "version": VERSION,
+                "image_id": self.image_id,
+                "created_utc": self.created_utc,
+                "shape": list(self.shape),
+                "dtype": self.dtype,
+                "axes": list(self.axes),
+                "pixels_digest": self.pixels_digest,
+                "files": {path: self.files[path].to_json() for path in sorted(self.files)},
+            }
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, key: str) -> ImageListing:
+        """Read a listing.
+
+        Raises:
+            CorruptDataError: It is none, or a path in it is not the one of its artifact.
+        """
+        said: Any = loads(data, key=key)
+        try:
+            check_segment(said["image_id"], kind="image")
+            return cls(
+                image_id=said["image_id"],
+                created_utc=_text(said["created_utc"]),
+                shape=tuple(_length(length) for length in said["shape"]),
+                dtype=_text(said["dtype"]),
+                axes=tuple(_text(axis) for axis in said["axes"]),
+                pixels_digest=_text(said["pixels_digest"]),
+                files=_files(said["files"], prefix=""),
+            )
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise CorruptDataError(key, f"it is no listing of an exported image ({error})") from (
+                error
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportManifest:
+    """What a whole export holds.
+
+    Attributes:
+        complete: Whether the run that wrote it came to its end.
+        dataset: ``created_utc``, ``software`` and ``schema_version`` of the dataset.
+        software: What wrote the export.
+        include_tiff: Whether images have their pixels.
+        include_tables: Whether dataset tables were asked for.
+        table_format: How tables were asked for.
+        images: Image id → SHA-256 of its listing.
+        tables: Dataset tables by path relative to the export's root.
+        left_out: What could not be exported → why.
+    """
+
+    complete: bool
+    dataset: Mapping[str, JsonValue]
+    software: str
+    include_tiff: bool
+    include_tables: bool
+    table_format: TableFormat
+    images: Mapping[str, str]
+    tables: Mapping[str, ExportedFile]
+    left_out: Mapping[str, str]
+
+    def to_bytes(self) -> bytes:
+        """The sealed document."""
+        return sealed_bytes(
+            {
+                "format": FORMAT,
+                "version": VERSION,
+                "complete": self.complete,
+                "seal": BLANK_SEAL,
+                "dataset": dict(self.dataset),
+                "software": self.software,
+                "include_tiff": self.include_tiff,
+                "include_tables": self.include_tables,
+                "table_format": self.table_format,
+                "tables": {path: self.tables[path].to_json() for path in sorted(self.tables)},
+                "left_out": {what: self.left_out[what] for what in sorted(self.left_out)},
+                "images": {image_id: self.images[image_id] for image_id in sorted(self.images)},
+            }
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, key: str) -> ExportManifest:
+        """Read a manifest.
+
+        Raises:
+            UnsupportedFormatError: It was written by a newer version.
+            CorruptDataError: It is damaged, or no such document.
+        """
+        said: Any = loads(data, key=key)
+        if not isinstance(said, dict) or said.get("format") != FORMAT:
+            raise CorruptDataError(key, "it is no manifest of an export")
+        version = said.get("version")
+        if type(version) is int and version > VERSION:
+            raise UnsupportedFormatError(
+                key, found=version, supported=(VERSION,), hint="install a newer kymflow-zarr"
+            )
+        unseal(data, key=key)
+        try:
+            for image_id in said["images"]:
+                check_segment(image_id, kind="image")
+            return cls(
+                complete=said["complete"] is True,
+                dataset=dict(said["dataset"]),
+                software=_text(said["software"]),
+                include_tiff=said["include_tiff"] is True,
+                include_tables=said["include_tables"] is True,
+                table_format="parquet" if said["table_format"] == "parquet" else "csv",
+                images={image_id: _text(digest) for image_id, digest in said["images"].items()},
+                tables=_files(said["tables"], prefix=f"{TABLES}/"),
+                left_out={what: _text(why) for what, why in said["left_out"].items()},
+            )
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise CorruptDataError(key, f"it is no manifest of an export ({error})") from error
+
+
+def _files(said: Any, *, prefix: str) -> dict[str, ExportedFile]:
+    """Entries by path; each path must be the one that its kind and name stand for."""
+    files: dict[str, ExportedFile] = {}
+    for path, entry in said.items():
+        file = ExportedFile.from_json(entry)
+        if path != prefix + file_path(file.kind, file.name):
+            raise InvalidNameError(path, kind="file", reason="an export has no such path")
+        files[path] = file
+    return files
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _length(value: object) -> int:
+    if type(value) is not int or value < 1:
+        raise ValueError(f"{value!r} is no length of an axis")
+    return value
