@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 import pytest
 import tifffile
-from kymflow_zarr import ZarrDataset
 from numpy.typing import NDArray
+
+from kymflow_zarr import ZarrDataset
 
 
 @pytest.fixture(params=["disk", "memory"])

@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from zarr.storage import MemoryStore
+
 from kymflow_zarr import (
     ArtifactNotFoundError,
     CorruptDataError,
@@ -20,7 +22,6 @@ from kymflow_zarr import (
     ZarrDataset,
     ZarrImageRecord,
 )
-from zarr.storage import MemoryStore
 
 SCALARS = (
     st.none()

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
+from zarr.storage import LocalStore, MemoryStore
+
 from kymflow_zarr import (
     CorruptDataError,
     ImageNotFoundError,
@@ -18,7 +20,6 @@ from kymflow_zarr import (
     UnsupportedFormatError,
     ZarrDataset,
 )
-from zarr.storage import LocalStore, MemoryStore
 
 
 def test_a_path_a_url_and_a_local_store_name_the_same_dataset(tmp_path: Path) -> None:
@@ -201,15 +202,15 @@ def test_mode_r_refuses_every_write_before_the_first_byte(
         lambda: reader.refresh_from_folder(folder),
         lambda: reader.ingest_image(folder / "a.tif"),
         lambda: reader.ingest_legacy_folder(folder),
-        lambda: reader.update_manifest(),
-        lambda: reader.rebuild_manifest(),
-        lambda: reader.repair(),
+        reader.update_manifest,
+        reader.rebuild_manifest,
+        reader.repair,
         lambda: read.save_json("x", {}),
         lambda: read.save_df_parquet("x", frame),
         lambda: read.save_df_csv_gz("x", frame),
         lambda: read.save_array_artifact("x", np.ones(2)),
         lambda: read.save_metadata_payload({}),
-        lambda: read.delete_analysis(),
+        read.delete_analysis,
     ):
         with pytest.raises(ReadOnlyError, match="open it with mode="):
             refuse()

@@ -6,9 +6,10 @@ import subprocess
 import sys
 from importlib import import_module
 
+import pytest
+
 import kymflow_zarr
 import kymflow_zarr.errors
-import pytest
 
 
 def test_the_public_names_are_these() -> None:

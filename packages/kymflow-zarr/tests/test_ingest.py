@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+
 from kymflow_zarr import (
     IngestError,
     SchemaValidationError,
@@ -100,7 +101,7 @@ def test_a_changed_file_becomes_a_new_image_beside_the_old(
 ) -> None:
     dataset.refresh_from_folder(folder)
     sources = dataset.load_sources_index().set_index("source_primary_path")
-    old = sources.loc[str(folder.resolve() / "b.tif"), "image_id"]
+    old = sources["image_id"].to_dict()[str(folder.resolve() / "b.tif")]
     dataset.record(old).save_json("result", {"v": 1})
     touch(folder / "b.tif")
 

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kymflow_zarr import InvalidNameError, ZarrDataset, ZarrImageRecord
 from zarr.storage import MemoryStore
+
+from kymflow_zarr import InvalidNameError, ZarrDataset, ZarrImageRecord
 
 REFUSED = [
     ("a b", "letters, digits"),

@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from zarr.storage import MemoryStore
+
 from kymflow_zarr import (
     CorruptDataError,
     InvalidNameError,
@@ -21,7 +23,6 @@ from kymflow_zarr import (
     TableNotFoundError,
     ZarrDataset,
 )
-from zarr.storage import MemoryStore
 
 
 def rows_of(image_ids: Iterable[str], value: int = 0) -> pd.DataFrame:
@@ -147,7 +148,8 @@ def test_updates_out_of_order_leave_the_old_table(dataset: ZarrDataset) -> None:
     assert dataset.load_table("t")["v"].tolist() == [1]
 
 
-SCHEMA = pa.schema([("image_id", pa.string()), ("v", pa.int64())])
+COLUMNS: dict[str, pa.DataType] = {"image_id": pa.string(), "v": pa.int64()}
+SCHEMA = pa.schema(COLUMNS)
 
 
 def update(image_ids: Iterable[str], counts: dict[str, int], value: int = 0) -> RowUpdate:

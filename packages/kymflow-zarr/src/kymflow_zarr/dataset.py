@@ -142,13 +142,17 @@ class ZarrDataset:
                 self.location, "there is none; check the path, or ingest a folder into it first"
             )
         listing = self._blobs.list_folder("")
-        if listing.files or set(listing.folders) - {"index"}:
+        if not listing.files and set(listing.folders) <= {"index"}:
+            schema = DatasetSchema.new()
+            schema.write(self._blobs)
+            return schema
+        # Perhaps another process has made the dataset since we looked.
+        found = DatasetSchema.read(self._blobs)
+        if found is None:
             raise NotADatasetError(
                 self.location, "it is a folder with other contents; name a new or an empty one"
             )
-        schema = DatasetSchema.new()
-        schema.write(self._blobs)
-        return schema
+        return found
 
     # --- images -------------------------------------------------------------------------------
 

@@ -36,11 +36,11 @@ def iter_problems(
     existing = set(list_image_ids(blobs))
     for name in tables.names():
         if name == SOURCES:
-            yield from _check_sources(tables, sources)
+            yield from _check_sources(sources)
         else:
             yield from _check_table(blobs, tables, name, existing, deep=deep)
     if SOURCES not in tables.names():
-        yield from _check_sources(tables, sources)
+        yield from _check_sources(sources)
     if is_damaged(blobs):
         yield Problem(
             location=_MANIFEST, kind="stale_cache", message="the manifest is damaged or outdated"
@@ -60,7 +60,7 @@ def repair(blobs: BlobStore, tables: Tables, sources: SourcesIndex) -> Iterator[
         blobs.sweep(leftover)
         yield Repair(location=leftover, action="removed what a killed writer left behind")
     existing = set(list_image_ids(blobs))
-    if any(_check_sources(tables, sources)):
+    if any(_check_sources(sources)):
         sources.save(sources.rebuilt())
         yield Repair(location=_TABLE.format(SOURCES), action="rebuilt it from the records")
     for name in tables.names():
@@ -82,7 +82,7 @@ def repair(blobs: BlobStore, tables: Tables, sources: SourcesIndex) -> Iterator[
         yield Repair(location=_MANIFEST, action="rebuilt it from the records")
 
 
-def _check_sources(tables: Tables, sources: SourcesIndex) -> Iterator[Problem]:
+def _check_sources(sources: SourcesIndex) -> Iterator[Problem]:
     location = _TABLE.format(SOURCES)
     try:
         stored = {row.image_id for row in sources.stored()}

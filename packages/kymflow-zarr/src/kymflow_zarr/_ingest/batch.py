@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -40,7 +39,9 @@ def ingest_jobs(
     Raises:
         OSError: The dataset cannot be written to. Images told of before are in it.
     """
-    listings = {folder: list_folder(os.listdir(folder)) for folder in _folders(jobs)}
+    listings = {
+        folder: list_folder(path.name for path in folder.iterdir()) for folder in _folders(jobs)
+    }
     with ExitStack() as stack:
         executor = stack.enter_context(ThreadPoolExecutor(workers)) if workers > 1 else None
         for batch in _batches(jobs, one_by_one=one_by_one):

@@ -27,9 +27,8 @@ __all__ = [
 DEFAULT_CHUNK_BYTES = 8 * 2**20
 MAX_CHUNK_BYTES = 512 * 2**20
 MAX_NDIM = 8
-_DTYPES = frozenset(
-    "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64".split()
-)
+_INTEGERS = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
+_DTYPES = frozenset(["bool", *_INTEGERS, "float16", "float32", "float64"])
 _OWN = "kymflow_zarr"
 
 
@@ -161,7 +160,7 @@ class ArrayDocument:
         return document
 
     def grid_keys(self) -> Iterator[str]:
-        """Every chunk's grid position in C order, as in its key: ``"0/0"``, ``"1/0"``, …"""
+        """Every chunk's grid position in C order, as in its key: ``"0/0"``, then ``"0/1"``."""
         counts = (math.ceil(n / c) for n, c in zip(self.shape, self.chunks, strict=True))
         for position in product(*(range(count) for count in counts)):
             yield "/".join(map(str, position))
@@ -175,7 +174,7 @@ class ArrayDocument:
         )
 
 
-def check_geometry(shape: tuple[int, ...], chunks: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+def check_geometry(shape: tuple[Any, ...], chunks: tuple[Any, ...], dtype: np.dtype[Any]) -> None:
     """Refuse shapes that cannot be honest, before any memory is asked for.
 
     Raises:

@@ -55,6 +55,9 @@ class CheckedArrayStore(Store):
             and other._folder == self._folder
         )
 
+    def __hash__(self) -> int:
+        return hash((id(self._blobs), self._folder))
+
     @property
     def supports_writes(self) -> bool:
         """False: pixels are write-once."""
@@ -90,11 +93,11 @@ class CheckedArrayStore(Store):
         """Whether the key is there."""
         return self._blobs.stat(f"{self._folder}/{key}") is not None
 
-    async def set(self, key: str, value: Buffer) -> None:
+    async def set(self, key: str, value: Buffer) -> None:  # noqa: ARG002 - it refuses any
         """Refuses: pixels are write-once."""
         self._check_writable()
 
-    async def delete(self, key: str) -> None:
+    async def delete(self, key: str) -> None:  # noqa: ARG002 - it refuses any
         """Refuses: pixels are write-once."""
         self._check_writable()
 

@@ -51,7 +51,7 @@ def sync_tree(top: Path) -> None:
     for folder, _, files in os.walk(top, topdown=False):
         for name in files:
             # Windows flushes only what is open for writing.
-            fd = os.open(os.path.join(folder, name), os.O_RDWR)
+            fd = os.open(Path(folder, name), os.O_RDWR)
             try:
                 sync_file(fd)
             finally:

@@ -1,0 +1,139 @@
+"""Several writers and readers at once, in processes of their own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from filelock import FileLock
+from zarr.storage import MemoryStore
+
+from kymflow_zarr import LockedError, ZarrDataset
+
+REFRESH = """
+import sys
+from kymflow_zarr import ZarrDataset
+print(len(ZarrDataset(sys.argv[1]).refresh_from_folder(sys.argv[2])))
+"""
+
+ROWS = """
+import sys
+import pandas as pd
+from kymflow_zarr import ZarrDataset
+dataset = ZarrDataset(sys.argv[1])
+for number in range(5):
+    name = f"{sys.argv[2]}-{number}"
+    dataset.replace_rows_for_image_id("t", name, pd.DataFrame({"image_id": [name], "v": [1]}))
+"""
+
+HOLD = """
+import sys
+from kymflow_zarr import ZarrDataset
+dataset = ZarrDataset(sys.argv[1])
+with dataset._blobs.lock("tables", action="hold on", timeout_s=5):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def start(code: str, *arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_processes_that_refresh_the_same_folder_take_each_file_in_once(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    for number in range(12):
+        tifffile.imwrite(folder / f"{number}.tif", np.full((20, 8), number, np.uint16))
+    place = tmp_path / "dataset.zarr"
+    ZarrDataset(place)
+    running = [start(REFRESH, place, folder) for _ in range(4)]
+    counts = [int(process.communicate()[0]) for process in running]
+    assert [process.returncode for process in running] == [0] * 4
+    assert sum(counts) == 12
+    dataset = ZarrDataset(place, "r")
+    assert len(dataset.list_image_ids()) == 12
+    assert dataset.load_sources_index()["source_primary_path"].is_unique
+    assert dataset.check(deep=True) == []
+
+
+def test_rows_of_different_processes_all_arrive(disk: ZarrDataset) -> None:
+    running = [start(ROWS, disk.location, f"p{number}") for number in range(4)]
+    for process in running:
+        process.communicate()
+    assert [process.returncode for process in running] == [0] * 4
+    assert len(disk.load_table("t")) == 20
+
+
+def test_who_waits_is_told_who_holds_the_lock_and_a_dead_holder_does_not_block(
+    disk: ZarrDataset,
+) -> None:
+    holder = start(HOLD, disk.location)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    frame = pd.DataFrame({"a": [1]})
+    impatient = ZarrDataset(disk.location, lock_timeout_s=0.1)
+    with pytest.raises(LockedError, match=rf"held by process {holder.pid} on .*hold on") as caught:
+        impatient.save_table("t", frame)
+    assert caught.value.lock == "tables"
+    assert ZarrDataset(disk.location, "r").list_table_names() == []
+    holder.kill()
+    holder.communicate()
+    impatient.save_table("t", frame)
+    assert disk.load_table("t")["a"].tolist() == [1]
+
+
+def test_a_lock_in_a_store_without_files(tmp_path: Path) -> None:
+    store = MemoryStore()
+    frame = pd.DataFrame({"image_id": ["a"], "v": [1]})
+    names = [f"i{number:02d}" for number in range(24)]
+
+    def add(name: str) -> None:
+        ZarrDataset(store).replace_rows_for_image_id("t", name, frame.assign(image_id=name))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(add, names))
+    dataset = ZarrDataset(store, lock_timeout_s=0.1)
+    assert dataset.load_table("t")["image_id"].tolist() == names
+    with (
+        dataset._blobs.lock("tables", action="hold on", timeout_s=1),
+        pytest.raises(LockedError, match="hold on"),
+    ):
+        dataset.save_table("t", frame)
+    dataset.save_table("t", frame)
+
+
+def test_images_added_by_threads_are_all_there(dataset: ZarrDataset) -> None:
+    def add(number: int) -> str:
+        return dataset.add_image(np.full((4, 3), number, np.uint8), axes=("t", "x")).image_id
+
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(add, range(24)))
+    assert dataset.list_image_ids() == sorted(made)
+    assert [dataset.record(one).load_array()[0, 0] for one in made] == list(range(24))
+
+
+def test_readers_do_not_wait_for_writers(disk: ZarrDataset) -> None:
+    record = disk.add_image(np.ones((4, 3)), axes=("t", "x"))
+    disk.save_table("t", pd.DataFrame({"image_id": [record.image_id]}))
+    with (
+        FileLock(Path(disk.location) / "index" / "tables.lock"),
+        FileLock(Path(disk.location) / "index" / "ingest.lock"),
+    ):
+        reader = ZarrDataset(disk.location, "r", lock_timeout_s=0)
+        assert len(reader.load_table("t")) == 1
+        assert reader.record(record.image_id).load_array().shape == (4, 3)
+        assert reader.check(deep=True) == []
