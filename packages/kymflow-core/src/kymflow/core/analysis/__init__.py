@@ -1,0 +1,1 @@
+"""Analyses of kymographs: pure functions on arrays, and what stores their results."""

@@ -1,0 +1,107 @@
+"""Checks of what a caller hands in. Behind this module, pixels and parameters are what they say."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kymflow.core.errors import AnalysisParameterError, InvalidKymographError
+
+__all__ = ["MINIMUM_PIXELS", "Backend", "cropped", "optional_positive", "window_length"]
+
+Backend = Literal["auto", "numpy", "numba"]
+
+#: Fewer pixels cannot show a texture and its motion at the same time.
+MINIMUM_PIXELS = 5
+_BLOCK = 1 << 20
+
+
+def cropped(
+    kymograph: NDArray[np.generic],
+    line_range: tuple[int, int] | None,
+    pixel_range: tuple[int, int] | None,
+    window_lines: int,
+) -> NDArray[np.generic]:
+    """Return the checked crop of the recording as a view, ``(time, space)``.
+
+    Raises:
+        InvalidKymographError: These pixels cannot be analysed.
+        AnalysisParameterError: A range does not fit the recording.
+    """
+    pixels = np.asarray(kymograph)
+    if pixels.ndim != 2:
+        raise InvalidKymographError(
+            f"it has {pixels.ndim} dimensions; give one channel of shape (time, space)"
+        )
+    if pixels.dtype.kind not in "uif":
+        raise InvalidKymographError(
+            f"its pixels are {pixels.dtype}; give integers or real floating-point numbers"
+        )
+    rows = _range("line_range", line_range, pixels.shape[0])
+    columns = _range("pixel_range", pixel_range, pixels.shape[1])
+    pixels = pixels[rows, columns]
+    lines, n = pixels.shape
+    if n < MINIMUM_PIXELS:
+        raise InvalidKymographError(
+            f"a line of {n} pixels is too short; give at least {MINIMUM_PIXELS} pixels"
+        )
+    if lines < window_lines:
+        raise InvalidKymographError(
+            f"a window of {window_lines} lines is longer than the recording of {lines} lines; "
+            "give shorter windows or more lines"
+        )
+    if pixels.dtype.kind == "f":
+        _check_finite(pixels)
+    if not pixels.dtype.isnative:
+        pixels = pixels.astype(pixels.dtype.newbyteorder("="))
+    return pixels
+
+
+def _check_finite(pixels: NDArray[np.generic]) -> None:
+    rows = max(1, _BLOCK // pixels.shape[1])
+    for low in range(0, len(pixels), rows):
+        block = pixels[low : low + rows]
+        finite = np.isfinite(block)  # type: ignore[call-overload]
+        if not finite.all():
+            line, pixel = np.argwhere(~finite)[0]
+            raise InvalidKymographError(
+                f"pixel {int(pixel)} of line {int(line) + low} is {block[line, pixel]}; "
+                "replace or crop values that are not finite"
+            )
+
+
+def _range(name: str, given: tuple[int, int] | None, size: int) -> slice:
+    if given is None:
+        return slice(0, size)
+    start, stop = given
+    if not 0 <= start < stop <= size:
+        raise AnalysisParameterError(name, given, f"0 <= start < stop <= {size}")
+    return slice(start, stop)
+
+
+def optional_positive(name: str, value: float | None) -> float | None:
+    """Return a positive finite number as float, or None.
+
+    Raises:
+        AnalysisParameterError: It is neither.
+    """
+    if value is None:
+        return None
+    number = float(value)
+    if not (math.isfinite(number) and number > 0):
+        raise AnalysisParameterError(name, value, "a positive finite number, or None if not known")
+    return number
+
+
+def window_length(window_lines: int) -> int:
+    """Return the window length.
+
+    Raises:
+        AnalysisParameterError: It is not a multiple of four, or shorter than eight.
+    """
+    if window_lines < 8 or window_lines % 4:
+        raise AnalysisParameterError("window_lines", window_lines, "a multiple of 4, at least 8")
+    return int(window_lines)

@@ -1,0 +1,119 @@
+"""Which candidate of each window: the best one, or the best path through all windows.
+
+A window alone sometimes prefers a wrong candidate: noise, or a neighbouring cell one length further.
+Flow does not jump at random, so the tracked estimate is the path that maximises (Viterbi)::
+
+    sum_k L_k(j_k) - min(jump, local * |j_k - j_(k-1)|)        j = index of a coarse candidate
+
+with the log-likelihood ``L = -(n - K) / 8 * log(1 - R2adj)``: half of ``(n - K) log`` for Gaussian
+noise, and a quarter of that because each pixel is in four windows. Changing by one candidate costs
+`LOCAL_COST`; a change of any size costs no more than `JUMP_COST`, so that stalls, reversals and
+pulses that are really there stay.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["JUMP_COST", "LOCAL_COST", "best_path", "log_likelihood", "pool_neighbours"]
+
+#: Costs are whole numbers, so that sums of them with float32 scores are exact in float64 and
+#: both implementations of `best_path` return the same path.
+LOCAL_COST = 3.0
+JUMP_COST = 12.0
+
+#: Windows on each side that may be pooled: those that share at least half of their lines.
+POOL_REACH = 2
+_POOL_GATE = 3.0
+
+
+def log_likelihood(
+    r2adj: NDArray[np.float32], noise_sum: NDArray[np.float64], degrees: float
+) -> NDArray[np.float32]:
+    """Return ``-(n - K) / 8 * log(1 - R2adj)``, float32 ``(windows, candidates)``."""
+    scale = (np.maximum(degrees - noise_sum, 1.0) / -8.0).astype(np.float32)
+    unexplained = np.subtract(np.float32(1.0), r2adj)
+    np.maximum(unexplained, np.float32(1e-3), out=unexplained)
+    np.log(unexplained, out=unexplained)
+    unexplained *= scale
+    return unexplained
+
+
+def best_path(score: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the candidate of each window on the best path, int64 ``(windows,)``.
+
+    Args:
+        score: Log-likelihoods, float32 ``(windows, candidates)``. Overwritten with the score of
+            the best path that ends in each candidate.
+    """
+    windows, candidates = score.shape
+    ramp = LOCAL_COST * np.arange(candidates)
+    for k in range(1, windows):
+        before = score[k - 1].astype(np.float64)
+        highest = before.max()
+        before -= highest
+        # A cost that is linear in distance needs one running maximum in each direction.
+        up = np.maximum.accumulate(before + ramp) - ramp
+        down = np.maximum.accumulate((before - ramp)[::-1])[::-1] + ramp
+        best = np.maximum(np.maximum(up, down), -JUMP_COST)
+        score[k] += best
+    path = np.empty(windows, np.int64)
+    path[-1] = score[-1].argmax()
+    distance = np.minimum(
+        LOCAL_COST * np.abs(np.subtract.outer(np.arange(candidates), np.arange(candidates))),
+        JUMP_COST,
+    )
+    for k in range(windows - 1, 0, -1):
+        path[k - 1] = (score[k - 1] - distance[path[k]]).argmax()
+    return path
+
+
+def pool_neighbours(
+    velocity: NDArray[np.float64], precision: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Average each window with neighbours that tell about the same velocity (derived here).
+
+    Neighbour ``j`` at distance ``d`` weighs ``1 / (1 / precision_j + d q)``: a random walk with
+    variance ``q`` per window is assumed in between. ``q`` is learned from the recording: windows four
+    apart share no line, so the variance of their difference is ``4 q`` plus both variances.
+    Flow that changes from window to window thus gets next to no pooling, steady flow the most:
+    ``1 + 2 * POOL_REACH`` windows, which span two windows' lines. A neighbour that differs by
+    more than three standard deviations is on the other side of an edge and is left out.
+
+    Args:
+        velocity: px/line, ``(windows,)``.
+        precision: Inverse variance of each, zero where there is no estimate.
+
+    """
+    windows = velocity.size
+    known = precision > 0
+    variance = np.divide(1.0, precision, out=np.full(windows, np.inf), where=known)
+    walk = _walk_variance(velocity, variance)
+    total = precision * velocity
+    weight = precision.copy()
+    for distance in range(1, min(POOL_REACH, windows - 1) + 1):
+        gap2 = np.square(velocity[distance:] - velocity[:-distance])
+        with np.errstate(invalid="ignore"):
+            near = gap2 <= _POOL_GATE**2 * (variance[distance:] + variance[:-distance])
+        for here, there in (
+            (slice(None, -distance), slice(distance, None)),
+            (slice(distance, None), slice(None, -distance)),
+        ):
+            share = np.where(near & known[here] & known[there], 1.0, 0.0)
+            share /= variance[there] + distance * walk
+            total[here] += share * velocity[there]
+            weight[here] += share
+    return np.divide(total, weight, out=velocity.copy(), where=known)
+
+
+def _walk_variance(velocity: NDArray[np.float64], variance: NDArray[np.float64]) -> float:
+    """Return the variance of velocity per window that the variances do not account for."""
+    both = np.isfinite(variance[4:]) & np.isfinite(variance[:-4])
+    if not both.any():
+        return 0.0
+    gap = (velocity[4:] - velocity[:-4])[both]
+    expected = (variance[4:] + variance[:-4])[both]
+    # 1.4826 times the median deviation is one standard deviation, whatever the outliers.
+    seen = (1.4826 * float(np.median(np.abs(gap)))) ** 2
+    return max(0.0, seen - float(np.median(expected))) / 4.0

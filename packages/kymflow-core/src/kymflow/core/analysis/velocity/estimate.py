@@ -1,0 +1,177 @@
+"""`estimate_velocity`: from pixels and calibration to velocity over time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kymflow.core.analysis.velocity._grid import ALIAS_FRACTION, SEARCH_FRACTION, shear_plan
+from kymflow.core.analysis.velocity._inputs import cropped, optional_positive, window_length
+from kymflow.core.analysis.velocity._kernels import Backend, load_kernels
+from kymflow.core.analysis.velocity._pipeline import BLOCK_PIXELS, evidence_at, shear_estimate
+from kymflow.core.analysis.velocity._preprocess import column_statistics
+from kymflow.core.analysis.velocity._radon import radon_velocity
+from kymflow.core.analysis.velocity._tracking import POOL_REACH
+from kymflow.core.analysis.velocity._evidence import noise_threshold
+from kymflow.core.analysis.velocity.result import Method, VelocityResult, WindowStatus
+from kymflow.core.errors import AnalysisParameterError
+
+__all__ = ["estimate_velocity"]
+
+
+def estimate_velocity(
+    kymograph: ArrayLike,
+    *,
+    seconds_per_line: float | None,
+    um_per_pixel: float | None,
+    window_lines: int = 16,
+    method: Method = "shear",
+    tracked: bool = True,
+    line_range: tuple[int, int] | None = None,
+    pixel_range: tuple[int, int] | None = None,
+    dwell_seconds: float | None = None,
+    max_px_per_line: float | None = None,
+    unknown_below: float | None = None,
+    backend: Backend = "auto",
+    block_pixels: int = BLOCK_PIXELS,
+) -> VelocityResult:
+    """Estimate velocity in windows of lines, with the evidence for it.
+
+    The model is a texture that moves, ``y(t, x) = f(x - v t) + noise`` with unknown ``f``. Pixels are
+    divided by their column's mean over the recording, minus one, and smoothed by [1 2 1]/4 along
+    the line. For a candidate ``v`` every line of a window is moved back by ``v t`` with linear
+    weights and summed into bins: ``P(u)``, with weights ``W(u)``. Then::
+
+        S(v)     = sum_u P(u)**2 / W(u)                         explained sum of squares
+        R2adj(v) = 1 - (1 - S(v) / SST) * n / (n - K(v))        K(v) = E[S(v)] for white noise
+
+    Candidates lie ``6 px * max(1 / w, |v| / N)`` apart (``w`` lines per window, ``N`` pixels), from
+    ``-max_px_per_line`` to ``+max_px_per_line``. The chosen candidate is corrected by predicting
+    each line from the others and fitting how far it is displaced. Windows start every
+    ``window_lines / 4`` lines. All of this is derived here; see docs/velocity.md.
+
+    Sign: positive velocity is motion towards growing pixel index.
+
+    It computes in the calling thread and releases the GIL when compiled: for several recordings
+    use an executor of threads or processes.
+
+    Args:
+        kymograph: Pixels of one channel, ``(time, space)``, integers or floats.
+        seconds_per_line: Line period; None if not known: then `time_s` and `velocity_mm_s` of the
+            result are None. A calibration is never assumed.
+        um_per_pixel: Pixel size along the line; None if not known: `velocity_mm_s` is None.
+        window_lines: Lines per window, a multiple of 4. Longer windows resolve slower flow and
+            endure more noise; shorter ones follow faster changes.
+        method: ``"shear"``, or ``"radon"``: the method in common use, for comparison (thousands
+            of times slower, extra ``kymflow-core[radon]``).
+        tracked: Choose the candidates of all windows together, as a path that seldom jumps, and
+            average neighbouring windows as far as flow is steady. False estimates every window
+            on its own. Ignored by ``method="radon"``.
+        line_range: First line and line after the last to analyse.
+        pixel_range: First pixel and pixel after the last to analyse.
+        dwell_seconds: Time from one pixel to the next while a line is scanned. Given, velocity
+            is corrected for the scan that moves with, or against, the flow: a cell at apparent
+            velocity ``a`` px/line moves at ``a / (1 + a * dwell_seconds / seconds_per_line)``.
+        max_px_per_line: Fastest velocity to search; default 0.6 of the line per line.
+        unknown_below: Windows with less R²adj are ``"unknown"``. The default keeps pure noise
+            from passing, see `noise_threshold`.
+        backend: ``"numba"`` (extra ``kymflow-core[fast]``), ``"numpy"``, or ``"auto"``: numba if
+            installed. Results are equal to rounding.
+        block_pixels: Pixels worked on at once; bounds memory, changes no result.
+
+    Returns:
+        Velocity, evidence and status per window, and facts about the recording.
+
+    Raises:
+        InvalidKymographError: The pixels cannot be analysed: wrong shape or type, values that
+            are not finite, a line or recording that is too short, or no light.
+        AnalysisParameterError: A parameter is outside of its range.
+        MissingExtraError: An optional dependency that was asked for is not installed.
+    """
+    window = window_length(window_lines)
+    period = optional_positive("seconds_per_line", seconds_per_line)
+    pixel_um = optional_positive("um_per_pixel", um_per_pixel)
+    dwell = optional_positive("dwell_seconds", dwell_seconds)
+    if dwell is not None and period is None:
+        raise AnalysisParameterError(
+            "dwell_seconds", dwell_seconds, "seconds_per_line too, which the correction needs"
+        )
+    if method not in ("shear", "radon"):
+        raise AnalysisParameterError("method", method, "'shear' or 'radon'")
+    if block_pixels < 1:
+        raise AnalysisParameterError("block_pixels", block_pixels, "a positive whole number")
+    if unknown_below is not None and not 0.0 <= unknown_below < 1.0:
+        raise AnalysisParameterError("unknown_below", unknown_below, "a number from 0 to below 1")
+    array: NDArray[np.generic] = np.asarray(kymograph)
+    pixels = cropped(array, line_range, pixel_range, window)
+    lines, n = pixels.shape
+    fastest = optional_positive("max_px_per_line", max_px_per_line)
+    plan = shear_plan(n, window, SEARCH_FRACTION * n if fastest is None else fastest)
+    kernels = load_kernels(backend)
+    columns = column_statistics(pixels, max(1, block_pixels // n))
+    threshold = noise_threshold(plan) if unknown_below is None else float(unknown_below)
+
+    count = (lines - window) // plan.step + 1
+    starts = plan.step * np.arange(count)
+    if method == "radon":
+        tracked = False
+        apparent = radon_velocity(pixels, window, starts)
+        r2adj = evidence_at(apparent, pixels, columns, plan, kernels, block_pixels=block_pixels)
+        error = np.full(count, np.nan)
+    else:
+        found = shear_estimate(
+            pixels, columns, plan, kernels, tracked=tracked, block_pixels=block_pixels
+        )
+        apparent, r2adj = found.velocity, found.r2adj
+        known = found.precision > 0
+        apparent[~known] = np.nan
+        error = np.full(count, np.nan)
+        np.power(found.precision, -0.5, out=error, where=known)
+
+    status = np.full(count, WindowStatus.OK.value, dtype="<U7")
+    alias_above = ALIAS_FRACTION * n
+    status[np.abs(apparent) > alias_above] = WindowStatus.ALIAS.value
+    status[(r2adj < threshold) | np.isnan(apparent)] = WindowStatus.UNKNOWN.value
+    candidate = apparent
+    if dwell is not None and period is not None:
+        candidate = apparent / (1.0 + apparent * (dwell / period))
+    velocity = np.where(status == WindowStatus.UNKNOWN.value, np.nan, candidate)
+
+    first_line = 0 if line_range is None else line_range[0]
+    center = first_line + starts + (window - 1) / 2.0
+    mm_s = None
+    if period is not None and pixel_um is not None:
+        mm_s = velocity * (pixel_um / period / 1000.0)
+    return VelocityResult(
+        center_line=_fixed(center),
+        time_s=None if period is None else _fixed(center * period),
+        velocity_px_per_line=_fixed(velocity),
+        velocity_mm_s=None if mm_s is None else _fixed(mm_s),
+        r2adj=_fixed(r2adj),
+        status=_fixed(status),
+        candidate_px_per_line=_fixed(candidate),
+        standard_error_px_per_line=_fixed(error),
+        method=method,
+        tracked=tracked,
+        backend=kernels.name,
+        window_lines=window,
+        step_lines=plan.step,
+        support_lines=window + (2 * POOL_REACH * plan.step if tracked else 0),
+        n_lines=lines,
+        n_pixels=n,
+        seconds_per_line=period,
+        um_per_pixel=pixel_um,
+        dwell_seconds=dwell,
+        static_share=columns.static_share,
+        saturated_share=columns.saturated_share,
+        resolution_px_per_line=0.5 / window,
+        unknown_below=threshold,
+        alias_above_px_per_line=alias_above,
+    )
+
+
+def _fixed(array: NDArray[Any]) -> NDArray[Any]:
+    array.flags.writeable = False
+    return array

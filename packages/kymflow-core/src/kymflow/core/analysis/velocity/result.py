@@ -1,0 +1,114 @@
+"""What a velocity estimate consists of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Method", "VelocityResult", "WindowStatus"]
+
+Method = Literal["shear", "radon"]
+
+
+class WindowStatus(StrEnum):
+    """What a window's velocity is worth. Members compare equal to their plain text.
+
+    Attributes:
+        OK: The texture of the window moves at this velocity.
+        UNKNOWN: No velocity explains the window: its velocity is absent, which is not zero flow.
+        ALIAS: A velocity explains it, but texture crosses so much of the line between two lines
+            that one cell may be mistaken for the next. It may be right or wrong.
+    """
+
+    OK = "ok"
+    UNKNOWN = "unknown"
+    ALIAS = "alias"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VelocityResult:
+    """Velocity over time, one value per window, and facts about the recording.
+
+    Positive velocity is motion towards growing pixel index. All arrays have shape ``(windows,)``
+    and are read-only. Where `status` is ``"unknown"`` the velocities are NaN, which stands for "no
+    value" (a table stores null there): the failure itself is told by `status`.
+
+    Attributes:
+        center_line: Middle of each window in lines from the start of the array that was given
+            (not of the crop), float64. Line ``i`` is taken to happen at ``i``.
+        time_s: The same in seconds, float64; None without ``seconds_per_line``.
+        velocity_px_per_line: Velocity in pixels per line period, float64.
+        velocity_mm_s: Velocity in mm/s, float64; None unless both calibrations are given.
+        r2adj: Evidence, float64, about 0 for noise and 1 for a texture that only moves: the share
+            of the window's variance that motion at this velocity explains, adjusted for the
+            share that it would explain of noise. Can be slightly negative.
+        status: A `WindowStatus` value per window, fixed-width text (``<U7``).
+        candidate_px_per_line: The velocity that fits best whether there is evidence or not,
+            float64; NaN where nothing moves at all. For diagnosis and benchmarks: where `status`
+            is ``"unknown"`` it is as good as random.
+        standard_error_px_per_line: Standard error of this window's velocity from the fit
+            residuals alone, float64, given that the right candidate was found. NaN for
+            ``method="radon"``, which has none.
+        method: ``"shear"`` or ``"radon"``.
+        tracked: Whether windows were estimated together.
+        backend: ``"numpy"`` or ``"numba"``, what computed it.
+        window_lines: Lines per window.
+        step_lines: Lines between windows.
+        support_lines: Lines that a value may draw on: windows that far apart are independent.
+        n_lines: Lines analysed.
+        n_pixels: Pixels per line analysed.
+        seconds_per_line: The calibration used, or None.
+        um_per_pixel: The calibration used, or None.
+        dwell_seconds: The dwell time that the scan-speed correction used, or None.
+        static_share: Share of the recording's variance that does not move, 0 to 1. Near 1 there is
+            nothing to see moving, or flow stood still throughout.
+        saturated_share: Share of pixels at the recording's brightest value.
+        resolution_px_per_line: Slower than this, half a pixel per window, is not told from rest.
+        unknown_below: Windows with less `r2adj` are ``"unknown"``.
+        alias_above_px_per_line: Faster windows are ``"alias"`` (before scan-speed correction).
+    """
+
+    center_line: NDArray[np.float64]
+    time_s: NDArray[np.float64] | None
+    velocity_px_per_line: NDArray[np.float64]
+    velocity_mm_s: NDArray[np.float64] | None
+    r2adj: NDArray[np.float64]
+    status: NDArray[np.str_]
+    candidate_px_per_line: NDArray[np.float64]
+    standard_error_px_per_line: NDArray[np.float64]
+    method: Method
+    tracked: bool
+    backend: Literal["numpy", "numba"]
+    window_lines: int
+    step_lines: int
+    support_lines: int
+    n_lines: int
+    n_pixels: int
+    seconds_per_line: float | None
+    um_per_pixel: float | None
+    dwell_seconds: float | None
+    static_share: float
+    saturated_share: float
+    resolution_px_per_line: float
+    unknown_below: float
+    alias_above_px_per_line: float
+
+    @property
+    def n_windows(self) -> int:
+        """Number of windows."""
+        return self.r2adj.size
+
+    @property
+    def mm_s_per_px_per_line(self) -> float | None:
+        """Factor from px/line to mm/s, None unless both calibrations are given."""
+        if self.seconds_per_line is None or self.um_per_pixel is None:
+            return None
+        return self.um_per_pixel / self.seconds_per_line / 1000.0
+
+    def __repr__(self) -> str:
+        known = np.count_nonzero(self.status != WindowStatus.UNKNOWN)
+        return f"<VelocityResult {self.n_windows} windows, {known} with evidence, {self.method}>"
