@@ -329,3 +329,27 @@ def test_real_recordings_have_the_calibration_of_their_vendor(
     assert scale["x"] == pytest.approx(um_per_pixel, rel=1e-9)
     assert unit == {"t": "s", "x": "um"}
     np.testing.assert_array_equal(record.load_array(), tifffile.imread(shared / f"{stem}.tif"))
+
+
+def test_an_export_is_taken_in_as_what_it_is(
+    dataset: ZarrDataset, folder: Path, tmp_path: Path
+) -> None:
+    for image_id in dataset.refresh_from_folder(folder):
+        dataset.record(image_id).save_json("result", {"v": 1.5})
+        row = pd.DataFrame({"image_id": [image_id], "v": [1]})
+        dataset.replace_rows_for_image_id("kym_x", image_id, row)
+    report = dataset.export_legacy_folder(tmp_path / "export")
+    assert report.image_ids == tuple(dataset.list_image_ids())
+    assert dataset.export_legacy_folder(tmp_path / "export").files_written == 0
+
+    again = ZarrDataset(tmp_path / "again.zarr")
+    assert sorted(again.ingest_legacy_folder(tmp_path / "export")) == dataset.list_image_ids()
+    assert again.refresh_from_folder(tmp_path / "export") == []
+    for one in dataset.iter_records():
+        twin = again.record(one.image_id)
+        assert twin.pixels_digest == one.pixels_digest
+        assert twin.load_json("result") == {"v": 1.5}
+    pd.testing.assert_frame_equal(again.load_table("kym_x"), dataset.load_table("kym_x"))
+    pd.testing.assert_frame_equal(again.load_sources_index(), dataset.load_sources_index())
+    assert again.refresh_from_folder(folder) == []
+    assert again.check(deep=True) == []

@@ -10,6 +10,7 @@ from __future__ import annotations
 from kymflow_zarr._catalog.manifest import Manifest, ManifestEntry
 from kymflow_zarr._catalog.sources import RefreshPlan, SourceFile, SourceRow
 from kymflow_zarr._check.problems import Problem, ProblemKind, Repair
+from kymflow_zarr._export.outcome import ExportReport
 from kymflow_zarr._ingest.outcome import IngestOutcome
 from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr._tables.replace import RowUpdate
@@ -42,6 +43,7 @@ __all__ = [
     "CorruptDataError",
     "DatasetSchema",
     "ExportError",
+    "ExportReport",
     "ImageNotFoundError",
     "IngestError",
     "IngestOutcome",

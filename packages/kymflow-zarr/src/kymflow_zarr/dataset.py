@@ -53,6 +53,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from zarr.abc.store import Store
 
+    from kymflow_zarr._export.manifest import TableFormat
+    from kymflow_zarr._export.outcome import ExportReport
+
 __all__ = ["Mode", "ZarrDataset"]
 
 Mode: TypeAlias = Literal["r", "r+", "a"]
@@ -319,14 +322,24 @@ class ZarrDataset:
         """Take in what is new in a folder, telling of each file as its batch is committed.
 
         The arguments and errors are those of `refresh_from_folder`, but a file that fails is an
-        outcome here, not an error. If the caller stops early, what was told of stays.
+        outcome here, not an error. If the caller stops early, what was told of stays. A folder that
+        `export_legacy_folder` wrote is taken in as what it is: images keep their ids and results.
         """
+        from kymflow_zarr._export.ingest import iter_ingest_export
+        from kymflow_zarr._export.reader import is_export
         from kymflow_zarr._ingest.scan import scan_folder
 
         _check_choice("mode", mode, RefreshMode)
         if workers < 1:
             raise ValueError(f"workers must be at least 1, not {workers}; give a positive number")
         self._require_current_format("take files in")
+        if is_export(Path(folder)):
+            return iter_ingest_export(
+                self._blobs,
+                Path(folder),
+                one_by_one=self._durability == "record",
+                lock_timeout_s=self._lock_timeout_s,
+            )
         scan = scan_folder(Path(folder), pattern)
         return self._refresh(scan, mode=mode, workers=workers, sidecars=include_sidecars)
 
@@ -348,6 +361,46 @@ class ZarrDataset:
             IngestError: Some files could not be taken in; all others were.
         """
         return _image_ids(self.iter_refresh(root, pattern, include_sidecars=include_sidecars))
+
+    def export_legacy_folder(
+        self,
+        dir: str | Path,  # noqa: A002 - the name that callers know
+        *,
+        include_tiff: bool = True,
+        include_tables: bool = True,
+        table_format: TableFormat = "csv",
+        image_ids: Collection[str] | None = None,
+    ) -> ExportReport:
+        """Write the dataset as plain files: TIFF, JSON, CSV or Parquet, NPY.
+
+        `docs/export.md` describes them. The call may be cut off and made again, and writes only
+        what differs. `iter_refresh` and its kin take such a folder in again.
+
+        Args:
+            dir: The folder; made if it is not there.
+            include_tiff: Whether pixels are written.
+            include_tables: Whether dataset tables are written.
+            table_format: How tables are written; CSV cannot carry everything.
+            image_ids: Which images; all if None.
+
+        Returns:
+            What was done.
+
+        Raises:
+            ExportError: Something is damaged; all that is not was exported.
+            AlreadyExistsError: The folder holds something else, or another dataset's export.
+        """
+        from kymflow_zarr._export.export import export_folder
+
+        return export_folder(
+            self._blobs,
+            Path(dir),
+            include_tiff=include_tiff,
+            include_tables=include_tables,
+            table_format=table_format,
+            image_ids=image_ids,
+            lock_timeout_s=self._lock_timeout_s,
+        )
 
     def _refresh(
         self, scan: FolderScan, *, mode: RefreshMode, workers: int, sidecars: bool

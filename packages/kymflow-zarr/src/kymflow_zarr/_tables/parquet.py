@@ -250,7 +250,13 @@ def _plain_schema(schema: pa.Schema) -> pa.Schema:
         field.with_type(pa.string()) if pa.types.is_large_string(field.type) else field
         for field in schema
     ]
-    return pa.schema(plain).with_metadata(schema.metadata or {})
+    # The checksum is of that one file, and none of the table's affair.
+    metadata = {
+        name: text
+        for name, text in (schema.metadata or {}).items()
+        if name != parquet_seal.METADATA_KEY.encode("ascii")
+    }
+    return pa.schema(plain).with_metadata(metadata)
 
 
 def _meets(ordered: list[str], low: str, high: str) -> bool:
