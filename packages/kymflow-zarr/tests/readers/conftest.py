@@ -111,14 +111,13 @@ def fluoview_header(dimensions: list[tuple[str, int, float, str]]) -> bytes:
 def fluoview_tiff(write: Callable[..., Path], ramp: npt.NDArray[np.uint16]) -> Callable[..., Path]:
     """The `ramp` as a FluoView TIFF: 0.331 um per pixel, 1.146 ms per line."""
 
-    def make(*, page_name: bool = True, date: str = "11-02-2022", time: str = "12:33:11") -> Path:
-        lines = ramp.shape[0]
+    def make(*, page_name: bool = True, header_um: float = 0.331, lines: int = 60) -> Path:
         header = fluoview_header(
-            [("X", 7, 0.331, "µm"), ("T", lines, 0.001146 * lines / (lines - 1), "s")]
+            [("X", 7, header_um, "µm"), ("T", lines, 0.001146 * lines / (lines - 1), "s")]
         )
         description = (
             "[Acquisition Parameters]\r\nChannel 1=Fluorescence  \r\nChannel 1 Dye=FITC   \r\n"
-            f"Date={date}\r\nTime={time}\r\nZoom Size=3.000000\r\nScan Speed=2000\r\n"
+            "Date=11-02-2022\r\nTime=12:33:11\r\nZoom Size=3.000000\r\nScan Speed=2000\r\n"
             "Magnification=25X\r\nObjective Lens=XLPLN25XWMP2\r\n[Acquisition Parameters End]\r\n"
         )
         tags: list[tuple[int, int, int, bytes, bool]] = [

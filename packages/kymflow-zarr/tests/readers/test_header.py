@@ -29,6 +29,7 @@ from kymflow_zarr._readers.clock import parse_iso, parse_us_clock
 from kymflow_zarr._readers.units import quantity
 from kymflow_zarr._readers.vendors.olympus_text import is_olympus_text, read_olympus_text
 from kymflow_zarr._storage.json_text import dumps
+from kymflow_zarr.errors import UnreadableImageError
 
 Write = Callable[..., Path]
 Text = Callable[..., str]
@@ -160,6 +161,11 @@ def test_the_reference_image_never_counts(olympus_text: Text) -> None:
     assert without.steps == facts.steps
 
 
+def test_the_first_of_equal_sections_counts(olympus_text: Text) -> None:
+    again = '"[Image]"\t""\r\n"Primary Dimensions"\t"X * T"\r\n"Image Size"\t"9 * 9 [pixel]"\r\n'
+    assert read_olympus_text(olympus_text() + again) == read_olympus_text(olympus_text())
+
+
 def test_the_rounded_duration_is_the_fallback_and_said_so(olympus_text: Text) -> None:
     text = olympus_text(t_end="34.019").replace("7 * 60", "7 * 30000")
     text = text.replace('"Image Size(Unit Converted)"\t"3.149', '"Left Out"\t"3.149')
@@ -169,22 +175,11 @@ def test_the_rounded_duration_is_the_fallback_and_said_so(olympus_text: Text) ->
 
 
 @pytest.mark.parametrize(
-    "encode",
-    [
-        lambda text: text.encode("utf-8"),
-        lambda text: text.encode("utf-8-sig"),
-        lambda text: text.encode("cp1252"),
-        lambda text: text.encode("utf-16"),
-        lambda text: text.encode("utf-16-le"),
-        lambda text: text.encode("utf-16-be"),
-        lambda text: text.encode("utf-32"),
-    ],
+    "encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
 )
 @pytest.mark.parametrize("micro", ["um", "\u00b5m"])
-def test_olympus_text_in_any_encoding(
-    olympus_text: Text, encode: Callable[[str], bytes], micro: str
-) -> None:
-    text = decode_vendor_text(encode(olympus_text().replace("um", micro)))
+def test_olympus_text_in_any_encoding(olympus_text: Text, encoding: str, micro: str) -> None:
+    text = decode_vendor_text(olympus_text().replace("um", micro).encode(encoding))
     assert is_olympus_text(text)
     facts = read_olympus_text(text)
     assert (facts.steps["x"].value, facts.steps["x"].unit) == (0.45, "um")
@@ -279,6 +274,26 @@ def test_fluoview_tags(fluoview_tiff: Callable[..., Path], page_name: bool) -> N
     assert header.channels[0].dye == "FITC"
     assert "[Acquisition Parameters]" in header.vendor_texts["fluoview"]
     assert header.warnings == ()
+
+
+def test_the_page_name_is_exact_and_counts_before_the_header(
+    fluoview_tiff: Callable[..., Path],
+) -> None:
+    assert header_of(fluoview_tiff(header_um=0.33095)).scale["x"] == 0.331
+    assert header_of(fluoview_tiff(header_um=0.33095, page_name=False)).scale["x"] == 0.33095
+
+
+def test_axes_of_a_vendors_tiff_stand_against_a_payload(
+    fluoview_tiff: Callable[..., Path],
+) -> None:
+    header = header_of(fluoview_tiff(), sidecar_header={"axes": ["y", "x"]})
+    assert header.axes == ("t", "x")
+    assert header.sources["axes"] == "vendor_tiff"
+
+
+def test_a_fluoview_tiff_that_declares_other_sizes(fluoview_tiff: Callable[..., Path]) -> None:
+    with pytest.raises(UnreadableImageError, match="its metadata declare"):
+        header_of(fluoview_tiff(lines=61))
 
 
 def test_vendor_text_outranks_tags_and_the_difference_is_said(
@@ -518,6 +533,12 @@ def test_payloads_that_make_no_sense_tell_nothing(
     assert header.axes == ("y", "x")
     assert header.scale == {"y": None, "x": None}
     assert header.acquired_local_epoch_ns is None
+
+
+@pytest.mark.parametrize("number", ["1e999999999", "-1e999999999", "1e-999999999", "1e400", "nan",
+                                    "Infinity", "0", "-1", "1_0 0", ""])  # fmt: skip
+def test_absurd_quantities_are_none(number: str) -> None:
+    assert quantity(number, "m") is None
 
 
 @given(

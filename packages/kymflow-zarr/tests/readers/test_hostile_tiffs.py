@@ -97,6 +97,8 @@ def test_links_are_refused_unless_asked_for(write: Write, ramp: Any, tmp_path: P
     except (OSError, NotImplementedError):
         pytest.skip("no symbolic links here")
     assert "symbolic link" in reason(link)
+    with pytest.raises(UnreadableImageError, match="symbolic link"):
+        stat_regular_file(link)
     np.testing.assert_array_equal(read(link, follow_symlinks=True), ramp)
     assert stat_regular_file(link, follow_symlinks=True).size_bytes == target.stat().st_size
     loop = tmp_path / "loop.tif"
@@ -205,6 +207,21 @@ def test_a_shaped_stack_that_lost_pages(tmp_path: Path, build_tiff: Build, gray_
     other = gray_page(plane, width=4, length=3)
     assert read(saved(tmp_path, build_tiff([first, other, other, other]))).shape == (4, 3, 4)
     reason(saved(tmp_path, build_tiff([first, other, other])))
+
+
+def test_an_imagej_stack_whose_chain_ends_early(
+    tmp_path: Path, build_tiff: Build, gray_page: Page
+) -> None:
+    plane = np.arange(12, dtype="<u2").tobytes()
+    text = b"ImageJ=1.54f\nimages=5\nslices=5\n\0"
+    first = gray_page(plane, width=4, length=3, more={270: (2, len(text), text)})
+    other = gray_page(plane, width=4, length=3)
+    data = bytearray(build_tiff([first, other, other, other, other]))
+    (start,) = struct.unpack("<I", data[4:8])
+    (tags,) = struct.unpack("<H", data[start : start + 2])
+    link = start + 2 + 12 * tags
+    data[link : link + 4] = bytes(4)  # now it reads like 5 planes in one piece
+    assert "run over a directory" in reason(saved(tmp_path, bytes(data)))
 
 
 def test_an_ome_stack_that_lost_pages(write: Write, tmp_path: Path) -> None:
@@ -339,7 +356,9 @@ def test_tags_that_hold_too_much(
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
 @pytest.mark.parametrize("name", ["other.ome.tif", "../other.ome.tif"])
-def test_files_that_metadata_name_are_not_opened(write: Write, tmp_path: Path, name: str) -> None:
+def test_files_that_metadata_name_are_not_opened(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     path = write(np.zeros((2, 9, 8), np.uint16), "a.ome.tif", ome=True, metadata={"axes": "ZYX"})
     elsewhere = f'<TiffData FirstZ="1" IFD="0"><UUID FileName="{name}">urn:uuid:x</UUID></TiffData>'
     with tifffile.TiffFile(path) as tif:
@@ -351,6 +370,7 @@ def test_files_that_metadata_name_are_not_opened(write: Write, tmp_path: Path, n
     inner = tmp_path / "inner"
     inner.mkdir()
     path = path.rename(inner / path.name)
+    monkeypatch.chdir(inner)
     os.mkfifo(inner / "other.ome.tif")  # would block for ever
     os.mkfifo(tmp_path / "other.ome.tif")
     assert "damaged" in reason(path)
@@ -398,12 +418,25 @@ def test_packbits_is_read(tmp_path: Path, build_tiff: Build, gray_page: Page) ->
     np.testing.assert_array_equal(read(saved(tmp_path, build_tiff([page]))), wanted)
 
 
-@pytest.mark.parametrize(("bits", "sample_format"), [(13, 1), (128, 3), (16, 9), (7, 3)])
+def test_a_compressed_strip_that_is_itself_huge(
+    tmp_path: Path, build_tiff: Build, gray_page: Page
+) -> None:
+    data = zlib.compress(bytes(24)) + bytes(MIB)
+    path = saved(tmp_path, build_tiff([gray_page(data, width=4, length=3, compression=8)]))
+    assert read(path).shape == (3, 4)
+    assert "the limit is 65536" in reason(path, limits=ReadLimits(max_segment_bytes=65536))
+
+
+@pytest.mark.parametrize(
+    ("bits", "sample_format", "says"),
+    [(128, 3, "not supported"), (16, 9, "its pixel format"), (7, 3, "its pixel format")],
+)
 def test_pixel_formats_that_do_not_exist(
-    tmp_path: Path, build_tiff: Build, gray_page: Page, bits: int, sample_format: int
+    tmp_path: Path, build_tiff: Build, gray_page: Page, bits: int, sample_format: int, says: str
 ) -> None:
     more = {258: (3, 1, struct.pack("<H", bits)), 339: (3, 1, struct.pack("<H", sample_format))}
-    reason(saved(tmp_path, build_tiff([gray_page(bytes(400), width=4, length=3, more=more)])))
+    page = gray_page(bytes(400), width=4, length=3, more=more)
+    assert says in reason(saved(tmp_path, build_tiff([page])))
 
 
 # --- change

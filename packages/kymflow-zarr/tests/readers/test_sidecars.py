@@ -233,7 +233,7 @@ def npy(array: npt.NDArray[np.generic], *, allow_pickle: bool = False) -> bytes:
         np.array([True, False]),
         np.array([1 + 2j]),
     ],
-    ids=str,
+    ids=["matrix", "big-endian", "fortran", "empty", "scalar", "bool", "complex"],
 )
 def test_arrays_come_back(tmp_path: Path, array: npt.NDArray[np.generic]) -> None:
     path = tmp_path / "a.x.npy"
@@ -259,6 +259,9 @@ def test_nothing_is_ever_unpickled(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         path.write_bytes(data)
         with pytest.raises(UnreadableImageError):
             load_array_sidecar(path)
+    path.write_bytes(npy(objects, allow_pickle=True))
+    with pytest.raises(UnreadableImageError, match="never unpickled; save plain numbers"):
+        load_array_sidecar(path)
     assert not proof.exists()
 
 

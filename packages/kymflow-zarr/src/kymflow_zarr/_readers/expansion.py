@@ -12,6 +12,8 @@ import sys
 import zlib
 from typing import Final, Protocol
 
+from kymflow_zarr._readers.translate import BadPixelsError
+
 __all__ = ["check_expansion"]
 
 _DEFLATE: Final = frozenset({8, 32946, 50013})
@@ -38,7 +40,7 @@ def check_expansion(compression: int, data: bytes, *, limit: int) -> None:
         limit: Most bytes that they may become.
 
     Raises:
-        ValueError: They become more.
+        BadPixelsError: They become more.
         zlib.error: They are no Deflate data.
         lzma.LZMAError: They are no LZMA data.
     """
@@ -71,4 +73,4 @@ def _check(unpack: _Decompressor, data: bytes, limit: int) -> None:
 
 def _check_total(total: int, limit: int) -> None:
     if total > limit:
-        raise ValueError(f"a strip or tile decompresses to more than {limit} bytes")
+        raise BadPixelsError(f"a strip or tile decompresses to more than {limit} bytes")

@@ -11,6 +11,7 @@ import numpy as np
 import tifffile
 
 from kymflow_zarr._readers.tiff_pixels import ByteRange, FileRanges, Page, PixelStream, Segments
+from kymflow_zarr._readers.translate import BadPixelsError
 
 __all__ = ["SeriesPixels"]
 
@@ -20,6 +21,7 @@ _VIRTUAL_KINDS: Final = frozenset({"imagej", "stk"})
 # Segments may decompress to more than they declare (padding); much more is an attack.
 _SLACK_BYTES: Final = 16 * 1024 * 1024
 _SLACK_FACTOR: Final = 4
+_LIMIT_ADVICE: Final = "export it uncompressed, or raise ReadLimits.max_segment_bytes"
 
 
 class SeriesPixels:
@@ -36,7 +38,7 @@ class SeriesPixels:
         dtype: Its dtype in native byte order.
 
     Raises:
-        ValueError: Pages are missing, or do not make up the declared shape.
+        BadPixelsError: Pages are missing, or do not make up the declared shape.
     """
 
     def __init__(
@@ -58,7 +60,9 @@ class SeriesPixels:
         nbytes = math.prod(self.shape) * self.dtype.itemsize
         if _is_virtual(series, pages_in_file):
             if series.dataoffset is None:
-                raise ValueError(f"it has {pages_in_file} pages, its metadata declare {self.shape}")
+                raise BadPixelsError(
+                    f"it has {pages_in_file} pages, its metadata declare {self.shape}"
+                )
             self._ranges = [(series.dataoffset, nbytes)]
             return
         self._pages = _all_pages(series)
@@ -77,8 +81,8 @@ class SeriesPixels:
             directories: Where the directories of the file start.
 
         Raises:
-            ValueError: Pixels lie outside the file or run over a directory, a segment is missing,
-                or one is too large.
+            BadPixelsError: Pixels lie outside the file or run over a directory, or a segment is
+                missing or too large.
         """
         if self._ranges is not None:
             _check_extents(self._ranges, size_bytes)
@@ -88,20 +92,22 @@ class SeriesPixels:
         expected = math.prod(keyframe.chunked)
         for page in self._pages:
             if len(page.dataoffsets) != expected or len(page.databytecounts) != expected:
-                raise ValueError(
+                raise BadPixelsError(
                     f"a page has {len(page.dataoffsets)} strips or tiles, not {expected}"
                 )
             _check_extents(zip(page.dataoffsets, page.databytecounts, strict=True), size_bytes)
             if max(page.databytecounts) > self._max_segment_bytes:
-                raise ValueError(
-                    f"a strip or tile has {max(page.databytecounts)} bytes, the limit of "
-                    f"ReadLimits.max_segment_bytes is {self._max_segment_bytes}"
+                raise BadPixelsError(
+                    f"a strip or tile has {max(page.databytecounts)} bytes, the limit is "
+                    f"{self._max_segment_bytes}",
+                    _LIMIT_ADVICE,
                 )
         segment = _segment_bytes(keyframe, self.dtype.itemsize)
         if segment > self._max_segment_bytes:
-            raise ValueError(
-                f"a compressed strip or row of tiles has {segment} bytes, the limit of "
-                f"ReadLimits.max_segment_bytes is {self._max_segment_bytes}"
+            raise BadPixelsError(
+                f"a compressed strip or row of tiles has {segment} bytes, the limit is "
+                f"{self._max_segment_bytes}",
+                _LIMIT_ADVICE,
             )
 
     def stream(self) -> PixelStream:
@@ -133,15 +139,17 @@ def _all_pages(series: tifffile.TiffPageSeries) -> list[Page]:
     try:
         for page in series:
             if page is None:
-                raise ValueError(
+                raise BadPixelsError(
                     "its metadata spread the image over several files, or name pages that it lacks"
                 )
             pages.append(page)
     except IndexError as error:
-        raise ValueError(f"it holds {len(pages)} of the {len(series)} pages it declares") from error
+        raise BadPixelsError(
+            f"it holds {len(pages)} of the {len(series)} pages it declares"
+        ) from error
     held = len(pages) * series.keyframe.size
     if series.is_multifile or held != math.prod(series.shape):
-        raise ValueError(f"its pages hold {held} pixels, its metadata declare {series.shape}")
+        raise BadPixelsError(f"its pages hold {held} pixels, its metadata declare {series.shape}")
     return pages
 
 
@@ -158,15 +166,15 @@ def _check_overlap(ranges: Iterable[ByteRange], directories: Sequence[int]) -> N
     for offset, count in ranges:
         after = bisect.bisect_left(directories, offset)
         if after < len(directories) and directories[after] < offset + count:
-            raise ValueError("its pixels run over a directory, so pages or strips are missing")
+            raise BadPixelsError("its pixels run over a directory, so pages or strips are missing")
 
 
 def _check_extents(ranges: Iterable[ByteRange], size_bytes: int) -> None:
     for offset, count in ranges:
         if offset <= 0 or count <= 0:
-            raise ValueError("a strip or tile holds no data")
+            raise BadPixelsError("a strip or tile holds no data")
         if offset + count > size_bytes:
-            raise ValueError(
+            raise BadPixelsError(
                 f"it is cut short: its pixels reach to byte {offset + count}, "
                 f"the file has {size_bytes}"
             )
@@ -193,7 +201,7 @@ def _plain_ranges(page: Page, keyframe: tifffile.TiffPage) -> list[ByteRange] | 
         encoded, so that they must be decoded.
 
     Raises:
-        ValueError: A strip is shorter than its rows need.
+        BadPixelsError: A strip is shorter than its rows need.
     """
     dtype = keyframe.dtype
     if (
@@ -213,12 +221,14 @@ def _plain_ranges(page: Page, keyframe: tifffile.TiffPage) -> list[ByteRange] | 
     row_bytes = width * samples * dtype.itemsize
     offsets, counts = page.dataoffsets, page.databytecounts
     if len(offsets) != planes * depth * strips or len(counts) != len(offsets):
-        raise ValueError(f"a page has {len(offsets)} strips, not {planes * depth * strips}")
+        raise BadPixelsError(f"a page has {len(offsets)} strips, not {planes * depth * strips}")
     ranges: list[ByteRange] = []
     for index, (offset, count) in enumerate(zip(offsets, counts, strict=True)):
         rows = min(rows_per_strip, length - (index % strips) * rows_per_strip)
         need = rows * row_bytes
         if count < need:
-            raise ValueError(f"strip {index} has {count} bytes, not the {need} of its {rows} rows")
+            raise BadPixelsError(
+                f"strip {index} has {count} bytes, not the {need} of its {rows} rows"
+            )
         ranges.append((offset, need))
     return ranges

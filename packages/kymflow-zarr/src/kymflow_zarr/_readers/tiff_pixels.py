@@ -17,6 +17,7 @@ import numpy.typing as npt
 import tifffile
 
 from kymflow_zarr._readers.expansion import check_expansion
+from kymflow_zarr._readers.translate import BadPixelsError
 
 __all__ = ["ByteRange", "FileRanges", "Page", "PixelStream", "Segments"]
 
@@ -33,7 +34,7 @@ class PixelStream(Protocol):
         """Fill a one-dimensional array of the image's dtype.
 
         Raises:
-            ValueError: The file ends or the data do not decode; the reason is in the message.
+            BadPixelsError: The file ends or the data do not decode; the reason is in the message.
         """
         ...
 
@@ -60,7 +61,7 @@ class FileRanges:
         position = 0
         while position < len(target):
             if self._index == len(self.ranges):
-                raise ValueError("it holds fewer pixels than it declares")
+                raise BadPixelsError("it holds fewer pixels than it declares")
             offset, count = self.ranges[self._index]
             take = min(count - self._used, len(target) - position)
             self.file.seek(offset + self._used)
@@ -106,7 +107,7 @@ class Segments:
             if part is None or part.size == 0:
                 part = next(self._parts, None)
                 if part is None:
-                    raise ValueError("it holds fewer pixels than it declares")
+                    raise BadPixelsError("it holds fewer pixels than it declares")
             take = min(part.size, out.size - position)
             out[position : position + take] = part[:take]
             self._rest = part[take:]
@@ -128,10 +129,10 @@ class Segments:
                 planes = min(keyframe.tiledepth, image_depth - depth)
                 if planes > 1 and rows < length:
                     # Tiles of several planes that do not span them are out of C order.
-                    raise ValueError("its tiles are three-dimensional, which is not supported")
+                    raise BadPixelsError("its tiles are three-dimensional, which is not supported")
                 joined = np.concatenate([tile[:planes, :rows] for tile, _ in row], axis=2)
                 if joined.shape[2] < width or joined.shape[3] != samples:
-                    raise ValueError("a tile decodes to less than its declared size")
+                    raise BadPixelsError("a tile decodes to less than its declared size")
                 yield np.ascontiguousarray(joined[:, :, :width]).reshape(-1)
 
     def _segment(self, page: Page, index: int) -> tuple[npt.NDArray[Any], tuple[int, int]]:
@@ -140,16 +141,16 @@ class Segments:
         self._file.seek(offset)
         data = self._file.read(count)
         if len(data) != count:
-            raise ValueError("it ends within its pixels")
+            raise BadPixelsError("it ends within its pixels")
         check_expansion(int(self._keyframe.compression), data, limit=self._max_expanded_bytes)
         options: dict[str, Any] = {}
         if self._keyframe.compression in {6, 7, 34892, 33007}:  # JPEG keeps tables apart
             options = {"jpegtables": page.jpegtables, "jpegheader": self._keyframe.jpegheader}
         decoded, position, shape = self._keyframe.decode(data, index, **options)
         if decoded is None:
-            raise ValueError(f"segment {index} holds no data")
+            raise BadPixelsError(f"segment {index} holds no data")
         if not self._keyframe.is_tiled and decoded.shape != shape:
-            raise ValueError(f"segment {index} decodes to {decoded.shape}, not {shape}")
+            raise BadPixelsError(f"segment {index} decodes to {decoded.shape}, not {shape}")
         return decoded, (position[1], position[2])
 
 
@@ -158,5 +159,5 @@ def _read_into(file: BinaryIO, target: memoryview) -> None:
     while position < len(target):
         count = file.readinto(target[position:])  # type: ignore[attr-defined]
         if not count:
-            raise ValueError("it ends within its pixels")
+            raise BadPixelsError("it ends within its pixels")
         position += count

@@ -8,7 +8,23 @@ from pathlib import Path
 
 from kymflow_zarr.errors import UnreadableImageError
 
-__all__ = ["shortened", "translated"]
+__all__ = ["BadPixelsError", "shortened", "translated"]
+
+
+class BadPixelsError(ValueError):
+    """What is wrong with a file's pixels, raised where the file's name is not known.
+
+    `translated` makes it an `UnreadableImageError`.
+
+    Args:
+        problem: What does not hold.
+        advice: What to do.
+    """
+
+    def __init__(self, problem: str, advice: str = "copy or export it again") -> None:
+        self.problem = problem
+        self.advice = advice
+        super().__init__(problem)
 
 
 @contextmanager
@@ -31,6 +47,8 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except UnreadableImageError:
         raise
+    except BadPixelsError as error:
+        raise UnreadableImageError(path, f"{error.problem}; {error.advice}") from error
     except MemoryError as error:
         raise UnreadableImageError(
             path, "it needs more memory than there is; read it where there is more"

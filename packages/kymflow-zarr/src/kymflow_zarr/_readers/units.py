@@ -93,7 +93,7 @@ def quantity(value: str | float | Decimal, unit: str) -> Quantity | None:
     number = value if isinstance(value, Decimal) else decimal_of(value)
     name = _MICRO.sub("u", unit.strip())
     found = _FACTORS.get(name) or _FACTORS.get(name.lower())
-    if number is None or found is None or number <= 0:
+    if number is None or found is None:
         return None
     converted = float(number * found[0])
     if not math.isfinite(converted) or converted <= 0:
