@@ -250,9 +250,7 @@ def test_a_violation_is_named(planted: tuple[int, Report], kind: str) -> None:
         (CORE_DECLARES, "which kymflow-core does not declare: it is in kymflow-zarr"),
     ],
 )
-def test_a_wrong_requirement_is_named(
-    planted: tuple[int, Report], rule: str, says: str
-) -> None:
+def test_a_wrong_requirement_is_named(planted: tuple[int, Report], rule: str, says: str) -> None:
     verdict, lines = of_rule(planted[1], rule)
     assert verdict == "BROKEN"
     assert any(line.endswith(says) for line in lines)
