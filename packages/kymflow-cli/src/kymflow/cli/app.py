@@ -1,6 +1,7 @@
 """The command tree, and what every verb has in common: its options, its errors, its exit code.
 
-Verbs are named by import path and loaded when they are called, so ``kymflow --help`` starts fast.
+Verbs are named by import path and loaded when they are needed. A verb's module imports nothing heavy
+before it is called, so ``kymflow --help`` starts fast.
 """
 
 from __future__ import annotations
@@ -8,15 +9,18 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from kymflow.cli.errors import ExitCode, expected_errors, explain
 from kymflow.cli.results import CompletionResult
+from kymflow.cli.safe_text import show
 from kymflow.cli.terminal import LogHandler, Terminal
 
 __all__ = ["build_app", "run"]
@@ -30,21 +34,23 @@ _KEEP = Group("Keep it well", sort_key=3)
 _OTHER = Group("Other", sort_key=4)
 _COMMON = Group("Everywhere", sort_key=9)
 
-_VERBS: tuple[tuple[Group, str, str, str], ...] = (
-    (_FILL, "ingest", "ingest:ingest", "Take the images of a folder into a dataset."),
-    (_FILL, "refresh", "refresh:refresh", "Take in what is new since."),
-    (_FILL, "index", "index:index", "Make the tables over all images."),
-    (_LOOK, "status", "status:status", "Show what there is to do."),
-    (_LOOK, "ls", "ls:ls", "List the images."),
-    (_LOOK, "info", "info:info", "Describe a dataset, or one of its images."),
-    (_LOOK, "table", "table:table", "Show a table, or list the tables."),
-    (_LOOK, "query", "query:query", "Ask the tables in SQL."),
-    (_KEEP, "check", "check:check", "Look for everything that is wrong."),
-    (_KEEP, "repair", "check:repair", "Mend what can be mended without guessing."),
-    (_KEEP, "upgrade", "upgrade:upgrade", "Bring an older dataset to the current format."),
-    (_OTHER, "demo", "demo:demo", "Make a small dataset to try things on."),
+_VERBS: tuple[tuple[Group, str, str], ...] = (
+    (_FILL, "ingest", "ingest:ingest"),
+    (_FILL, "refresh", "refresh:refresh"),
+    (_FILL, "index", "index:index"),
+    (_LOOK, "status", "status:status"),
+    (_LOOK, "ls", "ls:ls"),
+    (_LOOK, "info", "info:info"),
+    (_LOOK, "table", "table:table"),
+    (_LOOK, "query", "query:query"),
+    (_KEEP, "check", "check:check"),
+    (_KEEP, "repair", "check:repair"),
+    (_KEEP, "export", "export:export"),
+    (_KEEP, "upgrade", "upgrade:upgrade"),
+    (_OTHER, "plugins", "plugins:plugins"),
+    (_OTHER, "demo", "demo:demo"),
 )
-"""Group, name, place below `kymflow.cli.verbs`, and what the list of commands says."""
+"""Group, name, and place below `kymflow.cli.verbs`."""
 
 
 def build_app() -> App:
@@ -53,17 +59,16 @@ def build_app() -> App:
         name="kymflow",
         help=_HELP,
         help_epilogue=_EPILOGUE,
-        help_format="plaintext",
+        help_format="markdown",
         version=_versions,
         default_parameter=Parameter(negative=(), show_default=_default_in_help),
     )
     for flag in (*app.help_flags, *app.version_flags):
         app[flag].group = _OTHER
-    for number, (group, name, place, summary) in enumerate(_VERBS):
+    for number, (group, name, place) in enumerate(_VERBS):
         app.command(
             f"kymflow.cli.verbs.{place}",
             name=name,
-            help=summary,
             group=group,
             sort_key=number,
             help_epilogue="",
@@ -74,7 +79,7 @@ def build_app() -> App:
 
 
 def _add_completion(app: App) -> None:
-    @app.command(group=_OTHER, sort_key=len(_VERBS))
+    @app.command(group=_OTHER, sort_key=len(_VERBS), help_epilogue="")
     def completion(shell: Literal["bash", "zsh", "fish", "powershell"], /) -> CompletionResult:
         """Print a script that completes commands and options in a shell.
 
@@ -154,7 +159,7 @@ def run(arguments: Sequence[str]) -> int:
 def _launch(app: App, tokens: tuple[str, ...], common: _Common) -> int:
     terminal = Terminal(as_json=common.as_json, quiet=common.quiet)
     if not tokens:
-        app.meta.help_print([], console=terminal.error_console())
+        app.help_print([], console=terminal.error_console())
         return ExitCode.USAGE
     with _logging_to(terminal, common):
         try:
@@ -232,18 +237,31 @@ def _logging_to(terminal: Terminal, common: _Common) -> Iterator[None]:
     before = [logger.level for logger in ours]
     root = logging.getLogger()
     root.addHandler(handler)
-    # Python's warnings are for programmers.
-    logging.captureWarnings(not common.debug)
-    handler.addFilter(lambda record: record.name != "py.warnings")
     for logger in ours:
         logger.setLevel(level)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.showwarning = partial(_show_warning, terminal, common)
+            yield
     finally:
-        logging.captureWarnings(False)
         root.removeHandler(handler)
         for logger, level in zip(ours, before, strict=True):
             logger.setLevel(level)
+
+
+def _show_warning(
+    terminal: Terminal,
+    common: _Common,
+    message: Warning | str,
+    category: type[Warning],
+    *place: object,
+) -> None:
+    """Our own warnings are for users, those of libraries for programmers."""
+    if category.__module__.startswith("kymflow"):
+        terminal.labelled("warning", show(str(message)), style="yellow")
+    elif common.verbose or common.debug:
+        text = f"{category.__name__}: {message} ({place[0]}, line {place[1]})"
+        terminal.labelled("warning", show(text), style="yellow")
 
 
 def _versions() -> str:

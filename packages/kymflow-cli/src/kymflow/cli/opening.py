@@ -6,7 +6,7 @@ from pathlib import PurePath, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from kymflow.cli.errors import UnknownNameError
-from kymflow.cli.options import Durability
+from kymflow.cli.options import DEFAULT_WAIT_S, Durability
 
 if TYPE_CHECKING:
     from kymflow_zarr import ManifestEntry, ZarrDataset
@@ -17,15 +17,19 @@ _SHORTEST_PREFIX = 4
 _MOST_NAMED = 5
 
 
-def open_reader(dataset: str) -> ZarrDataset:
+def open_reader(dataset: str, *, wait_s: float = DEFAULT_WAIT_S) -> ZarrDataset:
     """Open a dataset that exists, to look at it.
+
+    Args:
+        dataset: Its path or URL.
+        wait_s: How long to wait for another process, where that matters.
 
     Raises:
         kymflow_zarr.NotADatasetError: There is none.
     """
     from kymflow_zarr import ZarrDataset
 
-    return ZarrDataset(dataset, mode="r")
+    return ZarrDataset(dataset, mode="r", lock_timeout_s=wait_s)
 
 
 def open_writer(dataset: str, *, wait_s: float, durability: Durability = "batch") -> ZarrDataset:

@@ -19,17 +19,18 @@ from kymflow.cli.results import (
     DatasetInfo,
     DemoResult,
     DoneRepair,
+    ExportResult,
     FoundProblem,
     ImageFailure,
     ImageInfo,
     IndexedTable,
-    IndexerListResult,
     IndexResult,
     IngestResult,
     ListedImage,
     ListResult,
     PlannedFile,
     PlanResult,
+    PluginListResult,
     RepairResult,
     Result,
     Row,
@@ -220,9 +221,19 @@ def _image(result: ImageInfo, screen: Screen) -> Iterator[Block]:
 
 
 @view.register
-def _indexers(result: IndexerListResult, screen: Screen) -> Iterator[Block]:
-    rows = [(item.name, item.table, item.origin, item.summary) for item in result.items]
-    yield from _table(("indexer", "table", "from", "what it does"), rows, screen)
+def _plugins(result: PluginListResult, screen: Screen) -> Iterator[Block]:
+    yield from _failures(
+        f"{_count(result.broken, 'plugin')} cannot be used",
+        ("plugin", "from", "reason"),
+        [(item.name, item.origin, item.reason) for item in result.items if item.reason],
+        screen,
+    )
+    rows = [
+        (item.kind, item.name, f"{item.origin} {item.version or ''}".strip(), item.summary)
+        for item in result.items
+        if item.status == "ok"
+    ]
+    yield from _table(("kind", "name", "from", "what it does"), rows, screen)
 
 
 @view.register
@@ -311,6 +322,26 @@ def _upgrade(result: UpgradeResult, screen: Screen) -> Iterator[Block]:  # noqa:
             f"brought from format {result.format_before} to {result.format_version}"
         ]
     )
+
+
+@view.register
+def _export(result: ExportResult, screen: Screen) -> Iterator[Block]:
+    yield from _failures(
+        f"{_count(result.failed, 'thing')} could not be exported",
+        ("what", "reason"),
+        [(item.name, item.reason) for item in result.items],
+        screen,
+    )
+    yield _sentence(
+        f"{_count(result.images, 'image')} in {show(result.folder)}",
+        tables=result.tables or 0,
+        written=result.files_written or 0,
+        unchanged=result.files_unchanged or 0,
+        removed=result.files_removed or 0,
+        failed=result.failed,
+    )
+    if result.files_kept:
+        yield _remark(f"not removed, as someone has changed them: {', '.join(result.files_kept)}")
 
 
 def _problems(items: Sequence[FoundProblem], screen: Screen) -> Iterator[Block]:
@@ -438,5 +469,5 @@ def _csv_lines(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
 def _csv_line(values: Sequence[object]) -> str:
     stream = io.StringIO()
     cells = [spreadsheet_cell(value) if isinstance(value, str) else value for value in values]
-    csv.writer(stream, lineterminator="").writerow(cells)
-    return stream.getvalue()
+    csv.writer(stream, lineterminator="\n").writerow(cells)
+    return stream.getvalue().removesuffix("\n")

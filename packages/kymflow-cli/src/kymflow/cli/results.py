@@ -22,21 +22,23 @@ __all__ = [
     "DatasetInfo",
     "DemoResult",
     "DoneRepair",
+    "ExportResult",
     "FileOutcome",
     "FoundProblem",
     "ImageFailure",
     "ImageInfo",
     "IndexResult",
     "IndexedTable",
-    "IndexerListResult",
     "IngestResult",
     "Item",
-    "KnownIndexer",
     "ListResult",
     "ListedImage",
     "ListedTable",
+    "NotExported",
     "PlanResult",
     "PlannedFile",
+    "Plugin",
+    "PluginListResult",
     "RepairResult",
     "Result",
     "Row",
@@ -384,39 +386,50 @@ class ImageInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KnownIndexer:
-    """One indexer that can be run.
+class Plugin:
+    """One indexer or analysis of this installation.
 
     Attributes:
+        kind: Which of the two.
         name: Its name.
-        table: The table that it makes.
         origin: The distribution that it comes from.
+        version: That distribution's version; None if it is not installed.
+        status: Whether it can be used.
         summary: What it says of itself, in a line.
+        reason: Why it cannot be used; None if it can.
     """
 
-    type: ClassVar[str] = "indexer"
+    type: ClassVar[str] = "plugin"
+    kind: Literal["indexer", "analysis"]
     name: str
-    table: str
     origin: str
+    version: str | None
+    status: Literal["ok", "broken"]
     summary: str
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IndexerListResult:
-    """The indexers that can be run.
+class PluginListResult:
+    """The indexers and analyses of this installation.
 
     Attributes:
-        dataset: The dataset.
-        indexers: How many there are.
-        items: The indexers.
+        verb: ``plugins``, or ``index`` with ``--list``.
+        plugins: How many there are.
+        broken: How many of them cannot be used.
+        items: The plugins.
     """
 
     streamed: ClassVar[bool] = False
-    verb: ClassVar[str] = "index"
-    ok: ClassVar[bool] = True
-    dataset: str
-    indexers: int
-    items: tuple[KnownIndexer, ...]
+    verb: str = "plugins"
+    plugins: int
+    broken: int
+    items: tuple[Plugin, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all can be used."""
+        return self.broken == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -658,6 +671,59 @@ class UpgradeResult:
     format_version: int
     upgraded: int
     items: tuple[UpgradedImage, ...]
+
+
+# --- export -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotExported:
+    """One thing that could not be exported.
+
+    Attributes:
+        name: What it is: a key in the dataset, an image, a table.
+        reason: Why.
+    """
+
+    type: ClassVar[str] = "failure"
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportResult:
+    """What an export did. Counts are None where damage kept it from being complete.
+
+    Attributes:
+        dataset: The dataset.
+        folder: Where it was written to.
+        images: How many images are in the folder, whole.
+        tables: How many tables are in it.
+        files_written: How many files are new or have new contents.
+        files_unchanged: How many were there as they should be.
+        files_removed: How many files of an earlier export were removed.
+        files_kept: Files of an earlier export that someone has changed since; they stay.
+        failed: How many things could not be exported.
+        items: These things.
+    """
+
+    streamed: ClassVar[bool] = False
+    verb: ClassVar[str] = "export"
+    dataset: str
+    folder: str
+    images: int
+    tables: int | None
+    files_written: int | None
+    files_unchanged: int | None
+    files_removed: int | None
+    files_kept: tuple[str, ...]
+    failed: int
+    items: tuple[NotExported, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all of it was exported."""
+        return self.failed == 0
 
 
 # --- demo -------------------------------------------------------------------------------------

@@ -29,8 +29,12 @@ def escape_json(text: str) -> str:
 
 
 def spreadsheet_cell(text: str) -> str:
-    """Text for a CSV cell that no spreadsheet takes for a formula: marked with an apostrophe."""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    """Text for a CSV cell: what a spreadsheet would take for a formula gets an apostrophe.
+
+    Line breaks stay, as CSV can quote them; other characters that are not printable are escaped.
+    """
+    marked = f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    return "\n".join(show(line) for line in marked.splitlines()) if marked else ""
 
 
 def _escape(char: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kymflow.cli.demo_images import DEMO_SCENES, LINE_INTERVAL_S, PIXEL_SIZE_UM, Scene, synthesize
 from kymflow.cli.options import ProgressParam
 from kymflow.cli.progress import SILENT
 from kymflow.cli.results import DemoResult, Row
@@ -12,6 +12,9 @@ from kymflow.cli.verbs.index import index
 from kymflow.cli.verbs.ingest import ingest
 from kymflow.cli.verbs.ls import ls
 from kymflow.cli.verbs.table import table
+
+if TYPE_CHECKING:
+    from kymflow.cli.demo_images import Scene
 
 __all__ = ["demo"]
 
@@ -32,6 +35,8 @@ def demo(folder: Path = Path("kymflow-demo"), /, *, progress: ProgressParam = SI
     Raises:
         OSError: The folder cannot be written to.
     """
+    from kymflow.cli.demo_images import DEMO_SCENES
+
     images = folder / "tiffs"
     dataset = str(folder / "demo.zarr")
     images.mkdir(parents=True, exist_ok=True)
@@ -48,6 +53,8 @@ def demo(folder: Path = Path("kymflow-demo"), /, *, progress: ProgressParam = SI
 def _write_tiff(path: Path, scene: Scene) -> None:
     """Write a scene as an ImageJ TIFF that tells its calibration; one that is there stays."""
     import tifffile
+
+    from kymflow.cli.demo_images import LINE_INTERVAL_S, PIXEL_SIZE_UM, synthesize
 
     if path.exists():
         return

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from kymflow.cli.indexers import choose_indexers, known_indexers
 from kymflow.cli.opening import open_reader, open_writer
 from kymflow.cli.options import (
     DEFAULT_WAIT_S,
@@ -17,8 +16,9 @@ from kymflow.cli.options import (
     Workers,
     default_workers,
 )
+from kymflow.cli.plugins import choose_indexers, known_plugins
 from kymflow.cli.progress import SILENT
-from kymflow.cli.results import ImageFailure, IndexedTable, IndexerListResult, IndexResult
+from kymflow.cli.results import ImageFailure, IndexedTable, IndexResult, PluginListResult
 from kymflow.cli.workers import worker_processes
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def index(
     workers: Workers = None,
     wait: Wait = DEFAULT_WAIT_S,
     progress: ProgressParam = SILENT,
-) -> IndexResult | IndexerListResult:
+) -> IndexResult | PluginListResult:
     """Make the tables over all images: one per indexer, named kym_INDEXER.
 
     An image that fails stops only itself, and keeps the rows that it had.
@@ -64,8 +64,13 @@ def index(
     """
     if list_them:
         open_reader(dataset)
-        found = known_indexers()
-        return IndexerListResult(dataset=dataset, indexers=len(found), items=found)
+        found = known_plugins("indexer")
+        return PluginListResult(
+            verb="index",
+            plugins=len(found),
+            broken=sum(item.status == "broken" for item in found),
+            items=found,
+        )
     from kymflow.core import KymDataset
 
     chosen = choose_indexers(indexers)

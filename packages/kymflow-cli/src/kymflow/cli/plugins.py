@@ -1,0 +1,65 @@
+"""The indexers and analyses that can be run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from kymflow.cli.errors import UnknownNameError
+from kymflow.cli.results import Plugin
+
+if TYPE_CHECKING:
+    from kymflow.core import BaseIndexer
+
+__all__ = ["choose_indexers", "known_plugins"]
+
+
+def known_plugins(kind: Literal["indexer", "analysis"]) -> tuple[Plugin, ...]:
+    """All plugins of a kind, sorted by name, those that are broken with the reason."""
+    from kymflow.core import plugins as core
+    from kymflow.core.errors import PluginError
+
+    found = core.find_indexers() if kind == "indexer" else core.find_analyses()
+    load = core.load_indexer if kind == "indexer" else core.load_analysis
+    listed = []
+    for name, info in found.items():
+        try:
+            summary, reason = _first_line(load(name)), None
+        except PluginError as error:
+            summary, reason = "", error.reason
+        listed.append(
+            Plugin(
+                kind=kind,
+                name=name,
+                origin=info.origin,
+                version=info.version or None,
+                status="ok" if reason is None else "broken",
+                summary=summary,
+                reason=reason,
+            )
+        )
+    return tuple(listed)
+
+
+def choose_indexers(names: Sequence[str]) -> list[BaseIndexer]:
+    """The indexers of these names, each once; for no name, all that can be used.
+
+    Raises:
+        UnknownNameError: There is none of that name.
+        kymflow.core.errors.PluginError: One that was named cannot be used.
+    """
+    from kymflow.core.plugins import find_indexers, load_indexer, load_indexers
+
+    if not names:
+        return list(load_indexers().values())
+    known = find_indexers()
+    for name in names:
+        if name not in known:
+            raise UnknownNameError(
+                f"there is no indexer {name!r}", hint=f"there are: {', '.join(known)}"
+            )
+    return [load_indexer(name) for name in dict.fromkeys(names)]
+
+
+def _first_line(made: object) -> str:
+    return (type(made).__doc__ or "").strip().partition("\n")[0]

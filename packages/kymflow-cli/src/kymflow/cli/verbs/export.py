@@ -1,0 +1,92 @@
+"""Write a dataset as plain files again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from kymflow.cli.opening import find_image, open_reader
+from kymflow.cli.options import DEFAULT_WAIT_S, ProgressParam, Wait
+from kymflow.cli.progress import SILENT
+from kymflow.cli.results import ExportResult, NotExported
+
+__all__ = ["export"]
+
+
+def export(
+    dataset: str,
+    folder: Path,
+    /,
+    *,
+    image: Annotated[tuple[str, ...], Parameter(name=["--image", "-i"])] = (),
+    pixels: Annotated[bool, Parameter(negative="--no-pixels", name="--pixels")] = True,
+    tables: Annotated[bool, Parameter(negative="--no-tables", name="--tables")] = True,
+    table_format: Annotated[Literal["csv", "parquet"], Parameter(name="--format")] = "csv",
+    wait: Wait = DEFAULT_WAIT_S,
+    progress: ProgressParam = SILENT,
+) -> ExportResult:
+    """Write a dataset as plain files: TIFF, JSON, and CSV or Parquet.
+
+    A second run into the same folder writes only what differs. kymflow ingest takes the folder in
+    again.
+
+    Args:
+        dataset: Path or URL of the dataset.
+        folder: Where to; made if it is not there.
+        image: Just this image: its id, the first characters of it, or its source file; may be
+            given several times.
+        pixels: Whether to write the pixels, as TIFF.
+        tables: Whether to write the tables.
+        table_format: How to write tables. CSV cannot carry everything.
+        wait: For how many seconds to wait for another export into this folder.
+        progress: Who is told how it goes.
+
+    Returns:
+        What was written.
+
+    Raises:
+        UnknownNameError: No image, or more than one, goes by a name.
+        kymflow_zarr.AlreadyExistsError: The folder holds something else.
+        kymflow_zarr.NotADatasetError: There is no dataset at that place.
+    """
+    from kymflow_zarr import ExportError
+
+    opened = open_reader(dataset, wait_s=wait)
+    chosen = [find_image(opened, name) for name in image] if image else None
+    progress.begin("exporting", None)
+    try:
+        report = opened.export_legacy_folder(
+            folder,
+            include_tiff=pixels,
+            include_tables=tables,
+            table_format=table_format,
+            image_ids=chosen,
+        )
+    except ExportError as error:
+        failures = error.failures.items()
+        return ExportResult(
+            dataset=dataset,
+            folder=str(folder),
+            images=len(error.image_ids),
+            tables=None,
+            files_written=None,
+            files_unchanged=None,
+            files_removed=None,
+            files_kept=(),
+            failed=len(failures),
+            items=tuple(NotExported(name=name, reason=reason) for name, reason in failures),
+        )
+    return ExportResult(
+        dataset=dataset,
+        folder=str(folder),
+        images=len(report.image_ids),
+        tables=len(report.table_names),
+        files_written=report.files_written,
+        files_unchanged=report.files_unchanged,
+        files_removed=report.files_removed,
+        files_kept=report.files_kept,
+        failed=0,
+        items=(),
+    )

@@ -1,0 +1,20 @@
+"""List the indexers and analyses that this installation has."""
+
+from __future__ import annotations
+
+from kymflow.cli.plugins import known_plugins
+from kymflow.cli.results import PluginListResult
+
+__all__ = ["plugins"]
+
+
+def plugins() -> PluginListResult:
+    """List the indexers and analyses that come along or that other packages add.
+
+    Returns:
+        The plugins, also those that cannot be used, with the reason.
+    """
+    items = (*known_plugins("indexer"), *known_plugins("analysis"))
+    return PluginListResult(
+        plugins=len(items), broken=sum(item.status == "broken" for item in items), items=items
+    )

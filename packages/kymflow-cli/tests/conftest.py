@@ -1,0 +1,122 @@
+"""What several tests need: folders of small TIFFs, datasets, and ways to run the command."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tifffile
+
+from kymflow.cli.app import run
+from kymflow.cli.demo_images import DEMO_SCENES, LINE_INTERVAL_S, PIXEL_SIZE_UM, synthesize
+from kymflow.cli.verbs.index import index
+from kymflow.cli.verbs.ingest import ingest
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the machine changes how the command writes."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def write_tiff() -> Callable[..., Path]:
+    """Write a small kymograph ``(time, space)``."""
+
+    def write(path: Path, *, lines: int = 60, pixels: int = 16, seed: int = 0) -> Path:
+        scene = dataclasses.replace(DEMO_SCENES[0], lines=lines, pixels=pixels, seed=seed)
+        tifffile.imwrite(
+            path,
+            synthesize(scene),
+            imagej=True,
+            resolution=(1 / PIXEL_SIZE_UM, 1.0),
+            metadata={
+                "axes": "YX",
+                "unit": "um",
+                "finterval": LINE_INTERVAL_S,
+                "kymflow_axes": "t,x",
+            },
+        )
+        return path
+
+    return write
+
+
+@pytest.fixture
+def folder(tmp_path: Path, write_tiff: Callable[..., Path]) -> Path:
+    """Three kymographs: ``a.tif``, ``b.tif`` and ``c.tiff``."""
+    images = tmp_path / "images"
+    images.mkdir()
+    for seed, name in enumerate(("a.tif", "b.tif", "c.tiff")):
+        write_tiff(images / name, seed=seed)
+    return images
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, folder: Path) -> str:
+    """A dataset of these three, with a table."""
+    path = str(tmp_path / "k.zarr")
+    assert ingest(folder, path).ok
+    assert index(path).ok
+    return path
+
+
+@pytest.fixture
+def kymflow(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command line in this process; returns exit code, stdout and stderr."""
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = int(run([str(argument) for argument in arguments]))
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+@pytest.fixture
+def kymflow_json(
+    kymflow: Callable[..., tuple[int, str, str]],
+) -> Callable[..., tuple[int, list[dict[str, Any]]]]:
+    """Run a command line with ``--json``; returns exit code and records."""
+
+    def call(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
+        code, out, _ = kymflow(*arguments, "--json")
+        return code, [json.loads(line) for line in out.splitlines()]
+
+    return call
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """For processes: they find what this one finds, and every warning is an error."""
+    found = os.pathsep.join(path for path in sys.path if path)
+    return {**os.environ, "PYTHONPATH": found, "PYTHONWARNINGS": "error", "TERM": "xterm-256color"}
+
+
+@pytest.fixture
+def process(
+    environment: dict[str, str], tmp_path: Path
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a command line in a process of its own."""
+
+    def call(*arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "kymflow.cli", *(str(argument) for argument in arguments)],
+            env={**environment, **extra},
+            cwd=tmp_path,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=120,
+            check=False,
+        )
+
+    return call

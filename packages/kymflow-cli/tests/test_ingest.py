@@ -1,0 +1,197 @@
+"""Taking folders in, and what is said about it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kymflow.cli.errors import FolderNotFoundError, UnknownNameError
+from kymflow.cli.results import IngestResult, PlanResult
+from kymflow.cli.verbs.ingest import ingest
+from kymflow.cli.verbs.refresh import refresh
+from kymflow_zarr import NotADatasetError, ZarrDataset
+
+Kymflow = Callable[..., tuple[int, str, str]]
+
+
+def test_a_folder_becomes_a_dataset_once(folder: Path, tmp_path: Path) -> None:
+    place = str(tmp_path / "k.zarr")
+
+    first = ingest(folder, place)
+    second = ingest(folder, place)
+
+    assert isinstance(first, IngestResult)
+    assert isinstance(second, IngestResult)
+    assert (first.taken_in, first.unchanged, first.failed) == (3, 0, 0)
+    assert (second.taken_in, second.unchanged, second.failed) == (0, 3, 0)
+    assert {item.image_id for item in first.items} == set(ZarrDataset(place).list_image_ids())
+    assert [Path(item.path).name for item in first.items] == ["a.tif", "b.tif", "c.tiff"]
+
+
+def test_bad_files_stop_only_themselves(folder: Path, tmp_path: Path, kymflow: Kymflow) -> None:
+    (folder / "text.tif").write_text("no picture", encoding="utf-8")
+    (folder / "empty.tif").touch()
+    place = str(tmp_path / "k.zarr")
+
+    code, out, err = kymflow("ingest", folder, place)
+
+    assert code == 1
+    assert out == f"3 new images in {place}, 2 failed\n"
+    assert err.startswith("2 files could not be taken in:\n")
+    assert "not a TIFF" in err
+    assert "Traceback" not in err
+    assert len(ZarrDataset(place, mode="r").list_image_ids()) == 3
+    code, out, _ = kymflow("ingest", folder, place)
+    assert (code, out) == (1, f"0 new images in {place}, 3 unchanged, 2 failed\n")
+
+
+def test_changed_files_are_taken_in_only_when_asked(
+    folder: Path, dataset: str, write_tiff: Callable[..., Path], kymflow: Kymflow
+) -> None:
+    write_tiff(folder / "a.tif", lines=90, seed=9)
+
+    code, out, err = kymflow("ingest", folder, dataset)
+    assert (code, out) == (0, f"0 new images in {dataset}, 2 unchanged, 1 changed\n")
+    assert "--changed" in err
+
+    code, out, _ = kymflow("ingest", folder, dataset, "--changed")
+    assert (code, out) == (0, f"1 new image in {dataset}, 2 unchanged\n")
+    assert len(ZarrDataset(dataset).list_image_ids()) == 4
+
+
+def test_patterns_and_subfolders(
+    folder: Path, tmp_path: Path, write_tiff: Callable[..., Path]
+) -> None:
+    below = folder / "day2"
+    below.mkdir()
+    write_tiff(below / "d.tif", seed=4)
+
+    flat = ingest(folder, str(tmp_path / "flat.zarr"))
+    one = ingest(folder, str(tmp_path / "one.zarr"), pattern=("b*.tif",))
+    deep = ingest(folder, str(tmp_path / "deep.zarr"), recursive=True)
+
+    assert [len(result.items) for result in (flat, one, deep)] == [3, 1, 4]
+
+
+def test_a_dry_run_tells_what_the_run_then_does(
+    folder: Path, tmp_path: Path, write_tiff: Callable[..., Path]
+) -> None:
+    place = tmp_path / "k.zarr"
+
+    plan = ingest(folder, str(place), dry_run=True)
+    assert isinstance(plan, PlanResult)
+    assert not place.exists()
+    done = ingest(folder, str(place))
+    assert isinstance(done, IngestResult)
+    assert [item.path for item in plan.items] == [item.path for item in done.items]
+    assert plan.to_take_in == done.taken_in == 3
+
+    write_tiff(folder / "a.tif", lines=90, seed=9)
+    write_tiff(folder / "new.tif", seed=5)
+    (folder / "b.tif").unlink()
+    plan = refresh(str(place), dry_run=True)
+    assert isinstance(plan, PlanResult)
+    assert [(item.state, item.action, Path(item.path).name) for item in plan.items] == [
+        ("new", "take in", "new.tif"),
+        ("changed", "leave", "a.tif"),
+        ("gone", "leave", "b.tif"),
+    ]
+    plan = refresh(str(place), dry_run=True, changed=True)
+    assert isinstance(plan, PlanResult)
+    assert plan.to_take_in == 2
+    assert len(ZarrDataset(place).list_image_ids()) == 3
+
+
+@pytest.mark.parametrize("dry_run", [False, True], ids=["run", "dry-run"])
+def test_a_folder_that_is_not_there_makes_no_dataset(tmp_path: Path, *, dry_run: bool) -> None:
+    with pytest.raises(FolderNotFoundError, match="there is no folder"):
+        ingest(tmp_path / "nowhere", str(tmp_path / "k.zarr"), dry_run=dry_run)
+    assert not (tmp_path / "k.zarr").exists()
+
+
+@pytest.mark.parametrize("dry_run", [False, True], ids=["run", "dry-run"])
+def test_a_place_that_is_taken_is_refused(folder: Path, tmp_path: Path, *, dry_run: bool) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("mine", encoding="utf-8")
+    for place in (file, folder):
+        with pytest.raises(NotADatasetError):
+            ingest(folder, str(place), dry_run=dry_run)
+    assert file.read_text(encoding="utf-8") == "mine"
+    assert sorted(path.name for path in folder.iterdir()) == ["a.tif", "b.tif", "c.tiff"]
+
+
+def test_refresh_looks_where_the_images_came_from(
+    folder: Path, dataset: str, write_tiff: Callable[..., Path], tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    write_tiff(other / "x.tif", seed=7)
+    assert len(refresh(dataset, other).items) == 1
+    write_tiff(folder / "d.tif", seed=8)
+    write_tiff(other / "y.tif", seed=9)
+
+    result = refresh(dataset)
+
+    assert [Path(item.path).name for item in result.items] == ["d.tif", "y.tif"]
+    assert result.folders == (str(folder), str(other))
+
+
+def test_refresh_makes_no_dataset_and_needs_a_folder(tmp_path: Path, folder: Path) -> None:
+    place = tmp_path / "k.zarr"
+    with pytest.raises(NotADatasetError):
+        refresh(str(place), folder)
+    assert not place.exists()
+    ZarrDataset(place)
+    with pytest.raises(UnknownNameError, match="which folder"):
+        refresh(str(place))
+
+
+def test_json_has_a_record_per_file_and_a_summary(
+    folder: Path,
+    tmp_path: Path,
+    kymflow_json: Callable[..., tuple[int, list[dict[str, Any]]]],
+) -> None:
+    (folder / "text.tif").write_text("no picture", encoding="utf-8")
+    place = str(tmp_path / "k.zarr")
+
+    code, records = kymflow_json("ingest", folder, place)
+
+    assert code == 1
+    files, summary = records[:-1], records[-1]
+    assert [record["status"] for record in files] == ["ok", "ok", "ok", "failed"]
+    assert all(record["type"] == "file" for record in files)
+    assert files[3]["image_id"] is None
+    assert "not a TIFF" in files[3]["reason"]
+    assert summary == {
+        "type": "summary",
+        "verb": "ingest",
+        "ok": False,
+        "exit_code": 1,
+        "dataset": place,
+        "folders": [str(folder)],
+        "taken_in": 3,
+        "failed": 1,
+        "unchanged": 0,
+        "changed": 0,
+        "gone": 0,
+    }
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such file names")
+def test_hostile_names_are_shown_as_text(folder: Path, tmp_path: Path, kymflow: Kymflow) -> None:
+    (folder / "\x1b[31mred\n\u202eevil.tif").write_text("x", encoding="utf-8")
+    (folder / "[bold red]markup.tif").write_text("x", encoding="utf-8")
+
+    _, out, err = kymflow("ingest", folder, tmp_path / "k.zarr")
+    _, json_out, _ = kymflow("ingest", folder, tmp_path / "k.zarr", "--json")
+
+    for text in (out, err, json_out):
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+    assert r"\x1b[31mred\n\u202eevil.tif" in err
+    assert "[bold red]markup.tif" in err
+    assert len(json_out.splitlines()) == 3

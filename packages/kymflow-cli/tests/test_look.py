@@ -1,0 +1,275 @@
+"""Looking at datasets: ls, info, table, status, and the names that images go by."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from kymflow.cli.errors import UnknownNameError
+from kymflow.cli.opening import find_image
+from kymflow.cli.results import DatasetInfo, ImageInfo, TableListResult, TableResult, TableStatus
+from kymflow.cli.verbs.check import check, repair
+from kymflow.cli.verbs.index import index
+from kymflow.cli.verbs.info import info
+from kymflow.cli.verbs.ls import ls
+from kymflow.cli.verbs.status import status
+from kymflow.cli.verbs.table import table
+from kymflow.cli.verbs.upgrade import upgrade
+from kymflow_zarr import NotADatasetError, ZarrDataset
+
+Kymflow = Callable[..., tuple[int, str, str]]
+KymflowJson = Callable[..., tuple[int, list[dict[str, Any]]]]
+
+
+@pytest.mark.parametrize("verb", [ls, info, table, status, index, check, repair, upgrade])
+@pytest.mark.parametrize("kind", ["missing", "folder", "file"])
+def test_no_verb_but_ingest_makes_a_dataset(
+    tmp_path: Path, verb: Callable[[str], object], kind: str
+) -> None:
+    place = tmp_path / "k.zarr"
+    if kind == "folder":
+        place.mkdir()
+    if kind == "file":
+        place.touch()
+    with pytest.raises(NotADatasetError):
+        verb(str(place))
+    assert place.exists() == (kind != "missing")
+    assert kind != "folder" or not any(place.iterdir())
+
+
+def test_ls_lists_images_in_the_order_asked_for(dataset: str) -> None:
+    assert [Path(item.source or "").name for item in ls(dataset).items] == [
+        "a.tif",
+        "b.tif",
+        "c.tiff",
+    ]
+    by_id = [item.image_id for item in ls(dataset, sort="id").items]
+    assert by_id == sorted(by_id)
+    created = [item.created_utc or "" for item in ls(dataset, sort="created").items]
+    assert created == sorted(created)
+    item = ls(dataset).items[0]
+    assert (item.shape, item.axes, item.dtype) == ((60, 16), ("t", "x"), "uint16")
+
+
+def test_ls_puts_images_without_a_time_last_and_shows_local_time(dataset: str) -> None:
+    opened = ZarrDataset(dataset)
+    middle = find_image(opened, "b.tif")
+    payload = opened.record(middle).load_metadata_payload()
+    moment = datetime(2024, 2, 29, 23, 59, 59, 250_000, UTC)
+    payload["header"] = {"acquired_local_epoch_ns": int(moment.timestamp() * 1000) * 10**6}
+    opened.record(middle).save_metadata_payload(payload)
+
+    items = ls(dataset, sort="acquired").items
+
+    assert items[0].image_id == middle
+    assert items[0].acquired_local == "2024-02-29T23:59:59.250000"
+    assert [item.acquired_local for item in items[1:]] == [None, None]
+
+
+def test_images_go_by_id_prefix_and_file(dataset: str, folder: Path) -> None:
+    opened = ZarrDataset(dataset, mode="r")
+    wanted = {Path(item.source or "").name: item.image_id for item in ls(dataset).items}["b.tif"]
+    for name in (wanted, wanted[:8], wanted[:8].upper(), "b.tif", "b", str(folder / "b.tif")):
+        assert find_image(opened, name) == wanted
+    for name in ("nope", wanted[:3], "", "tif"):
+        with pytest.raises(UnknownNameError, match="there is no image"):
+            find_image(opened, name)
+
+
+def test_names_that_mean_several_images_are_refused(dataset: str, folder: Path) -> None:
+    opened = ZarrDataset(dataset)
+    again = opened.ingest_image(folder / "a.tif").image_id
+    with pytest.raises(UnknownNameError, match="source of 2 images") as caught:
+        find_image(opened, "a.tif")
+    assert again in str(caught.value)
+    assert find_image(opened, again) == again
+
+
+def test_info_of_a_dataset(dataset: str, folder: Path, kymflow: Kymflow) -> None:
+    result = info(dataset)
+    assert isinstance(result, DatasetInfo)
+    assert (result.images, result.format_version) == (3, 2)
+    assert result.folders == (str(folder),)
+    assert {item.name: item.rows for item in result.items} == {
+        "kym_image_summary": 3,
+        "sources": 3,
+    }
+    _, out, _ = kymflow("info", dataset)
+    assert str(folder) in out
+    assert "kym_image_summary" in out
+
+
+def test_info_of_an_image(dataset: str, kymflow: Kymflow) -> None:
+    opened = ZarrDataset(dataset)
+    image_id = find_image(opened, "a.tif")
+    record = opened.record(image_id)
+    record.save_json("lab/note", {"by": "me"})
+    record.save_df_parquet("trace", pd.DataFrame({"t": [1.0]}))
+    record.save_df_csv_gz("trace", pd.DataFrame({"t": [1.0]}))
+    record.save_array_artifact("mask", record.load_array() > 0)
+
+    result = info(dataset, "a.tif")
+
+    assert isinstance(result, ImageInfo)
+    assert result.image.image_id == image_id
+    assert result.header["scale"] == {"t": 0.001, "x": 0.25}
+    kinds = {(item.name, item.kind) for item in result.items}
+    assert {
+        ("lab/note", "json"),
+        ("trace", "parquet"),
+        ("trace", "csv"),
+        ("mask", "array"),
+    } <= kinds
+    _, out, _ = kymflow("info", dataset, "a.tif")
+    assert "0.001 s along t, 0.25 um along x" in out
+    assert "t 60, x 16 (uint16)" in out
+
+
+def test_info_shows_rois_and_notes(dataset: str, kymflow: Kymflow) -> None:
+    record = ZarrDataset(dataset).record(find_image(ZarrDataset(dataset), "a"))
+    payload = record.load_metadata_payload()
+    payload["experiment_metadata"] = {"species": "mouse", "note": "\x1b[2Jgone", "sex": ""}
+    payload["rois"] = [{"id": 1, "name": "vessel", "dim0_start": 0, "dim0_stop": 60}]
+    record.save_metadata_payload(payload)
+
+    _, out, _ = kymflow("info", dataset, "a")
+
+    assert "species   mouse" in out
+    assert r"\x1b[2Jgone" in out
+    assert "regions of interest" in out
+    assert "vessel" in out
+    assert "\nsex" not in out
+
+
+def test_table_lists_shows_and_filters(dataset: str) -> None:
+    listed = table(dataset)
+    assert isinstance(listed, TableListResult)
+    assert [item.name for item in listed.items] == ["kym_image_summary", "sources"]
+
+    whole = table(dataset, "kym_image_summary")
+    assert isinstance(whole, TableResult)
+    assert {"image_id", "analysis_version", "params_hash"} <= set(whole.columns)
+    assert whole.rows == len(whole.items) == 3
+
+    some = table(dataset, "kym_image_summary", columns=("mean, std", "shape"), rows=2)
+    assert isinstance(some, TableResult)
+    assert some.columns == ("mean", "std", "shape")
+    assert (some.rows, len(some.items)) == (3, 2)
+    assert some.items[0].row["shape"] == "60x16"
+
+    one = table(dataset, "sources", image="b.tif")
+    assert isinstance(one, TableResult)
+    assert [Path(str(item.row["source_primary_path"])).name for item in one.items] == ["b.tif"]
+
+
+def test_wrong_names_get_a_suggestion(dataset: str) -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        table(dataset, "image_summary")
+    assert caught.value.hint == "did you mean 'kym_image_summary'?"
+    with pytest.raises(UnknownNameError) as caught:
+        table(dataset, "sources", columns=("image",))
+    assert caught.value.hint == "did you mean 'image_id'?"
+    with pytest.raises(UnknownNameError, match="there is no table 'xyz'"):
+        table(dataset, "xyz")
+
+
+def test_csv_is_whole_exact_and_safe_for_spreadsheets(dataset: str, kymflow: Kymflow) -> None:
+    image_id = ls(dataset).items[0].image_id
+    texts = ["=cmd()", "+1", "-2", "@x", "fine, really", 'say "hi"', "two\nlines", "\x1b[31m", None]
+    frame = pd.DataFrame(
+        {"image_id": image_id, "text": texts, "value": [0.1 + 0.2, -1.0, *[2.0] * 7]}
+    )
+    ZarrDataset(dataset).save_table("notes", frame)
+
+    _, out, _ = kymflow("table", dataset, "notes", "--csv")
+
+    rows = list(csv.DictReader(io.StringIO(out, newline="")))
+    assert [row["text"] for row in rows] == [
+        "'=cmd()",
+        "'+1",
+        "'-2",
+        "'@x",
+        "fine, really",
+        'say "hi"',
+        "two\nlines",
+        r"\x1b[31m",
+        "",
+    ]
+    assert [float(row["value"]) for row in rows[:2]] == [0.1 + 0.2, -1.0]
+
+
+def test_rows_as_json_keep_their_values(dataset: str, kymflow_json: KymflowJson) -> None:
+    image_id = ls(dataset).items[0].image_id
+    frame = pd.DataFrame(
+        {
+            "image_id": [image_id, image_id],
+            "value": [float("nan"), float("inf")],
+            "when": [pd.Timestamp("2024-01-02T03:04:05"), pd.NaT],
+            "raw": [b"\x00\xff", None],
+            "list": [[1, 2], []],
+            "text": ["\x1b[31m\u009b5m", "half \u2028 line"],
+        }
+    )
+    ZarrDataset(dataset).save_table("mixed", frame)
+
+    code, records = kymflow_json("table", dataset, "mixed")
+
+    assert code == 0
+    assert records[0]["row"] == {
+        "image_id": image_id,
+        "value": None,
+        "when": "2024-01-02T03:04:05",
+        "raw": "AP8=",
+        "list": [1, 2],
+        "text": "\x1b[31m\u009b5m",
+    }
+    assert records[1]["row"]["text"] == "half \u2028 line"
+    assert records[-1]["columns"] == list(frame.columns)
+
+
+def test_status_tells_what_there_is_to_do(
+    dataset: str, folder: Path, write_tiff: Callable[..., Path], kymflow: Kymflow
+) -> None:
+    _, out, err = kymflow("status", dataset)
+    assert out.startswith(f"{dataset}: 3 images\n")
+    assert err == ""
+
+    write_tiff(folder / "new.tif", seed=5)
+    write_tiff(folder / "a.tif", lines=70, seed=6)
+    (folder / "b.tif").unlink()
+    ZarrDataset(dataset).ingest_image(folder / "c.tiff")
+    result = status(dataset)
+    assert (result.new, result.changed, result.unchanged, result.gone) == (1, 1, 1, 1)
+    (tables,) = [item for item in result.items if isinstance(item, TableStatus)]
+    assert (tables.name, tables.rows, tables.images, tables.without) == (
+        "kym_image_summary",
+        3,
+        3,
+        1,
+    )
+    _, out, err = kymflow("status", dataset)
+    assert out.startswith(f"{dataset}: 4 images, 1 new, 1 changed, 1 gone\n")
+    assert "kymflow refresh" in err
+    assert "kymflow index" in err
+
+
+def test_status_of_a_dataset_whose_folder_is_gone(dataset: str, folder: Path) -> None:
+    folder.rename(folder.with_name("moved"))
+    result = status(dataset)
+    assert result.missing_folders == (str(folder),)
+    assert result.folders == ()
+
+
+def test_text_on_a_pipe_is_never_cut(dataset: str, kymflow: Kymflow) -> None:
+    _, out, _ = kymflow("table", dataset, "kym_image_summary")
+    for image_id in ZarrDataset(dataset).list_image_ids():
+        assert image_id in out
+    assert "saturated_fraction" in out.splitlines()[0]
+    assert "…" not in out

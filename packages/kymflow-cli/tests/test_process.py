@@ -1,0 +1,251 @@
+"""The command as a process: exit codes, streams, what it imports."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kymflow.cli.verbs.check import check
+from kymflow_zarr import ZarrDataset
+
+Process = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_0_done(process: Process, folder: Path, tmp_path: Path) -> None:
+    done = process("ingest", "images", "k.zarr")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "3 new images in k.zarr\n", "")
+    assert (tmp_path / "k.zarr" / "zarr.json").is_file()
+
+
+def test_1_done_with_failures(process: Process, folder: Path) -> None:
+    (folder / "text.tif").write_text("no picture", encoding="utf-8")
+    done = process("ingest", "images", "k.zarr")
+    assert done.returncode == 1
+    assert done.stdout == "3 new images in k.zarr, 1 failed\n"
+    assert "text.tif" in done.stderr
+
+
+def test_1_problems_found(process: Process, dataset: str) -> None:
+    (Path(dataset) / "tables" / "sources.parquet").unlink()
+    found = process("check", dataset)
+    assert found.returncode == 1
+    assert "record_without_source" in found.stdout
+    mended = process("repair", dataset)
+    assert mended.returncode == 0
+    assert process("check", dataset).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("ingst",), 'unknown command "ingst". Did you mean "ingest"?'),
+        (("ls",), "requires an argument"),
+        (("ls", "k.zarr", "--nope"), "unknown option: --nope"),
+        (("ls", "k.zarr", "--sort", "colour"), "colour"),
+        (("ingest", "images", "k.zarr", "--workers", "0"), "workers"),
+        (("ingest", "nowhere", "k.zarr"), "there is no folder 'nowhere'"),
+        (("--nope",), "--nope"),
+    ],
+    ids=["verb", "argument", "option", "choice", "number", "folder", "common-option"],
+)
+def test_2_usage(process: Process, arguments: tuple[str, ...], message: str) -> None:
+    done = process(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    error, hint = done.stderr.splitlines()
+    assert error.startswith("error: ")
+    assert hint.startswith("hint: ")
+
+
+def test_2_no_verb_shows_the_help_on_stderr(process: Process) -> None:
+    done = process()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Usage: kymflow" in done.stderr
+
+
+def test_3_not_a_dataset(process: Process, folder: Path) -> None:
+    (folder / "file").touch()
+    for place in ("nowhere.zarr", "images", "images/file"):
+        done = process("ls", place)
+        assert (done.returncode, done.stdout) == (3, "")
+        assert "is not a kymflow dataset" in done.stderr
+        assert len(done.stderr.splitlines()) == 2
+
+
+def test_4_a_newer_format(process: Process, dataset: str) -> None:
+    document = Path(dataset) / "zarr.json"
+    text = document.read_text(encoding="utf-8")
+    written = json.loads(text)
+    written["attributes"]["schema_version"] = 99
+    document.write_text(json.dumps(written), encoding="utf-8")
+    done = process("ls", dataset)
+    assert done.returncode == 4
+    assert "format version 99" in done.stderr
+    assert "hint: install a newer kymflow-zarr" in done.stderr
+
+
+def test_5_locked(
+    process: Process, dataset: str, tmp_path: Path, write_tiff: Callable[..., Path]
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    write_tiff(other / "x.tif", seed=5)
+    # An ingest that is not yet done holds the lock.
+    for _ in ZarrDataset(dataset, durability="record").iter_refresh(other):
+        done = process("ingest", "images", dataset, "--wait", "0")
+        assert done.returncode == 5
+        assert f"held by process {os.getpid()}" in done.stderr
+        assert "--wait" in done.stderr.splitlines()[1]
+    assert process("ingest", "images", dataset, "--wait", "0").returncode == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGINT for one process alone")
+def test_130_interrupted(
+    environment: dict[str, str], tmp_path: Path, write_tiff: Callable[..., Path]
+) -> None:
+    many = tmp_path / "many"
+    many.mkdir()
+    for seed in range(200):
+        write_tiff(many / f"{seed:03}.tif", seed=seed)
+    arguments = ["ingest", "many", "k.zarr", "--durability", "record", "--workers", "1", "--json"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "kymflow.cli", *arguments],
+        env=environment,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as running:
+        assert running.stdout is not None
+        first = json.loads(running.stdout.readline())
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+
+    assert running.returncode == 130
+    assert err.splitlines()[0] == "interrupted: what was done before stays"
+    assert "Traceback" not in err
+    *files, last = (json.loads(line) for line in out.splitlines())
+    assert (last["error"], last["exit_code"]) == ("KeyboardInterrupt", 130)
+    told = {first["image_id"], *(record["image_id"] for record in files)}
+    dataset = ZarrDataset(tmp_path / "k.zarr", mode="r")
+    kept = set(dataset.list_image_ids())
+    assert told <= kept
+    assert len(kept) < 200
+    assert check(str(tmp_path / "k.zarr"), deep=True).problems == 0
+    rest = subprocess.run(
+        [sys.executable, "-m", "kymflow.cli", "ingest", "many", "k.zarr"],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    assert rest.stdout == f"{200 - len(kept)} new images in k.zarr, {len(kept)} unchanged\n"
+
+
+def test_errors_are_in_the_json_too(process: Process) -> None:
+    done = process("ls", "nowhere.zarr", "--json")
+    record = json.loads(done.stdout)
+    assert record["type"] == "error"
+    assert record["error"] == "NotADatasetError"
+    assert record["exit_code"] == done.returncode == 3
+    assert record["message"] in done.stderr
+    assert record["hint"] in done.stderr
+
+
+def test_tracebacks_only_with_debug(process: Process) -> None:
+    plain = process("ls", "nowhere.zarr")
+    debug = process("ls", "nowhere.zarr", "--debug")
+    assert "Traceback" not in plain.stderr
+    assert "Traceback" in debug.stderr
+    assert debug.stderr.endswith(plain.stderr)
+    assert debug.returncode == plain.returncode
+
+
+def test_a_bug_is_one_line_and_a_hint(environment: dict[str, str], tmp_path: Path) -> None:
+    # A verb that raises what nobody foresaw, put in the place of a real one.
+    script = tmp_path / "broken.py"
+    script.write_text(
+        "import kymflow.cli.verbs.ls as ls\n"
+        "from kymflow.cli.__main__ import main\n"
+        "def broken(dataset: str, /) -> None:\n"
+        "    raise RuntimeError('nobody\\nforesaw \\x1b[31m this')\n"
+        "ls.ls = broken\n"
+        "main()\n",
+        encoding="utf-8",
+    )
+    for arguments in (["ls", "x"], ["ls", "x", "--debug"]):
+        done = subprocess.run(
+            [sys.executable, script, *arguments],
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+        assert done.returncode == 1
+        error, hint = done.stderr.splitlines()[-2:]
+        assert error == r"error: RuntimeError: nobody\nforesaw \x1b[31m this"
+        assert hint.startswith("hint: this is a bug in kymflow")
+        assert ("Traceback" in done.stderr) == ("--debug" in arguments)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such pipes")
+def test_a_reader_that_leaves_early_is_no_error(environment: dict[str, str], dataset: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "kymflow.cli", "table", dataset, "sources", "--json"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        err = running.stderr.read()
+    assert (running.returncode, err) == (0, b"")
+
+
+def test_output_in_another_encoding(process: Process, dataset: str, tmp_path: Path) -> None:
+    (tmp_path / "images" / "a.tif").rename(tmp_path / "images" / "Gefäß🩸.tif")
+    ZarrDataset(dataset).ingest_image(tmp_path / "images" / "Gefäß🩸.tif")
+    text = process("ls", dataset, PYTHONIOENCODING="ascii")
+    assert r"Gef\xe4\xdf\U0001fa78.tif" in text.stdout
+    records = process("ls", dataset, "--json", PYTHONIOENCODING="ascii")
+    sources = [json.loads(line).get("source") or "" for line in records.stdout.splitlines()]
+    assert any(source.endswith("Gefäß🩸.tif") for source in sources)
+
+
+HEAVY = ("numpy", "pandas", "pyarrow", "zarr", "rich.progress", "kymflow_zarr", "kymflow.core")
+
+
+@pytest.mark.parametrize(
+    ("line", "light"),
+    [
+        ("--help", HEAVY),
+        ("--version", HEAVY),
+        ("ls {}", ("pandas", "pyarrow", "zarr", "rich.progress", "kymflow.core")),
+        ("info {}", ("pandas", "zarr", "rich.progress")),
+        ("table {} sources", ("pandas", "zarr", "rich.progress", "kymflow.core")),
+    ],
+)
+def test_a_verb_imports_only_what_it_needs(
+    environment: dict[str, str], dataset: str, line: str, light: tuple[str, ...]
+) -> None:
+    script = (
+        "import sys; from kymflow.cli.app import run; code = run(sys.argv[1:]); "
+        "print(*sys.modules, file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *line.format(dataset).split()],
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    assert set(done.stderr.split()).isdisjoint(light)
