@@ -1,0 +1,160 @@
+"""What an image asks of the places where its pixels and its results lie.
+
+Both protocols speak of an image by its ``source_key``: in a folder of TIFFs the absolute path of
+the channel-1 file, in a dataset the image id. A store keeps no state about single images, so one
+store serves them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+from kymflow_zarr._pixels.codec import AnyArray
+from kymflow_zarr._storage.json_text import JsonValue
+from kymflow_zarr.errors import NotFoundError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kymflow_zarr.dataset import ZarrDataset
+    from kymflow_zarr.record import ZarrImageRecord
+
+__all__ = ["Artifact", "ArtifactKind", "ArtifactStore", "PixelFacts", "PixelStore", "channel_index"]
+
+ArtifactKind: TypeAlias = Literal["json", "table", "array"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PixelFacts:
+    """What is known of an image without reading its pixels.
+
+    Attributes:
+        shape: Its shape, channels of several files included.
+        dtype: Name of the pixels' type.
+        axes: A name for each dimension; ``("t", "x")`` for a kymograph ``(time, space)``.
+        scale: Axis → distance of two pixels, where known.
+        unit: Axis → unit of that distance: ``"s"`` or ``"um"``.
+        acquired_local_epoch_ns: When it was recorded, by the clock on the wall there, in ns since
+            1970; None if unknown.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    axes: tuple[str, ...]
+    scale: Mapping[str, float]
+    unit: Mapping[str, str]
+    acquired_local_epoch_ns: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """One named result of an image."""
+
+    name: str
+    kind: ArtifactKind
+
+
+class PixelStore(Protocol):
+    """Where pixels come from."""
+
+    def load_facts(self, source_key: str) -> PixelFacts:
+        """What is known of an image without reading its pixels.
+
+        Raises:
+            UnreadableImageError: The image cannot be read (it is a `ValueError`).
+            ImageNotFoundError: There is no such image in the dataset.
+        """
+
+    def get_channel(self, source_key: str, channel: int) -> AnyArray:
+        """The pixels of one channel.
+
+        Args:
+            source_key: The image.
+            channel: The channel, counted from 1.
+
+        Returns:
+            An array with the image's axes but ``c``.
+
+        Raises:
+            NotFoundError: There is no such channel (it is a `KeyError`).
+            UnreadableImageError: The image cannot be read.
+        """
+
+    def acquisition_times(self, source_keys: Iterable[str]) -> dict[str, int | None]:
+        """The acquisition time of each image, None where it is unknown; no pixels are read."""
+
+    def ingest_into_dataset(self, source_key: str, dataset: ZarrDataset) -> ZarrImageRecord:
+        """Take an image with its results into a dataset.
+
+        Raises:
+            UnreadableImageError: It cannot be taken in.
+        """
+
+
+class ArtifactStore(Protocol):
+    """Where an image's metadata payload and results are kept."""
+
+    def load_metadata_payload(self, source_key: str) -> dict[str, JsonValue]:
+        """The metadata payload.
+
+        Raises:
+            MetadataNotFoundError: There is none.
+            CorruptDataError: It is no JSON object.
+        """
+
+    def save_metadata_payload(self, source_key: str, payload: Mapping[str, Any]) -> None:
+        """Replace the metadata payload in one step."""
+
+    def list_artifacts(self, source_key: str) -> tuple[Artifact, ...]:
+        """All results, sorted by name."""
+
+    def load_json(self, source_key: str, name: str) -> JsonValue:
+        """A JSON artifact.
+
+        Raises:
+            ArtifactNotFoundError: There is none (it is a `KeyError`).
+            CorruptDataError: It is no JSON.
+        """
+
+    def save_json(self, source_key: str, name: str, value: JsonValue) -> None:
+        """Write a JSON artifact in one step."""
+
+    def load_df(self, source_key: str, name: str) -> pd.DataFrame:
+        """A table.
+
+        Raises:
+            ArtifactNotFoundError: There is none.
+        """
+
+    def save_df(self, source_key: str, name: str, df: pd.DataFrame) -> None:
+        """Write a table as Parquet."""
+
+    def load_array(self, source_key: str, name: str) -> AnyArray:
+        """An array.
+
+        Raises:
+            ArtifactNotFoundError: There is none.
+        """
+
+    def save_array(self, source_key: str, name: str, array: AnyArray) -> None:
+        """Write an array."""
+
+
+def channel_index(source_key: str, channel: int, count: int) -> int:
+    """The position of a channel.
+
+    Args:
+        source_key: The image, for the message.
+        channel: The channel, counted from 1.
+        count: How many there are.
+
+    Raises:
+        NotFoundError: There is no such channel.
+    """
+    if not 1 <= channel <= count:
+        raise NotFoundError(
+            source_key, f"{source_key!r} has no channel {channel!r}; it has channels 1 to {count}"
+        )
+    return channel - 1

@@ -1,0 +1,154 @@
+"""Pixels and results of a dataset. The ``source_key`` is the record's ``image_id``."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kymflow_zarr._pixels.codec import AnyArray
+from kymflow_zarr._readers.vendors.payload import read_payload_header
+from kymflow_zarr._records.artifacts import CSV_GZ, JSON, JSON_GZ, PARQUET, RESERVED
+from kymflow_zarr._storage.json_text import JsonValue
+from kymflow_zarr.errors import ArtifactNotFoundError, ImageNotFoundError, MetadataNotFoundError
+from kymflow_zarr.experimental_stores.stores.base import (
+    Artifact,
+    ArtifactKind,
+    PixelFacts,
+    channel_index,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kymflow_zarr.dataset import ZarrDataset
+    from kymflow_zarr.record import ZarrImageRecord
+
+__all__ = ["ZarrArtifactStore", "ZarrPixelStore"]
+
+_KINDS: Mapping[str, ArtifactKind] = {
+    JSON_GZ: "json",
+    CSV_GZ: "table",
+    JSON: "json",
+    PARQUET: "table",
+}
+
+
+class ZarrPixelStore:
+    """Reads the records of a dataset. See `base.PixelStore`."""
+
+    def __init__(self, dataset: ZarrDataset) -> None:
+        self._dataset = dataset
+
+    def load_facts(self, source_key: str) -> PixelFacts:
+        """What the record and its metadata payload tell."""
+        record = self._dataset.record(source_key)
+        try:
+            header = record.load_metadata_payload().get("header")
+        except MetadataNotFoundError:
+            header = None
+        facts = read_payload_header(header if isinstance(header, dict) else {}, shape=record.shape)
+        return PixelFacts(
+            shape=record.shape,
+            dtype=record.dtype.name,
+            axes=record.get_axes(),
+            scale={axis: step.value for axis, step in facts.steps.items()},
+            unit={axis: step.unit for axis, step in facts.steps.items()},
+            acquired_local_epoch_ns=facts.acquired_local_epoch_ns,
+        )
+
+    def get_channel(self, source_key: str, channel: int) -> AnyArray:
+        """One channel's pixels; of the others, only chunks that they share are read."""
+        record = self._dataset.record(source_key)
+        axes = record.get_axes()
+        if "c" not in axes:
+            channel_index(source_key, channel, 1)
+            return record.load_array()
+        at = axes.index("c")
+        index = channel_index(source_key, channel, record.shape[at])
+        region: tuple[int | slice, ...] = (*[slice(None)] * at, index)
+        whole: AnyArray = np.asarray(record.open_array()[region])
+        return whole
+
+    def acquisition_times(self, source_keys: Iterable[str]) -> dict[str, int | None]:
+        """Each image's acquisition time, from the dataset's manifest."""
+        entries = self._dataset.load_manifest().entries
+        times: dict[str, int | None] = {}
+        for source_key in source_keys:
+            if source_key not in entries:
+                raise ImageNotFoundError(source_key)
+            times[source_key] = entries[source_key].acquired_local_epoch_ns
+        return times
+
+    def ingest_into_dataset(self, source_key: str, dataset: ZarrDataset) -> ZarrImageRecord:
+        """Copy the image, under its id and with all its results; not if it is there already."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name) / "export"
+            self._dataset.export_legacy_folder(
+                folder, include_tables=False, table_format="parquet", image_ids=[source_key]
+            )
+            dataset.ingest_legacy_folder(folder)
+        return dataset.record(source_key)
+
+
+class ZarrArtifactStore:
+    """Reads and writes the artifacts of a dataset's records. See `base.ArtifactStore`."""
+
+    def __init__(self, dataset: ZarrDataset) -> None:
+        self._dataset = dataset
+
+    def load_metadata_payload(self, source_key: str) -> dict[str, JsonValue]:
+        """The record's metadata payload."""
+        return self._dataset.record(source_key).load_metadata_payload()
+
+    def save_metadata_payload(self, source_key: str, payload: Mapping[str, Any]) -> None:
+        """Replace the record's metadata payload."""
+        self._dataset.record(source_key).save_metadata_payload(payload)
+
+    def list_artifacts(self, source_key: str) -> tuple[Artifact, ...]:
+        """The record's results, without what it keeps its own facts in."""
+        record = self._dataset.record(source_key)
+        found: set[tuple[str, ArtifactKind]] = set()
+        for key in record.list_analysis_keys():
+            name = key.split("/", 3)[-1]
+            for ending, kind in _KINDS.items():
+                if name.endswith(ending):
+                    found.add((name.removesuffix(ending), kind))
+                    break
+        found.update((name, "array") for name in record.list_array_artifacts())
+        return tuple(
+            Artifact(name=name, kind=kind)
+            for name, kind in sorted(found)
+            if not (kind == "json" and name in RESERVED)
+        )
+
+    def load_json(self, source_key: str, name: str) -> JsonValue:
+        """A JSON artifact."""
+        return self._dataset.record(source_key).load_json(name)
+
+    def save_json(self, source_key: str, name: str, value: JsonValue) -> None:
+        """Write a JSON artifact."""
+        self._dataset.record(source_key).save_json(name, value)
+
+    def load_df(self, source_key: str, name: str) -> pd.DataFrame:
+        """A table, from Parquet, else from gzipped CSV."""
+        record = self._dataset.record(source_key)
+        try:
+            return record.load_df_parquet(name)
+        except ArtifactNotFoundError:
+            return record.load_df_csv_gz(name)
+
+    def save_df(self, source_key: str, name: str, df: pd.DataFrame) -> None:
+        """Write a table as Parquet."""
+        self._dataset.record(source_key).save_df_parquet(name, df)
+
+    def load_array(self, source_key: str, name: str) -> AnyArray:
+        """An array artifact."""
+        return self._dataset.record(source_key).load_array_artifact(name)
+
+    def save_array(self, source_key: str, name: str, array: AnyArray) -> None:
+        """Write an array artifact."""
+        self._dataset.record(source_key).save_array_artifact(name, array)
