@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
-from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
 from kymflow.core import KymDataset, params_hash
+from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
 ROUNDS = 7
 

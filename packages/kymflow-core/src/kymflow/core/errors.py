@@ -26,6 +26,7 @@ data as attributes, and has a message that ends with what to do::
     │   ├── PluginError               ImportError   a plugin that cannot be used
     │   └── UnknownPluginError        KeyError      no plugin with this name
     └── analyses
+        ├── RegionError               ValueError    an image, or regions of it, cannot be analysed
         ├── InvalidKymographError     ValueError    pixels that no analysis can make sense of
         ├── AnalysisParameterError    ValueError    a parameter outside of its range
         └── MissingExtraError         ImportError   an optional dependency is not installed
@@ -53,6 +54,7 @@ __all__ = [
     "ParamsValueError",
     "PluginError",
     "PluginWarning",
+    "RegionError",
     "RoiError",
     "RoiNotFoundError",
     "RowError",
@@ -357,6 +359,20 @@ class UnknownPluginError(KymflowCoreError, KeyError):
 
 
 # --- analyses -------------------------------------------------------------------------------------
+
+
+class RegionError(KymflowCoreError, ValueError):
+    """An image, or some regions of it, cannot be analysed.
+
+    Attributes:
+        image_id: The image.
+        reason: What is wrong, ending with what to do.
+    """
+
+    def __init__(self, image_id: str, reason: str) -> None:
+        self.image_id = image_id
+        self.reason = reason
+        super().__init__(f"image {image_id!r} cannot be analysed: {reason}")
 
 
 class InvalidKymographError(KymflowCoreError, ValueError):

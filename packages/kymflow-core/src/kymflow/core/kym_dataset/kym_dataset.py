@@ -19,9 +19,8 @@ from kymflow.core.kym_dataset.extract import BatchRows, check_version
 from kymflow.core.kym_dataset.indexer_base import (
     BaseIndexer,
     DeclaresColumns,
-    DocumentsParams,
 )
-from kymflow.core.kym_dataset.params import find_params
+from kymflow.core.kym_dataset.params import documented_params, find_params
 from kymflow.core.kym_dataset.results import IndexUpdate
 from kymflow.core.kym_dataset.spool import RowSpool
 from kymflow.core.kym_dataset.table_names import (
@@ -105,7 +104,7 @@ class KymDataset:
             self._ds.as_read_only(),
             table_name(name),
             params_hash,
-            source=_documents_params(indexer or _installed_indexer(name)),
+            source=documented_params(indexer or _installed_indexer(name)),
         )
 
     def view(self) -> pd.DataFrame:
@@ -250,10 +249,6 @@ class KymDataset:
                 left = pa.array(sorted(existing.intersection(image_ids)), pa.string())
                 rows = rows.filter(pc.is_in(rows[IMAGE_ID], value_set=left))
             yield RowUpdate(image_ids=frozenset(image_ids) - (failed & existing), rows=rows)
-
-
-def _documents_params(indexer: object) -> DocumentsParams | None:
-    return indexer if isinstance(indexer, DocumentsParams) else None
 
 
 def _installed_indexer(name: str) -> BaseIndexer | None:

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from kymflow.core.errors import ParamsNotFoundError, ParamsValueError
+from kymflow.core.kym_dataset.indexer_base import DocumentsParams
 from kymflow.core.provenance import IMAGE_ID, PARAMS_HASH, params_hash
 from kymflow_zarr import ImageNotFoundError
 
 if TYPE_CHECKING:
-    from kymflow.core.kym_dataset.indexer_base import DocumentsParams
     from kymflow.core.provenance import Params
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
-__all__ = ["find_params"]
+__all__ = ["documented_params", "find_params", "record_params"]
 
 _JSON: Final = ".json"
 _JSON_GZ: Final = ".json.gz"
@@ -45,9 +45,9 @@ def find_params(
         except ImageNotFoundError:
             continue
         asked += 1
-        for document in _documents(rec, source):
-            if _has_hash(document, wanted):
-                return document
+        document = record_params(rec, wanted, source)
+        if document is not None:
+            return document
     if not asked:
         raise ParamsNotFoundError(
             table, wanted, "no image has a row with this hash; take one from the table as it is now"
@@ -58,6 +58,21 @@ def find_params(
         f"none of the {asked} image(s) with such a row holds them any more; the rows are stale, "
         "update the index",
     )
+
+
+def record_params(
+    rec: ZarrImageRecord, wanted: str, source: DocumentsParams | None
+) -> Params | None:
+    """The document with a hash, of one record; None if it is not there."""
+    for document in _documents(rec, source):
+        if _has_hash(document, wanted):
+            return document
+    return None
+
+
+def documented_params(indexer: object) -> DocumentsParams | None:
+    """The indexer, if it tells its parameters itself."""
+    return indexer if isinstance(indexer, DocumentsParams) else None
 
 
 def _images_with(dataset: ZarrDataset, table: str, wanted: str) -> list[str]:

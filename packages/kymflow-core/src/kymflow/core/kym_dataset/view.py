@@ -6,6 +6,8 @@ import logging
 from pathlib import PurePath, PureWindowsPath
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from kymflow.core.errors import MetadataError
 from kymflow.core.kym_dataset.table_names import indexer_names, table_name
 from kymflow.core.metadata import ImageMetadata, load_metadata
@@ -32,8 +34,7 @@ def dataset_view(dataset: ZarrDataset) -> pd.DataFrame:
     facts = [_facts(entry, metadata[entry.image_id]) for entry in entries.values()]
     columns = ("source", "acquired", "shape", "dtype", "axes", "rois", "note")
     frame = pd.DataFrame(facts, index=images, columns=columns)
-    frame["acquired"] = pd.to_datetime(frame["acquired"].astype("Int64"), unit="ns")
-    frame["rois"] = frame["rois"].astype("Int64")
+    frame = frame.astype({"acquired": "datetime64[ns]", "rois": "Int64"})
     for name in indexer_names(dataset.list_table_names()):
         table = table_name(name)
         rows = dataset.load_table(table, columns=[IMAGE_ID])[IMAGE_ID].value_counts()
@@ -42,9 +43,10 @@ def dataset_view(dataset: ZarrDataset) -> pd.DataFrame:
 
 
 def _facts(entry: ManifestEntry, metadata: ImageMetadata | None) -> dict[str, object]:
+    acquired = None if metadata is None else metadata.header.acquired_local_epoch_ns
     return {
         "source": None if entry.source is None else _file_name(entry.source.source_primary_path),
-        "acquired": entry.acquired_local_epoch_ns,
+        "acquired": np.datetime64("NaT" if acquired is None else acquired, "ns"),
         "shape": "x".join(str(length) for length in entry.shape),
         "dtype": entry.dtype,
         "axes": ",".join(entry.axes),

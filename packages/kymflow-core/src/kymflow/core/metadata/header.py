@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kymflow.core.metadata._fields import Fields
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from kymflow_zarr import JsonValue
 
 __all__ = ["Header"]
+
+_LATEST_NS: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +60,16 @@ class Header:
         bits = fields.integer("bits_per_pixel", least=1)
         if bits is not None and bits > 64:
             raise fields.malformed("bits_per_pixel", f"is {bits!r}, above 64")
+        acquired = fields.integer("acquired_local_epoch_ns")
+        if acquired is not None and abs(acquired) > _LATEST_NS:
+            raise fields.malformed("acquired_local_epoch_ns", f"is {acquired!r}, beyond 64 bits")
         return cls(
             shape=fields.sizes("shape"),
             dtype=fields.text("dtype"),
             axes=fields.texts("axes"),
             scale={name: step for name, step in steps.items() if step is not None},
             unit={name: text for name, text in units.items() if text is not None},
-            acquired_local_epoch_ns=fields.integer("acquired_local_epoch_ns"),
+            acquired_local_epoch_ns=acquired,
             bits_per_pixel=bits,
             extra=fields.rest(),
         )
