@@ -1,0 +1,148 @@
+"""Which parts of an image an analysis runs on, and how they are calibrated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kymflow.core.errors import RegionError
+from kymflow.core.metadata import ImageMetadata, Roi, image_extent
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from kymflow_zarr import JsonValue, ZarrImageRecord
+
+__all__ = ["Calibration", "Region", "calibration_of", "cut_region", "regions_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """A rectangle of one channel of a kymograph.
+
+    Attributes:
+        channel: From 1.
+        roi_id: The ROI that it is; None for the whole picture of an image without ROIs.
+        z: The slice, from 0.
+        lines: First line, and the one after the last.
+        pixels: First pixel along the line, and the one after the last.
+    """
+
+    channel: int
+    roi_id: int | None
+    z: int
+    lines: tuple[int, int]
+    pixels: tuple[int, int]
+
+    def __str__(self) -> str:
+        roi = "the whole picture" if self.roi_id is None else f"ROI {self.roi_id}"
+        return f"channel {self.channel}, {roi}"
+
+    def geometry(self) -> dict[str, JsonValue]:
+        """What of it decides a result; the id and name of its ROI do not."""
+        return {
+            "channel": self.channel,
+            "z": self.z,
+            "dim0_start": self.lines[0],
+            "dim0_stop": self.lines[1],
+            "dim1_start": self.pixels[0],
+            "dim1_stop": self.pixels[1],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What is known of an image's axes. None stands for unknown, and is never replaced by a guess.
+
+    Attributes:
+        seconds_per_line: Line period.
+        um_per_pixel: Pixel size along the line.
+        dwell_seconds: Time from one pixel to the next while a line is scanned.
+    """
+
+    seconds_per_line: float | None
+    um_per_pixel: float | None
+    dwell_seconds: float | None
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The calibration as JSON."""
+        return {
+            "seconds_per_line": self.seconds_per_line,
+            "um_per_pixel": self.um_per_pixel,
+            "dwell_seconds": self.dwell_seconds,
+        }
+
+
+def regions_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> tuple[Region, ...]:
+    """The regions of an image: its ROIs, or each channel's whole picture if it has none.
+
+    Raises:
+        RegionError: The image is no kymograph: it has one axis only, or several slices and no ROI
+            that says which.
+    """
+    extent = image_extent(rec)
+    if len(_picture_axes(rec)) != 2:
+        raise RegionError(
+            rec.image_id, f"its axes are {rec.get_axes()!r}; a kymograph has lines and pixels"
+        )
+    if metadata.rois:
+        return tuple(_roi_region(roi) for roi in metadata.rois)
+    if extent.slices > 1:
+        raise RegionError(
+            rec.image_id, f"it has {extent.slices} slices; make a ROI in the one to analyse"
+        )
+    return tuple(
+        Region(
+            channel=channel,
+            roi_id=None,
+            z=0,
+            lines=(0, extent.dim0),
+            pixels=(0, extent.dim1),
+        )
+        for channel in range(1, extent.channels + 1)
+    )
+
+
+def cut_region(rec: ZarrImageRecord, pixels: NDArray[Any], region: Region) -> NDArray[np.generic]:
+    """The pixels of a region.
+
+    Args:
+        rec: The image.
+        pixels: All its pixels, as `ZarrImageRecord.load_array` returns them.
+        region: The region.
+
+    Returns:
+        An array of shape ``(time, space)``, a view where possible.
+    """
+    where = {"c": region.channel - 1, "z": region.z}
+    picture = pixels[tuple(where.get(axis, slice(None)) for axis in rec.get_axes())]
+    return picture[slice(*region.lines), slice(*region.pixels)]
+
+
+def calibration_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> Calibration:
+    """What the header says of line period, pixel size and dwell time."""
+    header = metadata.header
+    lines, pixels = _picture_axes(rec)[-2:]
+    vendor = header.extra.get("vendor")
+    dwell_us = vendor.get("dwell_time_us") if isinstance(vendor, dict) else None
+    known = isinstance(dwell_us, int | float) and not isinstance(dwell_us, bool) and dwell_us > 0
+    return Calibration(
+        seconds_per_line=header.step(lines, "s"),
+        um_per_pixel=header.step(pixels, "um"),
+        dwell_seconds=float(dwell_us) * 1e-6 if known else None,
+    )
+
+
+def _picture_axes(rec: ZarrImageRecord) -> list[str]:
+    return [axis for axis in rec.get_axes() if axis not in {"c", "z"}]
+
+
+def _roi_region(roi: Roi) -> Region:
+    return Region(
+        channel=roi.channel,
+        roi_id=roi.id,
+        z=roi.z,
+        lines=(roi.dim0_start, roi.dim0_stop),
+        pixels=(roi.dim1_start, roi.dim1_stop),
+    )

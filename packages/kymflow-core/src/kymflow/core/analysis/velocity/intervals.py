@@ -1,0 +1,245 @@
+"""Intervals in which flow stands still, or in which nobody can tell.
+
+Absence of evidence is an interval type of its own, so that it is read neither as flow nor as a stall.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kymflow.core.analysis.velocity.result import VelocityResult, WindowStatus
+from kymflow.core.errors import AnalysisParameterError
+
+__all__ = ["FlowInterval", "FlowIntervals", "IntervalKind", "StallRule", "find_intervals"]
+
+_MEDIAN_WINDOWS = 5
+
+
+class IntervalKind(StrEnum):
+    """What happens in an interval.
+
+    Attributes:
+        STALL: Flow stands still for long.
+        TRANSIENT: Flow stands still for a short while.
+        UNKNOWN: There is no evidence for any velocity.
+    """
+
+    STALL = "stall"
+    TRANSIENT = "transient"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StallRule:
+    """When flow counts as standing still.
+
+    The recording's own flow sets the scale: ``base`` is the 75th percentile of |v| over windows with
+    evidence. |v| is smoothed by a median over five windows. A stall begins below
+    ``max(resolution, enter_share * base)`` and ends above ``max(2 resolution, leave_share * base)``.
+
+    Attributes:
+        enter_share: Share of ``base`` below which a stall begins.
+        leave_share: Share of ``base`` above which it ends.
+        merge_s: Stalls that are no further apart are one, seconds.
+        minimum_s: Shorter ones are dropped, seconds.
+        stall_s: Shorter ones are transients, seconds.
+    """
+
+    enter_share: float = 0.05
+    leave_share: float = 0.15
+    merge_s: float = 0.1
+    minimum_s: float = 0.2
+    stall_s: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check that the rule makes sense."""
+        if not 0.0 <= self.enter_share <= self.leave_share:
+            raise AnalysisParameterError(
+                "enter_share", self.enter_share, f"0 to leave_share ({self.leave_share!r})"
+            )
+        if self.merge_s < 0:
+            raise AnalysisParameterError("merge_s", self.merge_s, "a duration of 0 or more")
+        if not 0.0 <= self.minimum_s <= self.stall_s:
+            raise AnalysisParameterError(
+                "minimum_s", self.minimum_s, f"0 to stall_s ({self.stall_s!r})"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowInterval:
+    """One interval. Times are those of the recording, see `VelocityResult.center_line`.
+
+    Attributes:
+        kind: What happens.
+        first_window: First window.
+        stop_window: Window after the last.
+        start_line: Beginning in lines: half a step before the first window's middle.
+        stop_line: End in lines: half a step behind the last window's middle.
+        start_s: Beginning in seconds, None without a line period.
+        stop_s: End in seconds, None without a line period.
+    """
+
+    kind: IntervalKind
+    first_window: int
+    stop_window: int
+    start_line: float
+    stop_line: float
+    start_s: float | None
+    stop_s: float | None
+
+    @property
+    def duration_s(self) -> float | None:
+        """Duration in seconds, None without a line period."""
+        if self.start_s is None or self.stop_s is None:
+            return None
+        return self.stop_s - self.start_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowIntervals:
+    """All intervals of a recording.
+
+    Attributes:
+        intervals: In order of their beginning.
+        rule: The rule that found them.
+        share_unknown: Share of windows without evidence.
+        share_stalled: Share of windows inside stalls and transients; None if stalls were not
+            searched, which takes a line period because the rule is in seconds.
+        enter_below_px_per_line: Speed below which a stall begins; None if not searched.
+        leave_above_px_per_line: Speed above which a stall ends; None if not searched.
+    """
+
+    intervals: tuple[FlowInterval, ...]
+    rule: StallRule
+    share_unknown: float
+    share_stalled: float | None
+    enter_below_px_per_line: float | None
+    leave_above_px_per_line: float | None
+
+    def of_kind(self, kind: IntervalKind) -> tuple[FlowInterval, ...]:
+        """Return the intervals of one kind."""
+        return tuple(i for i in self.intervals if i.kind == kind)
+
+    def count(self, kind: IntervalKind) -> int:
+        """Return how many intervals of one kind there are."""
+        return len(self.of_kind(kind))
+
+    def total_s(self, kind: IntervalKind) -> float | None:
+        """Return the summed duration of one kind in seconds, None without a line period."""
+        durations = [i.duration_s for i in self.of_kind(kind)]
+        known = [d for d in durations if d is not None]
+        return sum(known) if len(known) == len(durations) and self.share_stalled is not None else None
+
+
+def find_intervals(result: VelocityResult, rule: StallRule | None = None) -> FlowIntervals:
+    """Return stalls, transients and intervals without evidence.
+
+    A stall consists of windows with evidence. Windows without are bridged up to ``rule.merge_s``;
+    longer, they end the stall, because nobody saw what happened.
+
+    Args:
+        result: A velocity estimate. Without ``seconds_per_line`` only unknown intervals are
+            found: the durations of the rule are never assumed to be lines.
+        rule: When flow counts as standing still.
+    """
+    rule = StallRule() if rule is None else rule
+    unknown = result.status == WindowStatus.UNKNOWN.value
+    found = [_interval(result, IntervalKind.UNKNOWN, low, high) for low, high in _runs(unknown)]
+
+    period, share_stalled, enter, leave = result.seconds_per_line, None, None, None
+    if period is not None:
+        enter, leave = _thresholds(result, ~unknown, rule)
+        seconds = result.step_lines * period
+        still = _standing_still(result.velocity_px_per_line, ~unknown, enter, leave)
+        stalled = 0
+        for low, high in _merged(_runs(still), rule.merge_s / seconds):
+            duration = (high - low) * seconds
+            if duration < rule.minimum_s:
+                continue
+            kind = IntervalKind.STALL if duration >= rule.stall_s else IntervalKind.TRANSIENT
+            found.append(_interval(result, kind, low, high))
+            stalled += high - low
+        share_stalled = stalled / result.n_windows
+    found.sort(key=lambda i: (i.start_line, i.kind))
+    return FlowIntervals(
+        intervals=tuple(found),
+        rule=rule,
+        share_unknown=float(unknown.mean()),
+        share_stalled=share_stalled,
+        enter_below_px_per_line=enter,
+        leave_above_px_per_line=leave,
+    )
+
+
+def _thresholds(
+    result: VelocityResult, known: NDArray[np.bool_], rule: StallRule
+) -> tuple[float, float]:
+    speed = np.abs(result.velocity_px_per_line[known])
+    base = float(np.percentile(speed, 75)) if speed.size else 0.0
+    resolution = result.resolution_px_per_line
+    return (
+        max(resolution, rule.enter_share * base),
+        max(2.0 * resolution, rule.leave_share * base),
+    )
+
+
+def _standing_still(
+    velocity: NDArray[np.float64], known: NDArray[np.bool_], enter: float, leave: float
+) -> NDArray[np.bool_]:
+    """Return which windows stand still, with hysteresis; windows without evidence never do."""
+    speed = np.abs(_running_median(velocity))
+    below, above = known & (speed < enter), known & (speed > leave)
+    # The state after each window is that of the last window that changed it.
+    change = np.where(below, 1, np.where(above, -1, 0))
+    last = np.maximum.accumulate(np.where(change != 0, np.arange(change.size), -1))
+    still = (last >= 0) & (change[np.maximum(last, 0)] == 1)
+    return still & known
+
+
+def _running_median(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the median of five values about each, NaN left out; NaN if there is none."""
+    half = _MEDIAN_WINDOWS // 2
+    padded = np.pad(values, half, constant_values=np.nan)
+    around = np.sort(np.lib.stride_tricks.sliding_window_view(padded, _MEDIAN_WINDOWS), axis=1)
+    count = np.count_nonzero(~np.isnan(around), axis=1)
+    row = np.arange(values.size)
+    # NaN is sorted to the end, so the first `count` of a row are its values.
+    lower = around[row, np.maximum(count - 1, 0) // 2]
+    upper = around[row, np.minimum(count // 2, _MEDIAN_WINDOWS - 1)]
+    return np.where(count > 0, 0.5 * (lower + upper), np.nan)
+
+
+def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    edges = np.diff(mask.astype(np.int8), prepend=0, append=0)
+    starts, stops = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    return [(int(low), int(high)) for low, high in zip(starts, stops, strict=True)]
+
+
+def _merged(runs: list[tuple[int, int]], gap: float) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for low, high in runs:
+        if merged and low - merged[-1][1] <= gap:
+            merged[-1] = (merged[-1][0], high)
+        else:
+            merged.append((low, high))
+    return merged
+
+
+def _interval(result: VelocityResult, kind: IntervalKind, low: int, high: int) -> FlowInterval:
+    half = result.step_lines / 2.0
+    start = float(result.center_line[low]) - half
+    stop = float(result.center_line[high - 1]) + half
+    period = result.seconds_per_line
+    return FlowInterval(
+        kind=kind,
+        first_window=low,
+        stop_window=high,
+        start_line=start,
+        stop_line=stop,
+        start_s=None if period is None else start * period,
+        stop_s=None if period is None else stop * period,
+    )
