@@ -20,6 +20,7 @@ _DEFLATE: Final = frozenset({8, 32946, 50013})
 _LZMA: Final = frozenset({34925})
 _ZSTD: Final = frozenset({34926, 50000})
 _STEP: Final = 1024 * 1024
+_PIECE: Final = 64 * 1024
 _MAX_DEFLATE_RATIO: Final = 1032  # what the format allows at most
 
 
@@ -56,12 +57,18 @@ def check_expansion(compression: int, data: bytes, *, limit: int) -> None:
 
 
 def _check_deflate(data: bytes, limit: int) -> None:
+    # In pieces, because the input that a step leaves over is copied.
     inflate = zlib.decompressobj()
+    view = memoryview(data)
     total = 0
-    while data and not inflate.eof:
-        total += len(inflate.decompress(data, _STEP))
-        data = inflate.unconsumed_tail
-        _check_total(total, limit)
+    for start in range(0, len(data), _PIECE):
+        rest: bytes | memoryview = view[start : start + _PIECE]
+        while rest and not inflate.eof:
+            total += len(inflate.decompress(rest, _STEP))
+            rest = inflate.unconsumed_tail
+            _check_total(total, limit)
+        if inflate.eof:
+            return
 
 
 def _check(unpack: _Decompressor, data: bytes, limit: int) -> None:

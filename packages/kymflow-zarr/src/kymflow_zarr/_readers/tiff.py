@@ -225,10 +225,10 @@ def _open(path: Path, raw: io.FileIO, facts: FileFacts, limits: ReadLimits) -> T
         pixels = SeriesPixels(
             series,
             file,
-            pages_in_file=len(tif.pages),
+            structure=structure,
             max_segment_bytes=limits.max_segment_bytes,
         )
-        pixels.check(facts.size_bytes, structure.page_offsets)
+        pixels.check(facts.size_bytes)
         axes, named = name_axes(series.axes)
         axes_known = named and (
             series.kind not in _SILENT_KINDS or '"axes"' in tif.pages.first.description

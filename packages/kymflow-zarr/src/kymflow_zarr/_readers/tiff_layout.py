@@ -11,6 +11,7 @@ import numpy as np
 import tifffile
 
 from kymflow_zarr._readers.tiff_pixels import ByteRange, FileRanges, Page, PixelStream, Segments
+from kymflow_zarr._readers.tiff_structure import TiffStructure
 from kymflow_zarr._readers.translate import BadPixelsError
 
 __all__ = ["SeriesPixels"]
@@ -30,7 +31,7 @@ class SeriesPixels:
     Args:
         series: The series; its pages are listed now.
         file: The file that its pixels are read from.
-        pages_in_file: Number of directories in the file.
+        structure: What the walk over the file's directories found.
         max_segment_bytes: Largest compressed strip, or row of tiles, decoded.
 
     Attributes:
@@ -46,7 +47,7 @@ class SeriesPixels:
         series: tifffile.TiffPageSeries,
         file: BinaryIO,
         *,
-        pages_in_file: int,
+        structure: TiffStructure,
         max_segment_bytes: int,
     ) -> None:
         self.shape = tuple(int(length) for length in series.shape)
@@ -54,15 +55,14 @@ class SeriesPixels:
         self._stored: np.dtype[Any] = series.dtype.newbyteorder(series.keyframe.parent.byteorder)
         self._keyframe = series.keyframe
         self._file = file
+        self._directories = structure.page_offsets
         self._max_segment_bytes = max_segment_bytes
         self._pages: list[Page] = []
         self._ranges: list[ByteRange] | None = []
         nbytes = math.prod(self.shape) * self.dtype.itemsize
-        if _is_virtual(series, pages_in_file):
-            if series.dataoffset is None:
-                raise BadPixelsError(
-                    f"it has {pages_in_file} pages, its metadata declare {self.shape}"
-                )
+        if series.dataoffset is not None and (
+            _is_virtual(series, structure) or _is_one_piece(series, structure)
+        ):
             self._ranges = [(series.dataoffset, nbytes)]
             return
         self._pages = _all_pages(series)
@@ -73,12 +73,11 @@ class SeriesPixels:
                 return
             _extend(self._ranges, ranges)
 
-    def check(self, size_bytes: int, directories: Sequence[int]) -> None:
+    def check(self, size_bytes: int) -> None:
         """Check the extents of all strips and tiles.
 
         Args:
             size_bytes: The file's size.
-            directories: Where the directories of the file start.
 
         Raises:
             BadPixelsError: Pixels lie outside the file or run over a directory, or a segment is
@@ -86,7 +85,7 @@ class SeriesPixels:
         """
         if self._ranges is not None:
             _check_extents(self._ranges, size_bytes)
-            _check_overlap(self._ranges, sorted(directories))
+            _check_overlap(self._ranges, sorted(self._directories))
             return
         keyframe = self._keyframe
         expected = math.prod(keyframe.chunked)
@@ -119,7 +118,7 @@ class SeriesPixels:
         return Segments(self._file, self._pages, self._keyframe, max_expanded_bytes=budget)
 
 
-def _is_virtual(series: tifffile.TiffPageSeries, pages_in_file: int) -> bool:
+def _is_virtual(series: tifffile.TiffPageSeries, structure: TiffStructure) -> bool:
     """Tell whether one directory stands for many planes that follow it in one piece.
 
     ImageJ writes stacks beyond 4 GB so, tifffile those that it marks as truncated. Any other series
@@ -129,8 +128,28 @@ def _is_virtual(series: tifffile.TiffPageSeries, pages_in_file: int) -> bool:
     if first is None or series.keyframe.size == 0:
         return False
     planes = math.prod(series.shape) // series.keyframe.size
-    held = pages_in_file - first.index
+    held = len(structure.page_offsets) - first.index
     return held < planes and (series.is_truncated or series.kind in _VIRTUAL_KINDS)
+
+
+def _is_one_piece(series: tifffile.TiffPageSeries, structure: TiffStructure) -> bool:
+    """Tell whether each plane is one strip that starts where the one before ends.
+
+    It spares listing the pages of long stacks.
+    """
+    first, plane = series[0], series.keyframe
+    if first is None or plane.size == 0 or series.dataoffset is None:
+        return False
+    planes = math.prod(series.shape) // plane.size
+    starts = structure.strip_offsets[first.index : first.index + planes]
+    return (
+        planes > 1
+        and len(starts) == planes
+        and all(
+            start == series.dataoffset + number * plane.nbytes
+            for number, start in enumerate(starts)
+        )
+    )
 
 
 def _all_pages(series: tifffile.TiffPageSeries) -> list[Page]:

@@ -26,6 +26,8 @@ _TYPE_SIZES: Final = {
     16: 8, 17: 8, 18: 8,
 }  # fmt: skip
 _SEGMENT_TAGS: Final = frozenset({273, 279, 324, 325})  # strip and tile offsets, byte counts
+_STRIP_OFFSETS: Final = 273
+_OFFSET_FORMATS: Final = {3: "H", 4: "I", 16: "Q"}
 _TEXT_TYPES: Final = frozenset({1, 2, 6, 7})
 _MAX_TAGS: Final = 4096
 _MAX_SUB_IFDS: Final = 64
@@ -41,11 +43,13 @@ class TiffStructure:
         byteorder: ``"<"`` or ``">"``, as `struct` writes it.
         big: Whether the file is a BigTIFF.
         page_offsets: Where each directory of the main chain starts.
+        strip_offsets: Where the pixels of each page start that has a single strip; 0 for others.
     """
 
     byteorder: Literal["<", ">"]
     big: bool
     page_offsets: tuple[int, ...]
+    strip_offsets: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ def scan_structure(
     """
     byteorder, layout, offset = _read_header(file, size_bytes, path)
     offsets: list[int] = []
+    strips: list[int] = []
     seen: set[int] = set()
     segments = 0
     while offset != 0:
@@ -95,6 +100,7 @@ def scan_structure(
         seen.add(offset)
         offsets.append(offset)
         entries, offset = _read_directory(file, offset, byteorder, layout, size_bytes, path, page)
+        strips.append(_single_strip(entries, byteorder, layout))
         segments += _check_tags(entries, byteorder, layout, size_bytes, path, page, limits)
         if segments > limits.max_segments:
             raise UnreadableImageError(
@@ -104,7 +110,12 @@ def scan_structure(
             )
     if not offsets:
         raise UnreadableImageError(path, "the TIFF holds no image; export the file again")
-    return TiffStructure(byteorder=byteorder, big=layout is _BIG, page_offsets=tuple(offsets))
+    return TiffStructure(
+        byteorder=byteorder,
+        big=layout is _BIG,
+        page_offsets=tuple(offsets),
+        strip_offsets=tuple(strips),
+    )
 
 
 _CLASSIC: Final = _Layout(header_size=8, offset="I", tag_count="H", entry="HHI4s", inline_bytes=4)
@@ -167,6 +178,19 @@ def _read_directory(
     next_data = _read(file, struct.calcsize(f"={layout.offset}"), path, page)
     (next_offset,) = struct.unpack(byteorder + layout.offset, next_data)
     return list(struct.iter_unpack(byteorder + layout.entry, data)), next_offset
+
+
+def _single_strip(
+    entries: list[tuple[int, int, int, bytes]], byteorder: str, layout: _Layout
+) -> int:
+    """Return the offset in a StripOffsets tag of one value, else 0."""
+    for code, kind, count, value in entries:
+        if code == _STRIP_OFFSETS and count == 1 and kind in _OFFSET_FORMATS:
+            if _TYPE_SIZES[kind] > layout.inline_bytes:
+                return 0
+            (offset,) = struct.unpack_from(byteorder + _OFFSET_FORMATS[kind], value)
+            return int(offset)
+    return 0
 
 
 def _check_tags(
