@@ -126,12 +126,17 @@ def calibration_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> Calibration
     lines, pixels = _picture_axes(rec)[-2:]
     vendor = header.extra.get("vendor")
     dwell_us = vendor.get("dwell_time_us") if isinstance(vendor, dict) else None
-    known = isinstance(dwell_us, int | float) and not isinstance(dwell_us, bool) and dwell_us > 0
     return Calibration(
         seconds_per_line=header.step(lines, "s"),
         um_per_pixel=header.step(pixels, "um"),
-        dwell_seconds=float(dwell_us) * 1e-6 if known else None,
+        dwell_seconds=_seconds(dwell_us),
     )
+
+
+def _seconds(microseconds: JsonValue) -> float | None:
+    if isinstance(microseconds, int | float) and microseconds > 0:
+        return microseconds * 1e-6
+    return None
 
 
 def _picture_axes(rec: ZarrImageRecord) -> list[str]:

@@ -73,7 +73,7 @@ class VelocityRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VelocityAnalysis:
-    """Estimates flow velocity in every region of an image: channel × ROI, or whole channels.
+    """Estimates flow velocity in every region of an image: its ROIs, or whole channels.
 
     Attributes:
         params: What a person chose.

@@ -18,6 +18,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from kymflow.core.analysis.regions import Region
 from kymflow.core.analysis.velocity import FlowIntervals, VelocityResult, VelocitySummary
 from kymflow.core.errors import MetadataError
@@ -247,7 +249,8 @@ def _replace_rows(
     else:
         places = zip(old["channel"], old["roi_id"].fillna(-1), strict=True)
         wanted = {(channel, -1 if roi_id is None else roi_id) for channel, roi_id in staying}
-        parts.insert(0, old[[place in wanted for place in places]])
+        mask = np.fromiter((place in wanted for place in places), dtype=bool, count=len(old))
+        parts.insert(0, old[mask])
     filled = [part for part in parts if len(part)] or parts[:1]
     if filled:
         rec.save_df_parquet(name, pd.concat(filled, ignore_index=True))
@@ -303,8 +306,10 @@ def _interval_frame(result: RegionResult) -> pd.DataFrame:
         columns=list(types),
     ).astype(types)
     place = pd.DataFrame(_place_columns(result, len(found)))
-    return pd.concat([place, rows], axis=1).assign(params_hash=result.params_hash).astype(
-        {"params_hash": "str"}
+    return (
+        pd.concat([place, rows], axis=1)
+        .assign(params_hash=result.params_hash)
+        .astype({"params_hash": "str"})
     )
 
 
@@ -318,6 +323,4 @@ def _place_columns(result: RegionResult, rows: int) -> dict[str, Any]:
 
 
 def _or_null(values: Any, rows: int) -> Any:
-    import numpy as np
-
     return np.full(rows, np.nan) if values is None else values
