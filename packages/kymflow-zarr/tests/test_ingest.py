@@ -208,6 +208,10 @@ def test_files_of_further_channels_become_one_image(dataset: ZarrDataset, tmp_pa
     record = dataset.record(image_id)
     assert (record.shape, record.get_axes()[0]) == ((2, 6, 4), "c")
     np.testing.assert_array_equal(record.load_array()[1], np.full((6, 4), 2))
+    header = record.load_metadata_payload()["header"]
+    assert isinstance(header, dict)
+    assert (header["shape"], header["axes"]) == ([2, 6, 4], ["c", "y", "x"])
+    assert header["scale"] == {"c": None, "y": None, "x": None}
     assert dataset.refresh_from_folder(folder) == []
 
 

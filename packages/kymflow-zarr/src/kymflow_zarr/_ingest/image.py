@@ -163,6 +163,8 @@ def _metadata(
     """The payload that lay beside the image, its header replaced by the one that was read."""
     read = header.to_json()
     read["shape"], read["axes"] = list(shape), list(axes)
+    read["scale"] = {axis: header.scale.get(axis) for axis in axes}
+    read["unit"] = {axis: header.unit.get(axis) for axis in axes}
     metadata: dict[str, JsonValue] = {"experiment_metadata": {}, "rois": [], **payload}
     if "header" in payload:
         metadata["header_sidecar"] = payload["header"]
