@@ -65,7 +65,7 @@ def dataset(tmp_path: Path, folder: Path) -> str:
     """A dataset of these three, with a table."""
     path = str(tmp_path / "k.zarr")
     assert ingest(folder, path).ok
-    assert index(path).ok
+    assert index(path, "image_summary").ok
     return path
 
 

@@ -255,7 +255,7 @@ def test_status_tells_what_there_is_to_do(
         1,
     )
     _, out, err = kymflow("status", dataset)
-    assert out.startswith(f"{dataset}: 4 images, 1 new, 1 changed, 1 gone\n")
+    assert out.startswith(f"{dataset}: 4 images, 1 new, 1 changed, 1 gone, 1 in no table\n")
     assert "kymflow refresh" in err
     assert "kymflow index" in err
 

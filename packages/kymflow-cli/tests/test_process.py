@@ -170,14 +170,14 @@ def test_tracebacks_only_with_debug(process: Process) -> None:
 
 
 def test_a_bug_is_one_line_and_a_hint(environment: dict[str, str], tmp_path: Path) -> None:
-    # A verb that raises what nobody foresaw, put in the place of a real one.
+    # A dataset that raises what nobody foresaw, put in the place of the real one.
     script = tmp_path / "broken.py"
     script.write_text(
-        "import kymflow.cli.verbs.ls as ls\n"
+        "import kymflow_zarr\n"
         "from kymflow.cli.__main__ import main\n"
-        "def broken(dataset: str, /) -> None:\n"
+        "def broken(*arguments: object, **options: object) -> None:\n"
         "    raise RuntimeError('nobody\\nforesaw \\x1b[31m this')\n"
-        "ls.ls = broken\n"
+        "kymflow_zarr.ZarrDataset = broken\n"
         "main()\n",
         encoding="utf-8",
     )

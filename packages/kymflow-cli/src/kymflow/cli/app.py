@@ -1,7 +1,6 @@
 """The command tree, and what every verb has in common: its options, its errors, its exit code.
 
-Verbs are named by import path and loaded when they are needed. A verb's module imports nothing heavy
-before it is called, so ``kymflow --help`` starts fast.
+A verb's module imports nothing heavy before it is called, so ``kymflow --help`` starts fast.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import logging
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,9 +18,22 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from kymflow.cli.errors import ExitCode, expected_errors, explain
-from kymflow.cli.results import CompletionResult
+from kymflow.cli.results import CompletionResult, Result
 from kymflow.cli.safe_text import show
 from kymflow.cli.terminal import LogHandler, Terminal
+from kymflow.cli.verbs.check import check, repair
+from kymflow.cli.verbs.demo import demo
+from kymflow.cli.verbs.export import export
+from kymflow.cli.verbs.index import index
+from kymflow.cli.verbs.info import info
+from kymflow.cli.verbs.ingest import ingest
+from kymflow.cli.verbs.ls import ls
+from kymflow.cli.verbs.plugins import plugins
+from kymflow.cli.verbs.query import query
+from kymflow.cli.verbs.refresh import refresh
+from kymflow.cli.verbs.status import status
+from kymflow.cli.verbs.table import table
+from kymflow.cli.verbs.upgrade import upgrade
 
 __all__ = ["build_app", "run"]
 
@@ -34,23 +46,12 @@ _KEEP = Group("Keep it well", sort_key=3)
 _OTHER = Group("Other", sort_key=4)
 _COMMON = Group("Everywhere", sort_key=9)
 
-_VERBS: tuple[tuple[Group, str, str], ...] = (
-    (_FILL, "ingest", "ingest:ingest"),
-    (_FILL, "refresh", "refresh:refresh"),
-    (_FILL, "index", "index:index"),
-    (_LOOK, "status", "status:status"),
-    (_LOOK, "ls", "ls:ls"),
-    (_LOOK, "info", "info:info"),
-    (_LOOK, "table", "table:table"),
-    (_LOOK, "query", "query:query"),
-    (_KEEP, "check", "check:check"),
-    (_KEEP, "repair", "check:repair"),
-    (_KEEP, "export", "export:export"),
-    (_KEEP, "upgrade", "upgrade:upgrade"),
-    (_OTHER, "plugins", "plugins:plugins"),
-    (_OTHER, "demo", "demo:demo"),
+_VERBS: tuple[tuple[Group, tuple[Callable[..., Result], ...]], ...] = (
+    (_FILL, (ingest, refresh, index)),
+    (_LOOK, (status, ls, info, table, query)),
+    (_KEEP, (check, repair, export, upgrade)),
+    (_OTHER, (plugins, demo)),
 )
-"""Group, name, and place below `kymflow.cli.verbs`."""
 
 
 def build_app() -> App:
@@ -65,21 +66,18 @@ def build_app() -> App:
     )
     for flag in (*app.help_flags, *app.version_flags):
         app[flag].group = _OTHER
-    for number, (group, name, place) in enumerate(_VERBS):
-        app.command(
-            f"kymflow.cli.verbs.{place}",
-            name=name,
-            group=group,
-            sort_key=number,
-            help_epilogue="",
-        )
+    for group, verbs in _VERBS:
+        for number, verb in enumerate(verbs):
+            app.command(verb, group=group, sort_key=number, help_epilogue="")
+    for flag in (*app.help_flags, *app.version_flags):
+        app[flag].group = _OTHER
     _add_completion(app)
     _add_common_options(app)
     return app
 
 
 def _add_completion(app: App) -> None:
-    @app.command(group=_OTHER, sort_key=len(_VERBS), help_epilogue="")
+    @app.command(group=_OTHER, sort_key=99, help_epilogue="")
     def completion(shell: Literal["bash", "zsh", "fish", "powershell"], /) -> CompletionResult:
         """Print a script that completes commands and options in a shell.
 

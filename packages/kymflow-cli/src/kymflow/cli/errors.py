@@ -116,9 +116,10 @@ def expected_errors() -> tuple[type[Exception], ...]:
     """
     from cyclopts import CycloptsError
 
+    from kymflow.core import KymflowCoreError
     from kymflow_zarr import KymflowZarrError
 
-    return KymflowCliError, CycloptsError, KymflowZarrError, OSError
+    return KymflowCliError, CycloptsError, KymflowZarrError, KymflowCoreError, OSError
 
 
 def explain(error: Exception) -> Failure:

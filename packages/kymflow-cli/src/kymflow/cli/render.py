@@ -266,6 +266,7 @@ def _status(result: StatusResult, screen: Screen) -> Iterator[Block]:
         new=result.new,
         changed=result.changed,
         gone=result.gone,
+        **{"in no table": result.not_indexed},
     )
     files = [item for item in result.items if isinstance(item, PlannedFile)]
     if files:
@@ -280,7 +281,7 @@ def _status(result: StatusResult, screen: Screen) -> Iterator[Block]:
         yield _remark(f"not there now: {show(folder)}")
     if result.new:
         yield _remark(f"to take in what is new: kymflow refresh {show(result.dataset)}")
-    if result.images and (not tables or any(item.without for item in tables)):
+    if result.not_indexed:
         yield _remark(f"to bring the tables up to date: kymflow index {show(result.dataset)}")
 
 

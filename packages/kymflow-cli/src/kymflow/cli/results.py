@@ -527,6 +527,7 @@ class StatusResult:
     Attributes:
         dataset: The dataset.
         images: How many it has.
+        not_indexed: How many of them have a row in no table.
         folders: The folders that were looked at.
         missing_folders: Folders that images came from and that are not there now.
         new: How many files are new.
@@ -541,6 +542,7 @@ class StatusResult:
     ok: ClassVar[bool] = True
     dataset: str
     images: int
+    not_indexed: int
     folders: tuple[str, ...]
     missing_folders: tuple[str, ...]
     new: int

@@ -16,7 +16,9 @@ __all__ = ["check", "repair"]
 
 
 def check(dataset: str, /, *, deep: bool = False, progress: ProgressParam = SILENT) -> CheckResult:
-    """Look for everything that is wrong with a dataset. Nothing is changed.
+    """Look for everything that is wrong with a dataset.
+
+    Nothing is changed.
 
     Args:
         dataset: Path or URL of the dataset.

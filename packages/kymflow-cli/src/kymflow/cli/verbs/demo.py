@@ -23,7 +23,9 @@ _COLUMNS = ("image_id", "shape", "mean", "std", "p01", "p99", "saturated_fractio
 
 
 def demo(folder: Path = Path("kymflow-demo"), /, *, progress: ProgressParam = SILENT) -> DemoResult:
-    """Make a few synthetic kymographs, take them into a dataset, and index it.
+    """Make a small dataset of synthetic kymographs to try things on.
+
+    The kymographs are written as TIFF files, taken into a dataset, and indexed.
 
     Args:
         folder: Where to put it all. A second run there takes in nothing new.

@@ -27,10 +27,10 @@ def export(
     wait: Wait = DEFAULT_WAIT_S,
     progress: ProgressParam = SILENT,
 ) -> ExportResult:
-    """Write a dataset as plain files: TIFF, JSON, and CSV or Parquet.
+    """Write a dataset as plain files.
 
-    A second run into the same folder writes only what differs. kymflow ingest takes the folder in
-    again.
+    Images become TIFF, results JSON, tables CSV or Parquet. A second run into the same folder
+    writes only what differs. kymflow ingest takes the folder in again.
 
     Args:
         dataset: Path or URL of the dataset.

@@ -42,9 +42,10 @@ def index(
     wait: Wait = DEFAULT_WAIT_S,
     progress: ProgressParam = SILENT,
 ) -> IndexResult | PluginListResult:
-    """Make the tables over all images: one per indexer, named kym_INDEXER.
+    """Make the tables over all images.
 
-    An image that fails stops only itself, and keeps the rows that it had.
+    Each indexer makes one, named kym_INDEXER. An image that fails stops only itself, and keeps
+    the rows that it had.
 
     Args:
         dataset: Path or URL of the dataset.

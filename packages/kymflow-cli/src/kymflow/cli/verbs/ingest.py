@@ -50,10 +50,10 @@ def ingest(
     wait: Wait = DEFAULT_WAIT_S,
     progress: ProgressParam = SILENT,
 ) -> IngestResult | PlanResult:
-    """Take the images of a folder into a dataset; one that is not there is made.
+    """Take the images of a folder into a dataset.
 
-    Files that the dataset has already are left alone, so the same command takes in what is new.
-    A file that cannot be read stops only itself.
+    A dataset that is not there is made. Files that the dataset has already are left alone, so
+    the same command takes in what is new. A file that cannot be read stops only itself.
 
     Args:
         folder: The folder with the TIFF files.

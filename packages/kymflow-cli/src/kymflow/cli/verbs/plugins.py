@@ -9,7 +9,9 @@ __all__ = ["plugins"]
 
 
 def plugins() -> PluginListResult:
-    """List the indexers and analyses that come along or that other packages add.
+    """List the indexers and analyses that there are.
+
+    Some come along, others are added by other packages.
 
     Returns:
         The plugins, also those that cannot be used, with the reason.

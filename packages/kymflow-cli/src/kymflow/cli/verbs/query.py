@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kymflow.cli.errors import MissingExtraError, QueryError
@@ -12,6 +13,7 @@ from kymflow.cli.verbs.table import ArrowRows
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from duckdb import Statement, StatementType
 
     from kymflow_zarr import ZarrDataset
 
@@ -21,10 +23,11 @@ _SEALED_OFF = {"enable_external_access": False, "autoinstall_known_extensions": 
 
 
 def query(dataset: str, sql: str, /, *, rows: Rows = None, csv: Csv = False) -> TableResult:
-    """Ask the tables in SQL (DuckDB). Tables have their own names: SELECT * FROM sources.
+    """Ask the tables in SQL.
 
-    A name with a slash or a dot needs quotes: SELECT * FROM "lab/notes". The query sees the tables
-    and nothing else: no files, no network.
+    DuckDB answers; tables have their own names, as in SELECT * FROM sources. A name with a
+    slash or a dot needs quotes: SELECT * FROM "lab/notes". The query sees the tables and
+    nothing else: no files, no network.
 
     Args:
         dataset: Path or URL of the dataset.
@@ -62,20 +65,23 @@ def _ask(dataset: ZarrDataset, sql: str) -> pa.Table:
     names = dataset.list_table_names()
     with duckdb.connect(":memory:", config=dict(_SEALED_OFF)) as connection:
         try:
-            wanted = connection.get_table_names(sql, qualified=True)
+            _require_one_query(connection.extract_statements(sql), duckdb.StatementType.SELECT)
             for name in names:
-                if name in wanted or f'"{name}"' in wanted:
+                # Others cannot be in the query, and need not be read.
+                if name.lower() in sql.lower():
                     connection.register(name, dataset.load_arrow_table(name))
-            relation = connection.sql(sql)
-            if relation is None:
-                raise QueryError("this is no query", hint="give one SELECT")
-            answer: pa.Table = relation.to_arrow_table()
+            answer: pa.Table = connection.sql(sql).to_arrow_table()
         except duckdb.Error as error:
             message = " ".join(str(error).split("LINE 1:")[0].split())
             raise QueryError(
                 message, hint=f"the tables are: {', '.join(names) or 'none'}"
             ) from error
     return answer
+
+
+def _require_one_query(statements: Sequence[Statement], query: StatementType) -> None:
+    if len(statements) != 1 or statements[0].type != query:
+        raise QueryError("this is not one query", hint="give one SELECT")
 
 
 def _with_unique_names(table: pa.Table) -> pa.Table:

@@ -49,7 +49,9 @@ def refresh(
     wait: Wait = DEFAULT_WAIT_S,
     progress: ProgressParam = SILENT,
 ) -> IngestResult | PlanResult:
-    """Take in what is new. It is ``ingest`` into a dataset that exists.
+    """Take in what is new in the folders of a dataset.
+
+    It is kymflow ingest into a dataset that exists.
 
     Args:
         dataset: Path or URL of the dataset.

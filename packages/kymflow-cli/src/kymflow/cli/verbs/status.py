@@ -26,7 +26,9 @@ def status(
     pattern: Patterns = DEFAULT_PATTERNS,
     recursive: Recursive = False,
 ) -> StatusResult:
-    """Show what is new or changed in the folders, and what has no result yet.
+    """Show what is new, and what has no result yet.
+
+    Nothing is changed.
 
     Args:
         dataset: Path or URL of the dataset.
@@ -50,10 +52,12 @@ def status(
     plans = [
         opened.plan_refresh(folder, patterns) for folder in (topmost(there) if recursive else there)
     ]
-    image_ids = set(opened.list_image_ids())
+    image_ids = frozenset(opened.list_image_ids())
+    covered = _covered_images(opened, image_ids)
     return StatusResult(
         dataset=dataset,
         images=len(image_ids),
+        not_indexed=len(image_ids.difference(*covered.values())),
         folders=tuple(str(folder) for folder in there),
         missing_folders=tuple(str(folder) for folder in known if folder not in there),
         new=sum(len(plan.new) for plan in plans),
@@ -62,25 +66,26 @@ def status(
         gone=sum(len(plan.gone) for plan in plans),
         items=(
             *(item for plan in plans for item in planned_files(plan, changed=False)),
-            *_tables(opened, image_ids),
+            *(
+                TableStatus(
+                    name=name,
+                    rows=opened.table_row_count(name) or 0,
+                    images=len(images),
+                    without=len(image_ids) - len(images),
+                )
+                for name, images in covered.items()
+            ),
         ),
     )
 
 
-def _tables(dataset: ZarrDataset, image_ids: set[str]) -> list[TableStatus]:
-    found = []
+def _covered_images(dataset: ZarrDataset, image_ids: frozenset[str]) -> dict[str, frozenset[str]]:
+    """For each table over the images, those that have rows in it."""
+    covered = {}
     for name in dataset.list_table_names():
         schema = dataset.table_schema(name)
         if name == _SOURCES or schema is None or "image_id" not in schema.names:
             continue
         column = dataset.load_arrow_table(name, columns=["image_id"])["image_id"]
-        covered = image_ids.intersection(column.unique().to_pylist())
-        found.append(
-            TableStatus(
-                name=name,
-                rows=len(column),
-                images=len(covered),
-                without=len(image_ids) - len(covered),
-            )
-        )
-    return found
+        covered[name] = image_ids.intersection(column.unique().to_pylist())
+    return covered

@@ -10,10 +10,10 @@ __all__ = ["upgrade"]
 
 
 def upgrade(dataset: str, /, *, wait: Wait = DEFAULT_WAIT_S) -> UpgradeResult:
-    """Bring a dataset of an older format to the current one, in place.
+    """Bring a dataset of an older format to the current one.
 
-    If it is cut off, the dataset still opens, and the next run goes on. Keep a copy if you also
-    want to open it with the software that wrote it.
+    It is done in place. If it is cut off, the dataset still opens, and the next run goes on.
+    Keep a copy if you also want to open it with the software that wrote it.
 
     Args:
         dataset: Path or URL of the dataset.

@@ -1,0 +1,88 @@
+"""The demo, and the kymographs that it makes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kymflow.cli.demo_images import (
+    DEMO_SCENES,
+    LINE_INTERVAL_S,
+    PIXEL_SIZE_UM,
+    Scene,
+    synthesize,
+)
+from kymflow.cli.verbs.demo import demo
+from kymflow_zarr import ZarrDataset
+
+
+def test_the_demo_goes_the_whole_way_and_again_takes_in_nothing(
+    tmp_path: Path, kymflow: Callable[..., tuple[int, str, str]]
+) -> None:
+    code, out, err = kymflow("demo", tmp_path / "here")
+    assert code == 0
+    place = tmp_path / "here" / "demo.zarr"
+    assert str(place) in out
+    assert all(scene.name in out for scene in DEMO_SCENES)
+    assert f"kymflow info {place}" in err
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "here" / "tiffs").iterdir()}
+    assert len(files) == len(DEMO_SCENES)
+
+    again = demo(tmp_path / "here")
+
+    assert (again.taken_in, again.images) == (0, len(DEMO_SCENES))
+    assert files == {path: path.stat().st_mtime_ns for path in files}
+    assert len(ZarrDataset(place).load_table("kym_image_summary")) == len(DEMO_SCENES)
+
+
+def test_demo_images_know_their_calibration(tmp_path: Path) -> None:
+    demo(tmp_path)
+    for record in ZarrDataset(tmp_path / "demo.zarr", mode="r").iter_records():
+        header = record.load_metadata_payload()["header"]
+        assert isinstance(header, dict)
+        assert record.get_axes() == ("t", "x")
+        assert header["scale"] == {"t": LINE_INTERVAL_S, "x": PIXEL_SIZE_UM}
+        assert header["unit"] == {"t": "s", "x": "um"}
+
+
+@pytest.mark.parametrize("velocity", [0.25, 1.0, -0.5])
+def test_cells_move_at_the_speed_they_say(velocity: float) -> None:
+    image = synthesize(
+        Scene(name="test", velocity_mm_s=velocity, lines=2000, pixels=200, seed=3)
+    ).astype(float)
+    image -= image.mean(axis=0)
+    lines = 10
+    expected = round(velocity * 1000 * lines * LINE_INTERVAL_S / PIXEL_SIZE_UM)
+
+    def similarity(shift: int) -> float:
+        later = np.roll(image[lines:], -shift, axis=1)[:, 60:-60]
+        return float((image[:-lines, 60:-60] * later).mean())
+
+    assert max(range(-60, 61), key=similarity) == expected
+
+
+def test_a_stall_stands_still() -> None:
+    scene = next(scene for scene in DEMO_SCENES if scene.stall_s is not None)
+    assert scene.stall_s is not None
+    start, stop = (round(second / LINE_INTERVAL_S) for second in scene.stall_s)
+    image = synthesize(scene).astype(float)
+    image -= image.mean(axis=0)
+    still = np.corrcoef(
+        image[start : start + 50].mean(axis=0), image[stop - 50 : stop].mean(axis=0)
+    )
+    moving = np.corrcoef(image[:50].ravel(), image[start - 50 : start].ravel())
+    assert still[0, 1] > 0.9
+    assert abs(moving[0, 1]) < 0.5
+
+
+def test_a_scene_is_the_same_each_time_and_noise_is_that_of_photons() -> None:
+    scene = dataclasses.replace(DEMO_SCENES[0], velocity_mm_s=0.0, lines=3000)
+    image = synthesize(scene)
+    assert (image == synthesize(scene)).all()
+    photons = image / 12.0
+    ratio = photons.var(axis=0) / photons.mean(axis=0)
+    assert np.allclose(ratio, 1.0, atol=0.15)

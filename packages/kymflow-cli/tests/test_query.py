@@ -1,0 +1,109 @@
+"""SQL over the tables. Without DuckDB, which is an extra, all there is to see is the hint."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from kymflow.cli.errors import QueryError
+from kymflow.cli.verbs.query import query
+from kymflow_zarr import ZarrDataset
+
+Kymflow = Callable[..., tuple[int, str, str]]
+
+
+def test_without_duckdb_there_is_a_hint(
+    process: Callable[..., subprocess.CompletedProcess[str]],
+    environment: dict[str, str],
+    dataset: str,
+    tmp_path: Path,
+) -> None:
+    absent = tmp_path / "absent"
+    absent.mkdir()
+    (absent / "duckdb.py").write_text("raise ImportError('not here')\n", encoding="utf-8")
+    found = environment["PYTHONPATH"]
+    done = process("query", dataset, "SELECT 1", PYTHONPATH=f"{absent}{os.pathsep}{found}")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: DuckDB is not installed\nhint: run: pip install 'kymflow-cli[sql]'\n"
+    )
+
+
+class TestWithDuckDB:
+    """Needs the extra."""
+
+    @pytest.fixture(autouse=True)
+    def needs_duckdb(self) -> None:
+        pytest.importorskip("duckdb")
+
+    def test_tables_are_asked_by_their_names(self, dataset: str) -> None:
+        answer = query(
+            dataset,
+            "SELECT count(*) AS images, max(mean) > min(mean) AS differ "
+            "FROM kym_image_summary JOIN sources USING (image_id)",
+        )
+        assert answer.columns == ("images", "differ")
+        assert [dict(item.row) for item in answer.items] == [{"images": 3, "differ": True}]
+        assert answer.verb == "query"
+
+    def test_a_name_with_a_slash_is_quoted(self, dataset: str) -> None:
+        opened = ZarrDataset(dataset)
+        frame = pd.DataFrame({"image_id": opened.list_image_ids(), "value": [1, 2, 3]})
+        opened.save_table("lab/notes.v2", frame)
+        answer = query(dataset, 'SELECT sum(value) AS total FROM "lab/notes.v2"')
+        assert answer.items[0].row["total"] == 6
+
+    def test_two_columns_of_one_name_are_kept_apart(self, dataset: str) -> None:
+        answer = query(dataset, "SELECT 1 AS a, 2 AS a, 3 AS b")
+        assert answer.items[0].row == {"a": 1, "a_2": 2, "b": 3}
+
+    @pytest.mark.parametrize(
+        "sql",
+        [
+            "SELEC 1",
+            "SELECT * FROM nope",
+            "SELECT 1; SELECT 2",
+            "",
+            "CREATE TABLE mine (a INT)",
+            "COPY (SELECT 1) TO 'stolen.csv'",
+            "SELECT * FROM read_text('/etc/hostname')",
+            "SELECT * FROM 'secret.csv'",
+            "INSTALL httpfs",
+            "SET enable_external_access = true",
+        ],
+    )
+    def test_only_queries_over_the_tables_are_run(
+        self, dataset: str, sql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "secret.csv").write_text("a\n1\n", encoding="utf-8")
+        with pytest.raises(QueryError) as caught:
+            query(dataset, sql)
+        assert "\n" not in str(caught.value)
+        assert not (tmp_path / "stolen.csv").exists()
+
+    def test_errors_name_the_tables(self, dataset: str, kymflow: Kymflow) -> None:
+        code, out, err = kymflow("query", dataset, "SELECT * FROM kym_image_sumary")
+        assert (code, out) == (1, "")
+        error, hint = err.splitlines()
+        assert "kym_image_sumary" in error
+        assert hint == "hint: the tables are: kym_image_summary, sources"
+
+    def test_answers_as_csv_and_json(
+        self,
+        dataset: str,
+        kymflow: Kymflow,
+        kymflow_json: Callable[..., tuple[int, list[dict[str, Any]]]],
+    ) -> None:
+        sql = "SELECT '=1+1' AS text, NULL AS nothing, 0.5 AS number"
+        assert kymflow("query", dataset, sql, "--csv")[1] == "text,nothing,number\n'=1+1,,0.5\n"
+        code, (row, summary) = kymflow_json("query", dataset, sql)
+        assert code == 0
+        assert row["row"] == {"text": "=1+1", "nothing": None, "number": "0.5"}
+        assert (summary["table"], summary["rows"]) == (None, 1)

@@ -1,0 +1,98 @@
+"""Text for terminals, JSON and spreadsheets, whatever the data holds."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kymflow.cli.safe_text import escape_json, show, spreadsheet_cell
+from kymflow.cli.text_table import layout
+
+any_text = st.text(st.characters(codec=None, exclude_categories=()))
+
+
+@given(any_text)
+def test_shown_text_is_one_printable_line(text: str) -> None:
+    shown = show(text)
+    assert shown.isprintable()
+    if text.isprintable():
+        assert shown == text
+
+
+@given(any_text)
+def test_json_is_printable_and_means_the_same(text: str) -> None:
+    line = escape_json(json.dumps({text: [text]}, ensure_ascii=False))
+    assert line.isprintable()
+    assert json.loads(line) == {text: [text]}
+
+
+@given(any_text)
+def test_a_spreadsheet_gets_no_formula(text: str) -> None:
+    cell = spreadsheet_cell(text)
+    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert all(char.isprintable() or char == "\n" for char in cell)
+    stream = io.StringIO()
+    csv.writer(stream).writerow([cell])
+    stream.seek(0)
+    assert next(csv.reader(stream)) == [cell]
+
+
+def test_numbers_stand_right_and_are_short() -> None:
+    table = layout(("name", "value"), [("a", 1.0), ("long", 12.3456789), ("b", None)], width=None)
+    assert table.header == "name    value"
+    assert table.lines == ("a           1", "long  12.3457", "b")
+
+
+def test_the_widest_text_is_cut_first_and_numbers_never() -> None:
+    rows = [("x" * 30, "short", 123456789)]
+    table = layout(("first", "two", "number"), rows, width=30)
+    assert table.lines == ("xxxxxxxxxxx…  short  123456789",)
+    assert table.hidden == ()
+
+
+def test_of_a_path_the_end_is_kept() -> None:
+    table = layout(("file", "n"), [("/data/long/way/down/image.tif", 1)], width=18)
+    assert table.lines == ("…down/image.tif  1",)
+
+
+def test_columns_that_do_not_fit_are_named() -> None:
+    table = layout(("a", "b", "c"), [("x" * 9, "y" * 9, "z" * 9)], width=20)
+    assert table.hidden == ("c",)
+    assert table.lines == (f"{'x' * 9}  {'y' * 9}",)
+
+
+def test_wide_characters_take_two_cells() -> None:
+    table = layout(("name", "n"), [("血流", 1), ("abcd", 2)], width=None)
+    assert table.lines == ("血流  1", "abcd  2")
+
+
+def test_the_last_column_can_be_wrapped() -> None:
+    table = layout(
+        ("file", "reason"), [("a.tif", "many words that go on and on")], width=30, wrap_last=True
+    )
+    assert table.lines == ("a.tif  many words that go on", "       and on")
+
+
+cell_values = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), any_text)
+
+
+@given(
+    st.lists(st.tuples(cell_values, cell_values, cell_values), max_size=5),
+    st.integers(20, 200),
+)
+def test_any_values_make_a_table_of_printable_lines(
+    rows: list[tuple[object, object, object]], width: int
+) -> None:
+    table = layout(("a", "b", "c"), rows, width=width)
+    assert len(table.lines) == len(rows)
+    assert all(line.isprintable() for line in table.lines)
+
+
+@pytest.mark.parametrize("text", ["", "plain", "µm - Gefäß"])
+def test_harmless_text_stays(text: str) -> None:
+    assert show(text) == escape_json(text) == spreadsheet_cell(text) == text
