@@ -25,7 +25,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ALIAS_FRACTION", "MINIMUM_WEIGHT", "REFINEMENT", "ShearPlan", "candidate_velocities", "moved_bins", "shear_plan"]
+__all__ = ["ALIAS_FRACTION", "MINIMUM_WEIGHT", "REFINEMENT", "ShearPlan", "candidate_velocities", "line_sum_variance", "moved_bins", "shear_plan"]
 
 _T = TypeVar("_T", bound=np.generic)
 
@@ -197,6 +197,11 @@ def moved_bins(
     """Return first bin and next-bin weight of lines ``0 .. lines - 1`` moved back by ``v * t``."""
     first, carry = _shifts(np.array([velocity]), np.arange(lines))
     return first[0], carry[0]
+
+
+def line_sum_variance(n_pixels: int) -> float:
+    """Return the variance of the sum over a line of filtered unit white noise."""
+    return float(_filter_covariance(n_pixels).sum())
 
 
 def _filter_covariance(n_pixels: int) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kymflow.core.analysis.velocity import _tracking
-from kymflow.core.analysis.velocity._grid import REFINEMENT, ShearPlan
+from kymflow.core.analysis.velocity._grid import REFINEMENT, ShearPlan, line_sum_variance
 from kymflow.core.analysis.velocity._kernels import Kernels
 from kymflow.core.analysis.velocity._preprocess import NOISE_VARIANCE_SHARE, Columns
 
@@ -31,21 +31,41 @@ _MAX_CORRECTIONS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShearEstimate:
-    """Arrays of one value per window: velocity (px/line), R²adj, and precision of the velocity."""
+    """Arrays of one value per window.
+
+    Attributes:
+        velocity: px/line.
+        r2adj: What motion at this velocity explains.
+        precision: Inverse variance of the velocity; zero where nothing moves at all.
+        moving: Whether this looks like motion at all: the best candidate is inside of the searched
+            range (at its border there is a slope and no peak), and motion explains more than
+            light that flickers does.
+    """
 
     velocity: _Doubles
     r2adj: _Doubles
     precision: _Doubles
+    moving: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Block:
-    """Some windows and the flattened lines that they are made of."""
+    """Some windows and the flattened lines that they are made of.
+
+    Attributes:
+        windows: Which windows of the recording.
+        lines: Their lines, ``(time, space)``.
+        variation: Sum of squares of each window about its mean, SST.
+        level: Sum of squares that the mean stands for.
+        flicker: R²adj of each window for lines that get brighter or darker as a whole, which
+            looks like infinitely fast texture.
+    """
 
     windows: slice
     lines: _Floats
     variation: _Doubles
     level: _Doubles
+    flicker: _Doubles
 
 
 def shear_estimate(
@@ -79,18 +99,18 @@ def shear_estimate(
         del likelihood
     else:
         chosen = scores.argmax(axis=1)
+    moving = (chosen > 0) & (chosen < plan.coarse.size - 1)
     start = plan.nearest_fine(_peak(scores, chosen, plan.coarse))
     del scores
 
     velocity, r2adj, precision = np.empty(count), np.empty(count), np.empty(count)
     for block in _blocks(pixels, columns, plan, kernels, block_pixels):
-        part = _refine(block, start[block.windows], plan, kernels)
-        velocity[block.windows] = part.velocity
-        r2adj[block.windows] = part.r2adj
-        precision[block.windows] = part.precision
+        here = block.windows
+        velocity[here], r2adj[here], precision[here] = _refine(block, start[here], plan, kernels)
+        moving[here] &= r2adj[here] > block.flicker
     if tracked:
         velocity = _tracking.pool_neighbours(velocity, precision)
-    return ShearEstimate(velocity=velocity, r2adj=r2adj, precision=precision)
+    return ShearEstimate(velocity=velocity, r2adj=r2adj, precision=precision, moving=moving)
 
 
 def evidence_at(
@@ -101,12 +121,13 @@ def evidence_at(
     kernels: Kernels,
     *,
     block_pixels: int,
-) -> _Doubles:
-    """Return R²adj of each window at a velocity (px/line) that was found in another way.
+) -> tuple[_Doubles, NDArray[np.bool_]]:
+    """Return R²adj and `ShearEstimate.moving` at velocities (px/line) found in another way.
 
     Velocities beyond the searched range, or NaN, have no evidence: 0.
     """
     out = np.zeros(velocity.size)
+    moving = np.zeros(velocity.size, bool)
     inside = np.abs(velocity) <= plan.fine[-1]
     at = plan.nearest_fine(np.where(inside, velocity, 0.0))
     for block in _blocks(pixels, columns, plan, kernels, block_pixels):
@@ -114,7 +135,8 @@ def evidence_at(
         explained = _corrections(block, at[block.windows], chosen, plan, kernels)[2]
         ratio = _r2adj_at(explained, at[block.windows][chosen], block, chosen, plan)
         out[block.windows.start + chosen] = ratio
-    return out
+        moving[block.windows] = out[block.windows] > block.flicker
+    return out, moving
 
 
 def _blocks(
@@ -127,6 +149,7 @@ def _blocks(
     """Yield all windows in order, in blocks that share lines at their borders."""
     w, step, n = plan.window_lines, plan.step, plan.n_pixels
     count = (len(pixels) - w) // step + 1
+    flicker_correction = plan.degrees / (plan.degrees - w * line_sum_variance(n) / n)
     per_block = max(1, (block_pixels // n - w) // step + 1)
     for low in range(0, count, per_block):
         high = min(low + per_block, count)
@@ -134,14 +157,18 @@ def _blocks(
         lines = kernels.flatten(raw, columns.inverse_mean, columns.dead)
         quarters = lines.reshape(-1, step * n)
         square = np.einsum("ij,ij->i", quarters, quarters)
-        total = quarters.sum(axis=1)
+        sums = lines.sum(axis=1).reshape(-1, step)
         # A window is four quarters; what its mean explains is no motion, and is taken out.
-        level = np.square(_four(total)) / (w * n)
+        level = np.square(_four(sums.sum(axis=1))) / (w * n)
+        variation = np.maximum(_four(square) - level, 0.0)
+        # One value per line explains this; like K(v), the correction is what it does for noise.
+        common = _four(np.square(sums).sum(axis=1)) / n - level
         yield _Block(
             windows=slice(low, high),
             lines=lines,
-            variation=np.maximum(_four(square) - level, 0.0),
+            variation=variation,
             level=level,
+            flicker=1.0 - (1.0 - common * _inverse(variation)) * flicker_correction,
         )
 
 
@@ -191,8 +218,10 @@ def _peak(scores: _Floats, chosen: _Integers, candidates: _Doubles) -> _Doubles:
     return np.where(inside, candidates[middle] + top, candidates[chosen])
 
 
-def _refine(block: _Block, start: _Integers, plan: ShearPlan, kernels: Kernels) -> ShearEstimate:
-    """Correct each window's velocity until it is within half a fine candidate of its start."""
+def _refine(
+    block: _Block, start: _Integers, plan: ShearPlan, kernels: Kernels
+) -> tuple[_Doubles, _Doubles, _Doubles]:
+    """Correct velocities until a correction is small; return velocity, R²adj and precision."""
     count = start.size
     fine = plan.fine
     spacing = np.gradient(fine)
@@ -211,7 +240,7 @@ def _refine(block: _Block, start: _Integers, plan: ShearPlan, kernels: Kernels) 
         todo = todo[np.abs(correction) > spacing[here]]
         if not todo.size:
             break
-    return ShearEstimate(velocity=velocity, r2adj=r2adj, precision=precision)
+    return velocity, r2adj, precision
 
 
 def _corrections(

@@ -75,7 +75,9 @@ def estimate_velocity(
             is corrected for the scan that moves with, or against, the flow: a cell at apparent
             velocity ``a`` px/line moves at ``a / (1 + a * dwell_seconds / seconds_per_line)``.
         max_px_per_line: Fastest velocity to search; default 0.6 of the line per line.
-        unknown_below: Windows with less R²adj are ``"unknown"``. The default keeps pure noise
+        unknown_below: Windows with less R²adj are ``"unknown"``, like those in which lines that
+            flicker as a whole explain more, or the best velocity is at the end of the search.
+            The default keeps pure noise
             out: ``max(0.2, 3.4 / sqrt(n))`` with ``n`` about
             ``0.375 w N``, which at most 2 % of windows of white noise reach.
         backend: ``"numba"`` (extra ``kymflow-core[fast]``), ``"numpy"``, or ``"auto"``: numba if
@@ -119,13 +121,13 @@ def estimate_velocity(
     if method == "radon":
         tracked = False
         apparent = radon_velocity(pixels, window, starts)
-        r2adj = evidence_at(apparent, pixels, columns, plan, kernels, block_pixels=block_pixels)
+        r2adj, moving = evidence_at(apparent, pixels, columns, plan, kernels, block_pixels=block_pixels)
         error = np.full(count, np.nan)
     else:
         found = shear_estimate(
             pixels, columns, plan, kernels, tracked=tracked, block_pixels=block_pixels
         )
-        apparent, r2adj = found.velocity, found.r2adj
+        apparent, r2adj, moving = found.velocity, found.r2adj, found.moving
         known = found.precision > 0
         apparent[~known] = np.nan
         error = np.full(count, np.nan)
@@ -134,7 +136,7 @@ def estimate_velocity(
     status = np.full(count, WindowStatus.OK.value, dtype="<U7")
     alias_above = ALIAS_FRACTION * n
     status[np.abs(apparent) > alias_above] = WindowStatus.ALIAS.value
-    status[(r2adj < threshold) | np.isnan(apparent)] = WindowStatus.UNKNOWN.value
+    status[(r2adj < threshold) | ~moving | np.isnan(apparent)] = WindowStatus.UNKNOWN.value
     candidate = apparent
     if dwell is not None and period is not None:
         candidate = apparent / (1.0 + apparent * (dwell / period))

@@ -1,0 +1,190 @@
+"""Rules that hold for all recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from kymflow.core.analysis.velocity import VelocityResult, estimate_velocity
+
+Pixels = NDArray[np.float64]
+Flowing = Callable[..., Pixels]
+
+_EXAMPLES = settings(max_examples=15, deadline=None)
+_SPEEDS = st.floats(-8.0, 8.0, allow_nan=False)
+_SEEDS = st.integers(0, 1000)
+
+
+def _estimate(pixels: NDArray[np.generic], *, tracked: bool = True) -> VelocityResult:
+    return estimate_velocity(
+        pixels, seconds_per_line=1e-3, um_per_pixel=0.5, tracked=tracked, backend="numpy"
+    )
+
+
+def _same(first: VelocityResult, second: VelocityResult, *, factor: float = 1.0) -> None:
+    """Check that two results agree to rounding, up to a factor of the velocity.
+
+    A window without evidence may choose between equals; all others may not.
+    """
+    known = (first.r2adj > first.unknown_below + 0.02) & (second.r2adj > second.unknown_below + 0.02)
+    close = np.isclose(
+        first.candidate_px_per_line[known],
+        factor * second.candidate_px_per_line[known],
+        rtol=5e-3,
+        atol=5e-3,
+    )
+    assert not known.any() or close.mean() > 0.98
+    np.testing.assert_allclose(first.r2adj[known], second.r2adj[known], atol=0.03)
+
+
+@_EXAMPLES
+@given(speed=_SPEEDS, seed=_SEEDS, tracked=st.booleans())
+def test_flipping_space_negates_velocity(
+    flowing: Flowing, speed: float, seed: int, tracked: bool
+) -> None:
+    pixels = flowing(speed, lines=240, seed=seed)
+    _same(
+        _estimate(pixels, tracked=tracked),
+        _estimate(pixels[:, ::-1], tracked=tracked),
+        factor=-1.0,
+    )
+
+
+@_EXAMPLES
+@given(speed=_SPEEDS, seed=_SEEDS, gain=st.floats(1e-3, 1e3))
+def test_brightness_does_not_matter(
+    flowing: Flowing, speed: float, seed: int, gain: float
+) -> None:
+    pixels = flowing(speed, lines=240, seed=seed)
+    _same(_estimate(pixels), _estimate(gain * pixels))
+
+
+@_EXAMPLES
+@given(speed=_SPEEDS, seed=_SEEDS, factor=st.floats(0.1, 10.0))
+def test_a_longer_line_period_means_slower_flow(
+    flowing: Flowing, speed: float, seed: int, factor: float
+) -> None:
+    pixels = flowing(speed, lines=120, seed=seed)
+    base = estimate_velocity(pixels, seconds_per_line=1e-3, um_per_pixel=0.5)
+    slow = estimate_velocity(pixels, seconds_per_line=factor * 1e-3, um_per_pixel=0.5)
+    assert base.velocity_mm_s is not None
+    assert slow.velocity_mm_s is not None
+    assert base.time_s is not None
+    assert slow.time_s is not None
+    np.testing.assert_allclose(slow.velocity_mm_s * factor, base.velocity_mm_s, rtol=1e-12)
+    np.testing.assert_allclose(slow.time_s, base.time_s * factor, rtol=1e-12)
+
+
+@_EXAMPLES
+@given(data=st.data())
+def test_cropping_by_range_equals_cropping_the_array(
+    flowing: Flowing, data: st.DataObject
+) -> None:
+    pixels = flowing(data.draw(_SPEEDS), lines=200, seed=data.draw(_SEEDS))
+    top = data.draw(st.integers(0, 100))
+    bottom = data.draw(st.integers(top + 16, 200))
+    left = data.draw(st.integers(0, 20))
+    right = data.draw(st.integers(left + 5, 32))
+    whole = estimate_velocity(
+        pixels,
+        seconds_per_line=1e-3,
+        um_per_pixel=0.5,
+        line_range=(top, bottom),
+        pixel_range=(left, right),
+    )
+    part = estimate_velocity(
+        pixels[top:bottom, left:right].copy(), seconds_per_line=1e-3, um_per_pixel=0.5
+    )
+    np.testing.assert_array_equal(whole.candidate_px_per_line, part.candidate_px_per_line)
+    np.testing.assert_array_equal(whole.status, part.status)
+    np.testing.assert_array_equal(whole.r2adj, part.r2adj)
+    np.testing.assert_allclose(whole.center_line, part.center_line + top)
+
+
+@_EXAMPLES
+@given(
+    speed=_SPEEDS,
+    seed=_SEEDS,
+    n_pixels=st.integers(5, 48),
+    lines=st.integers(64, 400),
+    quarter=st.integers(2, 16),
+    tracked=st.booleans(),
+)
+def test_compiled_results_equal_numpy(
+    flowing: Flowing,
+    speed: float,
+    seed: int,
+    n_pixels: int,
+    lines: int,
+    quarter: int,
+    tracked: bool,
+) -> None:
+    pytest.importorskip("numba")
+    pixels = flowing(speed, n_pixels=n_pixels, lines=lines, seed=seed, snr=4.0)
+    plain, compiled = (
+        estimate_velocity(
+            pixels,
+            seconds_per_line=1e-3,
+            um_per_pixel=0.5,
+            window_lines=4 * quarter,
+            tracked=tracked,
+            backend=backend,
+        )
+        for backend in ("numpy", "numba")
+    )
+    assert (plain.backend, compiled.backend) == ("numpy", "numba")
+    # Both may only part where two candidates are equal to rounding.
+    close = np.isclose(
+        plain.candidate_px_per_line, compiled.candidate_px_per_line, rtol=1e-3, atol=1e-3
+    )
+    assert close.mean() > 0.95
+    np.testing.assert_allclose(plain.r2adj[close], compiled.r2adj[close], rtol=1e-3, atol=1e-3)
+
+
+@_EXAMPLES
+@given(
+    speed=_SPEEDS,
+    seed=_SEEDS,
+    block_pixels=st.integers(1, 20_000),
+    backend=st.sampled_from(["numpy", "auto"]),
+)
+def test_block_size_does_not_matter(
+    flowing: Flowing, speed: float, seed: int, block_pixels: int, backend: str
+) -> None:
+    pixels = flowing(speed, lines=300, seed=seed)
+    whole, blocks = (
+        estimate_velocity(
+            pixels,
+            seconds_per_line=1e-3,
+            um_per_pixel=0.5,
+            backend="numpy" if backend == "numpy" else "auto",
+            block_pixels=size,
+        )
+        for size in (1 << 20, block_pixels)
+    )
+    np.testing.assert_allclose(
+        whole.candidate_px_per_line, blocks.candidate_px_per_line, rtol=1e-4, atol=1e-4
+    )
+    np.testing.assert_allclose(whole.r2adj, blocks.r2adj, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "uint16", ">u2", "int16", "int32", "float32", "float64", ">f4"]
+)
+def test_pixel_types_give_the_same(flowing: Flowing, dtype: str) -> None:
+    levels = np.round(flowing(1.6, lines=200) / 10.0)
+    expected = _estimate(levels)
+    result = _estimate(levels.astype(dtype))
+    np.testing.assert_allclose(result.candidate_px_per_line, expected.candidate_px_per_line, rtol=1e-4)
+
+
+def test_the_recording_is_left_as_it_was(flowing: Flowing) -> None:
+    pixels = flowing(1.0, lines=100).astype(np.float32)
+    before = pixels.copy()
+    estimate_velocity(pixels, seconds_per_line=1e-3, um_per_pixel=0.5)
+    np.testing.assert_array_equal(pixels, before)
