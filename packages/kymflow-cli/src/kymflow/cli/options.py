@@ -39,7 +39,7 @@ Patterns: TypeAlias = Annotated[
     tuple[str, ...], Parameter(name=["--pattern", "-p"], show_default=lambda _: "*.tif, *.tiff")
 ]
 Recursive: TypeAlias = Annotated[bool, Parameter(name=["--recursive", "-r"])]
-Changed: TypeAlias = Annotated[bool, Parameter(name=["--changed", "-c"])]
+Changed: TypeAlias = Annotated[bool, Parameter(name="--changed")]
 DryRun: TypeAlias = Annotated[bool, Parameter(name=["--dry-run", "-n"])]
 Workers: TypeAlias = Annotated[
     int | None,
