@@ -92,3 +92,20 @@ def test_a_table_that_does_not_exist(
 ) -> None:
     with pytest.raises(TableNotFoundError):
         KymDataset(dataset).params_for("kym_nothing", "0" * 64)
+
+
+def test_one_document_per_region_under_its_hash(
+    dataset: ZarrDataset, make_indexer: Callable[..., BaseIndexer]
+) -> None:
+    regions = [{"roi": 1, "window": 16}, {"roi": 2, "window": 16}]
+    rec = dataset.record(dataset.list_image_ids()[0])
+    rec.save_json("velocity/params", {params_hash(region): region for region in regions})
+    kym = KymDataset(dataset)
+    indexer = make_indexer(lambda _: pd.DataFrame({"v": [1]}))
+    hash_of = params_hash(regions[1])
+    rows = pd.DataFrame(
+        {"image_id": [rec.image_id], "analysis_version": ["1"], "params_hash": [hash_of]}
+    )
+    dataset.save_table(f"kym_{indexer.name}", rows)
+
+    assert kym.params_for("kym_probe", hash_of) == regions[1]

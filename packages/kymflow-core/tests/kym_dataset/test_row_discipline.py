@@ -308,3 +308,42 @@ def test_provenance_declared_as_a_number(dataset: ZarrDataset) -> None:
     declared = pa.schema([("params_hash", pa.int64())])
     with pytest.raises(TableSchemaError, match="params_hash"):
         KymDataset(dataset).update_index(DeclaringIndexer(declared=declared, frame=pd.DataFrame()))
+
+
+@dataclass(kw_only=True)
+class RegionsIndexer:
+    """Two rows per image, each with the parameters of its region."""
+
+    said: tuple[str, ...] = ("a" * 64, "b" * 64)
+    name: str = "regions"
+
+    def extract_rows(self, rec: ZarrImageRecord) -> pd.DataFrame:  # noqa: ARG002
+        return pd.DataFrame({"region": [1, 2], "params_hash": self.said})
+
+    def row_params_hashes(self, rec: ZarrImageRecord) -> set[str]:  # noqa: ARG002
+        return {"a" * 64, "b" * 64, "c" * 64}
+
+    def params_hash(self, rec: ZarrImageRecord) -> str:  # noqa: ARG002
+        return "d" * 64
+
+    def analysis_version(self) -> str:
+        return "1"
+
+
+def test_rows_with_parameters_of_their_own(dataset: ZarrDataset) -> None:
+    kym = KymDataset(dataset)
+    kym.update_index(RegionsIndexer())
+
+    table = kym.load_index("regions")
+    assert set(zip(table["region"], table["params_hash"], strict=True)) == {
+        (1, "a" * 64),
+        (2, "b" * 64),
+    }
+    assert kym.update_index(RegionsIndexer()).unchanged_params == 3
+    assert kym.update_index(RegionsIndexer(said=("a" * 64, "c" * 64))).unchanged_params == 0
+
+
+def test_rows_with_parameters_that_nobody_named(dataset: ZarrDataset) -> None:
+    with pytest.raises(RowError, match=r"which row_params_hashes\(\) does not name") as caught:
+        KymDataset(dataset).update_index(RegionsIndexer(said=("a" * 64, "e" * 64)))
+    assert caught.value.image_id == dataset.list_image_ids()[0]

@@ -14,6 +14,7 @@ from kymflow.core.kym_dataset import (
     BaseIndexer,
     DeclaresColumns,
     DocumentsParams,
+    HashesRows,
     IndexUpdate,
     KymDataset,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "BaseIndexer",
     "DeclaresColumns",
     "DocumentsParams",
+    "HashesRows",
     "IndexUpdate",
     "KymDataset",
     "KymflowCoreError",

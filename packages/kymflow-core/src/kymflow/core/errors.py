@@ -30,6 +30,8 @@ data as attributes, and has a message that ends with what to do::
         ├── InvalidKymographError     ValueError    pixels that no analysis can make sense of
         ├── AnalysisParameterError    ValueError    a parameter outside of its range
         └── MissingExtraError         ImportError   an optional dependency is not installed
+
+Where several plugins are asked for, one that is left out is a `PluginWarning`.
 """
 
 from __future__ import annotations

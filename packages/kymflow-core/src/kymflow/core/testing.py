@@ -175,7 +175,7 @@ def _params_problems(
     indexer: BaseIndexer, dataset: ZarrDataset, first: dict[str, BatchRows]
 ) -> Iterator[IndexerProblem]:
     for image_id, batch in first.items():
-        for found in batch.params_hashes.values():
+        for found in sorted(frozenset().union(*batch.params_hashes.values())):
             if len(found) != _HASH_LENGTH or set(found) - set("0123456789abcdef"):
                 message = (
                     f"params_hash() returned {found!r}, which is no SHA-256; return "

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from kymflow.core.kym_dataset.indexer_base import BaseIndexer, DeclaresColumns, DocumentsParams
+from kymflow.core.kym_dataset.indexer_base import (
+    BaseIndexer,
+    DeclaresColumns,
+    DocumentsParams,
+    HashesRows,
+)
 from kymflow.core.kym_dataset.kym_dataset import KymDataset
 from kymflow.core.kym_dataset.results import IndexUpdate
 
-__all__ = ["BaseIndexer", "DeclaresColumns", "DocumentsParams", "IndexUpdate", "KymDataset"]
+__all__ = [
+    "BaseIndexer",
+    "DeclaresColumns",
+    "DocumentsParams",
+    "HashesRows",
+    "IndexUpdate",
+    "KymDataset",
+]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from kymflow.core.errors import ImageIndexError, IndexerFailedError, WorkerError
+from kymflow.core.kym_dataset.indexer_base import HashesRows
 from kymflow.core.kym_dataset.rows import ImageRows, check_frame, check_text, stamped_rows
 from kymflow.core.provenance import ANALYSIS_VERSION, PARAMS_HASH
 from kymflow_zarr import ImageNotFoundError, KymflowZarrError, ZarrDataset
@@ -30,14 +31,14 @@ class BatchRows:
     Attributes:
         asked: The images of the batch, in ascending order.
         parts: Their rows with provenance; each part has columns of its own.
-        params_hashes: For each image with rows, the hash of its parameters.
+        params_hashes: For each image with rows, the hashes of their parameters: mostly one.
         failures: The images that could not be indexed.
         gone: The images that were deleted in the meantime.
     """
 
     asked: tuple[str, ...]
     parts: tuple[pa.Table, ...]
-    params_hashes: Mapping[str, str]
+    params_hashes: Mapping[str, frozenset[str]]
     failures: tuple[ImageIndexError, ...]
     gone: frozenset[str]
 
@@ -86,7 +87,7 @@ def extract_batch(
     return BatchRows(
         asked=tuple(image_ids),
         parts=tuple(parts),
-        params_hashes={rows.image_id: rows.params_hash for rows in found},
+        params_hashes={rows.image_id: _hashes(rows) for rows in found},
         failures=(*failures, *misfits),
         gone=frozenset(gone),
     )
@@ -111,12 +112,23 @@ def _extract(dataset: ZarrDataset, indexer: BaseIndexer, image_id: str) -> Image
     frame = check_frame(returned, indexer=name, image_id=image_id)
     if not len(frame):
         return None
+    if isinstance(indexer, HashesRows):
+        several: HashesRows = indexer
+        hashes = _own_failure(lambda: frozenset(several.row_params_hashes(rec)), name, image_id)
+        return ImageRows(image_id=image_id, params_hash=None, row_hashes=hashes, frame=frame)
     digest: object = _own_failure(lambda: indexer.params_hash(rec), name, image_id)
     return ImageRows(
         image_id=image_id,
         params_hash=check_text(digest, PARAMS_HASH, indexer=name, image_id=image_id),
+        row_hashes=frozenset(),
         frame=frame,
     )
+
+
+def _hashes(rows: ImageRows) -> frozenset[str]:
+    if rows.params_hash is not None:
+        return frozenset({rows.params_hash})
+    return rows.row_hashes.intersection(rows.frame.get(PARAMS_HASH, ()))
 
 
 def _own_failure(call: Callable[[], T], indexer: str, image_id: str) -> T:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from kymflow.core.provenance import Params
     from kymflow_zarr import ZarrImageRecord
 
-__all__ = ["BaseIndexer", "DeclaresColumns", "DocumentsParams"]
+__all__ = ["BaseIndexer", "DeclaresColumns", "DocumentsParams", "HashesRows"]
 
 
 @runtime_checkable
@@ -61,6 +62,18 @@ class DeclaresColumns(Protocol):
 
     def columns(self) -> pa.Schema:
         """The columns; the three of provenance may be left out."""
+        ...
+
+
+@runtime_checkable
+class HashesRows(Protocol):
+    """An indexer whose rows of one image come from several sets of parameters, one per region.
+
+    Its rows carry a column ``params_hash``. `BaseIndexer.params_hash` is the hash of them all.
+    """
+
+    def row_params_hashes(self, rec: ZarrImageRecord) -> Collection[str]:
+        """The hashes that the rows of this image may carry."""
         ...
 
 

@@ -204,7 +204,7 @@ class KymDataset:
             raise IndexUpdateError(table, failures, indexed)
         return IndexUpdate(table=table, images=indexed, rows=row_count, unchanged_params=unchanged)
 
-    def _count_unchanged(self, table: str, params_hashes: Mapping[str, str]) -> int:
+    def _count_unchanged(self, table: str, params_hashes: Mapping[str, frozenset[str]]) -> int:
         """For how many images the table holds these very hashes, and no others."""
         old = self._ds.load_arrow_table(
             table, columns=[IMAGE_ID, PARAMS_HASH], image_ids=params_hashes.keys()
@@ -212,7 +212,7 @@ class KymDataset:
         recorded: dict[str, set[str]] = {}
         for image_id, old_hash in zip(*(column.to_pylist() for column in old.columns), strict=True):
             recorded.setdefault(image_id, set()).add(old_hash)
-        return sum(recorded.get(image_id) == {new} for image_id, new in params_hashes.items())
+        return sum(recorded.get(image_id, set()) == new for image_id, new in params_hashes.items())
 
     def _publish(
         self,

@@ -67,6 +67,10 @@ def record_params(
     for document in _documents(rec, source):
         if _has_hash(document, wanted):
             return document
+        # An analysis of several regions keeps one document for each, under its hash.
+        inner = document.get(wanted)
+        if isinstance(inner, dict) and _has_hash(inner, wanted):
+            return inner
     return None
 
 

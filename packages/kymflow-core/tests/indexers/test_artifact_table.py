@@ -1,0 +1,57 @@
+"""`ArtifactTable` lifts artifacts as they are."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from kymflow.core import KymDataset, params_hash
+from kymflow.core.errors import IndexUpdateError, RowError
+from kymflow.core.indexers import ArtifactTable
+from kymflow_zarr import ZarrDataset
+
+TRACES = ArtifactTable(
+    name="traces", artifact="velocity/trace", params_artifact="velocity/params", version="1.2"
+)
+
+
+def test_rows_parameters_and_version(dataset: ZarrDataset) -> None:
+    first, second, _ = dataset.list_image_ids()
+    for image_id, speeds in ((first, [1.5, None]), (second, [2.5])):
+        rec = dataset.record(image_id)
+        rec.save_df_parquet("velocity/trace", pd.DataFrame({"time_s": 0.1, "v": speeds}))
+        rec.save_json("velocity/params", {"window": len(speeds)})
+
+    KymDataset(dataset).update_index(TRACES)
+
+    table = dataset.load_table("kym_traces")
+    assert list(table["image_id"]) == [first, first, second]
+    assert list(table["v"].fillna(-1)) == [1.5, -1, 2.5]
+    assert set(table["analysis_version"]) == {"1.2"}
+    assert list(table["params_hash"]) == [
+        *[params_hash({"window": 2})] * 2,
+        params_hash({"window": 1}),
+    ]
+
+
+def test_parameters_that_should_be_there(dataset: ZarrDataset) -> None:
+    lacking, wrong, _ = dataset.list_image_ids()
+    for image_id in (lacking, wrong):
+        dataset.record(image_id).save_df_parquet("velocity/trace", pd.DataFrame({"v": [1.0]}))
+    dataset.record(wrong).save_json("velocity/params", [1, 2])
+
+    with pytest.raises(IndexUpdateError) as caught:
+        KymDataset(dataset).update_index(TRACES, on_error="collect")
+
+    assert list(caught.value.failures) == [lacking, wrong]
+    assert "no artifact 'velocity/params'" in str(caught.value)
+    assert "a list, not an object" in str(caught.value)
+
+
+def test_an_artifact_that_names_another_image(dataset: ZarrDataset) -> None:
+    rec = dataset.record(dataset.list_image_ids()[0])
+    rec.save_df_parquet("copied", pd.DataFrame({"image_id": ["another"], "v": [1.0]}))
+    copied = ArtifactTable(name="copied", artifact="copied", params_artifact=None, version="1")
+
+    with pytest.raises(RowError, match="'another'"):
+        KymDataset(dataset).update_index(copied)

@@ -1,0 +1,75 @@
+"""What kymflow.core offers, what importing it costs, and the shape of its error tree."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import subprocess
+import sys
+
+import pytest
+
+import kymflow.core
+from kymflow.core import errors
+
+LIGHT = """
+import sys
+import kymflow.core, kymflow.core.plugins, kymflow.core.metadata, kymflow.core.indexers
+kymflow.core.plugins.find_indexers()
+heavy = {"pandas", "pyarrow", "zarr", "scipy", "numba", "matplotlib", "skimage", "distributed"}
+print(*sorted(heavy.intersection(sys.modules)))
+"""
+
+
+def test_the_front_door() -> None:
+    assert sorted(kymflow.core.__all__) == [
+        "BaseIndexer",
+        "DeclaresColumns",
+        "DocumentsParams",
+        "HashesRows",
+        "IndexUpdate",
+        "KymDataset",
+        "KymflowCoreError",
+        "params_hash",
+    ]
+    for name in kymflow.core.__all__:
+        assert hasattr(kymflow.core, name)
+
+
+def test_importing_is_light() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIGHT], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("name", sorted(errors.__all__))
+def test_the_tree_names_every_error_and_its_builtin(name: str) -> None:
+    kind = getattr(errors, name)
+    tree = errors.__doc__ or ""
+    assert name in tree
+    assert kind.__doc__
+    if issubclass(kind, errors.KymflowCoreError) and kind is not errors.KymflowCoreError:
+        (line,) = [line for line in tree.splitlines() if f" {name} " in line or line.endswith(name)]
+        builtins = {base.__name__ for base in kind.__mro__ if base.__module__ == "builtins"}
+        for word in line.replace(",", " ").split():
+            if word.endswith("Error") and word != name and not hasattr(errors, word):
+                assert word in builtins
+
+
+def test_every_error_is_in_the_list() -> None:
+    defined = {
+        name
+        for name, value in vars(errors).items()
+        if inspect.isclass(value)
+        and issubclass(value, Exception)
+        and value.__module__ == errors.__name__
+    }
+    assert defined == set(errors.__all__)
+
+
+def test_messages_are_sentences_and_survive_pickling() -> None:
+    error = errors.UnknownPluginError("velocty", kind="indexer", known=["roi", "image_summary"])
+    assert str(error) == "no indexer is called 'velocty'; choose from: image_summary, roi"
+    copy = pickle.loads(pickle.dumps(error))
+    assert (str(copy), copy.known) == (str(error), error.known)
