@@ -27,6 +27,7 @@ _TRIGGER: Final = "^['=+\\-@\\t\\r\\n\uff1d\uff0b\uff0d\uff20]"
 _NUMBER: Final = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _TRIGGER_PATTERN: Final = re.compile(_TRIGGER)
 _NUMBER_PATTERN: Final = re.compile(_NUMBER)
+_QUOTED_PATTERN: Final = re.compile('[",\r\n]')
 
 
 def escape_cell(text: str) -> str:
@@ -86,6 +87,13 @@ def unescape_csv_text(text: str) -> str:
 
 
 def _csv_text(rows: list[list[str]]) -> str:
-    stream = io.StringIO(newline="")
-    csv.writer(stream, lineterminator="\n").writerows(rows)
-    return stream.getvalue()
+    # csv.writer leaves a lone "\r" without quotes, and then no reader gives it back.
+    return "".join(
+        ",".join(_quoted(cell, alone=len(row) == 1) for cell in row) + "\n" for row in rows
+    )
+
+
+def _quoted(cell: str, *, alone: bool) -> str:
+    if _QUOTED_PATTERN.search(cell) or (alone and not cell):
+        return '"' + cell.replace('"', '""') + '"'
+    return cell

@@ -175,7 +175,7 @@ class ExportFolder:
         target.unlink()
         self.counts.removed += 1
         parent = target.parent
-        while parent != self.root and not any(os.scandir(parent)):
+        while parent != self.root and not list(parent.iterdir()):
             parent.rmdir()
             parent = parent.parent
 
