@@ -26,6 +26,7 @@ data as attributes, and has a message that ends with what to do::
     │   ├── PluginError               ImportError   a plugin that cannot be used
     │   └── UnknownPluginError        KeyError      no plugin with this name
     └── analyses
+        ├── AnalysisFailedError       RuntimeError  an analysis raised on one image
         ├── RegionError               ValueError    an image, or regions of it, cannot be analysed
         ├── InvalidKymographError     ValueError    pixels that no analysis can make sense of
         ├── AnalysisParameterError    ValueError    a parameter outside of its range
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 __all__ = [
+    "AnalysisFailedError",
     "AnalysisParameterError",
     "ColumnTypeError",
     "ImageIndexError",
@@ -361,6 +363,27 @@ class UnknownPluginError(KymflowCoreError, KeyError):
 
 
 # --- analyses -------------------------------------------------------------------------------------
+
+
+class AnalysisFailedError(KymflowCoreError, RuntimeError):
+    """An analysis raised while it worked on an image, or the image could not be read.
+
+    Attributes:
+        image_id: The image.
+        analysis: The analysis' name.
+        reason: The cause as one line, its type first.
+        details: The traceback as text: it may come from another process.
+    """
+
+    def __init__(self, *, image_id: str, analysis: str, reason: str, details: str) -> None:
+        self.image_id = image_id
+        self.analysis = analysis
+        self.reason = reason
+        self.details = details
+        super().__init__(
+            f"analysis {analysis!r} failed on image {image_id!r}: {reason}; mend the cause, "
+            "a second run with only what is missing does the rest"
+        )
 
 
 class RegionError(KymflowCoreError, ValueError):

@@ -197,6 +197,8 @@ _INDEXERS: Final = _Kind(
     built_in={
         "image_summary": "kymflow.core.indexers.image_summary:ImageSummary",
         "roi": "kymflow.core.indexers.roi_table:RoiTable",
+        "velocity": "kymflow.core.indexers.velocity:VelocityTable",
+        "velocity_intervals": "kymflow.core.indexers.velocity:VelocityIntervalsTable",
     },
     check=_check_indexer,
 )
@@ -204,6 +206,6 @@ _INDEXERS: Final = _Kind(
 _ANALYSES: Final = _Kind(
     title="analysis",
     group="kymflow.analyses",
-    built_in={},
+    built_in={"velocity": "kymflow.core.analysis.velocity_analysis:VelocityAnalysis"},
     check=_check_analysis,
 )
