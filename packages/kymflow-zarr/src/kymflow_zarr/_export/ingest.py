@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kymflow_zarr._catalog.listing import IMAGES, list_image_ids
-from kymflow_zarr._catalog.sources import SOURCES, source_from_provenance
+from kymflow_zarr._catalog.sources import (
+    SOURCES,
+    SourceFile,
+    SourceRow,
+    rows_from_table,
+    source_from_provenance,
+    source_to_json,
+)
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._export.reader import ExportContents, ExportedImage, read_export
 from kymflow_zarr._ingest.outcome import IngestOutcome
@@ -47,6 +55,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["PROVENANCE_EXPORTED", "iter_ingest_export"]
+
+logger = logging.getLogger(__name__)
 
 PROVENANCE_EXPORTED = "provenance_exported"
 """The JSON artifact that keeps an exported provenance which is none of this image."""
@@ -97,6 +107,7 @@ def _ingest_images(
     blobs: BlobStore, contents: ExportContents, *, one_by_one: bool
 ) -> Iterator[IngestOutcome]:
     waiting = iter(contents.image_ids)
+    rows = _exported_sources(contents)
     limit = 1 if one_by_one else _BATCH_IMAGES
     more = True
     while more:
@@ -108,7 +119,9 @@ def _ingest_images(
                 if image_id is None:
                     more = False
                     break
-                outcome, nbytes = _ingest_image(blobs, staging, contents, image_id)
+                outcome, nbytes = _ingest_image(
+                    blobs, staging, contents, image_id, rows.get(image_id)
+                )
                 if outcome is not None:
                     outcomes.append(outcome)
                 staged_bytes += nbytes
@@ -117,7 +130,11 @@ def _ingest_images(
 
 
 def _ingest_image(
-    blobs: BlobStore, staging: Staging, contents: ExportContents, image_id: str
+    blobs: BlobStore,
+    staging: Staging,
+    contents: ExportContents,
+    image_id: str,
+    row: SourceRow | None,
 ) -> tuple[IngestOutcome | None, int]:
     """Stage one image; its outcome, None if it is there already, and the size of its pixels."""
     folder = contents.folder(image_id)
@@ -132,7 +149,7 @@ def _ingest_image(
                 f"the dataset has other pixels under the image id {image_id!r}; "
                 "delete one of the two, or take the export into another dataset",
             )
-        provenance, nbytes = _stage_image(staging, image)
+        source, nbytes = _stage_image(staging, image, row)
     except (SchemaValidationError, CorruptDataError, InvalidNameError) as error:
         staging.discard(image_id)
         refused = UnreadableImageError(folder, str(error))
@@ -140,19 +157,33 @@ def _ingest_image(
     except UnreadableImageError as error:
         staging.discard(image_id)
         return IngestOutcome(path=folder, image_id="", error=error), 0
-    source = source_from_provenance(image_id, provenance)
     return IngestOutcome(path=folder, image_id=image_id, source=source), nbytes
 
 
-def _stage_image(staging: Staging, image: ExportedImage) -> tuple[JsonValue, int]:
-    """Stage an image with all that belongs to it; its provenance, and the size of its pixels."""
+def _exported_sources(contents: ExportContents) -> dict[str, SourceRow]:
+    """Image id → its row in the exported sources index: all that format 1 knows of its file."""
+    if SOURCES not in contents.table_names:
+        return {}
+    try:
+        rows = rows_from_table(contents.load_table(SOURCES))
+    except (UnreadableImageError, SchemaValidationError) as error:
+        logger.warning("the exported sources index is not used: %s", error)
+        return {}
+    return {row.image_id: row for row in rows}
+
+
+def _stage_image(
+    staging: Staging, image: ExportedImage, row: SourceRow | None
+) -> tuple[SourceRow | None, int]:
+    """Stage an image with all that belongs to it; where it is from, and the size of its pixels."""
     listing = image.listing
     check_axes(listing.axes, listing.shape)
     dtype = check_dtype(_dtype(listing.dtype))
     chunks = resolve_chunks(listing.shape, dtype, None)
     documents = dict(image.iter_json())
     provenance = documents.get(PROVENANCE)
-    source = provenance.get("source") if isinstance(provenance, dict) else None
+    said = provenance.get("source") if isinstance(provenance, dict) else None
+    source = said if isinstance(said, dict) else None if row is None else _source(row)
     if not _is_of(provenance, image) and PROVENANCE in documents:
         documents[PROVENANCE_EXPORTED] = documents.pop(PROVENANCE)
     metadata = documents.get(METADATA)
@@ -171,7 +202,7 @@ def _stage_image(staging: Staging, image: ExportedImage) -> tuple[JsonValue, int
         scale={axis: step.value for axis, step in steps.items()},
         unit={axis: step.unit for axis, step in steps.items()},
         metadata=None,
-        source=source if isinstance(source, dict) else None,
+        source=source,
         artifacts=_artifacts(image, documents),
     )
     if document.digest != listing.pixels_digest:
@@ -191,7 +222,17 @@ def _stage_image(staging: Staging, image: ExportedImage) -> tuple[JsonValue, int
             axes=axes,
             put=partial(_put_below, staging, f"{listing.image_id}/{ARRAYS}/{name}"),
         )
-    return provenance, int(np.prod(listing.shape, dtype=np.int64)) * dtype.itemsize
+    known = source_from_provenance(listing.image_id, {"source": source})
+    return known, int(np.prod(listing.shape, dtype=np.int64)) * dtype.itemsize
+
+
+def _source(row: SourceRow) -> dict[str, JsonValue]:
+    file = SourceFile(
+        files=(Path(row.source_primary_path),),
+        mtime_ns=row.source_mtime_ns,
+        size_bytes=row.source_size_bytes,
+    )
+    return source_to_json(file, ingested_epoch_ns=row.ingested_epoch_ns, supersedes=None)
 
 
 def _put_below(staging: Staging, folder: str, key: str, data: bytes) -> None:
