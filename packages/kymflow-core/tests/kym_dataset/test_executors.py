@@ -214,14 +214,10 @@ def cluster(tmp_path: Path) -> Iterator[str]:
             )
         yield address
     finally:
-        for process in reversed(started):
-            process.terminate()
         for process in started:
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(20)
+            process.kill()
+        for process in started:
+            process.wait(20)
 
 
 @pytest.mark.slow

@@ -6,21 +6,33 @@ because converting costs far more than a row; only when that fails is each image
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from kymflow.core.errors import RowError
 from kymflow.core.provenance import ANALYSIS_VERSION, IMAGE_ID, PARAMS_HASH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     import pandas as pd
     import pyarrow as pa
 
 __all__ = ["NULLABLE", "ImageRows", "check_frame", "check_text", "stamped_rows"]
 
 NULLABLE = b"pandas_nullable"
+
+_KINDS: Final = (
+    (bool, np.bool_),
+    (int, float, np.integer, np.floating),
+    (str,),
+    (dt.datetime, np.datetime64),
+    (dt.timedelta, np.timedelta64),
+    (list, tuple, np.ndarray),
+)
+"""Types of values that may share a column; any other type stays among its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +161,6 @@ def _stamp(group: Sequence[ImageRows], *, indexer: str, analysis_version: str) -
 
 
 def _repeated(values: list[str], counts: list[int]) -> pa.StringArray:
-    import numpy as np
     import pyarrow as pa
 
     return pa.array(values, pa.string()).take(np.repeat(np.arange(len(counts)), counts))
@@ -213,6 +224,9 @@ def _arrow_columns(
     """Every column in a type that Parquet holds and that means the same everywhere."""
     import pyarrow as pa
 
+    for name, dtype in zip(frame.columns, frame.dtypes.array, strict=True):
+        if isinstance(dtype, np.dtype) and dtype.kind == "O":
+            _check_one_kind(frame[name], indexer=indexer, image_id=image_id)
     try:
         table = pa.Table.from_pandas(frame, preserve_index=False)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
@@ -242,6 +256,23 @@ def _arrow_columns(
             )
         columns[name] = column if plain == column.type else column.cast(plain)
     return columns
+
+
+def _check_one_kind(column: pd.Series[Any], *, indexer: str, image_id: str) -> None:
+    """Refuse a mixture that Arrow would make one type of without a word: dates with times, …."""
+    types = {type(value) for value in column.dropna()}
+    kinds = {
+        next((kind for kind in _KINDS if issubclass(value_type, kind)), (value_type,))
+        for value_type in types
+    }
+    if len(kinds) > 1:
+        raise RowError(
+            indexer=indexer,
+            image_id=image_id,
+            column=str(column.name),
+            reason=f"Parquet cannot hold it ({', '.join(sorted(t.__name__ for t in types))} "
+            "in one column); give it one type, and store nested values as JSON text",
+        )
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType | None:
