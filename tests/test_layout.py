@@ -13,7 +13,7 @@ import pytest
 PACKAGES = ("kymflow-zarr", "kymflow-core", "kymflow-cli")
 TOP_LEVEL = {"LICENSE", "README.md", "hatch.toml", "packages", "tests", "tools"}
 PACKAGE_FILES = {"CHANGELOG.md", "LICENSE", "README.md", "pyproject.toml", "src", "tests"}
-PACKAGE_FOLDERS = {"benchmarks", "docs", "examples"}
+PACKAGE_FOLDERS = {"benchmarks", "docs", "examples", "prompts"}
 
 
 @pytest.fixture(scope="session")
