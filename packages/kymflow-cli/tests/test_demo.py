@@ -39,6 +39,19 @@ def test_the_demo_goes_the_whole_way_and_again_takes_in_nothing(
     assert len(ZarrDataset(place).load_table("kym_image_summary")) == len(DEMO_SCENES)
 
 
+def test_the_demo_finds_the_velocities_that_it_made(tmp_path: Path) -> None:
+    rows = {str(item.row["kymograph"]): item.row for item in demo(tmp_path).items}
+    for scene in DEMO_SCENES:
+        row = rows[scene.name]
+        assert row["made_with_mm_s"] == scene.velocity_mm_s
+        if scene.stall_s is None:
+            assert row["median_mm_s"] == pytest.approx(scene.velocity_mm_s, rel=0.03)
+            assert row["share_stalled"] == pytest.approx(0, abs=0.01)
+        else:
+            stalled = (scene.stall_s[1] - scene.stall_s[0]) / (scene.lines * LINE_INTERVAL_S)
+            assert row["share_stalled"] == pytest.approx(stalled, abs=0.02)
+
+
 def test_demo_images_know_their_calibration(tmp_path: Path) -> None:
     demo(tmp_path)
     for record in ZarrDataset(tmp_path / "demo.zarr", mode="r").iter_records():

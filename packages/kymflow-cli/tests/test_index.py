@@ -20,7 +20,7 @@ from kymflow_zarr import ZarrDataset
 Kymflow = Callable[..., tuple[int, str, str]]
 KymflowJson = Callable[..., tuple[int, list[dict[str, Any]]]]
 
-BUILT_IN = ["image_summary", "roi"]
+BUILT_IN = ["image_summary", "roi", "velocity", "velocity_intervals"]
 
 
 @pytest.fixture
@@ -143,6 +143,7 @@ def test_plugins_that_come_along() -> None:
     result = plugins()
     assert result.ok
     assert [item.name for item in result.items if item.kind == "indexer"] == BUILT_IN
+    assert [item.name for item in result.items if item.kind == "analysis"] == ["velocity"]
     assert {item.origin for item in result.items} == {"kymflow-core"}
 
 

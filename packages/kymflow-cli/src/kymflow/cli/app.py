@@ -21,6 +21,7 @@ from kymflow.cli.errors import ExitCode, expected_errors, explain
 from kymflow.cli.results import CompletionResult, Result
 from kymflow.cli.safe_text import show
 from kymflow.cli.terminal import LogHandler, Terminal
+from kymflow.cli.verbs.analyze import analyze
 from kymflow.cli.verbs.check import check, repair
 from kymflow.cli.verbs.demo import demo
 from kymflow.cli.verbs.export import export
@@ -47,7 +48,7 @@ _OTHER = Group("Other", sort_key=4)
 _COMMON = Group("Everywhere", sort_key=9)
 
 _VERBS: tuple[tuple[Group, tuple[Callable[..., Result], ...]], ...] = (
-    (_FILL, (ingest, refresh, index)),
+    (_FILL, (ingest, refresh, analyze, index)),
     (_LOOK, (status, ls, info, table, query)),
     (_KEEP, (check, repair, export, upgrade)),
     (_OTHER, (plugins, demo)),

@@ -11,7 +11,7 @@ from kymflow.cli.options import DEFAULT_WAIT_S, Durability
 if TYPE_CHECKING:
     from kymflow_zarr import ManifestEntry, ZarrDataset
 
-__all__ = ["find_image", "open_reader", "open_writer", "source_name"]
+__all__ = ["find_image", "open_reader", "open_writer", "source_name", "source_of"]
 
 _SHORTEST_PREFIX = 4
 _MOST_NAMED = 5
@@ -32,7 +32,9 @@ def open_reader(dataset: str, *, wait_s: float = DEFAULT_WAIT_S) -> ZarrDataset:
     return ZarrDataset(dataset, mode="r", lock_timeout_s=wait_s)
 
 
-def open_writer(dataset: str, *, wait_s: float, durability: Durability = "batch") -> ZarrDataset:
+def open_writer(
+    dataset: str, *, wait_s: float = DEFAULT_WAIT_S, durability: Durability = "batch"
+) -> ZarrDataset:
     """Open a dataset that exists, to change it.
 
     Args:
@@ -93,10 +95,17 @@ def source_name(path: str) -> str:
     return PurePath(path).name
 
 
+def source_of(entry: ManifestEntry | None) -> str | None:
+    """The file that an image was made of; None if there is none."""
+    if entry is None or entry.source is None:
+        return None
+    return entry.source.source_primary_path
+
+
 def _is_source(entry: ManifestEntry, name: str) -> bool:
-    if entry.source is None:
+    path = source_of(entry)
+    if path is None:
         return False
-    path = entry.source.source_primary_path
     file = source_name(path)
     return name in (path, file, PurePath(file).stem)
 

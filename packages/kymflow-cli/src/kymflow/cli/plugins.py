@@ -10,8 +10,9 @@ from kymflow.cli.results import Plugin
 
 if TYPE_CHECKING:
     from kymflow.core import BaseIndexer
+    from kymflow.core.analysis_base import BaseAnalysis
 
-__all__ = ["choose_indexers", "known_plugins"]
+__all__ = ["choose_indexers", "known_plugins", "load_analysis"]
 
 
 def known_plugins(kind: Literal["indexer", "analysis"]) -> tuple[Plugin, ...]:
@@ -59,6 +60,44 @@ def choose_indexers(names: Sequence[str]) -> list[BaseIndexer]:
                 f"there is no indexer {name!r}", hint=f"there are: {', '.join(known)}"
             )
     return [load_indexer(name) for name in dict.fromkeys(names)]
+
+
+def load_analysis(
+    name: str, *, missing: bool, window: int | None, method: Literal["shear", "radon"] | None
+) -> BaseAnalysis:
+    """An analysis with the parameters that were given.
+
+    Args:
+        name: Its name.
+        missing: Whether to leave alone what has results of these parameters.
+        window: Lines per window, for velocity; None for what is usual.
+        method: How to estimate velocity; None for what is usual.
+
+    Raises:
+        UnknownNameError: There is none of that name, or it has no such parameter.
+        kymflow.core.errors.PluginError: It cannot be used.
+    """
+    from kymflow.core import plugins as core
+    from kymflow.core.analysis.velocity_analysis import VelocityAnalysis, VelocityParams
+
+    if name == VelocityAnalysis.name:
+        usual = VelocityParams()
+        params = VelocityParams(
+            window_lines=usual.window_lines if window is None else window,
+            method=usual.method if method is None else method,
+        )
+        return VelocityAnalysis(params=params, only_missing=missing)
+    known = core.find_analyses()
+    if name not in known:
+        raise UnknownNameError(
+            f"there is no analysis {name!r}",
+            hint=f"there are: {', '.join(sorted({VelocityAnalysis.name, *known}))}",
+        )
+    if window is not None or method is not None:
+        raise UnknownNameError(
+            f"the analysis {name!r} has no --window and no --method", hint="leave them out"
+        )
+    return core.load_analysis(name)
 
 
 def _first_line(made: object) -> str:

@@ -14,6 +14,8 @@ from typing import Literal
 from kymflow.cli.errors import ExitCode
 from kymflow.cli.opening import source_name
 from kymflow.cli.results import (
+    AnalysisStatus,
+    AnalyzeResult,
     CheckResult,
     CompletionResult,
     DatasetInfo,
@@ -221,6 +223,27 @@ def _image(result: ImageInfo, screen: Screen) -> Iterator[Block]:
 
 
 @view.register
+def _analyze(result: AnalyzeResult, screen: Screen) -> Iterator[Block]:
+    yield from _failures(
+        f"{_count(result.failed, 'image')} could not be analyzed",
+        ("image", "file", "reason"),
+        [
+            (item.image_id, source_name(item.source or ""), item.reason)
+            for item in result.items
+            if item.status == "failed"
+        ],
+        screen,
+    )
+    yield _sentence(
+        f"{show(result.analysis)}: {_count(result.images, 'image')} with new results",
+        failed=result.failed,
+        skipped=result.skipped,
+    )
+    if result.images:
+        yield _remark(f"to make tables of them: kymflow index {show(result.dataset)}")
+
+
+@view.register
 def _plugins(result: PluginListResult, screen: Screen) -> Iterator[Block]:
     yield from _failures(
         f"{_count(result.broken, 'plugin')} cannot be used",
@@ -272,6 +295,11 @@ def _status(result: StatusResult, screen: Screen) -> Iterator[Block]:
     if files:
         yield Block(lines=["", "files"], style="bold")
         yield from _table(("state", "file"), [(item.state, item.path) for item in files], screen)
+    analyses = [item for item in result.items if isinstance(item, AnalysisStatus)]
+    if analyses:
+        yield Block(lines=["", "analyses"], style="bold")
+        counts = [(item.name, item.images, item.without) for item in analyses]
+        yield from _table(("analysis", "images", "images without results"), counts, screen)
     tables = [item for item in result.items if isinstance(item, TableStatus)]
     if tables:
         yield Block(lines=["", "tables"], style="bold")

@@ -16,6 +16,9 @@ from pathlib import PurePath
 from typing import ClassVar, Literal, Protocol
 
 __all__ = [
+    "AnalysedImage",
+    "AnalysisStatus",
+    "AnalyzeResult",
     "Artifact",
     "CheckResult",
     "CompletionResult",
@@ -382,6 +385,55 @@ class ImageInfo:
     items: tuple[Artifact, ...]
 
 
+# --- analyze ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysedImage:
+    """What became of one image.
+
+    Attributes:
+        image_id: The image.
+        source: The file that it was made of; None if there is none.
+        status: ``ok``: it has new results; ``skipped``: it had results of these parameters.
+        reason: Why it failed; None if it did not.
+    """
+
+    type: ClassVar[str] = "image"
+    image_id: str
+    source: str | None
+    status: Literal["ok", "skipped", "failed"]
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalyzeResult:
+    """What a run of `analyze` did.
+
+    Attributes:
+        dataset: The dataset.
+        analysis: The analysis.
+        images: How many images have new results.
+        failed: How many failed.
+        skipped: How many had results of these parameters, and were left alone.
+        items: The images that were tried.
+    """
+
+    streamed: ClassVar[bool] = True
+    verb: ClassVar[str] = "analyze"
+    dataset: str
+    analysis: str
+    images: int
+    failed: int
+    skipped: int
+    items: tuple[AnalysedImage, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no image failed."""
+        return self.failed == 0
+
+
 # --- index ------------------------------------------------------------------------------------
 
 
@@ -521,6 +573,22 @@ class TableStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysisStatus:
+    """How many images have results of an analysis.
+
+    Attributes:
+        name: The analysis.
+        images: How many images have results of it.
+        without: How many have none.
+    """
+
+    type: ClassVar[str] = "analysis"
+    name: str
+    images: int
+    without: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusResult:
     """What there is to do.
 
@@ -534,7 +602,7 @@ class StatusResult:
         changed: How many files differ from when they were taken in.
         unchanged: How many files are in the dataset as they are.
         gone: How many known files are no longer in these folders.
-        items: The files that are not unchanged, then the tables.
+        items: The files that are not unchanged, then the analyses and tables.
     """
 
     streamed: ClassVar[bool] = False
@@ -549,7 +617,7 @@ class StatusResult:
     changed: int
     unchanged: int
     gone: int
-    items: tuple[PlannedFile | TableStatus, ...]
+    items: tuple[PlannedFile | AnalysisStatus | TableStatus, ...]
 
 
 # --- check, repair, upgrade -------------------------------------------------------------------

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kymflow.cli.options import ProgressParam
 from kymflow.cli.progress import SILENT
 from kymflow.cli.results import DemoResult, Row
+from kymflow.cli.verbs.analyze import analyze
 from kymflow.cli.verbs.index import index
 from kymflow.cli.verbs.ingest import ingest
 from kymflow.cli.verbs.ls import ls
@@ -18,14 +20,15 @@ if TYPE_CHECKING:
 
 __all__ = ["demo"]
 
-_TABLE = "kym_image_summary"
-_COLUMNS = ("image_id", "shape", "mean", "std", "p01", "p99", "saturated_fraction")
+_TABLE = "kym_velocity"
+_COLUMNS = ("image_id", "median_mm_s", "p5_mm_s", "p95_mm_s", "share_stalled", "median_r2adj")
 
 
 def demo(folder: Path = Path("kymflow-demo"), /, *, progress: ProgressParam = SILENT) -> DemoResult:
     """Make a small dataset of synthetic kymographs to try things on.
 
-    The kymographs are written as TIFF files, taken into a dataset, and indexed.
+    The kymographs are written as TIFF files, taken into a dataset, and analyzed. The table that is
+    shown has the velocity that each was made with beside the one that was found.
 
     Args:
         folder: Where to put it all. A second run there takes in nothing new.
@@ -46,10 +49,12 @@ def demo(folder: Path = Path("kymflow-demo"), /, *, progress: ProgressParam = SI
     for scene in DEMO_SCENES:
         _write_tiff(images / f"{scene.name}.tif", scene)
         progress.step()
-    progress.begin("taking in and indexing", None)
+    progress.begin("taking in, analyzing, indexing", None)
     taken_in = ingest(images, dataset, pattern=tuple(f"{scene.name}.tif" for scene in DEMO_SCENES))
-    index(dataset, "image_summary", workers=1)
-    return _show(folder, dataset, images, taken_in=len(taken_in.items))
+    analyze(dataset, "velocity", missing=True, workers=1)
+    index(dataset, workers=1)
+    made_with = {scene.name: scene.velocity_mm_s for scene in DEMO_SCENES}
+    return _show(folder, dataset, images, made_with, taken_in=len(taken_in.items))
 
 
 def _write_tiff(path: Path, scene: Scene) -> None:
@@ -77,21 +82,24 @@ def _write_tiff(path: Path, scene: Scene) -> None:
     unfinished.replace(path)
 
 
-def _show(folder: Path, dataset: str, images: Path, *, taken_in: int) -> DemoResult:
-    names = {item.image_id: Path(item.source).stem for item in ls(dataset).items if item.source}
+def _show(
+    folder: Path, dataset: str, images: Path, made_with: Mapping[str, float], *, taken_in: int
+) -> DemoResult:
+    listed = ls(dataset).items
+    kymographs = {item.image_id: Path(item.source or "").stem for item in listed}
     shown = table(dataset, _TABLE, columns=_COLUMNS)
-    rows = [
-        Row(row={"kymograph": names[str(item.row["image_id"])], **item.row})
-        for item in shown.items
-        if isinstance(item, Row)
-    ]
+    rows = []
+    for item in shown.items:
+        if isinstance(item, Row):
+            name = kymographs[str(item.row["image_id"])]
+            rows.append({"kymograph": name, "made_with_mm_s": made_with.get(name), **item.row})
     return DemoResult(
         folder=str(folder),
         dataset=dataset,
         images_folder=str(images),
         taken_in=taken_in,
-        images=len(names),
+        images=len(listed),
         table=_TABLE,
-        columns=("kymograph", *_COLUMNS),
-        items=tuple(sorted(rows, key=lambda row: str(row.row["kymograph"]))),
+        columns=("kymograph", "made_with_mm_s", *_COLUMNS),
+        items=tuple(Row(row=row) for row in sorted(rows, key=lambda row: str(row["kymograph"]))),
     )

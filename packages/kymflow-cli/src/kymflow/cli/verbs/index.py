@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from kymflow.cli.opening import open_reader, open_writer
+from kymflow.cli.opening import open_reader, open_writer, source_of
 from kymflow.cli.options import (
     DEFAULT_WAIT_S,
     ProgressParam,
@@ -160,8 +160,7 @@ def _failures(dataset: KymDataset, error: IndexUpdateError) -> list[ImageFailure
     entries = dataset.dataset.load_manifest().entries
     found = []
     for image_id, cause in error.failures.items():
-        entry = entries.get(image_id)
-        source = entry.source.source_primary_path if entry is not None and entry.source else None
+        source = source_of(entries.get(image_id))
         found.append(
             ImageFailure(
                 image_id=image_id, source=source, step=cause.indexer, reason=_reason(cause)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 from kymflow.cli.errors import FolderNotFoundError
+from kymflow.cli.opening import open_reader
 from kymflow.cli.options import (
     DEFAULT_PATTERNS,
     DEFAULT_WAIT_S,
@@ -80,14 +83,10 @@ def ingest(
     require_folder(folder)
     patterns = expand_patterns(pattern, recursive=recursive)
     if dry_run:
-        return plan_folders(
-            _open_or_empty(dataset),
-            [folder],
-            patterns,
-            verb="ingest",
-            named=dataset,
-            changed=changed,
-        )
+        with _open_or_empty(dataset) as opened:
+            return plan_folders(
+                opened, [folder], patterns, verb="ingest", named=dataset, changed=changed
+            )
     return take_in_folders(
         ZarrDataset(dataset, mode="a", durability=durability, lock_timeout_s=wait),
         [folder],
@@ -181,19 +180,22 @@ def require_folder(folder: Path) -> None:
         raise FolderNotFoundError(str(folder), exists=folder.exists())
 
 
-def _open_or_empty(dataset: str) -> ZarrDataset:
-    """The dataset, or where there is none an empty one in memory: a dry run writes nothing."""
+@contextmanager
+def _open_or_empty(dataset: str) -> Iterator[ZarrDataset]:
+    """The dataset, or where there is none an empty one elsewhere: a dry run leaves nothing."""
     from kymflow_zarr import NotADatasetError, ZarrDataset
 
     try:
-        return ZarrDataset(dataset, mode="r")
+        opened = open_reader(dataset)
     except NotADatasetError:
         path = Path(dataset)
         if path.exists() and (path.is_file() or any(path.iterdir())):
             raise
-    from zarr.storage import MemoryStore
-
-    return ZarrDataset(MemoryStore())
+    else:
+        yield opened
+        return
+    with TemporaryDirectory() as elsewhere:
+        yield ZarrDataset(Path(elsewhere) / "empty.zarr")
 
 
 def planned_files(plan: RefreshPlan, *, changed: bool) -> Iterable[PlannedFile]:

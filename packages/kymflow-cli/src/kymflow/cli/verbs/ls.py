@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from kymflow.cli.opening import open_reader, source_name
+from kymflow.cli.opening import open_reader, source_name, source_of
 from kymflow.cli.results import ListedImage, ListResult
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def listed_image(entry: ManifestEntry) -> ListedImage:
     """An image as the lists show it."""
     return ListedImage(
         image_id=entry.image_id,
-        source=None if entry.source is None else entry.source.source_primary_path,
+        source=source_of(entry),
         shape=entry.shape,
         axes=entry.axes,
         dtype=entry.dtype,
@@ -75,8 +75,8 @@ def _local_time(epoch_ns: int | None) -> str | None:
 
 
 def _by_file(entry: ManifestEntry) -> tuple[bool, str, str, str]:
-    path = "" if entry.source is None else entry.source.source_primary_path
-    return entry.source is None, source_name(path), path, entry.created_utc
+    path = source_of(entry) or ""
+    return not path, source_name(path), path, entry.created_utc
 
 
 def _by_acquisition(entry: ManifestEntry) -> tuple[bool, int]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kymflow.cli.folders import source_folders, topmost
 from kymflow.cli.opening import open_reader
 from kymflow.cli.options import DEFAULT_PATTERNS, Patterns, Recursive
-from kymflow.cli.results import StatusResult, TableStatus
+from kymflow.cli.results import AnalysisStatus, StatusResult, TableStatus
+from kymflow.cli.verbs.analyze import analyses_of
 from kymflow.cli.verbs.ingest import expand_patterns, planned_files, require_folder
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ def status(
         gone=sum(len(plan.gone) for plan in plans),
         items=(
             *(item for plan in plans for item in planned_files(plan, changed=False)),
+            *_analyses(opened, image_ids),
             *(
                 TableStatus(
                     name=name,
@@ -77,6 +80,19 @@ def status(
             ),
         ),
     )
+
+
+def _analyses(dataset: ZarrDataset, image_ids: frozenset[str]) -> list[AnalysisStatus]:
+    from kymflow.core.plugins import find_analyses
+
+    known = find_analyses()
+    if not known:
+        return []
+    counts = Counter(name for image_id in image_ids for name in analyses_of(dataset, image_id))
+    return [
+        AnalysisStatus(name=name, images=counts[name], without=len(image_ids) - counts[name])
+        for name in known
+    ]
 
 
 def _covered_images(dataset: ZarrDataset, image_ids: frozenset[str]) -> dict[str, frozenset[str]]:

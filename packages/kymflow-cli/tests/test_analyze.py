@@ -1,0 +1,129 @@
+"""Analyses of many images."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kymflow.cli.errors import UnknownNameError
+from kymflow.cli.results import AnalysisStatus
+from kymflow.cli.verbs.analyze import analyze
+from kymflow.cli.verbs.status import status
+from kymflow_zarr import NotADatasetError, ZarrDataset
+
+Kymflow = Callable[..., tuple[int, str, str]]
+KymflowJson = Callable[..., tuple[int, list[dict[str, Any]]]]
+
+
+@pytest.fixture
+def counting_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed analysis that fails on images with 61 lines."""
+    site = tmp_path / "site"
+    info = site / "lab_counts-3.4.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: lab-counts\nVersion: 3.4\n", encoding="utf-8"
+    )
+    (info / "entry_points.txt").write_text(
+        "[kymflow.analyses]\ncounts = lab_counts:Counts\n", encoding="utf-8"
+    )
+    (site / "lab_counts.py").write_text(
+        textwrap.dedent(
+            '''
+            class Counts:
+                """Counts the lines."""
+                name = "counts"
+                def run(self, rec):
+                    if rec.shape[0] == 61:
+                        raise ZeroDivisionError("61 lines")
+                    rec.save_json("counts/params", {"of": "lines"})
+                    rec.save_json("counts/result", {"lines": rec.shape[0]})
+                def analysis_version(self):
+                    return "7"
+            '''
+        ),
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.delitem(sys.modules, "lab_counts", raising=False)
+
+
+def test_velocity_is_kept_with_each_image(dataset: str) -> None:
+    result = analyze(dataset, "velocity")
+    assert (result.images, result.failed, result.skipped) == (3, 0, 0)
+    for record in ZarrDataset(dataset, mode="r").iter_records():
+        assert "velocity" in str(record.list_analysis_keys())
+        assert len(record.load_df_parquet("velocity/trace")) > 1
+
+
+def test_missing_leaves_alone_what_has_these_parameters(dataset: str, kymflow: Kymflow) -> None:
+    assert analyze(dataset, "velocity", image=("a.tif",)).images == 1
+    rest = analyze(dataset, "velocity", missing=True)
+    assert (rest.images, rest.skipped) == (2, 1)
+    other = analyze(dataset, "velocity", missing=True, window=8)
+    assert (other.images, other.skipped) == (3, 0)
+    _, out, err = kymflow("analyze", dataset, "velocity", "--missing", "--window", "8")
+    assert out == "velocity: 0 images with new results, 3 skipped\n"
+    assert err == ""
+
+
+@pytest.mark.usefixtures("counting_plugin")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_image_that_fails_stops_only_itself(
+    dataset: str,
+    folder: Path,
+    write_tiff: Callable[..., Path],
+    kymflow: Kymflow,
+    kymflow_json: KymflowJson,
+    workers: int,
+) -> None:
+    bad = ZarrDataset(dataset).ingest_image(write_tiff(folder / "odd.tif", lines=61)).image_id
+
+    code, records = kymflow_json("analyze", dataset, "counts", "--workers", str(workers))
+
+    assert code == 1
+    assert {record["image_id"]: record["status"] for record in records[:-1]} == {
+        image_id: "failed" if image_id == bad else "ok"
+        for image_id in ZarrDataset(dataset).list_image_ids()
+    }
+    (failed,) = [record for record in records[:-1] if record["status"] == "failed"]
+    assert failed["reason"] == "ZeroDivisionError: 61 lines"
+    assert failed["source"] == str(folder / "odd.tif")
+    assert (records[-1]["images"], records[-1]["failed"]) == (3, 1)
+    code, out, err = kymflow("analyze", dataset, "counts", "--missing")
+    assert (code, out) == (1, "counts: 0 images with new results, 1 failed, 3 skipped\n")
+    assert err.startswith("1 image could not be analyzed:\n")
+    assert "odd.tif" in err
+
+
+@pytest.mark.usefixtures("counting_plugin")
+def test_status_counts_images_without_results(dataset: str) -> None:
+    analyze(dataset, "counts", image=("a.tif", "b.tif", "a"))
+    (counts,) = [
+        item
+        for item in status(dataset).items
+        if isinstance(item, AnalysisStatus) and item.name == "counts"
+    ]
+    assert (counts.images, counts.without) == (2, 1)
+
+
+@pytest.mark.usefixtures("counting_plugin")
+def test_wrong_names_and_options(dataset: str) -> None:
+    with pytest.raises(UnknownNameError, match="no analysis 'velo'") as caught:
+        analyze(dataset, "velo")
+    assert "counts, velocity" in caught.value.hint
+    with pytest.raises(UnknownNameError, match="no --window"):
+        analyze(dataset, "counts", window=16)
+    with pytest.raises(UnknownNameError, match=r"no image 'x\.tif'"):
+        analyze(dataset, "velocity", image=("x.tif",))
+
+
+def test_no_dataset_is_made(tmp_path: Path) -> None:
+    with pytest.raises(NotADatasetError):
+        analyze(str(tmp_path / "k.zarr"), "velocity")
+    assert not (tmp_path / "k.zarr").exists()
