@@ -137,6 +137,24 @@ def test_a_deleted_document_is_found(full: ZarrDataset, name: str) -> None:
     full.record(others[-1]).load_array()
 
 
+def test_one_damaged_record_does_not_hide_the_others(full: ZarrDataset, folder: Path) -> None:
+    bad, *others = full.list_image_ids()
+    place = Path(full.location)
+    shutil.rmtree(place / "index")
+    (place / "tables" / "sources.parquet").unlink()
+    (place / "images" / bad / "zarr.json").write_text("{}", encoding="utf-8")
+    manifest = full.load_manifest()
+    assert list(manifest.entries) == others
+    assert list(manifest.damaged) == [bad]
+    assert full.refresh_from_folder(folder) == [], "its file is known all the same"
+    records = full.iter_records("created_utc")
+    assert [next(records).image_id, next(records).image_id] == sorted(
+        others, key=lambda one: full.record(one).created_utc
+    )
+    with pytest.raises(CorruptDataError, match=bad):
+        next(records)
+
+
 def test_validating_what_is_right_says_nothing(full: ZarrDataset) -> None:
     full.validate()
     full.validate_image(full.list_image_ids()[0])

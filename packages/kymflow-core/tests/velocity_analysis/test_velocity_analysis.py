@@ -138,6 +138,16 @@ def test_a_roi_gives_what_its_cut_out_pixels_give(dataset: ZarrDataset) -> None:
     )
 
 
+def test_times_are_those_of_the_recording_wherever_a_roi_begins(record: ZarrImageRecord) -> None:
+    late = Roi(id=1, channel=1, dim0_start=100, dim0_stop=300, dim1_start=0, dim1_stop=PIXELS)
+    calibrate(record, (late,))
+    VelocityAnalysis().run(record)
+    trace = load_trace(record)
+    assert trace["center_line"].iloc[0] == 100 + 7.5
+    assert trace["center_line"].max() < 300
+    np.testing.assert_allclose(trace["time_s"], trace["center_line"] * 1e-3)
+
+
 def test_recomputing_one_roi_leaves_the_others_alone(record: ZarrImageRecord) -> None:
     calibrate(record, (roi(1), roi(2, pixels=(4, 20))))
     VelocityAnalysis().run(record)

@@ -189,7 +189,14 @@ class ZarrDataset:
             ids = self.list_image_ids()
         else:
             ids = ordered_ids(self.load_manifest(), order_by, missing)
-        return map(self.record, ids)
+        return self._existing_records(ids)
+
+    def _existing_records(self, image_ids: Iterable[str]) -> Iterator[ZarrImageRecord]:
+        for image_id in image_ids:
+            try:
+                yield self.record(image_id)
+            except ImageNotFoundError:  # deleted since it was listed
+                continue
 
     def add_image(
         self,

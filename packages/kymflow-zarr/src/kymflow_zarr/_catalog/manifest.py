@@ -16,9 +16,14 @@ from typing import Any
 from kymflow_zarr._catalog.sources import SourceRow, source_from_provenance
 from kymflow_zarr._records.artifacts import JSON, JSON_GZ, METADATA, PROVENANCE, artifact_key
 from kymflow_zarr._storage.blobs import BlobStore
-from kymflow_zarr._storage.json_text import JsonValue
+from kymflow_zarr._storage.json_text import JsonValue, loads
 from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_text, unseal
-from kymflow_zarr.errors import ArtifactNotFoundError, CorruptDataError, MetadataNotFoundError
+from kymflow_zarr.errors import (
+    ArtifactNotFoundError,
+    CorruptDataError,
+    ImageNotFoundError,
+    MetadataNotFoundError,
+)
 from kymflow_zarr.record import ZarrImageRecord
 
 __all__ = ["Manifest", "ManifestEntry", "build_manifest", "is_damaged", "load_cache", "save_cache"]
@@ -61,31 +66,36 @@ class Manifest:
 
     Attributes:
         entries: The entries.
-        reread: How many of them had to be read from their records.
+        damaged: The images whose records had to be read and could not be → why.
+        reread: How many entries had to be read from their records.
     """
 
     entries: Mapping[str, ManifestEntry]
+    damaged: Mapping[str, CorruptDataError]
     reread: int
 
 
 def build_manifest(
     blobs: BlobStore, image_ids: Iterable[str], cached: Mapping[str, ManifestEntry]
 ) -> Manifest:
-    """A manifest of these images; only what the cache does not know, or no longer, is read.
-
-    Raises:
-        CorruptDataError: A record that had to be read is damaged.
-    """
+    """A manifest of these images; only what the cache does not know, or no longer, is read."""
     entries: dict[str, ManifestEntry] = {}
+    damaged: dict[str, CorruptDataError] = {}
     reread = 0
     for image_id in image_ids:
         stamp = _metadata_stamp(blobs, image_id)
         entry = cached.get(image_id)
         if entry is None or entry.metadata_stamp != stamp or _is_vague(stamp):
-            entry = _read_entry(blobs, image_id, stamp)
+            try:
+                entry = _read_entry(blobs, image_id, stamp)
+            except CorruptDataError as error:
+                damaged[image_id] = error
+                continue
+            except ImageNotFoundError:  # deleted since it was listed
+                continue
             reread += 1
         entries[image_id] = entry
-    return Manifest(entries=entries, reread=reread)
+    return Manifest(entries=entries, damaged=damaged, reread=reread)
 
 
 def load_cache(blobs: BlobStore) -> dict[str, ManifestEntry]:
@@ -144,6 +154,19 @@ def _read_entry(blobs: BlobStore, image_id: str, stamp: tuple[int, int]) -> Mani
         source=source_from_provenance(image_id, provenance),
         metadata_stamp=stamp,
     )
+
+
+def read_provenance_source(blobs: BlobStore, image_id: str) -> SourceRow | None:
+    """The sources row that an image's provenance stands for; None if it cannot tell of a file."""
+    key = artifact_key(image_id, PROVENANCE, JSON)
+    data = blobs.get(key)
+    if data is None:
+        return None
+    try:
+        return source_from_provenance(image_id, loads(data, key=key))
+    except CorruptDataError as error:
+        logger.warning("nobody can tell which file image %r was made of: %s", image_id, error)
+        return None
 
 
 def _acquired(record: ZarrImageRecord) -> int | None:

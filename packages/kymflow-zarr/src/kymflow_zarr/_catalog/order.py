@@ -22,10 +22,10 @@ def ordered_ids(
     Args:
         manifest: The entries.
         order_by: The value.
-        missing: Where those go that lack it.
+        missing: Where those go that lack it, or are damaged.
     """
     known: list[tuple[int | str, str]] = []
-    unknown: list[str] = []
+    unknown: list[str] = list(manifest.damaged)
     for entry in manifest.entries.values():
         value = _value(entry, order_by)
         if value is None:

@@ -6,7 +6,12 @@ import logging
 from collections.abc import Iterable, Sequence
 
 from kymflow_zarr._catalog.listing import list_image_ids
-from kymflow_zarr._catalog.manifest import build_manifest, load_cache
+from kymflow_zarr._catalog.manifest import (
+    Manifest,
+    build_manifest,
+    load_cache,
+    read_provenance_source,
+)
 from kymflow_zarr._catalog.sources import (
     SOURCES,
     SourceRow,
@@ -61,8 +66,7 @@ class SourcesIndex:
 
     def rebuilt(self) -> list[SourceRow]:
         """The rows that the records themselves stand for; each record is read."""
-        entries = build_manifest(self._blobs, list_image_ids(self._blobs), {}).entries
-        return [entry.source for entry in entries.values() if entry.source is not None]
+        return self._rows_of(build_manifest(self._blobs, list_image_ids(self._blobs), {}))
 
     def save(self, rows: Iterable[SourceRow]) -> None:
         """Replace the stored rows."""
@@ -77,5 +81,10 @@ class SourcesIndex:
 
     def _read_sources(self, image_ids: Sequence[str]) -> list[SourceRow]:
         # Through the manifest: it knows the images that came from no file, too.
-        entries = build_manifest(self._blobs, image_ids, load_cache(self._blobs)).entries
-        return [entry.source for entry in entries.values() if entry.source is not None]
+        return self._rows_of(build_manifest(self._blobs, image_ids, load_cache(self._blobs)))
+
+    def _rows_of(self, manifest: Manifest) -> list[SourceRow]:
+        rows = [entry.source for entry in manifest.entries.values()]
+        # A record may be damaged elsewhere: its file must not come in a second time for that.
+        rows += [read_provenance_source(self._blobs, image_id) for image_id in manifest.damaged]
+        return [row for row in rows if row is not None]

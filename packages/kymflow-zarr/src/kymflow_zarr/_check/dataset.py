@@ -89,10 +89,7 @@ def _check_sources(sources: SourcesIndex) -> Iterator[Problem]:
     except (CorruptDataError, SchemaValidationError) as error:
         yield Problem(location=location, kind="stale_cache", message=str(error))
         return
-    try:
-        actual = {row.image_id for row in sources.rebuilt()}
-    except CorruptDataError:
-        return  # the record itself is told of
+    actual = {row.image_id for row in sources.rebuilt()}
     for image_id in sorted(stored - actual):
         yield Problem(
             location=location,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import JsonValue, ZarrImageRecord
 
-__all__ = ["Calibration", "Region", "calibration_of", "cut_region", "regions_of"]
+__all__ = ["Calibration", "Region", "calibration_of", "picture_of", "regions_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +104,8 @@ def regions_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> tuple[Region, .
     )
 
 
-def cut_region(rec: ZarrImageRecord, pixels: NDArray[Any], region: Region) -> NDArray[np.generic]:
-    """The pixels of a region.
+def picture_of(rec: ZarrImageRecord, pixels: NDArray[Any], region: Region) -> NDArray[np.generic]:
+    """The whole picture that a region lies in: its channel and slice.
 
     Args:
         rec: The image.
@@ -113,11 +113,10 @@ def cut_region(rec: ZarrImageRecord, pixels: NDArray[Any], region: Region) -> ND
         region: The region.
 
     Returns:
-        An array of shape ``(time, space)``, a view where possible.
+        An array of shape ``(time, space)``, a view.
     """
     where = {"c": region.channel - 1, "z": region.z}
-    picture = pixels[tuple(where.get(axis, slice(None)) for axis in rec.get_axes())]
-    return picture[slice(*region.lines), slice(*region.pixels)]
+    return pixels[tuple(where.get(axis, slice(None)) for axis in rec.get_axes())]
 
 
 def calibration_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> Calibration:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kymflow.core.analysis.regions import Region, calibration_of, cut_region, regions_of
+from kymflow.core.analysis.regions import Region, calibration_of, picture_of, regions_of
 from kymflow.core.analysis.velocity import (
     Method,
     StallRule,
@@ -180,7 +180,9 @@ class VelocityAnalysis:
                 "turn it off, or add the dwell time to the header"
             )
         velocity = estimate_velocity(
-            cut_region(rec, pixels, region),
+            picture_of(rec, pixels, region),
+            line_range=region.lines,
+            pixel_range=region.pixels,
             seconds_per_line=calibration.seconds_per_line,
             um_per_pixel=calibration.um_per_pixel,
             window_lines=self.params.window_lines,
