@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from kymobench_scenarios import Scenario, recordings
+from kymobench_synthesis import Vessel, synthesize, window_means
 from numpy.typing import NDArray
 
 from kymflow.core.analysis.velocity import (
@@ -17,8 +19,6 @@ from kymflow.core.analysis.velocity import (
     WindowStatus,
     estimate_velocity,
 )
-from kymobench_scenarios import Scenario, recordings
-from kymobench_synthesis import Vessel, synthesize, window_means
 
 __all__ = ["Accuracy", "Speed", "measure_accuracy", "measure_speed"]
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-
-from kymflow.core.analysis.velocity import estimate_velocity
 from kymobench_measure import Accuracy, Speed
 from kymobench_scenarios import SCENARIOS, recordings
 from kymobench_synthesis import window_means
+
+from kymflow.core.analysis.velocity import estimate_velocity
 
 __all__ = ["Target", "draw_figure", "markdown", "targets"]
 
@@ -88,24 +88,22 @@ def targets(accuracy: Sequence[Accuracy], speed: Sequence[Speed]) -> list[Target
     return found
 
 
-def markdown(
-    accuracy: Sequence[Accuracy], speed: Sequence[Speed], machine: str, mode: str
-) -> str:
+def markdown(accuracy: Sequence[Accuracy], speed: Sequence[Speed], machine: str, mode: str) -> str:
     """Return the report as Markdown."""
     lines = [
-        f"KymoBench-1, {mode} run on {machine}. All methods see the same windows; errors count every "
-        "window, also those that the estimator itself calls unknown.",
+        f"KymoBench-1, {mode} run on {machine}. All methods see the same windows; errors count "
+        "every window, also those that the estimator itself calls unknown.",
         "",
         "| scenario | method | windows | median error | within 5 % | gross | sign | unknown "
         "| gross if known |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for a in accuracy:
-        lines.append(
-            f"| {a.scenario} | {a.method} | {a.windows} | {a.median_error:.4f} "
-            f"| {a.within_5_percent:.3f} | {a.gross:.4f} | {a.sign:.4f} | {_share(a.unknown)} "
-            f"| {_share(a.gross_if_known)} |"
-        )
+    lines += [
+        f"| {a.scenario} | {a.method} | {a.windows} | {a.median_error:.4f} "
+        f"| {a.within_5_percent:.3f} | {a.gross:.4f} | {a.sign:.4f} | {_share(a.unknown)} "
+        f"| {_share(a.gross_if_known)} |"
+        for a in accuracy
+    ]
     titles = [s for scenario in SCENARIOS for s in (scenario, scenario.off_grid)]
     shown = {a.scenario for a in accuracy}
     lines += ["", *(f"- {s.name}: {s.title}" for s in titles if s.name in shown), ""]
@@ -113,12 +111,12 @@ def markdown(
         "Processor time per window (one thread; shear tracked from raw pixels to result, without "
         "compilation), and how many times faster than radon that is:",
         "",
-        "| pixels | window | radon, µs | numpy, µs | numba, µs | numpy, × | numba, × |",
+        "| pixels | window | radon, µs | numpy, µs | numba, µs | numpy, times | numba, times |",
         "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for s in speed:
-        compiled = "–" if s.numba is None else f"{s.numba:.2f}"
-        ratio = "–" if s.numba is None else f"{s.radon / s.numba:.0f}"
+        compiled = "-" if s.numba is None else f"{s.numba:.2f}"
+        ratio = "-" if s.numba is None else f"{s.radon / s.numba:.0f}"
         lines.append(
             f"| {s.n_pixels} | {s.window_lines} | {s.radon:.0f} | {s.numpy:.1f} | {compiled} "
             f"| {s.radon / s.numpy:.0f} | {ratio} |"
@@ -126,14 +124,14 @@ def markdown(
     lines += ["", "| target | required | measured | |", "| --- | ---: | ---: | --- |"]
     for t in targets(accuracy, speed):
         sign = "≥" if t.at_least else "≤"
-        measured = "–" if t.measured is None else f"{t.measured:.3g}"
+        measured = "-" if t.measured is None else f"{t.measured:.3g}"
         verdict = {True: "met", False: "**missed**", None: "not measured"}[t.met]
         lines.append(f"| {t.what} | {sign} {t.required:g} | {measured} | {verdict} |")
     return "\n".join(lines) + "\n"
 
 
 def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    return "-" if value is None else f"{value:.3f}"
 
 
 def draw_figure(accuracy: Sequence[Accuracy], path: Path) -> None:

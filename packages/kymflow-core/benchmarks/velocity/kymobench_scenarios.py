@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-
 from kymobench_synthesis import Vessel, synthesize
+from numpy.typing import NDArray
 
 __all__ = ["SCENARIOS", "Recording", "Scenario", "recordings"]
 
@@ -47,7 +46,7 @@ class Scenario:
         """
         return Scenario(
             name=self.name + "'",
-            title=self.title + ", speeds × 1.09",
+            title=self.title + ", speeds x 1.09",
             n_pixels=self.n_pixels,
             window_lines=self.window_lines,
             cell_px=self.cell_px,
@@ -75,28 +74,56 @@ class Recording:
 
 SCENARIOS = (
     Scenario(
-        name="A", title="constant, 38 px, w16, cells 20 px", n_pixels=38, window_lines=16,
-        cell_px=20.0, snrs=(0.5, 1.0, 2.0, 4.0), speeds=_SPEEDS,
+        name="A",
+        title="constant, 38 px, w16, cells 20 px",
+        n_pixels=38,
+        window_lines=16,
+        cell_px=20.0,
+        snrs=(0.5, 1.0, 2.0, 4.0),
+        speeds=_SPEEDS,
     ),
     Scenario(
-        name="B", title="constant, 38 px, w16, cells 6 px", n_pixels=38, window_lines=16,
-        cell_px=6.0, snrs=(1.0, 4.0), speeds=_SPEEDS,
+        name="B",
+        title="constant, 38 px, w16, cells 6 px",
+        n_pixels=38,
+        window_lines=16,
+        cell_px=6.0,
+        snrs=(1.0, 4.0),
+        speeds=_SPEEDS,
     ),
     Scenario(
-        name="C", title="constant, narrow 7 px, w16, cells 8 px", n_pixels=7, window_lines=16,
-        cell_px=8.0, snrs=(2.0,), speeds=(0.5, 1.0, 2.0),
+        name="C",
+        title="constant, narrow 7 px, w16, cells 8 px",
+        n_pixels=7,
+        window_lines=16,
+        cell_px=8.0,
+        snrs=(2.0,),
+        speeds=(0.5, 1.0, 2.0),
     ),
     Scenario(
-        name="D", title="constant, 38 px, w64, cells 20 px", n_pixels=38, window_lines=64,
-        cell_px=20.0, snrs=(1.0, 4.0), speeds=_SPEEDS,
+        name="D",
+        title="constant, 38 px, w64, cells 20 px",
+        n_pixels=38,
+        window_lines=64,
+        cell_px=20.0,
+        snrs=(1.0, 4.0),
+        speeds=_SPEEDS,
     ),
     Scenario(
-        name="E", title="pulse, stall, reversal, 38 px, w16", n_pixels=38, window_lines=16,
-        cell_px=20.0, snrs=(1.0, 2.0, 4.0),
+        name="E",
+        title="pulse, stall, reversal, 38 px, w16",
+        n_pixels=38,
+        window_lines=16,
+        cell_px=20.0,
+        snrs=(1.0, 2.0, 4.0),
     ),
     Scenario(
-        name="F", title="pulse, stall, reversal, 19 px, w16", n_pixels=19, window_lines=16,
-        cell_px=20.0, snrs=(1.0, 2.0, 4.0),
+        name="F",
+        title="pulse, stall, reversal, 19 px, w16",
+        n_pixels=19,
+        window_lines=16,
+        cell_px=20.0,
+        snrs=(1.0, 2.0, 4.0),
     ),
 )
 

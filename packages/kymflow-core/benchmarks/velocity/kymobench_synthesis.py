@@ -82,7 +82,10 @@ def synthesize(
     # Photon noise has variance gain * mean; the gain is set so that the ratio is the SNR asked for.
     gain = (float(moving.std()) / vessel.snr) ** 2 / float(clean.mean())
     counted = rng.poisson(clean / gain) * gain
-    return np.clip(np.round(counted * vessel.full_scale), 0, 4095).astype(np.uint16)
+    camera: NDArray[np.uint16] = np.clip(np.round(counted * vessel.full_scale), 0, 4095).astype(
+        np.uint16
+    )
+    return camera
 
 
 def window_means(
@@ -91,7 +94,8 @@ def window_means(
     """Return the true velocity of each window: the mean over its lines."""
     total = np.concatenate([[0.0], np.cumsum(velocity)])
     starts = np.arange(0, velocity.size - window_lines + 1, step_lines)
-    return (total[starts + window_lines] - total[starts]) / window_lines
+    means: NDArray[np.float64] = (total[starts + window_lines] - total[starts]) / window_lines
+    return means
 
 
 def _train(vessel: Vessel, length_px: float, rng: np.random.Generator) -> NDArray[np.float64]:

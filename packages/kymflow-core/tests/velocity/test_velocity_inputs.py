@@ -103,17 +103,15 @@ def test_a_missing_extra_is_named(
     package: str,
     extra: str,
 ) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=rf"kymflow-core\[{extra}\]") as caught:
         _estimate(flowing(1.0), **option)
     assert (caught.value.package, caught.value.extra) == (package, extra)
     assert isinstance(caught.value, ImportError)
 
 
-def test_without_numba_numpy_is_used(
-    flowing: Flowing, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+def test_without_numba_numpy_is_used(flowing: Flowing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     assert _estimate(flowing(1.0), backend="auto").backend == "numpy"
 
 

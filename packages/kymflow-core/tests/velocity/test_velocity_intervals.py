@@ -159,9 +159,7 @@ def test_summary_of_pulsating_flow(flowing: Flowing) -> None:
     assert summary.mean_mm_s == pytest.approx(0.25 * -4.0, abs=0.02)
     # 8000 lines are 250 windows of 32 lines that share none: sd / sqrt(250).
     assert summary.standard_error_px_per_line == pytest.approx(1.2 / np.sqrt(500.0), rel=0.05)
-    assert summary.standard_error_mm_s == pytest.approx(
-        0.25 * 1.2 / np.sqrt(500.0), rel=0.05
-    )
+    assert summary.standard_error_mm_s == pytest.approx(0.25 * 1.2 / np.sqrt(500.0), rel=0.05)
 
 
 def test_standard_error_covers_the_truth(flowing: Flowing) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from kymflow.core.analysis.velocity import VelocityResult, estimate_velocity
+from kymflow.core.analysis.velocity import VelocityResult, WindowStatus, estimate_velocity
 
 Pixels = NDArray[np.float64]
 Flowing = Callable[..., Pixels]
@@ -31,7 +31,9 @@ def _same(first: VelocityResult, second: VelocityResult, *, factor: float = 1.0)
 
     A window without evidence may choose between equals; all others may not.
     """
-    known = (first.r2adj > first.unknown_below + 0.02) & (second.r2adj > second.unknown_below + 0.02)
+    known = (first.r2adj > first.unknown_below + 0.02) & (
+        second.r2adj > second.unknown_below + 0.02
+    )
     close = np.isclose(
         first.candidate_px_per_line[known],
         factor * second.candidate_px_per_line[known],
@@ -40,6 +42,20 @@ def _same(first: VelocityResult, second: VelocityResult, *, factor: float = 1.0)
     )
     assert not known.any() or close.mean() > 0.98
     np.testing.assert_allclose(first.r2adj[known], second.r2adj[known], atol=0.03)
+
+
+def _same_but_for_ties(first: VelocityResult, second: VelocityResult) -> None:
+    """Check that two results are equal to rounding.
+
+    Without evidence, two candidates may be equal to rounding. With it they are not, but for a
+    window whose correction ends exactly at the limit.
+    """
+    close = np.isclose(
+        first.candidate_px_per_line, second.candidate_px_per_line, rtol=1e-4, atol=1e-4
+    )
+    np.testing.assert_allclose(first.r2adj[close], second.r2adj[close], atol=1e-4)
+    known = first.status != WindowStatus.UNKNOWN
+    assert np.count_nonzero(~close & known) <= 0.01 * known.size + 1
 
 
 @_EXAMPLES
@@ -57,9 +73,7 @@ def test_flipping_space_negates_velocity(
 
 @_EXAMPLES
 @given(speed=_SPEEDS, seed=_SEEDS, gain=st.floats(1e-3, 1e3))
-def test_brightness_does_not_matter(
-    flowing: Flowing, speed: float, seed: int, gain: float
-) -> None:
+def test_brightness_does_not_matter(flowing: Flowing, speed: float, seed: int, gain: float) -> None:
     pixels = flowing(speed, lines=240, seed=seed)
     _same(_estimate(pixels), _estimate(gain * pixels))
 
@@ -82,9 +96,7 @@ def test_a_longer_line_period_means_slower_flow(
 
 @_EXAMPLES
 @given(data=st.data())
-def test_cropping_by_range_equals_cropping_the_array(
-    flowing: Flowing, data: st.DataObject
-) -> None:
+def test_cropping_by_range_equals_cropping_the_array(flowing: Flowing, data: st.DataObject) -> None:
     pixels = flowing(data.draw(_SPEEDS), lines=200, seed=data.draw(_SEEDS))
     top = data.draw(st.integers(0, 100))
     bottom = data.draw(st.integers(top + 16, 200))
@@ -138,12 +150,7 @@ def test_compiled_results_equal_numpy(
         for backend in ("numpy", "numba")
     )
     assert (plain.backend, compiled.backend) == ("numpy", "numba")
-    # Both may only part where two candidates are equal to rounding.
-    close = np.isclose(
-        plain.candidate_px_per_line, compiled.candidate_px_per_line, rtol=1e-3, atol=1e-3
-    )
-    assert close.mean() > 0.95
-    np.testing.assert_allclose(plain.r2adj[close], compiled.r2adj[close], rtol=1e-3, atol=1e-3)
+    _same_but_for_ties(plain, compiled)
 
 
 @_EXAMPLES
@@ -167,10 +174,7 @@ def test_block_size_does_not_matter(
         )
         for size in (1 << 20, block_pixels)
     )
-    np.testing.assert_allclose(
-        whole.candidate_px_per_line, blocks.candidate_px_per_line, rtol=1e-4, atol=1e-4
-    )
-    np.testing.assert_allclose(whole.r2adj, blocks.r2adj, atol=1e-4)
+    _same_but_for_ties(whole, blocks)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +184,9 @@ def test_pixel_types_give_the_same(flowing: Flowing, dtype: str) -> None:
     levels = np.round(flowing(1.6, lines=200) / 10.0)
     expected = _estimate(levels)
     result = _estimate(levels.astype(dtype))
-    np.testing.assert_allclose(result.candidate_px_per_line, expected.candidate_px_per_line, rtol=1e-4)
+    np.testing.assert_allclose(
+        result.candidate_px_per_line, expected.candidate_px_per_line, rtol=1e-4
+    )
 
 
 def test_the_recording_is_left_as_it_was(flowing: Flowing) -> None:

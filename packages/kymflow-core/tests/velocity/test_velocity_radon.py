@@ -19,9 +19,7 @@ def test_radon_agrees_where_it_is_good(flowing: Flowing, speed: float) -> None:
     pixels = flowing(speed, lines=60, snr=np.inf, n_pixels=40, feature_px=1.5)
     # Without uneven illumination, which radon takes for a texture at rest.
     pixels /= pixels.mean(axis=0)
-    result = estimate_velocity(
-        pixels, seconds_per_line=1e-3, um_per_pixel=0.5, method="radon"
-    )
+    result = estimate_velocity(pixels, seconds_per_line=1e-3, um_per_pixel=0.5, method="radon")
     assert result.method == "radon"
     assert not result.tracked
     assert np.median(result.candidate_px_per_line) == pytest.approx(speed, rel=0.1)
@@ -33,9 +31,7 @@ def test_radon_agrees_where_it_is_good(flowing: Flowing, speed: float) -> None:
 def test_radon_reports_no_velocity_without_evidence() -> None:
     pytest.importorskip("skimage")
     pixels = 100.0 + np.random.default_rng(0).standard_normal((40, 20))
-    result = estimate_velocity(
-        pixels, seconds_per_line=1e-3, um_per_pixel=0.5, method="radon"
-    )
+    result = estimate_velocity(pixels, seconds_per_line=1e-3, um_per_pixel=0.5, method="radon")
     assert set(result.status) == {"unknown"}
     assert np.isnan(result.velocity_px_per_line).all()
 
@@ -44,8 +40,6 @@ def test_radon_of_lines_that_only_flicker_is_no_number() -> None:
     pytest.importorskip("skimage")
     # All pixels of a line alike: stripes at 90 degrees, infinitely fast.
     pixels = np.repeat(np.random.default_rng(0).uniform(50, 100, (32, 1)), 20, axis=1)
-    result = estimate_velocity(
-        pixels, seconds_per_line=1e-3, um_per_pixel=0.5, method="radon"
-    )
+    result = estimate_velocity(pixels, seconds_per_line=1e-3, um_per_pixel=0.5, method="radon")
     assert set(result.status) == {"unknown"}
     assert not np.isinf(result.candidate_px_per_line).any()

@@ -37,9 +37,7 @@ def test_both_halves_of_the_line_agree(real_kymographs: Path, name: str) -> None
     pixels = tifffile.imread(real_kymographs / f"{name}.tif")
     half = pixels.shape[1] // 2
     left, right = (
-        estimate_velocity(
-            pixels, seconds_per_line=1.134e-3, um_per_pixel=0.45, pixel_range=part
-        )
+        estimate_velocity(pixels, seconds_per_line=1.134e-3, um_per_pixel=0.45, pixel_range=part)
         for part in ((0, half), (pixels.shape[1] - half, pixels.shape[1]))
     )
     both = (left.status == "ok") & (right.status == "ok")

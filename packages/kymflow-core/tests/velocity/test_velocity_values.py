@@ -119,9 +119,7 @@ def test_tracking_takes_out_gross_errors(flowing: Flowing) -> None:
     noisy = flowing(2.2, lines=4000, snr=0.6, n_pixels=24)
     share = {}
     for tracked in (True, False):
-        result = estimate_velocity(
-            noisy, seconds_per_line=None, um_per_pixel=None, tracked=tracked
-        )
+        result = estimate_velocity(noisy, seconds_per_line=None, um_per_pixel=None, tracked=tracked)
         share[tracked] = np.mean(np.abs(result.candidate_px_per_line / 2.2 - 1.0) > 0.5)
     assert share[False] > 0.02
     assert share[True] < 0.2 * share[False]

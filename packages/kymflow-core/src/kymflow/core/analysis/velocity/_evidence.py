@@ -1,7 +1,7 @@
 """How much R²adj is evidence.
 
-R²adj of one candidate is about 0 on average for pure noise, but the best of many candidates is above.
-It was measured on white noise for lines of 5 to 128 pixels and windows of 8 to 64 lines
+R²adj of one candidate is about 0 on average for pure noise, but the best of many candidates is
+above. It was measured on white noise for lines of 5 to 128 pixels and windows of 8 to 64 lines
 (docs/velocity.md): 99 % of windows stay below ``3.3 / sqrt(n)``, where ``n`` is the number of
 independent pixels in a window after the [1 2 1]/4 filter (0.375 w N and a little for the edges).
 Wide windows would pass with next to no motion by that measure, so there is a floor too.

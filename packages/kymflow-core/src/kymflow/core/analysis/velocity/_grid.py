@@ -1,18 +1,18 @@
 """Candidate velocities and everything about them that does not depend on the pixels.
 
-A window has ``w`` lines of ``N`` pixels. For a candidate velocity ``v`` (px/line) line ``t`` is moved
-back by ``v * t``, with linear weights between bins. Moved lines are summed into bins ``u``:
+A window has ``w`` lines of ``N`` pixels. For a candidate velocity ``v`` (px/line) line ``t`` is
+moved back by ``v * t``, with linear weights between bins. Moved lines are summed into bins ``u``:
 ``P(u)`` is the sum of pixels, ``W(u)`` the sum of weights, and the explained sum of squares is
 ``S(v) = sum_u P(u)**2 / W(u)``.
 
 Two facts about a candidate are needed beside the shifts: ``1 / W(u)``, and ``K(v)``, the value of
 ``S(v)`` expected for white noise of unit variance. ``K(v)`` is how many degrees of freedom a
-texture that moves at ``v`` has to fit noise with; without it the fastest candidates would win every
-window that holds nothing but noise.
+texture that moves at ``v`` has to fit noise with; without it the fastest candidates would win
+every window that holds nothing but noise.
 
-Derived here: a moved line is ``b = A H e`` where ``e`` is white noise, ``H`` the [1 2 1]/4 filter of
-the preprocessing (edge pixels untouched) and ``A`` the few interpolation taps ``a_j`` of that line,
-so ``var b(u) = sum_jk a_j a_k G[u-j, u-k]`` with ``G = H H'``; lines are independent, hence
+Derived here: a moved line is ``b = A H e`` where ``e`` is white noise, ``H`` the [1 2 1]/4 filter
+of the preprocessing (edge pixels untouched) and ``A`` the few interpolation taps ``a_j`` of that
+line, so ``var b(u) = sum_jk a_j a_k G[u-j, u-k]`` with ``G = H H'``; lines are independent, hence
 ``K(v) = sum_u (sum_t var b_t(u)) / W(u)``.
 """
 
@@ -25,7 +25,16 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ALIAS_FRACTION", "MINIMUM_WEIGHT", "REFINEMENT", "ShearPlan", "candidate_velocities", "line_sum_variance", "moved_bins", "shear_plan"]
+__all__ = [
+    "ALIAS_FRACTION",
+    "MINIMUM_WEIGHT",
+    "REFINEMENT",
+    "ShearPlan",
+    "candidate_velocities",
+    "line_sum_variance",
+    "moved_bins",
+    "shear_plan",
+]
 
 _T = TypeVar("_T", bound=np.generic)
 
@@ -77,7 +86,7 @@ class ShearPlan:
 
     The scan sums in two levels: ``step`` lines into a quarter, four quarters into a window, because
     a quarter serves the four windows that contain it. Shapes use ``m`` coarse candidates, ``s``
-    lines per quarter and ``f = 6 (m - 1) + 1`` fine candidates; every sixth fine one is a coarse one.
+    lines per quarter and ``f = 6 (m - 1) + 1`` fine candidates; every sixth is coarse.
 
     Attributes:
         n_pixels: Pixels per line ``N``.
@@ -191,9 +200,7 @@ def _shifts(
     return first.astype(np.int64), (shift - first).astype(np.float32)
 
 
-def moved_bins(
-    velocity: float, lines: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def moved_bins(velocity: float, lines: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return first bin and next-bin weight of lines ``0 .. lines - 1`` moved back by ``v * t``."""
     first, carry = _shifts(np.array([velocity]), np.arange(lines))
     return first[0], carry[0]
@@ -268,6 +275,5 @@ def _sum_boxes(
     # One plain matrix product: a stack of small ones would be several times slower.
     heights = amounts.reshape(-1, len(shapes)) @ steps[:, columns]
     where = (starts + row * np.arange(count)[:, None]).reshape(-1, 1) + columns
-    heights = np.bincount(where.ravel(), heights.ravel(), count * row)
-    total: NDArray[np.float64] = np.cumsum(heights.reshape(count, row), axis=1)[:, :bins]
-    return total
+    edges = np.bincount(where.ravel(), heights.ravel(), count * row).astype(np.float64, copy=False)
+    return np.cumsum(edges.reshape(count, row), axis=1)[:, :bins]

@@ -64,12 +64,12 @@ def _check_finite(pixels: NDArray[np.generic]) -> None:
     rows = max(1, _BLOCK // pixels.shape[1])
     for low in range(0, len(pixels), rows):
         block = pixels[low : low + rows]
-        finite = np.isfinite(block)  # type: ignore[call-overload]
+        finite = np.isfinite(block)
         if not finite.all():
             line, pixel = np.argwhere(~finite)[0]
             raise InvalidKymographError(
-                f"pixel {int(pixel)} of line {int(line) + low} is {block[line, pixel]}; "
-                "replace or crop values that are not finite"
+                f"pixel {int(pixel)} of line {int(line) + low} is not finite but "
+                f"{block[line, pixel]}; replace it, or leave it out with a range"
             )
 
 

@@ -1,7 +1,7 @@
 """The shear-R² estimator over a whole recording: scan, choose a candidate, refine.
 
-Lines are taken in blocks. Only scores, one per window and candidate, are kept for the whole recording;
-flattened pixels are made again for the second pass, which is cheaper than keeping them.
+Lines are taken in blocks. Only scores, one per window and candidate, are kept for the whole
+recording; flattened pixels are made again for the second pass, which is cheaper than keeping them.
 """
 
 from __future__ import annotations
@@ -204,7 +204,7 @@ def _inverse(variation: _Doubles) -> _Doubles:
 
 
 def _peak(scores: _Floats, chosen: _Integers, candidates: _Doubles) -> _Doubles:
-    """Return the top of the parabola through three candidates, or the middle one if it is no top."""
+    """Return the top of the parabola through three candidates, or the candidate itself."""
     middle = np.clip(chosen, 1, candidates.size - 2)
     row = np.arange(len(scores))
     left, centre, right = (scores[row, middle + d].astype(np.float64) for d in (-1, 0, 1))

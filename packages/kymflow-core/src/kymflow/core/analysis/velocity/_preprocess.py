@@ -1,9 +1,9 @@
 """From raw pixels to what a texture that moves adds to or takes from its column.
 
-``y(t, x) = I(t, x) / mean_t I(t, x) - 1``, then [1 2 1]/4 along ``x``. The mean is that of the whole
-recording, so uneven illumination across the line, which never moves, is gone, while a texture that
-stands still for a while (a stall) stays. The filter takes out noise finer than the optics; the two
-edge pixels are left alone, because a padded filter would drag texture towards the edges.
+``y(t, x) = I(t, x) / mean_t I(t, x) - 1``, then [1 2 1]/4 along ``x``. The mean is that of the
+whole recording, so uneven illumination across the line, which never moves, is gone, while a texture
+that stands still for a while (a stall) stays. The filter takes out noise finer than the optics; the
+two edge pixels are left alone, because a padded filter would drag texture towards the edges.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
 """Shear and sum: how well one velocity explains a window, in plain NumPy.
 
-Model: ``y(t, x) = f(x - v t) + noise`` with an unknown texture ``f``. If every line of a window is
-moved back by ``v t``, all lines show the same ``f``. Sums of moved lines therefore keep the texture at
-the true ``v`` and lose it elsewhere::
+Model: ``y(t, x) = f(x - v t) + noise`` with an unknown texture ``f``. If every line of a window
+is moved back by ``v t``, all lines show the same ``f``. Sums of moved lines therefore keep the
+texture at the true ``v`` and lose it elsewhere::
 
     P(u) = sum of y over all pixels moved to bin u       (linear weights between bins)
     W(u) = sum of those weights
     S(v) = sum_u P(u)**2 / W(u)                          explained sum of squares
 
-`scan` evaluates ``S`` of every window at every coarse candidate; `refine_group` improves the velocity
-of windows that share a candidate. Both are derived here, for windows of this shape; scanning is the
-slant stack of seismology with weights for lines of finite length.
+`scan` evaluates ``S`` of every window at every coarse candidate; `refine_group` improves the
+velocity of windows that share a candidate. Both are derived here, for windows of this shape;
+scanning is the slant stack of seismology with weights for lines of finite length.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ def refine_group(
     """Return correction, precision and ``S`` of windows whose velocity is about the same.
 
     Every line is predicted from the other lines of its window. If the texture really moves at
-    ``v + d``, line ``t`` is displaced from that prediction ``g`` by ``d (t - s)``, where ``s`` is the
-    mean time of the lines that the prediction at this pixel is made of. To first order
+    ``v + d``, line ``t`` is displaced from that prediction ``g`` by ``d (t - s)``, where ``s`` is
+    the mean time of the lines that the prediction at this pixel is made of. To first order
     ``y - g = -d (t - s) g'``, and least squares gives (derived here; one Gauss-Newton step)::
 
         d = -sum c (t - s) g' (y - g) / sum c (t - s)**2 g'**2        c = W / (W + 1)

@@ -1,6 +1,6 @@
 """Which candidate of each window: the best one, or the best path through all windows.
 
-A window alone sometimes prefers a wrong candidate: noise, or a neighbouring cell one length further.
+A window alone sometimes prefers a wrong candidate: noise, or a cell one length further on.
 Flow does not jump at random, so the tracked estimate is the path that maximises (Viterbi)::
 
     sum_k L_k(j_k) - min(jump, local * |j_k - j_(k-1)|)        j = index of a coarse candidate
@@ -75,8 +75,8 @@ def pool_neighbours(
     """Average each window with neighbours that tell about the same velocity (derived here).
 
     Neighbour ``j`` at distance ``d`` weighs ``1 / (1 / precision_j + d q)``: a random walk with
-    variance ``q`` per window is assumed in between. ``q`` is learned from the recording: windows four
-    apart share no line, so the variance of their difference is ``4 q`` plus both variances.
+    variance ``q`` per window is assumed in between. ``q`` is learned from the recording: windows
+    four apart share no line, so the variance of their difference is ``4 q`` plus both variances.
     Flow that changes from window to window thus gets next to no pooling, steady flow the most:
     ``1 + 2 * POOL_REACH`` windows, which span two windows' lines. A neighbour that differs by
     more than three standard deviations is on the other side of an edge and is left out.

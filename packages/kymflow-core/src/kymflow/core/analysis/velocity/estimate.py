@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kymflow.core.analysis.velocity._evidence import noise_threshold
 from kymflow.core.analysis.velocity._grid import ALIAS_FRACTION, SEARCH_FRACTION, shear_plan
 from kymflow.core.analysis.velocity._inputs import cropped, optional_positive, window_length
 from kymflow.core.analysis.velocity._kernels import Backend, load_kernels
@@ -14,7 +15,6 @@ from kymflow.core.analysis.velocity._pipeline import BLOCK_PIXELS, evidence_at, 
 from kymflow.core.analysis.velocity._preprocess import column_statistics
 from kymflow.core.analysis.velocity._radon import radon_velocity
 from kymflow.core.analysis.velocity._tracking import POOL_REACH
-from kymflow.core.analysis.velocity._evidence import noise_threshold
 from kymflow.core.analysis.velocity.result import Method, VelocityResult, WindowStatus
 from kymflow.core.errors import AnalysisParameterError
 
@@ -39,10 +39,10 @@ def estimate_velocity(
 ) -> VelocityResult:
     """Estimate velocity in windows of lines, with the evidence for it.
 
-    The model is a texture that moves, ``y(t, x) = f(x - v t) + noise`` with unknown ``f``. Pixels are
-    divided by their column's mean over the recording, minus one, and smoothed by [1 2 1]/4 along
-    the line. For a candidate ``v`` every line of a window is moved back by ``v t`` with linear
-    weights and summed into bins: ``P(u)``, with weights ``W(u)``. Then::
+    The model is a texture that moves, ``y(t, x) = f(x - v t) + noise`` with unknown ``f``. Pixels
+    are divided by their column's mean over the recording, minus one, and smoothed by [1 2 1]/4
+    along the line. For a candidate ``v`` every line of a window is moved back by ``v t`` with
+    linear weights and summed into bins: ``P(u)``, with weights ``W(u)``. Then::
 
         S(v)     = sum_u P(u)**2 / W(u)                         explained sum of squares
         R2adj(v) = 1 - (1 - S(v) / SST) * n / (n - K(v))        K(v) = E[S(v)] for white noise
@@ -77,8 +77,7 @@ def estimate_velocity(
         max_px_per_line: Fastest velocity to search; default 0.6 of the line per line.
         unknown_below: Windows with less R²adj are ``"unknown"``, like those in which lines that
             flicker as a whole explain more, or the best velocity is at the end of the search.
-            The default keeps pure noise
-            out: ``max(0.2, 3.4 / sqrt(n))`` with ``n`` about
+            The default keeps pure noise out: ``max(0.2, 3.4 / sqrt(n))`` with ``n`` about
             ``0.375 w N``, which at most 2 % of windows of white noise reach.
         backend: ``"numba"`` (extra ``kymflow-core[fast]``), ``"numpy"``, or ``"auto"``: numba if
             installed. Results are equal to rounding.
@@ -121,7 +120,9 @@ def estimate_velocity(
     if method == "radon":
         tracked = False
         apparent = radon_velocity(pixels, window, starts)
-        r2adj, moving = evidence_at(apparent, pixels, columns, plan, kernels, block_pixels=block_pixels)
+        r2adj, moving = evidence_at(
+            apparent, pixels, columns, plan, kernels, block_pixels=block_pixels
+        )
         error = np.full(count, np.nan)
     else:
         found = shear_estimate(

@@ -1,6 +1,7 @@
 """Intervals in which flow stands still, or in which nobody can tell.
 
-Absence of evidence is an interval type of its own, so that it is read neither as flow nor as a stall.
+Absence of evidence is an interval type of its own, so that it is read neither as flow nor as a
+stall.
 """
 
 from __future__ import annotations
@@ -37,9 +38,10 @@ class IntervalKind(StrEnum):
 class StallRule:
     """When flow counts as standing still.
 
-    The recording's own flow sets the scale: ``base`` is the 75th percentile of |v| over windows with
-    evidence. |v| is smoothed by a median over five windows. A stall begins below
-    ``max(resolution, enter_share * base)`` and ends above ``max(2 resolution, leave_share * base)``.
+    The recording's own flow sets the scale: ``base`` is the 75th percentile of |v| over windows
+    with evidence. |v| is smoothed by a median over five windows. A stall begins below
+    ``max(resolution, enter_share * base)``, and ends above
+    ``max(2 resolution, leave_share * base)``.
 
     Attributes:
         enter_share: Share of ``base`` below which a stall begins.
@@ -132,7 +134,9 @@ class FlowIntervals:
         """Return the summed duration of one kind in seconds, None without a line period."""
         durations = [i.duration_s for i in self.of_kind(kind)]
         known = [d for d in durations if d is not None]
-        return sum(known) if len(known) == len(durations) and self.share_stalled is not None else None
+        return (
+            sum(known) if len(known) == len(durations) and self.share_stalled is not None else None
+        )
 
 
 def find_intervals(result: VelocityResult, rule: StallRule | None = None) -> FlowIntervals:
@@ -196,8 +200,8 @@ def _standing_still(
     # The state after each window is that of the last window that changed it.
     change = np.where(below, 1, np.where(above, -1, 0))
     last = np.maximum.accumulate(np.where(change != 0, np.arange(change.size), -1))
-    still = (last >= 0) & (change[np.maximum(last, 0)] == 1)
-    return still & known
+    still: NDArray[np.bool_] = known & (last >= 0) & (change[np.maximum(last, 0)] == 1)
+    return still
 
 
 def _running_median(values: NDArray[np.float64]) -> NDArray[np.float64]:
