@@ -10,7 +10,7 @@ import numpy as np
 
 from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._pixels.layout import ArrayDocument, check_dtype
-from kymflow_zarr._pixels.reader import read_array, read_document
+from kymflow_zarr._pixels.reader import read_array, read_document, read_replaceable_array
 from kymflow_zarr._pixels.writer import write_array
 from kymflow_zarr._records.artifacts import (
     ARRAYS,
@@ -313,7 +313,9 @@ class ZarrImageRecord:
     ) -> str:
         """Write an array artifact, replacing one of the same name.
 
-        A reader that comes at the instant of a replacement may find neither the old nor the new.
+        On Linux and macOS the new one takes the old one's place in one step. Where the system has
+        no call for that, a reader that comes at that instant finds neither, and so does everyone
+        after a writer that is killed just then.
 
         Args:
             name: One segment, no ``/``.
@@ -352,9 +354,9 @@ class ZarrImageRecord:
         """
         check_segment(name, kind="array")
         folder = f"{image_folder(self.image_id)}/{ARRAYS}/{name}"
-        document = read_document(self._blobs, folder)
-        if document is not None:
-            return read_array(self._blobs, folder, document)
+        array = read_replaceable_array(self._blobs, folder)
+        if array is not None:
+            return array
         if self._blobs.stat(f"{folder}/.zarray") is None:
             raise ArtifactNotFoundError(folder, image_id=self.image_id, name=name)
         whole: AnyArray = np.asarray(open_format1_array(self._blobs, folder)[...])

@@ -12,7 +12,7 @@ from kymflow_zarr._pixels.layout import ArrayDocument
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["iter_slabs", "read_array", "read_document", "verify_array"]
+__all__ = ["iter_slabs", "read_array", "read_document", "read_replaceable_array", "verify_array"]
 
 
 def read_document(blobs: BlobStore, folder: str) -> ArrayDocument | None:
@@ -57,6 +57,27 @@ def read_array(blobs: BlobStore, folder: str, document: ArrayDocument) -> AnyArr
         chunk = read_chunk(blobs, folder, document, grid_key)
         out[region] = chunk[tuple(slice(0, part.stop - part.start) for part in region)]
     return out
+
+
+def read_replaceable_array(blobs: BlobStore, folder: str) -> AnyArray | None:
+    """The array in a folder that a writer may replace meanwhile; None where there is none.
+
+    Chunks that do not fit the document belong to another array if the document is another by now:
+    then that one is read.
+
+    Raises:
+        CorruptDataError: The document, or a chunk, is missing or altered.
+    """
+    document = read_document(blobs, folder)
+    while document is not None:
+        try:
+            return read_array(blobs, folder, document)
+        except CorruptDataError:
+            now = read_document(blobs, folder)
+            if now == document:
+                raise
+            document = now
+    return None
 
 
 def iter_slabs(blobs: BlobStore, folder: str, document: ArrayDocument) -> Iterator[AnyArray]:

@@ -53,8 +53,8 @@ class Staging(Protocol):
 
         Args:
             names: The folders, as given in the first segment of the keys.
-            replace: Whether an existing folder gives way. Between the two there is an instant
-                at which neither is visible.
+            replace: Whether an existing folder gives way: in one step where the system can let two
+                folders change places, else with an instant at which neither is visible.
 
         Raises:
             AlreadyExistsError: A folder exists and `replace` is false.

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import zlib
-from collections.abc import Iterator
+from json.encoder import encode_basestring
 from typing import Final, TypeAlias, cast
 
 from kymflow_zarr.errors import CorruptDataError
@@ -28,6 +29,8 @@ MAX_DEPTH: Final = 64
 
 _MAX_ITEMS: Final = 6_000_000  # 64 MiB of "[]," would become gigabytes of Python objects
 _MAX_INT_BITS: Final = 14_000  # Python refuses to print integers of more than 4,300 digits
+_INDENT: Final = "  "
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def dumps(value: JsonValue) -> bytes:
@@ -47,9 +50,7 @@ def dumps(value: JsonValue) -> bytes:
         ValueError: A number is not finite, a string holds half a surrogate pair, or the document
             is deeper than `MAX_DEPTH` or larger than `MAX_BYTES`.
     """
-    _check(value)
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    data = text.encode("utf-8") + b"\n"
+    data = _written(value, "\n", None).encode("utf-8") + b"\n"
     if len(data) > MAX_BYTES:
         raise ValueError(
             f"the document has {len(data)} bytes, the limit is {MAX_BYTES}; "
@@ -85,9 +86,14 @@ def loads(data: bytes, *, key: str) -> JsonValue:
             json.loads(
                 data.decode("utf-8-sig"),
                 object_pairs_hook=_object_without_duplicates,
+                parse_int=_bounded_int,
+                parse_float=_finite_float,
+                parse_constant=_no_constant,
             ),
         )
-        _check(value)
+        # Walking a document costs more than parsing it, and few can be too deep or hold half pairs.
+        if (items > MAX_DEPTH and _is_deep(value)) or _SURROGATE.search(data):
+            _written(value, "\n", None)
     except RecursionError as error:
         raise CorruptDataError(key, f"it is nested deeper than {MAX_DEPTH} levels") from error
     except ValueError as error:  # also UnicodeDecodeError and JSONDecodeError
@@ -141,80 +147,118 @@ def _object_without_duplicates(pairs: list[tuple[str, JsonValue]]) -> dict[str, 
     return result
 
 
-def _check(document: object) -> None:
-    """Raise for the first place that strict JSON cannot carry, naming it like ``$.rois[2].id``."""
-    # A stack of iterators instead of recursion: the depth is the caller's, not ours to trust.
-    stack: list[Iterator[tuple[str, object]]] = [iter([("$", document)])]
-    names: list[str] = []
-    while stack:
-        entry = next(stack[-1], None)
-        if entry is None:
-            stack.pop()
-            if names:
-                names.pop()
-            continue
-        name, value = entry
-        children = _check_one(value, names, name)
-        if children is not None:
-            if len(stack) > MAX_DEPTH:
-                raise ValueError(
-                    f"{_place(names, name)} is nested deeper than {MAX_DEPTH} levels; flatten it"
-                )
-            stack.append(children)
-            names.append(name)
+def _bounded_int(digits: str) -> int:
+    value = int(digits)
+    if value.bit_length() > _MAX_INT_BITS:
+        raise ValueError(f"an integer of {len(digits)} digits is too large")
+    return value
 
 
-def _check_one(value: object, names: list[str], name: str) -> Iterator[tuple[str, object]] | None:
-    """Check one value; return its children when it is a container.
+def _finite_float(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {digits} is too large")
+    return value
 
-    Types are compared exactly: a NumPy float is a subclass of `float`, an `IntEnum` of `int`.
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def _is_deep(document: JsonValue) -> bool:
+    """Whether a parsed document is nested deeper than `MAX_DEPTH`, found level by level."""
+    level: list[JsonValue] = [document]
+    for _ in range(MAX_DEPTH + 1):
+        inner = [item for item in level if isinstance(item, dict | list)]
+        if not inner:
+            return False
+        level = [
+            child for item in inner for child in (item.values() if isinstance(item, dict) else item)
+        ]
+    return True
+
+
+_Place: TypeAlias = "tuple[_Place, str | int] | None"
+"""Where a value stands: where its container stands, and the key or index in that."""
+
+
+def _written(value: object, newline: str, place: _Place) -> str:
+    """The JSON text of a value, refusing what strict JSON cannot carry.
+
+    The module `json` checks less, and is several times slower where it indents. Types are compared
+    exactly: a NumPy float is a subclass of `float`, an `IntEnum` of `int`.
+
+    Args:
+        value: The value.
+        newline: A line feed and the indentation of the line that the value stands in.
+        place: Where it stands, for messages.
     """
     kind = type(value)
-    if value is None or kind is bool:
-        return None
     if kind is str:
-        _check_text(cast("str", value), names, name)
-        return None
-    if kind is float:
-        if not math.isfinite(cast("float", value)):
-            raise ValueError(
-                f"{_place(names, name)} is {value!r}, which JSON cannot carry; use null"
-            )
-        return None
+        return _written_text(cast("str", value), place)
+    if kind is dict:
+        inner = _indented(newline, place)
+        members = [
+            f"{_written_key(key, place)}: {_written(item, inner, (place, key))}"
+            for key, item in cast("dict[str, object]", value).items()
+        ]
+        return f"{{{inner}{f',{inner}'.join(members)}{newline}}}" if members else "{}"
+    if kind is list or kind is tuple:
+        inner = _indented(newline, place)
+        items = [
+            _written(item, inner, (place, index))
+            for index, item in enumerate(cast("list[object]", value))
+        ]
+        return f"[{inner}{f',{inner}'.join(items)}{newline}]" if items else "[]"
+    if value is None:
+        return "null"
+    if kind is bool:
+        return "true" if value else "false"
     if kind is int:
         if cast("int", value).bit_length() > _MAX_INT_BITS:
-            raise ValueError(f"{_place(names, name)} is an integer too large to print; use text")
-        return None
-    if kind is list or kind is tuple:
-        sequence = cast("list[object] | tuple[object, ...]", value)
-        return ((f"[{index}]", item) for index, item in enumerate(sequence))
-    if kind is dict:
-        mapping = cast("dict[object, object]", value)
-        for item in mapping:
-            if type(item) is not str:
-                raise TypeError(
-                    f"{_place(names, name)} has the key {item!r} of type {type(item).__name__}; "
-                    "JSON keys are text"
-                )
-            _check_text(item, names, name)
-        return ((f".{key}", item) for key, item in mapping.items())
+            raise ValueError(f"{_shown(place)} is an integer too large to print; use text")
+        return repr(value)
+    if kind is float:
+        if not math.isfinite(cast("float", value)):
+            raise ValueError(f"{_shown(place)} is {value!r}, which JSON cannot carry; use null")
+        return repr(value)
     raise TypeError(
-        f"{_place(names, name)} is a {kind.__module__}.{kind.__qualname__}, which JSON cannot "
-        "carry; convert it to a Python number, text, list or dict"
+        f"{_shown(place)} is a {kind.__module__}.{kind.__qualname__}, which JSON cannot carry; "
+        "convert it to a Python number, text, list or dict"
     )
 
 
-def _check_text(text: str, names: list[str], name: str) -> None:
-    if text.isascii():
-        return
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise ValueError(
-            f"{_place(names, name)} holds half a surrogate pair, which is no character; remove it"
-        ) from error
+def _indented(newline: str, place: _Place) -> str:
+    """The line start of a container's members."""
+    if len(newline) > len(_INDENT) * MAX_DEPTH:
+        raise ValueError(f"{_shown(place)} is nested deeper than {MAX_DEPTH} levels; flatten it")
+    return newline + _INDENT
 
 
-def _place(names: list[str], name: str) -> str:
-    shown = "".join([*names, name])
-    return shown if len(shown) <= 200 else f"{shown[:197]}..."
+def _written_key(key: object, place: _Place) -> str:
+    if type(key) is not str:
+        raise TypeError(
+            f"{_shown(place)} has the key {key!r} of type {type(key).__name__}; JSON keys are text"
+        )
+    return _written_text(key, place)
+
+
+def _written_text(text: str, place: _Place) -> str:
+    if not text.isascii():
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"{_shown(place)} holds half a surrogate pair, which is no character; remove it"
+            ) from error
+    return encode_basestring(text)
+
+
+def _shown(place: _Place) -> str:
+    """A place like ``$.rois[2].id``."""
+    parts: list[str] = []
+    while place is not None:
+        place, step = place
+        parts.append(f".{step}" if isinstance(step, str) else f"[{step}]")
+    text = "".join(["$", *reversed(parts)])
+    return text if len(text) <= 200 else f"{text[:197]}..."

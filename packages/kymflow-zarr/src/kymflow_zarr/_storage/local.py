@@ -28,6 +28,7 @@ from kymflow_zarr._storage.durability import (
     sync_folder,
     sync_tree,
 )
+from kymflow_zarr._storage.exchange import exchange
 from kymflow_zarr._storage.locks import hold_file_lock
 from kymflow_zarr.errors import AlreadyExistsError
 
@@ -187,8 +188,25 @@ class LocalBlobs:
         )
 
     def sweep(self, leftover: str) -> None:
-        """Remove a scratch folder whose writer is gone."""
-        shutil.rmtree(self._path(leftover))
+        """Remove a scratch folder whose writer is gone; one that has a writer now is let alone."""
+        folder = self._path(leftover)
+        lock = FileLock(folder / _LOCK_FILE)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return
+        try:
+            for entry in list(os.scandir(folder)):
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path)
+                elif entry.name != _LOCK_FILE:
+                    Path(entry.path).unlink()
+            if os.name != "nt":  # there, what is open cannot be removed
+                shutil.rmtree(folder)
+        finally:
+            lock.release()
+        if os.name == "nt":
+            shutil.rmtree(folder)
 
     def _path(self, key: str) -> Path:
         return self._root.joinpath(*key.split("/"))
@@ -197,6 +215,8 @@ class LocalBlobs:
         with self._scratch_guard:
             # A forked child must not share, and later remove, its parent's scratch folder.
             if self._scratch is None or not self._scratch.usable():
+                # Nothing can outlast a power cut in a folder whose own entry does not.
+                make_folders(self._root, durable=self._durable)
                 self._scratch = _Scratch(self._path(_STAGING))
             return self._scratch
 
@@ -251,6 +271,9 @@ class _LocalStaging:
     def _rename(self, name: str, *, replace: bool) -> None:
         target = self._parent / name
         if replace and target.exists():
+            # Afterwards the old one lies in the staging, which is removed.
+            if exchange(self._folder / name, target):
+                return
             doomed = self._scratch.new_path()
             target.rename(doomed)
             (self._folder / name).rename(target)
@@ -272,12 +295,12 @@ class _Scratch:
             folder = parent / uuid.uuid4().hex
             folder.mkdir(parents=True)
             lock = FileLock(folder / _LOCK_FILE, thread_local=False)
-            try:
+            # repair() may look between mkdir and lock, take the folder for a leftover and sweep it.
+            with suppress(Timeout, FileNotFoundError):
                 lock.acquire(timeout=0)
-            except (Timeout, OSError):
-                # repair() looked between mkdir and lock and took the folder for a leftover.
-                continue
-            break
+                if folder.is_dir():
+                    break
+                lock.release()
         self.folder = folder
         self._pid = os.getpid()
         self._close = weakref.finalize(self, _close_scratch, folder, lock, self._pid)
@@ -296,10 +319,13 @@ def _close_scratch(folder: Path, lock: FileLock, pid: int) -> None:
 
 
 def _writer_is_gone(scratch: Path) -> bool:
-    lock = FileLock(scratch / _LOCK_FILE)
+    path = scratch / _LOCK_FILE
+    if not path.exists():  # killed before it could take the lock; sweep() makes sure
+        return True
+    lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
-    except Timeout:
+    except (Timeout, OSError):  # in use, or nobody here may tell: on a read-only medium
         return False
     lock.release()
     return True

@@ -1,0 +1,100 @@
+"""What the fault harness found: replaced arrays, processes without file handles, leftovers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kymflow_zarr import ZarrDataset
+
+REPLACE = """
+import sys
+import numpy as np
+from kymflow_zarr import ZarrDataset
+record = ZarrDataset(sys.argv[1], durability="none").record(sys.argv[2])
+number = 0
+print("replacing", flush=True)
+while True:
+    number += 1
+    record.save_array_artifact("scores", np.full(4000, number), chunks=(1000,))
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform not in {"linux", "darwin"}, reason="no call lets two folders change places"
+)
+def test_a_reader_of_an_array_that_is_replaced_sees_the_old_or_the_new(
+    disk: ZarrDataset,
+) -> None:
+    record = disk.add_image(np.ones((4, 3)), axes=("t", "x"))
+    record.save_array_artifact("scores", np.full(4000, 0), chunks=(1000,))
+    with subprocess.Popen(
+        [sys.executable, "-c", REPLACE, disk.location, record.image_id],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "replacing\n"
+        seen = set()
+        for _ in range(300):
+            assert record.list_array_artifacts() == ["scores"]
+            (number,) = set(record.load_array_artifact("scores").tolist())
+            seen.add(number)
+        writer.kill()
+    assert len(seen) > 1
+    disk.repair()
+    assert disk.check(deep=True) == []
+    assert len(set(record.load_array_artifact("scores").tolist())) == 1
+
+
+NO_HANDLES = """
+import os, resource, sys
+import numpy as np
+from kymflow_zarr import ZarrDataset
+dataset = ZarrDataset(sys.argv[1])
+dataset.add_image(np.ones((4, 3)), axes=("t", "x"))
+again = ZarrDataset(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+held = []
+try:
+    while True:
+        held.append(os.open(os.devnull, os.O_RDONLY))
+except OSError:
+    pass
+try:
+    again.add_image(np.ones((4, 3)), axes=("t", "x"))
+except OSError as error:
+    for handle in held:
+        os.close(handle)
+    print(error.strerror)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no limit to set")
+def test_a_process_that_may_open_no_more_files_is_told_so(tmp_path: Path) -> None:
+    # It used to try again for ever.
+    done = subprocess.run(
+        [sys.executable, "-c", NO_HANDLES, str(tmp_path / "dataset.zarr")],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert done.stdout == "Too many open files\n"
+    assert len(ZarrDataset(tmp_path / "dataset.zarr", "r").list_image_ids()) == 1
+
+
+def test_looking_for_leftovers_writes_nothing(disk: ZarrDataset, snapshot: object) -> None:
+    scratch = Path(disk.location) / "index" / "staging" / "0123"
+    scratch.mkdir(parents=True)  # of a writer that was killed before it could lock it
+    assert callable(snapshot)
+    before = snapshot(Path(disk.location))
+    (problem,) = ZarrDataset(disk.location, "r").check()
+    assert problem.kind == "leftover"
+    assert snapshot(Path(disk.location)) == before
+    assert [repair.location for repair in disk.repair()] == ["index/staging/0123"]
+    assert not scratch.exists()
