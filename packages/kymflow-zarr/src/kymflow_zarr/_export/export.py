@@ -241,9 +241,7 @@ class _Run:
                 folder.remove(path, file)
         if folder.changed:
             folder.sync()
-        folder.put(MANIFEST, self._manifest(complete=True).to_bytes())
-        if folder.changed:
-            folder.sync()
+        folder.put_durably(MANIFEST, self._manifest(complete=True).to_bytes())
         return ExportReport(
             directory=folder.root,
             image_ids=tuple(sorted(self.images)),
