@@ -1,0 +1,188 @@
+"""What a dataset holds, in a form that two runs of one job agree on.
+
+Image ids and times differ from run to run: an image is known by its pixels here, and ids in tables
+are replaced by that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from faults.places import Place, pixels_digest
+from kymflow_zarr import (
+    CorruptDataError,
+    IngestError,
+    NotADatasetError,
+    UnreadableImageError,
+    ZarrDataset,
+    ZarrImageRecord,
+)
+
+__all__ = ["Snapshot", "differences", "image_of", "read_what_can_be", "take_snapshot"]
+
+Snapshot: TypeAlias = dict[str, str]
+"""Thing → digest of what it holds. ``image <pixels>`` is there if the image is; its artifacts are
+``image <pixels> <key>``; then ``table <name>`` and ``export``."""
+
+_PROVENANCE_TIMES = ("created_utc", "software", "image_id")
+
+
+def take_snapshot(place: Place) -> Snapshot:
+    """Everything in a place, read through the public API.
+
+    Raises:
+        KymflowZarrError: Something is damaged.
+    """
+    snapshot: Snapshot = {}
+    try:
+        dataset = ZarrDataset(place.dataset, "r")
+    except NotADatasetError:
+        return snapshot
+    snapshot |= snapshot_of(dataset)
+    export = _export_digest(place.export)
+    if export is not None:
+        snapshot["export"] = export
+    return snapshot
+
+
+def snapshot_of(dataset: ZarrDataset) -> Snapshot:
+    """Everything in a dataset."""
+    snapshot: Snapshot = {}
+    known: dict[str, str] = {}
+    for record in dataset.iter_records():
+        known[record.image_id] = image_of(record)
+        if known[record.image_id] in snapshot:
+            snapshot[f"{known[record.image_id]} twice"] = record.image_id
+        for key, load in _record_loaders(record):
+            snapshot[f"{known[record.image_id]}{key}"] = load()
+    for row in dataset.load_sources_index().to_dict("records"):
+        source = Path(row["source_primary_path"]).name
+        snapshot[f"{known[row['image_id']]} source"] = source
+    for name in dataset.list_table_names():
+        if name != "sources":
+            rows = dataset.load_table(name).to_dict("records")
+            snapshot[f"table {name}"] = _digest_rows(rows, known)
+    return snapshot
+
+
+def read_what_can_be(dataset: ZarrDataset) -> tuple[Snapshot, list[str]]:
+    """All that can be read, and the keys that errors named for the rest."""
+    seen: Snapshot = {}
+    told: list[str] = []
+    known: dict[str, str] = {}
+    for image_id in dataset.list_image_ids():
+        try:
+            record = dataset.record(image_id)
+            known[image_id] = image_of(record)
+            lazy = pixels_digest(np.asarray(record.open_array()[...]))
+        except CorruptDataError as error:
+            told.append(error.key)
+            continue
+        if lazy[7:19] not in known[image_id]:
+            seen[f"{known[image_id]} lazily"] = lazy
+        for key, load in _record_loaders(record):
+            try:
+                seen[f"{known[image_id]}{key}"] = load()
+            except CorruptDataError as error:
+                told.append(error.key)
+    for name in dataset.list_table_names():
+        try:
+            rows = dataset.load_table(name).to_dict("records")
+        except CorruptDataError as error:
+            told.append(error.key)
+        else:
+            if name != "sources":
+                seen[f"table {name}"] = _digest_rows(rows, known)
+    return seen, told
+
+
+def image_of(record: ZarrImageRecord) -> str:
+    """What an image is called in a snapshot."""
+    return f"image {pixels_digest(record.load_array())[7:19]}"
+
+
+def _record_loaders(record: ZarrImageRecord) -> Iterator[tuple[str, Callable[[], str]]]:
+    """What a record holds, and for each how to read it."""
+    yield "", lambda: _digest([record.shape, record.get_axes(), record.dtype.name])
+    for key in record.list_analysis_keys():
+        inside = key.split("/analysis/", 1)[1]
+        name, _, suffix = inside.partition(".")
+        yield f" {inside}", partial(_read_artifact, record, name, suffix)
+    for name in record.list_array_artifacts():
+        yield f" {name}/", partial(_read_array, record, name)
+
+
+def _read_array(record: ZarrImageRecord, name: str) -> str:
+    return _digest(record.load_array_artifact(name).tolist())
+
+
+def _read_artifact(record: ZarrImageRecord, name: str, suffix: str) -> str:
+    return _digest(_load_artifact(record, name, suffix))
+
+
+def _load_artifact(record: ZarrImageRecord, name: str, suffix: str) -> object:
+    match suffix:
+        case "parquet":
+            return record.load_df_parquet(name).to_dict("list")
+        case "csv.gz":
+            return record.load_df_csv_gz(name).to_dict("list")
+    value = record.load_json(name)
+    if name == "provenance" and isinstance(value, dict):
+        value = {key: item for key, item in value.items() if key not in _PROVENANCE_TIMES}
+        source = value.get("source")
+        if isinstance(source, dict):
+            value["source"] = {k: v for k, v in source.items() if k != "ingested_epoch_ns"}
+    return value
+
+
+def _digest_rows(rows: list[dict[Any, Any]], known: dict[str, str]) -> str:
+    named = [{key: known.get(item, item) for key, item in row.items()} for row in rows]
+    return _digest(sorted(json.dumps(row, sort_keys=True, default=str) for row in named))
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _export_digest(folder: Path) -> str | None:
+    """The contents of an export; None where there is none, or one that says it is not complete."""
+    from zarr.storage import MemoryStore
+
+    if not folder.is_dir():
+        return None
+    copy = ZarrDataset(MemoryStore())
+    try:
+        copy.refresh_from_folder(folder)
+    except UnreadableImageError as error:
+        if "complete" in error.reason or "cut off" in error.reason:
+            return None
+        raise
+    except IngestError as error:
+        raise CorruptDataError("export", str(error)) from error
+    contents = snapshot_of(copy)
+    return _digest(contents) if contents else None
+
+
+def differences(found: Snapshot, before: Snapshot, after: Snapshot) -> list[str]:
+    """What a snapshot holds that neither state does: each thing must be as in one of the two.
+
+    An image that only one of them has must be there with all that state has of it, or not at all.
+    """
+    wrong: list[str] = []
+    for thing in sorted(found.keys() | before.keys() | after.keys()):
+        image = " ".join(thing.split(" ")[:2])
+        allowed = [before.get(thing), after.get(thing)]
+        if thing.startswith("image ") and (image in before) != (image in after):
+            whole = after if image in after else before
+            allowed = [whole.get(thing)] if image in found else [None]
+        if found.get(thing) not in allowed:
+            wrong.append(f"{thing} is {found.get(thing)}, not one of {allowed}")
+    return wrong
