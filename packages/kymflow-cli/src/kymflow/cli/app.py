@@ -32,6 +32,7 @@ from kymflow.cli.verbs.ls import ls
 from kymflow.cli.verbs.plugins import plugins
 from kymflow.cli.verbs.query import query
 from kymflow.cli.verbs.refresh import refresh
+from kymflow.cli.verbs.report import report
 from kymflow.cli.verbs.status import status
 from kymflow.cli.verbs.table import table
 from kymflow.cli.verbs.upgrade import upgrade
@@ -49,7 +50,7 @@ _COMMON = Group("Everywhere", sort_key=9)
 
 _VERBS: tuple[tuple[Group, tuple[Callable[..., Result], ...]], ...] = (
     (_FILL, (ingest, refresh, analyze, index)),
-    (_LOOK, (status, ls, info, table, query)),
+    (_LOOK, (status, ls, info, table, query, report)),
     (_KEEP, (check, repair, export, upgrade)),
     (_OTHER, (plugins, demo)),
 )

@@ -6,7 +6,8 @@ Errors of this distribution::
     ├── FolderNotFoundError       NotADirectoryError   a folder to read images from
     ├── UnknownNameError          LookupError          an image, a table, an indexer, a column
     ├── MissingExtraError         ImportError          an optional dependency is not installed
-    └── QueryError                ValueError           SQL that cannot be run
+    ├── QueryError                ValueError           SQL that cannot be run
+    └── OutputFileError           ValueError           a place that a file cannot be written to
 
 `explain` turns them, and those of `kymflow_zarr`, into a `Failure`: one line, a hint, an exit code.
 """
@@ -25,6 +26,7 @@ __all__ = [
     "FolderNotFoundError",
     "KymflowCliError",
     "MissingExtraError",
+    "OutputFileError",
     "QueryError",
     "UnknownNameError",
     "expected_errors",
@@ -90,6 +92,15 @@ class MissingExtraError(KymflowCliError, ImportError):
 
 class QueryError(KymflowCliError, ValueError):
     """A query that the database refuses."""
+
+
+class OutputFileError(KymflowCliError, ValueError):
+    """A file that cannot be written to the place that was named."""
+
+    def __init__(self, path: str, reason: str, *, hint: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"cannot write to {path!r}: {reason}", hint=hint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

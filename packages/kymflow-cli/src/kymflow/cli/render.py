@@ -34,6 +34,7 @@ from kymflow.cli.results import (
     PlanResult,
     PluginListResult,
     RepairResult,
+    ReportResult,
     Result,
     Row,
     StatusResult,
@@ -376,6 +377,31 @@ def _export(result: ExportResult, screen: Screen) -> Iterator[Block]:
 def _problems(items: Sequence[FoundProblem], screen: Screen) -> Iterator[Block]:
     rows = [(item.kind, item.location, item.message) for item in items]
     yield from _table(("problem", "where", "what"), rows, screen)
+
+
+@view.register
+def _report(result: ReportResult, screen: Screen) -> Iterator[Block]:
+    yield from _failures(
+        f"{_count(result.damaged, 'image')} could not be read in full",
+        ("image", "file", "reason"),
+        [
+            (item.image_id, source_name(item.source or ""), item.reason)
+            for item in result.items
+            if item.status == "damaged"
+        ],
+        screen,
+    )
+    yield _sentence(
+        f"{_count(result.shown, 'image')} in {show(result.report)}",
+        damaged=result.damaged,
+        **{"without results": result.without_results},
+    )
+    if result.left_out:
+        yield _remark(
+            f"{result.shown} of {result.images} images are shown; for others: --images, --limit"
+        )
+    if result.without_results:
+        yield _remark(f"to compute velocities: kymflow analyze {show(result.dataset)} velocity")
 
 
 @view.register

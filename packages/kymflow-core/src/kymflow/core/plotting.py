@@ -1,0 +1,352 @@
+"""Pictures of kymographs: time to the right, position up (extra ``plot``: matplotlib).
+
+A long recording has more lines than a screen has columns. It is reduced by means over blocks, never
+by leaving lines out, and the labels of the axes say so.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kymflow.core.analysis.regions import Calibration, calibration_of
+from kymflow.core.errors import MissingExtraError, RegionError
+from kymflow.core.metadata import ImageExtent, Roi, image_extent, load_metadata
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+
+    from kymflow_zarr import ZarrImageRecord
+
+__all__ = [
+    "KymographPicture",
+    "draw_picture",
+    "draw_rois",
+    "load_picture",
+    "plot_kymograph",
+]
+
+_SLAB_VALUES = 2**24
+"""How many pixels are held in memory at a time."""
+
+_ROI_COLOUR = "#ffb000"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class KymographPicture:
+    """A stretch of one channel of a kymograph, small enough to draw.
+
+    Line ``i`` happens at ``i`` line periods, so its column reaches from ``i - 0.5`` to ``i + 0.5``;
+    pixels along the line likewise.
+
+    Attributes:
+        values: Means over blocks, float64, of shape ``(rows, columns)``: position by time. NaN
+            where a block has no finite pixel.
+        lines: First line, and the one after the last.
+        pixels: First pixel along the line, and the one after the last.
+        lines_per_column: How many lines each column is the mean of; the last may have fewer.
+        pixels_per_row: How many pixels along the line each row is the mean of, likewise.
+        calibration: What is known of the axes.
+        limits: The values that are drawn black and white.
+    """
+
+    values: NDArray[np.float64]
+    lines: tuple[int, int]
+    pixels: tuple[int, int]
+    lines_per_column: int
+    pixels_per_row: int
+    calibration: Calibration
+    limits: tuple[float, float]
+
+    @property
+    def seconds(self) -> float:
+        """Seconds per line; 1 where they are unknown, and the axis is in lines."""
+        return self.calibration.seconds_per_line or 1.0
+
+    @property
+    def um(self) -> float:
+        """µm per pixel; 1 where they are unknown, and the axis is in pixels."""
+        return self.calibration.um_per_pixel or 1.0
+
+    @property
+    def time_label(self) -> str:
+        """What the axis of time shows, and how far it is reduced."""
+        unit = "line" if self.calibration.seconds_per_line is None else "time (s)"
+        if self.lines_per_column == 1:
+            return unit
+        return f"{unit}, each column the mean of {self.lines_per_column} lines"
+
+    @property
+    def position_label(self) -> str:
+        """What the axis of position shows, and how far it is reduced."""
+        unit = "pixel" if self.calibration.um_per_pixel is None else "position (µm)"
+        if self.pixels_per_row == 1:
+            return unit
+        return f"{unit}, mean of {self.pixels_per_row}"
+
+    @property
+    def time_span(self) -> tuple[float, float]:
+        """From the beginning of the first line to the end of the last, in units of the axis."""
+        return (self.lines[0] - 0.5) * self.seconds, (self.lines[1] - 0.5) * self.seconds
+
+    @property
+    def position_span(self) -> tuple[float, float]:
+        """From the edge of the first pixel to that of the last, in units of the axis."""
+        return (self.pixels[0] - 0.5) * self.um, (self.pixels[1] - 0.5) * self.um
+
+
+def load_picture(
+    rec: ZarrImageRecord,
+    *,
+    channel: int = 1,
+    z: int = 0,
+    lines: tuple[int, int] | None = None,
+    max_columns: int = 1500,
+    max_rows: int = 400,
+    percentiles: tuple[float, float] = (1.0, 99.5),
+) -> KymographPicture:
+    """Read a stretch of a kymograph, reduced to a size that can be drawn.
+
+    However long the recording is, only a part of it is in memory at a time.
+
+    Args:
+        rec: The image.
+        channel: Its channel, from 1.
+        z: Its slice, from 0.
+        lines: First line, and the one after the last; all if None.
+        max_columns: How many columns the picture may have.
+        max_rows: How many rows it may have.
+        percentiles: Of the values drawn: what is black, and what is white.
+
+    Raises:
+        RegionError: The image has no lines and pixels, or not this channel, slice or stretch.
+        CorruptDataError: Its pixels or metadata are damaged.
+        MetadataError: A field of its metadata is malformed.
+    """
+    if not _is_picture(rec):
+        raise RegionError(
+            rec.image_id, f"its axes are {rec.get_axes()!r}; a kymograph has lines and pixels"
+        )
+    calibration = calibration_of(rec, load_metadata(rec))
+    extent = image_extent(rec)
+    first, stop = lines or (0, extent.dim0)
+    _check(rec, extent, channel=channel, z=z, lines=(first, stop))
+    lines_per_column = math.ceil((stop - first) / max_columns)
+    pixels_per_row = math.ceil(extent.dim1 / max_rows)
+    values = _read_means(
+        rec,
+        channel=channel,
+        z=z,
+        lines=(first, stop),
+        width=extent.dim1,
+        blocks=(lines_per_column, pixels_per_row),
+    )
+    return KymographPicture(
+        values=np.ascontiguousarray(values.T),
+        lines=(first, stop),
+        pixels=(0, extent.dim1),
+        lines_per_column=lines_per_column,
+        pixels_per_row=pixels_per_row,
+        calibration=calibration,
+        limits=_limits(values, percentiles),
+    )
+
+
+def draw_picture(picture: KymographPicture, ax: Axes) -> AxesImage:
+    """Draw a picture, with labels and limits of the axes.
+
+    Args:
+        picture: The picture.
+        ax: Where to draw it.
+    """
+    rows, columns = picture.values.shape
+    # The last block may be smaller than the others; what it has too much is cut off by the limits.
+    left, bottom = picture.time_span[0], picture.position_span[0]
+    right = left + columns * picture.lines_per_column * picture.seconds
+    top = bottom + rows * picture.pixels_per_row * picture.um
+    image = ax.imshow(
+        picture.values,
+        cmap="gray",
+        aspect="auto",
+        origin="lower",
+        interpolation="nearest",
+        extent=(left, right, bottom, top),
+        vmin=picture.limits[0],
+        vmax=picture.limits[1],
+    )
+    ax.set_xlim(*picture.time_span)
+    ax.set_ylim(*picture.position_span)
+    ax.set_xlabel(picture.time_label)
+    ax.set_ylabel(picture.position_label)
+    return image
+
+
+def draw_rois(rois: Sequence[Roi], picture: KymographPicture, ax: Axes) -> None:
+    """Draw the boxes of regions of interest over a picture, each with its number.
+
+    Args:
+        rois: The regions, of the picture's channel and slice.
+        picture: The picture.
+        ax: Where it was drawn.
+    """
+    from matplotlib import patheffects
+    from matplotlib.patches import Rectangle
+
+    outline = [patheffects.withStroke(linewidth=3.0, foreground="black")]
+    numbers: dict[tuple[int, int], list[int]] = {}
+    for roi in rois:
+        ax.add_patch(
+            Rectangle(
+                ((roi.dim0_start - 0.5) * picture.seconds, (roi.dim1_start - 0.5) * picture.um),
+                (roi.dim0_stop - roi.dim0_start) * picture.seconds,
+                (roi.dim1_stop - roi.dim1_start) * picture.um,
+                fill=False,
+                edgecolor=_ROI_COLOUR,
+                linewidth=1.4,
+                path_effects=outline,
+            )
+        )
+        numbers.setdefault((roi.dim0_start, roi.dim1_stop), []).append(roi.id)
+    for (line, pixel), ids in numbers.items():
+        ax.annotate(
+            f"ROI {', '.join(str(number) for number in ids)}",
+            ((line - 0.5) * picture.seconds, (pixel - 0.5) * picture.um),
+            xytext=(5, -5),
+            textcoords="offset points",
+            va="top",
+            color=_ROI_COLOUR,
+            fontsize="small",
+            fontweight="bold",
+            path_effects=outline,
+            annotation_clip=True,
+        )
+
+
+def plot_kymograph(
+    rec: ZarrImageRecord,
+    *,
+    channel: int = 1,
+    z: int = 0,
+    lines: tuple[int, int] | None = None,
+    rois: bool = True,
+    percentiles: tuple[float, float] = (1.0, 99.5),
+    ax: Axes | None = None,
+) -> Axes:
+    """Plot a kymograph: time to the right, position up, in s and µm where they are known.
+
+    Args:
+        rec: The image.
+        channel: Its channel, from 1.
+        z: Its slice, from 0.
+        lines: First line, and the one after the last; all if None.
+        rois: Whether to draw its regions of interest.
+        percentiles: Of the values drawn: what is black, and what is white.
+        ax: Where to draw it; a new figure if None.
+
+    Returns:
+        The axes.
+
+    Raises:
+        RegionError: The image has no lines and pixels, or not this channel, slice or stretch.
+        MissingExtraError: matplotlib is not installed.
+        CorruptDataError: Its pixels or metadata are damaged.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise MissingExtraError("matplotlib", "plot", "plotting a kymograph")
+    picture = load_picture(rec, channel=channel, z=z, lines=lines, percentiles=percentiles)
+    if ax is None:
+        from matplotlib import pyplot
+
+        _, ax = pyplot.subplots(figsize=(10.0, 2.4), layout="constrained")
+    draw_picture(picture, ax)
+    if rois:
+        shown = [roi for roi in load_metadata(rec).rois if (roi.channel, roi.z) == (channel, z)]
+        draw_rois(shown, picture, ax)
+    return ax
+
+
+def _is_picture(rec: ZarrImageRecord) -> bool:
+    return sum(axis not in {"c", "z"} for axis in rec.get_axes()) == 2
+
+
+def _check(
+    rec: ZarrImageRecord,
+    extent: ImageExtent,
+    *,
+    channel: int,
+    z: int,
+    lines: tuple[int, int],
+) -> None:
+    if not 1 <= channel <= extent.channels:
+        raise RegionError(
+            rec.image_id, f"it has no channel {channel}; give one from 1 to {extent.channels}"
+        )
+    if not 0 <= z < extent.slices:
+        raise RegionError(
+            rec.image_id, f"it has no slice {z}; give one from 0 to {extent.slices - 1}"
+        )
+    if not 0 <= lines[0] < lines[1] <= extent.dim0:
+        raise RegionError(
+            rec.image_id,
+            f"it has no lines {lines[0]} to {lines[1]}; give a stretch within 0 to {extent.dim0}",
+        )
+
+
+def _read_means(
+    rec: ZarrImageRecord,
+    *,
+    channel: int,
+    z: int,
+    lines: tuple[int, int],
+    width: int,
+    blocks: tuple[int, int],
+) -> NDArray[np.float64]:
+    """Means over blocks ``(lines, pixels)``, of shape ``(columns, rows)`` of the picture."""
+    pixels = rec.open_array()
+    where = {"c": channel - 1, "z": z}
+    columns_at_once = max(1, _SLAB_VALUES // (width * blocks[0]))
+    parts = []
+    for start in range(*lines, columns_at_once * blocks[0]):
+        slab = slice(start, min(start + columns_at_once * blocks[0], lines[1]))
+        line_axis_seen = False
+        index: list[int | slice] = []
+        for axis in rec.get_axes():
+            if axis in where:
+                index.append(where[axis])
+            elif line_axis_seen:
+                index.append(slice(None))
+            else:
+                index.append(slab)
+                line_axis_seen = True
+        values = np.asarray(pixels[tuple(index)], dtype=np.float64)
+        values = np.where(np.isfinite(values), values, np.nan)
+        parts.append(_block_means(_block_means(values, blocks[0]).T, blocks[1]).T)
+    return np.concatenate(parts)
+
+
+def _block_means(values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """Means of the finite values over blocks along the first axis; the last may be smaller."""
+    if size == 1:
+        return values
+    starts = np.arange(0, len(values), size)
+    finite = np.isfinite(values)
+    sums = np.add.reduceat(np.where(finite, values, 0.0), starts, axis=0)
+    counts = np.add.reduceat(finite, starts, axis=0, dtype=np.int64)
+    means = np.full(sums.shape, np.nan)
+    np.divide(sums, counts, out=means, where=counts > 0)
+    return means
+
+
+def _limits(values: NDArray[np.float64], percentiles: tuple[float, float]) -> tuple[float, float]:
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return 0.0, 1.0
+    low, high = (float(value) for value in np.percentile(finite, percentiles))
+    return (low, high) if high > low else (low, low + 1.0)
