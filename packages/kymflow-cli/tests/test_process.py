@@ -15,6 +15,7 @@ import pytest
 from kymflow.cli.verbs.check import check
 from kymflow_zarr import ZarrDataset
 
+Kymflow = Callable[..., tuple[int, str, str]]
 Process = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -50,18 +51,25 @@ def test_1_problems_found(process: Process, dataset: str) -> None:
         (("ls", "k.zarr", "--nope"), "unknown option: --nope"),
         (("ls", "k.zarr", "--sort", "colour"), "colour"),
         (("ingest", "images", "k.zarr", "--workers", "0"), "workers"),
-        (("ingest", "nowhere", "k.zarr"), "there is no folder 'nowhere'"),
+        (("analyze", "k.zarr", "velocity", "--window", "17"), "multiple of 4"),
         (("--nope",), "--nope"),
     ],
-    ids=["verb", "argument", "option", "choice", "number", "folder", "common-option"],
+    ids=["verb", "argument", "option", "choice", "number", "multiple", "common-option"],
 )
-def test_2_usage(process: Process, arguments: tuple[str, ...], message: str) -> None:
-    done = process(*arguments)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert message in done.stderr
-    error, hint = done.stderr.splitlines()
+def test_2_usage(kymflow: Kymflow, arguments: tuple[str, ...], message: str) -> None:
+    code, out, err = kymflow(*arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    error, hint = err.splitlines()
     assert error.startswith("error: ")
     assert hint.startswith("hint: ")
+
+
+def test_2_usage_of_a_process(process: Process, tmp_path: Path) -> None:
+    done = process("ingest", "nowhere", "k.zarr")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: there is no folder 'nowhere'\nhint: check the path\n"
+    assert not (tmp_path / "k.zarr").exists()
 
 
 def test_2_no_verb_shows_the_help_on_stderr(process: Process) -> None:
@@ -70,13 +78,15 @@ def test_2_no_verb_shows_the_help_on_stderr(process: Process) -> None:
     assert "Usage: kymflow" in done.stderr
 
 
-def test_3_not_a_dataset(process: Process, folder: Path) -> None:
+def test_3_not_a_dataset(process: Process, kymflow: Kymflow, folder: Path) -> None:
     (folder / "file").touch()
+    done = process("ls", "images")
+    assert (done.returncode, done.stdout) == (3, "")
     for place in ("nowhere.zarr", "images", "images/file"):
-        done = process("ls", place)
-        assert (done.returncode, done.stdout) == (3, "")
-        assert "is not a kymflow dataset" in done.stderr
-        assert len(done.stderr.splitlines()) == 2
+        code, out, err = kymflow("ls", folder.parent / place)
+        assert (code, out) == (3, "")
+        assert "is not a kymflow dataset" in err
+        assert len(err.splitlines()) == 2
 
 
 def test_4_a_newer_format(process: Process, dataset: str) -> None:
@@ -148,6 +158,31 @@ def test_130_interrupted(
         check=True,
     )
     assert rest.stdout == f"{200 - len(kept)} new images in k.zarr, {len(kept)} unchanged\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGTERM")
+def test_143_ended_by_the_system(
+    environment: dict[str, str], tmp_path: Path, write_tiff: Callable[..., Path]
+) -> None:
+    many = tmp_path / "many"
+    many.mkdir()
+    for seed in range(100):
+        write_tiff(many / f"{seed:03}.tif", seed=seed)
+    arguments = ["ingest", "many", "k.zarr", "--durability", "record", "--workers", "1", "--json"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "kymflow.cli", *arguments],
+        env=environment,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as running:
+        assert running.stdout is not None
+        running.stdout.readline()
+        running.terminate()
+        _, err = running.communicate(timeout=60)
+    assert (running.returncode, err) == (143, "")
+    assert check(str(tmp_path / "k.zarr")).problems == 0
 
 
 def test_errors_are_in_the_json_too(process: Process) -> None:

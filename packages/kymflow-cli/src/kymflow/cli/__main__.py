@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
-from types import TracebackType
+from types import FrameType, TracebackType
 
 from kymflow.cli.app import run
 from kymflow.cli.errors import ExitCode
@@ -16,6 +17,7 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command line of this process, and end the process with its exit code."""
     sys.excepthook = _tell_of_a_bug
+    signal.signal(signal.SIGTERM, _end_tidily)
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal's encoding lacks must not end the run.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -24,6 +26,11 @@ def main() -> None:
     except KeyboardInterrupt:  # pressed again while the first one was being answered
         code = ExitCode.INTERRUPTED
     sys.exit(int(code))
+
+
+def _end_tidily(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    """End as after Ctrl-C: locks are freed, and the terminal has its cursor again."""
+    sys.exit(128 + number)
 
 
 def _tell_of_a_bug(
