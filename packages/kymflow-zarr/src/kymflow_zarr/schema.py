@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import ClassVar
 
@@ -19,6 +20,7 @@ _ROOT_V1 = (".zgroup", ".zattrs")
 _FORMAT_V1 = "kymflow_zarr_v1"
 
 
+@cache
 def software_version() -> str:
     """Name and version of this package, as written into what it creates."""
     try:
