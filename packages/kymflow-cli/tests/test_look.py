@@ -7,14 +7,21 @@ import io
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import pytest
 
 from kymflow.cli.errors import UnknownNameError
 from kymflow.cli.opening import find_image
-from kymflow.cli.results import DatasetInfo, ImageInfo, TableListResult, TableResult, TableStatus
+from kymflow.cli.results import (
+    DatasetInfo,
+    ImageInfo,
+    ListedImage,
+    TableListResult,
+    TableResult,
+    TableStatus,
+)
 from kymflow.cli.verbs.check import check, repair
 from kymflow.cli.verbs.index import index
 from kymflow.cli.verbs.info import info
@@ -44,17 +51,21 @@ def test_no_verb_but_ingest_makes_a_dataset(
     assert kind != "folder" or not any(place.iterdir())
 
 
+def listed(
+    dataset: str, sort: Literal["file", "id", "created", "acquired"] = "file"
+) -> dict[str, ListedImage]:
+    """The images by file name, in order."""
+    items = [item for item in ls(dataset, sort=sort).items if isinstance(item, ListedImage)]
+    return {Path(item.source or "").name: item for item in items}
+
+
 def test_ls_lists_images_in_the_order_asked_for(dataset: str) -> None:
-    assert [Path(item.source or "").name for item in ls(dataset).items] == [
-        "a.tif",
-        "b.tif",
-        "c.tiff",
-    ]
+    assert list(listed(dataset)) == ["a.tif", "b.tif", "c.tiff"]
     by_id = [item.image_id for item in ls(dataset, sort="id").items]
     assert by_id == sorted(by_id)
-    created = [item.created_utc or "" for item in ls(dataset, sort="created").items]
+    created = [item.created_utc or "" for item in listed(dataset, "created").values()]
     assert created == sorted(created)
-    item = ls(dataset).items[0]
+    item = listed(dataset)["a.tif"]
     assert (item.shape, item.axes, item.dtype) == ((60, 16), ("t", "x"), "uint16")
 
 
@@ -66,16 +77,35 @@ def test_ls_puts_images_without_a_time_last_and_shows_local_time(dataset: str) -
     payload["header"] = {"acquired_local_epoch_ns": int(moment.timestamp() * 1000) * 10**6}
     opened.record(middle).save_metadata_payload(payload)
 
-    items = ls(dataset, sort="acquired").items
+    items = list(listed(dataset, "acquired").values())
 
     assert items[0].image_id == middle
     assert items[0].acquired_local == "2024-02-29T23:59:59.250000"
     assert [item.acquired_local for item in items[1:]] == [None, None]
 
 
+def test_an_image_that_cannot_be_read_hides_no_other(dataset: str, kymflow: Kymflow) -> None:
+    damaged = listed(dataset)["b.tif"].image_id
+    (Path(dataset) / "images" / damaged / "zarr.json").write_text("{}", encoding="utf-8")
+
+    code, out, err = kymflow("ls", dataset)
+
+    assert code == 1
+    assert err.startswith("1 image cannot be read:\n")
+    assert damaged in err
+    assert "a.tif" in out
+    assert "c.tiff" in out
+    for arguments in (("info", dataset), ("status", dataset), ("info", dataset, "a.tif")):
+        assert kymflow(*arguments)[0] == 0
+    code, _, err = kymflow("info", dataset, damaged)
+    assert code == 1
+    assert "is damaged" in err
+    assert "kymflow check" in err
+
+
 def test_images_go_by_id_prefix_and_file(dataset: str, folder: Path) -> None:
     opened = ZarrDataset(dataset, mode="r")
-    wanted = {Path(item.source or "").name: item.image_id for item in ls(dataset).items}["b.tif"]
+    wanted = listed(dataset)["b.tif"].image_id
     for name in (wanted, wanted[:8], wanted[:8].upper(), "b.tif", "b", str(folder / "b.tif")):
         assert find_image(opened, name) == wanted
     for name in ("nope", wanted[:3], "", "tif"):
@@ -239,7 +269,7 @@ def test_status_tells_what_there_is_to_do(
 ) -> None:
     _, out, err = kymflow("status", dataset)
     assert out.startswith(f"{dataset}: 3 images\n")
-    assert err == ""
+    assert err == f"to analyze what is missing: kymflow analyze {dataset} velocity --missing\n"
 
     write_tiff(folder / "new.tif", seed=5)
     write_tiff(folder / "a.tif", lines=70, seed=6)

@@ -61,8 +61,9 @@ def find_image(dataset: ZarrDataset, name: str) -> str:
     Raises:
         UnknownNameError: No image, or more than one, goes by that name.
     """
-    entries = dataset.load_manifest().entries
-    if name in entries:
+    manifest = dataset.load_manifest()
+    entries = manifest.entries
+    if name in entries or name in manifest.damaged:
         return name
     from_file = [image_id for image_id, entry in entries.items() if _is_source(entry, name)]
     if len(from_file) == 1:

@@ -18,6 +18,7 @@ from kymflow.cli.results import (
     AnalyzeResult,
     CheckResult,
     CompletionResult,
+    DamagedImage,
     DatasetInfo,
     DemoResult,
     DoneRepair,
@@ -131,6 +132,12 @@ def _plan(result: PlanResult, screen: Screen) -> Iterator[Block]:
 
 @view.register
 def _list(result: ListResult, screen: Screen) -> Iterator[Block]:
+    yield from _failures(
+        f"{_count(result.damaged, 'image')} cannot be read",
+        ("image", "reason"),
+        [(i.image_id, i.reason) for i in result.items if isinstance(i, DamagedImage)],
+        screen,
+    )
     rows = [
         (
             image.image_id,
@@ -140,9 +147,10 @@ def _list(result: ListResult, screen: Screen) -> Iterator[Block]:
             _minute(image.acquired_local),
         )
         for image in result.items
+        if isinstance(image, ListedImage)
     ]
     yield from _table(("id", "file", "size", "type", "recorded"), rows, screen)
-    if not result.images:
+    if not result.items:
         yield _remark(f"no image yet: kymflow ingest FOLDER {show(result.dataset)}")
 
 
@@ -310,6 +318,10 @@ def _status(result: StatusResult, screen: Screen) -> Iterator[Block]:
         yield _remark(f"not there now: {show(folder)}")
     if result.new:
         yield _remark(f"to take in what is new: kymflow refresh {show(result.dataset)}")
+    for item in analyses:
+        if item.without:
+            command = f"kymflow analyze {show(result.dataset)} {show(item.name)} --missing"
+            yield _remark(f"to analyze what is missing: {command}")
     if result.not_indexed:
         yield _remark(f"to bring the tables up to date: kymflow index {show(result.dataset)}")
 

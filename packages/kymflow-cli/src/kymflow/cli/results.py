@@ -22,6 +22,7 @@ __all__ = [
     "Artifact",
     "CheckResult",
     "CompletionResult",
+    "DamagedImage",
     "DatasetInfo",
     "DemoResult",
     "DoneRepair",
@@ -229,21 +230,41 @@ class ListedImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DamagedImage:
+    """One image that cannot be read.
+
+    Attributes:
+        image_id: Its id.
+        reason: What is wrong with it.
+    """
+
+    type: ClassVar[str] = "failure"
+    image_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListResult:
     """The images of a dataset.
 
     Attributes:
         dataset: The dataset.
-        images: How many it has.
-        items: The images, in the order that was asked for.
+        images: How many can be read.
+        damaged: How many cannot.
+        items: The images, in the order that was asked for, then those that cannot be read.
     """
 
     streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "ls"
-    ok: ClassVar[bool] = True
     dataset: str
     images: int
-    items: tuple[ListedImage, ...]
+    damaged: int
+    items: tuple[ListedImage | DamagedImage, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all can be read."""
+        return self.damaged == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

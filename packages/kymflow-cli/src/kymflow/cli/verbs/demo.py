@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kymflow.cli.options import ProgressParam
 from kymflow.cli.progress import SILENT
-from kymflow.cli.results import DemoResult, Row
+from kymflow.cli.results import DemoResult, ListedImage, Row
 from kymflow.cli.verbs.analyze import analyze
 from kymflow.cli.verbs.index import index
 from kymflow.cli.verbs.ingest import ingest
@@ -85,7 +85,7 @@ def _write_tiff(path: Path, scene: Scene) -> None:
 def _show(
     folder: Path, dataset: str, images: Path, made_with: Mapping[str, float], *, taken_in: int
 ) -> DemoResult:
-    listed = ls(dataset).items
+    listed = [item for item in ls(dataset).items if isinstance(item, ListedImage)]
     kymographs = {item.image_id: Path(item.source or "").stem for item in listed}
     shown = table(dataset, _TABLE, columns=_COLUMNS)
     rows = []

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from kymflow.cli.opening import open_reader, source_name, source_of
-from kymflow.cli.results import ListedImage, ListResult
+from kymflow.cli.results import DamagedImage, ListedImage, ListResult
 
 if TYPE_CHECKING:
     from kymflow_zarr import ManifestEntry
@@ -35,7 +35,8 @@ def ls(
     Raises:
         kymflow_zarr.NotADatasetError: There is none at that place.
     """
-    entries = list(open_reader(dataset).load_manifest().entries.values())
+    manifest = open_reader(dataset).load_manifest()
+    entries = list(manifest.entries.values())
     match sort:
         case "file":
             entries.sort(key=_by_file)
@@ -48,7 +49,14 @@ def ls(
     return ListResult(
         dataset=dataset,
         images=len(entries),
-        items=tuple(listed_image(entry) for entry in entries),
+        damaged=len(manifest.damaged),
+        items=(
+            *(listed_image(entry) for entry in entries),
+            *(
+                DamagedImage(image_id=image_id, reason=f"{error.key!r}: {error.reason}")
+                for image_id, error in manifest.damaged.items()
+            ),
+        ),
     )
 
 

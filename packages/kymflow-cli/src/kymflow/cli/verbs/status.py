@@ -68,7 +68,7 @@ def status(
         gone=sum(len(plan.gone) for plan in plans),
         items=(
             *(item for plan in plans for item in planned_files(plan, changed=False)),
-            *_analyses(opened, image_ids),
+            *_analyses(opened),
             *(
                 TableStatus(
                     name=name,
@@ -82,12 +82,13 @@ def status(
     )
 
 
-def _analyses(dataset: ZarrDataset, image_ids: frozenset[str]) -> list[AnalysisStatus]:
+def _analyses(dataset: ZarrDataset) -> list[AnalysisStatus]:
     from kymflow.core.plugins import find_analyses
 
     known = find_analyses()
     if not known:
         return []
+    image_ids = dataset.load_manifest().entries
     counts = Counter(name for image_id in image_ids for name in analyses_of(dataset, image_id))
     return [
         AnalysisStatus(name=name, images=counts[name], without=len(image_ids) - counts[name])
