@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from kymobench_measure import Accuracy, Speed
 from kymobench_scenarios import SCENARIOS, recordings
 from kymobench_synthesis import window_means
 
 from kymflow.core.analysis.velocity import estimate_velocity
+
+if TYPE_CHECKING:
+    from kymobench_measure import Accuracy, Speed
 
 __all__ = ["Target", "draw_figure", "markdown", "targets"]
 

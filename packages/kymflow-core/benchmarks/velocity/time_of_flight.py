@@ -182,8 +182,8 @@ def correlation_curve(stretch: NDArray[np.uint16], distance: int) -> tuple[_Doub
     cross = (np.conj(spectrum[:, :-distance]) * spectrum[:, distance:]).mean(axis=1)
     size = lines * _UPSAMPLING
     curve = np.fft.irfft(cross, size) * _UPSAMPLING
-    lags = np.arange(size)
-    lags = np.where(lags > size // 2, lags - size, lags) / _UPSAMPLING
+    samples = np.arange(size)
+    lags = np.where(samples > size // 2, samples - size, samples) / _UPSAMPLING
     order = np.argsort(lags)
     return lags[order], curve[order]
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+import operator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kymflow.core.errors import AnalysisParameterError, InvalidKymographError
 
-__all__ = ["MINIMUM_PIXELS", "Backend", "cropped", "optional_positive", "window_length"]
-
-Backend = Literal["auto", "numpy", "numba"]
+__all__ = ["MINIMUM_PIXELS", "cropped", "optional_positive", "window_length"]
 
 #: Fewer pixels cannot show a texture and its motion at the same time.
 MINIMUM_PIXELS = 5
@@ -101,7 +99,9 @@ def window_length(window_lines: int) -> int:
 
     Raises:
         AnalysisParameterError: It is not a multiple of four, or shorter than eight.
+        TypeError: It is not a whole number.
     """
-    if window_lines < 8 or window_lines % 4:
+    lines = operator.index(window_lines)
+    if lines < 8 or lines % 4:
         raise AnalysisParameterError("window_lines", window_lines, "a multiple of 4, at least 8")
-    return int(window_lines)
+    return lines

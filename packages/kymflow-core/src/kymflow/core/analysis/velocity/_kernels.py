@@ -53,14 +53,14 @@ def load_kernels(backend: Backend) -> Kernels:
         raise AnalysisParameterError("backend", backend, "'auto', 'numpy' or 'numba'")
     if backend != "numpy" and importlib.util.find_spec("numba") is not None:
         # Imported here because numba takes half a second, which reading a table should not pay.
-        from kymflow.core.analysis.velocity import _compiled
+        from kymflow.core.analysis.velocity import _compiled, _compiled_refine, _compiled_scan
 
         return Kernels(
             name="numba",
             flatten=_compiled.flatten,
-            scan=_compiled.scan,
+            scan=_compiled_scan.scan,
             best_path=_compiled.best_path,
-            refine_group=_compiled.refine_group,
+            refine_group=_compiled_refine.refine_group,
         )
     if backend == "numba":
         raise MissingExtraError("numba", "fast", "backend='numba'")
