@@ -183,6 +183,16 @@ def test_sorting_by_acquisition_time(lab: Path, taken: ZarrDataset) -> None:
     ]
 
 
+def test_a_damaged_record_sorts_as_one_of_unknown_time(
+    disk: ZarrDataset, kymograph: Callable[..., NDArray[np.uint16]]
+) -> None:
+    first, second = sorted(disk.add_image(kymograph(s), axes=("t", "x")).image_id for s in range(2))
+    disk.record(second).save_metadata_payload({"header": {"acquired_local_epoch_ns": 5}})
+    (Path(disk.location) / "images" / first / "zarr.json").write_text("{}", encoding="utf-8")
+    ordered = AcqImageListV01(disk).sorted_by_acquisition_time()
+    assert [found.source_key for found in ordered] == [second, first]
+
+
 def test_files_of_subfolders_and_other_names(lab: Path) -> None:
     (lab / "deep").mkdir()
     shutil.copy(lab / "late.tif", lab / "deep/x.tif")

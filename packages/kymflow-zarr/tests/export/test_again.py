@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -24,6 +25,7 @@ from kymflow_zarr import (
     UnreadableImageError,
     ZarrDataset,
 )
+from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_bytes
 
 ReadFiles = Callable[[Path], dict[str, bytes]]
 
@@ -185,6 +187,51 @@ def test_a_good_copy_outlives_the_damage(pair: ZarrDataset, tmp_path: Path) -> N
         same = rescued.record(record.image_id)
         np.testing.assert_array_equal(same.load_array(), record.load_array())
     pd.testing.assert_frame_equal(rescued.load_table("kym_n"), reference.load_table("kym_n"))
+
+
+def test_artifacts_and_pixels_that_were_exported_outlive_their_damage(
+    pair: ZarrDataset, tmp_path: Path
+) -> None:
+    first, second = pair.list_image_ids()
+    pair.record(first).save_df_parquet("trace", pd.DataFrame({"v": [1, 2]}))
+    pair.export_legacy_folder(tmp_path / "export")
+    params = pair.record(first).load_json("params")
+    pixels = pair.record(second).load_array()
+    root = Path(pair.location)
+    for name in ("params.json", "trace.parquet"):
+        (root / f"images/{first}/analysis" / name).write_bytes(b"PAR1 or not")
+    # With another calibration the TIFF would be written anew, but the pixels are gone.
+    pair.record(second).save_metadata_payload({"header": {"scale": {"t": 1}, "unit": {"t": "s"}}})
+    next(path for path in (root / f"images/{second}/data/c").rglob("*") if path.is_file()).unlink()
+    with pytest.raises(ExportError) as caught:
+        pair.export_legacy_folder(tmp_path / "export")
+    assert len(caught.value.failures) == 3
+    rescued = ZarrDataset(tmp_path / "rescued.zarr")
+    rescued.ingest_legacy_folder(tmp_path / "export")
+    assert rescued.record(first).load_json("params") == params
+    assert rescued.record(first).load_df_parquet("trace")["v"].tolist() == [1, 2]
+    np.testing.assert_array_equal(rescued.record(second).load_array(), pixels)
+
+
+def test_pixels_that_only_the_digest_betrays_are_not_exported(
+    pair: ZarrDataset, tmp_path: Path
+) -> None:
+    """A whole chunk of another image, with the checksum that the array's document names."""
+    first, second = pair.list_image_ids()
+    digest = pair.record(first).pixels_digest
+    root = Path(pair.location)
+    for inside in ("zarr.json", "c"):
+        source, target = (root / f"images/{name}/data/{inside}" for name in (second, first))
+        if target.is_dir():
+            shutil.rmtree(target)
+            shutil.copytree(source, target)
+        else:
+            document = json.loads(source.read_text("utf-8"))
+            document["attributes"]["kymflow_zarr"] |= {"digest": digest, "seal": BLANK_SEAL}
+            target.write_bytes(sealed_bytes(document))
+    with pytest.raises(ExportError, match="digest over all its elements differs") as caught:
+        pair.export_legacy_folder(tmp_path / "export")
+    assert set(caught.value.failures) == {f"images/{first}/data"}
 
 
 def test_cut_off_at_any_step(

@@ -88,7 +88,7 @@ def there_and_back(table: pa.Table, *, parts: int = 1) -> tuple[bytes, pa.Table]
     return data, back
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(tables(), st.integers(1, 3))
 def test_any_table_comes_back_exactly(table: pa.Table, parts: int) -> None:
     _, back = there_and_back(table, parts=parts)

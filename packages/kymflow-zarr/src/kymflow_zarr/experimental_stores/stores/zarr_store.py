@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from kymflow_zarr.record import ZarrImageRecord
 
 __all__ = ["ZarrArtifactStore", "ZarrPixelStore"]
+
+logger = logging.getLogger(__name__)
 
 _KINDS: Mapping[str, ArtifactKind] = {
     JSON_GZ: "json",
@@ -75,12 +78,17 @@ class ZarrPixelStore:
 
     def acquisition_times(self, source_keys: Iterable[str]) -> dict[str, int | None]:
         """Each image's acquisition time, from the dataset's manifest."""
-        entries = self._dataset.load_manifest().entries
+        manifest = self._dataset.load_manifest()
         times: dict[str, int | None] = {}
         for source_key in source_keys:
-            if source_key not in entries:
+            entry = manifest.entries.get(source_key)
+            if entry is None and source_key not in manifest.damaged:
                 raise ImageNotFoundError(source_key)
-            times[source_key] = entries[source_key].acquired_local_epoch_ns
+            if entry is None:
+                logger.warning(
+                    "its acquisition time is taken for unknown: %s", manifest.damaged[source_key]
+                )
+            times[source_key] = None if entry is None else entry.acquired_local_epoch_ns
         return times
 
     def ingest_into_dataset(self, source_key: str, dataset: ZarrDataset) -> ZarrImageRecord:
