@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from kymflow.core import params_hash
@@ -48,6 +49,26 @@ class NewVersion(Sound):
 
     def analysis_version(self) -> str:
         return str(next(self.numbers))
+
+
+class VersionRaises(Sound):
+    def analysis_version(self) -> str:
+        raise RuntimeError("not built")
+
+
+class ColumnsRaise(Sound):
+    def columns(self) -> pa.Schema:
+        raise RuntimeError("not known")
+
+
+class ColumnsOfNumbers(Sound):
+    def columns(self) -> pa.Schema:
+        return pa.schema({"image_id": pa.int64()})
+
+
+class NoSchema(Sound):
+    def columns(self) -> list[str]:
+        return ["ndim"]
 
 
 class Fails(Sound):
@@ -129,6 +150,10 @@ def test_those_that_come_along_pass(sample: ZarrDataset) -> None:
         (BadName, "name", 1, "a name must match"),
         (NoVersion, "version", 1, "return text that is not empty"),
         (NewVersion, "version", 1, "changes from call to call"),
+        (VersionRaises, "version", 1, "failed before the first image: RuntimeError: not built"),
+        (ColumnsRaise, "types", 1, "failed before the first image: RuntimeError: not known"),
+        (ColumnsOfNumbers, "types", 1, "column 'image_id'"),
+        (NoSchema, "types", 1, r"columns() returned a list; return a pyarrow.Schema"),
         (Fails, "rows", 1, "ZeroDivisionError"),
         (Writes, "rows", 4, "ReadOnlyError"),
         (BadRows, "rows", 4, "column 'image_id'"),

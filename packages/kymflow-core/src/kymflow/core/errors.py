@@ -154,7 +154,7 @@ class ImageIndexError(KymflowCoreError):
 
     Attributes:
         indexer: The indexer's name.
-        image_id: The image.
+        image_id: The image; "" if it is no fault of one.
         details: The traceback of the cause as text, "" if there is none. The cause itself is
             ``__cause__``, unless this error comes from another process.
     """
@@ -175,9 +175,14 @@ class IndexerFailedError(ImageIndexError, RuntimeError):
 
     def __init__(self, *, indexer: str, image_id: str, reason: str, details: str = "") -> None:
         self.reason = reason
+        told = (
+            f"failed on image {image_id!r}: {reason}; mend the cause, "
+            "or give on_error='collect' to go on without such images"
+            if image_id
+            else f"failed before the first image: {reason}; mend the cause"
+        )
         super().__init__(
-            f"indexer {indexer!r} failed on image {image_id!r}: {reason}; mend the cause, "
-            "or give on_error='collect' to go on without such images",
+            f"indexer {indexer!r} {told}",
             indexer=indexer,
             image_id=image_id,
             details=details,
@@ -197,9 +202,10 @@ class RowError(ImageIndexError, ValueError):
     ) -> None:
         self.column = column
         self.reason = reason
+        image = f", image {image_id!r}" if image_id else ""
         where = f", column {column!r}" if column else ""
         super().__init__(
-            f"indexer {indexer!r}, image {image_id!r}{where}: {reason}",
+            f"indexer {indexer!r}{image}{where}: {reason}",
             indexer=indexer,
             image_id=image_id,
             details=details,

@@ -20,10 +20,15 @@ from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
-from kymflow.core.errors import RowError, TableNameError
+from kymflow.core.errors import ImageIndexError, TableNameError, TableSchemaError
 from kymflow.core.kym_dataset.columns import fit_rows, known_columns
-from kymflow.core.kym_dataset.extract import BatchRows, check_version, extract_batch
-from kymflow.core.kym_dataset.indexer_base import BaseIndexer, DeclaresColumns
+from kymflow.core.kym_dataset.extract import (
+    BatchRows,
+    check_version,
+    declared_columns,
+    extract_batch,
+)
+from kymflow.core.kym_dataset.indexer_base import BaseIndexer
 from kymflow.core.kym_dataset.params import documented_params, record_params
 from kymflow.core.kym_dataset.table_names import table_name
 from kymflow.core.metadata import (
@@ -90,8 +95,8 @@ def check_indexer(indexer: object, dataset: ZarrDataset) -> list[IndexerProblem]
         return [IndexerProblem(rule="name", image_id="", message=str(error))]
     try:
         steady = check_version(indexer) == check_version(indexer)
-    except RowError as error:
-        return [IndexerProblem(rule="version", image_id="", message=error.reason)]
+    except ImageIndexError as error:
+        return [IndexerProblem(rule="version", image_id="", message=str(error))]
     if not steady:
         message = "analysis_version() changes from call to call; return a constant"
         return [IndexerProblem(rule="version", image_id="", message=message)]
@@ -150,13 +155,16 @@ def _rows(indexer: BaseIndexer, dataset: ZarrDataset, image_id: str) -> BatchRow
 def _type_problems(
     indexer: BaseIndexer, table: str, rows: dict[str, BatchRows]
 ) -> Iterator[IndexerProblem]:
-    declared = indexer.columns() if isinstance(indexer, DeclaresColumns) else None
-    columns = known_columns(table, stored=None, declared=declared)
+    try:
+        columns = known_columns(table, stored=None, declared=declared_columns(indexer))
+    except (TableSchemaError, ImageIndexError) as error:
+        yield IndexerProblem(rule="types", image_id="", message=str(error))
+        return
     for batch in rows.values():
         for part in batch.parts:
             _, columns, errors = fit_rows(part, columns, indexer=indexer.name)
-            for error in errors:
-                yield IndexerProblem(rule="types", image_id=error.image_id, message=str(error))
+            for misfit in errors:
+                yield IndexerProblem(rule="types", image_id=misfit.image_id, message=str(misfit))
 
 
 def _repeat_problems(

@@ -6,8 +6,8 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from kymflow.core.errors import ImageIndexError, IndexerFailedError, WorkerError
-from kymflow.core.kym_dataset.indexer_base import HashesRows
+from kymflow.core.errors import ImageIndexError, IndexerFailedError, RowError, WorkerError
+from kymflow.core.kym_dataset.indexer_base import DeclaresColumns, HashesRows
 from kymflow.core.kym_dataset.rows import ImageRows, check_frame, check_text, stamped_rows
 from kymflow.core.provenance import ANALYSIS_VERSION, PARAMS_HASH
 from kymflow_zarr import ImageNotFoundError, KymflowZarrError, ZarrDataset
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from kymflow.core.kym_dataset.indexer_base import BaseIndexer
 
-__all__ = ["BatchRows", "check_version", "extract_batch"]
+__all__ = ["BatchRows", "check_version", "declared_columns", "extract_batch"]
 
 T = TypeVar("T")
 
@@ -67,12 +67,14 @@ def extract_batch(
             f"a worker has version {indexer.analysis_version()!r} of indexer {indexer.name!r}, "
             f"this process {analysis_version!r}; install the same version everywhere"
         )
+    # Asked once: looking an object over for a protocol takes longer than a small frame.
+    several = indexer if isinstance(indexer, HashesRows) else None
     found: list[ImageRows] = []
     failures: list[ImageIndexError] = []
     gone: set[str] = set()
     for image_id in image_ids:
         try:
-            rows = _extract(dataset, indexer, image_id)
+            rows = _extract(dataset, indexer, several, image_id)
         except ImageIndexError as error:
             if _exists(dataset, image_id):
                 failures.append(error)
@@ -98,13 +100,38 @@ def check_version(indexer: BaseIndexer) -> str:
 
     Raises:
         RowError: It is no text.
+        IndexerFailedError: The indexer raised.
     """
-    return check_text(
-        indexer.analysis_version(), ANALYSIS_VERSION, indexer=indexer.name, image_id=""
-    )
+    version: object = _own_failure(indexer.analysis_version, indexer.name, "")
+    return check_text(version, ANALYSIS_VERSION, indexer=indexer.name, image_id="")
 
 
-def _extract(dataset: ZarrDataset, indexer: BaseIndexer, image_id: str) -> ImageRows | None:
+def declared_columns(indexer: BaseIndexer) -> pa.Schema | None:
+    """The columns that the indexer declares; None if it declares none.
+
+    Raises:
+        RowError: They are no schema.
+        IndexerFailedError: The indexer raised.
+    """
+    import pyarrow as pa
+
+    if not isinstance(indexer, DeclaresColumns):
+        return None
+    declaring: DeclaresColumns = indexer
+    declared: object = _own_failure(declaring.columns, indexer.name, "")
+    if not isinstance(declared, pa.Schema):
+        raise RowError(
+            indexer=indexer.name,
+            image_id="",
+            column="",
+            reason=f"columns() returned a {type(declared).__name__}; return a pyarrow.Schema",
+        )
+    return declared
+
+
+def _extract(
+    dataset: ZarrDataset, indexer: BaseIndexer, several: HashesRows | None, image_id: str
+) -> ImageRows | None:
     """One image's rows; None where there are none."""
     name = indexer.name
     rec = _own_failure(lambda: dataset.record(image_id), name, image_id)
@@ -112,8 +139,7 @@ def _extract(dataset: ZarrDataset, indexer: BaseIndexer, image_id: str) -> Image
     frame = check_frame(returned, indexer=name, image_id=image_id)
     if not len(frame):
         return None
-    if isinstance(indexer, HashesRows):
-        several: HashesRows = indexer
+    if several is not None:
         hashes = _own_failure(lambda: frozenset(several.row_params_hashes(rec)), name, image_id)
         return ImageRows(image_id=image_id, params_hash=None, row_hashes=hashes, frame=frame)
     digest: object = _own_failure(lambda: indexer.params_hash(rec), name, image_id)

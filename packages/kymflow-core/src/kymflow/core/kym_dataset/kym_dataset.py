@@ -15,11 +15,8 @@ from kymflow.core.kym_dataset.columns import (
     table_schema,
     with_schema,
 )
-from kymflow.core.kym_dataset.extract import BatchRows, check_version
-from kymflow.core.kym_dataset.indexer_base import (
-    BaseIndexer,
-    DeclaresColumns,
-)
+from kymflow.core.kym_dataset.extract import BatchRows, check_version, declared_columns
+from kymflow.core.kym_dataset.indexer_base import BaseIndexer
 from kymflow.core.kym_dataset.params import documented_params, find_params
 from kymflow.core.kym_dataset.results import IndexUpdate
 from kymflow.core.kym_dataset.spool import RowSpool
@@ -165,7 +162,7 @@ class KymDataset:
         columns = known_columns(
             table,
             stored=stored,
-            declared=indexer.columns() if isinstance(indexer, DeclaresColumns) else None,
+            declared=declared_columns(indexer),
         )
         image_ids = self._ds.list_image_ids()
         batches = run_batches(
