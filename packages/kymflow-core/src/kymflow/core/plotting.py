@@ -199,7 +199,7 @@ def draw_rois(rois: Sequence[Roi], picture: KymographPicture, ax: Axes) -> None:
     from matplotlib import patheffects
     from matplotlib.patches import Rectangle
 
-    outline = [patheffects.withStroke(linewidth=3.0, foreground="black")]
+    outline = [patheffects.withStroke(linewidth=2.4, foreground="black")]
     numbers: dict[tuple[int, int], list[int]] = {}
     for roi in rois:
         ax.add_patch(

@@ -26,7 +26,8 @@ _DPI = 144
 _WIDTH = 10.0
 _LEFT = 0.82
 _RIGHT = 0.18
-_TOP = 0.34
+_TOP = 0.08
+_LEGEND = 0.22
 _BOTTOM = 0.5
 _GAP = 0.14
 _KINDS = ("stall", "transient", "unknown")
@@ -77,7 +78,7 @@ def draw_velocity(reading: RegionReading, trace: Trace, picture: KymographPictur
     heights = [0.16, 1.75, 0.85]
 
     def draw(figure: Figure, theme: Theme) -> None:
-        strip, velocity, evidence = _axes(figure, heights, theme)
+        strip, velocity, evidence = _axes(figure, heights, theme, top=_TOP + _LEGEND)
         seconds = picture.seconds
         time = trace.line * seconds
         _draw_strip(strip, reading.stretches, seconds, theme)
@@ -110,7 +111,7 @@ def draw_velocity(reading: RegionReading, trace: Trace, picture: KymographPictur
             columnspacing=1.4,
         )
 
-    return _drawing(heights, draw)
+    return _drawing(heights, draw, top=_TOP + _LEGEND)
 
 
 def draw_detail(picture: KymographPicture, reading: RegionReading | None) -> Drawing:
@@ -147,8 +148,8 @@ def _draw_trace(
         trace.velocity[sure],
         ".",
         color=theme.velocity,
-        markersize=1.6,
-        alpha=0.45,
+        markersize=2.2,
+        alpha=0.4,
         markeredgewidth=0,
         zorder=2,
         label="each window",
@@ -257,8 +258,7 @@ def _draw_paths(ax: Axes, picture: KymographPicture, trace: Trace, pixels: tuple
                 np.where(inside, lines, np.nan) * picture.seconds,
                 np.where(inside, path, np.nan) * picture.um,
                 color="#ffb000",
-                linewidth=1.1,
-                alpha=0.9,
+                linewidth=1.3,
             )
         start += apart
 
@@ -266,16 +266,18 @@ def _draw_paths(ax: Axes, picture: KymographPicture, trace: Trace, pixels: tuple
 # --- the figure -------------------------------------------------------------------------------
 
 
-def _axes(figure: Figure, heights: Sequence[float], theme: Theme) -> list[Axes]:
+def _axes(
+    figure: Figure, heights: Sequence[float], theme: Theme, *, top: float = _TOP
+) -> list[Axes]:
     """Axes below each other, heights in inches, the same margins in every figure."""
     _, total = figure.get_size_inches()
     made: list[Axes] = []
-    top = float(total) - _TOP
+    upper = float(total) - top
     for height in heights:
         ax = figure.add_axes(
             (
                 _LEFT / _WIDTH,
-                (top - height) / float(total),
+                (upper - height) / float(total),
                 (_WIDTH - _LEFT - _RIGHT) / _WIDTH,
                 height / float(total),
             )
@@ -288,12 +290,14 @@ def _axes(figure: Figure, heights: Sequence[float], theme: Theme) -> list[Axes]:
             label.set_color(theme.ink)
             label.set_fontsize(9.5)
         made.append(ax)
-        top -= height + _GAP
+        upper -= height + _GAP
     return made
 
 
-def _drawing(heights: Sequence[float], draw: Callable[[Figure, Theme], None]) -> Drawing:
-    total = _TOP + sum(heights) + _GAP * (len(heights) - 1) + _BOTTOM
+def _drawing(
+    heights: Sequence[float], draw: Callable[[Figure, Theme], None], *, top: float = _TOP
+) -> Drawing:
+    total = top + sum(heights) + _GAP * (len(heights) - 1) + _BOTTOM
     uris = {theme.name: _png(total, draw, theme) for theme in THEMES}
     return Drawing(
         light=uris["light"],

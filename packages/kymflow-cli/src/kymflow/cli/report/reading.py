@@ -341,6 +341,7 @@ def _trace(rows: pd.DataFrame, summary: RegionSummary) -> Trace:
         summary.values, "seconds_per_line"
     )
     name = "velocity_mm_s" if calibrated else "velocity_px_per_line"
+    velocity = rows[name].to_numpy(dtype=np.float64)
     line = rows["center_line"].to_numpy(dtype=np.float64)
     windows = max(_FEWEST_SMOOTHED, round(len(rows) * _SMOOTHED_OVER) // 2 * 2 + 1)
     step = float(np.median(np.diff(line))) if len(line) > 1 else 0.0
@@ -352,8 +353,9 @@ def _trace(rows: pd.DataFrame, summary: RegionSummary) -> Trace:
 
     return Trace(
         line=line,
-        velocity=rows[name].to_numpy(dtype=np.float64),
-        smooth=smoothed(name),
+        velocity=velocity,
+        # A window without evidence has no velocity, whatever its neighbours have.
+        smooth=np.where(np.isfinite(velocity), smoothed(name), np.nan),
         px_per_line=rows["velocity_px_per_line"].to_numpy(dtype=np.float64),
         r2adj=rows["r2adj"].to_numpy(dtype=np.float64),
         r2adj_smooth=smoothed("r2adj"),

@@ -158,9 +158,9 @@ def _image_facts(reading: ImageReading) -> tuple[Fact, ...]:
             ),
         ]
     if metadata is not None:
-        facts.insert(
-            0, Fact(name="recorded", value=local_time(metadata.header.acquired_local_epoch_ns))
-        )
+        acquired = metadata.header.acquired_local_epoch_ns
+        if acquired is not None:
+            facts.insert(0, Fact(name="recorded", value=local_time(acquired)))
         facts += [
             Fact(name=name.replace("_", " "), value=lines_of_text(value))
             for name, value in _said(reading).items()
@@ -355,8 +355,12 @@ def _region_facts(region: RegionReading) -> tuple[Fact, ...]:
             f"{_count(kinds.count('transient'), 'transient')}",
         ),
         Fact(name="median evidence", value=quantity(number(values, "median_r2adj"))),
-        Fact(name="windows", value=quantity(number(values, "n_windows"), digits=1)),
+        Fact(name="windows", value=_whole(number(values, "n_windows"))),
     )
+
+
+def _whole(value: float | None) -> str:
+    return ABSENT if value is None else f"{value:,.0f}"
 
 
 def _region_provenance(region: RegionReading) -> tuple[Fact, ...]:

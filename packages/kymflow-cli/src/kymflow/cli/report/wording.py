@@ -71,8 +71,8 @@ def lines_of_text(text: str) -> str:
 
 
 def compact_json(value: Mapping[str, object]) -> str:
-    """JSON that a person can read, safe to show."""
-    return "\n".join(
+    """The fields of a JSON object on one line, safe to show."""
+    return ", ".join(
         f"{show(name)}: {show(json.dumps(item, ensure_ascii=False))}"
         for name, item in value.items()
     )

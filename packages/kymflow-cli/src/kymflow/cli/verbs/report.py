@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,19 +15,22 @@ from cyclopts.validators import Number
 
 from kymflow.cli.errors import OutputFileError
 from kymflow.cli.opening import find_image, open_reader, source_name, source_of
-from kymflow.cli.options import ProgressParam
+from kymflow.cli.options import ProgressParam, Workers, default_workers
 from kymflow.cli.progress import SILENT
 from kymflow.cli.results import ReportedImage, ReportResult
 from kymflow.cli.safe_text import show
+from kymflow.cli.workers import worker_processes
 
 if TYPE_CHECKING:
-    from kymflow.cli.report.reading import ImageReading
-    from kymflow.cli.report.values import ImageRow, ImageSection, Page
+    from kymflow.cli.report.image import DrawnImage
+    from kymflow.cli.report.values import Page
     from kymflow_zarr import Manifest, ZarrDataset
 
 __all__ = ["report"]
 
 _ENDINGS = (".html", ".htm")
+_WORTH_A_PROCESS = 6
+"""A process takes about as long to start as this many images to draw."""
 
 
 def report(
@@ -36,6 +42,7 @@ def report(
         tuple[str, ...], Parameter(name=["--images", "--image", "-i"], consume_multiple=True)
     ] = (),
     limit: Annotated[int, Parameter(name=["--limit", "-l"], validator=Number(gte=1))] = 50,
+    workers: Workers = None,
     progress: ProgressParam = SILENT,
 ) -> ReportResult:
     """Make a page of a dataset: one HTML file to look at, to print and to send.
@@ -50,6 +57,7 @@ def report(
         images: Just these images: ids, first characters of ids, or source files; all of them are
             shown.
         limit: How many images to show at most if none are named, by name of their files.
+        workers: In how many processes to draw.
         progress: Who is told how it goes.
 
     Returns:
@@ -66,24 +74,16 @@ def report(
     everything = _by_file(manifest)
     asked = list(dict.fromkeys(_find(opened, manifest, name) for name in images))
     chosen = asked or everything[:limit]
+    sources = [source_of(manifest.entries.get(image_id)) for image_id in chosen]
+    drawn: list[DrawnImage] = []
     items: list[ReportedImage] = []
-    rows: list[ImageRow] = []
-    sections: list[ImageSection] = []
     progress.begin("drawing", len(chosen))
-    from kymflow.cli.report.reading import read_image
-    from kymflow.cli.report.sections import image_row, image_section
-
-    for image_id in chosen:
-        source = source_of(manifest.entries.get(image_id))
-        reading = read_image(opened, image_id, source=source)
-        rows.append(image_row(reading))
-        sections.append(image_section(reading))
-        items.append(_item(reading))
+    for image in _draw(opened, chosen, sources, workers=workers):
+        drawn.append(image)
+        items.append(_item(image))
         progress.tell(items[-1])
         progress.step()
-    page = _page(
-        opened, rows, sections, total=len(everything), chosen_by_name=bool(asked), limit=limit
-    )
+    page = _page(opened, drawn, total=len(everything), by_name=bool(asked), limit=limit)
     size = _write(page, target)
     return ReportResult(
         dataset=dataset,
@@ -112,35 +112,41 @@ def _find(dataset: ZarrDataset, manifest: Manifest, name: str) -> str:
     return name if name in manifest.damaged else find_image(dataset, name)
 
 
-def _item(reading: ImageReading) -> ReportedImage:
+def _draw(
+    dataset: ZarrDataset, image_ids: list[str], sources: list[str | None], *, workers: int | None
+) -> Iterator[DrawnImage]:
+    """The images, drawn, in the order asked for."""
+    from kymflow.cli.report.image import draw_image
+
+    draw = partial(draw_image, dataset)
+    worth = max(1, math.ceil(len(image_ids) / _WORTH_A_PROCESS))
+    count = min(default_workers(workers), worth) if workers is None else workers
+    with worker_processes(count) as executor:
+        yield from (map if executor is None else executor.map)(draw, image_ids, sources)
+
+
+def _item(image: DrawnImage) -> ReportedImage:
     return ReportedImage(
-        image_id=reading.image_id,
-        source=reading.source,
-        status="damaged" if reading.problems else "ok",
-        regions=len(reading.regions),
-        reason="; ".join(reading.problems) or None,
+        image_id=image.image_id,
+        source=image.source,
+        status="damaged" if image.problems else "ok",
+        regions=image.regions,
+        reason="; ".join(image.problems) or None,
     )
 
 
 def _page(
-    dataset: ZarrDataset,
-    rows: list[ImageRow],
-    sections: list[ImageSection],
-    *,
-    total: int,
-    chosen_by_name: bool,
-    limit: int,
+    dataset: ZarrDataset, drawn: list[DrawnImage], *, total: int, by_name: bool, limit: int
 ) -> Page:
     from kymflow.cli.report.software import software_facts
     from kymflow.cli.report.values import Fact, Page
 
     scope = ""
-    if len(rows) < total:
-        scope = f"{len(rows):,} of {total:,} images are shown"
-        scope += (
+    if len(drawn) < total:
+        scope = f"{len(drawn):,} of {total:,} images are shown" + (
             ", as asked for."
-            if chosen_by_name
-            else f": the first by name of their files. Choose others with --images, "
+            if by_name
+            else ": the first by name of their files. Choose others with --images, "
             f"or more than {limit:,} with --limit."
         )
     return Page(
@@ -151,8 +157,8 @@ def _page(
             *software_facts(),
         ),
         scope=scope,
-        rows=tuple(rows),
-        sections=tuple(sections),
+        rows=tuple(image.row for image in drawn),
+        sections=tuple(image.section for image in drawn),
     )
 
 
