@@ -36,6 +36,7 @@ from kymflow_zarr._storage.names import check_segment
 from kymflow_zarr._storage.open import open_blobs
 from kymflow_zarr._tables.replace import RowUpdate
 from kymflow_zarr._tables.tables import IMAGE_ID, Tables
+from kymflow_zarr._views.html import dataset_html
 from kymflow_zarr.errors import (
     ImageNotFoundError,
     IngestError,
@@ -103,6 +104,15 @@ class ZarrDataset:
 
     def __repr__(self) -> str:
         return f"ZarrDataset({self.location!r}, mode={self._mode!r})"
+
+    def _repr_html_(self) -> str:
+        return dataset_html(
+            location=self.location,
+            mode=self.mode,
+            version=self.schema.version,
+            images=len(self.list_image_ids()),
+            tables=self.list_table_names(),
+        )
 
     def __reduce__(self) -> tuple[object, ...]:
         # Workers in other processes open the dataset anew; contents in memory cannot follow them.

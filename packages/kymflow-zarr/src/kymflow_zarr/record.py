@@ -32,6 +32,7 @@ from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.json_text import JsonValue, dumps, gunzip_bounded, loads
 from kymflow_zarr._storage.names import check_no_collision, check_segment
 from kymflow_zarr._tables.parquet import frame_to_table, read_parquet, write_parquet
+from kymflow_zarr._views.html import record_html
 from kymflow_zarr.errors import (
     ArtifactNotFoundError,
     CorruptDataError,
@@ -85,6 +86,15 @@ class ZarrImageRecord:
             f"{axis}: {length}" for axis, length in zip(self.get_axes(), self.shape, strict=True)
         )
         return f"ZarrImageRecord({self.image_id!r}, ({axes}), {self.dtype.name})"
+
+    def _repr_html_(self) -> str:
+        return record_html(
+            image_id=self.image_id,
+            axes=self.get_axes(),
+            shape=self.shape,
+            dtype=self.dtype.name,
+            created_utc=self.created_utc,
+        )
 
     # --- identity -----------------------------------------------------------------------------
 

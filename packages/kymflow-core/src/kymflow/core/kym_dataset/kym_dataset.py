@@ -26,6 +26,7 @@ from kymflow.core.kym_dataset.table_names import (
     indexer_names,
     table_name,
 )
+from kymflow.core.kym_dataset.notebook import summary_html
 from kymflow.core.kym_dataset.view import dataset_view
 from kymflow.core.provenance import IMAGE_ID, PARAMS_HASH
 from kymflow_zarr import ReadOnlyError, RowUpdate, ZarrDataset
@@ -58,6 +59,9 @@ class KymDataset:
 
     def __repr__(self) -> str:
         return f"KymDataset({self._ds!r})"
+
+    def _repr_html_(self) -> str:
+        return summary_html(self._ds)
 
     @property
     def dataset(self) -> ZarrDataset:

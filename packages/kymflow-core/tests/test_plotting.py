@@ -1,0 +1,179 @@
+"""Pictures of kymographs: what is drawn where, and what the labels say of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from zarr.storage import MemoryStore
+
+from kymflow.core.errors import MissingExtraError, RegionError
+from kymflow.core.metadata import RoiChange, create_roi, image_extent, load_metadata, save_metadata
+from kymflow.core.plotting import load_picture, plot_kymograph
+from kymflow_zarr import ZarrDataset, ZarrImageRecord
+
+MakeRecord = Callable[..., ZarrImageRecord]
+
+
+@pytest.fixture
+def make_record() -> MakeRecord:
+    def make(
+        pixels: NDArray[np.generic], axes: tuple[str, ...] = ("t", "x"), *, calibrated: bool = True
+    ) -> ZarrImageRecord:
+        record = ZarrDataset(MemoryStore()).add_image(pixels, axes=axes)
+        if calibrated:
+            metadata = load_metadata(record)
+            header = dataclasses.replace(
+                metadata.header, scale={"t": 0.002, "x": 0.5}, unit={"t": "s", "x": "um"}
+            )
+            save_metadata(record, dataclasses.replace(metadata, header=header))
+        return record
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def no_screen() -> Iterator[None]:
+    """Figures are drawn without a screen, and closed."""
+    pytest.importorskip("matplotlib").use("agg")
+    from matplotlib import pyplot
+
+    yield
+    pyplot.close("all")
+
+
+def test_time_goes_right_and_position_up(make_record: MakeRecord) -> None:
+    pixels = np.zeros((50, 8), np.uint16)
+    pixels[40, 6] = 1000
+    record = make_record(pixels)
+
+    ax = plot_kymograph(record)
+
+    (image,) = ax.images
+    left, right, bottom, top = image.get_extent()
+    values = np.asarray(image.get_array())
+    assert values.shape == (8, 50)
+    assert image.origin == "lower"
+    assert values[6, 40] == 1000
+    assert (left, right) == pytest.approx((-0.001, 0.099))
+    assert (bottom, top) == pytest.approx((-0.25, 3.75))
+    assert ax.get_xlim() == pytest.approx((left, right))
+    assert ax.get_ylim() == pytest.approx((bottom, top))
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("time (s)", "position (µm)")
+
+
+def test_without_calibration_axes_are_in_lines_and_pixels(make_record: MakeRecord) -> None:
+    ax = plot_kymograph(make_record(np.eye(9, 5), calibrated=False))
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("line", "pixel")
+    assert ax.get_xlim() == (-0.5, 8.5)
+    assert ax.get_ylim() == (-0.5, 4.5)
+
+
+def test_a_long_recording_is_reduced_by_means_and_says_so(make_record: MakeRecord) -> None:
+    pixels = np.random.default_rng(1).integers(0, 4096, (1003, 30)).astype(np.uint16)
+    record = make_record(pixels)
+
+    picture = load_picture(record, max_columns=100, max_rows=10)
+
+    assert (picture.lines_per_column, picture.pixels_per_row) == (11, 3)
+    assert picture.values.shape == (10, 92)
+    assert picture.values[2, 5] == pytest.approx(pixels[55:66, 6:9].mean())
+    assert picture.values[9, 91] == pytest.approx(pixels[1001:, 27:].mean())
+    assert picture.time_label == "time (s), each column the mean of 11 lines"
+    assert picture.position_label == "position (µm), mean of 3"
+    assert picture.time_span == pytest.approx((-0.001, 1003 * 0.002 - 0.001))
+    # No line is left out: the mean of the whole is kept.
+    weights = np.outer(np.full(10, 3), np.array([11] * 91 + [2]))
+    assert np.average(picture.values, weights=weights) == pytest.approx(pixels.mean())
+
+
+def test_a_stretch_keeps_its_place_in_the_recording(make_record: MakeRecord) -> None:
+    pixels = np.arange(200 * 4, dtype=np.uint16).reshape(200, 4)
+    picture = load_picture(make_record(pixels), lines=(120, 150))
+    assert np.array_equal(picture.values, pixels[120:150].T)
+    assert picture.time_span == pytest.approx((119.5 * 0.002, 149.5 * 0.002))
+
+
+def test_contrast_leaves_out_the_extremes_and_what_is_no_number(make_record: MakeRecord) -> None:
+    pixels = np.linspace(0.0, 1.0, 1000).reshape(100, 10)
+    pixels[0, 0], pixels[50, 5], pixels[51, 5] = np.nan, np.inf, 1e30
+    picture = load_picture(make_record(pixels), percentiles=(10.0, 90.0))
+    assert picture.limits == pytest.approx((0.1, 0.9), abs=0.01)
+    assert np.isnan(picture.values[0, 0])
+    assert np.isnan(picture.values[5, 50])
+
+
+@pytest.mark.parametrize("value", [0, 7], ids=["black", "grey"])
+def test_an_even_picture_is_drawn(make_record: MakeRecord, value: int) -> None:
+    picture = load_picture(make_record(np.full((6, 3), value, np.uint8)))
+    low, high = picture.limits
+    assert low == value < high
+
+
+def test_channels_and_slices_are_chosen(make_record: MakeRecord) -> None:
+    pixels = np.random.default_rng(2).integers(0, 255, (2, 3, 20, 5)).astype(np.uint8)
+    record = make_record(pixels, ("c", "z", "t", "x"))
+    picture = load_picture(record, channel=2, z=1)
+    assert np.array_equal(picture.values, pixels[1, 1].T)
+    for wrong in ({"channel": 3}, {"channel": 0}, {"z": 3}, {"lines": (5, 21)}, {"lines": (5, 5)}):
+        with pytest.raises(RegionError, match="give"):
+            load_picture(record, **wrong)
+
+
+def test_what_is_no_kymograph_is_refused(make_record: MakeRecord) -> None:
+    with pytest.raises(RegionError, match="lines and pixels"):
+        plot_kymograph(make_record(np.zeros(5), ("t",), calibrated=False))
+
+
+def test_regions_of_the_channel_are_boxes_with_numbers(make_record: MakeRecord) -> None:
+    record = make_record(np.zeros((2, 40, 10), np.uint8), ("c", "t", "x"))
+    metadata, extent = load_metadata(record), image_extent(record)
+    rois = create_roi((), extent, RoiChange(dim0_start=10, dim0_stop=30, dim1_stop=5))
+    rois = create_roi(rois, extent, RoiChange(channel=2))
+    rois = create_roi(rois, extent, RoiChange(dim0_start=10, dim1_stop=5))
+    save_metadata(record, dataclasses.replace(metadata, rois=rois))
+
+    ax = plot_kymograph(record)
+
+    first, second = ax.patches
+    assert first.get_extents().transformed(ax.transData.inverted()).bounds == pytest.approx(
+        (9.5 * 0.002, -0.25, 20 * 0.002, 2.5)
+    )
+    assert second.get_window_extent().width > first.get_window_extent().width
+    assert [text.get_text() for text in ax.texts] == ["ROI 1, 3"]
+    assert not plot_kymograph(record, rois=False).patches
+
+
+def test_it_draws_where_it_is_told(make_record: MakeRecord) -> None:
+    from matplotlib import pyplot
+
+    _, (_, below) = pyplot.subplots(2)
+    before = pyplot.get_fignums()
+    assert plot_kymograph(make_record(np.eye(9)), ax=below) is below
+    assert pyplot.get_fignums() == before
+
+
+def test_without_matplotlib_it_says_how_to_get_it(
+    make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from importlib import util
+
+    find = util.find_spec
+    monkeypatch.setattr(
+        util, "find_spec", lambda name, *rest: None if name == "matplotlib" else find(name, *rest)
+    )
+    with pytest.raises(MissingExtraError, match=r"pip install 'kymflow-core\[plot\]'"):
+        plot_kymograph(make_record(np.eye(9)))
+
+
+def test_a_part_at_a_time_is_in_memory(
+    make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = np.random.default_rng(3).integers(0, 255, (300, 7)).astype(np.uint8)
+    record = make_record(pixels)
+    whole = load_picture(record, max_columns=40)
+    monkeypatch.setattr("kymflow.core.plotting._SLAB_VALUES", 200)
+    assert np.array_equal(load_picture(record, max_columns=40).values, whole.values)

@@ -1,0 +1,1 @@
+"""How datasets and records show themselves in a notebook."""
