@@ -257,7 +257,7 @@ class ExportError(KymflowZarrError, ValueError):
     """Some images or tables could not be exported; every other one was.
 
     Attributes:
-        failures: Image id or table name → reason, for each that failed.
+        failures: Key of what failed, relative to the dataset's root → reason.
         image_ids: The images that were exported.
     """
 
