@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import product
 from math import ceil
-from typing import Any, TypeAlias
+from threading import Thread
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -18,6 +20,8 @@ __all__ = ["PutFile", "write_array"]
 
 PutFile: TypeAlias = Callable[[str, bytes], None]
 """Stores one file of the array: a key relative to the array's folder, and its bytes."""
+
+_WORTH_A_THREAD: Final = 512 * 1024
 
 
 def write_array(
@@ -57,12 +61,12 @@ def write_array(
                 f"a block of shape {block.shape!r} came where {(expected, *shape[1:])!r} was due; "
                 "the source changed while it was read: read it again"
             )
-        sha.update(block.data)
         done += expected
-        for grid_key, chunk in _chunks_of(block, slab, chunks):
-            data = encode_chunk(chunk)
-            checksums[grid_key] = chunk_checksum(data)
-            put(f"c/{grid_key}", data)
+        with _hashed_meanwhile(sha, block):
+            for grid_key, chunk in _chunks_of(block, slab, chunks):
+                data = encode_chunk(chunk)
+                checksums[grid_key] = chunk_checksum(data)
+                put(f"c/{grid_key}", data)
     if done != shape[0]:
         raise SchemaValidationError(
             f"only {done} of {shape[0]} entries along the first axis arrived; read the source again"
@@ -77,6 +81,21 @@ def write_array(
     )
     put("zarr.json", document.to_bytes())
     return document
+
+
+@contextmanager
+def _hashed_meanwhile(sha: hashlib._Hash, block: AnyArray) -> Iterator[None]:
+    """Feed a block to the digest while it is encoded: neither holds the interpreter's lock."""
+    if block.nbytes < _WORTH_A_THREAD:
+        sha.update(block.data)
+        yield
+        return
+    hashing = Thread(target=sha.update, args=(block.data,))
+    hashing.start()
+    try:
+        yield
+    finally:
+        hashing.join()
 
 
 def _chunks_of(

@@ -234,19 +234,18 @@ class _LocalStaging:
         durability: Durability,
     ) -> None:
         self._folder = folder
+        self._prefix = f"{folder}/"
         self._parent = parent
         self._parent_key = parent_key
         self._scratch = scratch
         self._durability = durability
+        self._made = {""}
 
     def put(self, key: str, data: bytes) -> None:
-        path = self._folder.joinpath(*key.split("/"))
-        try:
-            stream = path.open("xb")
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            stream = path.open("xb")
-        with stream:
+        folder, _, _ = key.rpartition("/")
+        self._make(folder)
+        # Plain text, since a Path would cost more than the call that it is for.
+        with open(self._prefix + key, "xb") as stream:  # noqa: PTH123
             stream.write(data)
 
     def publish(self, names: Sequence[str], *, replace: bool = False) -> None:
@@ -261,6 +260,16 @@ class _LocalStaging:
 
     def discard(self, name: str) -> None:
         shutil.rmtree(self._folder / name, ignore_errors=True)
+
+    def _make(self, folder: str) -> None:
+        """Make a folder and those that it lies in, unless this staging has made them before."""
+        if folder in self._made:
+            return
+        above, _, _ = folder.rpartition("/")
+        self._make(above)
+        with suppress(FileExistsError):  # by another thread
+            os.mkdir(self._prefix + folder)  # noqa: PTH102
+        self._made.add(folder)
 
     def _flush(self, names: Sequence[str]) -> None:
         if self._durability == "batch" and len(names) > 1 and sync_filesystem(self._folder):
