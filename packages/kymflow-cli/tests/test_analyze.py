@@ -73,7 +73,7 @@ def test_missing_leaves_alone_what_has_these_parameters(dataset: str, kymflow: K
 
 
 @pytest.mark.usefixtures("counting_plugin")
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_an_image_that_fails_stops_only_itself(
     dataset: str,
     folder: Path,

@@ -32,6 +32,7 @@ def section(page: str, verb: str) -> str:
     return rest.partition("\n## ")[0]
 
 
+@pytest.mark.slow
 def test_every_command_runs(
     page: str, kymflow: Kymflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,7 @@ def test_every_indexer_makes_its_table(dataset: str) -> None:
     assert {"image_id", "analysis_version", "params_hash"} <= set(frame.columns)
 
 
+@pytest.mark.slow
 def test_one_indexer_by_name_in_several_processes(dataset: str) -> None:
     before = ZarrDataset(dataset).load_table("kym_image_summary")
     result = index(dataset, "image_summary", "image_summary", workers=2)

@@ -122,7 +122,7 @@ def test_130_interrupted(
 ) -> None:
     many = tmp_path / "many"
     many.mkdir()
-    for seed in range(200):
+    for seed in range(100):
         write_tiff(many / f"{seed:03}.tif", seed=seed)
     arguments = ["ingest", "many", "k.zarr", "--durability", "record", "--workers", "1", "--json"]
     with subprocess.Popen(
@@ -147,7 +147,7 @@ def test_130_interrupted(
     dataset = ZarrDataset(tmp_path / "k.zarr", mode="r")
     kept = set(dataset.list_image_ids())
     assert told <= kept
-    assert len(kept) < 200
+    assert len(kept) < 100
     assert check(str(tmp_path / "k.zarr"), deep=True).problems == 0
     rest = subprocess.run(
         [sys.executable, "-m", "kymflow.cli", "ingest", "many", "k.zarr"],
@@ -157,7 +157,7 @@ def test_130_interrupted(
         encoding="utf-8",
         check=True,
     )
-    assert rest.stdout == f"{200 - len(kept)} new images in k.zarr, {len(kept)} unchanged\n"
+    assert rest.stdout == f"{100 - len(kept)} new images in k.zarr, {len(kept)} unchanged\n"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGTERM")

@@ -131,6 +131,7 @@ def test_tables_fit_the_terminal_and_say_what_they_leave_out(screen: Screen, dat
     assert "saturated_fraction" not in "".join(lines[:-1])
 
 
+@pytest.mark.slow
 def test_a_long_table_is_cut_on_a_terminal_and_says_so(screen: Screen, dataset: str) -> None:
     import pandas as pd
 
@@ -144,6 +145,7 @@ def test_a_long_table_is_cut_on_a_terminal_and_says_so(screen: Screen, dataset: 
     assert len(seen.splitlines()) == 52
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", ["NO_COLOR", "TERM"])
 def test_no_colours_where_none_are_wanted(screen: Screen, dataset: str, setting: str) -> None:
     extra = {"NO_COLOR": "1"} if setting == "NO_COLOR" else {"TERM": "dumb"}
