@@ -305,7 +305,7 @@ class ZarrImageRecord:
         data = self._blobs.get(key)
         if data is None:
             raise ArtifactNotFoundError(key, image_id=self.image_id, name=name)
-        text = gunzip_bounded(data, key=key, limit=16 * _MAX_JSON_BYTES)
+        text = gunzip_bounded(data, key=key, limit=16 * _MAX_JSON_BYTES, one_member=True)
         try:
             return pd.read_csv(io.BytesIO(text))
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:

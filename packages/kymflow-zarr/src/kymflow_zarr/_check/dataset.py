@@ -10,6 +10,7 @@ from kymflow_zarr._catalog.sources import SOURCES
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._check.image import check_image, check_parquet
 from kymflow_zarr._check.problems import Problem, Repair
+from kymflow_zarr._check.strays import iter_strays
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._tables.tables import IMAGE_ID, Tables
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
@@ -41,6 +42,7 @@ def iter_problems(
             yield from _check_table(blobs, tables, name, existing, deep=deep)
     if SOURCES not in tables.names():
         yield from _check_sources(sources)
+    yield from iter_strays(blobs)
     if is_damaged(blobs):
         yield Problem(
             location=_MANIFEST, kind="stale_cache", message="the manifest is damaged or outdated"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kymflow_zarr._check.problems import Problem
+from kymflow_zarr._check.strays import iter_strays_of_image
 from kymflow_zarr._pixels.layout import ArrayDocument
 from kymflow_zarr._pixels.reader import read_document, verify_array
 from kymflow_zarr._records.artifacts import (
@@ -14,7 +15,8 @@ from kymflow_zarr._records.artifacts import (
     JSON_GZ,
     PARQUET,
     PROVENANCE,
-    iter_artifact_keys,
+    is_artifact_key,
+    iter_analysis_files,
 )
 from kymflow_zarr._records.document import RecordDocument, image_folder
 from kymflow_zarr._records.format1 import find_record_document
@@ -52,8 +54,12 @@ def check_image(blobs: BlobStore, image_id: str, *, deep: bool) -> Iterator[Prob
     if document.digest:
         yield from _check_pixels(blobs, folder, document, deep=deep)
         yield from _check_provenance(blobs, folder, document)
-    for key in iter_artifact_keys(blobs, image_id):
-        yield from _check_artifact(blobs, key, deep=deep)
+    for key in iter_analysis_files(blobs, image_id):
+        if is_artifact_key(key, image_id):
+            yield from _check_artifact(blobs, key, deep=deep)
+        else:
+            yield Problem(location=key, kind="unknown", message="no artifact has such a name")
+    yield from iter_strays_of_image(blobs, folder)
     for name in blobs.list_folder(f"{folder}/{ARRAYS}").folders:
         yield from _check_array(blobs, f"{folder}/{ARRAYS}/{name}", deep=deep)
 
@@ -152,17 +158,16 @@ def _check_artifact(blobs: BlobStore, key: str, *, deep: bool) -> Iterator[Probl
     if key.endswith(PARQUET):
         yield from check_parquet(blobs, key, deep=deep)
         return
-    if not key.endswith((JSON, JSON_GZ, CSV_GZ)):
-        yield Problem(location=key, kind="unknown", message="no artifact has such an ending")
-        return
     data = blobs.get(key)
     if data is None:  # deleted since it was listed
         return
     try:
+        if key.endswith(CSV_GZ):
+            gunzip_bounded(data, key=key, limit=_MAX_UNPACKED, one_member=True)
+            return
         if data[:2] == b"\x1f\x8b":
             data = gunzip_bounded(data, key=key, limit=_MAX_UNPACKED)
-        if not key.endswith(CSV_GZ):
-            loads(data, key=key)
+        loads(data, key=key)
     except CorruptDataError as error:
         yield Problem(location=error.key, kind="unreadable", message=error.reason)
 

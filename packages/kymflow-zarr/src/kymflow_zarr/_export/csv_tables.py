@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kymflow_zarr._export.cells import escape_cell, escape_column, unescape_column
-from kymflow_zarr._tables.parquet_seal import METADATA_KEY
+from kymflow_zarr._tables.parquet import bare_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -146,13 +146,6 @@ def read_csv(
         for index, field in enumerate(schema)
     ]
     return pa.table(columns, schema=schema)
-
-
-def bare_schema(schema: pa.Schema) -> pa.Schema:
-    """A schema without the checksum of the file that it was read from."""
-    metadata = dict(schema.metadata or {})
-    metadata.pop(METADATA_KEY.encode("ascii"), None)
-    return schema.with_metadata(metadata)
 
 
 def _carrier(field: pa.Field[Any]) -> pa.DataType:

@@ -36,7 +36,15 @@ from kymflow_zarr._ingest.outcome import IngestOutcome
 from kymflow_zarr._pixels.layout import check_dtype
 from kymflow_zarr._pixels.writer import write_array
 from kymflow_zarr._readers.vendors.payload import read_payload_header
-from kymflow_zarr._records.artifacts import ARRAYS, CSV_GZ, JSON, METADATA, PARQUET, PROVENANCE
+from kymflow_zarr._records.artifacts import (
+    ARRAYS,
+    CSV_GZ,
+    JSON,
+    METADATA,
+    PARQUET,
+    PROVENANCE,
+    artifact_key,
+)
 from kymflow_zarr._records.build import check_axes, resolve_chunks, slabs, stage_record
 from kymflow_zarr._records.document import read_record_document
 from kymflow_zarr._storage.blobs import BlobStore, Staging
@@ -262,7 +270,9 @@ def _artifacts(image: ExportedImage, documents: Mapping[str, JsonValue]) -> dict
         InvalidNameError: Two names differ only in case.
     """
     files = {f"{name}{JSON}": dumps(document) for name, document in documents.items()}
-    files.update((f"{name}{PARQUET}", _parquet(table)) for name, table in image.iter_tables())
+    for name, table in image.iter_tables():
+        key = artifact_key(image.image_id, name, PARQUET)
+        files[f"{name}{PARQUET}"] = _parquet(table, key=key)
     for name, content in image.iter_gzipped_csv():
         packed = content
         if isinstance(packed, str):
@@ -278,9 +288,9 @@ def _artifacts(image: ExportedImage, documents: Mapping[str, JsonValue]) -> dict
     return files
 
 
-def _parquet(table: pa.Table) -> bytes:
+def _parquet(table: pa.Table, *, key: str) -> bytes:
     stream = io.BytesIO()
-    with open_parquet_writer(stream, table.schema) as writer:
+    with open_parquet_writer(stream, table.schema, key=key) as writer:
         writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
     return stream.getvalue()
 

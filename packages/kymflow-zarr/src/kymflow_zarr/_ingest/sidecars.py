@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 
+from kymflow_zarr._catalog.listing import IMAGES
 from kymflow_zarr._pixels.layout import check_dtype
 from kymflow_zarr._pixels.writer import write_array
 from kymflow_zarr._readers import (
@@ -54,7 +55,8 @@ def stage_artifacts(staging: Staging, image_id: str, sidecars: Iterable[Sidecar]
             case "npy":
                 _stage_array(staging, f"{image_id}/{ARRAYS}/{sidecar.name}", sidecar)
             case _:
-                staging.put(f"{image_id}/analysis/{sidecar.name}{PARQUET}", _parquet(sidecar))
+                key = f"{image_id}/analysis/{sidecar.name}{PARQUET}"
+                staging.put(key, _parquet(sidecar, key=f"{IMAGES}/{key}"))
 
 
 def _check_name(name: str, *, kind: str) -> None:
@@ -66,10 +68,10 @@ def _check_name(name: str, *, kind: str) -> None:
         raise InvalidNameError(name, kind=kind, reason="the record keeps its own facts there")
 
 
-def _parquet(sidecar: Sidecar) -> bytes:
+def _parquet(sidecar: Sidecar, *, key: str) -> bytes:
     table = frame_to_table(load_table_sidecar(sidecar), what=f"sidecar {sidecar.path.name!r}")
     stream = io.BytesIO()
-    with open_parquet_writer(stream, table.schema) as writer:
+    with open_parquet_writer(stream, table.schema, key=key) as writer:
         writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
     return stream.getvalue()
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import BlobStore
-from kymflow_zarr._storage.names import check_name, check_no_collision
+from kymflow_zarr._storage.names import check_name, check_no_collision, is_valid_name
 
 __all__ = [
     "ARRAYS",
@@ -20,6 +20,8 @@ __all__ = [
     "VENDOR_HEADER",
     "artifact_key",
     "check_writable",
+    "is_artifact_key",
+    "iter_analysis_files",
     "iter_artifact_keys",
 ]
 
@@ -28,6 +30,7 @@ JSON_GZ = ".json.gz"
 """Legacy: read where there is no ``.json``, never written."""
 PARQUET = ".parquet"
 CSV_GZ = ".csv.gz"
+_SUFFIXES = (JSON, JSON_GZ, PARQUET, CSV_GZ)
 
 METADATA = "metadata"
 """The JSON artifact that holds the metadata payload."""
@@ -67,8 +70,27 @@ def check_writable(blobs: BlobStore, key: str) -> None:
 
 
 def iter_artifact_keys(blobs: BlobStore, image_id: str) -> Iterator[str]:
-    """The keys of all JSON, Parquet and CSV artifacts of a record, in order."""
+    """The keys of all JSON, Parquet and CSV artifacts of a record, in order.
+
+    A file whose name no artifact can have (``trace (copy).parquet``) is none.
+    """
+    for key in iter_analysis_files(blobs, image_id):
+        if is_artifact_key(key, image_id):
+            yield key
+
+
+def iter_analysis_files(blobs: BlobStore, image_id: str) -> Iterator[str]:
+    """The keys of all files where a record's artifacts lie, also of those that are none."""
     yield from _walk(blobs, f"{image_folder(image_id)}/{_ANALYSIS}")
+
+
+def is_artifact_key(key: str, image_id: str) -> bool:
+    """Whether an artifact can lie there."""
+    inside = key.removeprefix(f"{image_folder(image_id)}/{_ANALYSIS}/")
+    return any(
+        inside.endswith(suffix) and is_valid_name(inside.removesuffix(suffix), kind="artifact")
+        for suffix in _SUFFIXES
+    )
 
 
 def _walk(blobs: BlobStore, folder: str) -> Iterator[str]:

@@ -101,13 +101,16 @@ def loads(data: bytes, *, key: str) -> JsonValue:
     return value
 
 
-def gunzip_bounded(data: bytes, *, key: str, limit: int = MAX_BYTES) -> bytes:
+def gunzip_bounded(
+    data: bytes, *, key: str, limit: int = MAX_BYTES, one_member: bool = False
+) -> bytes:
     """Decompress gzip data, never holding more than ``limit`` bytes of the result.
 
     Args:
         data: One or more gzip members.
         key: What the bytes were stored under; named in the error.
         limit: Most bytes that the result may have.
+        one_member: Whether a second member is damage: a file that holds its contents twice.
 
     Returns:
         The decompressed bytes.
@@ -134,6 +137,8 @@ def gunzip_bounded(data: bytes, *, key: str, limit: int = MAX_BYTES) -> bytes:
         rest = member.unused_data
         if not rest:
             return b"".join(parts)
+        if one_member:
+            raise CorruptDataError(key, "something follows its gzip data")
 
 
 def _object_without_duplicates(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:

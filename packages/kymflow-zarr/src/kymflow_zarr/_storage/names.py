@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from kymflow_zarr.errors import InvalidNameError
 
-__all__ = ["check_name", "check_no_collision", "check_segment"]
+__all__ = ["check_name", "check_no_collision", "check_segment", "is_valid_name"]
 
 _SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 _MAX_NAME = 200
@@ -58,6 +58,15 @@ def check_name(name: str, *, kind: str) -> None:
             raise InvalidNameError(
                 name, kind=kind, reason=f"the folder {folder!r} ends like an artifact's file"
             )
+
+
+def is_valid_name(name: str, *, kind: str) -> bool:
+    """Whether `check_name` lets a name pass: what someone copied into a folder may not."""
+    try:
+        check_name(name, kind=kind)
+    except InvalidNameError:
+        return False
+    return True
 
 
 def check_no_collision(name: str, existing: Iterable[str], *, kind: str) -> None:

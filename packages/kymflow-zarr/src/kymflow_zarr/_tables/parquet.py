@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ROW_GROUP_ROWS",
     "StoredTable",
+    "bare_schema",
     "frame_to_table",
     "merge_pandas_metadata",
     "open_parquet",
@@ -29,6 +30,9 @@ __all__ = [
 ]
 
 ROW_GROUP_ROWS = 32_768
+
+_KEY_OF_FILE = "kymflow_zarr.key"
+_OF_THE_FILE = (_KEY_OF_FILE.encode("ascii"), parquet_seal.METADATA_KEY.encode("ascii"))
 
 
 class StoredTable:
@@ -126,7 +130,7 @@ def open_parquet(blobs: BlobStore, key: str) -> Iterator[StoredTable | None]:
     """An open Parquet file, or None where there is none.
 
     Raises:
-        CorruptDataError: The file is no Parquet.
+        CorruptDataError: The file is no Parquet, or a copy of another one.
     """
     import pyarrow.parquet as pq
 
@@ -138,7 +142,14 @@ def open_parquet(blobs: BlobStore, key: str) -> Iterator[StoredTable | None]:
         with _damage_named(key):
             parquet_seal.verify(stream, key=key)
             file = pq.ParquetFile(stream, page_checksum_verification=True)
+        _check_key(file, key)
         yield StoredTable(file, key)
+
+
+def _check_key(file: pq.ParquetFile, key: str) -> None:
+    said = (file.metadata.metadata or {}).get(_KEY_OF_FILE.encode("ascii"), key.encode("utf-8"))
+    if said != key.encode("utf-8"):
+        raise CorruptDataError(key, f"it is a copy of {said.decode('utf-8', 'replace')!r}")
 
 
 @contextmanager
@@ -153,9 +164,17 @@ def _damage_named(key: str) -> Iterator[None]:
 
 @contextmanager
 def open_parquet_writer(
-    stream: BinaryIO, schema: pa.Schema, *, sorted_by: str | None = None
+    stream: BinaryIO, schema: pa.Schema, *, key: str | None = None, sorted_by: str | None = None
 ) -> Iterator[pq.ParquetWriter]:
-    """A writer with this format's options."""
+    """A writer with this format's options.
+
+    Args:
+        stream: The file, open to write and read.
+        schema: The columns.
+        key: Where it will lie: the file says so, and is not taken for another one. None for a file
+            that is no part of a dataset.
+        sorted_by: The text column that the rows are sorted by.
+    """
     import pyarrow.parquet as pq
 
     sorting = None
@@ -163,13 +182,15 @@ def open_parquet_writer(
         sorting = [pq.SortingColumn(schema.get_field_index(sorted_by), nulls_first=True)]
     with pq.ParquetWriter(
         stream,
-        schema,
+        bare_schema(schema),
         compression="zstd",
         write_page_checksum=True,
         write_page_index=True,
         sorting_columns=sorting,
     ) as writer:
         yield writer
+        if key is not None:
+            writer.add_key_value_metadata({_KEY_OF_FILE: key})
         writer.add_key_value_metadata({parquet_seal.METADATA_KEY: parquet_seal.BLANK})
     parquet_seal.fill_in(stream)
 
@@ -180,7 +201,7 @@ def write_parquet(
     """Replace a key with a table in one step."""
     with (
         blobs.open_write(key) as stream,
-        open_parquet_writer(stream, table.schema, sorted_by=sorted_by) as writer,
+        open_parquet_writer(stream, table.schema, key=key, sorted_by=sorted_by) as writer,
     ):
         writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
 
@@ -250,13 +271,15 @@ def _plain_schema(schema: pa.Schema) -> pa.Schema:
         field.with_type(pa.string()) if pa.types.is_large_string(field.type) else field
         for field in schema
     ]
-    # The checksum is of that one file, and none of the table's affair.
-    metadata = {
-        name: text
-        for name, text in (schema.metadata or {}).items()
-        if name != parquet_seal.METADATA_KEY.encode("ascii")
-    }
-    return pa.schema(plain).with_metadata(metadata)
+    return pa.schema(plain).with_metadata(bare_schema(schema).metadata or {})
+
+
+def bare_schema(schema: pa.Schema) -> pa.Schema:
+    """A schema without the checksum and the key of the file that it was read from."""
+    metadata = schema.metadata or {}
+    return schema.with_metadata(
+        {name: text for name, text in metadata.items() if name not in _OF_THE_FILE}
+    )
 
 
 def _meets(ordered: list[str], low: str, high: str) -> bool:

@@ -43,7 +43,7 @@ def fill_in(stream: BinaryIO) -> None:
 
 
 def verify(stream: BinaryIO, *, key: str) -> None:
-    """Compare a file with its checksum; files of other writers carry none and pass.
+    """Compare a file with its checksum; files of other writers name none and pass.
 
     Args:
         stream: The file; it is left at its start.
@@ -55,13 +55,16 @@ def verify(stream: BinaryIO, *, key: str) -> None:
     found = _find_digits(stream)
     if found is not None:
         at, digits = found
-        if _checksum(stream, blank_at=at) != int(digits, 16):
+        if digits is None or _checksum(stream, blank_at=at) != int(digits, 16):
             raise CorruptDataError(key, "the file differs from the checksum in its footer")
     stream.seek(0)
 
 
-def _find_digits(stream: BinaryIO) -> tuple[int, bytes] | None:
-    """Where the eight digits stand, and what they are."""
+def _find_digits(stream: BinaryIO) -> tuple[int, bytes | None] | None:
+    """Where the eight digits stand, and what they are.
+
+    They are None where the footer names a checksum but holds none: then its text is damaged.
+    """
     end = stream.seek(0, os.SEEK_END)
     if end < _TAIL:
         return None
@@ -71,9 +74,12 @@ def _find_digits(stream: BinaryIO) -> tuple[int, bytes] | None:
     if start < 0:
         return None
     stream.seek(start)
-    found = list(_DIGITS.finditer(stream.read(length)))
+    footer = stream.read(length)
     # The last one: column names come before the key-value metadata.
-    return (start + found[-1].start(1), found[-1].group(1)) if found else None
+    found = list(_DIGITS.finditer(footer))
+    if found:
+        return start + found[-1].start(1), found[-1].group(1)
+    return (start, None) if METADATA_KEY.encode("ascii") in footer else None
 
 
 def _checksum(stream: BinaryIO, *, blank_at: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from kymflow_zarr._storage.blobs import BlobStore
-from kymflow_zarr._storage.names import check_name, check_no_collision
+from kymflow_zarr._storage.names import check_name, check_no_collision, is_valid_name
 from kymflow_zarr._tables.parquet import (
     StoredTable,
     frame_to_table,
@@ -120,7 +120,7 @@ class Tables:
                 column=image_id_col,
                 keep_others=keep_others,
             )
-            with open_parquet_writer(stream, merged, sorted_by=image_id_col) as writer:
+            with open_parquet_writer(stream, merged, key=key, sorted_by=image_id_col) as writer:
                 for part in regrouped(parts):
                     writer.write_table(part, row_group_size=len(part))
                     written += len(part)
@@ -133,8 +133,10 @@ class Tables:
     def _walk(self, inside: str) -> Iterator[str]:
         listing = self._blobs.list_folder(f"{_FOLDER}/{inside}".rstrip("/"))
         for file in listing.files:
-            if file.endswith(_SUFFIX):
-                yield inside + file.removesuffix(_SUFFIX)
+            name = inside + file.removesuffix(_SUFFIX)
+            # What someone copied in by hand may have a name that no table can have.
+            if file.endswith(_SUFFIX) and is_valid_name(name, kind="table"):
+                yield name
         for folder in listing.folders:
             yield from self._walk(f"{inside}{folder}/")
 
