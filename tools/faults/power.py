@@ -49,8 +49,8 @@ def sweep_cuts(
         losses: What a cut takes.
     """
     for job in jobs:
-        states = reference_states(job, templates, root)
         for durability in durabilities:
+            states = reference_states(job, templates, root, durability)
             log = logged_run(job, templates, root, durability)
             for loss in losses:
                 draw = seeded(seed, job.name, durability, loss)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -60,6 +60,7 @@ def snapshot_of(dataset: ZarrDataset) -> Snapshot:
         known[record.image_id] = image_of(record)
         if known[record.image_id] in snapshot:
             snapshot[f"{known[record.image_id]} twice"] = record.image_id
+        snapshot[f"{known[record.image_id]} pixels"] = known[record.image_id]
         for key, load in _record_loaders(record):
             snapshot[f"{known[record.image_id]}{key}"] = load()
     for row in dataset.load_sources_index().to_dict("records"):
@@ -72,34 +73,43 @@ def snapshot_of(dataset: ZarrDataset) -> Snapshot:
     return snapshot
 
 
-def read_what_can_be(dataset: ZarrDataset) -> tuple[Snapshot, list[str]]:
-    """All that can be read, and the keys that errors named for the rest."""
+def read_what_can_be(
+    dataset: ZarrDataset, names: Mapping[str, str] | None = None
+) -> tuple[Snapshot, list[str]]:
+    """All that can be read, and the keys that errors named for the rest.
+
+    Args:
+        dataset: The dataset.
+        names: Image id → what it is called; by its pixels, as they are read, if None.
+    """
     seen: Snapshot = {}
     told: list[str] = []
-    known: dict[str, str] = {}
+    known: dict[str, str] = dict(names or {})
     for image_id in dataset.list_image_ids():
         try:
             record = dataset.record(image_id)
-            known[image_id] = image_of(record)
+            name = image_of(record)
+            known.setdefault(image_id, name)
             lazy = pixels_digest(np.asarray(record.open_array()[...]))
         except CorruptDataError as error:
             told.append(error.key)
             continue
-        if lazy[7:19] not in known[image_id]:
+        seen[f"{known[image_id]} pixels"] = name
+        if lazy[7:19] not in name:
             seen[f"{known[image_id]} lazily"] = lazy
         for key, load in _record_loaders(record):
             try:
                 seen[f"{known[image_id]}{key}"] = load()
             except CorruptDataError as error:
                 told.append(error.key)
-    for name in dataset.list_table_names():
+    for table in dataset.list_table_names():
         try:
-            rows = dataset.load_table(name).to_dict("records")
+            rows = dataset.load_table(table).to_dict("records")
         except CorruptDataError as error:
             told.append(error.key)
         else:
-            if name != "sources":
-                seen[f"table {name}"] = _digest_rows(rows, known)
+            if table != "sources":
+                seen[f"table {table}"] = _digest_rows(rows, known)
     return seen, told
 
 

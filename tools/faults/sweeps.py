@@ -16,7 +16,17 @@ from faults.places import Place, Templates
 from faults.shim import KILL, SHORT_WRITE, arm, count, disarm
 from faults.verdicts import States, judge, judge_repeat, reference_states
 
-__all__ = ["ERRORS", "KILLED", "Fault", "Sweep", "chosen", "sweep"]
+__all__ = [
+    "ERRORS",
+    "KILLED",
+    "NO_FAULT",
+    "Fault",
+    "Sweep",
+    "chosen",
+    "count_calls",
+    "run_armed",
+    "sweep",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +47,7 @@ class Fault:
 
 
 KILLED = Fault(name="kill", number=KILL)
+NO_FAULT = Fault(name="none", number=KILL)
 ERRORS = (
     Fault(name="ENOSPC", number=errno.ENOSPC),
     Fault(name="ENOSPC for good", number=errno.ENOSPC, sticky=True),
@@ -104,7 +115,7 @@ def sweep(
 def count_calls(job: Job, templates: Templates, root: Path) -> int:
     """How many file-changing calls an undisturbed run makes."""
     place = templates.copy(job.template, root)
-    end, _ = _run_armed(job, place, Fault(name="none", number=KILL), 0)
+    end, _ = run_armed(job, place, NO_FAULT, 0)
     if end.value is None:
         raise RuntimeError(f"{job.name} fails without any fault:\n{end.error}")
     return end.value
@@ -122,7 +133,7 @@ def _try(
     job: Job, fault: Fault, templates: Templates, root: Path, states: States, at: int
 ) -> list[str]:
     place = templates.copy(job.template, root)
-    end, acknowledged = _run_armed(job, place, fault, at)
+    end, acknowledged = run_armed(job, place, fault, at)
     wrong = _judge_end(end, fault)
     finished = end.value is not None
     reached = len(states.steps) - 1 if finished else acknowledged
@@ -145,7 +156,7 @@ def _judge_end(end: End[int], fault: Fault) -> list[str]:
     return []
 
 
-def _run_armed(
+def run_armed(
     job: Job, place: Place, fault: Fault, at: int, durability: Durability = "batch"
 ) -> tuple[End[int], int]:
     """Run a job with a fault ahead; how it ended, and how many steps were acknowledged."""

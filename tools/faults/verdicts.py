@@ -41,7 +41,9 @@ def run_job(job: Job, place: Place, durability: Durability = "batch") -> None:
         pass
 
 
-def reference_states(job: Job, templates: Templates, root: Path) -> States:
+def reference_states(
+    job: Job, templates: Templates, root: Path, durability: Durability = "batch"
+) -> States:
     """Run a job undisturbed, and look after each step.
 
     Raises:
@@ -51,7 +53,7 @@ def reference_states(job: Job, templates: Templates, root: Path) -> States:
 
     def work() -> States:
         steps = [take_snapshot(place)]
-        for _ in job.steps(place, "batch"):
+        for _ in job.steps(place, durability):
             steps.append(take_snapshot(place))  # noqa: PERF401 - the job goes on in between
         steps.append(take_snapshot(place))
         ZarrDataset(place.dataset, "r+").repair()
