@@ -55,21 +55,32 @@ def counting_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_velocity_is_kept_with_each_image(dataset: str) -> None:
     result = analyze(dataset, "velocity")
-    assert (result.images, result.failed, result.skipped) == (3, 0, 0)
+    assert (result.images, result.failed) == (3, 0)
     for record in ZarrDataset(dataset, mode="r").iter_records():
         assert "velocity" in str(record.list_analysis_keys())
         assert len(record.load_df_parquet("velocity/trace")) > 1
 
 
+def _traces(dataset: str) -> dict[Path, int]:
+    """The files with velocities, and when each was written."""
+    files = (Path(dataset) / "images").glob("*/analysis/velocity/trace.parquet")
+    return {path: path.stat().st_mtime_ns for path in files}
+
+
 def test_missing_leaves_alone_what_has_these_parameters(dataset: str, kymflow: Kymflow) -> None:
     assert analyze(dataset, "velocity", image=("a.tif",)).images == 1
-    rest = analyze(dataset, "velocity", missing=True)
-    assert (rest.images, rest.skipped) == (2, 1)
-    other = analyze(dataset, "velocity", missing=True, window=8)
-    assert (other.images, other.skipped) == (3, 0)
-    _, out, err = kymflow("analyze", dataset, "velocity", "--missing", "--window", "8")
-    assert out == "velocity: 0 images with new results, 3 skipped\n"
-    assert err == ""
+    first = _traces(dataset)
+    assert len(first) == 1
+    assert analyze(dataset, "velocity", missing=True).images == 3
+    both = _traces(dataset)
+    assert len(both) == 3
+    assert first.items() <= both.items()
+    assert analyze(dataset, "velocity", missing=True, window=8).images == 3
+    other = _traces(dataset)
+    assert not both.items() & other.items()
+    _, out, _ = kymflow("analyze", dataset, "velocity", "--missing", "--window", "8")
+    assert out == "velocity: 3 images with results\n"
+    assert _traces(dataset) == other
 
 
 @pytest.mark.usefixtures("counting_plugin")
@@ -96,7 +107,7 @@ def test_an_image_that_fails_stops_only_itself(
     assert failed["source"] == str(folder / "odd.tif")
     assert (records[-1]["images"], records[-1]["failed"]) == (3, 1)
     code, out, err = kymflow("analyze", dataset, "counts", "--missing")
-    assert (code, out) == (1, "counts: 0 images with new results, 1 failed, 3 skipped\n")
+    assert (code, out) == (1, "counts: 3 images with results, 1 failed\n")
     assert err.startswith("1 image could not be analyzed:\n")
     assert "odd.tif" in err
 

@@ -55,6 +55,14 @@ def test_the_widest_text_is_cut_first_and_numbers_never() -> None:
     assert table.hidden == ()
 
 
+def test_ids_are_cut_before_names() -> None:
+    rows = [("0f8fad5b-d9cb-469f-a165-70867728950e", "a_name_to_be_read.tif")]
+    table = layout(("id", "file"), rows, width=32)
+    assert table.lines == ("0f8fad5b…  a_name_to_be_read.tif",)
+    table = layout(("id", "file"), rows, width=25)
+    assert table.lines == ("0f8fad5…  a_name_to_be_r…",)
+
+
 def test_of_a_path_the_end_is_kept() -> None:
     table = layout(("file", "n"), [("/data/long/way/down/image.tif", 1)], width=18)
     assert table.lines == ("…down/image.tif  1",)

@@ -71,8 +71,6 @@ def build_app() -> App:
     for group, verbs in _VERBS:
         for number, verb in enumerate(verbs):
             app.command(verb, group=group, sort_key=number, help_epilogue="")
-    for flag in (*app.help_flags, *app.version_flags):
-        app[flag].group = _OTHER
     _add_completion(app)
     _add_common_options(app)
     return app

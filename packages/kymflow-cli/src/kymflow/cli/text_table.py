@@ -14,6 +14,7 @@ __all__ = ["TextTable", "cell", "layout"]
 
 _GAP = "  "
 _NARROWEST = 8
+_OPAQUE = re.compile(r"[0-9a-f-]{32,}")
 _PATH = re.compile(r"/|\\\\|[A-Za-z]:\\")
 _NARROWEST_WRAPPED = 20
 
@@ -51,8 +52,8 @@ def layout(
 ) -> TextTable:
     """Lay a table out.
 
-    Numbers are never cut. Where the table is too wide, the widest texts are cut first (``…``), and
-    then columns are left out from the right.
+    Numbers are never cut. Where the table is too wide, ids and hashes are cut first (``…``), which
+    are known by how they begin, then the widest texts; then columns are left out from the right.
 
     Args:
         columns: Their names.
@@ -77,7 +78,10 @@ def layout(
         ]
         while shown > 1 and _total(floors[:shown]) > width:
             shown -= 1
-        widths = _shrink(widths[:shown], floors[:shown], width)
+        opaque = [all(_OPAQUE.fullmatch(row[index]) for row in cells) for index in range(shown)]
+        first = [floor if opaque[i] else widths[i] for i, floor in enumerate(floors[:shown])]
+        widths = _shrink([min(full, width) for full in widths[:shown]], first, width)
+        widths = _shrink(widths, floors[:shown], width)
     wrapped = len(names) - 1 if wrap_last else -1
     lines: list[str] = []
     for row in cells:

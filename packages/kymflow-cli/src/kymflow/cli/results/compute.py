@@ -23,14 +23,14 @@ class AnalysedImage:
     Attributes:
         image_id: The image.
         source: The file that it was made of; None if there is none.
-        status: ``ok``: it has new results; ``skipped``: it had results of these parameters.
+        status: Whether it has results now.
         reason: Why it failed; None if it did not.
     """
 
     type: ClassVar[str] = "image"
     image_id: str
     source: str | None
-    status: Literal["ok", "skipped", "failed"]
+    status: Literal["ok", "failed"]
     reason: str | None
 
 
@@ -41,9 +41,8 @@ class AnalyzeResult:
     Attributes:
         dataset: The dataset.
         analysis: The analysis.
-        images: How many images have new results.
+        images: How many of the images asked for have results now, new ones or older ones.
         failed: How many failed.
-        skipped: How many had results of these parameters, and were left alone.
         items: The images that were tried.
     """
 
@@ -53,7 +52,6 @@ class AnalyzeResult:
     analysis: str
     images: int
     failed: int
-    skipped: int
     items: tuple[AnalysedImage, ...]
 
     @property

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from kymflow.cli.analyzing import analyze_images
 from kymflow.cli.opening import find_image, open_writer, source_of
 from kymflow.cli.options import ProgressParam, Workers, default_workers
 from kymflow.cli.plugins import load_analysis
@@ -66,17 +64,17 @@ def analyze(
     chosen = load_analysis(analysis, missing=missing, window=window, method=method)
     opened = open_writer(dataset)
     image_ids = [find_image(opened, name) for name in image] or opened.list_image_ids()
-    todo = list(dict.fromkeys(image_ids))
+    asked = list(dict.fromkeys(image_ids))
+    todo = asked
     if missing and analysis != _VELOCITY:  # which tells for itself, parameter by parameter
-        todo = [image_id for image_id in todo if analysis not in analyses_of(opened, image_id)]
+        todo = [image_id for image_id in asked if analysis not in analyses_of(opened, image_id)]
     items = _run(opened, chosen, todo, workers=workers, progress=progress)
-    count = Counter(item.status for item in items)
+    failed = sum(item.status == "failed" for item in items)
     return AnalyzeResult(
         dataset=dataset,
         analysis=analysis,
-        images=count["ok"],
-        failed=count["failed"],
-        skipped=count["skipped"] + len(set(image_ids)) - len(todo),
+        images=len(asked) - failed,
+        failed=failed,
         items=tuple(items),
     )
 
@@ -99,17 +97,19 @@ def _run(
     workers: int | None,
     progress: ProgressParam,
 ) -> list[AnalysedImage]:
+    from kymflow.core.analysis.run import run_analysis
+
     progress.begin(f"analyzing: {analysis.name}", len(image_ids))
     most = max(1, math.ceil(len(image_ids) / _WORTH_A_PROCESS)) if workers is None else workers
     items = []
     sources = dataset.load_manifest().entries
     with worker_processes(min(default_workers(workers), most)) as executor:
-        for done in analyze_images(dataset, analysis, image_ids, executor=executor):
+        for done in run_analysis(dataset, analysis, image_ids=image_ids, executor=executor):
             item = AnalysedImage(
                 image_id=done.image_id,
                 source=source_of(sources.get(done.image_id)),
-                status=done.status,
-                reason=done.reason,
+                status="ok" if done.error is None else "failed",
+                reason=None if done.error is None else done.error.reason,
             )
             items.append(item)
             progress.tell(item)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["demo"]
 
 _TABLE = "kym_velocity"
-_COLUMNS = ("image_id", "median_mm_s", "p5_mm_s", "p95_mm_s", "share_stalled", "median_r2adj")
+_COLUMNS = ("median_mm_s", "share_stalled", "image_id")
 
 
 def demo(folder: Path = Path("kymflow-demo"), /, *, progress: ProgressParam = SILENT) -> DemoResult:
