@@ -22,22 +22,14 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from imports import Use, module_name, uses_in, uses_in_workspace
+from verdicts import Rule, report
 from workspace import PACKAGES, ROOT, Package, is_within, owner
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """One rule, and how to find what breaks it: one line each, naming both sides."""
-
-    says: str
-    check: Callable[[], list[str]]
 
 
 def rules() -> list[Rule]:
@@ -56,23 +48,6 @@ def rules() -> list[Rule]:
         Rule(says="kymflow is a namespace: it has no __init__.py", check=namespace_inits),
         Rule(says="tests are no packages: they have no __init__.py", check=inits_in_tests),
     ]
-
-
-def report(checked: Sequence[Rule]) -> int:
-    """Print the verdicts.
-
-    Returns:
-        The exit code: 1 when a rule is broken.
-    """
-    broken = 0
-    for rule in checked:
-        violations = rule.check()
-        broken += bool(violations)
-        print(f"{'BROKEN' if violations else 'kept':<7} {rule.says}")
-        for violation in violations:
-            print(f"        {violation}")
-    print(f"{len(checked) - broken} rules kept, {broken} broken")
-    return 1 if broken else 0
 
 
 # --- import-linter: the direction of imports
