@@ -5,14 +5,16 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
-import tifffile
 
 from kymflow_zarr._readers.tiff_pixels import ByteRange, FileRanges, Page, PixelStream, Segments
 from kymflow_zarr._readers.tiff_structure import TiffStructure
 from kymflow_zarr._readers.translate import BadPixelsError
+
+if TYPE_CHECKING:
+    import tifffile
 
 __all__ = ["SeriesPixels"]
 

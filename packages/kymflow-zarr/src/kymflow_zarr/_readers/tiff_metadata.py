@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import tifffile
+
+if TYPE_CHECKING:
+    import tifffile
 
 __all__ = ["FluoViewDimension", "LsmInfo", "TiffMetadata", "gather_metadata"]
 

@@ -10,14 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import tifffile
 
 from kymflow_zarr._readers.expansion import check_expansion
 from kymflow_zarr._readers.translate import BadPixelsError
+
+if TYPE_CHECKING:
+    import tifffile
 
 __all__ = ["ByteRange", "FileRanges", "Page", "PixelStream", "Segments"]
 

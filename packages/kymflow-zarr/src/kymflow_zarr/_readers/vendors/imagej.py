@@ -53,9 +53,11 @@ def read_imagej(metadata: TiffMetadata) -> Facts | None:
             "y": _inverse(metadata.y_resolution, pairs.get("yunit", unit)),
             "z": quantity(pairs.get("spacing", ""), pairs.get("zunit", unit)),
         }
-        for axis, step in candidates.items():
-            if step is not None and step.unit == LENGTH:
-                steps[axis] = step
+        steps = {
+            axis: step
+            for axis, step in candidates.items()
+            if step is not None and step.unit == LENGTH
+        }
     interval = quantity(pairs.get("finterval", ""), pairs.get("tunit", TIME))
     if interval is not None and interval.unit == TIME:
         steps["t"] = interval
