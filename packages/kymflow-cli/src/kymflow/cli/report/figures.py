@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kymflow.cli.report.reading import RegionReading, Stretch, Trace
 from kymflow.cli.report.themes import THEMES, Theme
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Drawing", "draw_detail", "draw_kymograph", "draw_velocity"]
+__all__ = ["Drawing", "draw_detail", "draw_kymograph", "draw_velocity", "paths_of"]
 
 _DPI = 144
 _WIDTH = 10.0
@@ -32,6 +33,9 @@ _BOTTOM = 0.5
 _GAP = 0.14
 _KINDS = ("stall", "transient", "unknown")
 _THINNEST_BAND_PX = 1.5
+_MOST_PATHS = 6
+_SPINE = 72 / _DPI * 2
+"""Two whole pixels: sharp, and of one colour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +140,7 @@ def draw_detail(picture: KymographPicture, reading: RegionReading | None) -> Dra
 
 def _draw_trace(
     ax: Axes,
-    time: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+    time: NDArray[np.float64],
     trace: Trace,
     theme: Theme,
     *,
@@ -236,31 +240,50 @@ def _legend(ax: Axes, stretches: Sequence[Stretch], theme: Theme) -> tuple[list[
     return handles, labels
 
 
-def _draw_paths(ax: Axes, picture: KymographPicture, trace: Trace, pixels: tuple[int, int]) -> None:
-    """Where cells would be that move as estimated: in at one end, out at the other."""
-    first, stop = picture.lines
-    lines = np.arange(first, stop, dtype=np.float64)
+def paths_of(
+    trace: Trace, lines: tuple[int, int], pixels: tuple[int, int]
+) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Where cells would be that move as estimated: in at one end, out at the other.
+
+    Args:
+        trace: The estimate.
+        lines: First line, and the one after the last.
+        pixels: First pixel of the region along the line, and the one after the last.
+
+    Returns:
+        For each cell the lines at which it is in the region, and its position in pixels; times
+        without evidence are left out.
+    """
+    at = np.arange(*lines, dtype=np.float64)
     known = np.isfinite(trace.px_per_line)
     if known.sum() < 2:
-        return
-    velocity = np.interp(lines, trace.line[known], trace.px_per_line[known])
-    gone = np.interp(lines, trace.line, (~known).astype(np.float64)) > 0
+        return []
+    velocity = np.interp(at, trace.line[known], trace.px_per_line[known])
+    unknown = np.interp(at, trace.line, (~known).astype(np.float64)) > 0
+    unknown |= (at < trace.line[0]) | (at > trace.line[-1])
     travelled = np.cumsum(velocity)
-    length = pixels[1] - pixels[0]
-    apart = max(length * 1.0, float(np.ptp(travelled)) / 6.0)
-    lowest, highest = float(travelled.min()), float(travelled.max())
-    start = pixels[0] - highest - apart / 2.0
-    while start < pixels[1] - lowest:
-        path = start + travelled
-        inside = (path >= pixels[0] - 0.5) & (path <= pixels[1] - 0.5) & ~gone
-        if inside.sum() > 1:
-            ax.plot(
-                np.where(inside, lines, np.nan) * picture.seconds,
-                np.where(inside, path, np.nan) * picture.um,
-                color="#ffb000",
-                linewidth=1.3,
-            )
+    apart = max(float(pixels[1] - pixels[0]), float(np.ptp(travelled)) / _MOST_PATHS)
+    start = pixels[0] - float(travelled.max()) - apart / 2.0
+    found = []
+    while start < pixels[1] - float(travelled.min()):
+        position = start + travelled
+        seen = (position >= pixels[0] - 0.5) & (position <= pixels[1] - 0.5) & ~unknown
+        if seen.sum() > 1:
+            found.append((at[seen], position[seen]))
         start += apart
+    return found
+
+
+def _draw_paths(ax: Axes, picture: KymographPicture, trace: Trace, pixels: tuple[int, int]) -> None:
+    for lines, positions in paths_of(trace, picture.lines, pixels):
+        # Not across a gap.
+        gaps = np.flatnonzero(np.diff(lines) > 1) + 1
+        ax.plot(
+            np.insert(lines, gaps, np.nan) * picture.seconds,
+            np.insert(positions, gaps, np.nan) * picture.um,
+            color="#ffb000",
+            linewidth=1.3,
+        )
 
 
 # --- the figure -------------------------------------------------------------------------------
@@ -284,7 +307,7 @@ def _axes(
         )
         ax.set_facecolor(theme.ground)
         ax.spines[["top", "right"]].set_visible(False)
-        ax.spines[:].set_color(theme.ink)
+        ax.spines[:].set(color=theme.ink, linewidth=_SPINE)
         ax.tick_params(colors=theme.ink, labelsize=9)
         for label in (ax.xaxis.label, ax.yaxis.label):
             label.set_color(theme.ink)

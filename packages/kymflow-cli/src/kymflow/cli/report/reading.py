@@ -186,7 +186,7 @@ def read_image(dataset: ZarrDataset, image_id: str, *, source: str | None) -> Im
     regions = () if metadata is None else _regions(record, metadata, remarks)
     pictures: dict[tuple[int, int], KymographPicture] = {}
     details: dict[tuple[int, int], KymographPicture] = {}
-    if metadata is not None:
+    if metadata is not None and _has_lines(record):
         _read_pictures(record, regions, pictures, details, problems)
     readings = _attempt("its velocity", lambda: _read_results(record, regions, problems), problems)
     there = {reading.summary.place for reading in readings or ()}
@@ -231,6 +231,11 @@ def _regions(
     except RegionError as error:
         remarks.append(f"no velocity: {error.reason}")
         return ()
+
+
+def _has_lines(record: ZarrImageRecord) -> bool:
+    """Whether there are lines and pixels to draw; if not, a remark says so already."""
+    return sum(axis not in {"c", "z"} for axis in record.get_axes()) == 2
 
 
 def _read_pictures(

@@ -1,0 +1,185 @@
+"""The page in a real browser: it looks as it should, nothing is blocked, nothing leaves it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from kymflow.cli.opening import find_image
+from kymflow.cli.report.themes import DARK, LIGHT, Theme
+from kymflow.cli.verbs.report import report
+from kymflow_zarr import ZarrDataset
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+CHROMIUM = next((found for name in NAMES if (found := shutil.which(name))), None)
+SAYS_NO = re.compile(
+    r"Refused|violates|Content Security Policy|blocked|net::ERR|Failed to load", re.I
+)
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here"),
+]
+
+Look = Callable[..., "Shot"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Shot:
+    """What a browser shows, and what it has to say of it."""
+
+    pixels: NDArray[np.uint8]
+    console: str
+
+    def count(self, colour: str) -> int:
+        wanted = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+        return int((np.abs(self.pixels.astype(int) - wanted) <= 3).all(axis=-1).sum())
+
+
+@pytest.fixture
+def look(tmp_path: Path) -> Look:
+    """Open a page in a new, empty browser, and take a picture."""
+
+    def shoot(page: Path, *, theme: Theme = LIGHT, width: int = 1200, height: int = 5200) -> Shot:
+        from matplotlib.image import imread
+
+        assert CHROMIUM is not None
+        picture = tmp_path / "shot.png"
+        profile = tmp_path / "profile"
+        done = subprocess.run(
+            [
+                CHROMIUM,
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-background-networking",
+                "--no-first-run",
+                "--hide-scrollbars",
+                "--force-color-profile=srgb",
+                "--virtual-time-budget=5000",
+                "--enable-logging=stderr",
+                f"--blink-settings=preferredColorScheme={0 if theme is DARK else 1}",
+                f"--user-data-dir={profile}",
+                f"--window-size={width},{height}",
+                f"--screenshot={picture}",
+                page.resolve().as_uri(),
+            ],
+            env={**os.environ, "HOME": str(tmp_path)},
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=180,
+            check=True,
+        )
+        shutil.rmtree(profile, ignore_errors=True)
+        lines = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+        pixels = np.round(imread(picture)[..., :3] * 255).astype(np.uint8)
+        return Shot(pixels=pixels, console="\n".join(lines))
+
+    return shoot
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+def test_it_looks_as_it_should(lab: Path, look: Look, tmp_path: Path, theme: Theme) -> None:
+    page = Path(report(str(lab), tmp_path / "page.html", workers=1).report)
+
+    shot = look(page, theme=theme)
+
+    assert shot.console == ""
+    assert tuple(shot.pixels[0, 0]) == tuple(int(theme.ground[at : at + 2], 16) for at in (1, 3, 5))
+    # The pictures are there, in the colours of this theme and not of the other.
+    other = DARK if theme is LIGHT else LIGHT
+    assert shot.count(theme.velocity) > 1000
+    assert shot.count(theme.evidence) > 1000
+    assert shot.count(other.velocity) < 100
+    assert shot.count(theme.transient) > 500
+    # The kymographs: wide stretches of many greys.
+    grey = (np.ptp(shot.pixels.astype(int), axis=-1) == 0) & (shot.pixels[..., 0] > 40)
+    grey &= shot.pixels[..., 0] < 230
+    assert (grey.sum(axis=1) > 300).sum() > 3 * 120
+    assert len(np.unique(shot.pixels[..., 0][grey])) > 100
+
+
+def test_on_a_phone_nothing_sticks_out(lab: Path, look: Look, tmp_path: Path) -> None:
+    page = Path(report(str(lab), tmp_path / "page.html", workers=1).report)
+    shot = look(page, width=500, height=3000)
+    assert shot.console == ""
+    assert shot.pixels.shape[1] == 500
+    # Figures and tables scroll in boxes of their own: the margin of the page stays empty.
+    margin = shot.pixels[:, -12:].reshape(-1, 3)
+    assert (margin == 255).all()
+    assert shot.count(LIGHT.velocity) > 300
+
+
+@pytest.fixture
+def visits() -> Iterator[tuple[str, list[str]]]:
+    """A web server on this machine: its address, and the paths that were asked for."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(404)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+        thread.join()
+
+
+def test_hostile_text_neither_runs_nor_calls_home(
+    dataset: str, look: Look, visits: tuple[str, list[str]]
+) -> None:
+    address, asked = visits
+    attack = (
+        f"</dd><img src={address}/img><script>fetch('{address}/script')</script>"
+        f"<style>@import url({address}/style)</style><iframe src={address}/frame></iframe>"
+    )
+    record = ZarrDataset(dataset).record(find_image(ZarrDataset(dataset), "a"))
+    payload = record.load_metadata_payload()
+    record.save_metadata_payload({**payload, "experiment_metadata": {"note": attack}})
+    page = Path(report(dataset, workers=1).report)
+
+    shot = look(page, height=1200)
+
+    assert shot.console == ""
+    assert asked == []
+
+    # The same text as markup: the page's policy stops it, and the browser says so. Without the
+    # policy it calls home, so this test would see it.
+    html = page.read_text(encoding="utf-8")
+    page.write_text(html.replace("</main>", f"{attack}</main>"), encoding="utf-8")
+    assert SAYS_NO.search(look(page, height=1200).console)
+    assert asked == []
+    policy = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", html)
+    page.write_text(policy.replace("</main>", f"{attack}</main>"), encoding="utf-8")
+    look(page, height=1200)
+    assert {"/img", "/script", "/style", "/frame"} <= set(asked)
+
+
+def test_a_broken_picture_would_be_seen(lab: Path, look: Look, tmp_path: Path) -> None:
+    page = Path(report(str(lab), tmp_path / "page.html", workers=1).report)
+    html = page.read_text(encoding="utf-8")
+    page.write_text(
+        re.sub(r"data:image/png;base64,[\w+/=]{99}", "data:image/png;base64,", html),
+        encoding="utf-8",
+    )
+    assert look(page).count(LIGHT.velocity) < 100

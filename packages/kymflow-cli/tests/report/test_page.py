@@ -1,0 +1,162 @@
+"""What stands on the page, and that it needs nothing from outside and runs nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kymflow.cli.opening import find_image
+from kymflow_zarr import ZarrDataset
+
+if TYPE_CHECKING:
+    ParsedPage = Any
+
+MAY_BE_LOADED = {"href", "src", "srcset", "action", "data", "poster", "background", "cite"}
+
+
+def rows_of(page: ParsedPage) -> dict[str, list[str]]:
+    """The cells of the summary by the image's name."""
+    rows: dict[str, list[str]] = {}
+    name = ""
+    for element in page.within("summary"):
+        if element.tag == "th" and element.attributes.get("scope") == "row":
+            name = element.text.strip()
+            rows[name] = []
+        if element.tag == "td":
+            rows[name].append(element.text.strip())
+    return rows
+
+
+def without_pictures(page: ParsedPage) -> str:
+    return re.sub(r"data:image/png;base64,[\w+/=]+", "", page.html)
+
+
+def test_the_summary_comes_first_with_a_row_per_image(lab_page: ParsedPage) -> None:
+    headings = [element.text for element in lab_page.all("h2")]
+    assert headings == ["Summary", "roi.tif", "stall.tif", "todo.tif"]
+    rows = rows_of(lab_page)
+    assert list(rows) == headings[1:]
+    recorded, size, regions, median, unknown, stalled, state = rows["roi.tif"]
+    assert recorded == "2023-11-1422:13:20"
+    assert "600 lines \N{MULTIPLICATION SIGN} 40 pixels" in size
+    assert "0.600 s, 10.0 µm" in size
+    assert regions == "ROI 1ROI 2"
+    assert [float(text) for text in re.findall(r"([\d.]+) mm/s", median)] == pytest.approx(
+        [0.4, 0.4], rel=0.1
+    )
+    assert unknown.count("%") == 2
+    assert stalled.count("%") == 2
+    assert state == ""
+    (share,) = re.findall(r"([\d.]+) %", rows["stall.tif"][5])
+    assert 25 < float(share) < 35  # 1 of 3.5 s
+    assert rows["todo.tif"][3:] == ["\N{EN DASH}"] * 3 + ["no results"]
+
+
+def test_rows_lead_to_sections(lab_page: ParsedPage) -> None:
+    ids = [e.attributes["id"] for e in lab_page.elements if "id" in e.attributes]
+    assert len(ids) == len(set(ids))
+    links = [element.attributes["href"] for element in lab_page.all("a")]
+    assert len(links) == 6
+    assert {link.removeprefix("#") for link in links} == set(ids)
+
+
+def test_it_loads_nothing_and_runs_nothing(lab_page: ParsedPage) -> None:
+    for element in lab_page.elements:
+        assert element.tag not in {"script", "iframe", "object", "embed", "link", "base", "form"}
+        assert not any(name.startswith("on") for name in element.attributes)
+        assert "style" not in element.attributes
+        for name in MAY_BE_LOADED & element.attributes.keys():
+            assert element.attributes[name].startswith(("#", "data:image/png;base64,"))
+    (style,) = lab_page.all("style")
+    assert "url(" not in style.text
+    assert "@import" not in style.text
+    assert "http:" not in without_pictures(lab_page)
+    assert "https:" not in without_pictures(lab_page)
+
+
+def test_the_policy_allows_pictures_and_this_very_style_alone(lab_page: ParsedPage) -> None:
+    (meta,) = [meta for meta in lab_page.all("meta") if "http-equiv" in meta.attributes]
+    assert meta.attributes["http-equiv"] == "Content-Security-Policy"
+    (style,) = lab_page.all("style")
+    digest = base64.b64encode(hashlib.sha256(style.text.encode()).digest()).decode()
+    assert dict(
+        directive.strip().split(" ", 1) for directive in meta.attributes["content"].split(";")
+    ) == {
+        "default-src": "'none'",
+        "img-src": "data:",
+        "style-src": f"'sha256-{digest}'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    # It comes before all that it is about.
+    assert lab_page.html.index("Content-Security-Policy") < lab_page.html.index("<style>")
+
+
+def test_every_picture_decodes_says_what_it_shows_and_has_a_dark_twin(
+    lab_page: ParsedPage, decode: Callable[[str], Any]
+) -> None:
+    images, sources = lab_page.all("img"), lab_page.all("source")
+    # Kymographs, velocities of three regions, one detail: the others are drawn line by line.
+    assert len(images) == len(sources) == 3 + 3 + 1
+    for image, source in zip(images, sources, strict=True):
+        assert len(image.attributes["alt"]) > 40
+        light = decode(image.attributes["src"])
+        dark = decode(source.attributes["srcset"])
+        width, height = (int(image.attributes[side]) for side in ("width", "height"))
+        assert light.shape == dark.shape
+        assert light.shape[1] / light.shape[0] == pytest.approx(width / height, rel=0.02)
+        assert tuple(light[0, 0]) == (255, 255, 255)
+        assert tuple(dark[0, 0]) == (0x16, 0x19, 0x1D)
+        assert source.attributes["media"] == "screen and (prefers-color-scheme: dark)"
+    alts = [image.attributes["alt"] for image in images]
+    assert any("Kymograph of roi.tif" in alt and "2 regions" in alt for alt in alts)
+    assert any("Velocity over time in channel 1 of stall.tif" in alt for alt in alts)
+
+
+def test_numbers_can_be_traced(lab: Path, lab_page: ParsedPage) -> None:
+    from kymflow.core.analysis.velocity_results import load_summaries
+
+    opened = ZarrDataset(lab, mode="r")
+    record = opened.record(find_image(opened, "roi"))
+    section = next(
+        element
+        for element in lab_page.all("article")
+        if element.attributes["id"] == f"image-{record.image_id}"
+    )
+    assert str(lab.parent / "images" / "roi.tif") in section.text
+    assert record.pixels_digest in section.text
+    summaries = load_summaries(record)
+    assert len(summaries) == 2
+    for summary in summaries:
+        assert summary.params_hash in section.text
+    assert "window_lines: 16" in section.text
+    assert "dim0_start: 100, dim0_stop: 400" in section.text
+    assert "Velocity, ROI 1 “vessel”" in section.text
+    (header,) = lab_page.all("header")
+    assert str(lab) in header.text
+    assert "kymflow-cli" in header.text
+
+
+def test_what_has_no_result_says_so(lab_page: ParsedPage) -> None:
+    section = lab_page.all("article")[2]
+    assert "No velocity yet: kymflow analyze makes it." in section.text
+
+
+def test_it_is_no_larger_than_it_must_be(lab_page: ParsedPage) -> None:
+    assert len(lab_page.html) < 7 * 2 * 150_000
+    assert len(without_pictures(lab_page)) < 30_000
+
+
+def test_it_is_made_for_dark_screens_phones_and_paper(lab_page: ParsedPage) -> None:
+    (style,) = lab_page.all("style")
+    for rule in ("prefers-color-scheme: dark", "max-width: 46rem", "@media print", "@page"):
+        assert rule in style.text
+    assert lab_page.all("meta", name="viewport")
+    assert lab_page.all("meta", name="color-scheme", content="light dark")
+    assert lab_page.all("html", lang="en")
