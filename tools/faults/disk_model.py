@@ -15,9 +15,9 @@ from typing import BinaryIO, Literal, TypeAlias
 
 __all__ = ["Change", "Disk", "Loss", "read_log"]
 
-Loss: TypeAlias = Literal["most", "data", "random"]
-"""What a cut takes: ``"most"``: all that was not synced; ``"data"``: names got further than what
-is in the files; ``"random"``: some of each."""
+Loss: TypeAlias = Literal["nothing", "most", "data", "random"]
+"""What a cut takes: ``"nothing"``: only the process died; ``"most"``: all that was not synced;
+``"data"``: names got further than what is in the files; ``"random"``: some of each."""
 
 _DELETED = " (deleted)"
 
@@ -212,7 +212,7 @@ def _left_names(folder: _Folder, loss: Loss, draw: random.Random) -> dict[str, _
     match loss:
         case "most":
             return folder.synced
-        case "data":
+        case "data" | "nothing":
             return folder.entries
     left: dict[str, _File | _Folder] = {}
     for name in sorted(folder.entries.keys() | folder.synced.keys()):
@@ -223,9 +223,11 @@ def _left_names(folder: _Folder, loss: Loss, draw: random.Random) -> dict[str, _
 
 
 def _left_data(file: _File, loss: Loss, draw: random.Random) -> bytes:
+    now = bytes(file.data)
+    if loss == "nothing":
+        return now
     if loss != "random":
         return file.synced
-    now = bytes(file.data)
     if now == file.synced:
         return now
     return draw.choice([now, file.synced, bytes(len(now)), now[: len(now) // 2], b""])

@@ -118,12 +118,24 @@ def _update_index(place: Place, durability: Durability) -> Iterator[None]:
         yield
 
 
-def _manifest(place: Place, durability: Durability) -> Iterator[None]:
+def _indexes(place: Place, durability: Durability) -> Iterator[None]:
+    """The manifest, which is a cache, and the index of sources, which is derived."""
     dataset = ZarrDataset(place.dataset, "r+", durability=durability)
     dataset.update_manifest()
     yield
     dataset.rebuild_manifest()
     yield
+    dataset.save_sources_index(dataset.load_sources_index())
+    yield
+
+
+def _ingest_image(place: Place, durability: Durability) -> Iterator[None]:
+    dataset = ZarrDataset(place.dataset, "r+", durability=durability)
+    for name in ("b0.tif", "b1.tif"):
+        present = {Path(path).name for path in dataset.load_sources_index()["source_primary_path"]}
+        if name not in present:
+            dataset.ingest_image(place.recordings / name)
+        yield
 
 
 def _export(place: Place, durability: Durability) -> Iterator[None]:
@@ -156,7 +168,8 @@ JOBS = (
     Job(name="analyze", template="full", steps=_analyze),
     Job(name="replace_rows", template="full", steps=_replace_rows),
     Job(name="update_index", template="full", steps=_update_index),
-    Job(name="manifest", template="full", steps=_manifest),
+    Job(name="ingest_image", template="full", steps=_ingest_image),
+    Job(name="indexes", template="full", steps=_indexes),
     Job(name="export", template="full", steps=_export),
     Job(name="take_export_in", template="empty", steps=_take_export_in),
     Job(name="upgrade", template="format1", steps=_upgrade),

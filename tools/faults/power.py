@@ -21,7 +21,7 @@ from faults.shim import arm, disarm, log_to, mark
 from faults.sweeps import Sweep, chosen
 from faults.verdicts import States, judge, judge_detected, judge_repeat, reference_states
 
-__all__ = ["LOSSES", "logged_run", "sweep_cuts"]
+__all__ = ["LOSSES", "logged_run", "sweep_cuts", "write_out"]
 
 LOSSES: tuple[Loss, ...] = ("most", "data", "random")
 _ACKNOWLEDGED = "acknowledged"
@@ -102,7 +102,7 @@ def _sweep(
             acknowledged += change.what == "MARK" and change.path == _ACKNOWLEDGED
         applied = moment
         done.tried += 1
-        place = _write_out(disk, templates, root, loss, draw)
+        place = write_out(disk, templates, root, loss, draw)
         if durability == "none":
             wrong = judge_detected(place, job, states, acknowledged=acknowledged)
         else:
@@ -112,9 +112,10 @@ def _sweep(
     return done
 
 
-def _write_out(
+def write_out(
     disk: Disk, templates: Templates, root: Path, loss: Loss, draw: random.Random
 ) -> Place:
+    """A place with what a cut now would leave."""
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
     place = templates.place(root)

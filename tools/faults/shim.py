@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -55,15 +56,19 @@ def compile_shim(folder: Path) -> Path:
     return library
 
 
-def restart_with_shim(folder: Path) -> None:
+def restart_with_shim() -> None:
     """Start this process anew with the shim loaded, unless it is.
+
+    Its library is removed once it is loaded.
 
     Raises:
         UnavailableError: It cannot be compiled here.
     """
     if _LIBRARY in os.environ:
+        _library()
+        shutil.rmtree(Path(os.environ[_LIBRARY]).parent, ignore_errors=True)
         return
-    library = compile_shim(folder)
+    library = compile_shim(Path(tempfile.mkdtemp(prefix="kymflow-shim-")))
     env = os.environ | _ONE_THREAD | {"LD_PRELOAD": str(library), _LIBRARY: str(library)}
     sys.stdout.flush()
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], env)  # noqa: S606
@@ -111,12 +116,3 @@ def log_to(fd: int) -> None:
 def mark(text: str) -> None:
     """Put a remark into the log."""
     _library().flt_mark(text.encode())
-
-
-def fault_environment(folder: Path, *, at: int, fault: int = KILL) -> dict[str, str]:
-    """The environment of a process that is to fail at its n-th change below a folder."""
-    return os.environ | {
-        "FAULTS_PREFIX": f"{folder}/",
-        "FAULTS_AT": str(at),
-        "FAULTS_ERROR": str(fault),
-    }

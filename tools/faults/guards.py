@@ -1,0 +1,198 @@
+"""Short, sharp checks, each of which fails when one safeguard is missing: see `mutation`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from faults.corruption import corrupt
+from faults.disk_model import Change, Disk, Loss
+from faults.draws import seeded
+from faults.forks import in_child
+from faults.jobs import JOBS, Job
+from faults.places import Place, Templates, pixels
+from faults.power import logged_run, write_out
+from faults.verdicts import judge, reference_states
+from kymflow_zarr import CorruptDataError, ExportError, ZarrDataset
+
+__all__ = ["GUARDS", "guard"]
+
+GUARDS = ("flush", "rename", "lock", "checksum")
+
+_MOMENTS = {"MARK", "RENAME", "EXCHANGE", "UNLINK", "TRUNCATE_OPEN", "WRITE"}
+_POINTS = 40
+_CASES = 250
+
+# Job → the locks that it must hold while it changes what is below a folder of the dataset.
+_TABLE_LOCK = {"tables/": ("tables",), "index/manifest.json": ("tables",)}
+_TAKES_IN = {"images/": ("ingest",), **_TABLE_LOCK}
+_BOTH = dict.fromkeys(
+    ("images/", "tables/", "index/manifest.json", "zarr.json"), ("ingest", "tables")
+)
+_LOCKS: dict[str, dict[str, tuple[str, ...]]] = {
+    "ingest": _TAKES_IN,
+    "refresh": _TAKES_IN,
+    "ingest_image": _TAKES_IN,
+    "take_export_in": _TAKES_IN,
+    "delete_image": {"images/": ("tables",), **_TABLE_LOCK},
+    "replace_rows": _TABLE_LOCK,
+    "update_index": _TABLE_LOCK,
+    "indexes": _TABLE_LOCK,
+    "repair": _BOTH,
+    "upgrade": _BOTH,
+}
+
+
+def guard(kind: str, templates: Templates, root: Path, *, seed: int) -> Iterator[str]:
+    """Violations that show that a safeguard of some kind is missing; none if all are there.
+
+    Args:
+        kind: One of `GUARDS`.
+        templates: The datasets to start from.
+        root: The folder to work in.
+        seed: Of the random numbers.
+    """
+    match kind:
+        case "flush":
+            yield from _guard_cuts(JOBS, ("most", "data"), templates, root, seed=seed)
+        case "rename":
+            yield from _guard_cuts(JOBS, ("nothing",), templates, root, seed=seed)
+        case "lock":
+            yield from _guard_locks(templates, root)
+            yield from _guard_live_writer(templates, root)
+        case _:
+            yield from corrupt(templates, root, cases=_CASES, seed=seed).silent
+            yield from _guard_digest(templates, root)
+
+
+def _guard_cuts(
+    jobs: Sequence[Job],
+    losses: Sequence[Loss],
+    templates: Templates,
+    root: Path,
+    *,
+    seed: int,
+) -> Iterator[str]:
+    """Cut each job off after the calls that make something visible or acknowledge it."""
+    for durability in ("batch", "record"):
+        for job in jobs:
+            states = reference_states(job, templates, root, durability)
+            log = logged_run(job, templates, root, durability)
+            moments = [at for at, change in enumerate(log, start=1) if change.what in _MOMENTS]
+            for loss in losses:
+                draw = seeded(seed, job.name, durability, loss)
+                disk = Disk(templates.copy(job.template, root).work)
+                applied = acknowledged = 0
+                for moment in _some(moments, log, draw):
+                    for change in log[applied:moment]:
+                        disk.apply(change)
+                        acknowledged += change.what == "MARK"
+                    applied = moment
+                    place = write_out(disk, templates, root, loss, draw)
+                    for text in judge(place, states, acknowledged=acknowledged):
+                        yield f"{job.name}, {durability}, loses {loss}, {moment}: {text[-300:]}"
+
+
+def _some(moments: Sequence[int], log: Sequence[Change], draw: random.Random) -> list[int]:
+    """All that acknowledge or publish, and some of the rest."""
+    sharp = {at for at in moments if log[at - 1].what in {"MARK", "RENAME", "EXCHANGE"}}
+    rest = [at for at in moments if at not in sharp and "/staging/" not in log[at - 1].path]
+    return sorted(sharp.union(draw.sample(rest, min(len(rest), _POINTS))))
+
+
+def _guard_locks(templates: Templates, root: Path) -> Iterator[str]:
+    """Look through the log of each job for changes made without the lock that they need."""
+    for job in JOBS:
+        log = logged_run(job, templates, root)
+        place = templates.place(root)
+        held: set[str] = set()
+        for change in log:
+            path = Path(change.path)
+            if change.what == "LOCK":
+                held.add(path.stem)
+            elif change.what == "UNLOCK":
+                held.discard(path.stem)
+            elif change.what not in {"MARK", "FSYNC", "SYNCFS", "MKDIR"}:
+                for touched in filter(None, (change.path, change.target)):
+                    missing = _needed(job.name, place, touched) - held
+                    if missing:
+                        yield f"{job.name} changes {touched} without {sorted(missing)}"
+
+
+def _needed(job: str, place: Place, touched: str) -> set[str]:
+    """The locks that must be held to change a file."""
+    export = f"{place.export}/"
+    if touched.startswith(export):
+        return set() if "/.kymflow_export" in touched else {"export"}
+    inside = touched.removeprefix(f"{place.dataset}/")
+    for prefix, locks in _LOCKS.get(job, {}).items():
+        if inside.startswith(prefix):
+            return set(locks)
+    return set()
+
+
+def _guard_live_writer(templates: Templates, root: Path) -> Iterator[str]:
+    """The scratch folder of a writer that is alive is none that was left behind."""
+    place = templates.copy("full", root)
+
+    def work() -> list[str]:
+        writer = ZarrDataset(place.dataset, "r+")
+        writer.add_image(pixels(7), axes=("t", "x"))
+        other = ZarrDataset(place.dataset, "r+")
+        wrong = [f"a live writer's folder is a leftover: {item}" for item in other.check()]
+        other.repair()
+        writer.add_image(pixels(8), axes=("t", "x"))
+        return wrong
+
+    end = in_child(work)
+    yield from [end.error] if end.value is None else end.value
+
+
+def _guard_digest(templates: Templates, root: Path) -> Iterator[str]:
+    """A chunk that was exchanged together with its checksum fails the digest over all pixels."""
+    place = templates.copy("full", root)
+
+    def work() -> list[str]:
+        dataset = ZarrDataset(place.dataset, "r+")
+        first, second = dataset.list_image_ids()[:2]
+        data = place.dataset / "images" / first / "data"
+        other = place.dataset / "images" / second / "data"
+        before = dataset.record(first).load_array()
+        (data / "c" / "0" / "0").write_bytes((other / "c" / "0" / "0").read_bytes())
+        checksum = json.loads((other / "zarr.json").read_bytes())["attributes"]["kymflow_zarr"]
+        forged = json.loads((data / "zarr.json").read_bytes())
+        forged["attributes"]["kymflow_zarr"]["chunk_crc32c"] = checksum["chunk_crc32c"]
+        _seal(data / "zarr.json", forged)
+        wrong = []
+        if not dataset.check(deep=True):
+            wrong.append("check does not find pixels that differ from their digest")
+        try:
+            dataset.export_legacy_folder(place.export)
+            wrong.append("pixels that differ from their digest are exported")
+        except ExportError:
+            pass
+        # A whole array of another image, with its own document.
+        (data / "zarr.json").write_bytes((other / "zarr.json").read_bytes())
+        try:
+            if not np.array_equal(dataset.record(first).load_array(), before):
+                wrong.append("another image's pixels are read as one's own")
+        except CorruptDataError:
+            pass
+        return wrong
+
+    end = in_child(work)
+    yield from [end.error] if end.value is None else end.value
+
+
+def _seal(path: Path, document: object) -> None:
+    """Write a document with a seal that holds, as docs/format.md says it."""
+    text = json.dumps(document, indent=2)
+    blank = re.sub(r'"seal": "sha256:[0-9a-f]{64}"', f'"seal": "sha256:{"0" * 64}"', text)
+    digest = hashlib.sha256(blank.encode()).hexdigest()
+    path.write_text(blank.replace("0" * 64, digest), encoding="utf-8")

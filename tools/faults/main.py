@@ -1,0 +1,296 @@
+"""Try to break the store, and print how often that worked.
+
+The long form takes some 15 minutes; `--count 0.1` does a tenth of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from faults import shim
+from faults.corruption import corrupt
+from faults.crowd import crowd
+from faults.disk_full import sweep_sizes
+from faults.forks import in_child, warm_up
+from faults.guards import GUARDS, guard
+from faults.hostile import hostile
+from faults.jobs import JOBS, find_jobs
+from faults.loop_disk import Filesystem, sweep_disk
+from faults.mutation import mutate
+from faults.places import Templates
+from faults.power import sweep_cuts
+from faults.random_kills import kill_commands
+from faults.report import Report
+from faults.shim import UnavailableError
+from faults.sweeps import ERRORS, KILLED, Sweep, sweep
+
+__all__ = ["main"]
+
+_WORKSPACE = Path(__file__).resolve().parents[2]
+_CUT_JOBS = ("ingest", "update_index", "replace_rows", "export", "delete_image", "analyze")
+_MEMORY = Path("/dev/shm")  # noqa: S108 - the names in there are chosen by tempfile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """One run of the harness.
+
+    Attributes:
+        folder: The folder to work in.
+        templates: The datasets to start from.
+        seed: Of all random numbers.
+        count: 1 for the long form, less for less of it.
+        report: Where results go.
+    """
+
+    folder: Path
+    templates: Templates
+    seed: int
+    count: float
+    report: Report
+
+    def number(self, long: int, *, least: int = 1) -> int:
+        """A number of the long form, scaled."""
+        return max(least, round(long * self.count))
+
+    def place(self, name: str) -> Path:
+        """An empty folder to work in."""
+        path = self.folder / name
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir()
+        return path
+
+
+def main() -> int:
+    """Run the harness; 0 if every promise was kept, 1 if not, 2 if it could not run."""
+    arguments = _parse()
+    wanted: list[str] = arguments.only
+    report = Report()
+    try:
+        shim.restart_with_shim()
+    except UnavailableError as error:
+        report.skipped = {part: str(error) for part in wanted if part not in _WITHOUT_SHIM}
+        wanted = [part for part in wanted if part in _WITHOUT_SHIM]
+    # What the store has to say about what is done to it is of no interest here.
+    logging.disable(logging.WARNING)
+    with _scratch(arguments.scratch) as folder:
+        templates = Templates(folder / "templates")
+        warm_up()
+        made = in_child(templates.make)
+        if made.error:
+            raise RuntimeError(made.error)
+        run = _Run(
+            folder=folder,
+            templates=templates,
+            seed=arguments.seed,
+            count=arguments.count,
+            report=report,
+        )
+        for part in wanted:
+            _do(part, run, quiet=arguments.json)
+    if arguments.json:
+        print(json.dumps({"seed": run.seed, "count": run.count, **asdict(report)}, indent=2))
+    else:
+        print(f"\nseed {run.seed}, count {run.count:g}\n\n{report.table()}")
+    return 1 if report.violations else 0
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="hatch run faults", description=__doc__)
+    parser.add_argument("--seed", type=int, default=0, help="of all random numbers")
+    parser.add_argument("--count", type=float, default=1.0, help="1 is the long form")
+    parser.add_argument("--only", default="", help=f"some of {','.join(_PARTS)}")
+    parser.add_argument("--scratch", type=Path, help="a folder to work in; best one in memory")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    arguments = parser.parse_args()
+    arguments.only = arguments.only.split(",") if arguments.only else list(_PARTS)
+    for part in arguments.only:
+        if part not in _PARTS and part not in _GUARDS:
+            parser.error(f"{part!r} is none of {', '.join(_PARTS)}")
+    return arguments
+
+
+@contextmanager
+def _scratch(asked: Path | None) -> Iterator[Path]:
+    # Kills lose nothing that was written, and power cuts are modelled or bring their own disk:
+    # memory will do, and is fast.
+    parent = asked or (_MEMORY if _MEMORY.is_dir() else None)
+    with tempfile.TemporaryDirectory(prefix="kymflow-faults-", dir=parent) as name:
+        yield Path(name)
+
+
+def _do(part: str, run: _Run, *, quiet: bool) -> None:
+    begun = time.monotonic()
+    try:
+        (_PARTS | _GUARDS)[part](run)
+    except UnavailableError as error:
+        run.report.skipped[part] = str(error)
+    if not quiet:
+        broken = len(run.report.violations)
+        print(f"{part}: {time.monotonic() - begun:.0f} s, violations so far: {broken}", flush=True)
+
+
+def _add_sweeps(run: _Run, part: str, sweeps: Iterable[Sweep]) -> None:
+    """One line per job."""
+    begun = time.monotonic()
+    lines: dict[str, list[Sweep]] = {}
+    seconds: dict[str, float] = {}
+    for done in sweeps:
+        lines.setdefault(done.job, []).append(done)
+        seconds[done.job] = seconds.get(done.job, 0.0) + time.monotonic() - begun
+        begun = time.monotonic()
+    for job, parts in lines.items():
+        run.report.add(
+            part,
+            job,
+            sum(one.tried for one in parts),
+            [text for one in parts for text in one.violations],
+            seconds[job],
+            f"{parts[0].calls} calls",
+        )
+
+
+def _kill(run: _Run) -> None:
+    found = sweep(
+        JOBS, [KILLED], run.templates, run.place("kill"), points=run.number(50), seed=run.seed
+    )
+    _add_sweeps(run, "killed at a call", found)
+    begun = time.monotonic()
+    tried, wrong = kill_commands(run.place("kill"), trials=run.number(24), seed=run.seed)
+    run.report.add(
+        "killed at a random time", "kymflow ingest", tried, wrong, time.monotonic() - begun
+    )
+
+
+def _errors(run: _Run) -> None:
+    found = sweep(
+        JOBS, ERRORS, run.templates, run.place("errors"), points=run.number(6), seed=run.seed
+    )
+    _add_sweeps(run, "a call fails", found)
+
+
+def _full(run: _Run) -> None:
+    found = sweep_sizes(
+        JOBS, run.templates, run.place("full"), points=run.number(10), seed=run.seed
+    )
+    _add_sweeps(run, "disk full", found)
+
+
+def _cuts(run: _Run) -> None:
+    points = run.number(10)
+    promised = sweep_cuts(
+        JOBS,
+        run.templates,
+        run.place("cuts"),
+        durabilities=("batch",),
+        points=points,
+        seed=run.seed,
+    )
+    _add_sweeps(run, "power cut, modelled, batch", promised)
+    for durability in ("record", "none"):
+        found = sweep_cuts(
+            find_jobs(*_CUT_JOBS),
+            run.templates,
+            run.place("cuts"),
+            durabilities=(durability,),
+            points=points,
+            seed=run.seed,
+        )
+        _add_sweeps(run, f"power cut, modelled, {durability}", found)
+
+
+def _disk(run: _Run, kind: Filesystem) -> None:
+    for durability in ("batch", "record", "none"):
+        found = sweep_disk(
+            kind,
+            find_jobs(*_CUT_JOBS),
+            run.templates,
+            run.place(kind),
+            durabilities=(durability,),
+            points=run.number(6),
+            seed=run.seed,
+        )
+        _add_sweeps(run, f"power cut, {kind}, {durability}", found)
+
+
+def _crowd(run: _Run) -> None:
+    done = crowd(
+        run.place("crowd"),
+        writers=8 if run.count >= 1 else 3,
+        readers=2,
+        victims=run.number(5),
+        rounds=run.number(5),
+        seed=run.seed,
+    )
+    what = f"{done.processes} processes, {done.killed} more killed"
+    run.report.add("crowd", what, done.operations, done.wrong, done.seconds, "tried: operations")
+
+
+def _corrupt(run: _Run) -> None:
+    begun = time.monotonic()
+    done = corrupt(run.templates, run.place("corrupt"), cases=run.number(2500), seed=run.seed)
+    note = (
+        f"told {done.told}, found by check {done.found}, harmless {done.harmless}, "
+        f"plain text {done.editable}, optional removed {done.optional}"
+    )
+    run.report.add(
+        "damaged files", "silent", done.tried, done.silent, time.monotonic() - begun, note
+    )
+
+
+def _hostile(run: _Run) -> None:
+    done = hostile(
+        run.place("hostile"),
+        good=run.number(200, least=5),
+        variants=run.number(4),
+        seed=run.seed,
+    )
+    note = f"among {done.good} good ones; at most {done.peak_mib} MiB"
+    run.report.add("hostile input", "crashed or hung", done.tried, done.wrong, done.seconds, note)
+
+
+def _mutate(run: _Run) -> None:
+    begun = time.monotonic()
+    done = mutate(run.place("mutate"), _WORKSPACE, seed=run.seed, share=run.count)
+    missed = [f"nobody misses the {name}" for name in done.missed]
+    note = f"{done.exempt} exempt"
+    run.report.add(
+        "safeguards taken away", "not missed", done.tried, missed, time.monotonic() - begun, note
+    )
+
+
+def _guard(run: _Run, kind: str) -> None:
+    """One violation is enough: this is run for each safeguard that is taken away."""
+    begun = time.monotonic()
+    found = guard(kind, run.templates, run.place("guard"), seed=run.seed)
+    first = next(found, None)
+    wrong = [] if first is None else [first]
+    run.report.add("guard", kind, 1, wrong, time.monotonic() - begun)
+
+
+_PARTS: dict[str, Callable[[_Run], None]] = {
+    "kill": _kill,
+    "errors": _errors,
+    "full": _full,
+    "cuts": _cuts,
+    "ext4": partial(_disk, kind="ext4"),
+    "xfs": partial(_disk, kind="xfs"),
+    "crowd": _crowd,
+    "corrupt": _corrupt,
+    "hostile": _hostile,
+    "mutate": _mutate,
+}
+_GUARDS: dict[str, Callable[[_Run], None]] = {
+    f"guard-{kind}": partial(_guard, kind=kind) for kind in GUARDS
+}
+_WITHOUT_SHIM = {"crowd", "corrupt", "hostile", "guard-checksum"}

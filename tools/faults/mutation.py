@@ -1,0 +1,242 @@
+"""The store without one of its safeguards: for each that is taken away, some check must fail.
+
+Safeguards are found in the source by their form, so none can be forgotten: every call that flushes,
+every rename that publishes, every lock, every comparison with a checksum. Each is taken away in a
+copy of the source tree, and the harness runs against that copy.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from faults.draws import seeded
+
+__all__ = ["Mutant", "Mutation", "find_mutants", "mutate"]
+
+_SOURCES = "packages/kymflow-zarr/src/kymflow_zarr"
+_SYNCS = {"sync_file", "sync_folder", "sync_tree", "sync_filesystem"}
+_TIMEOUT_S = 240
+
+# What cannot be noticed here, and why: file and code of the line.
+_EXEMPT = {
+    ("_storage/local.py", "target.rename(doomed)"): "only where folders cannot change places",
+    ("_export/folder.py", "sync_tree(self.root)"): "only where there is no syncfs",
+    ("_storage/local.py", "lock.acquire(timeout=0)"): (
+        "one of the three keeps a repair from sweeping a folder in the instant in which its writer "
+        "makes it; the other two are tried"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutant:
+    """One safeguard, and what stands in its place once it is gone.
+
+    Attributes:
+        kind: ``flush``, ``rename``, ``lock`` or ``checksum``.
+        file: The module, relative to the package.
+        line: Where it stands, from 1.
+        code: The line.
+        start: Offset of the replaced text.
+        end: Where it ends.
+        instead: The text that replaces it.
+    """
+
+    kind: str
+    file: str
+    line: int
+    code: str
+    start: int
+    end: int
+    instead: str
+
+    @property
+    def name(self) -> str:
+        """What it is called in the report."""
+        return f"{self.kind} at {self.file}:{self.line} {self.code!r}"
+
+
+@dataclass(slots=True, kw_only=True)
+class Mutation:
+    """What came of it.
+
+    Attributes:
+        tried: How many safeguards were taken away.
+        exempt: How many were not, as nothing could notice on this system.
+        missed: Those that no check missed.
+    """
+
+    tried: int = 0
+    exempt: int = 0
+    missed: list[str] = field(default_factory=list)
+
+
+def mutate(root: Path, workspace: Path, *, seed: int, share: float = 1.0) -> Mutation:
+    """Take safeguards away, one at a time, and see whether the harness notices.
+
+    Args:
+        root: The folder to work in.
+        workspace: The top of the source tree.
+        seed: Passed on to the harness.
+        share: Which share of them; all if 1.
+    """
+    done = Mutation()
+    draw = seeded(seed, "mutants")
+    for mutant in find_mutants(workspace):
+        if (mutant.file, mutant.code) in _EXEMPT:
+            done.exempt += 1
+            continue
+        if draw.random() > share:
+            continue
+        done.tried += 1
+        copy = root / "source"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(
+            workspace / "packages",
+            copy / "packages",
+            ignore=shutil.ignore_patterns(
+                "tests", "docs", "benchmarks", "__pycache__", "*.egg-info"
+            ),
+        )
+        path = copy / _SOURCES / mutant.file
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text[: mutant.start] + mutant.instead + text[mutant.end :], "utf-8")
+        if not _is_noticed(copy, workspace, mutant.kind, seed):
+            done.missed.append(mutant.name)
+    return done
+
+
+def find_mutants(workspace: Path) -> Iterator[Mutant]:
+    """Every safeguard in the store's source."""
+    top = workspace / _SOURCES
+    for path in sorted(top.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        offsets = _line_offsets(text)
+        for node, kind, instead in _safeguards(ast.parse(text), text):
+            start = offsets[node.lineno - 1] + _column(text, offsets, node.lineno, node.col_offset)
+            last = node.end_lineno or node.lineno
+            end = offsets[last - 1] + _column(text, offsets, last, node.end_col_offset or 0)
+            yield Mutant(
+                kind=kind,
+                file=path.relative_to(top).as_posix(),
+                line=node.lineno,
+                code=text.splitlines()[node.lineno - 1].strip(),
+                start=start,
+                end=end,
+                instead=instead,
+            )
+
+
+def _safeguards(tree: ast.Module, text: str) -> Iterator[tuple[ast.expr, str, str]]:
+    """Expressions that guard something, and what does not."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = _called(node)
+            if name in _SYNCS:
+                yield node, "flush", "True"
+            elif name in {"rename", "replace"} and _is_path_method(node):
+                source = ast.get_source_segment(text, node.func)
+                assert source is not None
+                moved = source.rpartition(".")[0]
+                target = ast.get_source_segment(text, node.args[0])
+                yield (
+                    node,
+                    "rename",
+                    f'__import__("shutil").copytree({moved}, {target}, '
+                    + (
+                        f"dirs_exist_ok=True) if ({moved}).is_dir() else "
+                        f'__import__("shutil").copyfile({moved}, {target})'
+                    ),
+                )
+            elif name == "acquire":
+                yield node, "lock", "None"
+            elif name in {"_lock", "lock", "hold_file_lock"} and _is_held(node):
+                yield node, "lock", '__import__("contextlib").nullcontext()'
+        elif isinstance(node, ast.If) and _raises_damage(node) and _is_checksum(node.test):
+            yield node.test, "checksum", "False"
+
+
+def _called(node: ast.Call) -> str:
+    if isinstance(node.func, ast.Attribute):
+        return node.func.attr
+    return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def _is_path_method(node: ast.Call) -> bool:
+    """Whether ``x.replace(y)`` is a path's: a text's takes two arguments."""
+    return isinstance(node.func, ast.Attribute) and len(node.args) == 1 and not node.keywords
+
+
+def _is_held(node: ast.Call) -> bool:
+    return bool(node.args)
+
+
+def _raises_damage(node: ast.If) -> bool:
+    raised = node.body[0]
+    return (
+        isinstance(raised, ast.Raise)
+        and isinstance(raised.exc, ast.Call)
+        and _called(raised.exc) == "CorruptDataError"
+    )
+
+
+def _is_checksum(test: ast.expr) -> bool:
+    words = {
+        part
+        for node in ast.walk(test)
+        for part in (getattr(node, "id", ""), getattr(node, "attr", ""))
+    }
+    return bool(words & {"chunk_checksum", "_checksum", "sha256", "sha", "digest", "checksum"})
+
+
+def _line_offsets(text: str) -> list[int]:
+    offsets = [0]
+    for line in text.splitlines(keepends=True):
+        offsets.append(offsets[-1] + len(line))
+    return offsets
+
+
+def _column(text: str, offsets: list[int], line: int, utf8_column: int) -> int:
+    """Columns of the syntax tree count bytes."""
+    whole = text[offsets[line - 1] : offsets[line]]
+    return len(whole.encode("utf-8")[:utf8_column].decode("utf-8"))
+
+
+def _is_noticed(copy: Path, workspace: Path, kind: str, seed: int) -> bool:
+    """Whether the harness finds a violation in a copy of the source tree."""
+    scratch = copy.parent / "scratch"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    sources = [str(path) for path in sorted((copy / "packages").glob("*/src"))]
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in {"LD_PRELOAD", "FAULTS_SHIM"}
+    }
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(workspace / "tools" / "faults"),
+            f"--only=guard-{kind}",
+            f"--seed={seed}",
+            f"--scratch={scratch}",
+            "--json",
+        ],
+        env=env | {"PYTHONPATH": os.pathsep.join(sources)},
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_S,
+        check=False,
+    )
+    if done.returncode not in {0, 1}:
+        # A store that does not even work is noticed by every test there is.
+        return True
+    return bool(json.loads(done.stdout)["violations"])

@@ -1,0 +1,99 @@
+"""The command itself, in a process of its own, killed at a random time; then run again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from faults.draws import seeded
+from kymflow_zarr import NotADatasetError, ZarrDataset
+
+__all__ = ["kill_commands"]
+
+_FILES = 60
+
+
+def kill_commands(root: Path, *, trials: int, seed: int) -> tuple[int, list[str]]:
+    """Kill `kymflow ingest` at random times.
+
+    Args:
+        root: An empty folder to work in.
+        trials: How many kills.
+        seed: Of the random times.
+
+    Returns:
+        How often it was killed before it was done, and what was wrong afterwards.
+    """
+    folder, place = root / "recordings", root / "dataset.zarr"
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(_FILES):
+        tifffile.imwrite(folder / f"{number}.tif", np.full((200, 64), number, np.uint16))
+    whole_s = _time_one(folder, place)
+    draw = seeded(seed, "random kills")
+    wrong: list[str] = []
+    killed = 0
+    for trial in range(trials):
+        _remove(place)
+        process = _start(folder, place, durability=draw.choice(["record", "batch", "none"]))
+        time.sleep(draw.uniform(0.2, 1.0) * whole_s)
+        process.send_signal(signal.SIGKILL)
+        out, _ = process.communicate()
+        killed += process.returncode == -signal.SIGKILL
+        told = out.count(b'"status": "ok"') + out.count(b'"status":"ok"')
+        wrong += [f"random kill {trial}: {text}" for text in _judge(folder, place, told)]
+    return killed, wrong
+
+
+def _judge(folder: Path, place: Path, told: int) -> list[str]:
+    wrong = []
+    try:
+        dataset = ZarrDataset(place, "r")
+        present = len(dataset.list_image_ids())
+        bad = [problem for problem in dataset.check(deep=True) if not problem.repairable]
+        wrong += [f"check: {problem}" for problem in bad]
+    except NotADatasetError:
+        present = 0
+    if present < told:
+        wrong.append(f"{told} images were told of, {present} are there")
+    process = _start(folder, place, durability="batch")
+    process.communicate()
+    if process.returncode:
+        return [*wrong, f"the repeated command ended with {process.returncode}"]
+    again = ZarrDataset(place)
+    values = sorted(int(record.load_array()[0, 0]) for record in again.iter_records())
+    if values != list(range(_FILES)):
+        wrong.append(f"the repeated command left {len(values)} images: {values}")
+    again.repair()
+    return wrong + [f"check after a repair: {problem}" for problem in again.check(deep=True)]
+
+
+def _time_one(folder: Path, place: Path) -> float:
+    begun = time.monotonic()
+    process = _start(folder, place, durability="batch")
+    process.communicate()
+    return time.monotonic() - begun
+
+
+def _start(folder: Path, place: Path, *, durability: str) -> subprocess.Popen[bytes]:
+    env = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "kymflow.cli", "ingest", str(folder), str(place)),
+            *("--json", "--durability", durability),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=env,
+    )
+
+
+def _remove(place: Path) -> None:
+    shutil.rmtree(place, ignore_errors=True)

@@ -1,0 +1,84 @@
+"""What the harness found, as JSON and as a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = ["Line", "Report"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of the table.
+
+    Attributes:
+        part: The part of the harness.
+        what: What was tried.
+        tried: How often.
+        violations: How often a promise was broken.
+        seconds: How long it took.
+        note: More to say.
+    """
+
+    part: str
+    what: str
+    tried: int
+    violations: int
+    seconds: float
+    note: str = ""
+
+
+@dataclass(slots=True)
+class Report:
+    """All lines, and what was broken."""
+
+    lines: list[Line] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    def add(
+        self, part: str, what: str, tried: int, wrong: list[str], seconds: float, note: str = ""
+    ) -> None:
+        """Add a line."""
+        self.lines.append(
+            Line(
+                part=part,
+                what=what,
+                tried=tried,
+                violations=len(wrong),
+                seconds=round(seconds, 1),
+                note=note,
+            )
+        )
+        self.violations += wrong
+
+    def table(self) -> str:
+        """The table, in Markdown; sums per part at the end of each."""
+        rows = [("part", "what", "tried", "violations", "seconds", "note")]
+        for part in dict.fromkeys(line.part for line in self.lines):
+            lines = [line for line in self.lines if line.part == part]
+            rows += [
+                (
+                    part,
+                    line.what,
+                    f"{line.tried:,}",
+                    str(line.violations),
+                    f"{line.seconds:g}",
+                    line.note,
+                )
+                for line in lines
+            ]
+            if len(lines) > 1:
+                tried = sum(line.tried for line in lines)
+                broken = sum(line.violations for line in lines)
+                seconds = sum(line.seconds for line in lines)
+                rows.append((part, "all", f"{tried:,}", str(broken), f"{seconds:.0f}", ""))
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        rows.insert(1, tuple("-" * width for width in widths))  # type: ignore[arg-type]
+        text = [
+            f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |"
+            for row in rows
+        ]
+        text += [f"skipped: {part}: {why}" for part, why in self.skipped.items()]
+        text += [f"VIOLATION: {violation}" for violation in self.violations]
+        return "\n".join(text)
