@@ -6,7 +6,7 @@
 Both look at the version, the changelog, what the package requires of the others, what is gone since
 its last release, and at the files in the wheel, which is built from the sdist. `check` wants the
 changelog's entry dated. `try` takes one that is still unreleased, and then installs the wheel in a
-fresh environment and runs the package's quick tests there; what follows ``--`` goes to pytest.
+fresh environment and runs the package's quick tests there, or those that are named.
 
 The last release is that of the highest tag ``kymflow-zarr-v*`` below this version.
 """
@@ -39,7 +39,7 @@ class Wanted:
     """Whether to install and test it: `try`, and not `check`."""
     tag: str | None
     dist: Path | None
-    pytest_options: Sequence[str]
+    tests: Sequence[str]
 
 
 def release(wanted: Wanted) -> Tally:
@@ -60,7 +60,7 @@ def release(wanted: Wanted) -> Tally:
             return tally + Tally(broken=1)
         tally += judge(wheel_rules(package, built.wheel))
         if wanted.installed and not tally.broken:
-            tally += judge(fresh_rules(package, built, folder, wanted.pytest_options))
+            tally += judge(fresh_rules(package, built, folder, wanted.tests))
         if wanted.dist and not tally.broken:
             wanted.dist.mkdir(parents=True, exist_ok=True)
             for file in (built.sdist, built.wheel):
@@ -70,26 +70,22 @@ def release(wanted: Wanted) -> Tally:
 
 def read_arguments(arguments: Sequence[str]) -> Wanted:
     """What a command line says."""
-    own, _, _rest = _split(arguments)
     parser = argparse.ArgumentParser(
-        prog="hatch run release:",
-        description=__doc__,
-        formatter_class=argparse.RawTextHelpFormatter,
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["check", "try"])
     names = {package.name: package for package in PACKAGES}
+    parser.add_argument("what", choices=["check", "try"])
     parser.add_argument("package", choices=list(names))
     parser.add_argument("--tag", help="the tag that is released, with all that it then needs")
-    parser.add_argument(
-        "--dist", type=Path, help="put sdist and wheel here when all rules are kept"
-    )
-    said = parser.parse_args(own)
+    parser.add_argument("--dist", type=Path, help="put sdist and wheel here if all rules are kept")
+    parser.add_argument("tests", nargs="*", help="try: which of its tests to run (default: tests)")
+    said = parser.parse_intermixed_args(arguments)
     return Wanted(
         package=names[said.package],
         installed=said.what == "try",
         tag=said.tag,
         dist=said.dist,
-        pytest_options=arguments[end + 1 :],
+        tests=said.tests,
     )
 
 

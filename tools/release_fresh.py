@@ -37,7 +37,7 @@ class Trial:
     package: Package
     built: Built
     folder: Path
-    pytest_options: Sequence[str]
+    tests: Sequence[str]
 
     @property
     def environment(self) -> Path:
@@ -51,11 +51,9 @@ class Trial:
         return self.environment.joinpath(*inside)
 
 
-def fresh_rules(
-    package: Package, built: Built, folder: Path, pytest_options: Sequence[str]
-) -> list[Rule]:
+def fresh_rules(package: Package, built: Built, folder: Path, tests: Sequence[str]) -> list[Rule]:
     """The rules about a wheel where it is installed."""
-    trial = Trial(package=package, built=built, folder=folder, pytest_options=pytest_options)
+    trial = Trial(package=package, built=built, folder=folder, tests=tests)
     return [
         Rule(says="it installs in a fresh environment", check=partial(install, trial)),
         Rule(says="what is installed fits together", check=partial(misfits, trial)),
@@ -123,7 +121,7 @@ def failed_tests(trial: Trial) -> list[str]:
     shutil.copy(ROOT / ".pytest.toml", place)
     wanted = tomllib.loads((ROOT / "hatch.toml").read_text(encoding="utf-8"))
     tools: list[str] = wanted["envs"]["alone"]["dependencies"]
-    options = ["-p", "no:cacheprovider", "-m", "not slow", *trial.pytest_options]
+    options = ["-p", "no:cacheprovider", "-m", "not slow", *(trial.tests or ["tests"])]
     return _run("uv", "pip", "install", "--python", str(trial.python), *tools) or _run(
         str(trial.python), "-I", "-m", "pytest", "-c", ".pytest.toml", *options, folder=place
     )
