@@ -7,7 +7,7 @@ lost (deleted by hand, restored from an old copy, cut off by a crash) come back 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -45,19 +45,25 @@ class SourceFile:
     """An image file found on disk.
 
     Attributes:
-        files: The file of the first channel, then those of its further channels.
+        paths: The file of the first channel, then those of its further channels. As text: there
+            may be many thousands of which nothing else is asked.
         mtime_ns: The latest time of change of these files, ns since 1970.
         size_bytes: Their size together.
     """
 
-    files: tuple[Path, ...]
+    paths: tuple[str, ...]
     mtime_ns: int
     size_bytes: int
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """The file of the first channel, then those of its further channels."""
+        return tuple(map(Path, self.paths))
+
+    @property
     def primary(self) -> Path:
         """The file of the first channel: its path identifies the image."""
-        return self.files[0]
+        return Path(self.paths[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,27 +139,28 @@ def plan_refresh(scan: FolderScan, known: Iterable[SourceRow]) -> RefreshPlan:
     changed: list[tuple[SourceFile, str]] = []
     unchanged: list[SourceFile] = []
     for file in scan.files:
-        found = latest.get(_same(str(file.primary)))
+        found = latest.pop(_same(file.paths[0]), None)
         if found is None:
             new.append(file)
         elif (file.mtime_ns, file.size_bytes) != (found.source_mtime_ns, found.source_size_bytes):
             changed.append((file, found.image_id))
         else:
             unchanged.append(file)
-    listed = {
-        _same(str(folder)): {_same(name) for name in names}
-        for folder, names in scan.listings.items()
-    }
-    gone = [row.source_primary_path for key, row in latest.items() if _is_gone(key, listed)]
     return RefreshPlan(
-        new=tuple(new), changed=tuple(changed), unchanged=tuple(unchanged), gone=tuple(sorted(gone))
+        new=tuple(new),
+        changed=tuple(changed),
+        unchanged=tuple(unchanged),
+        gone=tuple(sorted(_gone(latest, scan.listings))) if latest else (),
     )
 
 
-def _is_gone(path: str, listed: Mapping[str, set[str]]) -> bool:
-    """Whether a path would lie in a folder that was listed, but does not."""
-    folder, name = os.path.split(path)
-    return folder in listed and name not in listed[folder]
+def _gone(rest: Mapping[str, SourceRow], listings: Mapping[Path, frozenset[str]]) -> Iterator[str]:
+    """The paths that would lie in a folder that was listed, but do not."""
+    listed = {_same(str(folder)): set(map(_same, names)) for folder, names in listings.items()}
+    for path, row in rest.items():
+        folder, name = os.path.split(path)
+        if folder in listed and name not in listed[folder]:
+            yield row.source_primary_path
 
 
 def reconcile(
@@ -252,8 +259,8 @@ def source_to_json(
 ) -> dict[str, JsonValue]:
     """The ``source`` entry of a record's provenance."""
     return {
-        "primary_path": str(file.primary),
-        "files": [str(path) for path in file.files],
+        "primary_path": file.paths[0],
+        "files": list(file.paths),
         "mtime_ns": file.mtime_ns,
         "size_bytes": file.size_bytes,
         "ingested_epoch_ns": ingested_epoch_ns,

@@ -236,7 +236,7 @@ def _stage_image(
 
 def _source(row: SourceRow) -> dict[str, JsonValue]:
     file = SourceFile(
-        files=(Path(row.source_primary_path),),
+        paths=(row.source_primary_path,),
         mtime_ns=row.source_mtime_ns,
         size_bytes=row.source_size_bytes,
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
+import re
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
+from operator import itemgetter
 from pathlib import Path
 
 from kymflow_zarr._catalog.sources import FolderScan, SourceFile
@@ -36,22 +38,24 @@ def scan_folder(folder: Path, pattern: str | Sequence[str]) -> FolderScan:
     top = folder.resolve()
     deep = [part.removeprefix(_RECURSIVE) for part in patterns if part.startswith(_RECURSIVE)]
     flat = [part for part in patterns if not part.startswith(_RECURSIVE)]
-    files: list[SourceFile] = []
+    files: list[tuple[tuple[str, ...], SourceFile]] = []
     refused: dict[Path, UnreadableImageError] = {}
     listings: dict[Path, frozenset[str]] = {}
     for inner, names in _walk(top, recursive=bool(deep)):
         listings[inner] = frozenset(names)
-        wanted = [*flat, *deep] if inner == top else deep
-        matching = [name for name in names if _matches(name, wanted)]
+        wanted = _one_pattern([*flat, *deep] if inner == top else deep)
+        matching = [name for name in names if wanted.fullmatch(name.lower())]
+        prefix = _prefix(inner)
         for channels in group_channels(matching):
-            paths = tuple(inner / name for name in channels)
             try:
-                files.append(_source_file(paths))
+                found = _source_file(prefix, channels)
             except UnreadableImageError as error:
                 refused[error.path] = error
+            else:
+                files.append(((*inner.parts, channels[0]), found))
     return FolderScan(
         folder=top,
-        files=tuple(sorted(files, key=lambda file: file.primary)),
+        files=tuple(file for _, file in sorted(files, key=itemgetter(0))),
         refused=refused,
         listings=listings,
     )
@@ -64,18 +68,24 @@ def scan_file(path: Path) -> SourceFile:
         UnreadableImageError: It is not there, or no regular file.
     """
     folder = path.parent.resolve()
-    siblings = [folder / path.name]
+    siblings: tuple[str, ...] = (path.name,)
     if folder.is_dir():
         for channels in group_channels([entry.name for entry in os.scandir(folder)]):
             if channels[0] == path.name:
-                siblings = [folder / name for name in channels]
-    return _source_file(tuple(siblings))
+                siblings = channels
+    return _source_file(_prefix(folder), siblings)
 
 
-def _source_file(paths: tuple[Path, ...]) -> SourceFile:
+def _prefix(folder: Path) -> str:
+    """A folder's path, to be followed by names: as text, since a Path costs more than a stat."""
+    return os.path.join(folder, "")  # noqa: PTH118
+
+
+def _source_file(folder: str, names: Sequence[str]) -> SourceFile:
+    paths = tuple([folder + name for name in names])
     facts = [stat_regular_file(path) for path in paths]
     return SourceFile(
-        files=paths,
+        paths=paths,
         mtime_ns=max(fact.mtime_ns for fact in facts),
         size_bytes=sum(fact.size_bytes for fact in facts),
     )
@@ -97,5 +107,8 @@ def _walk(top: Path, *, recursive: bool) -> Iterator[tuple[Path, list[str]]]:
         yield folder, sorted(names)
 
 
-def _matches(name: str, patterns: list[str]) -> bool:
-    return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
+def _one_pattern(patterns: list[str]) -> re.Pattern[str]:
+    """One expression for shell patterns, to be held against names in lower case."""
+    return re.compile(
+        "|".join(fnmatch.translate(pattern.lower()) for pattern in patterns) or "(?!)"
+    )

@@ -43,7 +43,7 @@ class FileFacts:
     mtime_ns: int
 
 
-def stat_regular_file(path: Path, *, follow_symlinks: bool = False) -> FileFacts:
+def stat_regular_file(path: Path | str, *, follow_symlinks: bool = False) -> FileFacts:
     """Return the facts of a regular file without opening it.
 
     Args:
@@ -140,11 +140,11 @@ def read_bounded(path: Path, *, limit: int, follow_symlinks: bool = False) -> by
     return data
 
 
-def _stat_regular(path: Path, *, follow_symlinks: bool) -> os.stat_result:
+def _stat_regular(path: Path | str, *, follow_symlinks: bool) -> os.stat_result:
     try:
         found = os.stat(path, follow_symlinks=follow_symlinks)  # noqa: PTH116
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise UnreadableImageError(path, _os_reason(error)) from error
+        raise UnreadableImageError(Path(path), _os_reason(error)) from error
     if stat.S_ISREG(found.st_mode):
         return found
     if stat.S_ISLNK(found.st_mode):
@@ -153,7 +153,7 @@ def _stat_regular(path: Path, *, follow_symlinks: bool) -> os.stat_result:
         reason = "it is a folder; rename it or leave it out"
     else:
         reason = "it is not a regular file but a device, socket or FIFO; remove it from the folder"
-    raise UnreadableImageError(path, reason)
+    raise UnreadableImageError(Path(path), reason)
 
 
 def _facts(found: os.stat_result) -> FileFacts:

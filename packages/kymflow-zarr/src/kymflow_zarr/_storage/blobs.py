@@ -8,7 +8,7 @@ durable according to the store's `Durability`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, Protocol, TypeAlias
@@ -85,6 +85,12 @@ class BlobStore(Protocol):
 
     def list_folder(self, key: str) -> FolderListing:
         """The names directly in a folder; empty where there is no such folder."""
+
+    def folders(self, parent: str, *, holding: str) -> Mapping[str, bool]:
+        """The folders directly in a folder, sorted, and whether each holds a file of a name.
+
+        A file directly in `parent` may be among them: it holds nothing.
+        """
 
     def stat(self, key: str) -> BlobStat | None:
         """Size and time of a blob, or None where there is none."""

@@ -27,6 +27,7 @@ __all__ = ["ZarrStoreBlobs"]
 
 _T = TypeVar("_T")
 _POLL_S = 0.02
+_AT_ONCE = 64  # requests under way
 
 
 class ZarrStoreBlobs:
@@ -73,6 +74,10 @@ class ZarrStoreBlobs:
         names = [name for name in _wait(_collect_dir(self._store, key)) if name[:1] != "."]
         files = {name for name in names if _wait(self._store.exists(prefix + name))}
         return FolderListing(files=tuple(sorted(files)), folders=tuple(sorted(set(names) - files)))
+
+    def folders(self, parent: str, *, holding: str) -> dict[str, bool]:
+        """The names directly in a folder, sorted, and whether each is one that holds a file."""
+        return _wait(_look_into(self._store, parent, holding))
 
     def stat(self, key: str) -> BlobStat | None:
         """Size of a blob, or None where there is none; such stores tell no time."""
@@ -179,6 +184,17 @@ class _KeyStaging:
 async def _collect_dir(store: Store, folder: str) -> list[str]:
     # Some stores name a folder once per key below it, or with a trailing slash.
     return sorted({name.strip("/") async for name in store.list_dir(folder)})
+
+
+async def _look_into(store: Store, parent: str, holding: str) -> dict[str, bool]:
+    names = [name for name in await _collect_dir(store, parent) if name[:1] != "."]
+    found: list[bool] = []
+    for start in range(0, len(names), _AT_ONCE):
+        part = names[start : start + _AT_ONCE]
+        found += await asyncio.gather(
+            *(store.exists(f"{parent}/{name}/{holding}") for name in part)
+        )
+    return dict(zip(names, found, strict=True))
 
 
 async def _collect_prefix(store: Store, prefix: str) -> list[str]:

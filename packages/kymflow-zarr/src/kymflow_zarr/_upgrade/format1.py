@@ -8,7 +8,6 @@ format 1 needed is removed. A run that was cut off is gone on with by the next o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -122,7 +121,7 @@ def _slabs(array: Any, length: int, rows: int) -> Iterator[AnyArray]:
 
 def _source(row: SourceRow) -> JsonValue:
     file = SourceFile(
-        files=(Path(row.source_primary_path),),
+        paths=(row.source_primary_path,),
         mtime_ns=row.source_mtime_ns,
         size_bytes=row.source_size_bytes,
     )
