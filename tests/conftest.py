@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -19,3 +22,23 @@ def root() -> Path:
 def hatch_config(root: Path) -> dict[str, Any]:
     """What hatch.toml says."""
     return tomllib.loads((root / "hatch.toml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def package_index(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Skips a test where packages cannot be fetched, as it installs some."""
+    environment = tmp_path_factory.mktemp("index") / "environment"
+    start = [sys.executable, "-m", "uv"]
+    subprocess.run(
+        [*start, "venv", "--quiet", "--python", sys.executable, str(environment)], check=True
+    )
+    asked = subprocess.run(
+        [*start, "pip", "install", "--dry-run", "--no-deps", "--refresh", "hatchling"],
+        env={**os.environ, "VIRTUAL_ENV": str(environment)},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    if asked.returncode:
+        pytest.skip(f"NOT TESTED, no package index: {asked.stderr.strip()[-300:]}")

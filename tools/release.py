@@ -49,7 +49,7 @@ def release(wanted: Wanted) -> Tally:
     written = source_rules(package, dated=dated, tag=wanted.tag)
     tally = judge([*written, api_rule(package)])
     if tally.broken:
-        print("        it was not built: correct this first")
+        print("the rest was not looked at: correct this first")
         return tally
     with tempfile.TemporaryDirectory(prefix="kymflow-release-") as scratch:
         folder = Path(scratch)
