@@ -30,9 +30,9 @@ _POINTS = 40
 _CASES = 250
 
 # Job → the locks that it must hold while it changes what is below a folder of the dataset.
-_TABLE_LOCK = {"tables/": ("tables",), "index/manifest.json": ("tables",)}
-_TAKES_IN = {"images/": ("ingest",), **_TABLE_LOCK}
-_BOTH = dict.fromkeys(
+_TABLE_LOCK: dict[str, tuple[str, ...]] = {"tables/": ("tables",), "index/manifest.json": ("tables",)}
+_TAKES_IN: dict[str, tuple[str, ...]] = {"images/": ("ingest",), **_TABLE_LOCK}
+_BOTH: dict[str, tuple[str, ...]] = dict.fromkeys(
     ("images/", "tables/", "index/manifest.json", "zarr.json"), ("ingest", "tables")
 )
 _LOCKS: dict[str, dict[str, tuple[str, ...]]] = {

@@ -73,8 +73,11 @@ static const char *of_name(int folder, const char *name, char *out) {
   return out;
 }
 
+/* The folder itself counts, too: it is flushed for the names in it. */
 static int concerns(const char *path) {
-  return prefix[0] && path && !strncmp(path, prefix, strlen(prefix));
+  size_t length = strlen(prefix);
+  if (!length || !path || strncmp(path, prefix, length - 1)) return 0;
+  return path[length - 1] == 0 || path[length - 1] == '/';
 }
 
 /* --- what happens at the n-th call --- */
