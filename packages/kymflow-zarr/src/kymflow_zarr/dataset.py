@@ -405,7 +405,8 @@ class ZarrDataset:
 
         Raises:
             ExportError: Something is damaged; all that is not was exported.
-            AlreadyExistsError: The folder holds something else, or another dataset's export.
+            AlreadyExistsError: The folder holds ``images`` or ``tables`` that no export wrote, or
+                another dataset's export. Other files in it are left alone.
         """
         from kymflow_zarr._export.export import export_folder
 

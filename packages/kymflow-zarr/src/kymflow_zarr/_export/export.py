@@ -78,7 +78,8 @@ def export_folder(
         ExportError: Something is damaged; all that is not was exported, and of what is, a copy that
             an earlier export made stays.
         ImageNotFoundError: One of the images asked for is not there; nothing was written.
-        AlreadyExistsError: The folder holds something else, or the export of another dataset.
+        AlreadyExistsError: The folder holds ``images`` or ``tables`` that no export wrote, or the
+            export of another dataset. Other files in it are left alone.
         LockedError: Another process exports into the folder.
     """
     steps = iter_export(
