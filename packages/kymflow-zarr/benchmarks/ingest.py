@@ -58,15 +58,15 @@ def _sync(folder: Path) -> None:
     sync_folder(folder)
 
 
-_tiny: Prepare = partial(make_tiffs, shape=_TINY)
-_kymographs: Prepare = partial(make_tiffs, shape=_KYMOGRAPH)
+make_tiny: Prepare = partial(make_tiffs, shape=_TINY)
+make_kymographs: Prepare = partial(make_tiffs, shape=_KYMOGRAPH)
 
 BENCHMARKS = (
     Benchmark(
         name="ingest tiny images",
         sizes=(100, 1_000, 10_000),
         small=(100, 400),
-        prepare=_tiny,
+        prepare=make_tiny,
         work=partial(ingest, durable=False),
         floor=partial(floor, durable=False),
         most_ratio=3.0,
@@ -75,7 +75,7 @@ BENCHMARKS = (
         name="ingest tiny images, synced",
         sizes=(100, 1_000),
         small=(64, 256),
-        prepare=_tiny,
+        prepare=make_tiny,
         work=partial(ingest, durable=True),
         floor=partial(floor, durable=True),
         most_ratio=3.0,
@@ -84,7 +84,7 @@ BENCHMARKS = (
         name="ingest kymographs",
         sizes=(30, 150),
         small=(10, 40),
-        prepare=_kymographs,
+        prepare=make_kymographs,
         work=partial(ingest, durable=False),
         floor=partial(floor, durable=False),
         most_ratio=1.5,
@@ -94,7 +94,7 @@ BENCHMARKS = (
         name="ingest kymographs, synced",
         sizes=(30, 150),
         small=(10, 40),
-        prepare=_kymographs,
+        prepare=make_kymographs,
         work=partial(ingest, durable=True),
         floor=partial(floor, durable=True),
         most_ratio=1.5,
@@ -104,7 +104,7 @@ BENCHMARKS = (
         name="ingest kymographs, two threads next to one",
         sizes=(150,),
         small=(40,),
-        prepare=_kymographs,
+        prepare=make_kymographs,
         work=partial(ingest, durable=False, workers=2),
         floor=partial(ingest, durable=False),
         most_ratio=1.0,

@@ -142,7 +142,7 @@ class LocalBlobs:
     def open_read(self, key: str) -> BinaryIO | None:
         """A seekable stream over a blob, or None where there is none. The caller closes it."""
         try:
-            return open(self._prefix + key, "rb")  # noqa: PTH123, SIM115 - see `_prefix`
+            return open(self._prefix + key, "rb")  # noqa: PTH123 - see `_prefix`
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
 
