@@ -172,10 +172,13 @@ def _target(dataset: str, out: Path | None) -> Path:
         OutputFileError: There is a folder, or it would lie in the dataset, or it is no HTML file.
     """
     if out is None:
-        is_url = "://" in dataset
-        place = PurePosixPath(dataset.partition("://")[2]) if is_url else Path(dataset).resolve()
-        name = f"{place.stem or 'dataset'}-report.html"
-        return Path(name) if is_url else Path(dataset).resolve().parent / name
+        if "://" in dataset:  # not beside it, where a browser does not look
+            name = PurePosixPath(dataset.partition("://")[2]).stem or "dataset"
+            return Path(f"{name}-report.html")
+        place = Path(dataset)
+        if place.name in {"", ".."}:
+            place = place.resolve()
+        return place.with_name(f"{place.stem or 'dataset'}-report.html")
     if out.suffix.lower() not in _ENDINGS:
         raise OutputFileError(
             str(out), "it does not end in .html", hint="name a file that ends in .html"
