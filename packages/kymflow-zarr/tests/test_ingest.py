@@ -233,6 +233,8 @@ def test_a_link_is_refused_and_told(dataset: ZarrDataset, folder: Path, tmp_path
         (folder / "link.tif").symlink_to(target)
     except OSError:
         pytest.skip("no right to make links here")
+    plan = dataset.plan_refresh(folder)
+    assert [path.name for path in plan.refused] == ["link.tif"]
     with pytest.raises(IngestError, match="symbolic link") as caught:
         dataset.refresh_from_folder(folder)
     assert len(caught.value.image_ids) == 3

@@ -112,12 +112,14 @@ class RefreshPlan:
             that image's id.
         unchanged: Files that are in the dataset as they are.
         gone: Paths in the index that would lie in a folder looked at, but are not there.
+        refused: What matches but is no regular file, with the reason.
     """
 
     new: tuple[SourceFile, ...]
     changed: tuple[tuple[SourceFile, str], ...]
     unchanged: tuple[SourceFile, ...]
     gone: tuple[str, ...]
+    refused: Mapping[Path, UnreadableImageError]
 
     def to_ingest(self, mode: RefreshMode) -> tuple[tuple[SourceFile, str | None], ...]:
         """The files to take in, each with the id of the image that it supersedes."""
@@ -151,6 +153,7 @@ def plan_refresh(scan: FolderScan, known: Iterable[SourceRow]) -> RefreshPlan:
         changed=tuple(changed),
         unchanged=tuple(unchanged),
         gone=tuple(sorted(_gone(latest, scan.listings))) if latest else (),
+        refused=scan.refused,
     )
 
 

@@ -65,7 +65,7 @@ class IngestResult:
         return self.failed == 0
 
 
-FileState = Literal["new", "changed", "gone"]
+FileState = Literal["new", "changed", "gone", "refused"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

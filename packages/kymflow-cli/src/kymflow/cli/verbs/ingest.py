@@ -211,6 +211,8 @@ def planned_files(plan: RefreshPlan, *, changed: bool) -> Iterable[PlannedFile]:
         yield _planned_file(str(file.primary), "changed", take_in=changed, image_id=image_id)
     for path in plan.gone:
         yield _planned_file(path, "gone", take_in=False, image_id=None)
+    for refused in plan.refused:
+        yield _planned_file(str(refused), "refused", take_in=False, image_id=None)
 
 
 def _planned_file(
