@@ -80,6 +80,7 @@ def _stage(
     supersedes: str | None,
     beside: FolderListing | None,
 ) -> SourceRow:
+    _check_paths(file.files)
     sidecars = _NO_SIDECARS if beside is None else find_sidecars(file.primary, beside)
     payload = _load_payload(sidecars.metadata)
     ingested = time.time_ns()
@@ -130,6 +131,17 @@ def _blocks(channels: Sequence[TiffImage], rows: int) -> Iterator[AnyArray]:
         return
     for start in range(0, len(channels), rows):
         yield np.stack([channel.read() for channel in channels[start : start + rows]])
+
+
+def _check_paths(paths: Sequence[Path]) -> None:
+    """Refuse a path that provenance, which is UTF-8, cannot hold."""
+    for path in paths:
+        try:
+            str(path).encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise UnreadableImageError(
+                path, "its path is not valid UTF-8; rename the file, or its folder"
+            ) from error
 
 
 def _check_channels(channels: Sequence[TiffImage]) -> None:

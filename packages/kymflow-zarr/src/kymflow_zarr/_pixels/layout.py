@@ -155,7 +155,11 @@ class ArrayDocument:
         if said["codecs"] != codec_documents(document.dtype):
             raise SchemaValidationError("its codecs are not the ones that this format names")
         check_geometry(document.shape, document.chunks, document.dtype)
-        if set(document.checksums) != set(document.grid_keys()):
+        # The number first: a forged document may declare more chunks than anyone can count.
+        counts = [math.ceil(n / c) for n, c in zip(document.shape, document.chunks, strict=True)]
+        if math.prod(counts) != len(document.checksums) or set(document.checksums) != set(
+            document.grid_keys()
+        ):
             raise SchemaValidationError("its checksums do not name each chunk once")
         return document
 

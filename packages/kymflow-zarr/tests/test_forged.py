@@ -1,0 +1,69 @@
+"""Documents that hold together, and declare what nobody could have written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kymflow_zarr import CorruptDataError, ZarrDataset
+
+
+def seal(path: Path, document: Any) -> None:
+    """Write a document with a seal that holds, as docs/format.md says it."""
+    text = json.dumps(document, indent=2)
+    blank = re.sub(r'"seal": "sha256:[0-9a-f]{64}"', f'"seal": "sha256:{"0" * 64}"', text)
+    digest = hashlib.sha256(blank.encode()).hexdigest()
+    path.write_text(blank.replace("0" * 64, digest), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("shape", "chunks"),
+    [
+        ([2**40, 3], [1, 3]),
+        ([2**80, 3], [2**79, 3]),
+        ([2**62, 2**62], [2**20, 2**5]),
+        ([4, 3], [0, 3]),
+        ([4, 3], [2**40, 3]),
+        ([1] * 5000, [1] * 5000),
+        ([4, 3, 1], [4, 3]),
+        (["4", 3], [4, 3]),
+    ],
+    ids=["many", "huge", "both", "empty chunk", "large chunk", "axes", "ranks", "text"],
+)
+def test_a_forged_geometry_is_refused_before_memory_is_asked_for(
+    disk: ZarrDataset, shape: list[Any], chunks: list[Any]
+) -> None:
+    # To count the chunks that 2^40 lines declare took for ever.
+    record = disk.add_image(np.ones((4, 3)), axes=("t", "x"))
+    place = Path(disk.location) / "images" / record.image_id
+    data = json.loads((place / "data" / "zarr.json").read_bytes())
+    data["shape"] = shape
+    data["chunk_grid"]["configuration"]["chunk_shape"] = chunks
+    seal(place / "data" / "zarr.json", data)
+    with pytest.raises(CorruptDataError, match="data/zarr.json"):
+        disk.record(record.image_id).load_array()
+    assert disk.check(deep=True) != []
+
+
+def test_a_chunk_exchanged_with_its_checksum_fails_the_digest(disk: ZarrDataset) -> None:
+    first, second = (
+        disk.add_image(np.full((4, 3), number), axes=("t", "x")).image_id for number in range(2)
+    )
+    images = Path(disk.location) / "images"
+    (images / first / "data" / "c" / "0" / "0").write_bytes(
+        (images / second / "data" / "c" / "0" / "0").read_bytes()
+    )
+    theirs = json.loads((images / second / "data" / "zarr.json").read_bytes())
+    ours = json.loads((images / first / "data" / "zarr.json").read_bytes())
+    ours["attributes"]["kymflow_zarr"]["chunk_crc32c"] = theirs["attributes"]["kymflow_zarr"][
+        "chunk_crc32c"
+    ]
+    seal(images / first / "data" / "zarr.json", ours)
+    (problem,) = disk.check(deep=True)
+    assert "digest over all its elements differs" in problem.message
