@@ -563,6 +563,13 @@ class ZarrDataset:
             name, columns=None if columns is None else list(columns), image_ids=image_ids
         )
 
+    def iter_table(self, name: str, *, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """`load_arrow_table` part by part, for tables larger than memory.
+
+        The table must not be written to before the last part was read.
+        """
+        return self._tables.iterate(name, columns=None if columns is None else list(columns))
+
     def save_table(self, name: str, df: pd.DataFrame | pa.Table) -> None:
         """Replace a whole table in one step. Rows are kept sorted by ``image_id``.
 

@@ -61,7 +61,7 @@ class StoredTable:
         with _damage_named(self._key):
             return _plain_table(self._file.read(columns=columns))
 
-    def iter_groups(self) -> Iterator[pa.Table]:
+    def iter_groups(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """All rows, one row group at a time.
 
         Raises:
@@ -69,7 +69,7 @@ class StoredTable:
         """
         for group in range(self._file.num_row_groups):
             with _damage_named(self._key):
-                rows = _plain_table(self._file.read_row_group(group))
+                rows = _plain_table(self._file.read_row_group(group, columns=columns))
             yield rows
 
     def read_where(

@@ -76,6 +76,19 @@ class Tables:
                 return file.read(columns)
             return file.read_where(image_id_col, image_ids, columns=columns)
 
+    def iterate(self, name: str, *, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        """A table part by part, one row group at a time.
+
+        Raises:
+            TableNotFoundError: There is no such table.
+            CorruptDataError: It is damaged.
+        """
+        key = self._key(name)
+        with open_parquet(self._blobs, key) as file:
+            if file is None:
+                raise TableNotFoundError(key, name=name)
+            yield from file.iter_groups(columns)
+
     def save(self, name: str, frame: pd.DataFrame | pa.Table) -> None:
         """Replace a whole table; rows are sorted by image id where there is such a column.
 
