@@ -179,7 +179,8 @@ class KymDataset:
             progress=progress or _no_progress,
         )
         failures: dict[str, ImageIndexError] = {}
-        unchanged = 0
+        hashes: dict[str, frozenset[str]] = {}
+        shared: dict[frozenset[str], frozenset[str]] = {}
         with RowSpool() as spool, closing(batches):
             for batch in batches:
                 rows, columns, failed = _fit_batch(batch, columns, indexer=indexer.name)
@@ -187,8 +188,10 @@ class KymDataset:
                     raise _with_details(failed[0])
                 failures |= {error.image_id: error for error in failed}
                 spool.add(batch.asked, rows)
-                if stored is not None:
-                    unchanged += self._count_unchanged(table, batch.params_hashes)
+                # Thousands of images have the same parameters: they are kept once.
+                for image_id, found in batch.params_hashes.items():
+                    hashes[image_id] = shared.setdefault(found, found)
+            unchanged = 0 if stored is None else self._count_unchanged(table, hashes)
             row_count = self._publish(
                 table, spool, table_schema(columns), asked=image_ids, failed=failures.keys()
             )
@@ -207,12 +210,14 @@ class KymDataset:
 
     def _count_unchanged(self, table: str, params_hashes: Mapping[str, frozenset[str]]) -> int:
         """For how many images the table holds these very hashes, and no others."""
-        old = self._ds.load_arrow_table(
-            table, columns=[IMAGE_ID, PARAMS_HASH], image_ids=params_hashes.keys()
-        )
-        recorded: dict[str, set[str]] = {}
-        for image_id, old_hash in zip(*(column.to_pylist() for column in old.columns), strict=True):
-            recorded.setdefault(image_id, set()).add(old_hash)
+        recorded: dict[object, set[object]] = {}
+        # Once through the table, however large: asking for each batch's rows would open it anew.
+        for part in self._ds.iter_table(table, columns=[IMAGE_ID, PARAMS_HASH]):
+            pairs = part.group_by([IMAGE_ID, PARAMS_HASH]).aggregate([])
+            for image_id, old_hash in zip(
+                pairs[IMAGE_ID].to_pylist(), pairs[PARAMS_HASH].to_pylist(), strict=True
+            ):
+                recorded.setdefault(image_id, set()).add(old_hash)
         return sum(recorded.get(image_id, set()) == new for image_id, new in params_hashes.items())
 
     def _publish(
