@@ -17,6 +17,7 @@ from kymflow.core.kym_dataset.columns import (
 )
 from kymflow.core.kym_dataset.extract import BatchRows, check_version, declared_columns
 from kymflow.core.kym_dataset.indexer_base import BaseIndexer
+from kymflow.core.kym_dataset.notebook import summary_html
 from kymflow.core.kym_dataset.params import documented_params, find_params
 from kymflow.core.kym_dataset.results import IndexUpdate
 from kymflow.core.kym_dataset.spool import RowSpool
@@ -26,7 +27,6 @@ from kymflow.core.kym_dataset.table_names import (
     indexer_names,
     table_name,
 )
-from kymflow.core.kym_dataset.notebook import summary_html
 from kymflow.core.kym_dataset.view import dataset_view
 from kymflow.core.provenance import IMAGE_ID, PARAMS_HASH
 from kymflow_zarr import ReadOnlyError, RowUpdate, ZarrDataset
