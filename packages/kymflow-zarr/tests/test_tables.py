@@ -39,6 +39,17 @@ def test_a_table_comes_back_sorted_by_image(dataset: ZarrDataset) -> None:
     assert dataset.list_table_names() == ["t"]
 
 
+def test_a_table_is_read_part_by_part(dataset: ZarrDataset) -> None:
+    ids = [f"image{number:06d}" for number in range(70_000)]
+    dataset.save_table("t", rows_of(ids))
+    parts = list(dataset.iter_table("t", columns=["image_id"]))
+    assert [len(part) for part in parts] == [32_768, 32_768, 4_464]
+    assert [name for part in parts for name in part["image_id"].to_pylist()] == ids
+    assert parts[0].column_names == ["image_id"]
+    with pytest.raises(TableNotFoundError):
+        next(dataset.iter_table("x"))
+
+
 def test_a_table_without_image_ids_keeps_its_order(dataset: ZarrDataset) -> None:
     dataset.save_table("nested/notes", pd.DataFrame({"v": [3, 1, 2]}))
     assert dataset.load_table("nested/notes")["v"].tolist() == [3, 1, 2]
