@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kymflow.cli.opening import find_image
 from kymflow.cli.report.figures import draw_detail, draw_kymograph, draw_velocity
-from kymflow.cli.report.reading import ImageReading, read_image
+from kymflow.cli.report.reading import ImageReading, Trace, read_image
 from kymflow.cli.report.themes import DARK, LIGHT, THEMES, Theme
 from kymflow_zarr import ZarrDataset
 
@@ -114,6 +114,26 @@ def test_paths_run_along_the_streaks(lab: Path) -> None:
         across.append(float(pixels[at[0], 24].std()))
     assert len(along) > 3
     assert np.median(along) < 0.8 * np.median(across)
+
+
+def test_a_million_windows_are_drawn(stall: ImageReading, decode: Decode) -> None:
+    (picture,) = stall.pictures.values()
+    (region,) = stall.regions
+    count = 1_000_000
+    noise = np.random.default_rng(0).normal(0.5, 0.2, count)
+    long = Trace(
+        line=np.linspace(0, 3500, count),
+        velocity=noise,
+        smooth=noise,
+        px_per_line=noise,
+        r2adj=noise,
+        r2adj_smooth=noise,
+        alias=np.zeros(count, bool),
+        unit="mm/s",
+        smooth_windows=5,
+        smooth_lines=20.0,
+    )
+    assert of_colour(decode(draw_velocity(region, long, picture).light), LIGHT.velocity).any()
 
 
 @pytest.mark.parametrize("theme", THEMES, ids=[theme.name for theme in THEMES])

@@ -331,16 +331,15 @@ def _drawing(
 
 
 def _png(height: float, draw: Callable[[Figure, Theme], None], theme: Theme) -> str:
-    from matplotlib import rc_context
+    from matplotlib import rc_context, rcdefaults
     from matplotlib.figure import Figure as NewFigure
 
-    # A person's own style must not make figures of a report unreadable.
     with rc_context():
-        from matplotlib import rcdefaults
-
-        rcdefaults()
+        rcdefaults()  # a person's own style must not make a report unreadable
         figure = NewFigure(figsize=(_WIDTH, height), dpi=_DPI, facecolor=theme.ground)
         draw(figure, theme)
         stream = io.BytesIO()
-        figure.savefig(stream, format="png", metadata={"Software": None})
+        # Agg cannot draw a line of a million points in one go.
+        with rc_context({"agg.path.chunksize": 10_000}):
+            figure.savefig(stream, format="png", metadata={"Software": None})
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
