@@ -259,6 +259,21 @@ def test_what_is_gone_from_the_api_is_named(tree: Tree, kind: str) -> None:
     assert found.code == 1
 
 
+def test_of_the_command_words_and_fields_are_held(tree: Tree) -> None:
+    cli = "packages/kymflow-cli"
+    tree.git("tag", "kymflow-cli-v0.1.0")
+    tree.change(f"{cli}/pyproject.toml", 'version = "0.1.0"', 'version = "0.1.1"')
+    tree.change(f"{cli}/CHANGELOG.md", "## 0.1.0 (", "## 0.1.1 (2027-03-31)\n\nSame.\n\n## 0.1.0 (")
+    source = f"{cli}/src/kymflow/cli"
+    tree.change(f"{source}/verbs/demo.py", "folder: Path = ", "place: Path = ")
+    tree.change(f"{source}/results/look.py", "    image_id: str", "    image: str")
+    tree.change(f"{source}/text_table.py", "\ndef ", "\ndef un")
+    lines = tree.judge("check", "kymflow-cli").of(NOTHING_GONE)
+    assert any("kymflow.cli.verbs.demo.demo(folder) has lost a parameter" in line for line in lines)
+    assert any(".image_id is gone" in line for line in lines)
+    assert not [line for line in lines if "text_table" in line]
+
+
 def test_a_minor_version_may_break_before_1_0(tree: Tree) -> None:
     tree.git("tag", "kymflow-zarr-v0.1.0")
     tree.raise_version("0.2.0")

@@ -1,8 +1,7 @@
 """Compare what a package offers with its last release: what is gone needs a higher version.
 
-What semantic versioning covers is in each package's ``docs/compatibility.md``. For the command line
-the same comparison serves: options are parameters of public functions, JSON fields are those of
-public classes.
+What semantic versioning covers is in each package's ``docs/compatibility.md``. Of the command line
+that is words and JSON fields: the parameters of its verbs, the fields of its results.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ import griffe
 from release_git import released, tag_of, unpack_tag
 from release_source import version_of
 from verdicts import Rule
+from workspace import is_within
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -35,6 +35,9 @@ _BREAKS: Final = {
     griffe.BreakageKind.PARAMETER_MOVED: "has its parameters in another order",
     griffe.BreakageKind.PARAMETER_REMOVED: "has lost a parameter",
 }
+
+_ONLY: Final = {"kymflow-cli": ("kymflow.cli.results", "kymflow.cli.verbs")}
+"""Modules that are promised, where not all public ones are."""
 
 
 def api_rule(package: Package) -> Rule:
@@ -61,12 +64,17 @@ def breakages(package: Package, old: Version, new: Version) -> list[str]:
     with tempfile.TemporaryDirectory() as scratch:
         sources = unpack_tag(tag_of(package, old), package.sources, Path(scratch))
         before, after = load(package, sources), load(package, package.sources)
-        gone = [*unlisted(before, after), *changed(before, after)]
+        found = [*unlisted(before, after), *changed(before, after)]
+    gone = [f"{path} {how}" for path, how in dict.fromkeys(found) if promised(package, path)]
     higher = f"{old.major}.{old.minor + 1}.0" if old.major == 0 else f"{old.major + 1}.0.0"
-    return [
-        f"{what}: bring it back, or release {higher} instead of {new}"
-        for what in dict.fromkeys(gone)
-    ]
+    return [f"{what}: bring it back, or release {higher} instead of {new}" for what in gone]
+
+
+def promised(package: Package, path: str) -> bool:
+    """Whether semantic versioning covers what lies at a dotted path."""
+    modules = _ONLY.get(package.name, (package.module,))
+    experimental = any(part.startswith("experimental") for part in path.split("."))
+    return not experimental and any(is_within(path, module) for module in modules)
 
 
 def load(package: Package, sources: Path) -> griffe.Module:
@@ -80,13 +88,13 @@ def load(package: Package, sources: Path) -> griffe.Module:
     return found
 
 
-def unlisted(before: griffe.Module, after: griffe.Module) -> Iterator[str]:
+def unlisted(before: griffe.Module, after: griffe.Module) -> Iterator[tuple[str, str]]:
     """Names that left an ``__all__``; to griffe they may still be there, as imports."""
     now = {module.path: module for module in public_modules(after)}
     for module in public_modules(before):
         if (other := now.get(module.path)) is not None:
             for name in sorted(_listed(module) - _listed(other)):
-                yield f"{module.path}.{name} is gone"
+                yield f"{module.path}.{name}", _BREAKS[griffe.BreakageKind.OBJECT_REMOVED]
 
 
 def public_modules(module: griffe.Module) -> Iterator[griffe.Module]:
@@ -101,16 +109,14 @@ def _listed(module: griffe.Module) -> set[str]:
     return {str(name) for name in module.exports or ()}
 
 
-def changed(before: griffe.Module, after: griffe.Module) -> Iterator[str]:
+def changed(before: griffe.Module, after: griffe.Module) -> Iterator[tuple[str, str]]:
     """What griffe finds that breaks callers."""
     for breakage in griffe.find_breaking_changes(before, after):
         if (how := _BREAKS.get(breakage.kind)) is not None:
-            parts = [breakage.obj.path]
-            if "PARAMETER" in breakage.kind.name:
-                parts.append(f"({_parameter(breakage)})")
-            yield f"{''.join(parts)} {how}"
+            parameter = _parameter(breakage) if "PARAMETER" in breakage.kind.name else ""
+            yield f"{breakage.obj.path}{parameter}", how
 
 
 def _parameter(breakage: griffe.Breakage) -> str:
     found = breakage.old_value or breakage.new_value
-    return found.name if isinstance(found, griffe.Parameter) else str(found)
+    return f"({found.name})" if isinstance(found, griffe.Parameter) else ""
