@@ -46,7 +46,7 @@ def test_a_forged_geometry_is_refused_before_memory_is_asked_for(
     data["shape"] = shape
     data["chunk_grid"]["configuration"]["chunk_shape"] = chunks
     seal(place / "data" / "zarr.json", data)
-    with pytest.raises(CorruptDataError, match="data/zarr.json"):
+    with pytest.raises(CorruptDataError, match=r"data/zarr\.json"):
         disk.record(record.image_id).load_array()
     assert disk.check(deep=True) != []
 

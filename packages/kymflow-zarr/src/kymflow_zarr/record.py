@@ -27,7 +27,11 @@ from kymflow_zarr._records.artifacts import (
 from kymflow_zarr._records.bounds import image_bounds
 from kymflow_zarr._records.build import check_axes, resolve_chunks, slabs
 from kymflow_zarr._records.document import RecordDocument, image_folder
-from kymflow_zarr._records.format1 import find_record_document, open_format1_array
+from kymflow_zarr._records.format1 import (
+    find_record_document,
+    open_format1_array,
+    read_format1_array,
+)
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.json_text import JsonValue, dumps, gunzip_bounded, loads
 from kymflow_zarr._storage.names import check_no_collision, check_segment
@@ -152,8 +156,7 @@ class ZarrImageRecord:
         """
         document = self._pixels()
         if document is None:
-            whole: AnyArray = np.asarray(self.open_array()[...])
-            return whole
+            return read_format1_array(self._blobs, self._pixels_key())
         return read_array(self._blobs, self._pixels_key(), document)
 
     def open_array(self) -> zarr.Array[Any]:
@@ -369,8 +372,7 @@ class ZarrImageRecord:
             return array
         if self._blobs.stat(f"{folder}/.zarray") is None:
             raise ArtifactNotFoundError(folder, image_id=self.image_id, name=name)
-        whole: AnyArray = np.asarray(open_format1_array(self._blobs, folder)[...])
-        return whole
+        return read_format1_array(self._blobs, folder)
 
     def list_array_artifacts(self) -> list[str]:
         """The names of all array artifacts, sorted."""

@@ -110,7 +110,7 @@ class RefreshPlan:
         new: Files that no image was made of yet.
         changed: Files whose size or time differs from when their image was taken in, each with
             that image's id.
-        unchanged: Files that are in the dataset as they are.
+        unchanged: Files that are in the dataset as they are; also those that changed back.
         gone: Paths in the index that would lie in a folder looked at, but are not there.
         refused: What matches but is no regular file, with the reason.
     """
@@ -135,16 +135,22 @@ def plan_refresh(scan: FolderScan, known: Iterable[SourceRow]) -> RefreshPlan:
         known: The index.
     """
     latest: dict[str, SourceRow] = {}
+    # Not only the latest state: a clock that was set back makes an earlier one look like it, and
+    # the file would come in again with each refresh.
+    states: set[tuple[str, int, int]] = set()
     for row in sorted(known, key=lambda item: item.ingested_epoch_ns):
-        latest[_same(row.source_primary_path)] = row
+        path = _same(row.source_primary_path)
+        latest[path] = row
+        states.add((path, row.source_mtime_ns, row.source_size_bytes))
     new: list[SourceFile] = []
     changed: list[tuple[SourceFile, str]] = []
     unchanged: list[SourceFile] = []
     for file in scan.files:
-        found = latest.pop(_same(file.paths[0]), None)
+        path = _same(file.paths[0])
+        found = latest.pop(path, None)
         if found is None:
             new.append(file)
-        elif (file.mtime_ns, file.size_bytes) != (found.source_mtime_ns, found.source_size_bytes):
+        elif (path, file.mtime_ns, file.size_bytes) not in states:
             changed.append((file, found.image_id))
         else:
             unchanged.append(file)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import lzma
 import re
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._pixels.layout import check_dtype, check_geometry
 from kymflow_zarr._records.document import RecordDocument, image_folder, read_record_document
 from kymflow_zarr._storage.blobs import BlobStore
@@ -16,8 +21,29 @@ from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 if TYPE_CHECKING:
     import zarr
 
-__all__ = ["find_record_document", "open_format1_array", "read_format1_document"]
+__all__ = [
+    "find_record_document",
+    "iter_format1_slabs",
+    "open_format1_array",
+    "read_format1_array",
+    "read_format1_document",
+]
 
+# zarr passes on whatever the codec in question raises.
+_DECODERS_FAIL_WITH = (
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    MemoryError,
+    OverflowError,
+    RuntimeError,
+    SystemError,
+    TypeError,
+    ValueError,
+    lzma.LZMAError,
+    zlib.error,
+)
 _V2_DTYPE = re.compile(r"[<>|][buif][1248]")
 # What prototypes wrote. Nothing that could run code or unpickle is ever looked up.
 _COMPRESSORS = frozenset({"blosc", "zstd", "zlib", "gzip", "lz4", "bz2", "lzma"})
@@ -84,7 +110,51 @@ def open_format1_array(blobs: BlobStore, folder: str) -> zarr.Array[Any]:
         _check_codecs(said)
     except (KeyError, TypeError, SchemaValidationError) as error:
         raise CorruptDataError(key, f"it is no array of format 1 ({error})") from error
-    return zarr.open_array(CheckedArrayStore(blobs, folder, None), mode="r", zarr_format=2)
+    with _decoding(folder):
+        return zarr.open_array(CheckedArrayStore(blobs, folder, None), mode="r", zarr_format=2)
+
+
+def iter_format1_slabs(
+    blobs: BlobStore, folder: str, rows: int | None = None
+) -> Iterator[AnyArray]:
+    """A Zarr v2 array in consecutive parts along its first axis.
+
+    Args:
+        blobs: The key space.
+        folder: The array's folder.
+        rows: How long a part is; the whole array if None.
+
+    Raises:
+        CorruptDataError: It cannot be decoded.
+    """
+    array = open_format1_array(blobs, folder)
+    length = array.shape[0]
+    step = rows or max(1, length)
+    for start in range(0, max(1, length), step):
+        with _decoding(folder):
+            part: AnyArray = np.asarray(array[start : start + step])
+        yield part
+
+
+def read_format1_array(blobs: BlobStore, folder: str) -> AnyArray:
+    """A whole Zarr v2 array.
+
+    Raises:
+        CorruptDataError: It cannot be decoded.
+    """
+    (whole,) = iter_format1_slabs(blobs, folder)
+    return whole
+
+
+@contextmanager
+def _decoding(folder: str) -> Iterator[None]:
+    """What zarr and its codecs raise for damaged bytes, as an error that names the array."""
+    try:
+        yield
+    except CorruptDataError:
+        raise
+    except _DECODERS_FAIL_WITH as error:
+        raise CorruptDataError(folder, f"its array cannot be decoded ({error})") from error
 
 
 def _check_codecs(array: Any) -> None:

@@ -10,18 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
 from kymflow_zarr._catalog.listing import IMAGES, list_image_ids
 from kymflow_zarr._catalog.sources import SourceFile, SourceRow, source_to_json
-from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._pixels.layout import ArrayDocument, check_dtype
 from kymflow_zarr._pixels.ome import ome_attributes, ome_axes
 from kymflow_zarr._pixels.writer import write_array
 from kymflow_zarr._records.artifacts import ARRAYS, JSON, PROVENANCE
 from kymflow_zarr._records.build import resolve_chunks
 from kymflow_zarr._records.document import RecordDocument, image_folder, read_record_document
-from kymflow_zarr._records.format1 import open_format1_array, read_format1_document
+from kymflow_zarr._records.format1 import (
+    iter_format1_slabs,
+    open_format1_array,
+    read_format1_document,
+)
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.json_text import JsonValue, dumps
 from kymflow_zarr.schema import DatasetSchema, software_version, utc_now
@@ -105,18 +106,13 @@ def _rewrite_array(blobs: BlobStore, folder: str, *, axes: tuple[str, ...] | Non
     dtype = check_dtype(old.dtype)
     chunks = resolve_chunks(shape, dtype, None)
     return write_array(
-        _slabs(old, shape[0], chunks[0]),
+        iter_format1_slabs(blobs, folder, chunks[0]),
         shape=shape,
         dtype=dtype,
         chunks=chunks,
         axes=axes or tuple(f"dim_{number}" for number in range(len(shape))),
         put=lambda key, data: blobs.put(f"{folder}/{key}", data),
     )
-
-
-def _slabs(array: Any, length: int, rows: int) -> Iterator[AnyArray]:
-    for start in range(0, length, rows):
-        yield np.asarray(array[start : start + rows])
 
 
 def _source(row: SourceRow) -> JsonValue:
