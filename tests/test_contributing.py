@@ -1,0 +1,42 @@
+"""What the guide for contributors names is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kymflow_zarr import ImageNotFoundError
+
+
+@pytest.fixture(scope="module")
+def guide(root: Path) -> str:
+    return (root / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def test_its_commands_exist(guide: str, hatch_config: dict[str, Any]) -> None:
+    commands = set(re.findall(r"hatch run ([\w.]+:)?(\w+)", guide))
+    assert len(commands) > 8
+    for place, script in commands:
+        environment, _, member = place.removesuffix(":").partition(".")
+        found = hatch_config["envs"][environment or "default"]
+        assert script in found["scripts"]
+        assert not member or member in found["matrix"][0]["pkg"]
+
+
+def test_its_files_exist(guide: str, root: Path) -> None:
+    sources = ["packages/kymflow-zarr/src/kymflow_zarr", "packages/kymflow-core/src/kymflow/core"]
+    sources += ["packages/kymflow-cli/src/kymflow/cli"]
+    packages = ["packages/kymflow-zarr", "packages/kymflow-core", "packages/kymflow-cli"]
+    places = [root, *(root / place for place in (*packages, *sources))]
+    named = set(re.findall(r"`([\w./-]+/|[\w./-]+\.(?:md|py|toml)|_[a-z]+)`", guide))
+    named -= {"conftest.py", "__init__.py"}  # there are several, and one must not be
+    assert len(named) > 20
+    missing = [name for name in named if not any((place / name).exists() for place in places)]
+    assert missing == []
+
+
+def test_its_message_is_one_of_ours(guide: str) -> None:
+    assert f"\n{ImageNotFoundError('ab12')}\n" in guide
