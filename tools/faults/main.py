@@ -226,7 +226,7 @@ def _disk(run: _Run, kind: Filesystem) -> None:
 def _crowd(run: _Run) -> None:
     done = crowd(
         run.place("crowd"),
-        writers=8 if run.count >= 1 else 3,
+        writers=8 if run.count >= 0.5 else 3,
         readers=2,
         victims=run.number(5),
         rounds=run.number(5),
@@ -238,7 +238,7 @@ def _crowd(run: _Run) -> None:
 
 def _corrupt(run: _Run) -> None:
     begun = time.monotonic()
-    done = corrupt(run.templates, run.place("corrupt"), cases=run.number(2500), seed=run.seed)
+    done = corrupt(run.templates, run.place("corrupt"), cases=run.number(3500), seed=run.seed)
     note = (
         f"told {done.told}, found by check {done.found}, harmless {done.harmless}, "
         f"plain text {done.editable}, optional removed {done.optional}"
