@@ -135,6 +135,10 @@ def _do(part: str, run: _Run, *, quiet: bool) -> None:
         (_PARTS | _GUARDS)[part](run)
     except UnavailableError as error:
         run.report.skipped[part] = str(error)
+    except (AssertionError, OSError, RuntimeError, ValueError) as error:
+        # What the other parts found must not be lost for it.
+        wrong = [f"{part} could not be done: {type(error).__name__}: {error}"]
+        run.report.add(part, "all", 0, wrong, time.monotonic() - begun)
     if not quiet:
         broken = len(run.report.violations)
         print(f"{part}: {time.monotonic() - begun:.0f} s, violations so far: {broken}", flush=True)

@@ -125,7 +125,7 @@ def chosen(calls: int, points: int, draw: random.Random) -> list[int]:
     """Some of the calls, in order: the first, the last, and others at random."""
     if calls <= points:
         return list(range(1, calls + 1))
-    inner = draw.sample(range(2, calls), points - 2)
+    inner = draw.sample(range(2, calls), max(0, points - 2))
     return sorted([1, calls, *inner])
 
 
