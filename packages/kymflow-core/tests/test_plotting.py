@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -177,3 +178,22 @@ def test_a_part_at_a_time_is_in_memory(
     whole = load_picture(record, max_columns=40)
     monkeypatch.setattr("kymflow.core.plotting._SLAB_VALUES", 200)
     assert np.array_equal(load_picture(record, max_columns=40).values, whole.values)
+
+
+@pytest.mark.parametrize("column", [100, 101, 102, 103])
+def test_what_is_narrower_than_a_pixel_is_still_seen(make_record: MakeRecord, column: int) -> None:
+    from matplotlib.figure import Figure
+    from matplotlib.image import imread
+
+    pixels = np.zeros((1500, 4), np.uint16)
+    pixels[column] = 1000
+    figure = Figure(figsize=(4, 1), dpi=100)
+    ax = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    plot_kymograph(make_record(pixels), percentiles=(0.0, 100.0), ax=ax)
+    ax.set_axis_off()
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png")
+    stream.seek(0)
+    drawn = imread(stream)[50, :, 0]
+    assert drawn[15:40].max() > 0.1
+    assert drawn[60:].max() == 0

@@ -109,11 +109,11 @@ def decode() -> Callable[[str], Pixels]:
     def pixels_of(uri: str) -> Pixels:
         from matplotlib.image import imread
 
-        start = "data:image/png;base64,"
+        start = "data:image/webp;base64,"
         assert uri.startswith(start)
         data = base64.b64decode(uri.removeprefix(start), validate=True)
-        values = imread(io.BytesIO(data), format="png")[..., :3]
-        return np.round(values * 255).astype(np.uint8)
+        values = imread(io.BytesIO(data), format="webp")[..., :3]
+        return np.asarray(values, dtype=np.uint8)
 
     return pixels_of
 

@@ -10,7 +10,7 @@ import importlib.util
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,13 +159,24 @@ def load_picture(
     )
 
 
-def draw_picture(picture: KymographPicture, ax: Axes) -> AxesImage:
+def draw_picture(
+    picture: KymographPicture,
+    ax: Axes,
+    *,
+    interpolation: Literal["antialiased", "nearest"] = "antialiased",
+    greys: int = 256,
+) -> AxesImage:
     """Draw a picture, with labels and limits of the axes.
 
     Args:
         picture: The picture.
         ax: Where to draw it.
+        interpolation: ``nearest`` keeps each value as it is; only for a picture of no more columns
+            and rows than the axes have pixels, as values would be left out otherwise.
+        greys: How many shades of grey there are.
     """
+    from matplotlib import colormaps
+
     rows, columns = picture.values.shape
     # The last block may be smaller than the others; what it has too much is cut off by the limits.
     left, bottom = picture.time_span[0], picture.position_span[0]
@@ -173,10 +184,10 @@ def draw_picture(picture: KymographPicture, ax: Axes) -> AxesImage:
     top = bottom + rows * picture.pixels_per_row * picture.um
     image = ax.imshow(
         picture.values,
-        cmap="gray",
+        cmap=colormaps["gray"].resampled(greys),
         aspect="auto",
         origin="lower",
-        interpolation="nearest",
+        interpolation=interpolation,
         extent=(left, right, bottom, top),
         vmin=picture.limits[0],
         vmax=picture.limits[1],

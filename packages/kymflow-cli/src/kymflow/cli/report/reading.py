@@ -55,6 +55,9 @@ _INTERVAL_COLUMNS = ("channel", "roi_id", "kind", "start_line", "stop_line", "pa
 _SMOOTHED_OVER = 1 / 150
 _FEWEST_SMOOTHED = 5
 _DETAIL_LINES = 240
+# No more than a figure has pixels there, so that nothing is left out when it is drawn.
+_COLUMNS = 1296
+_ROWS = 187
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -247,7 +250,9 @@ def _read_pictures(
 ) -> None:
     places = sorted({(region.channel, region.z) for region in regions}) or [(1, 0)]
     for channel, z in places:
-        read = partial(load_picture, record, channel=channel, z=z)
+        read = partial(
+            load_picture, record, channel=channel, z=z, max_columns=_COLUMNS, max_rows=_ROWS
+        )
         whole = _attempt(f"channel {channel}", read, problems)
         if whole is None:
             continue
