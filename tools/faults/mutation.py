@@ -106,7 +106,9 @@ def mutate(root: Path, workspace: Path, *, seed: int, share: float = 1.0) -> Mut
         path = copy / _SOURCES / mutant.file
         text = path.read_text(encoding="utf-8")
         path.write_text(text[: mutant.start] + mutant.instead + text[mutant.end :], "utf-8")
-        if not _is_noticed(copy, workspace, mutant.kind, seed):
+        noticed = _is_noticed(copy, workspace, mutant.kind, seed)
+        print(f"{'noticed' if noticed else 'MISSED'}: {mutant.name}", file=sys.stderr, flush=True)
+        if not noticed:
             done.missed.append(mutant.name)
     return done
 

@@ -143,10 +143,12 @@ def _judge_detected(place: Place, job: Job, states: States, acknowledged: int) -
         for thing, value in seen.items()
         if value not in held.get(thing, ())
     ]
-    found = [problem for problem in dataset.check(deep=True) if not problem.repairable]
+    found = dataset.check(deep=True)
     if told and not found:
         wrong.append(f"check finds nothing, but reading tells of {sorted(told)[:3]}")
     for problem in found:
+        if problem.repairable:
+            continue
         kind, name, *_ = problem.location.split("/")
         if kind == "images":
             with suppress(ImageNotFoundError):
