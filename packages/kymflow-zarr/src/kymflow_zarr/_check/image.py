@@ -12,7 +12,6 @@ from kymflow_zarr._records.artifacts import (
     ARRAYS,
     CSV_GZ,
     JSON,
-    JSON_GZ,
     PARQUET,
     PROVENANCE,
     is_artifact_key,
