@@ -98,3 +98,18 @@ def test_looking_for_leftovers_writes_nothing(disk: ZarrDataset, snapshot: objec
     assert snapshot(Path(disk.location)) == before
     assert [repair.location for repair in disk.repair()] == ["index/staging/0123"]
     assert not scratch.exists()
+
+
+def test_an_image_can_be_deleted_although_something_is_damaged(
+    disk: ZarrDataset, folder: Path
+) -> None:
+    # After a power cut with durability="none" that is how one goes on.
+    first, second, third = disk.refresh_from_folder(folder)
+    place = Path(disk.location)
+    (place / "tables" / "sources.parquet").write_bytes(b"")
+    disk.delete_image(first)
+    assert sorted(disk.load_sources_index()["image_id"]) == sorted([second, third])
+    (place / "images" / second / "zarr.json").write_bytes(b"")
+    disk.delete_image(second)
+    assert disk.list_image_ids() == [third]
+    assert disk.check(deep=True) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
@@ -38,6 +38,7 @@ from kymflow_zarr._tables.replace import RowUpdate
 from kymflow_zarr._tables.tables import IMAGE_ID, Tables
 from kymflow_zarr._views.html import dataset_html
 from kymflow_zarr.errors import (
+    CorruptDataError,
     ImageNotFoundError,
     IngestError,
     InvalidNameError,
@@ -260,7 +261,8 @@ class ZarrDataset:
             ImageNotFoundError: There is none with this id.
         """
         self._require_writable("delete an image")
-        self.record(image_id)
+        with suppress(CorruptDataError):  # what is damaged can be deleted, too
+            self.record(image_id)
         with self._lock("tables", "delete an image"):
             if not self._blobs.delete_folder(image_folder(image_id)):
                 raise ImageNotFoundError(image_id)

@@ -74,7 +74,12 @@ class SourcesIndex:
 
     def forget(self, image_id: str) -> None:
         """Drop the row of an image, if there is one."""
-        rows = self.stored()
+        try:
+            rows = self.stored()
+        except (CorruptDataError, SchemaValidationError) as error:
+            logger.warning("the sources index is rebuilt from the records: %s", error)
+            self.save(self.current())
+            return
         kept = [row for row in rows if row.image_id != image_id]
         if len(kept) < len(rows):
             self.save(kept)
