@@ -256,7 +256,7 @@ def _hostile(run: _Run) -> None:
     done = hostile(
         run.place("hostile"),
         good=run.number(200, least=5),
-        variants=run.number(4),
+        variants=run.number(6),
         seed=run.seed,
     )
     note = f"among {done.good} good ones; at most {done.peak_mib} MiB"
