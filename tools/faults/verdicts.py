@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -151,8 +151,11 @@ def _judge_detected(place: Place, job: Job, states: States, acknowledged: int) -
             continue
         kind, name, *_ = problem.location.split("/")
         if kind == "images":
-            with suppress(ImageNotFoundError):
+            try:
                 dataset.delete_image(name)
+            except ImageNotFoundError:
+                # Its commit document is lost: the store knows of no image. A person removes it.
+                shutil.rmtree(place.dataset / "images" / name, ignore_errors=True)
         elif kind == "tables":
             dataset.delete_table(problem.location.removeprefix("tables/").removesuffix(".parquet"))
         else:
