@@ -58,7 +58,7 @@ def column_statistics(pixels: NDArray[np.generic], block_lines: int) -> Columns:
     brightest = pixels.max()
     saturated = 0
     # Sums of squares are taken about a pivot: far from zero they would cancel.
-    pivot = float(pixels[: min(lines, 64)].mean(dtype=np.float64))
+    pivot = float(pixels[: min(lines, 64)].astype(np.float64).mean())
     for low in range(0, lines, block_lines):
         raw = pixels[low : low + block_lines]
         saturated += int(np.count_nonzero(raw == brightest))
