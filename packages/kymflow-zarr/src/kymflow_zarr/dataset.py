@@ -522,11 +522,11 @@ class ZarrDataset:
         return self._tables.names()
 
     def table_schema(self, name: str) -> pa.Schema | None:
-        """The Arrow schema of a table, from its footer alone; None where there is no table."""
+        """The Arrow schema of a table, without reading its rows; None where there is no table."""
         return self._tables.schema(name)
 
     def table_row_count(self, name: str) -> int | None:
-        """How many rows a table has, from its footer alone; None where there is no table."""
+        """How many rows a table has, without reading its rows; None where there is no table."""
         return self._tables.row_count(name)
 
     def load_table(

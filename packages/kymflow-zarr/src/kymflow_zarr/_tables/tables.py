@@ -50,7 +50,7 @@ class Tables:
             return None if file is None else file.schema
 
     def row_count(self, name: str) -> int | None:
-        """How many rows a table has, from its footer alone; None where there is no table."""
+        """How many rows a table has, without reading its rows; None where there is no table."""
         with open_parquet(self._blobs, self._key(name)) as file:
             return None if file is None else file.num_rows
 
