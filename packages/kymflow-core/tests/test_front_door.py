@@ -31,6 +31,7 @@ def test_the_front_door() -> None:
         "KymDataset",
         "KymflowCoreError",
         "params_hash",
+        "plot_kymograph",
     ]
     for name in kymflow.core.__all__:
         assert hasattr(kymflow.core, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,6 +18,7 @@ from kymflow.core import KymDataset
 from kymflow.core.analysis.run import run_analysis
 from kymflow.core.analysis.velocity_analysis import VelocityAnalysis, VelocityParams
 from kymflow.core.analysis.velocity_results import load_params, load_summaries, load_trace
+from kymflow.core.analysis_base import BaseAnalysis
 from kymflow.core.errors import IndexUpdateError
 from kymflow.core.indexers import VelocityIntervalsTable, VelocityTable
 from kymflow.core.metadata import Header, ImageMetadata, Roi, save_metadata
@@ -196,6 +197,44 @@ def test_anyones_analysis_can_be_run(dataset: ZarrDataset) -> None:
     assert "no 40 rows, please" in str(failed)
     first = outcomes[0].image_id
     (only,) = run_analysis(dataset, Breaks(rows=1), image_ids=[first])
-    assert only.error is None
+    assert (only.error, only.skipped) == (None, False)
     with pytest.raises(ReadOnlyError):
         run_analysis(dataset.as_read_only(), Breaks(rows=1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Says:
+    """An analysis whose runs return a given value."""
+
+    name: ClassVar[str] = "says"
+    value: object
+
+    def run(self, rec: ZarrImageRecord) -> object:  # noqa: ARG002 - what an analysis takes
+        return self.value
+
+    def analysis_version(self) -> str:
+        return "1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """What a run may return; ``skipped`` may also be another thing of that name."""
+
+    skipped: object
+
+
+def test_an_outcome_says_whether_there_was_anything_to_compute(dataset: ZarrDataset) -> None:
+    def skipped(analysis: BaseAnalysis) -> list[bool]:
+        outcomes = list(run_analysis(dataset, analysis))
+        assert all(outcome.error is None for outcome in outcomes)
+        return [outcome.skipped for outcome in outcomes]
+
+    velocity = VelocityAnalysis(params=VelocityParams(tracked=False), only_missing=True)
+    first, again = skipped(velocity), skipped(velocity)
+    assert not any(first)
+    assert all(again)
+    assert not any(skipped(replace(velocity, only_missing=False)))
+    count = len(first)
+    assert skipped(Says(value=Skipped(skipped=True))) == [True] * count
+    for value in (None, 3, Skipped(skipped=False), Skipped(skipped=np.ones(2))):
+        assert skipped(Says(value=value)) == [False] * count

@@ -1,7 +1,8 @@
 """kymflow-core: what kymographs mean, on top of the storage that `kymflow_zarr` provides.
 
 `KymDataset` keeps one traceable table per indexer over all images of a dataset. An indexer is any
-object that follows the protocol `BaseIndexer`; `kymflow.core.indexers` has those that come along,
+object that follows the protocol `BaseIndexer`. `plot_kymograph` shows an image; matplotlib is
+imported only then. `kymflow.core.indexers` has those that come along,
 `kymflow.core.analysis` what computes from pixels, `kymflow.core.metadata` typed metadata and
 regions of interest, `kymflow.core.testing` a check for indexers of your own. What can go wrong is
 in `kymflow.core.errors`.
@@ -18,6 +19,7 @@ from kymflow.core.kym_dataset import (
     IndexUpdate,
     KymDataset,
 )
+from kymflow.core.plotting import plot_kymograph
 from kymflow.core.provenance import params_hash
 
 __all__ = [
@@ -29,4 +31,5 @@ __all__ = [
     "KymDataset",
     "KymflowCoreError",
     "params_hash",
+    "plot_kymograph",
 ]

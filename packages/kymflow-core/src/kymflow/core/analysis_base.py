@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrImageRecord
 
-__all__ = ["BaseAnalysis"]
+__all__ = ["BaseAnalysis", "TellsIfSkipped"]
 
 
 @runtime_checkable
@@ -29,9 +29,23 @@ class BaseAnalysis(Protocol):
 
         Args:
             rec: The image, writable.
+
+        Returns:
+            Anything, or nothing. A value that `TellsIfSkipped` is asked whether the image was left
+            alone.
         """
         ...
 
     def analysis_version(self) -> str:
         """The version of the computation."""
+        ...
+
+
+@runtime_checkable
+class TellsIfSkipped(Protocol):
+    """What a run may return: it says whether there was anything to compute."""
+
+    @property
+    def skipped(self) -> bool:
+        """Whether the image had all results already, and was left alone."""
         ...

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from kymflow.core.analysis_base import TellsIfSkipped
 from kymflow.core.errors import AnalysisFailedError
 from kymflow_zarr import ReadOnlyError
 
@@ -28,10 +29,12 @@ class AnalysisOutcome:
     Attributes:
         image_id: The image.
         error: Why it failed; None if it did not.
+        skipped: Whether the analysis says that all results were there already (`TellsIfSkipped`).
     """
 
     image_id: str
     error: AnalysisFailedError | None
+    skipped: bool = False
 
 
 def run_analysis(
@@ -90,16 +93,21 @@ def _analyze_some(
 
 def _analyze(dataset: ZarrDataset, analysis: BaseAnalysis, image_id: str) -> AnalysisOutcome:
     try:
-        _run_one(dataset, analysis, image_id)
+        skipped = _run_one(dataset, analysis, image_id)
     except AnalysisFailedError as error:
         return AnalysisOutcome(image_id=image_id, error=error)
-    return AnalysisOutcome(image_id=image_id, error=None)
+    return AnalysisOutcome(image_id=image_id, error=None, skipped=skipped)
 
 
-def _run_one(dataset: ZarrDataset, analysis: BaseAnalysis, image_id: str) -> None:
-    """Call the analysis, which may be anyone's code: what it raises is about this image only."""
+def _run_one(dataset: ZarrDataset, analysis: BaseAnalysis, image_id: str) -> bool:
+    """Call the analysis, which may be anyone's code: what it raises is about this image only.
+
+    Returns:
+        Whether it left the image alone.
+    """
     try:
-        analysis.run(dataset.record(image_id))
+        done = analysis.run(dataset.record(image_id))
+        return isinstance(done, TellsIfSkipped) and done.skipped is True
     except Exception as error:
         raise AnalysisFailedError(
             image_id=image_id,

@@ -70,6 +70,11 @@ class VelocityRun:
     computed: tuple[Region, ...]
     up_to_date: tuple[Region, ...]
 
+    @property
+    def skipped(self) -> bool:
+        """Whether all regions had results already."""
+        return not self.computed
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VelocityAnalysis:
