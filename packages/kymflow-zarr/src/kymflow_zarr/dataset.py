@@ -29,6 +29,7 @@ from kymflow_zarr._check.problems import Problem, Repair
 from kymflow_zarr._ingest.outcome import IngestJob, IngestOutcome
 from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._pixels.layout import check_dtype
+from kymflow_zarr._progress import ProgressCallback, no_progress
 from kymflow_zarr._records.build import check_axes, resolve_chunks, slabs, stage_record
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import Durability
@@ -293,13 +294,19 @@ class ZarrDataset:
     ) -> RefreshPlan:
         """What `refresh_from_folder` would find: new, changed, unchanged and gone files.
 
-        Nothing is written, so this works with ``mode="r"`` too.
+        Nothing is written, so this works with ``mode="r"`` too. In a folder that
+        `export_legacy_folder` wrote, the folder of each image stands for its file.
 
         Raises:
             NotADirectoryError: There is no such folder.
+            UnreadableImageError: It is an export that was cut off.
         """
+        from kymflow_zarr._export.ingest import plan_ingest_export
+        from kymflow_zarr._export.reader import is_export
         from kymflow_zarr._ingest.scan import scan_folder
 
+        if is_export(Path(folder)):
+            return plan_ingest_export(self._blobs, Path(folder))
         return self._plan(scan_folder(Path(folder), pattern))
 
     def refresh_from_folder(
@@ -389,6 +396,7 @@ class ZarrDataset:
         include_tables: bool = True,
         table_format: TableFormat = "csv",
         image_ids: Collection[str] | None = None,
+        progress: ProgressCallback = no_progress,
     ) -> ExportReport:
         """Write the dataset as plain files: TIFF, JSON, CSV or Parquet, NPY.
 
@@ -401,6 +409,7 @@ class ZarrDataset:
             include_tables: Whether dataset tables are written.
             table_format: How tables are written; CSV cannot carry everything.
             image_ids: Which images; all if None.
+            progress: Called with images done and total; tables come after them.
 
         Returns:
             What was done.
@@ -420,6 +429,7 @@ class ZarrDataset:
             table_format=table_format,
             image_ids=image_ids,
             lock_timeout_s=self._lock_timeout_s,
+            progress=progress,
         )
 
     def _refresh(
@@ -676,9 +686,16 @@ class ZarrDataset:
         """
         return list(self.iter_problems(deep=deep))
 
-    def iter_problems(self, *, deep: bool = False) -> Iterator[Problem]:
-        """`check`, each problem as it is found."""
-        return iter_problems(self._blobs, self._tables, self._sources, deep=deep)
+    def iter_problems(
+        self, *, deep: bool = False, progress: ProgressCallback = no_progress
+    ) -> Iterator[Problem]:
+        """`check`, each problem as it is found.
+
+        Args:
+            deep: As for `check`.
+            progress: Called with images done and total; tables come after them.
+        """
+        return iter_problems(self._blobs, self._tables, self._sources, deep=deep, progress=progress)
 
     def repair(self) -> list[Repair]:
         """Mend what can be mended without guessing.

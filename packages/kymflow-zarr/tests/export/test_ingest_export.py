@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from zarr.storage import MemoryStore
 
 from kymflow_zarr import IngestError, UnreadableImageError, UnsupportedFormatError, ZarrDataset
+from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_bytes
 
 CheckEqual = Callable[[ZarrDataset, ZarrDataset], None]
 
@@ -37,6 +39,56 @@ def test_a_second_time_there_is_nothing_new(
     assert other.ingest_legacy_folder(export) == []
     assert other.record(other.list_image_ids()[0]).load_json("more") == 1
     assert pair.ingest_legacy_folder(export) == []
+
+
+def test_the_plan_says_what_the_run_does(
+    pair: ZarrDataset, export: Path, other: ZarrDataset
+) -> None:
+    first, second = pair.list_image_ids()
+    folders = [(export / "images" / image_id) for image_id in (first, second)]
+    before = other.plan_refresh(export)
+    assert [file.primary for file in before.new] == folders
+    written = [path for path in folders[0].rglob("*") if path.name not in {"_files.json"}]
+    assert before.new[0].size_bytes == sum(
+        path.stat().st_size for path in written if path.is_file()
+    )
+
+    (folders[1] / "_files.json").write_text("{}", encoding="utf-8")
+    half = other.plan_refresh(export)
+    assert [file.primary for file in half.new] == folders[:1]
+    assert list(half.refused) == folders[1:]
+    outcomes = list(other.iter_refresh(export))
+    assert [outcome.path for outcome in outcomes if outcome.error is None] == folders[:1]
+    assert [outcome.path for outcome in outcomes if outcome.error is not None] == folders[1:]
+
+    after = other.plan_refresh(export)
+    assert (after.new, [file.primary for file in after.unchanged]) == ((), folders[:1])
+    assert not other.plan_refresh(export).changed
+    assert not pair.plan_refresh(export).new
+
+
+def test_the_plan_refuses_another_image_under_the_same_id_and_a_cut_off_export(
+    pair: ZarrDataset, export: Path, other: ZarrDataset
+) -> None:
+    other.ingest_legacy_folder(export)
+    image_id = pair.list_image_ids()[0]
+    listing = export / "images" / image_id / "_files.json"
+    manifest = export / "kymflow_export.json"
+    said = json.loads(listing.read_text(encoding="utf-8"))
+    said["pixels_digest"] = "0" * 64
+    listing.write_text(json.dumps(said), encoding="utf-8")
+    whole = json.loads(manifest.read_text(encoding="utf-8"))
+    whole["images"][image_id] = hashlib.sha256(listing.read_bytes()).hexdigest()
+    manifest.write_bytes(sealed_bytes({**whole, "seal": BLANK_SEAL}))
+
+    plan = other.plan_refresh(export)
+    assert (plan.new, len(plan.unchanged)) == ((), 1)
+    (error,) = plan.refused.values()
+    assert "other pixels under the image id" in str(error)
+
+    manifest.write_bytes(sealed_bytes({**whole, "complete": False, "seal": BLANK_SEAL}))
+    with pytest.raises(UnreadableImageError, match="cut off"):
+        other.plan_refresh(export)
 
 
 def test_it_joins_what_is_there(pair: ZarrDataset, export: Path, other: ZarrDataset) -> None:

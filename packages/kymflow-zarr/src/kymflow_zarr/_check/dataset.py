@@ -11,6 +11,7 @@ from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._check.image import check_image, check_parquet
 from kymflow_zarr._check.problems import Problem, Repair
 from kymflow_zarr._check.strays import iter_strays
+from kymflow_zarr._progress import ProgressCallback, no_progress
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._tables.tables import IMAGE_ID, Tables
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
@@ -22,7 +23,12 @@ _MANIFEST = "index/manifest.json"
 
 
 def iter_problems(
-    blobs: BlobStore, tables: Tables, sources: SourcesIndex, *, deep: bool
+    blobs: BlobStore,
+    tables: Tables,
+    sources: SourcesIndex,
+    *,
+    deep: bool,
+    progress: ProgressCallback = no_progress,
 ) -> Iterator[Problem]:
     """Every problem of a dataset, as it is found.
 
@@ -31,9 +37,13 @@ def iter_problems(
         tables: The dataset's tables.
         sources: The dataset's sources index.
         deep: Whether every chunk and Parquet page is read and its checksum compared.
+        progress: Told of the images; tables and the rest come after them.
     """
-    for name in blobs.list_folder(IMAGES).folders:
+    folders = blobs.list_folder(IMAGES).folders
+    progress(0, len(folders))
+    for done, name in enumerate(folders, start=1):
         yield from check_image(blobs, name, deep=deep)
+        progress(done, len(folders))
     existing = set(list_image_ids(blobs))
     for name in tables.names():
         if name == SOURCES:

@@ -24,6 +24,7 @@ from kymflow_zarr._export.manifest import (
     file_path,
 )
 from kymflow_zarr._export.outcome import ExportReport, ImageExport
+from kymflow_zarr._progress import ProgressCallback, no_progress
 from kymflow_zarr._records.artifacts import PARQUET
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import JsonValue
@@ -54,6 +55,7 @@ def export_folder(
     table_format: TableFormat = "csv",
     image_ids: Collection[str] | None = None,
     lock_timeout_s: float = _LOCK_TIMEOUT_S,
+    progress: ProgressCallback = no_progress,
 ) -> ExportReport:
     """Write a dataset as plain files; `docs/export.md` describes them.
 
@@ -70,6 +72,7 @@ def export_folder(
         table_format: How tables are written.
         image_ids: Which images; all if None.
         lock_timeout_s: How long to wait for another export into the same folder.
+        progress: Told of the images; tables come after them.
 
     Returns:
         What was done.
@@ -90,6 +93,7 @@ def export_folder(
         table_format=table_format,
         image_ids=image_ids,
         lock_timeout_s=lock_timeout_s,
+        progress=progress,
     )
     while True:
         try:
@@ -110,6 +114,7 @@ def iter_export(
     table_format: TableFormat = "csv",
     image_ids: Collection[str] | None = None,
     lock_timeout_s: float = _LOCK_TIMEOUT_S,
+    progress: ProgressCallback = no_progress,
 ) -> Generator[ImageExport, None, ExportReport]:
     """`export_folder`, telling of each image as it is done.
 
@@ -137,8 +142,10 @@ def iter_export(
             table_format=table_format,
         )
         run.begin()
-        for image_id in wanted:
+        progress(0, len(wanted))
+        for count, image_id in enumerate(wanted, start=1):
             done = run.export_image(blobs, image_id)
+            progress(count, len(wanted))
             if done is not None:
                 yield done
         run.export_tables(blobs)

@@ -24,6 +24,7 @@ import numpy as np
 from kymflow_zarr._catalog.listing import IMAGES, list_image_ids
 from kymflow_zarr._catalog.sources import (
     SOURCES,
+    RefreshPlan,
     SourceFile,
     SourceRow,
     rows_from_table,
@@ -62,7 +63,7 @@ from kymflow_zarr.errors import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["PROVENANCE_EXPORTED", "iter_ingest_export"]
+__all__ = ["PROVENANCE_EXPORTED", "iter_ingest_export", "plan_ingest_export"]
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,61 @@ PROVENANCE_EXPORTED = "provenance_exported"
 
 _BATCH_IMAGES = 64
 _BATCH_BYTES = 256 * 2**20
+
+
+def plan_ingest_export(blobs: BlobStore, directory: Path) -> RefreshPlan:
+    """What `iter_ingest_export` would do: an image of the export stands as a file, its folder.
+
+    Args:
+        blobs: The dataset's key space.
+        directory: The export.
+
+    Raises:
+        UnreadableImageError: It is no export, or one that was cut off.
+        UnsupportedFormatError: It was written by a newer version.
+    """
+    contents = read_export(directory)
+    new: list[SourceFile] = []
+    unchanged: list[SourceFile] = []
+    refused: dict[Path, UnreadableImageError] = {}
+    for image_id in contents.image_ids:
+        folder = contents.folder(image_id)
+        try:
+            image = contents.image(image_id)
+            known = _is_known(blobs, image)
+        except UnreadableImageError as error:
+            refused[folder] = error
+        except CorruptDataError as error:
+            refused[folder] = UnreadableImageError(folder, str(error))
+        else:
+            file = SourceFile(
+                paths=(str(folder),),
+                mtime_ns=folder.stat().st_mtime_ns,
+                size_bytes=sum(file.size_bytes for file in image.listing.files.values()),
+            )
+            (unchanged if known else new).append(file)
+    return RefreshPlan(
+        new=tuple(new), changed=(), unchanged=tuple(unchanged), gone=(), refused=refused
+    )
+
+
+def _is_known(blobs: BlobStore, image: ExportedImage) -> bool:
+    """Whether the dataset has an image, with the same pixels.
+
+    Raises:
+        UnreadableImageError: It has another one under that id.
+        CorruptDataError: The one that it has is damaged.
+    """
+    known = read_record_document(blobs, image.image_id)
+    if known is None:
+        return False
+    if known.digest != image.listing.pixels_digest:
+        raise UnreadableImageError(
+            image.pixels_path,
+            f"the dataset has other pixels under the image id {image.image_id!r}; "
+            "delete one of the two, or take the export into another dataset",
+        )
+    return True
 
 
 def iter_ingest_export(
@@ -148,15 +204,8 @@ def _ingest_image(
     folder = contents.folder(image_id)
     try:
         image = contents.image(image_id)
-        known = read_record_document(blobs, image_id)
-        if known is not None:
-            if known.digest == image.listing.pixels_digest:
-                return None, 0
-            raise UnreadableImageError(
-                image.pixels_path,
-                f"the dataset has other pixels under the image id {image_id!r}; "
-                "delete one of the two, or take the export into another dataset",
-            )
+        if _is_known(blobs, image):
+            return None, 0
         source, nbytes = _stage_image(staging, image, row)
     except (SchemaValidationError, CorruptDataError, InvalidNameError) as error:
         staging.discard(image_id)

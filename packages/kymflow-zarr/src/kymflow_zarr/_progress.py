@@ -1,0 +1,15 @@
+"""How far a long call is, for whoever wants to know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+__all__ = ["ProgressCallback", "no_progress"]
+
+ProgressCallback: TypeAlias = Callable[[int, int], None]
+"""Called with the images done and their total: first with 0 done, then after each image."""
+
+
+def no_progress(done: int, total: int) -> None:
+    """Tells nobody."""
