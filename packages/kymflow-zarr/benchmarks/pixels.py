@@ -34,7 +34,7 @@ def floor(inputs: Path, scratch: Path) -> None:  # noqa: ARG001 - a job takes bo
     """The same chunks, decoded and nothing else."""
     blosc = Blosc(cname="zstd", clevel=3, shuffle=Blosc.BITSHUFFLE)
     for folder in (inputs / "dataset.zarr" / "images").iterdir():
-        data = (folder / "data" / "c" / "0" / "0").read_bytes()
+        data = (folder / "data" / "c.0.0").read_bytes()
         np.frombuffer(blosc.decode(memoryview(data)[:-4]), dtype="<u2")
 
 

@@ -88,7 +88,7 @@ def test_any_flipped_byte_is_right_or_told_and_check_finds_it(full: ZarrDataset)
 
 def test_a_missing_chunk_is_an_error_and_not_zeros(full: ZarrDataset) -> None:
     record = full.record(full.list_image_ids()[0])
-    chunk = Path(full.location) / "images" / record.image_id / "data" / "c" / "0" / "0"
+    chunk = Path(full.location) / "images" / record.image_id / "data" / "c.0.0"
     chunk.unlink()
     with pytest.raises(CorruptDataError, match="chunk is missing"):
         record.load_array()
@@ -100,7 +100,7 @@ def test_a_missing_chunk_is_an_error_and_not_zeros(full: ZarrDataset) -> None:
 def test_a_chunk_of_another_image_is_not_taken_for_ones_own(full: ZarrDataset) -> None:
     first, second, _ = full.list_image_ids()
     images = Path(full.location) / "images"
-    shutil.copy(images / first / "data" / "c" / "0" / "0", images / second / "data" / "c" / "0")
+    shutil.copy(images / first / "data" / "c.0.0", images / second / "data")
     record = full.record(second)
     with pytest.raises(CorruptDataError):
         record.load_array()
@@ -225,3 +225,11 @@ def test_every_problem_is_a_triple_that_can_be_shown(full: ZarrDataset) -> None:
     assert problem.kind == "unreadable"
     assert problem.message
     assert not problem.repairable
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_check_tells_how_far_it_is(full: ZarrDataset, *, deep: bool) -> None:
+    told: list[tuple[int, int]] = []
+    list(full.iter_problems(deep=deep, progress=lambda done, total: told.append((done, total))))
+    count = len(full.list_image_ids())
+    assert told == [(done, count) for done in range(count + 1)]

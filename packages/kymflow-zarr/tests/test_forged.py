@@ -56,8 +56,8 @@ def test_a_chunk_exchanged_with_its_checksum_fails_the_digest(disk: ZarrDataset)
         disk.add_image(np.full((4, 3), number), axes=("t", "x")).image_id for number in range(2)
     )
     images = Path(disk.location) / "images"
-    (images / first / "data" / "c" / "0" / "0").write_bytes(
-        (images / second / "data" / "c" / "0" / "0").read_bytes()
+    (images / first / "data" / "c.0.0").write_bytes(
+        (images / second / "data" / "c.0.0").read_bytes()
     )
     theirs = json.loads((images / second / "data" / "zarr.json").read_bytes())
     ours = json.loads((images / first / "data" / "zarr.json").read_bytes())

@@ -43,6 +43,7 @@ def test_zarr_reads_what_was_written_and_would_describe_it_alike(
         chunks=chunks,
         dtype=dtype,
         dimension_names=axes,
+        chunk_key_encoding={"name": "default", "separator": "."},
         compressors=[
             BloscCodec(
                 typesize=np.dtype(dtype).itemsize, cname="zstd", clevel=3, shuffle="bitshuffle"

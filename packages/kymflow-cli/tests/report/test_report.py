@@ -201,7 +201,7 @@ def copied(lab: Path, tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("damage", "pictures", "says"),
     [
-        ("data/c", 1, "channel 1 cannot be read"),
+        ("data/c.0.0", 1, "channel 1 cannot be read"),
         ("analysis/metadata.json", 0, "its metadata cannot be read"),
         ("analysis/velocity/trace.parquet", 2, "the velocity trace cannot be read"),
         ("analysis/velocity/intervals.parquet", 3, "the intervals cannot be read"),

@@ -45,7 +45,7 @@ def test_what_is_known_of_each_image(
 
 def test_pixels_are_not_read(tmp_path: Path) -> None:
     dataset = sample_dataset(tmp_path / "sample.zarr")
-    for chunk in (tmp_path / "sample.zarr" / "images").glob("*/data/c/**/*"):
+    for chunk in (tmp_path / "sample.zarr" / "images").glob("*/data/c.*"):
         if chunk.is_file():
             chunk.write_bytes(b"not pixels")
 

@@ -47,6 +47,18 @@ def test_a_second_run_touches_nothing(full: ZarrDataset, tmp_path: Path) -> None
     assert second.files_unchanged == first.files_written
 
 
+def test_progress_is_told_image_by_image(pair: ZarrDataset, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    pair.export_legacy_folder(tmp_path, progress=lambda done, total: told.append((done, total)))
+    assert told == [(0, 2), (1, 2), (2, 2)]
+    told.clear()
+    one = pair.list_image_ids()[:1]
+    pair.export_legacy_folder(
+        tmp_path, image_ids=one, progress=lambda done, total: told.append((done, total))
+    )
+    assert told == [(0, 1), (1, 1)]
+
+
 def test_two_exports_hold_the_same_bytes(
     full: ZarrDataset, tmp_path: Path, files: ReadFiles
 ) -> None:
@@ -149,7 +161,7 @@ def test_a_folder_with_something_else_is_refused(pair: ZarrDataset, tmp_path: Pa
 def test_damage_costs_what_is_damaged(pair: ZarrDataset, tmp_path: Path) -> None:
     first, second = pair.list_image_ids()
     root = Path(pair.location)
-    chunk = next(path for path in (root / f"images/{first}/data/c").rglob("*") if path.is_file())
+    chunk = next((root / f"images/{first}/data").glob("c.*"))
     chunk.write_bytes(b"x" * chunk.stat().st_size)
     (root / f"images/{second}/analysis/params.json").write_text("{", encoding="utf-8")
     with pytest.raises(ExportError) as caught:
@@ -174,7 +186,7 @@ def test_a_good_copy_outlives_the_damage(pair: ZarrDataset, tmp_path: Path) -> N
     first, second = pair.list_image_ids()
     root = Path(pair.location)
     (root / f"images/{first}/zarr.json").write_text("{}", encoding="utf-8")
-    chunk = next(path for path in (root / f"images/{second}/data/c").rglob("*") if path.is_file())
+    chunk = next((root / f"images/{second}/data").glob("c.*"))
     chunk.unlink()
     (root / "tables/kym_n.parquet").write_bytes(b"PAR1")
     with pytest.raises(ExportError) as caught:
@@ -202,7 +214,7 @@ def test_artifacts_and_pixels_that_were_exported_outlive_their_damage(
         (root / f"images/{first}/analysis" / name).write_bytes(b"PAR1 or not")
     # With another calibration the TIFF would be written anew, but the pixels are gone.
     pair.record(second).save_metadata_payload({"header": {"scale": {"t": 1}, "unit": {"t": "s"}}})
-    next(path for path in (root / f"images/{second}/data/c").rglob("*") if path.is_file()).unlink()
+    next((root / f"images/{second}/data").glob("c.*")).unlink()
     with pytest.raises(ExportError) as caught:
         pair.export_legacy_folder(tmp_path / "export")
     assert len(caught.value.failures) == 3
@@ -220,15 +232,12 @@ def test_pixels_that_only_the_digest_betrays_are_not_exported(
     first, second = pair.list_image_ids()
     digest = pair.record(first).pixels_digest
     root = Path(pair.location)
-    for inside in ("zarr.json", "c"):
-        source, target = (root / f"images/{name}/data/{inside}" for name in (second, first))
-        if target.is_dir():
-            shutil.rmtree(target)
-            shutil.copytree(source, target)
-        else:
-            document = json.loads(source.read_text("utf-8"))
-            document["attributes"]["kymflow_zarr"] |= {"digest": digest, "seal": BLANK_SEAL}
-            target.write_bytes(sealed_bytes(document))
+    theirs, own = (root / f"images/{name}/data" for name in (second, first))
+    shutil.rmtree(own)
+    shutil.copytree(theirs, own)
+    document = json.loads((own / "zarr.json").read_text("utf-8"))
+    document["attributes"]["kymflow_zarr"] |= {"digest": digest, "seal": BLANK_SEAL}
+    (own / "zarr.json").write_bytes(sealed_bytes(document))
     with pytest.raises(ExportError, match="digest over all its elements differs") as caught:
         pair.export_legacy_folder(tmp_path / "export")
     assert set(caught.value.failures) == {f"images/{first}/data"}

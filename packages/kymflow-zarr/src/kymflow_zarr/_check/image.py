@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kymflow_zarr._check.problems import Problem
 from kymflow_zarr._check.strays import iter_strays_of_image
-from kymflow_zarr._pixels.layout import ArrayDocument
+from kymflow_zarr._pixels.layout import CHUNK_PREFIX, ArrayDocument
 from kymflow_zarr._pixels.reader import read_document, verify_array
 from kymflow_zarr._records.artifacts import (
     ARRAYS,
@@ -114,18 +114,15 @@ def _check_chunks(
     blobs: BlobStore, folder: str, document: ArrayDocument, *, deep: bool
 ) -> Iterator[Problem]:
     """Each chunk there, nothing else there and, if `deep`, each byte as it was written."""
-    expected = set(document.grid_keys())
-    present = set(_files_below(blobs, f"{folder}/c"))
-    for grid_key in sorted(expected - present):
-        yield Problem(
-            location=f"{folder}/c/{grid_key}", kind="missing", message="the chunk is missing"
-        )
-    for grid_key in sorted(present - expected):
-        yield Problem(
-            location=f"{folder}/c/{grid_key}",
-            kind="unknown",
-            message="the array has no such chunk",
-        )
+    expected = set(document.chunk_keys())
+    present = set(blobs.list_folder(folder).files)
+    for name in sorted(expected - present):
+        yield Problem(location=f"{folder}/{name}", kind="missing", message="the chunk is missing")
+    for name in sorted(present - expected):
+        if name.startswith(CHUNK_PREFIX):
+            yield Problem(
+                location=f"{folder}/{name}", kind="unknown", message="the array has no such chunk"
+            )
     if deep and expected <= present:
         try:
             verify_array(blobs, folder, document)
@@ -181,11 +178,3 @@ def check_parquet(blobs: BlobStore, key: str, *, deep: bool) -> Iterator[Problem
                 pass
     except CorruptDataError as error:
         yield Problem(location=error.key, kind="unreadable", message=error.reason)
-
-
-def _files_below(blobs: BlobStore, folder: str, inside: str = "") -> Iterator[str]:
-    listing = blobs.list_folder(folder)
-    for name in listing.files:
-        yield inside + name
-    for name in listing.folders:
-        yield from _files_below(blobs, f"{folder}/{name}", f"{inside}{name}/")

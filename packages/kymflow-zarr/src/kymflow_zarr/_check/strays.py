@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 
 from kymflow_zarr._catalog.listing import IMAGES
 from kymflow_zarr._check.problems import Problem
+from kymflow_zarr._pixels.layout import CHUNK_PREFIX
 from kymflow_zarr._records.artifacts import ARRAYS, PARQUET
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.names import is_valid_name
@@ -37,7 +38,9 @@ def iter_strays_of_image(blobs: BlobStore, folder: str) -> Iterator[Problem]:
     for array in (f"{folder}/data", *arrays):
         # Chunks of format 1 lie directly in the array's folder.
         if blobs.stat(f"{array}/.zarray") is None:
-            yield from _others(blobs, array, files=[COMMIT_KEY], folders=["c"])
+            for stray in _others(blobs, array, files=[COMMIT_KEY], folders=[]):
+                if not stray.location.startswith(f"{array}/{CHUNK_PREFIX}"):  # told of as chunks
+                    yield stray
 
 
 def iter_stray_tables(blobs: BlobStore, inside: str = "") -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -16,12 +16,15 @@ from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_bytes, unseal
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 
 __all__ = [
+    "CHUNK_PREFIX",
     "DEFAULT_CHUNK_BYTES",
     "MAX_CHUNK_BYTES",
     "MAX_NDIM",
     "ArrayDocument",
     "check_dtype",
+    "check_geometry",
     "choose_chunks",
+    "chunk_key",
 ]
 
 DEFAULT_CHUNK_BYTES = 8 * 2**20
@@ -29,7 +32,12 @@ MAX_CHUNK_BYTES = 512 * 2**20
 MAX_NDIM = 8
 _INTEGERS = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
 _DTYPES = frozenset(["bool", *_INTEGERS, "float16", "float32", "float64"])
+CHUNK_PREFIX = "c."
+"""How the key of each chunk starts."""
+
 _OWN = "kymflow_zarr"
+# Chunks lie directly in the array's folder: a folder more costs as much as a file more.
+_CHUNK_KEYS: dict[str, JsonValue] = {"name": "default", "configuration": {"separator": "."}}
 
 
 def check_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -80,7 +88,7 @@ class ArrayDocument:
         chunks: The shape of one chunk.
         axes: A name for each axis.
         digest: ``"sha256:<hex>"`` over the elements in C order, little-endian.
-        checksums: Grid position of a chunk, as in its key (``"0/0"``) → its CRC-32C.
+        checksums: Key of a chunk in the array's folder (``"c.0.0"``) → its CRC-32C.
     """
 
     shape: tuple[int, ...]
@@ -108,7 +116,7 @@ class ArrayDocument:
                     "name": "regular",
                     "configuration": {"chunk_shape": list(self.chunks)},
                 },
-                "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+                "chunk_key_encoding": _CHUNK_KEYS,
                 "fill_value": fill,
                 "codecs": codecs,
                 "dimension_names": list(self.axes),
@@ -154,28 +162,35 @@ class ArrayDocument:
         )
         if said["codecs"] != codec_documents(document.dtype):
             raise SchemaValidationError("its codecs are not the ones that this format names")
+        if said["chunk_key_encoding"] != _CHUNK_KEYS:
+            raise SchemaValidationError("its chunk keys are not encoded as this format has it")
         check_geometry(document.shape, document.chunks, document.dtype)
         # The number first: a forged document may declare more chunks than anyone can count.
         counts = [math.ceil(n / c) for n, c in zip(document.shape, document.chunks, strict=True)]
         if math.prod(counts) != len(document.checksums) or set(document.checksums) != set(
-            document.grid_keys()
+            document.chunk_keys()
         ):
             raise SchemaValidationError("its checksums do not name each chunk once")
         return document
 
-    def grid_keys(self) -> Iterator[str]:
-        """Every chunk's grid position in C order, as in its key: ``"0/0"``, then ``"0/1"``."""
+    def chunk_keys(self) -> Iterator[str]:
+        """Every chunk's key in the array's folder, in C order: ``"c.0.0"``, then ``"c.0.1"``."""
         counts = (math.ceil(n / c) for n, c in zip(self.shape, self.chunks, strict=True))
         for position in product(*(range(count) for count in counts)):
-            yield "/".join(map(str, position))
+            yield chunk_key(position)
 
-    def region(self, grid_key: str) -> tuple[slice, ...]:
+    def region(self, key: str) -> tuple[slice, ...]:
         """The part of the array that a chunk covers."""
-        position = (int(index) for index in grid_key.split("/"))
+        position = (int(index) for index in key.removeprefix(CHUNK_PREFIX).split("."))
         return tuple(
             slice(index * chunk, min((index + 1) * chunk, length))
             for index, chunk, length in zip(position, self.chunks, self.shape, strict=True)
         )
+
+
+def chunk_key(position: Iterable[int]) -> str:
+    """The key, in the array's folder, of the chunk at a position in the grid."""
+    return CHUNK_PREFIX + ".".join(map(str, position))
 
 
 def check_geometry(shape: tuple[Any, ...], chunks: tuple[Any, ...], dtype: np.dtype[Any]) -> None:

@@ -26,13 +26,13 @@ def read_document(blobs: BlobStore, folder: str) -> ArrayDocument | None:
     return None if data is None else ArrayDocument.from_bytes(data, key=key)
 
 
-def read_chunk(blobs: BlobStore, folder: str, document: ArrayDocument, grid_key: str) -> AnyArray:
+def read_chunk(blobs: BlobStore, folder: str, document: ArrayDocument, name: str) -> AnyArray:
     """One chunk, checked; padded to the chunk shape at the edges.
 
     Raises:
         CorruptDataError: It is missing (which Zarr would read as zeros) or altered.
     """
-    key = f"{folder}/c/{grid_key}"
+    key = f"{folder}/{name}"
     data = blobs.get(key)
     if data is None:
         raise CorruptDataError(key, "the chunk is missing")
@@ -40,7 +40,7 @@ def read_chunk(blobs: BlobStore, folder: str, document: ArrayDocument, grid_key:
         data,
         shape=document.chunks,
         dtype=document.dtype,
-        checksum=document.checksums[grid_key],
+        checksum=document.checksums[name],
         key=key,
     )
 
@@ -52,9 +52,9 @@ def read_array(blobs: BlobStore, folder: str, document: ArrayDocument) -> AnyArr
         CorruptDataError: A chunk is missing or altered.
     """
     out = np.empty(document.shape, dtype=document.dtype)
-    for grid_key in document.grid_keys():
-        region = document.region(grid_key)
-        chunk = read_chunk(blobs, folder, document, grid_key)
+    for name in document.chunk_keys():
+        region = document.region(name)
+        chunk = read_chunk(blobs, folder, document, name)
         out[region] = chunk[tuple(slice(0, part.stop - part.start) for part in region)]
     return out
 
@@ -88,14 +88,14 @@ def iter_slabs(blobs: BlobStore, folder: str, document: ArrayDocument) -> Iterat
     """
     slab: AnyArray | None = None
     at = slice(0, 0)
-    for grid_key in document.grid_keys():
-        region = document.region(grid_key)
+    for name in document.chunk_keys():
+        region = document.region(name)
         if slab is None or region[0] != at:
             if slab is not None:
                 yield slab
             at = region[0]
             slab = np.empty((at.stop - at.start, *document.shape[1:]), dtype=document.dtype)
-        chunk = read_chunk(blobs, folder, document, grid_key)
+        chunk = read_chunk(blobs, folder, document, name)
         inside = tuple(slice(0, part.stop - part.start) for part in region)
         slab[(slice(None), *region[1:])] = chunk[inside]
     if slab is not None:

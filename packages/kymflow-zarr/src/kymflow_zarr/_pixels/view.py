@@ -126,9 +126,9 @@ class CheckedArrayStore(Store):
             yield from self._walk(f"{inside}{name}/")
 
     def _check(self, key: str, data: bytes | None) -> None:
-        if self._document is None or not key.startswith("c/"):
+        if self._document is None:
             return
-        expected = self._document.checksums.get(key.removeprefix("c/"))
+        expected = self._document.checksums.get(key)
         if expected is None:
             return
         if data is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import product
+from itertools import chain, product
 from math import ceil
 from threading import Thread
 from typing import Any, Final, TypeAlias
@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from kymflow_zarr._pixels.codec import AnyArray, chunk_checksum, encode_chunk
-from kymflow_zarr._pixels.layout import ArrayDocument, check_geometry
+from kymflow_zarr._pixels.layout import ArrayDocument, check_geometry, chunk_key
 from kymflow_zarr.errors import SchemaValidationError
 
 __all__ = ["PutFile", "write_array"]
@@ -62,11 +62,13 @@ def write_array(
                 "the source changed while it was read: read it again"
             )
         done += expected
+        encoded = ((key, encode_chunk(chunk)) for key, chunk in _chunks_of(block, slab, chunks))
+        # Compressing takes all cores; what follows the first chunk is mostly writing.
+        first = next(encoded)
         with _hashed_meanwhile(sha, block):
-            for grid_key, chunk in _chunks_of(block, slab, chunks):
-                data = encode_chunk(chunk)
-                checksums[grid_key] = chunk_checksum(data)
-                put(f"c/{grid_key}", data)
+            for key, data in chain([first], encoded):
+                checksums[key] = chunk_checksum(data)
+                put(key, data)
     if done != shape[0]:
         raise SchemaValidationError(
             f"only {done} of {shape[0]} entries along the first axis arrived; read the source again"
@@ -85,7 +87,7 @@ def write_array(
 
 @contextmanager
 def _hashed_meanwhile(sha: hashlib._Hash, block: AnyArray) -> Iterator[None]:
-    """Feed a block to the digest while it is encoded: neither holds the interpreter's lock."""
+    """Feed a block to the digest during the body: hashing does not hold the interpreter's lock."""
     if block.nbytes < _WORTH_A_THREAD:
         sha.update(block.data)
         yield
@@ -100,8 +102,8 @@ def _hashed_meanwhile(sha: hashlib._Hash, block: AnyArray) -> Iterator[None]:
 
 def _chunks_of(
     block: AnyArray, slab: int, chunks: tuple[int, ...]
-) -> Iterable[tuple[str, AnyArray]]:
-    """The chunks of one slab with their grid keys, edges padded with zeros as Zarr has it."""
+) -> Iterator[tuple[str, AnyArray]]:
+    """The chunks of one slab with their keys, edges padded with zeros as Zarr has it."""
     counts = [ceil(n / c) for n, c in zip(block.shape[1:], chunks[1:], strict=True)]
     for rest in product(*(range(count) for count in counts)):
         region = (
@@ -113,4 +115,4 @@ def _chunks_of(
             padded = np.zeros(chunks, dtype=block.dtype)
             padded[tuple(slice(0, n) for n in part.shape)] = part
             part = padded
-        yield "/".join(map(str, (slab, *rest))), np.ascontiguousarray(part)
+        yield chunk_key((slab, *rest)), np.ascontiguousarray(part)

@@ -12,7 +12,7 @@ from typing import Any
 
 from kymflow_zarr._catalog.listing import IMAGES, list_image_ids
 from kymflow_zarr._catalog.sources import SourceFile, SourceRow, source_to_json
-from kymflow_zarr._pixels.layout import ArrayDocument, check_dtype
+from kymflow_zarr._pixels.layout import CHUNK_PREFIX, ArrayDocument, check_dtype
 from kymflow_zarr._pixels.ome import ome_attributes, ome_axes
 from kymflow_zarr._pixels.writer import write_array
 from kymflow_zarr._records.artifacts import ARRAYS, JSON, PROVENANCE
@@ -137,10 +137,9 @@ def _remove_format1(blobs: BlobStore, folder: str) -> None:
             continue
         listing = blobs.list_folder(array)
         for file in listing.files:
-            if file != COMMIT_KEY:
+            if file != COMMIT_KEY and not file.startswith(CHUNK_PREFIX):
                 blobs.delete(f"{array}/{file}")
         for inner in listing.folders:
-            if inner != "c":
-                blobs.delete_folder(f"{array}/{inner}")
+            blobs.delete_folder(f"{array}/{inner}")
         blobs.delete(f"{array}/.zattrs")
         blobs.delete(f"{array}/.zarray")
