@@ -71,7 +71,9 @@ def test_missing_leaves_alone_what_has_these_parameters(dataset: str, kymflow: K
     assert analyze(dataset, "velocity", image=("a.tif",)).images == 1
     first = _traces(dataset)
     assert len(first) == 1
-    assert analyze(dataset, "velocity", missing=True).images == 3
+    some = analyze(dataset, "velocity", missing=True)
+    assert (some.images, some.analyzed, some.skipped) == (3, 2, 1)
+    assert sorted(item.status for item in some.items) == ["ok", "ok", "skipped"]
     both = _traces(dataset)
     assert len(both) == 3
     assert first.items() <= both.items()
@@ -79,7 +81,7 @@ def test_missing_leaves_alone_what_has_these_parameters(dataset: str, kymflow: K
     other = _traces(dataset)
     assert not both.items() & other.items()
     _, out, _ = kymflow("analyze", dataset, "velocity", "--missing", "--window", "8")
-    assert out == "velocity: 3 images with results\n"
+    assert out == "velocity: 0 images analyzed, 3 left alone\n"
     assert _traces(dataset) == other
 
 
@@ -105,11 +107,15 @@ def test_an_image_that_fails_stops_only_itself(
     (failed,) = [record for record in records[:-1] if record["status"] == "failed"]
     assert failed["reason"] == "ZeroDivisionError: 61 lines"
     assert failed["source"] == str(folder / "odd.tif")
-    assert (records[-1]["images"], records[-1]["failed"]) == (3, 1)
+    counts = [records[-1][name] for name in ("images", "analyzed", "skipped", "failed")]
+    assert counts == [3, 3, 0, 1]
     code, out, err = kymflow("analyze", dataset, "counts", "--missing")
-    assert (code, out) == (1, "counts: 3 images with results, 1 failed\n")
+    assert (code, out) == (1, "counts: 0 images analyzed, 3 left alone, 1 failed\n")
     assert err.startswith("1 image could not be analyzed:\n")
     assert "odd.tif" in err
+    _, records = kymflow_json("analyze", dataset, "counts", "--missing")
+    assert sorted(record["status"] for record in records[:-1]) == ["failed", *["skipped"] * 3]
+    assert (records[-1]["analyzed"], records[-1]["skipped"]) == (0, 3)
 
 
 @pytest.mark.usefixtures("counting_plugin")

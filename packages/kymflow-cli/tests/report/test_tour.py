@@ -116,7 +116,7 @@ def test_the_same_way_with_real_recordings(
         return words(out)
 
     assert ask("ingest", recordings, "real.zarr") == "4 new images in real.zarr"
-    assert ask("analyze", "real.zarr", "velocity") == "velocity: 4 images with results"
+    assert ask("analyze", "real.zarr", "velocity") == "velocity: 4 images analyzed"
     ask("index", "real.zarr")
     assert "velocity 4 0" in ask("status", "real.zarr")
     question = (

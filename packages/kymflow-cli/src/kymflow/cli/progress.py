@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from kymflow.cli.results import Item
 
-__all__ = ["SILENT", "Progress"]
+__all__ = ["SILENT", "Progress", "followed"]
 
 
 class Progress(Protocol):
@@ -40,3 +41,22 @@ class _Silent:
 
 SILENT: Progress = _Silent()
 """Tells nobody."""
+
+
+def followed(progress: Progress, activity: str) -> Callable[[int, int], None]:
+    """What the packages below take to tell how far they are, with the images done and their total.
+
+    Args:
+        progress: Who listens.
+        activity: What is done, as in "indexing".
+    """
+    seen = 0
+
+    def follow(done: int, total: int) -> None:
+        nonlocal seen
+        if done == 0:
+            progress.begin(activity, total)
+        progress.step(done - seen)
+        seen = done
+
+    return follow

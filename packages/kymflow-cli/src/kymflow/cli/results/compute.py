@@ -23,14 +23,14 @@ class AnalysedImage:
     Attributes:
         image_id: The image.
         source: The file that it was made of; None if there is none.
-        status: Whether it has results now.
+        status: ``skipped``: it had results of these parameters, and was left alone.
         reason: Why it failed; None if it did not.
     """
 
     type: ClassVar[str] = "image"
     image_id: str
     source: str | None
-    status: Literal["ok", "failed"]
+    status: Literal["ok", "skipped", "failed"]
     reason: str | None
 
 
@@ -42,8 +42,10 @@ class AnalyzeResult:
         dataset: The dataset.
         analysis: The analysis.
         images: How many of the images asked for have results now, new ones or older ones.
+        analyzed: How many were analyzed.
+        skipped: How many had results of these parameters, and were left alone.
         failed: How many failed.
-        items: The images that were tried.
+        items: The images that were asked for.
     """
 
     streamed: ClassVar[bool] = True
@@ -51,6 +53,8 @@ class AnalyzeResult:
     dataset: str
     analysis: str
     images: int
+    analyzed: int
+    skipped: int
     failed: int
     items: tuple[AnalysedImage, ...]
 

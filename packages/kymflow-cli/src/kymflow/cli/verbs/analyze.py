@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
@@ -16,6 +17,7 @@ from kymflow.cli.results import AnalysedImage, AnalyzeResult
 from kymflow.cli.workers import worker_processes
 
 if TYPE_CHECKING:
+    from kymflow.core.analysis.run import AnalysisOutcome
     from kymflow.core.analysis_base import BaseAnalysis
     from kymflow_zarr import ZarrDataset
 
@@ -65,16 +67,18 @@ def analyze(
     opened = open_writer(dataset)
     image_ids = [find_image(opened, name) for name in image] or opened.list_image_ids()
     asked = list(dict.fromkeys(image_ids))
-    todo = asked
+    done: frozenset[str] = frozenset()
     if missing and analysis != _VELOCITY:  # which tells for itself, parameter by parameter
-        todo = [image_id for image_id in asked if analysis not in analyses_of(opened, image_id)]
-    items = _run(opened, chosen, todo, workers=workers, progress=progress)
-    failed = sum(item.status == "failed" for item in items)
+        done = frozenset(image for image in asked if analysis in analyses_of(opened, image))
+    items = _run(opened, chosen, asked, done=done, workers=workers, progress=progress)
+    count = Counter(item.status for item in items)
     return AnalyzeResult(
         dataset=dataset,
         analysis=analysis,
-        images=len(asked) - failed,
-        failed=failed,
+        images=count["ok"] + count["skipped"],
+        analyzed=count["ok"],
+        skipped=count["skipped"],
+        failed=count["failed"],
         items=tuple(items),
     )
 
@@ -94,24 +98,37 @@ def _run(
     analysis: BaseAnalysis,
     image_ids: list[str],
     *,
+    done: frozenset[str],
     workers: int | None,
     progress: ProgressParam,
 ) -> list[AnalysedImage]:
-    from kymflow.core.analysis.run import run_analysis
+    """Analyze images, but for those that are done, telling of each."""
+    from kymflow.core.analysis.run import AnalysisOutcome, run_analysis
 
     progress.begin(f"analyzing: {analysis.name}", len(image_ids))
-    most = max(1, math.ceil(len(image_ids) / _WORTH_A_PROCESS)) if workers is None else workers
-    items = []
     sources = dataset.load_manifest().entries
+    items: list[AnalysedImage] = []
+
+    def add(outcome: AnalysisOutcome) -> None:
+        items.append(_item(outcome, source_of(sources.get(outcome.image_id))))
+        progress.tell(items[-1])
+        progress.step()
+
+    for image_id in image_ids:
+        if image_id in done:
+            add(AnalysisOutcome(image_id=image_id, error=None, skipped=True))
+    todo = [image_id for image_id in image_ids if image_id not in done]
+    most = max(1, math.ceil(len(todo) / _WORTH_A_PROCESS)) if workers is None else workers
     with worker_processes(min(default_workers(workers), most)) as executor:
-        for done in run_analysis(dataset, analysis, image_ids=image_ids, executor=executor):
-            item = AnalysedImage(
-                image_id=done.image_id,
-                source=source_of(sources.get(done.image_id)),
-                status="ok" if done.error is None else "failed",
-                reason=None if done.error is None else done.error.reason,
-            )
-            items.append(item)
-            progress.tell(item)
-            progress.step()
+        for outcome in run_analysis(dataset, analysis, image_ids=todo, executor=executor):
+            add(outcome)
     return items
+
+
+def _item(outcome: AnalysisOutcome, source: str | None) -> AnalysedImage:
+    if outcome.error is not None:
+        return AnalysedImage(
+            image_id=outcome.image_id, source=source, status="failed", reason=outcome.error.reason
+        )
+    status: Literal["ok", "skipped"] = "skipped" if outcome.skipped else "ok"
+    return AnalysedImage(image_id=outcome.image_id, source=source, status=status, reason=None)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kymflow.cli.opening import open_reader, open_writer
 from kymflow.cli.options import DEFAULT_WAIT_S, DryRun, ProgressParam, Wait
-from kymflow.cli.progress import SILENT
+from kymflow.cli.progress import SILENT, followed
 from kymflow.cli.results import CheckResult, DoneRepair, FoundProblem, RepairResult
 
 if TYPE_CHECKING:
@@ -32,13 +32,11 @@ def check(dataset: str, /, *, deep: bool = False, progress: ProgressParam = SILE
         kymflow_zarr.NotADatasetError: There is no dataset at that place.
     """
     opened = open_reader(dataset)
-    progress.begin("checking", None)
     items: list[FoundProblem] = []
-    for problem in opened.iter_problems(deep=deep):
+    for problem in opened.iter_problems(deep=deep, progress=followed(progress, "checking")):
         item = _found(problem)
         items.append(item)
         progress.tell(item)
-        progress.step()
     return CheckResult(
         dataset=dataset,
         deep=deep,

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from kymflow.cli.opening import find_image, open_reader
 from kymflow.cli.options import DEFAULT_WAIT_S, ProgressParam, Wait
-from kymflow.cli.progress import SILENT
+from kymflow.cli.progress import SILENT, followed
 from kymflow.cli.results import ExportResult, NotExported
 
 __all__ = ["export"]
@@ -55,7 +55,6 @@ def export(
 
     opened = open_reader(dataset, wait_s=wait)
     chosen = [find_image(opened, name) for name in image] if image else None
-    progress.begin("exporting", None)
     try:
         report = opened.export_legacy_folder(
             folder,
@@ -63,6 +62,7 @@ def export(
             include_tables=tables,
             table_format=table_format,
             image_ids=chosen,
+            progress=followed(progress, "exporting"),
         )
     except ExportError as error:
         failures = error.failures.items()

@@ -17,7 +17,7 @@ from kymflow.cli.options import (
     default_workers,
 )
 from kymflow.cli.plugins import choose_indexers, known_plugins
-from kymflow.cli.progress import SILENT
+from kymflow.cli.progress import SILENT, followed
 from kymflow.cli.results import ImageFailure, IndexedTable, IndexResult, PluginListResult
 from kymflow.cli.workers import worker_processes
 
@@ -103,15 +103,7 @@ def _run(
 ) -> Sequence[IndexedTable | ImageFailure]:
     from kymflow.core.errors import IndexUpdateError, KymflowCoreError
 
-    seen = 0
-
-    def follow(done: int, total: int) -> None:
-        nonlocal seen
-        if done == 0:
-            progress.begin(f"indexing: {indexer.name}", total)
-        progress.step(done - seen)
-        seen = done
-
+    follow = followed(progress, f"indexing: {indexer.name}")
     table = f"kym_{indexer.name}"
     try:
         update = dataset.update_index(

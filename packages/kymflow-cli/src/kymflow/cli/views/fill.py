@@ -65,8 +65,8 @@ def _analyze(result: AnalyzeResult, screen: Screen) -> Iterator[Block]:
         screen,
     )
     yield sentence(
-        f"{show(result.analysis)}: {counted(result.images, 'image')} with results",
-        failed=result.failed,
+        f"{show(result.analysis)}: {counted(result.analyzed, 'image')} analyzed",
+        **{"left alone": result.skipped, "failed": result.failed},
     )
     if result.images:
         yield remark(f"to make tables of them: kymflow index {show(result.dataset)}")
