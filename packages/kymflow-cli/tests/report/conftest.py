@@ -125,7 +125,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
     images = folder / "images"
     images.mkdir()
     for name, scene in (
-        ("stall", dataclasses.replace(DEMO_SCENES[3], lines=3500, pixels=48)),
+        ("stall", dataclasses.replace(DEMO_SCENES[3], stall_s=(1.2, 2.7), lines=3500, pixels=48)),
         ("roi", dataclasses.replace(DEMO_SCENES[0], lines=600, pixels=40)),
         ("todo", dataclasses.replace(DEMO_SCENES[1], lines=300, pixels=24)),
     ):

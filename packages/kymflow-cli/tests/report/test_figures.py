@@ -56,13 +56,12 @@ def test_the_bar_shows_the_stall_when_it_is(stall: ImageReading, decode: Decode)
     (picture,) = stall.pictures.values()
     (region,) = stall.regions
     assert region.trace is not None
-    (found,) = [s for s in region.stretches if s.kind in {"stall", "transient"}]
-    assert (found.start, found.stop) == pytest.approx((1500, 2500), abs=30)
+    (found,) = [s for s in region.stretches if s.kind == "stall"]
+    assert (found.start, found.stop) == pytest.approx((1200, 2700), abs=30)
     drawing = draw_velocity(region, region.trace, picture)
     for uri, theme in ((drawing.light, LIGHT), (drawing.dark, DARK)):
         pixels = decode(uri)
-        colour = theme.stall if found.kind == "stall" else theme.transient
-        marked = of_colour(pixels, colour)
+        marked = of_colour(pixels, theme.stall)
         rows = np.flatnonzero(marked.sum(axis=1) > 100)
         columns = np.flatnonzero(marked[rows].any(axis=0))
         left, right = axis_ends(pixels, theme)

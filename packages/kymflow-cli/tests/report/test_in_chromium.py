@@ -104,7 +104,7 @@ def test_it_looks_as_it_should(lab: Path, look: Look, tmp_path: Path, theme: The
     assert shot.count(theme.velocity) > 1000
     assert shot.count(theme.evidence) > 1000
     assert shot.count(other.velocity) < 100
-    assert shot.count(theme.transient) > 500
+    assert shot.count(theme.stall) > 500
     # The kymographs: wide stretches of many greys.
     grey = (np.ptp(shot.pixels.astype(int), axis=-1) == 0) & (shot.pixels[..., 0] > 40)
     grey &= shot.pixels[..., 0] < 230

@@ -68,7 +68,7 @@ def _analyze(result: AnalyzeResult, screen: Screen) -> Iterator[Block]:
         f"{show(result.analysis)}: {counted(result.analyzed, 'image')} analyzed",
         **{"left alone": result.skipped, "failed": result.failed},
     )
-    if result.images:
+    if result.analyzed:
         yield remark(f"to make tables of them: kymflow index {show(result.dataset)}")
 
 

@@ -75,10 +75,12 @@ def _export(result: ExportResult, screen: Screen) -> Iterator[Block]:
     yield sentence(
         f"{counted(result.images, 'image')} in {show(result.folder)}",
         tables=result.tables or 0,
-        written=result.files_written or 0,
-        unchanged=result.files_unchanged or 0,
-        removed=result.files_removed or 0,
-        failed=result.failed,
+        **{
+            "files written": result.files_written or 0,
+            "unchanged": result.files_unchanged or 0,
+            "removed": result.files_removed or 0,
+            "failed": result.failed,
+        },
     )
     if result.files_kept:
         yield remark(f"not removed, as someone has changed them: {', '.join(result.files_kept)}")
