@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from kymflow_zarr._catalog.sources import SourceRow, source_from_provenance
@@ -132,7 +132,7 @@ def _read_cache(blobs: BlobStore) -> dict[str, ManifestEntry]:
 
 def save_cache(blobs: BlobStore, manifest: Manifest) -> None:
     """Store the manifest, replacing the old one in one step."""
-    entries = [asdict(entry) for entry in manifest.entries.values()]
+    entries = [_entry_to_json(entry) for entry in manifest.entries.values()]
     document = {"version": _VERSION, "seal": BLANK_SEAL, "entries": entries}
     # Not indented: it is a cache, and at 100,000 images indenting costs seconds.
     blobs.put(_KEY, sealed_text(json.dumps(document, ensure_ascii=False).encode("utf-8")))
@@ -189,6 +189,11 @@ def _metadata_stamp(blobs: BlobStore, image_id: str) -> tuple[int, int]:
 def _is_vague(stamp: tuple[int, int]) -> bool:
     """Whether the store keeps no times, so that an edit could go unseen."""
     return stamp[1] == 0
+
+
+def _entry_to_json(entry: ManifestEntry) -> dict[str, Any]:
+    said = {field.name: getattr(entry, field.name) for field in fields(entry)}
+    return said | {"source": None if entry.source is None else entry.source._asdict()}
 
 
 def _entry_from_json(said: Any) -> ManifestEntry:

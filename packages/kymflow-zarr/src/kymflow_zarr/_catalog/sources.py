@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr.errors import SchemaValidationError, UnreadableImageError
@@ -40,13 +41,14 @@ SOURCES = "sources"
 RefreshMode: TypeAlias = Literal["skip", "reingest_if_changed"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceFile:
+class SourceFile(NamedTuple):
     """An image file found on disk.
 
+    A tuple and text, not a dataclass and paths: a refresh makes one for each file that there is,
+    and of most it asks nothing but whether it has changed.
+
     Attributes:
-        paths: The file of the first channel, then those of its further channels. As text: there
-            may be many thousands of which nothing else is asked.
+        paths: The file of the first channel, then those of its further channels.
         mtime_ns: The latest time of change of these files, ns since 1970.
         size_bytes: Their size together.
     """
@@ -83,9 +85,10 @@ class FolderScan:
     listings: Mapping[Path, frozenset[str]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceRow:
-    """One row of the sources index, named as its columns are.
+class SourceRow(NamedTuple):
+    """One row of the sources index, named as its columns are and in their order.
+
+    A tuple for the same reason as `SourceFile`.
 
     Attributes:
         source_primary_path: Normalised absolute path of the (first channel's) file.
@@ -138,7 +141,7 @@ def plan_refresh(scan: FolderScan, known: Iterable[SourceRow]) -> RefreshPlan:
     # Not only the latest state: a clock that was set back makes an earlier one look like it, and
     # the file would come in again with each refresh.
     states: set[tuple[str, int, int]] = set()
-    for row in sorted(known, key=lambda item: item.ingested_epoch_ns):
+    for row in sorted(known, key=attrgetter("ingested_epoch_ns")):
         path = _same(row.source_primary_path)
         latest[path] = row
         states.add((path, row.source_mtime_ns, row.source_size_bytes))
@@ -213,16 +216,10 @@ def rows_to_table(rows: Iterable[SourceRow]) -> pa.Table:
     """The index as a table, sorted by image."""
     import pyarrow as pa
 
-    ordered = sorted(rows, key=lambda row: row.image_id)
-    schema = sources_schema()
-    columns: dict[str, list[Any]] = {
-        "source_primary_path": [row.source_primary_path for row in ordered],
-        "image_id": [row.image_id for row in ordered],
-        "source_mtime_ns": [row.source_mtime_ns for row in ordered],
-        "source_size_bytes": [row.source_size_bytes for row in ordered],
-        "ingested_epoch_ns": [row.ingested_epoch_ns for row in ordered],
-    }
-    return pa.table(columns, schema=schema)
+    ordered = sorted(rows, key=attrgetter("image_id"))
+    columns: list[Sequence[Any]] = [*zip(*ordered, strict=True)] or [()] * len(SourceRow._fields)
+    named = dict(zip(SourceRow._fields, columns, strict=True))
+    return pa.table(named, schema=sources_schema())
 
 
 def rows_from_table(table: pa.Table) -> list[SourceRow]:
@@ -251,16 +248,7 @@ def rows_from_table(table: pa.Table) -> list[SourceRow]:
                 f"convert it to {field.type}"
             )
         columns.append(column.to_pylist())
-    return [
-        SourceRow(
-            source_primary_path=path,
-            image_id=image_id,
-            source_mtime_ns=mtime_ns,
-            source_size_bytes=size,
-            ingested_epoch_ns=ingested,
-        )
-        for path, image_id, mtime_ns, size, ingested in zip(*columns, strict=True)
-    ]
+    return list(map(SourceRow._make, zip(*columns, strict=True)))
 
 
 def source_to_json(

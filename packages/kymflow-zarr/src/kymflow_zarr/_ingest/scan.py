@@ -6,7 +6,7 @@ import fnmatch
 import os
 import re
 from collections.abc import Iterator, Sequence
-from operator import itemgetter
+from operator import attrgetter
 from pathlib import Path
 
 from kymflow_zarr._catalog.sources import FolderScan, SourceFile
@@ -38,24 +38,21 @@ def scan_folder(folder: Path, pattern: str | Sequence[str]) -> FolderScan:
     top = folder.resolve()
     deep = [part.removeprefix(_RECURSIVE) for part in patterns if part.startswith(_RECURSIVE)]
     flat = [part for part in patterns if not part.startswith(_RECURSIVE)]
-    files: list[tuple[tuple[str, ...], SourceFile]] = []
+    files: list[SourceFile] = []
     refused: dict[Path, UnreadableImageError] = {}
     listings: dict[Path, frozenset[str]] = {}
     for inner, names in _walk(top, recursive=bool(deep)):
         listings[inner] = frozenset(names)
-        wanted = _one_pattern([*flat, *deep] if inner == top else deep)
-        matching = [name for name in names if wanted.fullmatch(name.lower())]
+        matches = _one_pattern([*flat, *deep] if inner == top else deep).fullmatch
         prefix = _prefix(inner)
-        for channels in group_channels(matching):
+        for channels in group_channels([name for name in names if matches(name.lower())]):
             try:
-                found = _source_file(prefix, channels)
+                files.append(_source_file(prefix, channels))
             except UnreadableImageError as error:
                 refused[error.path] = error
-            else:
-                files.append(((*inner.parts, channels[0]), found))
     return FolderScan(
         folder=top,
-        files=tuple(file for _, file in sorted(files, key=itemgetter(0))),
+        files=tuple(sorted(files, key=attrgetter("paths"))),
         refused=refused,
         listings=listings,
     )
@@ -83,6 +80,9 @@ def _prefix(folder: Path) -> str:
 
 def _source_file(folder: str, names: Sequence[str]) -> SourceFile:
     paths = tuple([folder + name for name in names])
+    if len(paths) == 1:
+        size_bytes, mtime_ns = stat_regular_file(paths[0])
+        return SourceFile(paths, mtime_ns, size_bytes)
     facts = [stat_regular_file(path) for path in paths]
     return SourceFile(
         paths=paths,

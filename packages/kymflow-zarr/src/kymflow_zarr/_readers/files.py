@@ -9,9 +9,8 @@ from __future__ import annotations
 import io
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from kymflow_zarr.errors import UnreadableImageError
 
@@ -30,9 +29,8 @@ _BINARY: Final[int] = getattr(os, "O_BINARY", 0)
 _CLOEXEC: Final[int] = getattr(os, "O_CLOEXEC", 0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileFacts:
-    """What tells one state of a file from another.
+class FileFacts(NamedTuple):
+    """What tells one state of a file from another; a tuple, since there is one for each file.
 
     Attributes:
         size_bytes: The file's size.
@@ -142,7 +140,7 @@ def read_bounded(path: Path, *, limit: int, follow_symlinks: bool = False) -> by
 
 def _stat_regular(path: Path | str, *, follow_symlinks: bool) -> os.stat_result:
     try:
-        found = os.stat(path, follow_symlinks=follow_symlinks)  # noqa: PTH116
+        found = os.stat(path) if follow_symlinks else os.lstat(path)  # noqa: PTH116
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise UnreadableImageError(Path(path), _os_reason(error)) from error
     if stat.S_ISREG(found.st_mode):

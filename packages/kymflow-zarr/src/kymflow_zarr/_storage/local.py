@@ -120,16 +120,15 @@ class LocalBlobs:
 
     def folders(self, parent: str, *, holding: str) -> dict[str, bool]:
         """The folders directly in a folder, sorted, and whether each holds a file of a name."""
-        found: dict[str, bool] = {}
+        # Plain text: this is done for each image there is, and a Path would double what it costs.
+        place = f"{self._prefix}{parent}/"
         try:
-            with os.scandir(self._path(parent)) as entries:
-                for entry in entries:
-                    if entry.name[0] != "." and entry.is_dir(follow_symlinks=False):
-                        # Plain text: this is done for each image there is, a Path would double it.
-                        found[entry.name] = os.access(f"{entry.path}/{holding}", os.F_OK)
+            with os.scandir(place) as entries:
+                names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
         except (FileNotFoundError, NotADirectoryError):
-            pass
-        return dict(sorted(found.items()))
+            return {}
+        names = sorted(name for name in names if name[0] != ".")
+        return {name: os.access(f"{place}{name}/{holding}", os.F_OK) for name in names}
 
     def stat(self, key: str) -> BlobStat | None:
         """Size and time of a blob, or None where there is none."""
