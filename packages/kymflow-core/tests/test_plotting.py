@@ -197,3 +197,36 @@ def test_what_is_narrower_than_a_pixel_is_still_seen(make_record: MakeRecord, co
     drawn = imread(stream)[50, :, 0]
     assert drawn[15:40].max() > 0.1
     assert drawn[60:].max() == 0
+
+
+def test_the_box_of_a_whole_picture_is_seen_in_full_on_all_sides(make_record: MakeRecord) -> None:
+    from matplotlib.figure import Figure
+    from matplotlib.image import imread
+
+    record = make_record(np.zeros((300, 20), np.uint8))
+    rois = create_roi((), image_extent(record), RoiChange())
+    save_metadata(record, dataclasses.replace(load_metadata(record), rois=rois))
+
+    def orange(lines: tuple[int, int] | None) -> NDArray[np.bool_]:
+        figure = Figure(figsize=(8, 2), dpi=100)
+        ax = figure.add_axes((0.1, 0.25, 0.8, 0.6))
+        plot_kymograph(record, lines=lines, ax=ax)
+        for text in ax.texts:
+            text.remove()
+        stream = io.BytesIO()
+        figure.savefig(stream, format="png")
+        stream.seek(0)
+        pixels = imread(stream)[..., :3]
+        return np.asarray(np.abs(pixels - (1.0, 176 / 255, 0.0)).max(axis=-1) < 0.3)
+
+    whole = orange(None)
+    rows, columns = np.flatnonzero(whole.any(axis=1)), np.flatnonzero(whole.any(axis=0))
+    middle = whole[(rows[0] + rows[-1]) // 2], whole[:, (columns[0] + columns[-1]) // 2]
+    for line in middle:  # at both ends about two pixels, not one
+        (at,) = np.nonzero(line)
+        assert len(at) >= 4
+        assert at[0] + 1 in at
+        assert at[-1] - 1 in at
+    # Of a stretch from the middle there is no left and no right side.
+    stretch = orange((100, 200))
+    assert not stretch[(rows[0] + rows[-1]) // 2].any()

@@ -237,6 +237,39 @@ def test_what_is_damaged_says_so_and_the_rest_is_there(
     assert sum("roi.tif" in e.attributes["alt"] for e in page.all("img")) == 3
 
 
+def test_regions_with_the_same_borders_are_shown_once(
+    copied: Path, parse: Parse, kymflow_json: KymflowJson
+) -> None:
+    record = ZarrDataset(copied).record(find_image(ZarrDataset(copied), "roi"))
+    payload = record.load_metadata_payload()
+    rois = payload["rois"]
+    assert isinstance(rois, list)
+    first, second = rois
+    assert isinstance(first, dict)
+    twin = {**first, "id": 7, "name": "again"}
+    record.save_metadata_payload({**payload, "rois": [first, second, twin]})
+    assert analyze(str(copied), "velocity", image=("roi",), workers=1).ok
+
+    _, records = kymflow_json("report", copied, "--images", "roi")
+
+    assert records[0]["regions"] == 3
+    page = parse(Path(records[-1]["report"]))
+    titles = [element.text for element in page.all("h3") if "Velocity" in element.text]
+    assert titles == ["Velocity, ROI 1 “vessel”, 7 “again”", "Velocity, ROI 2"]
+    assert page.text.count("the same borders, and so the same result") == 1
+    (row,) = [element for element in page.all("tr") if "roi.tif" in element.text]
+    assert "ROI 1, 7ROI 2" in row.text
+    # Moved since, it is one of its own again.
+    record.save_metadata_payload({**payload, "rois": [first, second, {**twin, "dim0_stop": 300}]})
+    page = parse(Path(report(str(copied), images=("roi",)).report))
+    titles = [element.text for element in page.all("h3") if "Velocity" in element.text]
+    assert titles == [
+        "Velocity, ROI 1 “vessel”",
+        "Velocity, ROI 2",
+        "Velocity, ROI 7 “again”",
+    ]
+
+
 def test_results_of_earlier_regions_are_marked(copied: Path, parse: Parse) -> None:
     record = ZarrDataset(copied).record(find_image(ZarrDataset(copied), "roi"))
     payload = record.load_metadata_payload()

@@ -37,6 +37,9 @@ _SLAB_VALUES = 2**24
 """How many pixels are held in memory at a time."""
 
 _ROI_COLOUR = "#ffb000"
+_EDGE, _EDGE_UP = 0.004, 0.03
+_ABOVE_AXES = 2.6
+"""The lines around the axes are at 2.5."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -209,21 +212,26 @@ def draw_rois(rois: Sequence[Roi], picture: KymographPicture, ax: Axes) -> None:
     """
     from matplotlib import patheffects
     from matplotlib.patches import Rectangle
+    from matplotlib.transforms import Bbox, TransformedBbox
 
+    # A little more than the axes: the line of a box along their edge is seen in its full width.
+    around = TransformedBbox(Bbox([[-_EDGE, -_EDGE_UP], [1 + _EDGE, 1 + _EDGE_UP]]), ax.transAxes)
     outline = [patheffects.withStroke(linewidth=2.4, foreground="black")]
     numbers: dict[tuple[int, int], list[int]] = {}
     for roi in rois:
-        ax.add_patch(
-            Rectangle(
-                ((roi.dim0_start - 0.5) * picture.seconds, (roi.dim1_start - 0.5) * picture.um),
-                (roi.dim0_stop - roi.dim0_start) * picture.seconds,
-                (roi.dim1_stop - roi.dim1_start) * picture.um,
-                fill=False,
-                edgecolor=_ROI_COLOUR,
-                linewidth=1.4,
-                path_effects=outline,
-            )
+        box = Rectangle(
+            ((roi.dim0_start - 0.5) * picture.seconds, (roi.dim1_start - 0.5) * picture.um),
+            (roi.dim0_stop - roi.dim0_start) * picture.seconds,
+            (roi.dim1_stop - roi.dim1_start) * picture.um,
+            fill=False,
+            edgecolor=_ROI_COLOUR,
+            linewidth=1.4,
+            path_effects=outline,
+            zorder=_ABOVE_AXES,
         )
+        ax.add_patch(box)
+        box.set_clip_path(None)
+        box.set_clip_box(around)
         numbers.setdefault((roi.dim0_start, roi.dim1_stop), []).append(roi.id)
     for (line, pixel), ids in numbers.items():
         ax.annotate(

@@ -34,6 +34,8 @@ _GAP = 0.14
 _KINDS = ("stall", "transient", "unknown")
 _THINNEST_BAND_PX = 1.5
 _MOST_PATHS = 6
+_POINTS_PER_LINE = 8
+"""Of a path: cells that cross the vessel within few lines are still drawn from end to end."""
 _GREYS = 64
 """As many as an eye can tell apart; noise in more of them fills the file."""
 _SPINE = 72 / _DPI * 2
@@ -253,17 +255,17 @@ def paths_of(
         pixels: First pixel of the region along the line, and the one after the last.
 
     Returns:
-        For each cell the lines at which it is in the region, and its position in pixels; times
-        without evidence are left out.
+        For each cell the times at which it is in the region, in lines, and its position in pixels;
+        times without evidence are left out.
     """
-    at = np.arange(*lines, dtype=np.float64)
+    at = np.arange(lines[0], lines[1], 1 / _POINTS_PER_LINE)
     known = np.isfinite(trace.px_per_line)
     if known.sum() < 2:
         return []
     velocity = np.interp(at, trace.line[known], trace.px_per_line[known])
     unknown = np.interp(at, trace.line, (~known).astype(np.float64)) > 0
     unknown |= (at < trace.line[0]) | (at > trace.line[-1])
-    travelled = np.cumsum(velocity)
+    travelled = np.cumsum(velocity) / _POINTS_PER_LINE
     apart = max(float(pixels[1] - pixels[0]), float(np.ptp(travelled)) / _MOST_PATHS)
     start = pixels[0] - float(travelled.max()) - apart / 2.0
     found = []
@@ -279,7 +281,7 @@ def paths_of(
 def _draw_paths(ax: Axes, picture: KymographPicture, trace: Trace, pixels: tuple[int, int]) -> None:
     for lines, positions in paths_of(trace, picture.lines, pixels):
         # Not across a gap.
-        gaps = np.flatnonzero(np.diff(lines) > 1) + 1
+        gaps = np.flatnonzero(np.diff(lines) > 1.5 / _POINTS_PER_LINE) + 1
         ax.plot(
             np.insert(lines, gaps, np.nan) * picture.seconds,
             np.insert(positions, gaps, np.nan) * picture.um,

@@ -48,7 +48,7 @@ def draw_image(dataset: ZarrDataset, image_id: str, source: str | None) -> Drawn
     return DrawnImage(
         image_id=image_id,
         source=source,
-        regions=len(reading.regions),
+        regions=sum(max(1, len(region.roi_ids)) for region in reading.regions),
         problems=reading.problems,
         row=image_row(reading),
         section=image_section(reading),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -106,10 +106,11 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RegionReading:
-    """What the velocity analysis found in one region.
+    """What the velocity analysis found in one region, or in several with the same borders.
 
     Attributes:
         summary: Its numbers.
+        roi_ids: The ROIs that it is the result of; empty for a whole channel.
         region: The region as it is now; None if the image has it no more.
         params: All that decided the result; None if that is lost.
         outdated: Whether region, calibration or pixels are others now.
@@ -118,6 +119,7 @@ class RegionReading:
     """
 
     summary: RegionSummary
+    roi_ids: tuple[int, ...]
     region: Region | None
     params: Mapping[str, JsonValue] | None
     outdated: bool
@@ -127,9 +129,9 @@ class RegionReading:
     @property
     def name(self) -> str:
         """What people call the region."""
-        if self.summary.roi_id is None:
+        if not self.roi_ids:
             return f"channel {self.summary.channel}"
-        return f"ROI {self.summary.roi_id}"
+        return f"ROI {', '.join(str(number) for number in self.roi_ids)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -143,7 +145,7 @@ class ImageReading:
         metadata: Its metadata; None if they cannot be read.
         pictures: The whole recording, by channel (from 1) and slice.
         details: A few lines from its middle, each of them drawn, likewise.
-        regions: The regions with results.
+        regions: The regions with results, those with the same borders as one.
         without_results: Regions that have none yet.
         problems: What is wrong with the image, a line each.
         remarks: What a reader should know besides.
@@ -192,7 +194,11 @@ def read_image(dataset: ZarrDataset, image_id: str, *, source: str | None) -> Im
     if metadata is not None and _has_lines(record):
         _read_pictures(record, regions, pictures, details, problems)
     readings = _attempt("its velocity", lambda: _read_results(record, regions, problems), problems)
-    there = {reading.summary.place for reading in readings or ()}
+    there = {
+        (reading.summary.channel, roi_id)
+        for reading in readings or ()
+        for roi_id in reading.roi_ids or (None,)
+    }
     return ImageReading(
         image_id=image_id,
         source=source,
@@ -279,7 +285,7 @@ def _read_results(
     traces = _attempt("the velocity trace", lambda: _checked(record), problems)
     intervals = _attempt("the intervals", lambda: _checked_intervals(record), problems)
     now = {(region.channel, region.roi_id): region for region in regions}
-    return tuple(
+    return _merged(
         _read_region(
             record,
             summary,
@@ -290,6 +296,20 @@ def _read_results(
         )
         for summary in summaries
     )
+
+
+def _merged(readings: Iterable[RegionReading]) -> tuple[RegionReading, ...]:
+    """Regions whose results come from the same pixels and parameters as one, as they are equal."""
+    found: dict[object, RegionReading] = {}
+    for reading in readings:
+        summary = reading.summary
+        of = summary.channel, summary.params_hash, summary.analysis_version
+        key = (*of, summary.roi_id is None, reading.region is None, reading.outdated)
+        first = found.get(key)
+        if first is not None:
+            reading = replace(first, roi_ids=(*first.roi_ids, *reading.roi_ids))
+        found[key] = reading
+    return tuple(found.values())
 
 
 def _read_region(
@@ -311,6 +331,7 @@ def _read_region(
     trace = None if rows is None or not len(rows) else _trace(rows, summary)
     return RegionReading(
         summary=summary,
+        roi_ids=() if summary.roi_id is None else (summary.roi_id,),
         region=region,
         params=params,
         outdated=outdated,

@@ -24,6 +24,7 @@ __all__ = ["image_row", "image_section"]
 
 _MOST_REGIONS_IN_ROW = 4
 _MOST_REGIONS_DRAWN = 12
+_SAME = " These regions have the same borders, and so the same result."
 
 
 def image_row(reading: ImageReading) -> ImageRow:
@@ -301,16 +302,12 @@ def _region_section(region: RegionReading, reading: ImageReading) -> RegionSecti
 
 
 def _region_title(region: RegionReading, reading: ImageReading) -> str:
-    if region.summary.roi_id is None:
+    if not region.roi_ids:
         return f"Velocity, {show(region.name)}, whole picture"
-    named = (
-        ""
-        if reading.metadata is None
-        else next(
-            (roi.name for roi in reading.metadata.rois if roi.id == region.summary.roi_id), ""
-        )
-    )
-    return f"Velocity, {show(region.name)}" + (f" “{show(named)}”" if named else "")
+    rois = () if reading.metadata is None else reading.metadata.rois
+    names = {roi.id: f" “{show(roi.name)}”" for roi in rois if roi.name}
+    listed = ", ".join(f"{number}{names.get(number, '')}" for number in region.roi_ids)
+    return f"Velocity, ROI {listed}"
 
 
 def _velocity(region: RegionReading, reading: ImageReading) -> Illustration | None:
@@ -325,7 +322,7 @@ def _velocity(region: RegionReading, reading: ImageReading) -> Illustration | No
         f"{_median(region)}, with {_count(stalls, 'stall')}; under it the evidence for it.",
         caption="Velocity, positive towards growing position, and the evidence for it: about 1 "
         "where the texture only moves, about 0 for noise. The bar on top tells stalls, transients "
-        "and times without evidence.",
+        "and times without evidence." + (_SAME if len(region.roi_ids) > 1 else ""),
     )
 
 
