@@ -7,7 +7,6 @@ import sys
 import traceback
 from types import FrameType, TracebackType
 
-from kymflow.cli.app import run
 from kymflow.cli.errors import ExitCode
 from kymflow.cli.safe_text import show
 
@@ -22,8 +21,10 @@ def main() -> None:
         # A name that the terminal's encoding lacks must not end the run.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
+        from kymflow.cli.app import run  # it takes a while, and Ctrl-C may come already
+
         code = run(sys.argv[1:])
-    except KeyboardInterrupt:  # pressed again while the first one was being answered
+    except KeyboardInterrupt:  # then, or again while the first one was being answered
         code = ExitCode.INTERRUPTED
     sys.exit(int(code))
 

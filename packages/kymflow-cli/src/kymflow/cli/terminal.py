@@ -47,7 +47,9 @@ class Terminal:
         """Start a progress bar, if a person is looking."""
         self.end()
         if self._wants_bar and total != 0:
-            self._bar = _Bar(self._err.console(), activity, total)
+            # Known before it is on the screen: a Ctrl-C may come at any moment.
+            self._bar = _Bar(self._err.console())
+            self._bar.start(activity, total)
 
     def step(self, done: int = 1) -> None:
         """Move the bar."""
@@ -192,7 +194,7 @@ class _Stream:
 class _Bar:
     """One progress bar, gone when it is done."""
 
-    def __init__(self, console: Console, activity: str, total: int | None) -> None:
+    def __init__(self, console: Console) -> None:
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -211,11 +213,15 @@ class _Bar:
             redirect_stdout=False,
             redirect_stderr=False,
         )
+        self._task: TaskID | None = None
+
+    def start(self, activity: str, total: int | None) -> None:
+        self._task = self._progress.add_task(show(activity), total=total)
         self._progress.start()
-        self._task: TaskID = self._progress.add_task(show(activity), total=total)
 
     def step(self, done: int) -> None:
-        self._progress.advance(self._task, done)
+        if self._task is not None:
+            self._progress.advance(self._task, done)
 
     def stop(self) -> None:
         self._progress.stop()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing.context import SpawnContext, SpawnProcess
 
 __all__ = ["worker_processes"]
 
@@ -22,7 +22,7 @@ def worker_processes(count: int) -> Iterator[Executor | None]:
         return
     # Not forked: the threads of Arrow and others would not come along, their locks would.
     executor = ProcessPoolExecutor(
-        count, mp_context=multiprocessing.get_context("spawn"), initializer=_leave_ctrl_c_to_parent
+        count, mp_context=_WorkerContext(), initializer=_leave_ctrl_c_to_parent
     )
     try:
         yield executor
@@ -33,3 +33,22 @@ def worker_processes(count: int) -> Iterator[Executor | None]:
 def _leave_ctrl_c_to_parent() -> None:
     # A terminal sends Ctrl-C to all processes at once; only the first one answers it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+class _WorkerProcess(SpawnProcess):
+    """A process that is deaf to Ctrl-C from its first moment on, before its initializer runs."""
+
+    def start(self) -> None:
+        if not hasattr(signal, "pthread_sigmask"):  # Windows
+            super().start()
+            return
+        # What is blocked here is blocked in the new process; here it comes as soon as it may.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _WorkerContext(SpawnContext):
+    Process = _WorkerProcess

@@ -306,9 +306,9 @@ def _merged(readings: Iterable[RegionReading]) -> tuple[RegionReading, ...]:
         of = summary.channel, summary.params_hash, summary.analysis_version
         key = (*of, summary.roi_id is None, reading.region is None, reading.outdated)
         first = found.get(key)
-        if first is not None:
-            reading = replace(first, roi_ids=(*first.roi_ids, *reading.roi_ids))
-        found[key] = reading
+        found[key] = (
+            reading if first is None else replace(first, roi_ids=(*first.roi_ids, *reading.roi_ids))
+        )
     return tuple(found.values())
 
 
