@@ -18,7 +18,7 @@ from kymflow_zarr._records.artifacts import (
     iter_analysis_files,
 )
 from kymflow_zarr._records.document import RecordDocument, image_folder
-from kymflow_zarr._records.format1 import find_record_document
+from kymflow_zarr._records.format1 import find_record_document, verify_format1_array
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.json_text import JsonValue, gunzip_bounded, loads
 from kymflow_zarr._tables.parquet import open_parquet, read_parquet
@@ -53,6 +53,8 @@ def check_image(blobs: BlobStore, image_id: str, *, deep: bool) -> Iterator[Prob
     if document.digest:
         yield from _check_pixels(blobs, folder, document, deep=deep)
         yield from _check_provenance(blobs, folder, document)
+    elif deep:
+        yield from _check_format1_array(blobs, f"{folder}/data")
     for key in iter_analysis_files(blobs, image_id):
         if is_artifact_key(key, image_id):
             yield from _check_artifact(blobs, key, deep=deep)
@@ -108,6 +110,15 @@ def _check_array(blobs: BlobStore, folder: str, *, deep: bool) -> Iterator[Probl
             kind="missing",
             message="the array's document is missing",
         )
+    elif deep:
+        yield from _check_format1_array(blobs, folder)
+
+
+def _check_format1_array(blobs: BlobStore, folder: str) -> Iterator[Problem]:
+    try:
+        verify_format1_array(blobs, folder)
+    except CorruptDataError as error:
+        yield Problem(location=error.key, kind="unreadable", message=error.reason)
 
 
 def _check_chunks(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING
 
 from zarr.abc.store import (
@@ -34,10 +34,19 @@ class CheckedArrayStore(Store):
         blobs: The dataset's key space.
         folder: The array's folder in it.
         document: The array's document; None for arrays of format 1, which carry no checksums.
+        check: Looks at the bytes under a key of the array's folder before they are handed out.
     """
 
-    def __init__(self, blobs: BlobStore, folder: str, document: ArrayDocument | None) -> None:
+    def __init__(
+        self,
+        blobs: BlobStore,
+        folder: str,
+        document: ArrayDocument | None,
+        *,
+        check: Callable[[str, bytes], None] | None = None,
+    ) -> None:
         super().__init__(read_only=True)
+        self._check_bytes = check
         self._blobs = blobs
         self._folder = folder
         self._document = document
@@ -126,6 +135,8 @@ class CheckedArrayStore(Store):
             yield from self._walk(f"{inside}{name}/")
 
     def _check(self, key: str, data: bytes | None) -> None:
+        if self._check_bytes is not None and data is not None:
+            self._check_bytes(key, data)
         if self._document is None:
             return
         expected = self._document.checksums.get(key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import math
 import re
 import zlib
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import numpy as np
 from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._pixels.layout import check_dtype, check_geometry
 from kymflow_zarr._records.document import RecordDocument, image_folder, read_record_document
+from kymflow_zarr._records.format1_chunks import COMPRESSORS, check_chunk
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import loads
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
@@ -27,6 +29,7 @@ __all__ = [
     "open_format1_array",
     "read_format1_array",
     "read_format1_document",
+    "verify_format1_array",
 ]
 
 # zarr passes on whatever the codec in question raises.
@@ -45,8 +48,9 @@ _DECODERS_FAIL_WITH = (
     zlib.error,
 )
 _V2_DTYPE = re.compile(r"[<>|][buif][1248]")
-# What prototypes wrote. Nothing that could run code or unpickle is ever looked up.
-_COMPRESSORS = frozenset({"blosc", "zstd", "zlib", "gzip", "lz4", "bz2", "lzma"})
+_CHUNK = re.compile(r"\d+([./]\d+)*")
+# Larger arrays must have most of their chunks: those that are missing cost memory all the same.
+_SPARSE_BYTES = 256 * 1024 * 1024
 
 
 def find_record_document(blobs: BlobStore, image_id: str) -> RecordDocument | None:
@@ -106,12 +110,26 @@ def open_format1_array(blobs: BlobStore, folder: str) -> zarr.Array[Any]:
     key = f"{folder}/.zarray"
     said: Any = loads(blobs.get(key) or b"", key=key)
     try:
-        check_geometry(tuple(said["shape"]), tuple(said["chunks"]), np.dtype(said["dtype"]))
+        shape, chunks, dtype = tuple(said["shape"]), tuple(said["chunks"]), np.dtype(said["dtype"])
+        check_geometry(shape, chunks, dtype)
         _check_codecs(said)
-    except (KeyError, TypeError, SchemaValidationError) as error:
+    except (AttributeError, KeyError, TypeError, SchemaValidationError) as error:
         raise CorruptDataError(key, f"it is no array of format 1 ({error})") from error
+    count = math.prod(math.ceil(n / c) for n, c in zip(shape, chunks, strict=True))
+    if math.prod(shape) * dtype.itemsize > _SPARSE_BYTES and count > 2 * _count_files(
+        blobs, folder, depth=len(shape)
+    ):
+        raise CorruptDataError(key, f"most of the {count} chunks that it declares are missing")
+    compressor = said.get("compressor")
+
+    def check(name: str, data: bytes) -> None:
+        if compressor is not None and _CHUNK.fullmatch(name):
+            limit = math.prod(chunks) * dtype.itemsize
+            check_chunk(data, compressor["id"], limit=limit, key=f"{folder}/{name}")
+
     with _decoding(folder):
-        return zarr.open_array(CheckedArrayStore(blobs, folder, None), mode="r", zarr_format=2)
+        store = CheckedArrayStore(blobs, folder, None, check=check)
+        return zarr.open_array(store, mode="r", zarr_format=2)
 
 
 def iter_format1_slabs(
@@ -146,6 +164,17 @@ def read_format1_array(blobs: BlobStore, folder: str) -> AnyArray:
     return whole
 
 
+def verify_format1_array(blobs: BlobStore, folder: str) -> None:
+    """Decode every chunk of a Zarr v2 array; that is all that can be checked without checksums.
+
+    Raises:
+        CorruptDataError: It cannot be decoded.
+    """
+    rows = open_format1_array(blobs, folder).chunks[0]
+    for _ in iter_format1_slabs(blobs, folder, rows):
+        pass
+
+
 @contextmanager
 def _decoding(folder: str) -> Iterator[None]:
     """What zarr and its codecs raise for damaged bytes, as an error that names the array."""
@@ -157,11 +186,18 @@ def _decoding(folder: str) -> Iterator[None]:
         raise CorruptDataError(folder, f"its array cannot be decoded ({error})") from error
 
 
+def _count_files(blobs: BlobStore, folder: str, *, depth: int) -> int:
+    """How many files there are; chunks may lie in folders, one for each axis but the last."""
+    listing = blobs.list_folder(folder)
+    if depth == 0:
+        return len(listing.files)
+    inner = (f"{folder}/{name}" for name in listing.folders)
+    return len(listing.files) + sum(_count_files(blobs, one, depth=depth - 1) for one in inner)
+
+
 def _check_codecs(array: Any) -> None:
     compressor = array.get("compressor")
-    if array.get("filters") or (
-        compressor is not None and compressor.get("id") not in _COMPRESSORS
-    ):
+    if array.get("filters") or (compressor is not None and compressor.get("id") not in COMPRESSORS):
         raise SchemaValidationError(
             f"its codecs {compressor!r} and {array.get('filters')!r} are not ones that it may have"
         )
