@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -40,6 +41,7 @@ _OWN = "kymflow_zarr"
 _CHUNK_KEYS: dict[str, JsonValue] = {"name": "default", "configuration": {"separator": "."}}
 
 
+@cache
 def check_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The little-endian form of a data type that can be stored.
 

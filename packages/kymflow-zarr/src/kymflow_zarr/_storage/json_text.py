@@ -50,7 +50,7 @@ def dumps(value: JsonValue) -> bytes:
         ValueError: A number is not finite, a string holds half a surrogate pair, or the document
             is deeper than `MAX_DEPTH` or larger than `MAX_BYTES`.
     """
-    data = _written(value, "\n", None).encode("utf-8") + b"\n"
+    data = _text(value).encode("utf-8") + b"\n"
     if len(data) > MAX_BYTES:
         raise ValueError(
             f"the document has {len(data)} bytes, the limit is {MAX_BYTES}; "
@@ -93,7 +93,7 @@ def loads(data: bytes, *, key: str) -> JsonValue:
         )
         # Walking a document costs more than parsing it, and few can be too deep or hold half pairs.
         if (items > MAX_DEPTH and _is_deep(value)) or _SURROGATE.search(data):
-            _written(value, "\n", None)
+            _text(value)
     except RecursionError as error:
         raise CorruptDataError(key, f"it is nested deeper than {MAX_DEPTH} levels") from error
     except ValueError as error:  # also UnicodeDecodeError and JSONDecodeError
@@ -183,11 +183,28 @@ def _is_deep(document: JsonValue) -> bool:
     return True
 
 
-_Place: TypeAlias = "tuple[_Place, str | int] | None"
-"""Where a value stands: where its container stands, and the key or index in that."""
+def _text(value: JsonValue) -> str:
+    try:
+        return _written(value, "\n")
+    except _RefusedError as refused:
+        raise refused.kind(f"{_shown(refused.steps)} {refused.reason}") from None
 
 
-def _written(value: object, newline: str, place: _Place) -> str:
+class _RefusedError(Exception):
+    """A value that JSON cannot carry.
+
+    Where it stands is gathered while this passes through the containers around it: to know that of
+    each value beforehand would cost as much as writing it.
+    """
+
+    def __init__(self, kind: type[TypeError | ValueError], reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+        self.steps: list[str | int] = []
+
+
+def _written(value: object, newline: str) -> str:
     """The JSON text of a value, refusing what strict JSON cannot carry.
 
     The module `json` checks less, and is several times slower where it indents. Types are compared
@@ -196,74 +213,84 @@ def _written(value: object, newline: str, place: _Place) -> str:
     Args:
         value: The value.
         newline: A line feed and the indentation of the line that the value stands in.
-        place: Where it stands, for messages.
+
+    Raises:
+        _RefusedError: JSON cannot carry it, or something in it.
     """
     kind = type(value)
     if kind is str:
-        return _written_text(cast("str", value), place)
+        return _written_text(cast("str", value))
     if kind is dict:
-        inner = _indented(newline, place)
-        members = [
-            f"{_written_key(key, place)}: {_written(item, inner, (place, key))}"
-            for key, item in cast("dict[str, object]", value).items()
-        ]
-        return f"{{{inner}{f',{inner}'.join(members)}{newline}}}" if members else "{}"
+        return _written_object(cast("dict[object, object]", value), newline)
     if kind is list or kind is tuple:
-        inner = _indented(newline, place)
-        items = [
-            _written(item, inner, (place, index))
-            for index, item in enumerate(cast("list[object]", value))
-        ]
-        return f"[{inner}{f',{inner}'.join(items)}{newline}]" if items else "[]"
+        return _written_array(cast("list[object]", value), newline)
     if value is None:
         return "null"
     if kind is bool:
         return "true" if value else "false"
     if kind is int:
         if cast("int", value).bit_length() > _MAX_INT_BITS:
-            raise ValueError(f"{_shown(place)} is an integer too large to print; use text")
+            raise _RefusedError(ValueError, "is an integer too large to print; use text")
         return repr(value)
     if kind is float:
         if not math.isfinite(cast("float", value)):
-            raise ValueError(f"{_shown(place)} is {value!r}, which JSON cannot carry; use null")
+            raise _RefusedError(ValueError, f"is {value!r}, which JSON cannot carry; use null")
         return repr(value)
-    raise TypeError(
-        f"{_shown(place)} is a {kind.__module__}.{kind.__qualname__}, which JSON cannot carry; "
-        "convert it to a Python number, text, list or dict"
+    raise _RefusedError(
+        TypeError,
+        f"is a {kind.__module__}.{kind.__qualname__}, which JSON cannot carry; "
+        "convert it to a Python number, text, list or dict",
     )
 
 
-def _indented(newline: str, place: _Place) -> str:
+def _written_object(value: dict[object, object], newline: str) -> str:
+    inner = _indented(newline)
+    members: list[str] = []
+    for key, item in value.items():
+        if type(key) is not str:
+            raise _RefusedError(
+                TypeError, f"has the key {key!r} of type {type(key).__name__}; JSON keys are text"
+            )
+        try:
+            members.append(f"{_written_text(key)}: {_written(item, inner)}")
+        except _RefusedError as refused:
+            refused.steps.append(key)
+            raise
+    return f"{{{inner}{f',{inner}'.join(members)}{newline}}}" if members else "{}"
+
+
+def _written_array(value: list[object], newline: str) -> str:
+    inner = _indented(newline)
+    items: list[str] = []
+    for item in value:
+        try:
+            items.append(_written(item, inner))
+        except _RefusedError as refused:
+            refused.steps.append(len(items))
+            raise
+    return f"[{inner}{f',{inner}'.join(items)}{newline}]" if items else "[]"
+
+
+def _indented(newline: str) -> str:
     """The line start of a container's members."""
     if len(newline) > len(_INDENT) * MAX_DEPTH:
-        raise ValueError(f"{_shown(place)} is nested deeper than {MAX_DEPTH} levels; flatten it")
+        raise _RefusedError(ValueError, f"is nested deeper than {MAX_DEPTH} levels; flatten it")
     return newline + _INDENT
 
 
-def _written_key(key: object, place: _Place) -> str:
-    if type(key) is not str:
-        raise TypeError(
-            f"{_shown(place)} has the key {key!r} of type {type(key).__name__}; JSON keys are text"
-        )
-    return _written_text(key, place)
-
-
-def _written_text(text: str, place: _Place) -> str:
+def _written_text(text: str) -> str:
     if not text.isascii():
         try:
             text.encode("utf-8")
         except UnicodeEncodeError as error:
-            raise ValueError(
-                f"{_shown(place)} holds half a surrogate pair, which is no character; remove it"
+            raise _RefusedError(
+                ValueError, "holds half a surrogate pair, which is no character; remove it"
             ) from error
     return encode_basestring(text)
 
 
-def _shown(place: _Place) -> str:
-    """A place like ``$.rois[2].id``."""
-    parts: list[str] = []
-    while place is not None:
-        place, step = place
-        parts.append(f".{step}" if isinstance(step, str) else f"[{step}]")
-    text = "".join(["$", *reversed(parts)])
+def _shown(steps: list[str | int]) -> str:
+    """A place like ``$.rois[2].id``, from the steps to it, the last one first."""
+    parts = [f".{step}" if isinstance(step, str) else f"[{step}]" for step in reversed(steps)]
+    text = "".join(["$", *parts])
     return text if len(text) <= 200 else f"{text[:197]}..."
