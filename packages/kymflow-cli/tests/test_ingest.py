@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from kymflow.cli.errors import FolderNotFoundError, UnknownNameError
+from kymflow.cli.options import TakeIn
 from kymflow.cli.results import IngestResult, PlanResult
 from kymflow.cli.verbs.ingest import ingest
 from kymflow.cli.verbs.refresh import refresh
@@ -71,8 +73,8 @@ def test_patterns_and_subfolders(
     write_tiff(below / "d.tif", seed=4)
 
     flat = ingest(folder, str(tmp_path / "flat.zarr"))
-    one = ingest(folder, str(tmp_path / "one.zarr"), pattern=("b*.tif",))
-    deep = ingest(folder, str(tmp_path / "deep.zarr"), recursive=True)
+    one = ingest(folder, str(tmp_path / "one.zarr"), options=TakeIn(pattern=("b*.tif",)))
+    deep = ingest(folder, str(tmp_path / "deep.zarr"), options=TakeIn(recursive=True))
 
     assert [len(result.items) for result in (flat, one, deep)] == [3, 1, 4]
 
@@ -82,7 +84,7 @@ def test_a_dry_run_tells_what_the_run_then_does(
 ) -> None:
     place = tmp_path / "k.zarr"
 
-    plan = ingest(folder, str(place), dry_run=True)
+    plan = ingest(folder, str(place), options=TakeIn(dry_run=True))
     assert isinstance(plan, PlanResult)
     assert not place.exists()
     done = ingest(folder, str(place))
@@ -93,14 +95,14 @@ def test_a_dry_run_tells_what_the_run_then_does(
     write_tiff(folder / "a.tif", lines=90, seed=9)
     write_tiff(folder / "new.tif", seed=5)
     (folder / "b.tif").unlink()
-    plan = refresh(str(place), dry_run=True)
+    plan = refresh(str(place), options=TakeIn(dry_run=True))
     assert isinstance(plan, PlanResult)
     assert [(item.state, item.action, Path(item.path).name) for item in plan.items] == [
         ("new", "take in", "new.tif"),
         ("changed", "leave", "a.tif"),
         ("gone", "leave", "b.tif"),
     ]
-    plan = refresh(str(place), dry_run=True, changed=True)
+    plan = refresh(str(place), options=TakeIn(dry_run=True, changed=True))
     assert isinstance(plan, PlanResult)
     assert plan.to_take_in == 2
     assert len(ZarrDataset(place).list_image_ids()) == 3
@@ -109,7 +111,7 @@ def test_a_dry_run_tells_what_the_run_then_does(
 @pytest.mark.parametrize("dry_run", [False, True], ids=["run", "dry-run"])
 def test_a_folder_that_is_not_there_makes_no_dataset(tmp_path: Path, *, dry_run: bool) -> None:
     with pytest.raises(FolderNotFoundError, match="there is no folder"):
-        ingest(tmp_path / "nowhere", str(tmp_path / "k.zarr"), dry_run=dry_run)
+        ingest(tmp_path / "nowhere", str(tmp_path / "k.zarr"), options=TakeIn(dry_run=dry_run))
     assert not (tmp_path / "k.zarr").exists()
 
 
@@ -119,7 +121,7 @@ def test_a_place_that_is_taken_is_refused(folder: Path, tmp_path: Path, *, dry_r
     file.write_text("mine", encoding="utf-8")
     for place in (file, folder):
         with pytest.raises(NotADatasetError):
-            ingest(folder, str(place), dry_run=dry_run)
+            ingest(folder, str(place), options=TakeIn(dry_run=dry_run))
     assert file.read_text(encoding="utf-8") == "mine"
     assert sorted(path.name for path in folder.iterdir()) == ["a.tif", "b.tif", "c.tiff"]
 
@@ -138,6 +140,70 @@ def test_refresh_looks_where_the_images_came_from(
 
     assert [Path(item.path).name for item in result.items] == ["d.tif", "y.tif"]
     assert result.folders == (str(folder), str(other))
+
+
+def test_refresh_goes_on_without_a_folder_that_is_not_there(
+    folder: Path, dataset: str, write_tiff: Callable[..., Path], tmp_path: Path, kymflow: Kymflow
+) -> None:
+    other = tmp_path / "stick"
+    other.mkdir()
+    write_tiff(other / "x.tif", seed=7)
+    assert refresh(dataset, other).ok
+    shutil.rmtree(other)
+    write_tiff(folder / "d.tif", seed=8)
+
+    code, out, err = kymflow("refresh", dataset, "--dry-run")
+    assert code == 0
+    assert f"not there now: {other}" in err
+    code, out, err = kymflow("refresh", dataset)
+    assert (code, out) == (0, f"1 new image in {dataset}, 3 unchanged\n")
+    assert f"not there now: {other}" in err
+    assert refresh(dataset).missing_folders == (str(other),)
+    with pytest.raises(FolderNotFoundError):
+        refresh(dataset, folder, other)
+    shutil.rmtree(folder)
+    with pytest.raises(FolderNotFoundError):
+        refresh(dataset)
+
+
+def test_what_is_not_remembered_is_said(
+    folder: Path, tmp_path: Path, kymflow: Kymflow, write_tiff: Callable[..., Path]
+) -> None:
+    place = tmp_path / "k.zarr"
+    (folder / "day1").mkdir()
+    write_tiff(folder / "day1" / "d.tif", seed=4)
+    assert kymflow("ingest", folder, place)[2] == ""
+    _, _, err = kymflow("ingest", folder, place, "--recursive")
+    assert "run this command again" in err
+    (folder / "day2").mkdir()
+    write_tiff(folder / "day2" / "e.tif", seed=5)
+    for verb in ("status", "refresh"):
+        code, out, err = kymflow(verb, place)
+        assert code == 0
+        assert "new" not in out.replace("0 new images", "")
+        assert f"kymflow refresh {place} FOLDER --recursive" in err
+        assert "FOLDER" not in kymflow(verb, place, folder)[2]
+    _, out, err = kymflow("refresh", place, folder, "--recursive")
+    assert out == f"1 new image in {place}, 4 unchanged\n"
+    assert refresh(str(place), folder, options=TakeIn(recursive=True)).patterns == (
+        "**/*.tif",
+        "**/*.tiff",
+    )
+
+
+def test_an_export_is_planned_as_it_is_taken_in(
+    dataset: str, tmp_path: Path, kymflow: Kymflow
+) -> None:
+    assert kymflow("export", dataset, tmp_path / "files")[0] == 0
+    place = str(tmp_path / "back.zarr")
+    for state in ("new", "there"):
+        plan = ingest(tmp_path / "files", place, options=TakeIn(dry_run=True))
+        done = ingest(tmp_path / "files", place)
+        assert isinstance(plan, PlanResult)
+        assert isinstance(done, IngestResult)
+        assert plan.to_take_in == done.taken_in == (3 if state == "new" else 0)
+        assert plan.unchanged == done.unchanged == (0 if state == "new" else 3)
+        assert [item.path for item in plan.items] == [item.path for item in done.items]
 
 
 def test_refresh_makes_no_dataset_and_needs_a_folder(tmp_path: Path, folder: Path) -> None:
@@ -173,6 +239,8 @@ def test_json_has_a_record_per_file_and_a_summary(
         "exit_code": 1,
         "dataset": place,
         "folders": [str(folder)],
+        "missing_folders": [],
+        "patterns": ["*.tif", "*.tiff"],
         "taken_in": 3,
         "failed": 1,
         "unchanged": 0,

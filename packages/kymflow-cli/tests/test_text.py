@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import shlex
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kymflow.cli.safe_text import escape_json, show, spreadsheet_cell
+from kymflow.cli.safe_text import command, escape_json, show, spreadsheet_cell
 from kymflow.cli.text_table import layout
 
 any_text = st.text(st.characters(codec=None, exclude_categories=()))
@@ -104,3 +106,11 @@ def test_any_values_make_a_table_of_printable_lines(
 @pytest.mark.parametrize("text", ["", "plain", "µm - Gefäß"])
 def test_harmless_text_stays(text: str) -> None:
     assert show(text) == escape_json(text) == spreadsheet_cell(text) == text
+
+
+@pytest.mark.skipif(os.name == "nt", reason="quotes of other shells")
+def test_commands_in_hints_can_be_copied() -> None:
+    assert command("ls", "lab.zarr") == "kymflow ls lab.zarr"
+    assert command("ls", "my lab.zarr", "--sort", "id") == "kymflow ls 'my lab.zarr' --sort id"
+    assert shlex.split(command("ls", "$(rm -r ~); it's `me`"))[2] == "$(rm -r ~); it's `me`"
+    assert command("ls", "\x1b[2J\n") == r"kymflow ls '\x1b[2J\n'"

@@ -18,7 +18,7 @@ import errno
 from dataclasses import dataclass
 from enum import IntEnum
 
-from kymflow.cli.safe_text import show
+from kymflow.cli.safe_text import command, show
 
 __all__ = [
     "ExitCode",
@@ -182,7 +182,7 @@ def _explain_store(error: Exception) -> _Explanation | None:
         case errors.UnsupportedFormatError():
             if error.found > max(error.supported):
                 return ExitCode.NEWER_FORMAT, message, hint
-            upgrade = f"run: kymflow upgrade {error.location}"
+            upgrade = f"run: {command('upgrade', error.location)}"
             return ExitCode.PROBLEMS, message, upgrade
         case errors.LockedError():
             return ExitCode.LOCKED, message, f"{hint}, or give it more time: --wait SECONDS"

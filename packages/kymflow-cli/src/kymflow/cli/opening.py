@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kymflow.cli.errors import UnknownNameError
 from kymflow.cli.options import DEFAULT_WAIT_S, Durability
+from kymflow.cli.safe_text import command
 
 if TYPE_CHECKING:
     from kymflow_zarr import ManifestEntry, ZarrDataset
@@ -85,7 +86,7 @@ def find_image(dataset: ZarrDataset, name: str) -> str:
         )
     raise UnknownNameError(
         f"there is no image {name!r}",
-        hint=f"name it by id, first characters of it, or file: kymflow ls {dataset.location}",
+        hint="name it by id, first characters of it, or file: " + command("ls", dataset.location),
     )
 
 

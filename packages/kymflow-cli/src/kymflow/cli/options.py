@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias
 
 from cyclopts import Parameter
@@ -13,7 +14,6 @@ from kymflow.cli.progress import Progress
 __all__ = [
     "DEFAULT_PATTERNS",
     "DEFAULT_WAIT_S",
-    "Changed",
     "Csv",
     "DryRun",
     "Durability",
@@ -21,6 +21,7 @@ __all__ = [
     "ProgressParam",
     "Recursive",
     "Rows",
+    "TakeIn",
     "Wait",
     "Workers",
     "default_workers",
@@ -39,7 +40,6 @@ Patterns: TypeAlias = Annotated[
     tuple[str, ...], Parameter(name=["--pattern", "-p"], show_default=lambda _: "*.tif, *.tiff")
 ]
 Recursive: TypeAlias = Annotated[bool, Parameter(name=["--recursive", "-r"])]
-Changed: TypeAlias = Annotated[bool, Parameter(name="--changed")]
 DryRun: TypeAlias = Annotated[bool, Parameter(name=["--dry-run", "-n"])]
 Workers: TypeAlias = Annotated[
     int | None,
@@ -48,6 +48,31 @@ Workers: TypeAlias = Annotated[
 Rows: TypeAlias = Annotated[int | None, Parameter(validator=Number(gte=0))]
 Csv: TypeAlias = Annotated[bool, Parameter(name="--csv")]
 Wait: TypeAlias = Annotated[float, Parameter(validator=Number(gte=0))]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeIn:
+    """How a folder is taken in: the options of ``ingest`` and ``refresh``.
+
+    Attributes:
+        pattern: Which files; may be given several times.
+        recursive: Look into subfolders, too.
+        changed: Take in again what has changed since; the old image stays.
+        dry_run: Show what would be done, and do nothing.
+        workers: How many files are read at a time.
+        durability: What survives a power cut once told of: each image on its own (record), in
+            groups (batch), or nothing is promised (none).
+        wait: For how many seconds to wait for another writer.
+    """
+
+    pattern: Patterns = DEFAULT_PATTERNS
+    recursive: Recursive = False
+    changed: Annotated[bool, Parameter(name="--changed")] = False
+    dry_run: DryRun = False
+    workers: Workers = None
+    durability: Durability = "batch"
+    wait: Wait = DEFAULT_WAIT_S
 
 
 def default_workers(asked: int | None) -> int:

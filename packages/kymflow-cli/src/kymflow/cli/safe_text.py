@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["escape_json", "show", "spreadsheet_cell"]
+import os
+import shlex
+
+__all__ = ["command", "escape_json", "show", "spreadsheet_cell"]
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -16,6 +19,11 @@ def show(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def command(*words: str) -> str:
+    """A command line to copy: ``kymflow`` and these words, quoted where a shell asks for it."""
+    return " ".join(["kymflow", *(_typed(show(word)) for word in words)])
 
 
 def escape_json(text: str) -> str:
@@ -35,6 +43,12 @@ def spreadsheet_cell(text: str) -> str:
     """
     marked = f"'{text}" if text.startswith(_FORMULA_STARTS) else text
     return "\n".join(show(line) for line in marked.splitlines()) if marked else ""
+
+
+def _typed(word: str) -> str:
+    if os.name != "nt":
+        return shlex.quote(word)
+    return f'"{word}"' if not word or set(word) & set(" &|<>()^;,") else word
 
 
 def _escape(char: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
+
+from kymflow.cli.results.base import NOT_IN_JSON
 
 __all__ = [
     "FileOutcome",
@@ -40,6 +42,9 @@ class IngestResult:
         verb: ``ingest`` or ``refresh``.
         dataset: The dataset.
         folders: The folders that were looked at.
+        missing_folders: Folders that images came from and that are not there now.
+        patterns: Which files were looked for; ``**/`` stands for subfolders.
+        named: Whether the folders were named, and not only found in the dataset. Not in the JSON.
         taken_in: How many files are new images now.
         failed: How many could not be taken in.
         unchanged: How many were in the dataset already, as they are.
@@ -52,6 +57,9 @@ class IngestResult:
     verb: str
     dataset: str
     folders: tuple[str, ...]
+    missing_folders: tuple[str, ...]
+    patterns: tuple[str, ...]
+    named: bool = field(metadata=NOT_IN_JSON)
     taken_in: int
     failed: int
     unchanged: int
@@ -94,6 +102,9 @@ class PlanResult:
         verb: ``ingest`` or ``refresh``.
         dataset: The dataset; it need not exist.
         folders: The folders that were looked at.
+        missing_folders: Folders that images came from and that are not there now.
+        patterns: Which files were looked for; ``**/`` stands for subfolders.
+        named: Whether the folders were named, and not only found in the dataset. Not in the JSON.
         dry_run: Always true.
         to_take_in: How many files the run would take in.
         new: How many are new.
@@ -107,6 +118,9 @@ class PlanResult:
     verb: str
     dataset: str
     folders: tuple[str, ...]
+    missing_folders: tuple[str, ...]
+    patterns: tuple[str, ...]
+    named: bool = field(metadata=NOT_IN_JSON)
     dry_run: bool = True
     to_take_in: int
     new: int

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
+from kymflow.cli.results.base import NOT_IN_JSON
 from kymflow.cli.results.ingest import PlannedFile
 
 __all__ = [
@@ -58,6 +59,8 @@ class StatusResult:
         not_indexed: How many of them have a row in no table.
         folders: The folders that were looked at.
         missing_folders: Folders that images came from and that are not there now.
+        patterns: Which files were looked for; ``**/`` stands for subfolders.
+        named: Whether the folders were named, and not only found in the dataset. Not in the JSON.
         new: How many files are new.
         changed: How many files differ from when they were taken in.
         unchanged: How many files are in the dataset as they are.
@@ -73,6 +76,8 @@ class StatusResult:
     not_indexed: int
     folders: tuple[str, ...]
     missing_folders: tuple[str, ...]
+    patterns: tuple[str, ...]
+    named: bool = field(metadata=NOT_IN_JSON)
     new: int
     changed: int
     unchanged: int

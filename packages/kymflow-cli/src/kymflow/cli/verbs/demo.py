@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kymflow.cli.options import ProgressParam
+from kymflow.cli.options import ProgressParam, TakeIn
 from kymflow.cli.progress import SILENT
 from kymflow.cli.results import DemoResult, ListedImage, Row
 from kymflow.cli.verbs.analyze import analyze
@@ -50,7 +50,8 @@ def demo(folder: Path = Path("kymflow-demo"), /, *, progress: ProgressParam = SI
         _write_tiff(images / f"{scene.name}.tif", scene)
         progress.step()
     progress.begin("taking in, analyzing, indexing", None)
-    taken_in = ingest(images, dataset, pattern=tuple(f"{scene.name}.tif" for scene in DEMO_SCENES))
+    files = TakeIn(pattern=tuple(f"{scene.name}.tif" for scene in DEMO_SCENES))
+    taken_in = ingest(images, dataset, options=files)
     analyze(dataset, "velocity", missing=True, workers=1)
     index(dataset, workers=1)
     made_with = {scene.name: scene.velocity_mm_s for scene in DEMO_SCENES}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,19 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from kymflow.cli.errors import FolderNotFoundError
 from kymflow.cli.opening import open_reader
-from kymflow.cli.options import (
-    DEFAULT_PATTERNS,
-    DEFAULT_WAIT_S,
-    Changed,
-    DryRun,
-    Durability,
-    Patterns,
-    ProgressParam,
-    Recursive,
-    Wait,
-    Workers,
-    default_workers,
-)
+from kymflow.cli.options import ProgressParam, TakeIn, default_workers
 from kymflow.cli.progress import SILENT
 from kymflow.cli.results import FileOutcome, FileState, IngestResult, PlannedFile, PlanResult
 
@@ -39,18 +27,15 @@ __all__ = [
 ]
 
 
+_USUAL = TakeIn()
+
+
 def ingest(
     folder: Path,
     dataset: str,
     /,
     *,
-    pattern: Patterns = DEFAULT_PATTERNS,
-    recursive: Recursive = False,
-    changed: Changed = False,
-    dry_run: DryRun = False,
-    workers: Workers = None,
-    durability: Durability = "batch",
-    wait: Wait = DEFAULT_WAIT_S,
+    options: TakeIn = _USUAL,
     progress: ProgressParam = SILENT,
 ) -> IngestResult | PlanResult:
     """Take the images of a folder into a dataset.
@@ -61,18 +46,11 @@ def ingest(
     Args:
         folder: The folder with the TIFF files.
         dataset: Path or URL of the dataset.
-        pattern: Which files; may be given several times.
-        recursive: Look into subfolders, too.
-        changed: Take in again what has changed since; the old image stays.
-        dry_run: Show what would be done, and do nothing.
-        workers: How many files are read at a time.
-        durability: What survives a power cut once told of: each image on its own (record), in
-            groups (batch), or nothing is promised (none).
-        wait: For how many seconds to wait for another writer.
+        options: How.
         progress: Who is told how it goes.
 
     Returns:
-        What was done, or with ``dry_run`` what would be.
+        What was done, or with ``--dry-run`` what would be.
 
     Raises:
         FolderNotFoundError: There is no such folder.
@@ -81,20 +59,15 @@ def ingest(
     from kymflow_zarr import ZarrDataset
 
     require_folder(folder)
-    patterns = expand_patterns(pattern, recursive=recursive)
-    if dry_run:
+    if options.dry_run:
         with _open_or_empty(dataset) as opened:
-            return plan_folders(
-                opened, [folder], patterns, verb="ingest", named=dataset, changed=changed
-            )
+            return plan_folders(opened, [folder], options, verb="ingest", location=dataset)
     return take_in_folders(
-        ZarrDataset(dataset, mode="a", durability=durability, lock_timeout_s=wait),
+        ZarrDataset(dataset, mode="a", durability=options.durability, lock_timeout_s=options.wait),
         [folder],
-        patterns,
+        options,
         verb="ingest",
-        named=dataset,
-        changed=changed,
-        workers=default_workers(workers),
+        location=dataset,
         progress=progress,
     )
 
@@ -109,21 +82,25 @@ def expand_patterns(patterns: Iterable[str], *, recursive: bool) -> tuple[str, .
 
 def plan_folders(
     dataset: ZarrDataset,
-    folders: Iterable[Path],
-    patterns: tuple[str, ...],
+    folders: Sequence[Path],
+    options: TakeIn,
     *,
     verb: str,
-    named: str,
-    changed: bool,
+    location: str,
+    missing: Sequence[Path] = (),
+    named: bool = True,
 ) -> PlanResult:
     """What `take_in_folders` would do."""
-    looked_at = tuple(folders)
-    plans = [dataset.plan_refresh(folder, patterns) for folder in looked_at]
-    items = tuple(item for plan in plans for item in planned_files(plan, changed=changed))
+    patterns = expand_patterns(options.pattern, recursive=options.recursive)
+    plans = [dataset.plan_refresh(folder, patterns) for folder in folders]
+    items = tuple(item for plan in plans for item in planned_files(plan, changed=options.changed))
     return PlanResult(
         verb=verb,
-        dataset=named,
-        folders=tuple(str(folder) for folder in looked_at),
+        dataset=location,
+        folders=tuple(str(folder) for folder in folders),
+        missing_folders=tuple(str(folder) for folder in missing),
+        patterns=patterns,
+        named=named,
         to_take_in=sum(item.action == "take in" for item in items),
         new=sum(len(plan.new) for plan in plans),
         changed=sum(len(plan.changed) for plan in plans),
@@ -135,22 +112,25 @@ def plan_folders(
 
 def take_in_folders(
     dataset: ZarrDataset,
-    folders: Iterable[Path],
-    patterns: tuple[str, ...],
+    folders: Sequence[Path],
+    options: TakeIn,
     *,
     verb: str,
-    named: str,
-    changed: bool,
-    workers: int,
+    location: str,
     progress: ProgressParam,
+    missing: Sequence[Path] = (),
+    named: bool = True,
 ) -> IngestResult:
     """Take in what is new in some folders, telling of each file as its image is committed."""
-    mode: Literal["skip", "reingest_if_changed"] = "reingest_if_changed" if changed else "skip"
-    looked_at = tuple(folders)
-    plans = [dataset.plan_refresh(folder, patterns) for folder in looked_at]
+    mode: Literal["skip", "reingest_if_changed"] = (
+        "reingest_if_changed" if options.changed else "skip"
+    )
+    patterns = expand_patterns(options.pattern, recursive=options.recursive)
+    plans = [dataset.plan_refresh(folder, patterns) for folder in folders]
     progress.begin("taking in", sum(len(plan.to_ingest(mode)) for plan in plans))
     items: list[FileOutcome] = []
-    for folder in looked_at:
+    workers = default_workers(options.workers)
+    for folder in folders:
         for outcome in dataset.iter_refresh(folder, patterns, mode=mode, workers=workers):
             item = _outcome(outcome)
             items.append(item)
@@ -159,12 +139,15 @@ def take_in_folders(
     taken_in = sum(item.status == "ok" for item in items)
     return IngestResult(
         verb=verb,
-        dataset=named,
-        folders=tuple(str(folder) for folder in looked_at),
+        dataset=location,
+        folders=tuple(str(folder) for folder in folders),
+        missing_folders=tuple(str(folder) for folder in missing),
+        patterns=patterns,
+        named=named,
         taken_in=taken_in,
         failed=len(items) - taken_in,
         unchanged=sum(len(plan.unchanged) for plan in plans),
-        changed=0 if changed else sum(len(plan.changed) for plan in plans),
+        changed=0 if options.changed else sum(len(plan.changed) for plan in plans),
         gone=sum(len(plan.gone) for plan in plans),
         items=tuple(items),
     )

@@ -30,11 +30,12 @@ def status(
 ) -> StatusResult:
     """Show what is new, and what has no result yet.
 
-    Nothing is changed.
+    Nothing is changed. Patterns and subfolders that were given to kymflow ingest are not
+    remembered: give them again.
 
     Args:
         dataset: Path or URL of the dataset.
-        folders: The folders to look in; without any, those that its images came from.
+        folders: The folders to look in; without any, just those that its images came from.
         pattern: Which files; may be given several times.
         recursive: Look into subfolders, too.
 
@@ -62,6 +63,8 @@ def status(
         not_indexed=len(image_ids.difference(*covered.values())),
         folders=tuple(str(folder) for folder in there),
         missing_folders=tuple(str(folder) for folder in known if folder not in there),
+        patterns=patterns,
+        named=bool(folders),
         new=sum(len(plan.new) for plan in plans),
         changed=sum(len(plan.changed) for plan in plans),
         unchanged=sum(len(plan.unchanged) for plan in plans),

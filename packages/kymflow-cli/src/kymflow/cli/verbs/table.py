@@ -12,6 +12,7 @@ from kymflow.cli.errors import UnknownNameError
 from kymflow.cli.opening import find_image, open_reader
 from kymflow.cli.options import Csv, Rows
 from kymflow.cli.results import ListedTable, Row, TableListResult, TableResult
+from kymflow.cli.safe_text import command
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -62,7 +63,7 @@ def table(
         opened.list_table_names(),
         what="table",
         where=repr(dataset),
-        see=f"see those that exist: kymflow table {dataset}",
+        see=f"see those that exist: {command('table', dataset)}",
     )
     wanted = [part.strip() for text in columns for part in text.split(",") if part.strip()]
     schema = opened.table_schema(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kymflow.cli.opening import source_name
+from kymflow.cli.options import DEFAULT_PATTERNS
 from kymflow.cli.results import (
     AnalyzeResult,
     ImageFailure,
@@ -13,9 +14,16 @@ from kymflow.cli.results import (
     IngestResult,
     PlanResult,
 )
-from kymflow.cli.safe_text import show
+from kymflow.cli.safe_text import command, show
 from kymflow.cli.views.base import Block, Screen, view
-from kymflow.cli.views.parts import counted, failure_blocks, remark, sentence, table_blocks
+from kymflow.cli.views.parts import (
+    counted,
+    failure_blocks,
+    remark,
+    search_remarks,
+    sentence,
+    table_blocks,
+)
 
 
 @view.register
@@ -35,6 +43,12 @@ def _ingest(result: IngestResult, screen: Screen) -> Iterator[Block]:
     )
     if result.changed:
         yield remark("to take in again what has changed: --changed")
+    if result.verb == "ingest" and result.patterns != DEFAULT_PATTERNS:
+        yield remark(
+            "for what comes later, run this command again: "
+            "kymflow refresh does not remember patterns and subfolders"
+        )
+    yield from search_remarks(result)
 
 
 @view.register
@@ -50,6 +64,7 @@ def _plan(result: PlanResult, screen: Screen) -> Iterator[Block]:
         changed=result.changed,
         gone=result.gone,
     )
+    yield from search_remarks(result)
 
 
 @view.register
@@ -69,7 +84,7 @@ def _analyze(result: AnalyzeResult, screen: Screen) -> Iterator[Block]:
         **{"left alone": result.skipped, "failed": result.failed},
     )
     if result.analyzed:
-        yield remark(f"to make tables of them: kymflow index {show(result.dataset)}")
+        yield remark(f"to make tables of them: {command('index', result.dataset)}")
 
 
 @view.register

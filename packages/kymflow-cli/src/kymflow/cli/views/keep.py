@@ -12,7 +12,7 @@ from kymflow.cli.results import (
     RepairResult,
     UpgradeResult,
 )
-from kymflow.cli.safe_text import show
+from kymflow.cli.safe_text import command, show
 from kymflow.cli.views.base import Block, Screen, view
 from kymflow.cli.views.parts import counted, failure_blocks, remark, sentence, table_blocks
 
@@ -27,7 +27,7 @@ def _check(result: CheckResult, screen: Screen) -> Iterator[Block]:
         return
     yield sentence(counted(result.problems, "problem"), repairable=result.repairable)
     if result.repairable:
-        yield remark(f"to mend what can be mended: kymflow repair {show(result.dataset)}")
+        yield remark(f"to mend what can be mended: {command('repair', result.dataset)}")
 
 
 @view.register

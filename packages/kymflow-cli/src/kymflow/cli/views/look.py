@@ -17,7 +17,7 @@ from kymflow.cli.results import (
     StatusResult,
     TableStatus,
 )
-from kymflow.cli.safe_text import show
+from kymflow.cli.safe_text import command, show
 from kymflow.cli.views.base import Block, Screen, view
 from kymflow.cli.views.parts import (
     cell_value,
@@ -26,6 +26,7 @@ from kymflow.cli.views.parts import (
     failure_blocks,
     image_size,
     remark,
+    search_remarks,
     sentence,
     table_blocks,
     to_the_second,
@@ -57,16 +58,18 @@ def _status(result: StatusResult, screen: Screen) -> Iterator[Block]:
         yield Block(lines=["", "tables"], style="bold")
         rows = [(item.name, item.rows, item.images, item.without) for item in tables]
         yield from table_blocks(("table", "rows", "images", "images without rows"), rows, screen)
-    for folder in result.missing_folders:
-        yield remark(f"not there now: {show(folder)}")
     if result.new:
-        yield remark(f"to take in what is new: kymflow refresh {show(result.dataset)}")
+        folders = result.folders if result.named else ()
+        deep = ("--recursive",) if any(name.startswith("**/") for name in result.patterns) else ()
+        typed = command("refresh", result.dataset, *folders, *deep)
+        yield remark(f"to take in what is new: {typed}")
     for item in analyses:
         if item.without:
-            command = f"kymflow analyze {show(result.dataset)} {show(item.name)} --missing"
-            yield remark(f"to analyze what is missing: {command}")
+            typed = command("analyze", result.dataset, item.name, "--missing")
+            yield remark(f"to analyze what is missing: {typed}")
     if result.not_indexed:
-        yield remark(f"to bring the tables up to date: kymflow index {show(result.dataset)}")
+        yield remark(f"to bring the tables up to date: {command('index', result.dataset)}")
+    yield from search_remarks(result)
 
 
 @view.register
@@ -90,7 +93,7 @@ def _list(result: ListResult, screen: Screen) -> Iterator[Block]:
     ]
     yield from table_blocks(("id", "file", "size", "type", "recorded"), rows, screen)
     if not result.items:
-        yield remark(f"no image yet: kymflow ingest FOLDER {show(result.dataset)}")
+        yield remark(f"no image yet: {command('ingest', 'FOLDER', result.dataset)}")
 
 
 @view.register
@@ -164,7 +167,8 @@ def _report(result: ReportResult, screen: Screen) -> Iterator[Block]:
             f"{result.shown} of {result.images} images are shown; for others: --images, --limit"
         )
     if result.without_results:
-        yield remark(f"to compute velocities: kymflow analyze {show(result.dataset)} velocity")
+        typed = command("analyze", result.dataset, "velocity")
+        yield remark(f"to compute velocities: {typed}")
 
 
 def _steps(header: Mapping[str, object]) -> str:

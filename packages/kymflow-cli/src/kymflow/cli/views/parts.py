@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from kymflow.cli.results import ListedImage, plain
-from kymflow.cli.safe_text import show
+from kymflow.cli.results import IngestResult, ListedImage, PlanResult, StatusResult, plain
+from kymflow.cli.safe_text import command, show
 from kymflow.cli.text_table import layout
 from kymflow.cli.views.base import Block, Screen
 
@@ -17,6 +17,7 @@ __all__ = [
     "failure_blocks",
     "image_size",
     "remark",
+    "search_remarks",
     "sentence",
     "table_blocks",
     "to_the_second",
@@ -70,6 +71,17 @@ def sentence(first: str, **counts: int) -> Block:
 def remark(text: str) -> Block:
     """One line for the person at the screen, such as what to do next."""
     return Block(lines=[text], kind="remark", style="dim")
+
+
+def search_remarks(result: IngestResult | PlanResult | StatusResult) -> Iterator[Block]:
+    """Where nobody has looked for files."""
+    for folder in result.missing_folders:
+        yield remark(f"not there now: {show(folder)}")
+    if not result.named and not any(pattern.startswith("**/") for pattern in result.patterns):
+        yield remark(
+            "only folders that images came from were looked at; for others, and subfolders: "
+            + command("refresh", result.dataset, "FOLDER", "--recursive")
+        )
 
 
 def counted(number: int, noun: str) -> str:

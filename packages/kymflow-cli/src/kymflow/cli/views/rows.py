@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from kymflow.cli.results import DemoResult, Row, TableListResult, TableResult
-from kymflow.cli.safe_text import show, spreadsheet_cell
+from kymflow.cli.safe_text import command, show, spreadsheet_cell
 from kymflow.cli.views.base import Block, Screen, view
 from kymflow.cli.views.parts import cell_value, counted, fact_blocks, remark, table_blocks
 
@@ -20,7 +20,7 @@ def _table_list(result: TableListResult, screen: Screen) -> Iterator[Block]:
     rows = [(item.name, item.rows, ", ".join(item.columns)) for item in result.items]
     yield from table_blocks(("table", "rows", "columns"), rows, screen)
     if not result.tables:
-        yield remark(f"no table yet: kymflow index {show(result.dataset)}")
+        yield remark(f"no table yet: {command('index', result.dataset)}")
 
 
 @view.register
@@ -55,7 +55,7 @@ def _demo(result: DemoResult, screen: Screen) -> Iterator[Block]:
             f"made of the TIFF files in {result.images_folder}",
         }
     )
-    yield remark(f"now look at it: kymflow info {show(result.dataset)}")
+    yield remark(f"now look at it: {command('info', result.dataset)}")
 
 
 def _csv_lines(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
