@@ -23,6 +23,8 @@ __all__ = ["Counter", "End", "in_child", "warm_up"]
 _T = TypeVar("_T")
 
 _MODULES = (
+    "kymflow.core.analysis.run",
+    "kymflow.core.analysis.velocity_analysis",
     "kymflow.core.indexers",
     "kymflow.core.kym_dataset.kym_dataset",
     "kymflow_zarr",

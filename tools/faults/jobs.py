@@ -12,7 +12,9 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from faults.places import Place, pixels, pixels_digest
+from faults.places import VELOCITY, Place, pixels, pixels_digest
+from kymflow.core.analysis.run import run_analysis
+from kymflow.core.analysis.velocity_analysis import VelocityAnalysis
 from kymflow.core.indexers import ImageSummary
 from kymflow.core.kym_dataset.kym_dataset import KymDataset
 from kymflow_zarr import IngestOutcome, ZarrDataset
@@ -78,14 +80,24 @@ def _delete_image(place: Place, durability: Durability) -> Iterator[None]:
 
 
 def _analyze(place: Place, durability: Durability) -> Iterator[None]:
-    """What an analysis writes: parameters, a table, an array; old results replaced or dropped."""
+    """The velocity analysis: on images without results, and where there are older ones."""
+    dataset = ZarrDataset(place.dataset, "r+", durability=durability)
+    analysis = VelocityAnalysis(params=VELOCITY, only_missing=True)
+    for outcome in run_analysis(dataset, analysis):
+        if outcome.error is not None:
+            raise outcome.error
+        yield
+
+
+def _artifacts(place: Place, durability: Durability) -> Iterator[None]:
+    """Parameters, a table, an array; old results replaced or dropped."""
     import pandas as pd
 
     dataset = ZarrDataset(place.dataset, "r+", durability=durability)
     for record in list(dataset.iter_records())[:2]:
-        record.save_json("velocity/params", {"window": 32})
+        record.save_json("flow/params", {"window": 32})
         yield
-        record.save_df_parquet("velocity/trace", pd.DataFrame({"t": [0.5], "v": [9.0]}))
+        record.save_df_parquet("flow/trace", pd.DataFrame({"t": [0.5], "v": [9.0]}))
         yield
         record.save_array_artifact("scores", np.linspace(0.0, 1.0, 7))
         yield
@@ -165,7 +177,8 @@ JOBS = (
     Job(name="refresh", template="full", steps=_refresh),
     Job(name="add_image", template="full", steps=_add_image),
     Job(name="delete_image", template="full", steps=_delete_image),
-    Job(name="analyze", template="full", steps=_analyze),
+    Job(name="analyze", template="flow", steps=_analyze),
+    Job(name="artifacts", template="full", steps=_artifacts),
     Job(name="replace_rows", template="full", steps=_replace_rows),
     Job(name="update_index", template="full", steps=_update_index),
     Job(name="ingest_image", template="full", steps=_ingest_image),

@@ -27,17 +27,18 @@ from faults.hostile import hostile
 from faults.jobs import JOBS, find_jobs
 from faults.loop_disk import Filesystem, sweep_disk
 from faults.mutation import mutate
-from faults.places import Templates
+from faults.places import Templates, flowing
 from faults.power import sweep_cuts
 from faults.random_kills import kill_commands
 from faults.report import Report
 from faults.shim import UnavailableError
 from faults.sweeps import ERRORS, KILLED, Sweep, sweep
+from kymflow.core.analysis.velocity import estimate_velocity
 
 __all__ = ["main"]
 
 _WORKSPACE = Path(__file__).resolve().parents[2]
-_CUT_JOBS = ("ingest", "update_index", "replace_rows", "export", "delete_image", "analyze")
+_CUT_JOBS = ("ingest", "update_index", "replace_rows", "export", "delete_image", "artifacts")
 _MEMORY = Path("/dev/shm")  # noqa: S108 - the names in there are chosen by tempfile
 
 
@@ -86,6 +87,8 @@ def main() -> int:
     with _scratch(arguments.scratch) as folder:
         templates = Templates(folder / "templates")
         warm_up()
+        # Compiled once, for all children.
+        estimate_velocity(flowing(0.5), seconds_per_line=None, um_per_pixel=None)
         made = in_child(templates.make)
         if made.error:
             raise RuntimeError(made.error)
@@ -170,7 +173,7 @@ def _kill(run: _Run) -> None:
     )
     _add_sweeps(run, "killed at a call", found)
     begun = time.monotonic()
-    tried, wrong = kill_commands(run.place("kill"), trials=run.number(24), seed=run.seed)
+    tried, wrong = kill_commands(run.place("kill"), trials=run.number(40), seed=run.seed)
     run.report.add(
         "killed at a random time", "kymflow ingest", tried, wrong, time.monotonic() - begun
     )
@@ -221,7 +224,7 @@ def _disk(run: _Run, kind: Filesystem) -> None:
             run.templates,
             run.place(kind),
             durabilities=(durability,),
-            points=run.number(6),
+            points=run.number(9),
             seed=run.seed,
         )
         _add_sweeps(run, f"power cut, {kind}, {durability}", found)

@@ -9,17 +9,20 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from kymflow.core.analysis.velocity_analysis import VelocityAnalysis, VelocityParams
 from kymflow_zarr import ZarrDataset
 
-__all__ = ["Place", "Templates", "pixels", "pixels_digest"]
+__all__ = ["VELOCITY", "Place", "Templates", "flowing", "pixels", "pixels_digest"]
 
 _LINES, _PIXELS = 24, 10
+_FLOW_LINES, _FLOW_PIXELS = 96, 32
+VELOCITY: Final = VelocityParams(window_lines=16)
 _FORMAT1_IDS = ("0a7f3c1e-1111-4222-8333-444455556666", "9b1d2e3f-1111-4222-8333-444455556666")
 
 
@@ -58,6 +61,14 @@ def pixels(seed: int) -> NDArray[np.uint16]:
     return np.random.default_rng(seed).integers(0, 4096, (_LINES, _PIXELS)).astype(np.uint16)
 
 
+def flowing(slope: float) -> NDArray[np.uint16]:
+    """A kymograph ``(time, space)`` of cells that move by `slope` pixels per line."""
+    lines, columns = np.mgrid[:_FLOW_LINES, :_FLOW_PIXELS]
+    noise = np.random.default_rng(0).normal(0.0, 3.0, lines.shape)
+    waves = 100.0 + 50.0 * np.sin((columns - slope * lines) / 3.0)
+    return np.clip(waves + noise, 0.0, None).astype(np.uint16)
+
+
 def pixels_digest(image: NDArray[Any]) -> str:
     """The digest that a record of these pixels has."""
     little = np.ascontiguousarray(image, dtype=image.dtype.newbyteorder("<"))
@@ -78,6 +89,7 @@ class Templates:
         self._makers: dict[str, Callable[[Path], None]] = {
             "empty": _make_empty,
             "full": self._make_full,
+            "flow": _make_flow,
             "untidy": self._make_untidy,
             "format1": _make_format1,
         }
@@ -113,9 +125,9 @@ class Templates:
         image_ids = sorted(dataset.refresh_from_folder(self.recordings, "a*.tif"))
         for number, image_id in enumerate(image_ids):
             record = dataset.record(image_id)
-            record.save_json("velocity/params", {"window": 16, "number": number})
+            record.save_json("flow/params", {"window": 16, "number": number})
             trace = pd.DataFrame({"t": [0.0, 1.0], "v": [1.0 + number, 2.0 + number]})
-            record.save_df_parquet("velocity/trace", trace)
+            record.save_df_parquet("flow/trace", trace)
             record.save_df_csv_gz("legacy/trace", trace)
             record.save_array_artifact("scores", np.arange(6.0) + number)
             dataset.replace_rows_for_image_id(
@@ -145,6 +157,14 @@ def _write_recording(path: Path, *, seed: int) -> None:
     tifffile.imwrite(path, pixels(seed))
     payload = {"rois": [], "experiment_metadata": {"animal": f"m{seed}"}}
     path.with_suffix(".json").write_text(json.dumps(payload), encoding="utf-8")
+
+
+def _make_flow(path: Path) -> None:
+    """Kymographs, one of them with results of other parameters than `VELOCITY`."""
+    dataset = ZarrDataset(path)
+    for slope in (0.4, 0.8, -0.6):
+        dataset.add_image(flowing(slope), axes=("t", "x"))
+    VelocityAnalysis(params=VelocityParams(window_lines=32)).run(next(dataset.iter_records()))
 
 
 def _make_format1(path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,6 +17,12 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from faults.places import Place, pixels_digest
+from kymflow.core.analysis.velocity_results import (
+    load_intervals,
+    load_params,
+    load_summaries,
+    load_trace,
+)
 from kymflow_zarr import (
     CorruptDataError,
     IngestError,
@@ -31,6 +38,7 @@ Snapshot: TypeAlias = dict[str, str]
 """Thing → digest of what it holds. ``image <pixels>`` is there if the image is; its artifacts are
 ``image <pixels> <key>``; then ``table <name>`` and ``export``."""
 
+VELOCITY_RESULTS = " velocity results"
 _PROVENANCE_TIMES = ("created_utc", "software", "image_id")
 
 
@@ -121,12 +129,29 @@ def image_of(record: ZarrImageRecord) -> str:
 def _record_loaders(record: ZarrImageRecord) -> Iterator[tuple[str, Callable[[], str]]]:
     """What a record holds, and for each how to read it."""
     yield "", lambda: _digest([record.shape, record.get_axes(), record.dtype.name])
+    if load_summaries(record):
+        yield VELOCITY_RESULTS, partial(_read_velocity, record)
     for key in record.list_analysis_keys():
         inside = key.split("/analysis/", 1)[1]
+        if inside.startswith("velocity/"):
+            continue
         name, _, suffix = inside.partition(".")
         yield f" {inside}", partial(_read_artifact, record, name, suffix)
     for name in record.list_array_artifacts():
         yield f" {name}/", partial(_read_array, record, name)
+
+
+def _read_velocity(record: ZarrImageRecord) -> str:
+    """All results of the velocity analysis; without a summary of its regions there are none."""
+    tables = [load_trace(record), load_intervals(record)]
+    params: dict[str, Any] = load_params(record)
+    return _digest(
+        [
+            *(table.to_dict("list") for table in tables),
+            *(asdict(summary) for summary in load_summaries(record)),
+            [{k: v for k, v in one.items() if k != "image_id"} for one in params.values()],
+        ]
+    )
 
 
 def _read_array(record: ZarrImageRecord, name: str) -> str:
@@ -193,6 +218,8 @@ def differences(found: Snapshot, before: Snapshot, after: Snapshot) -> list[str]
         if thing.startswith("image ") and (image in before) != (image in after):
             whole = after if image in after else before
             allowed = [whole.get(thing)] if image in found else [None]
+        if thing.endswith(VELOCITY_RESULTS) and before.get(thing) != after.get(thing):
+            allowed.append(None)  # results that are about to be replaced are withdrawn first
         if found.get(thing) not in allowed:
             wrong.append(f"{thing} is {found.get(thing)}, not one of {allowed}")
     return wrong
