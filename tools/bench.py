@@ -8,6 +8,7 @@ cost follows the work, and fails only if it does not.
     hatch run bench                          all benchmarks
     hatch run bench ingest                   those whose file or name contains a word
     hatch run bench --compare OLD.json       and what changed since
+    hatch run bench check --size 100000 --rounds 1
 """
 
 from __future__ import annotations
@@ -51,10 +52,15 @@ def find(words: Sequence[str]) -> Iterator[tuple[Path, Benchmark]]:
                 yield file, benchmark
 
 
-def run(file: Path, benchmark: Benchmark, *, small: bool, folder: Path) -> Iterator[Result]:
+def run(
+    file: Path,
+    benchmark: Benchmark,
+    *,
+    sizes: Sequence[int],
+    rounds: int,
+    folder: Path | None,
+) -> Iterator[Result]:
     """Measure one benchmark, size by size."""
-    sizes = benchmark.small if small else benchmark.sizes
-    rounds = min(3, benchmark.rounds) if small else benchmark.rounds
     name = file.relative_to(ROOT).as_posix()
     with tempfile.TemporaryDirectory(dir=folder, prefix="kymflow-bench-") as made:
         place = Path(made)
@@ -110,6 +116,8 @@ def main() -> int:
     )
     parser.add_argument("words", nargs="*", help="only what contains one of these words")
     parser.add_argument("--small", action="store_true", help="small sizes; fail on growth only")
+    parser.add_argument("--size", type=int, action="append", help="instead of the sizes it has")
+    parser.add_argument("--rounds", type=int, help="instead of as many as it has")
     parser.add_argument("--list", action="store_true", help="list the benchmarks and stop")
     parser.add_argument("--compare", type=Path, metavar="OLD.json", help="an earlier report")
     parser.add_argument(
@@ -132,7 +140,13 @@ def main() -> int:
         print(f"{file.parents[1].name}: {benchmark.name}", flush=True)
         if said.list:
             continue
-        for one in run(file, benchmark, small=said.small, folder=said.folder):
+        for one in run(
+            file,
+            benchmark,
+            sizes=said.size or (benchmark.small if said.small else benchmark.sizes),
+            rounds=said.rounds or (min(3, benchmark.rounds) if said.small else benchmark.rounds),
+            folder=said.folder,
+        ):
             print(short(one), flush=True)
             results.append(one)
     if said.list:

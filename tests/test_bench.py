@@ -1,0 +1,114 @@
+"""The benchmarks run, and what they say of growth and change is right."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Both do ten thousand times what a size counts, the second for each of what it counts.
+PLANTED = """
+from bench_job import Benchmark
+
+SIZES = (100, 400)
+
+def nothing(folder, count):
+    (folder / "size").write_text(str(count))
+
+
+def linear(inputs, scratch):
+    return sum(range(10_000 * int((inputs / "size").read_text())))
+
+
+def quadratic(inputs, scratch):
+    return sum(range(100 * int((inputs / "size").read_text()) ** 2))
+
+
+BENCHMARKS = tuple(
+    Benchmark(name=name, sizes=SIZES, small=SIZES, prepare=nothing, work=work, floor=floor)
+    for name, work, floor in (
+        ("follows the work", linear, linear),
+        ("scans all for each", quadratic, linear),
+        ("no worse than its floor", quadratic, quadratic),
+    )
+)
+"""
+
+
+@pytest.fixture
+def planted(root: Path, tmp_path: Path) -> Path:
+    """The tool, in a workspace whose only benchmarks have known shapes."""
+    shutil.copytree(root / "tools", tmp_path / "tools", ignore=shutil.ignore_patterns("faults"))
+    benchmarks = tmp_path / "packages" / "one" / "benchmarks"
+    benchmarks.mkdir(parents=True)
+    (benchmarks / "shapes.py").write_text(PLANTED, encoding="utf-8")
+    return tmp_path
+
+
+def bench(root: Path, *arguments: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-X", "utf8", str(root / "tools" / "bench.py"), *arguments],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode in {0, 1}, done.stderr
+    return done.returncode, done.stdout
+
+
+def test_a_small_run_fails_on_growth_beyond_the_floors_and_names_it(planted: Path) -> None:
+    code, out = bench(planted, "--small")
+    assert code == 1
+    (line,) = [line for line in out.splitlines() if "times as much" in line]
+    assert line.startswith("scans all for each: a unit costs ")
+    assert "at 400 as before" in line
+
+
+def test_a_small_run_of_what_follows_the_work_is_well(planted: Path) -> None:
+    code, out = bench(planted, "--small", "follows", "no worse")
+    assert code == 0
+    assert out.splitlines()[-1] == "cost follows the work"
+    assert "scans" not in out
+
+
+def test_the_report_is_kept_and_a_later_run_tells_what_changed(planted: Path) -> None:
+    first, second = planted / "first.json", planted / "second.json"
+    code, _ = bench(planted, "follows", "--size=100", "--rounds=3", f"--output={first}")
+    assert code == 0
+    report: dict[str, Any] = json.loads(first.read_text("utf-8"))
+    assert {"python", "platform", "cores", "libraries", "started_utc"} <= report.keys()
+    (result,) = report["results"]
+    assert (result["name"], result["size"], result["unit"]) == ("follows the work", 100, "image")
+    assert len(result["work_s"]) == len(result["floor_s"]) == 3
+
+    result["ratio"], result["spread"] = 20.0, [19.0, 21.0]
+    first.write_text(json.dumps(report), encoding="utf-8")
+    code, out = bench(planted, "follows", "--size=100", f"--output={second}", f"--compare={first}")
+    assert code == 0
+    _, after = out.split("since the earlier run:")
+    (line,) = [line for line in after.splitlines() if line.startswith("follows the work at 100")]
+    assert re.search(r"ratio 20\.00 -> [01]\.\d\d \(-9\d %\)", line), line
+
+
+def test_what_may_not_cost_so_much_is_told(planted: Path) -> None:
+    benchmarks = planted / "packages" / "one" / "benchmarks" / "shapes.py"
+    limited = PLANTED.replace("floor=floor)", "floor=floor, most_ratio=2.0)")
+    benchmarks.write_text(limited, encoding="utf-8")
+    code, out = bench(planted, "scans", "--rounds=3", f"--output={planted / 'report.json'}")
+    assert code == 0  # a time, or a ratio, is for people to judge
+    assert out.splitlines()[-1].startswith("scans all for each at 400: ratio ")
+
+
+@pytest.mark.slow
+def test_all_benchmarks_run_and_cost_follows_the_work(root: Path, tmp_path: Path) -> None:
+    output = tmp_path / "bench.json"
+    code, out = bench(root, "--small", f"--output={output}", f"--folder={tmp_path}")
+    assert code == 0, out
+    names = {item["name"] for item in json.loads(output.read_text("utf-8"))["results"]}
+    assert len(names) >= 20
