@@ -6,10 +6,13 @@ import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from kymflow.cli.app import run
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +45,16 @@ def package_index(tmp_path_factory: pytest.TempPathFactory) -> None:
     )
     if asked.returncode:
         pytest.skip(f"NOT TESTED, no package index: {asked.stderr.strip()[-300:]}")
+
+
+@pytest.fixture
+def kymflow(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command line of `kymflow` in this process; returns exit code, stdout and stderr."""
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = int(run(list(arguments)))
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call

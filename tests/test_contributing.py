@@ -6,14 +6,32 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tifffile
 
-from kymflow_zarr import ImageNotFoundError
+from kymflow_zarr import ImageNotFoundError, ZarrDataset
 
 
 @pytest.fixture(scope="module")
 def guide(root: Path) -> str:
     return (root / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def test_its_good_test_passes(guide: str, tmp_path: Path) -> None:
+    (shown,) = re.findall(r"^```python\n(.+?)^```$", guide, re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {
+        "ZarrDataset": ZarrDataset,
+        "Path": Path,
+        "np": np,
+        "tifffile": tifffile,
+    }
+    exec(shown, names)
+    (test,) = (value for name, value in names.items() if name.startswith("test_"))
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    tifffile.imwrite(folder / "early.tif", np.ones((8, 4), np.uint16))
+    test(ZarrDataset(tmp_path / "disk.zarr"), folder)
 
 
 def test_its_commands_exist(guide: str, hatch_config: dict[str, Any]) -> None:

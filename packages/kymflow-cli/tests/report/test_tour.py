@@ -1,12 +1,10 @@
-"""The tour: every command in it runs, and answers what it says."""
+"""The tour: its pictures, and the same way with real recordings."""
 
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,60 +22,9 @@ def tour() -> str:
     return TOUR.read_text(encoding="utf-8")
 
 
-def steps_of(tour: str) -> list[tuple[str, list[str]]]:
-    """Each command, and the lines that it answers."""
-    steps: list[tuple[str, list[str]]] = []
-    for block in re.findall(r"^```console\n(.*?)^```", tour, re.MULTILINE | re.DOTALL):
-        for line in block.splitlines():
-            if line.startswith("$ "):
-                steps.append((line.removeprefix("$ "), []))
-            else:
-                steps[-1][1].append(line)
-    return steps
-
-
 def words(text: str) -> str:
     """A line whatever the widths of its columns."""
     return re.sub(r"\s+", " ", text).strip()
-
-
-def test_each_command_answers_what_the_tour_says(
-    tour: str, kymflow: Kymflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("duckdb")
-    monkeypatch.chdir(tmp_path)
-    steps = steps_of(tour)
-    assert len(steps) > 12
-    verbs = {shlex.split(command)[1] for command, _ in steps}
-    assert {"ingest", "analyze", "index", "status", "query", "report", "export"} <= verbs
-    for command, said in steps:
-        program, *arguments = shlex.split(command)
-        assert program == "kymflow"
-        code, out, err = kymflow(*arguments)
-        assert code == 0, f"{command}\n{err}"
-        assert said, f"{command}: the tour does not say what it answers"
-        answered = out.rstrip("\n").splitlines()
-        assert len(answered) == len(said), f"{command}\n{out}"
-        for line, wanted in zip(answered, said, strict=True):
-            pattern = re.escape(words(wanted.replace("\\", "/"))).replace("…", ".*")
-            assert re.fullmatch(pattern, words(line.replace("\\", "/"))), f"{command}\n{out}"
-    assert (tmp_path / "lab-report.html").stat().st_size > 500_000
-    run_python(tour)
-
-
-def run_python(tour: str) -> None:
-    """The Python in the tour, in the folder where the commands have run."""
-    import matplotlib as mpl
-
-    mpl.use("agg")
-    from matplotlib import pyplot
-
-    (code,) = re.findall(r"^```python\n(.*?)^```", tour, re.MULTILINE | re.DOTALL)
-    names: dict[str, Any] = {}
-    exec(compile(code, "tour.md", "exec"), names)
-    assert len(pyplot.get_fignums()) == 4
-    assert names["ax"].get_xlabel() == "time (s)"
-    pyplot.close("all")
 
 
 def test_its_pictures_are_there_and_made_by_the_script(tour: str) -> None:

@@ -38,8 +38,8 @@ class IntervalKind(StrEnum):
 class StallRule:
     """When flow counts as standing still.
 
-    The recording's own flow sets the scale: ``base`` is the 75th percentile of |v| over windows
-    with evidence. |v| is smoothed by a median over five windows. A stall begins below
+    The recording's own flow sets the scale: ``base`` is the 75th percentile of ``|v|`` over windows
+    with evidence. ``|v|`` is smoothed by a median over five windows. A stall begins below
     ``max(resolution, enter_share * base)``, and ends above
     ``max(2 resolution, leave_share * base)``.
 

@@ -41,7 +41,7 @@ class VelocitySummary:
         p5_mm_s: 5th percentile.
         p95_mm_s: 95th percentile.
         standard_error_mm_s: Standard error of the mean.
-        cv: Coefficient of variation, standard deviation over |mean|.
+        cv: Coefficient of variation, standard deviation over ``|mean|``.
         direction: ``"positive"`` or ``"negative"`` if nine in ten moving windows agree, ``"mixed"``
             if not, ``"none"`` if no window moves faster than the resolution.
         median_r2adj: Median evidence over all windows.
