@@ -122,6 +122,7 @@ def _run_sphinx(sources: Path, site: Path, written: dict[str, str]) -> list[str]
 def _publish(site: Path, into: Path) -> None:
     """Put the site where it is wanted, without what only a later build would need."""
     (site / ".buildinfo").unlink(missing_ok=True)
+    shutil.rmtree(site / "_sources", ignore_errors=True)
     if into.exists():
         if any(into.iterdir()) and not (into / "objects.inv").is_file():
             raise SystemExit(f"{into} holds something else: name a folder that is empty or new")

@@ -61,8 +61,8 @@ def public_entries(package: str) -> list[Entry]:
             value = getattr(module, name)
             if inspect.ismodule(value):
                 continue
-            # Classes and functions are the same wherever they are named; equal constants are not.
-            key: object = id(value) if _has_home(value) else (module.__name__, name)
+            # A class is the same whatever it is called; a constant, if it is called the same.
+            key: object = id(value) if _has_home(value) else (id(value), name)
             objects[key] = value
             path = module.__name__
             names[key].append((path.count("."), f"{path}.{name}", path))
@@ -132,7 +132,12 @@ def _exports(module: str, entry: Entry) -> bool:
 
 
 def _options(entry: Entry) -> str:
+    """The lines below a directive."""
     if entry.kind in {"autofunction", "autodata"}:
         return ""
+    module, _, name = entry.name.rpartition(".")
+    if fields := getattr(getattr(import_module(module), name), "_fields", ()):
+        # Of the fields of a named tuple the docstring tells.
+        return f"   :members:\n   :exclude-members: {', '.join(fields)}\n"
     members = "   :members:\n"
     return f"{members}   :show-inheritance:\n" if entry.kind == "autoexception" else members

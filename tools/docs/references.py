@@ -11,6 +11,7 @@ from collections import defaultdict
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from docutils.nodes import field_name
 from sphinx.addnodes import desc_signature
 
 from docs.python_api import PACKAGES, public_entries
@@ -84,9 +85,17 @@ class PublicNames:
                 signature["ids"] += sorted(others - set(signature["ids"]))
 
 
+def name_attributes(_app: Sphinx, tree: document) -> None:
+    """Call the attributes of a class what a docstring calls them."""
+    for name in tree.findall(field_name):
+        if name.astext() == "Variables":
+            name.replace_self(field_name("", "Attributes"))
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """What Sphinx calls."""
     names = PublicNames()
     app.connect("missing-reference", names.resolve)
     app.connect("doctree-read", names.add_anchors)
+    app.connect("doctree-read", name_attributes)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
