@@ -1,6 +1,6 @@
 """Makes the pictures of `docs/tour.md`: the tour's report, seen in a headless Chromium.
 
-Run it where kymflow-cli is installed and Chromium is on the path::
+Run it where kymflow-cli is installed, whose version they show, and Chromium is on the path::
 
     python packages/kymflow-cli/examples/make_tour_pictures.py
 """
@@ -41,7 +41,8 @@ def main() -> int:
         ):
             if run(command.split()) != 0:
                 return 1
-        html = Path("lab-report.html").read_text(encoding="utf-8")
+        # Where this folder lies is of no interest.
+        html = Path("lab-report.html").read_text(encoding="utf-8").replace(f"{Path.cwd()}/", "")
         summary = part(html, "<header>", "<article")
         shoot(browser, summary, "report-summary.png", head=html)
         article = part(html, "<h2><bdi>capillary_with_stall", "</article>")

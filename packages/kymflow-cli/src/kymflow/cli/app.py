@@ -5,6 +5,7 @@ A verb's module imports nothing heavy before it is called, so ``kymflow --help``
 
 from __future__ import annotations
 
+import inspect
 import logging
 import sys
 import traceback
@@ -70,10 +71,22 @@ def build_app() -> App:
         app[flag].group = _OTHER
     for group, verbs in _VERBS:
         for number, verb in enumerate(verbs):
-            app.command(verb, group=group, sort_key=number, help_epilogue="")
+            app.command(verb, group=group, sort_key=number, help_epilogue="", usage=_usage(verb))
     _add_completion(app)
     _add_common_options(app)
     return app
+
+
+def _usage(verb: Callable[..., Result]) -> str:
+    """The line that the help of a verb begins with."""
+    words = []
+    for parameter in inspect.signature(verb).parameters.values():
+        name = parameter.name.upper()
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            words.append(f"[{name}...]")
+        elif parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+            words.append(name if parameter.default is inspect.Parameter.empty else f"[{name}]")
+    return f"Usage: kymflow {' '.join([verb.__name__, '[OPTIONS]', *words])}"
 
 
 def _add_completion(app: App) -> None:

@@ -49,7 +49,7 @@ DEMO_SCENES = (
     Scene(name="capillary_slow", velocity_mm_s=0.4, seed=1),
     Scene(name="capillary_fast", velocity_mm_s=1.2, seed=2),
     Scene(name="arteriole_pulsatile", velocity_mm_s=-0.8, pulsatility=0.4, seed=3),
-    Scene(name="capillary_with_stall", velocity_mm_s=0.6, stall_s=(2.0, 4.0), lines=6000, seed=4),
+    Scene(name="capillary_with_stall", velocity_mm_s=0.6, stall_s=(2.0, 4.0), lines=6000, seed=12),
 )
 
 

@@ -158,7 +158,9 @@ def _explain_cli(error: Exception) -> _Explanation | None:
         case KymflowCliError():
             return ExitCode.USAGE, error.message, error.hint
         case CycloptsError():
-            message = str(error).strip().splitlines()[0].rstrip(".")
+            message = (
+                str(error).strip().splitlines()[0].split(" Available commands:")[0].rstrip(".")
+            )
             return (
                 ExitCode.USAGE,
                 message[:1].lower() + message[1:],
