@@ -24,6 +24,7 @@ from faults.disk_full import sweep_sizes
 from faults.forks import in_child, warm_up
 from faults.guards import GUARDS, guard
 from faults.hostile import hostile
+from faults.hostile_data import try_changing_files, try_datasets, try_names
 from faults.jobs import JOBS, find_jobs
 from faults.loop_disk import Filesystem, sweep_disk
 from faults.mutation import mutate
@@ -259,11 +260,24 @@ def _hostile(run: _Run) -> None:
     done = hostile(
         run.place("hostile"),
         good=run.number(200, least=5),
-        variants=run.number(6),
+        variants=run.number(10),
         seed=run.seed,
     )
     note = f"among {done.good} good ones; at most {done.peak_mib} MiB"
-    run.report.add("hostile input", "crashed or hung", done.tried, done.wrong, done.seconds, note)
+    run.report.add("hostile input", "files", done.tried, done.wrong, done.seconds, note)
+    root = run.place("hostile")
+    for what, tries in (
+        ("datasets", partial(try_datasets, run.templates, root / "datasets")),
+        ("names", partial(try_names, root)),
+        (
+            "files that change",
+            partial(try_changing_files, root, files=12, rounds=run.number(10), seed=run.seed),
+        ),
+    ):
+        begun = time.monotonic()
+        end = in_child(tries, timeout_s=900)
+        tried, wrong = end.value or (0, [end.error or f"{what}: it died or hangs"])
+        run.report.add("hostile input", what, tried, wrong, time.monotonic() - begun)
 
 
 def _mutate(run: _Run) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import struct
 from pathlib import Path
 from typing import Any
 
+import google_crc32c
 import numpy as np
 import pytest
 
@@ -67,3 +69,40 @@ def test_a_chunk_exchanged_with_its_checksum_fails_the_digest(disk: ZarrDataset)
     seal(images / first / "data" / "zarr.json", ours)
     (problem,) = disk.check(deep=True)
     assert "digest over all its elements differs" in problem.message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"data_type": {"name": "struct"}},
+        {"data_type": [["a", "<f8"]]},
+        {"attributes": []},
+        {"shape": [10**400, 3]},
+    ],
+    ids=["structured", "fields", "attributes", "a number beyond floats"],
+)
+def test_a_document_of_other_types_is_refused(disk: ZarrDataset, change: dict[str, Any]) -> None:
+    # NumPy's own ValueError came through, and the OverflowError of a division.
+    record = disk.add_image(np.ones((4, 3)), axes=("t", "x"))
+    path = Path(disk.location) / "images" / record.image_id / "data" / "zarr.json"
+    seal(path, json.loads(path.read_bytes()) | change)
+    with pytest.raises(CorruptDataError, match=r"data/zarr\.json"):
+        disk.record(record.image_id).load_array()
+    assert disk.check(deep=True) != []
+
+
+def test_a_forged_chunk_is_no_bomb(disk: ZarrDataset) -> None:
+    # Read lazily, its checksum was compared, and gigabytes were asked for.
+    record = disk.add_image(np.ones((4, 3), np.uint16), axes=("t", "x"))
+    data = Path(disk.location) / "images" / record.image_id / "data"
+    body = struct.pack("<BBBBIII", 2, 1, 4, 2, 2**31 - 1, 2**18, 64)
+    document = json.loads((data / "zarr.json").read_bytes())
+    checksum = google_crc32c.value(body)
+    document["attributes"]["kymflow_zarr"]["chunk_crc32c"]["c.0.0"] = checksum
+    seal(data / "zarr.json", document)
+    (data / "c.0.0").write_bytes(body + struct.pack("<I", checksum))
+    forged = disk.record(record.image_id)
+    with pytest.raises(CorruptDataError, match="declares 2147483647 bytes instead of 24"):
+        forged.load_array()
+    with pytest.raises(CorruptDataError, match="declares 2147483647 bytes instead of 24"):
+        forged.open_array()[...]

@@ -173,7 +173,7 @@ def _check_artifact(blobs: BlobStore, key: str, *, deep: bool) -> Iterator[Probl
             gunzip_bounded(data, key=key, limit=_MAX_UNPACKED, one_member=True)
             return
         if data[:2] == b"\x1f\x8b":
-            data = gunzip_bounded(data, key=key, limit=_MAX_UNPACKED)
+            data = gunzip_bounded(data, key=key)
         loads(data, key=key)
     except CorruptDataError as error:
         yield Problem(location=error.key, kind="unreadable", message=error.reason)

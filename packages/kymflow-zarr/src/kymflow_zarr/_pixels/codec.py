@@ -7,6 +7,7 @@ trailing checksum is what notices, and its copy in the array's document notices 
 
 from __future__ import annotations
 
+import math
 import struct
 from typing import Any, TypeAlias
 
@@ -17,7 +18,14 @@ from numpy.typing import NDArray
 
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["AnyArray", "chunk_checksum", "codec_documents", "decode_chunk", "encode_chunk"]
+__all__ = [
+    "AnyArray",
+    "check_declared_size",
+    "chunk_checksum",
+    "codec_documents",
+    "decode_chunk",
+    "encode_chunk",
+]
 
 AnyArray: TypeAlias = NDArray[Any]
 
@@ -59,6 +67,24 @@ def chunk_checksum(data: bytes) -> int:
     return int.from_bytes(data[-_CRC_BYTES:], "little")
 
 
+def check_declared_size(data: bytes, *, size: int, key: str) -> None:
+    """Check what a chunk says that it decompresses to, before any memory is asked for.
+
+    Args:
+        data: The chunk's bytes as stored.
+        size: The bytes of one chunk, decompressed.
+        key: The chunk's key, for messages.
+
+    Raises:
+        CorruptDataError: It is cut short, or declares another size.
+    """
+    if len(data) < _BLOSC_HEADER + _CRC_BYTES:
+        raise CorruptDataError(key, f"a chunk of {len(data)} bytes is cut short")
+    (declared,) = struct.unpack_from("<I", data, 4)
+    if declared != size:
+        raise CorruptDataError(key, f"the chunk declares {declared} bytes instead of {size}")
+
+
 def decode_chunk(
     data: bytes, *, shape: tuple[int, ...], dtype: np.dtype[Any], checksum: int, key: str
 ) -> AnyArray:
@@ -77,15 +103,10 @@ def decode_chunk(
     Raises:
         CorruptDataError: A checksum differs, or the bytes do not decode to one chunk.
     """
+    check_declared_size(data, size=dtype.itemsize * math.prod(shape), key=key)
     body = memoryview(data)[:-_CRC_BYTES]
-    if len(body) < _BLOSC_HEADER:
-        raise CorruptDataError(key, f"a chunk of {len(data)} bytes is cut short")
     if chunk_checksum(data) != checksum or google_crc32c.value(bytes(body)) != checksum:
         raise CorruptDataError(key, "the chunk's bytes differ from the checksum in its document")
-    expected = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
-    (declared,) = struct.unpack_from("<I", body, 4)
-    if declared != expected:  # before any memory is asked for
-        raise CorruptDataError(key, f"the chunk declares {declared} bytes instead of {expected}")
     try:
         raw = _BLOSC.decode(body)
     except RuntimeError as error:

@@ -146,7 +146,7 @@ class ArrayDocument:
         """
         try:
             return cls._from_json(unseal(data, key=key))
-        except (KeyError, TypeError, SchemaValidationError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CorruptDataError(
                 key, f"it is no array document of this format ({error})"
             ) from error
@@ -168,7 +168,7 @@ class ArrayDocument:
             raise SchemaValidationError("its chunk keys are not encoded as this format has it")
         check_geometry(document.shape, document.chunks, document.dtype)
         # The number first: a forged document may declare more chunks than anyone can count.
-        counts = [math.ceil(n / c) for n, c in zip(document.shape, document.chunks, strict=True)]
+        counts = [-(-n // c) for n, c in zip(document.shape, document.chunks, strict=True)]
         if math.prod(counts) != len(document.checksums) or set(document.checksums) != set(
             document.chunk_keys()
         ):
@@ -177,7 +177,7 @@ class ArrayDocument:
 
     def chunk_keys(self) -> Iterator[str]:
         """Every chunk's key in the array's folder, in C order: ``"c.0.0"``, then ``"c.0.1"``."""
-        counts = (math.ceil(n / c) for n, c in zip(self.shape, self.chunks, strict=True))
+        counts = (-(-n // c) for n, c in zip(self.shape, self.chunks, strict=True))
         for position in product(*(range(count) for count in counts)):
             yield chunk_key(position)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from zarr.abc.store import (
     SuffixByteRequest,
 )
 
-from kymflow_zarr._pixels.codec import chunk_checksum
+from kymflow_zarr._pixels.codec import check_declared_size, chunk_checksum
 from kymflow_zarr._pixels.layout import ArrayDocument
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr.errors import CorruptDataError
@@ -148,6 +149,8 @@ class CheckedArrayStore(Store):
             raise CorruptDataError(
                 f"{self._folder}/{key}", "the chunk is not the one that its document names"
             )
+        size = math.prod(self._document.chunks) * self._document.dtype.itemsize
+        check_declared_size(data, size=size, key=f"{self._folder}/{key}")
 
 
 def _cut(data: bytes, part: ByteRequest | None) -> bytes:

@@ -82,7 +82,7 @@ def read_format1_document(blobs: BlobStore, image_id: str) -> RecordDocument | N
         _check_codecs(array)
         axes = attributes.get("axes") or [f"dim_{number}" for number in range(len(shape))]
         created = attributes.get("created_utc", "")
-    except (KeyError, TypeError, AttributeError, SchemaValidationError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CorruptDataError(key, f"it is no array of format 1 ({error})") from error
     if len(axes) != len(shape) or not all(isinstance(axis, str) for axis in axes):
         raise CorruptDataError(f"{folder}/.zattrs", f"its axes {axes!r} do not fit {shape!r}")
@@ -113,9 +113,9 @@ def open_format1_array(blobs: BlobStore, folder: str) -> zarr.Array[Any]:
         shape, chunks, dtype = tuple(said["shape"]), tuple(said["chunks"]), np.dtype(said["dtype"])
         check_geometry(shape, chunks, dtype)
         _check_codecs(said)
-    except (AttributeError, KeyError, TypeError, SchemaValidationError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CorruptDataError(key, f"it is no array of format 1 ({error})") from error
-    count = math.prod(math.ceil(n / c) for n, c in zip(shape, chunks, strict=True))
+    count = math.prod(-(-n // c) for n, c in zip(shape, chunks, strict=True))
     if math.prod(shape) * dtype.itemsize > _SPARSE_BYTES and count > 2 * _count_files(
         blobs, folder, depth=len(shape)
     ):
