@@ -140,7 +140,7 @@ def _format2() -> Iterator[tuple[str, Tamper]]:
     yield from _documents("zarr.json", "data/zarr.json", "analysis/flow/params.json")
     yield (
         "metadata that unpack to gigabytes",
-        partial(_write, name="analysis/metadata.json.gz", data=_gzip_json()),
+        partial(_write, name="analysis/flow/params.json", data=_gzip_json()),
     )
 
 

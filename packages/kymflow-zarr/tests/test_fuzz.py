@@ -23,7 +23,13 @@ import pytest
 import zarr
 from zarr.storage import MemoryStore
 
-from kymflow_zarr import KymflowZarrError, UnreadableImageError, ZarrDataset, ZarrImageRecord
+from kymflow_zarr import (
+    CorruptDataError,
+    KymflowZarrError,
+    UnreadableImageError,
+    ZarrDataset,
+    ZarrImageRecord,
+)
 
 CORPUS = Path(__file__).with_name("corpus")
 TIFFS = sorted((CORPUS / "tiff").iterdir())
@@ -213,6 +219,32 @@ def read_format1(place: Path) -> None:
     for name in dataset.list_table_names():
         with suppress(KymflowZarrError):
             dataset.load_table(name)
+
+
+def test_a_number_beyond_64_bits_beside_an_image(tmp_path: Path) -> None:
+    # Found by fuzzing: pyarrow's OverflowError came through.
+    shutil.copy(CORPUS / "tiff" / "plain.tif", tmp_path / "image.tif")
+    (tmp_path / "image.trace.csv").write_text(f"t,v\n0,{'9' * 400}\n", encoding="utf-8")
+    with pytest.raises(UnreadableImageError, match="Parquet cannot hold the column 'v'"):
+        ZarrDataset(MemoryStore()).ingest_image(tmp_path / "image.tif")
+
+
+def test_damaged_pandas_metadata_in_a_table_of_format_1(tmp_path: Path) -> None:
+    # Found by fuzzing: the JSON in the file's footer was read without a guard.
+    place = tmp_path / "old.zarr"
+    write_format1(place)
+    for path, load in (
+        ("tables/kym_x.parquet", lambda dataset: dataset.load_table("kym_x")),
+        (
+            "images/0a7f3c1e/analysis/trace.parquet",
+            lambda dataset: dataset.record("0a7f3c1e").load_df_parquet("trace"),
+        ),
+    ):
+        data = (place / path).read_bytes()
+        assert data.count(b'"creator":') == 1
+        (place / path).write_bytes(data.replace(b'"creator":', b'"creator"\x7f'))
+        with pytest.raises(CorruptDataError, match=path):
+            load(ZarrDataset(place, "r"))
 
 
 @pytest.mark.parametrize("path", TIFFS, ids=lambda path: path.name)

@@ -558,10 +558,10 @@ class ZarrDataset:
             TableNotFoundError: There is none (it is a `FileNotFoundError`).
             CorruptDataError: It is damaged.
         """
-        frame: pd.DataFrame = self.load_arrow_table(
-            name, columns=columns, image_ids=image_ids
-        ).to_pandas()
-        return frame
+        from kymflow_zarr._tables.parquet import table_to_frame
+
+        table = self.load_arrow_table(name, columns=columns, image_ids=image_ids)
+        return table_to_frame(table, key=f"tables/{name}.parquet")
 
     def load_arrow_table(
         self,

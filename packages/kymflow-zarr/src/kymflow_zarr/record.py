@@ -35,7 +35,12 @@ from kymflow_zarr._records.format1 import (
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.json_text import JsonValue, dumps, gunzip_bounded, loads
 from kymflow_zarr._storage.names import check_no_collision, check_segment
-from kymflow_zarr._tables.parquet import frame_to_table, read_parquet, write_parquet
+from kymflow_zarr._tables.parquet import (
+    frame_to_table,
+    read_parquet,
+    table_to_frame,
+    write_parquet,
+)
 from kymflow_zarr._views.html import record_html
 from kymflow_zarr.errors import (
     ArtifactNotFoundError,
@@ -281,8 +286,7 @@ class ZarrImageRecord:
         table = read_parquet(self._blobs, key)
         if table is None:
             raise ArtifactNotFoundError(key, image_id=self.image_id, name=name)
-        frame: pd.DataFrame = table.to_pandas()
-        return frame
+        return table_to_frame(table, key=key)
 
     def save_df_csv_gz(self, name: str, df: pd.DataFrame) -> str:
         """Write a table artifact as gzipped CSV, which keeps no column types.

@@ -26,6 +26,7 @@ __all__ = [
     "open_parquet",
     "open_parquet_writer",
     "read_parquet",
+    "table_to_frame",
     "write_parquet",
 ]
 
@@ -241,9 +242,29 @@ def frame_to_table(frame: pd.DataFrame, *, what: str) -> pa.Table:
             )
     try:
         return _plain_table(pa.Table.from_pandas(frame, preserve_index=False))
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
         _name_bad_column(frame, what=what)
         raise
+
+
+def table_to_frame(table: pa.Table, *, key: str) -> pd.DataFrame:
+    """An Arrow table as a data frame.
+
+    Args:
+        table: The table.
+        key: The file that it was read from, for messages.
+
+    Raises:
+        CorruptDataError: What pandas has written of it into the file is damaged, which Parquet's
+            own checksums do not cover in files of format 1.
+    """
+    import pyarrow as pa
+
+    try:
+        frame: pd.DataFrame = table.to_pandas()
+    except (pa.ArrowException, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise CorruptDataError(key, f"it cannot be made a data frame ({error})") from error
+    return frame
 
 
 def _name_bad_column(frame: pd.DataFrame, *, what: str) -> None:
@@ -252,7 +273,12 @@ def _name_bad_column(frame: pd.DataFrame, *, what: str) -> None:
     for name in frame.columns:
         try:
             pa.Array.from_pandas(frame[name])
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        except (
+            pa.ArrowInvalid,
+            pa.ArrowTypeError,
+            pa.ArrowNotImplementedError,
+            OverflowError,
+        ) as error:
             raise SchemaValidationError(
                 f"{what}: Parquet cannot hold the column {name!r} ({error}); "
                 "give it one type, and store nested values as JSON text"
