@@ -105,6 +105,10 @@ def test_every_block_runs_or_says_why_not(page: Path) -> None:
     assert complaints == []
     fences = re.findall(r"^[ \t]*(?:`{3,}|~{3,})", text, re.MULTILINE)
     assert len(fences) == 2 * len(blocks), "a fence is indented, of tildes, or has several words"
+    prose = re.sub(r"^(`{3,})(?:.*\n)*?\1$", "", text, flags=re.MULTILINE)
+    assert re.findall(r"^(?![ *+-]|\d+\.).+\n\n {4}.+", prose, re.MULTILINE) == [], (
+        "code by indentation"
+    )
 
 
 # --- running a page -------------------------------------------------------------------------------
