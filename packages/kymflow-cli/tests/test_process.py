@@ -285,3 +285,40 @@ def test_a_verb_imports_only_what_it_needs(
         check=True,
     )
     assert set(done.stderr.split()).isdisjoint(light)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
+@pytest.mark.parametrize("options", [(), ("--json",), ("--csv",)])
+def test_a_full_disk_is_an_error_in_one_line(
+    environment: dict[str, str], dataset: str, options: tuple[str, ...]
+) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "kymflow.cli", "table", dataset, "sources", *options],
+            env=environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            check=False,
+        )
+    assert done.returncode == 1
+    error, hint = done.stderr.splitlines()
+    assert error == "error: No space left on device"
+    assert hint == "hint: free some space and run the same command again"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="another way to start processes")
+@pytest.mark.parametrize("closed", ["1", "2"])
+def test_streams_that_are_closed_from_the_start(
+    environment: dict[str, str], dataset: str, closed: str
+) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" -m kymflow.cli ls "$1" {closed}>&-', sys.executable, dataset],
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) == (0 if closed == "1" else 4)

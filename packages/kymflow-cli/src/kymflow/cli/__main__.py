@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import traceback
 from types import FrameType, TracebackType
+from typing import TextIO
 
 from kymflow.cli.errors import ExitCode
 from kymflow.cli.safe_text import show
@@ -17,6 +19,9 @@ def main() -> None:
     """Run the command line of this process, and end the process with its exit code."""
     sys.excepthook = _tell_of_a_bug
     signal.signal(signal.SIGTERM, _end_tidily)
+    # None: closed by whoever started this process.
+    sys.stdout = _nowhere() if sys.stdout is None else sys.stdout
+    sys.stderr = _nowhere() if sys.stderr is None else sys.stderr
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal's encoding lacks must not end the run.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -27,6 +32,10 @@ def main() -> None:
     except KeyboardInterrupt:  # then, or again while the first one was being answered
         code = ExitCode.INTERRUPTED
     sys.exit(int(code))
+
+
+def _nowhere() -> TextIO:
+    return open(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8", closefd=False)
 
 
 def _end_tidily(number: int, frame: FrameType | None) -> None:  # noqa: ARG001

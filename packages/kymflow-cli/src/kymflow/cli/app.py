@@ -174,7 +174,9 @@ def _launch(app: App, tokens: tuple[str, ...], common: _Common) -> int:
         return ExitCode.USAGE
     with _logging_to(terminal, common):
         try:
-            return _call(app, tokens, terminal)
+            code = _call(app, tokens, terminal)
+            terminal.flush()
+            return code
         except KeyboardInterrupt:
             terminal.end()
             return _interrupted(terminal)

@@ -172,23 +172,29 @@ class _Stream:
             return
         try:
             self._stream.write(text)
-        except BrokenPipeError:
-            self._give_up()
+        except OSError as error:
+            self._give_up(error)
 
     def flush(self) -> None:
         if not self._open:
             return
         try:
             self._stream.flush()
-        except BrokenPipeError:
-            self._give_up()
+        except OSError as error:
+            self._give_up(error)
 
-    def _give_up(self) -> None:
-        """Nobody reads any more (``kymflow ls … | head``): the rest is dropped."""
+    def _give_up(self, error: OSError) -> None:
+        """Nobody reads any more (``kymflow ls … | head``), or nothing fits in: the rest is dropped.
+
+        Raises:
+            OSError: The rest should have been written: the disk is full.
+        """
         self._open = False
         # Python flushes stdout once more at exit, and would complain then.
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise error
 
 
 class _Bar:
