@@ -258,7 +258,7 @@ def _is_plain(key: str, how: str, damaged: bytes | None) -> bool:
 
 def _is_idle(key: str) -> bool:
     """Whether a file says nothing while no writer is at work."""
-    return key.startswith("index/") and key != "index/manifest.json"
+    return key.startswith("index/") and key != "index/manifest.parquet"
 
 
 def _is_json(data: bytes | None) -> bool:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,11 +13,14 @@ from faults.corruption import corrupt
 from faults.disk_model import Change, Disk, Loss
 from faults.draws import seeded
 from faults.forks import in_child
+from faults.hostile_data import seal
 from faults.jobs import JOBS, Durability, Job
 from faults.places import Place, Templates, pixels
 from faults.power import logged_run, write_out
 from faults.verdicts import judge, reference_states
-from kymflow_zarr import CorruptDataError, ExportError, ZarrDataset
+from kymflow_zarr import CorruptDataError, ExportError, JsonValue, NotFoundError, ZarrDataset
+from kymflow_zarr._storage.local import LocalBlobs
+from kymflow_zarr.experimental_stores.stores.sidecar import SidecarArtifactStore
 
 __all__ = ["GUARDS", "guard"]
 
@@ -28,17 +29,18 @@ GUARDS = ("flush", "rename", "lock", "checksum")
 _MOMENTS = {"MARK", "RENAME", "EXCHANGE", "UNLINK", "TRUNCATE_OPEN", "WRITE"}
 _POINTS = 10
 _CASES = 250
+_RESULTS: tuple[JsonValue, ...] = ({"values": [1] * 2000}, {"values": [2] * 2000})
 _DURABILITIES: tuple[Durability, ...] = ("batch", "record")
 _ONE_BY_ONE = {"ingest", "take_export_in"}  # the jobs that differ between the two
 
 # Job → the locks that it must hold while it changes what is below a folder of the dataset.
 _TABLE_LOCK: dict[str, tuple[str, ...]] = {
     "tables/": ("tables",),
-    "index/manifest.json": ("tables",),
+    "index/manifest.parquet": ("tables",),
 }
 _TAKES_IN: dict[str, tuple[str, ...]] = {"images/": ("ingest",), **_TABLE_LOCK}
 _BOTH: dict[str, tuple[str, ...]] = dict.fromkeys(
-    ("images/", "tables/", "index/manifest.json", "zarr.json"), ("ingest", "tables")
+    ("images/", "tables/", "index/manifest.parquet", "zarr.json"), ("ingest", "tables")
 )
 _LOCKS: dict[str, dict[str, tuple[str, ...]]] = {
     "ingest": _TAKES_IN,
@@ -54,7 +56,9 @@ _LOCKS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 
 
-def guard(kind: str, templates: Templates, root: Path, *, seed: int) -> Iterator[str]:
+def guard(
+    kind: str, templates: Templates, root: Path, *, seed: int, jobs: Sequence[Job] = JOBS
+) -> Iterator[str]:
     """Violations that show that a safeguard of some kind is missing; none if all are there.
 
     Args:
@@ -62,15 +66,18 @@ def guard(kind: str, templates: Templates, root: Path, *, seed: int) -> Iterator
         templates: The datasets to start from.
         root: The folder to work in.
         seed: Of the random numbers.
+        jobs: Where to look; of some kinds only.
     """
     match kind:
         case "flush":
-            yield from _guard_cuts(JOBS, ("most", "data"), templates, root, seed=seed)
+            yield from _guard_sidecars(("data",), templates, root)
+            yield from _guard_cuts(jobs, ("most", "data"), templates, root, seed=seed)
         case "rename":
-            yield from _guard_cuts(JOBS, ("nothing",), templates, root, seed=seed)
+            yield from _guard_sidecars(("nothing",), templates, root)
+            yield from _guard_cuts(jobs, ("nothing",), templates, root, seed=seed)
         case "lock":
-            yield from _guard_locks(templates, root)
             yield from _guard_live_writer(templates, root)
+            yield from _guard_locks(jobs, templates, root)
         case _:
             yield from corrupt(templates, root, cases=_CASES, seed=seed).silent
             yield from _guard_digest(templates, root)
@@ -106,6 +113,33 @@ def _guard_cuts(
                         yield f"{job.name}, {durability}, loses {loss}, {moment}: {text[-300:]}"
 
 
+def _guard_sidecars(losses: Sequence[Loss], templates: Templates, root: Path) -> Iterator[str]:
+    """A result beside a file is the old one or the new one, or not there yet."""
+    job = Job(name="sidecars", template="empty", steps=_save_sidecars)
+    log = logged_run(job, templates, root)
+    for loss in losses:
+        disk = Disk(templates.copy(job.template, root).work)
+        for moment, change in enumerate(log, start=1):
+            disk.apply(change)
+            place = write_out(disk, templates, root, loss, seeded(moment))
+            try:
+                found = SidecarArtifactStore().load_json(str(place.work / "a.tif"), "result")
+            except NotFoundError:
+                continue
+            except CorruptDataError as error:
+                yield f"sidecars, loses {loss}, {moment}: {error}"
+            else:
+                if found not in _RESULTS:
+                    yield f"sidecars, loses {loss}, {moment}: it is neither of the two"
+
+
+def _save_sidecars(place: Place, durability: Durability) -> Iterator[None]:
+    del durability
+    for result in _RESULTS:
+        SidecarArtifactStore().save_json(str(place.work / "a.tif"), "result", result)
+        yield
+
+
 def _some(moments: Sequence[int], log: Sequence[Change], draw: random.Random) -> list[int]:
     """All that acknowledge, and some of those that publish or write in place."""
     marks = {at for at in moments if log[at - 1].what == "MARK"}
@@ -116,9 +150,9 @@ def _some(moments: Sequence[int], log: Sequence[Change], draw: random.Random) ->
     return sorted(marks)
 
 
-def _guard_locks(templates: Templates, root: Path) -> Iterator[str]:
+def _guard_locks(jobs: Sequence[Job], templates: Templates, root: Path) -> Iterator[str]:
     """Look through the log of each job for changes made without the lock that they need."""
-    for job in JOBS:
+    for job in jobs:
         log = logged_run(job, templates, root)
         place = templates.place(root)
         held: set[str] = set()
@@ -157,6 +191,13 @@ def _guard_live_writer(templates: Templates, root: Path) -> Iterator[str]:
         other = ZarrDataset(place.dataset, "r+")
         wrong = [f"a live writer's folder is a leftover: {item}" for item in other.check()]
         other.repair()
+        # Nor does it go when it is taken for one: it may have got a writer in the meantime.
+        blobs = LocalBlobs(place.dataset, durability="batch")
+        before = sorted((place.dataset / "index" / "staging").rglob("*"))
+        for folder in blobs.list_folder("index/staging").folders:
+            blobs.sweep(f"index/staging/{folder}")
+        if sorted((place.dataset / "index" / "staging").rglob("*")) != before:
+            wrong.append("a live writer's folder is swept")
         writer.add_image(pixels(8), axes=("t", "x"))
         return wrong
 
@@ -178,7 +219,7 @@ def _guard_digest(templates: Templates, root: Path) -> Iterator[str]:
         checksum = json.loads((other / "zarr.json").read_bytes())["attributes"]["kymflow_zarr"]
         forged = json.loads((data / "zarr.json").read_bytes())
         forged["attributes"]["kymflow_zarr"]["chunk_crc32c"] = checksum["chunk_crc32c"]
-        _seal(data / "zarr.json", forged)
+        seal(data / "zarr.json", forged)
         wrong = []
         if not dataset.check(deep=True):
             wrong.append("check does not find pixels that differ from their digest")
@@ -198,11 +239,3 @@ def _guard_digest(templates: Templates, root: Path) -> Iterator[str]:
 
     end = in_child(work)
     yield from [end.error] if end.value is None else end.value
-
-
-def _seal(path: Path, document: object) -> None:
-    """Write a document with a seal that holds, as docs/format.md says it."""
-    text = json.dumps(document, indent=2)
-    blank = re.sub(r'"seal": "sha256:[0-9a-f]{64}"', f'"seal": "sha256:{"0" * 64}"', text)
-    digest = hashlib.sha256(blank.encode()).hexdigest()
-    path.write_text(blank.replace("0" * 64, digest), encoding="utf-8")

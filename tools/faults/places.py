@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -66,7 +66,8 @@ def flowing(slope: float) -> NDArray[np.uint16]:
     lines, columns = np.mgrid[:_FLOW_LINES, :_FLOW_PIXELS]
     noise = np.random.default_rng(0).normal(0.0, 3.0, lines.shape)
     waves = 100.0 + 50.0 * np.sin((columns - slope * lines) / 3.0)
-    return np.clip(waves + noise, 0.0, None).astype(np.uint16)
+    image: NDArray[np.uint16] = np.clip(waves + noise, 0.0, None).astype(np.uint16)
+    return image
 
 
 def pixels_digest(image: NDArray[Any]) -> str:
@@ -94,16 +95,24 @@ class Templates:
             "format1": _make_format1,
         }
 
-    def make(self) -> None:
-        """Make them all."""
+    def make(self, names: Collection[str] = ()) -> None:
+        """Make them.
+
+        Args:
+            names: Which; all if empty.
+        """
         self.recordings.mkdir(parents=True)
         for number in range(3):
             _write_recording(self.recordings / f"a{number}.tif", seed=number)
             _write_recording(self.recordings / f"b{number}.tif", seed=10 + number)
         for name, maker in self._makers.items():
+            if names and name not in names:
+                continue
             work = self.folder / name / "work"
             work.mkdir(parents=True)
             maker(work / "dataset.zarr")
+        if names and "full" not in names:
+            return
         ZarrDataset(self.folder / "full" / "work" / "dataset.zarr").export_legacy_folder(
             self.exported, table_format="parquet"
         )
@@ -140,7 +149,7 @@ class Templates:
         self._make_full(path)
         shutil.rmtree(path / "images" / ZarrDataset(path, "r").list_image_ids()[0])
         (path / "tables" / "sources.parquet").unlink()
-        (path / "index" / "manifest.json").write_text("{}", encoding="utf-8")
+        (path / "index" / "manifest.parquet").write_bytes(b"PAR1")
         for name in ("0123", "4567"):
             leftover = path / "index" / "staging" / name
             (leftover / "half").mkdir(parents=True)

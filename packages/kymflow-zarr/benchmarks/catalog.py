@@ -76,9 +76,9 @@ def load_manifest(inputs: Path, scratch: Path) -> None:  # noqa: ARG001 - a job 
 
 
 def manifest_floor(inputs: Path, scratch: Path) -> None:  # noqa: ARG001 - a job takes both
-    """The same text parsed, each image that exists and its metadata looked at."""
+    """The same table read, each image that exists and its metadata looked at."""
     root = inputs / "dataset.zarr"
-    assert json.loads((root / "index" / "manifest.json").read_bytes())
+    assert pq.read_table(root / "index" / "manifest.parquet").to_pylist()
     with os.scandir(root / "images") as entries:
         for entry in entries:
             os.stat(f"{entry.path}/zarr.json")  # noqa: PTH116 - the least code

@@ -177,7 +177,7 @@ def test_rows_of_images_that_are_gone(full: ZarrDataset) -> None:
 def test_a_missing_index_and_a_damaged_manifest(full: ZarrDataset) -> None:
     place = Path(full.location)
     (place / "tables" / "sources.parquet").unlink()
-    (place / "index" / "manifest.json").write_text("{}", encoding="utf-8")
+    (place / "index" / "manifest.parquet").write_bytes(b"PAR1")
     assert kinds(full) == {"record_without_source", "stale_cache"}
     full.repair()
     assert full.check(deep=True) == []

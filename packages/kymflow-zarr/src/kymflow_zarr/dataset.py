@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from kymflow_zarr._catalog.listing import IMAGES, list_image_ids
-from kymflow_zarr._catalog.manifest import Manifest, build_manifest, load_cache, save_cache
+from kymflow_zarr._catalog.manifest import Manifest, build_manifest
+from kymflow_zarr._catalog.manifest_cache import load_cache, save_cache
 from kymflow_zarr._catalog.order import Missing, OrderBy, ordered_ids
 from kymflow_zarr._catalog.sources import (
     SOURCES,

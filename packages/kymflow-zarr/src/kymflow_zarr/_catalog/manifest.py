@@ -7,17 +7,14 @@ time and nothing else.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 from kymflow_zarr._catalog.sources import SourceRow, source_from_provenance
 from kymflow_zarr._records.artifacts import JSON, JSON_GZ, METADATA, PROVENANCE, artifact_key
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import JsonValue, loads
-from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_text, unseal
 from kymflow_zarr.errors import (
     ArtifactNotFoundError,
     CorruptDataError,
@@ -26,12 +23,9 @@ from kymflow_zarr.errors import (
 )
 from kymflow_zarr.record import ZarrImageRecord
 
-__all__ = ["Manifest", "ManifestEntry", "build_manifest", "is_damaged", "load_cache", "save_cache"]
+__all__ = ["Manifest", "ManifestEntry", "build_manifest", "read_provenance_source"]
 
 logger = logging.getLogger(__name__)
-
-_KEY = "index/manifest.json"
-_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,46 +92,6 @@ def build_manifest(
     return Manifest(entries=entries, damaged=damaged, reread=reread)
 
 
-def load_cache(blobs: BlobStore) -> dict[str, ManifestEntry]:
-    """The stored entries; none where the manifest is missing, damaged or of another version."""
-    try:
-        return _read_cache(blobs)
-    except CorruptDataError as error:
-        logger.warning("the manifest is not used: %s", error)
-        return {}
-
-
-def is_damaged(blobs: BlobStore) -> bool:
-    """Whether there is a manifest that cannot be used."""
-    try:
-        _read_cache(blobs)
-    except CorruptDataError:
-        return True
-    return False
-
-
-def _read_cache(blobs: BlobStore) -> dict[str, ManifestEntry]:
-    data = blobs.get(_KEY)
-    if data is None:
-        return {}
-    said: Any = unseal(data, key=_KEY)
-    try:
-        if said["version"] != _VERSION:
-            raise CorruptDataError(_KEY, f"it has version {said['version']!r}, not {_VERSION}")
-        entries = [_entry_from_json(item) for item in said["entries"]]
-    except (KeyError, TypeError, IndexError) as error:
-        raise CorruptDataError(_KEY, f"it is no manifest ({error})") from error
-    return {entry.image_id: entry for entry in entries}
-
-
-def save_cache(blobs: BlobStore, manifest: Manifest) -> None:
-    """Store the manifest, replacing the old one in one step."""
-    entries = [_entry_to_json(entry) for entry in manifest.entries.values()]
-    document = {"version": _VERSION, "seal": BLANK_SEAL, "entries": entries}
-    # Not indented: it is a cache, and at 100,000 images indenting costs seconds.
-    blobs.put(_KEY, sealed_text(json.dumps(document, ensure_ascii=False).encode("utf-8")))
-
-
 def _read_entry(blobs: BlobStore, image_id: str, stamp: tuple[int, int]) -> ManifestEntry:
     record = ZarrImageRecord.open(blobs, image_id, writable=False)
     try:
@@ -189,22 +143,3 @@ def _metadata_stamp(blobs: BlobStore, image_id: str) -> tuple[int, int]:
 def _is_vague(stamp: tuple[int, int]) -> bool:
     """Whether the store keeps no times, so that an edit could go unseen."""
     return stamp[1] == 0
-
-
-def _entry_to_json(entry: ManifestEntry) -> dict[str, Any]:
-    said = {field.name: getattr(entry, field.name) for field in fields(entry)}
-    return said | {"source": None if entry.source is None else entry.source._asdict()}
-
-
-def _entry_from_json(said: Any) -> ManifestEntry:
-    source = said["source"]
-    return ManifestEntry(
-        image_id=said["image_id"],
-        created_utc=said["created_utc"],
-        acquired_local_epoch_ns=said["acquired_local_epoch_ns"],
-        shape=tuple(said["shape"]),
-        dtype=said["dtype"],
-        axes=tuple(said["axes"]),
-        source=None if source is None else SourceRow(**source),
-        metadata_stamp=(said["metadata_stamp"][0], said["metadata_stamp"][1]),
-    )

@@ -9,9 +9,9 @@ from kymflow_zarr._catalog.listing import list_image_ids
 from kymflow_zarr._catalog.manifest import (
     Manifest,
     build_manifest,
-    load_cache,
     read_provenance_source,
 )
+from kymflow_zarr._catalog.manifest_cache import load_cache
 from kymflow_zarr._catalog.sources import (
     SOURCES,
     SourceRow,

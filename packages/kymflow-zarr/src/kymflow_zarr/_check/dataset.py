@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kymflow_zarr._catalog.listing import IMAGES, list_image_ids
-from kymflow_zarr._catalog.manifest import build_manifest, is_damaged, load_cache, save_cache
+from kymflow_zarr._catalog.manifest import build_manifest
+from kymflow_zarr._catalog.manifest_cache import (
+    MANIFEST_KEY,
+    is_damaged,
+    load_cache,
+    save_cache,
+)
 from kymflow_zarr._catalog.sources import SOURCES
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._check.image import check_image, check_parquet
@@ -19,7 +25,6 @@ from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 __all__ = ["iter_problems", "repair"]
 
 _TABLE = "tables/{}.parquet"
-_MANIFEST = "index/manifest.json"
 
 
 def iter_problems(
@@ -55,7 +60,7 @@ def iter_problems(
     yield from iter_strays(blobs)
     if is_damaged(blobs):
         yield Problem(
-            location=_MANIFEST, kind="stale_cache", message="the manifest is damaged or outdated"
+            location=MANIFEST_KEY, kind="stale_cache", message="the manifest is damaged or outdated"
         )
     for leftover in blobs.leftovers():
         yield Problem(
@@ -91,7 +96,7 @@ def repair(blobs: BlobStore, tables: Tables, sources: SourcesIndex) -> Iterator[
             )
     if is_damaged(blobs):
         save_cache(blobs, build_manifest(blobs, sorted(existing), load_cache(blobs)))
-        yield Repair(location=_MANIFEST, action="rebuilt it from the records")
+        yield Repair(location=MANIFEST_KEY, action="rebuilt it from the records")
 
 
 def _check_sources(sources: SourcesIndex) -> Iterator[Problem]:
