@@ -210,7 +210,11 @@ def answer_to(command: str, place: Path, request: pytest.FixtureRequest) -> str:
         done = subprocess.run(
             [sys.executable, "-W", "error", *arguments],
             cwd=place,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                "PYTHONIOENCODING": "utf-8",
+            },
             capture_output=True,
             encoding="utf-8",
             check=False,
