@@ -126,6 +126,31 @@ def test_a_place_that_is_taken_is_refused(folder: Path, tmp_path: Path, *, dry_r
     assert sorted(path.name for path in folder.iterdir()) == ["a.tif", "b.tif", "c.tiff"]
 
 
+def test_arguments_in_the_wrong_order_are_told_apart(
+    folder: Path, dataset: str, tmp_path: Path, kymflow: Kymflow
+) -> None:
+    code, out, err = kymflow("ingest", dataset, folder)
+    assert (code, out) == (2, "")
+    assert "is a dataset, not a folder of image files" in err
+    assert "name the folder first" in err
+    code, _, _ = kymflow("ingest", dataset, tmp_path / "copy.zarr")
+    assert code == 2
+    assert not (tmp_path / "copy.zarr").exists()
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_a_folder_without_such_files_is_told_of(
+    tmp_path: Path, kymflow: Kymflow, options: tuple[str, ...]
+) -> None:
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "a.czi").touch()
+    code, _, err = kymflow("ingest", tmp_path / "none", tmp_path / "k.zarr", *options)
+    assert code == 0
+    assert err == (
+        "no file matches *.tif, *.tiff; for others: --pattern, in subfolders: --recursive\n"
+    )
+
+
 def test_refresh_looks_where_the_images_came_from(
     folder: Path, dataset: str, write_tiff: Callable[..., Path], tmp_path: Path
 ) -> None:

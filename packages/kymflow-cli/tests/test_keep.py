@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from kymflow.cli.results import DoneRepair, ExportResult, IngestResult
 from kymflow.cli.verbs.check import check, repair
@@ -137,6 +138,18 @@ def test_parts_of_an_export(dataset: str, tmp_path: Path) -> None:
     assert not list((tmp_path / "light").rglob("*.tif"))
     assert list((tmp_path / "light").rglob("kym_image_summary.parquet"))
     assert not list((tmp_path / "light").rglob("*.csv"))
+
+
+@pytest.mark.parametrize("place", ["notes.txt", "k.zarr", "k.zarr/files"])
+def test_places_that_an_export_cannot_go_to(
+    dataset: str, tmp_path: Path, kymflow: Kymflow, place: str
+) -> None:
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    before = sorted(tmp_path.rglob("*"))
+    code, out, err = kymflow("export", dataset, tmp_path / place)
+    assert (code, out) == (2, "")
+    assert err.splitlines()[1].startswith("hint: name a ")
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_an_export_of_damaged_data_tells_what_is_missing(

@@ -22,6 +22,7 @@ from kymflow.cli.results import (
     TableResult,
     TableStatus,
 )
+from kymflow.cli.verbs.analyze import analyze
 from kymflow.cli.verbs.check import check, repair
 from kymflow.cli.verbs.index import index
 from kymflow.cli.verbs.info import info
@@ -208,6 +209,18 @@ def test_wrong_names_get_a_suggestion(dataset: str) -> None:
     assert caught.value.hint == "did you mean 'image_id'?"
     with pytest.raises(UnknownNameError, match="there is no table 'xyz'"):
         table(dataset, "xyz")
+    with pytest.raises(UnknownNameError) as caught:
+        info(dataset, "a.tiff")
+    assert caught.value.hint == "did you mean 'a.tif'?"
+    with pytest.raises(UnknownNameError) as caught:
+        info(dataset, "something else")
+    assert caught.value.hint.endswith(f"kymflow ls {ZarrDataset(dataset).location}")
+    with pytest.raises(UnknownNameError) as caught:
+        index(dataset, "image_sumary")
+    assert caught.value.hint == "did you mean 'image_summary'?"
+    with pytest.raises(UnknownNameError) as caught:
+        analyze(dataset, "velocty")
+    assert caught.value.hint == "did you mean 'velocity'?"
 
 
 def test_csv_is_whole_exact_and_safe_for_spreadsheets(dataset: str, kymflow: Kymflow) -> None:

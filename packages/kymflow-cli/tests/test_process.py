@@ -53,8 +53,9 @@ def test_1_problems_found(process: Process, dataset: str) -> None:
         (("ingest", "images", "k.zarr", "--workers", "0"), "workers"),
         (("analyze", "k.zarr", "velocity", "--window", "17"), "multiple of 4"),
         (("--nope",), "--nope"),
+        (("query", "k.zarr", "SELECT", "1"), "too many arguments: '1'"),
     ],
-    ids=["verb", "argument", "option", "choice", "number", "multiple", "common-option"],
+    ids=["verb", "argument", "option", "choice", "number", "multiple", "common", "unquoted"],
 )
 def test_2_usage(kymflow: Kymflow, arguments: tuple[str, ...], message: str) -> None:
     code, out, err = kymflow(*arguments)

@@ -90,7 +90,7 @@ class TestWithDuckDB:
 
     def test_errors_name_the_tables(self, dataset: str, kymflow: Kymflow) -> None:
         code, out, err = kymflow("query", dataset, "SELECT * FROM kym_image_sumary")
-        assert (code, out) == (1, "")
+        assert (code, out) == (2, "")
         error, hint = err.splitlines()
         assert "kym_image_sumary" in error
         assert hint == "hint: the tables are: kym_image_summary, sources"

@@ -64,11 +64,16 @@ class KymflowCliError(Exception):
 
 
 class FolderNotFoundError(KymflowCliError, NotADirectoryError):
-    """A folder to read images from is not there, or is a file."""
+    """A folder to read images from is not there, or is a file, or is a dataset."""
 
-    def __init__(self, folder: str, *, exists: bool) -> None:
+    def __init__(self, folder: str, *, exists: bool, is_zarr: bool = False) -> None:
         self.folder = folder
-        if exists:
+        if is_zarr:
+            super().__init__(
+                f"{folder!r} is a dataset, not a folder of image files",
+                hint="name the folder first, then the dataset; for plain files: kymflow export",
+            )
+        elif exists:
             super().__init__(
                 f"{folder!r} is a file, not a folder", hint="name the folder that the images lie in"
             )
@@ -150,13 +155,18 @@ _Explanation = tuple[ExitCode, str, str]
 
 
 def _explain_cli(error: Exception) -> _Explanation | None:
-    from cyclopts import CycloptsError
+    from cyclopts import CycloptsError, UnusedCliTokensError
 
     match error:
-        case QueryError():
-            return ExitCode.PROBLEMS, error.message, error.hint
         case KymflowCliError():
             return ExitCode.USAGE, error.message, error.hint
+        case UnusedCliTokensError():
+            chain = error.command_chain
+            return (
+                ExitCode.USAGE,
+                f"too many arguments: {' '.join(map(repr, error.unused_tokens or ()))}",
+                f"quote what has spaces; {_help_hint(chain)}",
+            )
         case CycloptsError():
             message = (
                 str(error).strip().splitlines()[0].split(" Available commands:")[0].rstrip(".")

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import TYPE_CHECKING
 
+from kymflow.cli.errors import OutputFileError
+
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["source_folders", "topmost"]
+__all__ = ["require_outside", "source_folders", "topmost"]
 
 
 def source_folders(dataset: ZarrDataset) -> tuple[str, ...]:
@@ -20,6 +22,18 @@ def source_folders(dataset: ZarrDataset) -> tuple[str, ...]:
         if entry.source is not None
     }
     return tuple(sorted(found))
+
+
+def require_outside(place: Path, dataset: str) -> None:
+    """Refuse to write into a dataset what is no part of it.
+
+    Raises:
+        OutputFileError: The place lies inside.
+    """
+    if "://" not in dataset and place.resolve().is_relative_to(Path(dataset).resolve()):
+        raise OutputFileError(
+            str(place), "it would lie inside the dataset", hint="name a place outside of it"
+        )
 
 
 def topmost(folders: Iterable[Path]) -> tuple[Path, ...]:

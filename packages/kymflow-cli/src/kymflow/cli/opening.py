@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import PurePath, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from kymflow.cli.errors import UnknownNameError
+from kymflow.cli.guesses import guess
 from kymflow.cli.options import DEFAULT_WAIT_S, Durability
 from kymflow.cli.safe_text import command
 
@@ -84,10 +86,13 @@ def find_image(dataset: ZarrDataset, name: str) -> str:
             f"{name!r} begins the ids of {len(by_id)} images: {_some(by_id)}",
             hint="give more of the id",
         )
-    raise UnknownNameError(
-        f"there is no image {name!r}",
-        hint="name it by id, first characters of it, or file: " + command("ls", dataset.location),
-    )
+    raise UnknownNameError(f"there is no image {name!r}", hint=_hint(dataset, entries, name))
+
+
+def _hint(dataset: ZarrDataset, entries: Mapping[str, ManifestEntry], name: str) -> str:
+    files = {source_name(path) for entry in entries.values() if (path := source_of(entry))}
+    otherwise = "name it by id, first characters of it, or file: " + command("ls", dataset.location)
+    return guess(name, {*files, *(PurePath(file).stem for file in files)}, otherwise=otherwise)
 
 
 def source_name(path: str) -> str:

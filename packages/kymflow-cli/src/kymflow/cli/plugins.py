@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from kymflow.cli.errors import UnknownNameError
+from kymflow.cli.guesses import guess
 from kymflow.cli.results import Plugin
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def choose_indexers(names: Sequence[str]) -> list[BaseIndexer]:
     for name in names:
         if name not in known:
             raise UnknownNameError(
-                f"there is no indexer {name!r}", hint=f"there are: {', '.join(known)}"
+                f"there is no indexer {name!r}",
+                hint=guess(name, known, otherwise=f"there are: {', '.join(known)}"),
             )
     return [load_indexer(name) for name in dict.fromkeys(names)]
 
@@ -89,9 +91,10 @@ def load_analysis(
         return VelocityAnalysis(params=params, only_missing=missing)
     known = core.find_analyses()
     if name not in known:
+        names = sorted({VelocityAnalysis.name, *known})
         raise UnknownNameError(
             f"there is no analysis {name!r}",
-            hint=f"there are: {', '.join(sorted({VelocityAnalysis.name, *known}))}",
+            hint=guess(name, names, otherwise=f"there are: {', '.join(names)}"),
         )
     if window is not None or method is not None:
         raise UnknownNameError(

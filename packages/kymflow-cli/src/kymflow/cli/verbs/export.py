@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from kymflow.cli.errors import OutputFileError
+from kymflow.cli.folders import require_outside
 from kymflow.cli.opening import find_image, open_reader
 from kymflow.cli.options import DEFAULT_WAIT_S, ProgressParam, Wait
 from kymflow.cli.progress import SILENT, followed
@@ -47,6 +49,7 @@ def export(
         What was written.
 
     Raises:
+        OutputFileError: There is a file, or it would lie in the dataset.
         UnknownNameError: No image, or more than one, goes by a name.
         kymflow_zarr.AlreadyExistsError: The folder holds something else.
         kymflow_zarr.NotADatasetError: There is no dataset at that place.
@@ -54,6 +57,9 @@ def export(
     from kymflow_zarr import ExportError
 
     opened = open_reader(dataset, wait_s=wait)
+    require_outside(folder, dataset)
+    if folder.exists() and not folder.is_dir():
+        raise OutputFileError(str(folder), "it is a file", hint="name a folder")
     chosen = [find_image(opened, name) for name in image] if image else None
     try:
         report = opened.export_legacy_folder(

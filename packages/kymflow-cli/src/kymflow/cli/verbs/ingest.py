@@ -28,6 +28,7 @@ __all__ = [
 
 
 _USUAL = TakeIn()
+_ZARR = ("zarr.json", ".zgroup")
 
 
 def ingest(
@@ -157,8 +158,10 @@ def require_folder(folder: Path) -> None:
     """Refuse a folder that is not there.
 
     Raises:
-        FolderNotFoundError: It is not there, or is a file.
+        FolderNotFoundError: It is not there, or is a file, or is a dataset.
     """
+    if any((folder / name).is_file() for name in _ZARR):
+        raise FolderNotFoundError(str(folder), exists=True, is_zarr=True)
     if not folder.is_dir():
         raise FolderNotFoundError(str(folder), exists=folder.exists())
 

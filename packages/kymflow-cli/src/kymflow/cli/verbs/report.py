@@ -14,6 +14,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from kymflow.cli.errors import OutputFileError
+from kymflow.cli.folders import require_outside
 from kymflow.cli.opening import find_image, open_reader, source_name, source_of
 from kymflow.cli.options import ProgressParam, Workers, default_workers
 from kymflow.cli.progress import SILENT
@@ -169,31 +170,38 @@ def _target(dataset: str, out: Path | None) -> Path:
     """Where the page goes.
 
     Raises:
-        OutputFileError: There is a folder, or it would lie in the dataset, or it is no HTML file.
+        OutputFileError: There is a folder, or it would lie in the dataset, or it is no HTML file,
+            or its folder cannot be written to.
     """
-    if out is None:
-        if "://" in dataset:  # not beside it, where a browser does not look
-            name = PurePosixPath(dataset.partition("://")[2]).stem or "dataset"
-            return Path(f"{name}-report.html")
-        place = Path(dataset)
-        if place.name in {"", ".."}:
-            place = place.resolve()
-        return place.with_name(f"{place.stem or 'dataset'}-report.html")
-    if out.suffix.lower() not in _ENDINGS:
+    target = _beside(dataset) if out is None else out
+    if target.suffix.lower() not in _ENDINGS:
         raise OutputFileError(
-            str(out), "it does not end in .html", hint="name a file that ends in .html"
+            str(target), "it does not end in .html", hint="name a file that ends in .html"
         )
-    if out.is_dir():
-        raise OutputFileError(str(out), "it is a folder", hint="name a file in it")
-    if not out.parent.is_dir():
+    if target.is_dir():
+        raise OutputFileError(str(target), "it is a folder", hint="name a file in it")
+    folder = target.parent
+    if not folder.is_dir():
         raise OutputFileError(
-            str(out), f"there is no folder {str(out.parent)!r}", hint="make that folder first"
+            str(target), f"there is no folder {str(folder)!r}", hint="make that folder first"
         )
-    if "://" not in dataset and out.resolve().is_relative_to(Path(dataset).resolve()):
+    require_outside(target, dataset)
+    # Before hours of work; whoever takes the right away meanwhile is told of by the system.
+    if not os.access(folder, os.W_OK):
         raise OutputFileError(
-            str(out), "it would lie inside the dataset", hint="name a file outside of it"
+            str(target), "its folder cannot be written to", hint="name a file in another folder"
         )
-    return out
+    return target
+
+
+def _beside(dataset: str) -> Path:
+    if "://" in dataset:  # not beside it, where a browser does not look
+        name = PurePosixPath(dataset.partition("://")[2]).stem or "dataset"
+        return Path(f"{name}-report.html")
+    place = Path(dataset)
+    if place.name in {"", ".."}:
+        place = place.resolve()
+    return place.with_name(f"{place.stem or 'dataset'}-report.html")
 
 
 def _write(page: Page, target: Path) -> int:

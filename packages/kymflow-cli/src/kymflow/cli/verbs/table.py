@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, overload
 
 from cyclopts import Parameter
 
 from kymflow.cli.errors import UnknownNameError
+from kymflow.cli.guesses import guess
 from kymflow.cli.opening import find_image, open_reader
 from kymflow.cli.options import Csv, Rows
 from kymflow.cli.results import ListedTable, Row, TableListResult, TableResult
@@ -137,9 +137,6 @@ class ArrowRows(Sequence[Row]):
 def _require_known(name: str, known: Sequence[str], *, what: str, where: str, see: str) -> None:
     if name in known:
         return
-    close = [candidate for candidate in known if candidate.endswith(f"_{name}")]
-    close += difflib.get_close_matches(name, known, n=1)
     raise UnknownNameError(
-        f"there is no {what} {name!r} in {where}",
-        hint=f"did you mean {close[0]!r}?" if close else see,
+        f"there is no {what} {name!r} in {where}", hint=guess(name, known, otherwise=see)
     )

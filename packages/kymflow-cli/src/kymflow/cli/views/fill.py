@@ -19,6 +19,7 @@ from kymflow.cli.views.base import Block, Screen, view
 from kymflow.cli.views.parts import (
     counted,
     failure_blocks,
+    nothing_matches,
     remark,
     search_remarks,
     sentence,
@@ -48,6 +49,8 @@ def _ingest(result: IngestResult, screen: Screen) -> Iterator[Block]:
             "for what comes later, run this command again: "
             "kymflow refresh does not remember patterns and subfolders"
         )
+    if not (result.items or result.unchanged or result.changed):
+        yield nothing_matches(result.patterns)
     yield from search_remarks(result)
 
 
@@ -64,6 +67,8 @@ def _plan(result: PlanResult, screen: Screen) -> Iterator[Block]:
         changed=result.changed,
         gone=result.gone,
     )
+    if not (result.items or result.unchanged):
+        yield nothing_matches(result.patterns)
     yield from search_remarks(result)
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "fact_blocks",
     "failure_blocks",
     "image_size",
+    "nothing_matches",
     "remark",
     "search_remarks",
     "sentence",
@@ -82,6 +83,15 @@ def search_remarks(result: IngestResult | PlanResult | StatusResult) -> Iterator
             "only folders that images came from were looked at; for others, and subfolders: "
             + command("refresh", result.dataset, "FOLDER", "--recursive")
         )
+
+
+def nothing_matches(patterns: Sequence[str]) -> Block:
+    """No file at all was found."""
+    deeper = (
+        "" if any(name.startswith("**/") for name in patterns) else ", in subfolders: --recursive"
+    )
+    named = ", ".join(show(name) for name in patterns)
+    return remark(f"no file matches {named}; for others: --pattern{deeper}")
 
 
 def counted(number: int, noun: str) -> str:
