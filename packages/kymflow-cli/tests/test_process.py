@@ -266,7 +266,7 @@ HEAVY = ("numpy", "pandas", "pyarrow", "zarr", "rich.progress", "kymflow_zarr", 
     [
         ("--help", HEAVY),
         ("--version", HEAVY),
-        ("ls {}", ("pandas", "pyarrow", "zarr", "rich.progress", "kymflow.core")),
+        ("ls {}", ("pandas", "zarr", "rich.progress", "kymflow.core")),
         ("info {}", ("pandas", "zarr", "rich.progress")),
         ("table {} sources", ("pandas", "zarr", "rich.progress", "kymflow.core")),
     ],

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kymflow.cli.safe_text import show
-
 __all__ = ["guess"]
 
 
@@ -22,4 +20,4 @@ def guess(name: str, known: Iterable[str], *, otherwise: str) -> str:
     names = sorted(set(known))
     likely = [candidate for candidate in names if candidate.endswith(f"_{name}")]
     likely += difflib.get_close_matches(name, names, n=1, cutoff=0.7)
-    return f"did you mean {show(likely[0])!r}?" if likely else otherwise
+    return f"did you mean {likely[0]!r}?" if likely else otherwise

@@ -1,0 +1,167 @@
+"""What ``--json`` promises: these records, with these fields, from every verb."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kymflow_zarr import ZarrDataset
+
+KymflowJson = Callable[..., tuple[int, list[dict[str, Any]]]]
+
+FILES = {"dataset", "folders", "missing_folders", "patterns"}
+COUNTS = {"unchanged", "changed", "gone"}
+PLANNED = {"path", "state", "action", "image_id"}
+IMAGE = {"image_id", "source", "shape", "axes", "dtype", "created_utc", "acquired_local"}
+PLUGIN = {"kind", "name", "origin", "version", "status", "summary", "reason"}
+TABLE = {"name", "rows", "columns"}
+PROBLEM = {"location", "kind", "message", "repairable"}
+INDEXED = {"indexer", "table", "status", "images", "failed", "rows", "reason"}
+
+PROMISED: dict[str, dict[str, set[str]]] = {
+    "ingest more k.zarr": {
+        "file": {"path", "status", "image_id", "reason"},
+        "summary": FILES | COUNTS | {"taken_in", "failed"},
+    },
+    "ingest more k.zarr --dry-run": {
+        "file": PLANNED,
+        "summary": FILES | COUNTS | {"dry_run", "to_take_in", "new"},
+    },
+    "refresh k.zarr more": {
+        "file": {"path", "status", "image_id", "reason"},
+        "summary": FILES | COUNTS | {"taken_in", "failed"},
+    },
+    "refresh k.zarr more --dry-run": {
+        "file": PLANNED,
+        "summary": FILES | COUNTS | {"dry_run", "to_take_in", "new"},
+    },
+    "analyze k.zarr velocity": {
+        "image": {"image_id", "source", "status", "reason"},
+        "summary": {"dataset", "analysis", "images", "analyzed", "skipped", "failed"},
+    },
+    "index k.zarr": {
+        "table": INDEXED,
+        "failure": {"image_id", "source", "step", "reason"},
+        "summary": {"dataset", "tables", "failed"},
+    },
+    "index k.zarr --list": {"plugin": PLUGIN, "summary": {"plugins", "broken"}},
+    "status k.zarr more": {
+        "file": PLANNED,
+        "analysis": {"name", "images", "without"},
+        "table": {"name", "rows", "images", "without"},
+        "summary": FILES | COUNTS | {"images", "not_indexed", "new"},
+    },
+    "ls k.zarr": {
+        "image": IMAGE,
+        "failure": {"image_id", "reason"},
+        "summary": {"dataset", "images", "damaged"},
+    },
+    "info k.zarr": {
+        "table": TABLE,
+        "summary": {"dataset", "format_version", "created_utc", "software", "images", "folders"},
+    },
+    "info k.zarr a": {
+        "artifact": {"name", "kind", "key"},
+        "summary": {"dataset", "image", "pixels_digest", "header", "experiment_metadata", "rois"},
+    },
+    "table k.zarr": {"table": TABLE, "summary": {"dataset", "tables"}},
+    "table k.zarr kym_image_summary": {
+        "row": {"row"},
+        "summary": {"dataset", "table", "rows", "columns"},
+    },
+    "query k.zarr FROM+kym_image_summary": {
+        "row": {"row"},
+        "summary": {"dataset", "table", "rows", "columns"},
+    },
+    "report k.zarr": {
+        "image": {"image_id", "source", "status", "regions", "reason"},
+        "summary": {
+            *("dataset", "report", "images", "shown", "left_out"),
+            *("without_results", "damaged", "size_bytes"),
+        },
+    },
+    "check k.zarr": {
+        "problem": PROBLEM,
+        "summary": {"dataset", "deep", "images", "problems", "repairable"},
+    },
+    "repair k.zarr": {
+        "repair": {"location", "action"},
+        "problem": PROBLEM,
+        "summary": {"dataset", "dry_run", "repairs", "problems"},
+    },
+    "export k.zarr files": {
+        "failure": {"name", "reason"},
+        "summary": {
+            *("dataset", "folder", "images", "tables", "files_written", "files_unchanged"),
+            *("files_removed", "files_kept", "failed"),
+        },
+    },
+    "upgrade old.zarr": {
+        "image": {"image_id"},
+        "summary": {"dataset", "format_before", "format_version", "upgraded"},
+    },
+    "plugins": {"plugin": PLUGIN, "summary": {"plugins", "broken"}},
+    "demo": {
+        "row": {"row"},
+        "summary": {
+            *("folder", "dataset", "images_folder", "taken_in", "images", "table", "columns"),
+        },
+    },
+    "completion bash": {"summary": {"shell", "script"}},
+}
+
+
+@pytest.fixture
+def damaged(dataset: str, tmp_path: Path, write_tiff: Callable[..., Path]) -> None:
+    """Beside the dataset with something of everything to tell: more files, and an old dataset."""
+    import zarr
+
+    (tmp_path / "more").mkdir()
+    write_tiff(tmp_path / "more" / "new.tif", seed=8)
+    (tmp_path / "more" / "text.tif").write_text("no picture", encoding="utf-8")
+    *_, last = ZarrDataset(dataset).list_image_ids()
+    source = next(iter((tmp_path / "images").glob("a.tif")))
+    twin = ZarrDataset(dataset).ingest_image(shutil.copy(source, tmp_path / "twin.tif")).image_id
+    (Path(dataset) / "images" / twin / "zarr.json").write_text("{}", encoding="utf-8")
+    (Path(dataset) / "tables" / "sources.parquet").unlink()
+    root = zarr.open_group(str(tmp_path / "old.zarr"), mode="w", zarr_format=2)
+    root.attrs.update({"format": "kymflow_zarr_v1", "schema_version": 1})
+    image = root.create_group(f"images/{last}")
+    image.attrs.update({"axes": ["t", "x"], "created_utc": "2024-05-06T07:08:09Z"})
+    image.create_array("data", shape=(4, 5), dtype="uint16", chunks=(4, 5))
+
+
+@pytest.mark.usefixtures("damaged")
+@pytest.mark.parametrize("command", PROMISED)
+def test_records_have_just_these_fields(
+    kymflow_json: KymflowJson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    if "query" in command:
+        pytest.importorskip("duckdb")
+    monkeypatch.chdir(tmp_path)
+    code, records = kymflow_json(*(word.replace("+", " ") for word in command.split()))
+    *items, summary = records
+    promised = PROMISED[command]
+    assert summary["verb"] == command.split(maxsplit=1)[0]
+    assert (summary["type"], summary["exit_code"]) == ("summary", code)
+    assert summary["ok"] is (code == 0)
+    assert set(summary) == {"type", "verb", "ok", "exit_code"} | promised["summary"]
+    assert {item["type"] for item in items} <= set(promised)
+    for item in items:
+        assert set(item) == {"type"} | promised[item["type"]]
+
+
+@pytest.mark.usefixtures("damaged")
+def test_every_kind_of_record_has_been_seen(
+    kymflow_json: KymflowJson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("duckdb")
+    monkeypatch.chdir(tmp_path)
+    for command, promised in PROMISED.items():
+        (tmp_path / "k.zarr" / "tables" / "sources.parquet").unlink(missing_ok=True)
+        _, records = kymflow_json(*(word.replace("+", " ") for word in command.split()))
+        assert {record["type"] for record in records} == set(promised), command
