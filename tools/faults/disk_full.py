@@ -10,7 +10,7 @@ from faults.forks import in_child
 from faults.jobs import Job
 from faults.loop_disk import grow, require_root, small_filesystem
 from faults.places import Place, Templates
-from faults.sweeps import NO_FAULT, Sweep, run_armed
+from faults.sweeps import CLEAR_ERRORS, NO_FAULT, Sweep, run_armed
 from faults.verdicts import judge, judge_repeat, reference_states
 
 __all__ = ["sweep_sizes"]
@@ -52,7 +52,7 @@ def sweep_sizes(
                 wrong = []
                 if end.hung or end.killed_by:
                     wrong = ["it hangs or dies"]
-                elif end.error and not {"OSError", "KymflowZarrError"}.intersection(end.kind):
+                elif end.error and not CLEAR_ERRORS.intersection(end.kind):
                     wrong = [f"no clear error: {end.error}"]
                 reached = len(states.steps) - 1 if end.value is not None else acknowledged
                 wrong += judge(place, states, acknowledged=reached)

@@ -215,12 +215,20 @@ def _guard_digest(templates: Templates, root: Path) -> Iterator[str]:
         data = place.dataset / "images" / first / "data"
         other = place.dataset / "images" / second / "data"
         before = dataset.record(first).load_array()
+
+        def lazily() -> list[str]:
+            try:
+                found = np.asarray(dataset.record(first).open_array()[...])
+            except CorruptDataError:
+                return []
+            return [] if np.array_equal(found, before) else ["another chunk is read lazily"]
+
         (data / "c.0.0").write_bytes((other / "c.0.0").read_bytes())
+        wrong = lazily()
         checksum = json.loads((other / "zarr.json").read_bytes())["attributes"]["kymflow_zarr"]
         forged = json.loads((data / "zarr.json").read_bytes())
         forged["attributes"]["kymflow_zarr"]["chunk_crc32c"] = checksum["chunk_crc32c"]
         seal(data / "zarr.json", forged)
-        wrong = []
         if not dataset.check(deep=True):
             wrong.append("check does not find pixels that differ from their digest")
         try:

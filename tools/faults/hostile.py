@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import resource
@@ -93,9 +95,13 @@ def _judge_cells(place: Path, done: Hostile) -> None:
 
     ZarrDataset(place).save_table("cells", pd.DataFrame({"text": _FORMULAS}))
     done.tried += len(_FORMULAS)
-    for line in _run_command(["table", str(place), "cells", "--csv"], done, parse=False)[1:]:
-        if str(line["line"]).lstrip('"')[:1] in set("=+-@\t\r"):
-            done.wrong.append(f"a cell that a spreadsheet would run: {line['line']!r}")
+    lines = _run_command(["table", str(place), "cells", "--csv"], done, parse=False)
+    cells = list(csv.reader(io.StringIO("\n".join(str(line["line"]) for line in lines))))[1:]
+    if len(cells) != len(_FORMULAS):
+        done.wrong.append(f"{len(cells)} rows of CSV instead of {len(_FORMULAS)}")
+    for row in cells:
+        if row[0][:1] in set("=+-@\t\r\n"):
+            done.wrong.append(f"a cell that a spreadsheet would run: {row[0]!r}")
 
 
 def _run_command(

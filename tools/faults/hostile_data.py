@@ -181,7 +181,7 @@ def _format1() -> Iterator[tuple[str, Tamper]]:
     }.items():
         yield f"a bomb of {name}", partial(_plant, codec=name, chunk=bytes(pack(_BOMB)))
         yield f"a {name} chunk of noise", partial(_plant, codec=name, chunk=b"\x28\xb5" * 99)
-    for name, change in {
+    changes: dict[str, dict[str, Any]] = {
         "2^39 lines": {"shape": [2**39, 10]},
         "2^62 lines": {"shape": [2**62, 10]},
         "no shape": {"shape": []},
@@ -196,7 +196,8 @@ def _format1() -> Iterator[tuple[str, Tamper]]:
         "chunks of nothing": {"chunks": [0, 10]},
         "chunks of terabytes": {"chunks": [2**40, 10]},
         "5,000 axes": {"shape": [1] * 5000, "chunks": [1] * 5000},
-    }.items():
+    }
+    for name, change in changes.items():
         yield f"an array of {name}", partial(_change, change=change)
     yield from _documents(".zattrs", "data/.zarray")
     yield (

@@ -396,7 +396,7 @@ def _packed_parquet() -> bytes:
     import pyarrow.parquet as pq
 
     buffer = io.BytesIO()
-    block = pa.table({"v": np.zeros(2**24, np.float64)})
+    block = pa.table({"v": pa.array(np.zeros(2**24))})
     with pq.ParquetWriter(buffer, block.schema, compression="zstd") as writer:
         for _ in range(16):
             writer.write_table(block)

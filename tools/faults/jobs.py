@@ -76,6 +76,8 @@ def _delete_image(place: Place, durability: Durability) -> Iterator[None]:
         for row in dataset.load_sources_index().to_dict("records"):
             if Path(row["source_primary_path"]).name == name:
                 dataset.delete_image(row["image_id"])
+                if row["image_id"] in dataset.list_image_ids():
+                    raise AssertionError(f"{name} was deleted and is there")
         yield
 
 

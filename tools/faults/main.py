@@ -25,7 +25,7 @@ from faults.forks import in_child, warm_up
 from faults.guards import GUARDS, guard
 from faults.hostile import hostile
 from faults.hostile_data import try_changing_files, try_datasets, try_names
-from faults.jobs import JOBS, find_jobs
+from faults.jobs import JOBS, Job, find_jobs
 from faults.loop_disk import Filesystem, sweep_disk
 from faults.mutation import mutate
 from faults.places import Templates, flowing
@@ -53,6 +53,8 @@ class _Run:
         seed: Of all random numbers.
         count: 1 for the long form, less for less of it.
         report: Where results go.
+        jobs: What a guard looks at.
+        safeguard: Part of the names of those to take away.
     """
 
     folder: Path
@@ -60,6 +62,8 @@ class _Run:
     seed: int
     count: float
     report: Report
+    jobs: tuple[Job, ...] = JOBS
+    safeguard: str = ""
 
     def number(self, long: int, *, least: int = 1) -> int:
         """A number of the long form, scaled."""
@@ -77,6 +81,7 @@ def main() -> int:
     """Run the harness; 0 if every promise was kept, 1 if not, 2 if it could not run."""
     arguments = _parse()
     wanted: list[str] = arguments.only
+    jobs = find_jobs(*arguments.jobs.split(",")) if arguments.jobs else JOBS
     report = Report()
     try:
         shim.restart_with_shim()
@@ -88,9 +93,11 @@ def main() -> int:
     with _scratch(arguments.scratch) as folder:
         templates = Templates(folder / "templates")
         warm_up()
-        # Compiled once, for all children.
-        estimate_velocity(flowing(0.5), seconds_per_line=None, um_per_pixel=None)
-        made = in_child(templates.make)
+        only_guards = all(part in _GUARDS for part in wanted)
+        if not only_guards:  # compiled once, for all children
+            estimate_velocity(flowing(0.5), seconds_per_line=None, um_per_pixel=None)
+        names = {"full", *(job.template for job in jobs)} if only_guards else set()
+        made = in_child(partial(templates.make, names))
         if made.error:
             raise RuntimeError(made.error)
         run = _Run(
@@ -99,6 +106,8 @@ def main() -> int:
             seed=arguments.seed,
             count=arguments.count,
             report=report,
+            jobs=jobs,
+            safeguard=arguments.safeguard,
         )
         for part in wanted:
             _do(part, run, quiet=arguments.json)
@@ -114,6 +123,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers")
     parser.add_argument("--count", type=float, default=1.0, help="1 is the long form")
     parser.add_argument("--only", default="", help=f"some of {','.join(_PARTS)}")
+    parser.add_argument("--jobs", default="", help="what a guard looks at; all jobs if empty")
+    parser.add_argument("--safeguard", default="", help="of those to take away, part of the name")
     parser.add_argument("--scratch", type=Path, help="a folder to work in; best one in memory")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     arguments = parser.parse_args()
@@ -282,7 +293,9 @@ def _hostile(run: _Run) -> None:
 
 def _mutate(run: _Run) -> None:
     begun = time.monotonic()
-    done = mutate(run.place("mutate"), _WORKSPACE, seed=run.seed, share=run.count)
+    done = mutate(
+        run.place("mutate"), _WORKSPACE, seed=run.seed, share=run.count, holding=run.safeguard
+    )
     missed = [f"nobody misses the {name}" for name in done.missed]
     note = f"{done.exempt} exempt"
     run.report.add(
@@ -293,7 +306,7 @@ def _mutate(run: _Run) -> None:
 def _guard(run: _Run, kind: str) -> None:
     """One violation is enough: this is run for each safeguard that is taken away."""
     begun = time.monotonic()
-    found = guard(kind, run.templates, run.place("guard"), seed=run.seed)
+    found = guard(kind, run.templates, run.place("guard"), seed=run.seed, jobs=run.jobs)
     first = next(found, None)
     wrong = [] if first is None else [first]
     run.report.add("guard", kind, 1, wrong, time.monotonic() - begun)

@@ -17,6 +17,7 @@ from faults.shim import KILL, SHORT_WRITE, arm, count, disarm
 from faults.verdicts import States, judge, judge_repeat, reference_states
 
 __all__ = [
+    "CLEAR_ERRORS",
     "ERRORS",
     "KILLED",
     "NO_FAULT",
@@ -46,6 +47,7 @@ class Fault:
     harmless: bool = False
 
 
+CLEAR_ERRORS = frozenset({"OSError", "KymflowZarrError", "KymflowCoreError"})
 KILLED = Fault(name="kill", number=KILL)
 NO_FAULT = Fault(name="none", number=KILL)
 ERRORS = (
@@ -151,7 +153,7 @@ def _judge_end(end: End[int], fault: Fault) -> list[str]:
         return [f"it died of signal {end.killed_by}"]
     if end.error and fault.harmless:
         return [f"it failed: {end.error}"]
-    if end.error and not {"OSError", "KymflowZarrError"}.intersection(end.kind):
+    if end.error and not CLEAR_ERRORS.intersection(end.kind):
         return [f"no clear error: {end.error}"]
     return []
 

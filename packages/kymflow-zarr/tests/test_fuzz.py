@@ -247,6 +247,18 @@ def test_damaged_pandas_metadata_in_a_table_of_format_1(tmp_path: Path) -> None:
             load(ZarrDataset(place, "r"))
 
 
+def test_a_column_name_that_is_no_text_in_a_table_of_format_1(tmp_path: Path) -> None:
+    # Found by fuzzing: pyarrow's UnicodeDecodeError came through, and ended the check.
+    place = tmp_path / "old.zarr"
+    write_format1(place)
+    path = place / "tables" / "kym_x.parquet"
+    path.write_bytes(path.read_bytes().replace(b"image_id", b"image_\xe9d"))
+    dataset = ZarrDataset(place, "r")
+    with pytest.raises(CorruptDataError, match=r"tables/kym_x\.parquet"):
+        dataset.load_table("kym_x")
+    assert [problem.location for problem in dataset.check()] == ["tables/kym_x.parquet"]
+
+
 @pytest.mark.parametrize("path", TIFFS, ids=lambda path: path.name)
 def test_the_corpus_itself_is_sound(path: Path, tmp_path: Path) -> None:
     shutil.copy(path, tmp_path / "image.tif")

@@ -159,7 +159,7 @@ def _damage_named(key: str) -> Iterator[None]:
 
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # names that are no UTF-8
         raise CorruptDataError(key, f"it cannot be read as Parquet ({error})") from error
 
 
