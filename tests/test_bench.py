@@ -112,3 +112,18 @@ def test_all_benchmarks_run_and_cost_follows_the_work(root: Path, tmp_path: Path
     assert code == 0, out
     names = {item["name"] for item in json.loads(output.read_text("utf-8"))["results"]}
     assert len(names) >= 20
+
+
+@pytest.mark.slow
+def test_the_scale_of_a_dataset_is_measured(root: Path, tmp_path: Path) -> None:
+    scale = root / "packages" / "kymflow-core" / "benchmarks" / "scale"
+    for command in (["many_images.py", "--images=50", f"--folder={tmp_path}"], ["object_store.py"]):
+        done = subprocess.run(
+            [sys.executable, str(scale / command[0]), *command[1:]],
+            capture_output=True,
+            encoding="utf-8",
+            check=True,
+        )
+        jobs = [line.split("|")[1].strip() for line in done.stdout.splitlines() if "|" in line]
+        assert {"load the manifest", "`check`"} < set(jobs)
+    assert list(tmp_path.iterdir()) == []
