@@ -142,9 +142,14 @@ def _record_loaders(record: ZarrImageRecord) -> Iterator[tuple[str, Callable[[],
 
 
 def _read_velocity(record: ZarrImageRecord) -> str:
-    """All results of the velocity analysis; without a summary of its regions there are none."""
+    """All results of the velocity analysis; without a summary of its regions there are none.
+
+    Parameters that no result names any more are let be: a run that was cut off may leave some.
+    """
     tables = [load_trace(record), load_intervals(record)]
-    params: dict[str, Any] = load_params(record)
+    used = {summary.params_hash for summary in load_summaries(record)}
+    known = load_params(record)
+    params: dict[str, Any] = {digest: known[digest] for digest in sorted(used)}
     return _digest(
         [
             *(table.to_dict("list") for table in tables),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from faults.forks import in_child
 from faults.jobs import Durability, Job
 from faults.places import Place, Templates
-from faults.snapshots import Snapshot, differences, read_what_can_be, take_snapshot
+from faults.snapshots import Snapshot, differences, image_of, read_what_can_be, take_snapshot
 from kymflow_zarr import CorruptDataError, ImageNotFoundError, NotADatasetError, ZarrDataset
 
 __all__ = [
@@ -29,10 +30,12 @@ class States:
     Attributes:
         steps: Before it, after each acknowledged step, and at its end.
         mended: After a repair.
+        names: What the images that there were before it are called, by id.
     """
 
     steps: tuple[Snapshot, ...]
     mended: Snapshot
+    names: Mapping[str, str]
 
 
 def run_job(job: Job, place: Place, durability: Durability = "batch") -> None:
@@ -52,13 +55,14 @@ def reference_states(
     place = templates.copy(job.template, root)
 
     def work() -> States:
+        names = _names_of(place)
         steps = [take_snapshot(place)]
         for _ in job.steps(place, durability):
             steps.append(take_snapshot(place))  # noqa: PERF401 - the job goes on in between
         steps.append(take_snapshot(place))
         ZarrDataset(place.dataset, "r+").repair()
         _require_clean(place)
-        return States(steps=tuple(steps), mended=take_snapshot(place))
+        return States(steps=tuple(steps), mended=take_snapshot(place), names=names)
 
     end = in_child(work)
     if end.value is None:
@@ -132,8 +136,10 @@ def _judge_detected(place: Place, job: Job, states: States, acknowledged: int) -
     except CorruptDataError:
         return []  # told: nothing of it is read
     except NotADatasetError:
+        # Its root document is lost, and with it the dataset: a person removes what is left.
+        shutil.rmtree(place.dataset, ignore_errors=True)
         return _judge_removed(place, job)
-    seen, told = read_what_can_be(dataset)
+    seen, told = read_what_can_be(dataset, states.names)
     held: dict[str, set[str]] = {}
     for state in states.steps[: acknowledged + 2]:
         for thing, value in state.items():
@@ -161,6 +167,14 @@ def _judge_detected(place: Place, job: Job, states: States, acknowledged: int) -
         else:
             wrong.append(f"check names {problem.location}, which nothing can remove")
     return wrong + _judge_removed(place, job)
+
+
+def _names_of(place: Place) -> dict[str, str]:
+    try:
+        dataset = ZarrDataset(place.dataset, "r")
+    except NotADatasetError:
+        return {}
+    return {record.image_id: image_of(record) for record in dataset.iter_records()}
 
 
 def _judge_removed(place: Place, job: Job) -> list[str]:
