@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from kymflow.cli.app import build_app
 from kymflow_zarr import ZarrDataset
 
 KymflowJson = Callable[..., tuple[int, list[dict[str, Any]]]]
@@ -133,6 +134,11 @@ def damaged(dataset: str, tmp_path: Path, write_tiff: Callable[..., Path]) -> No
     image = root.create_group(f"images/{last}")
     image.attrs.update({"axes": ["t", "x"], "created_utc": "2024-05-06T07:08:09Z"})
     image.create_array("data", shape=(4, 5), dtype="uint16", chunks=(4, 5))
+
+
+def test_no_verb_is_left_out() -> None:
+    verbs = {name for name in build_app() if not name.startswith("-")}
+    assert {command.split(maxsplit=1)[0] for command in PROMISED} == verbs
 
 
 @pytest.mark.usefixtures("damaged")

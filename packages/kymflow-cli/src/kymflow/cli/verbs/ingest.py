@@ -26,7 +26,6 @@ __all__ = [
     "take_in_folders",
 ]
 
-
 _USUAL = TakeIn()
 _ZARR = ("zarr.json", ".zgroup")
 
