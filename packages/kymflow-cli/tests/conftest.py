@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import tifffile
 
@@ -18,6 +19,11 @@ from kymflow.cli.app import run
 from kymflow.cli.demo_images import DEMO_SCENES, LINE_INTERVAL_S, PIXEL_SIZE_UM, synthesize
 from kymflow.cli.verbs.index import index
 from kymflow.cli.verbs.ingest import ingest
+
+
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("kymflow", deadline=None)
+hypothesis.settings.load_profile("kymflow")
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import hypothesis
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +13,11 @@ from zarr.storage import MemoryStore
 
 from kymflow.core import BaseIndexer, params_hash
 from kymflow_zarr import ZarrDataset, ZarrImageRecord
+
+
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("kymflow", deadline=None)
+hypothesis.settings.load_profile("kymflow")
 
 
 @dataclass(kw_only=True)

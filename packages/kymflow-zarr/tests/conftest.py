@@ -7,12 +7,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+import hypothesis
 import numpy as np
 import pytest
 import tifffile
 from numpy.typing import NDArray
 
 from kymflow_zarr import ZarrDataset
+
+
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("kymflow", deadline=None)
+hypothesis.settings.load_profile("kymflow")
 
 
 @pytest.fixture(params=["disk", "memory"])
