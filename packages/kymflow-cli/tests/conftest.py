@@ -20,7 +20,6 @@ from kymflow.cli.demo_images import DEMO_SCENES, LINE_INTERVAL_S, PIXEL_SIZE_UM,
 from kymflow.cli.verbs.index import index
 from kymflow.cli.verbs.ingest import ingest
 
-
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("kymflow", deadline=None)
 hypothesis.settings.load_profile("kymflow")

@@ -14,7 +14,6 @@ from zarr.storage import MemoryStore
 from kymflow.core import BaseIndexer, params_hash
 from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
-
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("kymflow", deadline=None)
 hypothesis.settings.load_profile("kymflow")

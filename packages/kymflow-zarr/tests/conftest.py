@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from kymflow_zarr import ZarrDataset
 
-
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("kymflow", deadline=None)
 hypothesis.settings.load_profile("kymflow")
