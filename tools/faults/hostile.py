@@ -57,13 +57,14 @@ class Hostile:
     wrong: list[str] = field(default_factory=list)
 
 
-def hostile(root: Path, *, good: int, variants: int, seed: int) -> Hostile:
+def hostile(root: Path, *, good: int, variants: int, bombs: bool, seed: int) -> Hostile:
     """Take in a folder of good and bad files, twice: nothing may be taken in a second time.
 
     Args:
         root: An empty folder to work in.
         good: How many good images.
         variants: How many variants of each kind of bad file.
+        bombs: Whether there are files that take seconds to refuse.
         seed: Of the random numbers.
     """
     folder, place = root / "recordings", root / "dataset.zarr"
@@ -74,7 +75,7 @@ def hostile(root: Path, *, good: int, variants: int, seed: int) -> Hostile:
         Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(tiff_bytes())
     note = {"experiment_metadata": {"note": "\x1b[31m<script>alert(1)</script>"}, "rois": []}
     (folder / "good000.json").write_text(json.dumps(note), encoding="utf-8")
-    bad = dict(bad_files(folder, variants=variants, seed=seed))
+    bad = dict(bad_files(folder, variants=variants, bombs=bombs, seed=seed))
     done = Hostile(tried=len(bad), good=good)
     first = _run_command(["ingest", str(folder), str(place), "--json", "--workers", "1"], done)
     _judge(first, bad, place, done)

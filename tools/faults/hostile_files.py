@@ -24,12 +24,14 @@ HARMLESS_LIE = "declares strips that are longer than the file, with all pixels t
 _MEBIBYTE = 2**20
 
 
-def bad_files(folder: Path, *, variants: int, seed: int) -> Iterator[tuple[str, str]]:
+def bad_files(folder: Path, *, variants: int, bombs: bool, seed: int) -> Iterator[tuple[str, str]]:
     """Write each kind of bad file some times; its name, and what is wrong with it."""
     sound = tiff_bytes()
     for variant in range(variants):
         draw = seeded(seed, "hostile", variant)
         for number, maker in enumerate(_MAKERS):
+            if maker in _BOMBS and not bombs:
+                continue
             name = f"bad{variant}_{number:02d}.tif"
             yield name, maker(folder / name, sound, draw.randrange(2**31))
 
@@ -449,4 +451,7 @@ _MAKERS: tuple[Callable[[Path, bytes, int], str], ...] = (
     _huge_number,
     _fifo_beside,
     _link_beside,
+)
+_BOMBS = frozenset(
+    {_zlib_bomb, _csv_bomb, _parquet_bomb, _json_bomb, _huge_json, _huge_description}
 )

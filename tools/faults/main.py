@@ -40,6 +40,7 @@ __all__ = ["main"]
 
 _WORKSPACE = Path(__file__).resolve().parents[2]
 _CUT_JOBS = ("ingest", "update_index", "replace_rows", "export", "delete_image", "artifacts")
+_WITH_BOMBS = 0.1  # the share of the long form from which input is tried that takes seconds
 _MEMORY = Path("/dev/shm")  # noqa: S108 - the names in there are chosen by tempfile
 
 
@@ -53,7 +54,7 @@ class _Run:
         seed: Of all random numbers.
         count: 1 for the long form, less for less of it.
         report: Where results go.
-        jobs: What a guard looks at.
+        jobs: What is tried.
         safeguard: Part of the names of those to take away.
     """
 
@@ -64,6 +65,11 @@ class _Run:
     report: Report
     jobs: tuple[Job, ...] = JOBS
     safeguard: str = ""
+
+    @property
+    def cut_jobs(self) -> tuple[Job, ...]:
+        """The jobs whose power is cut in all ways."""
+        return tuple(job for job in self.jobs if job.name in _CUT_JOBS)
 
     def number(self, long: int, *, least: int = 1) -> int:
         """A number of the long form, scaled."""
@@ -123,7 +129,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers")
     parser.add_argument("--count", type=float, default=1.0, help="1 is the long form")
     parser.add_argument("--only", default="", help=f"some of {','.join(_PARTS)}")
-    parser.add_argument("--jobs", default="", help="what a guard looks at; all jobs if empty")
+    parser.add_argument("--jobs", default="", help="what is tried; all jobs if empty")
     parser.add_argument("--safeguard", default="", help="of those to take away, part of the name")
     parser.add_argument("--scratch", type=Path, help="a folder to work in; best one in memory")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -181,7 +187,7 @@ def _add_sweeps(run: _Run, part: str, sweeps: Iterable[Sweep]) -> None:
 
 def _kill(run: _Run) -> None:
     found = sweep(
-        JOBS, [KILLED], run.templates, run.place("kill"), points=run.number(50), seed=run.seed
+        run.jobs, [KILLED], run.templates, run.place("kill"), points=run.number(50), seed=run.seed
     )
     _add_sweeps(run, "killed at a call", found)
     begun = time.monotonic()
@@ -193,14 +199,14 @@ def _kill(run: _Run) -> None:
 
 def _errors(run: _Run) -> None:
     found = sweep(
-        JOBS, ERRORS, run.templates, run.place("errors"), points=run.number(6), seed=run.seed
+        run.jobs, ERRORS, run.templates, run.place("errors"), points=run.number(6), seed=run.seed
     )
     _add_sweeps(run, "a call fails", found)
 
 
 def _full(run: _Run) -> None:
     found = sweep_sizes(
-        JOBS, run.templates, run.place("full"), points=run.number(10), seed=run.seed
+        run.jobs, run.templates, run.place("full"), points=run.number(10), seed=run.seed
     )
     _add_sweeps(run, "disk full", found)
 
@@ -208,7 +214,7 @@ def _full(run: _Run) -> None:
 def _cuts(run: _Run) -> None:
     points = run.number(10)
     promised = sweep_cuts(
-        JOBS,
+        run.jobs,
         run.templates,
         run.place("cuts"),
         durabilities=("batch",),
@@ -218,7 +224,7 @@ def _cuts(run: _Run) -> None:
     _add_sweeps(run, "power cut, modelled, batch", promised)
     for durability in ("record", "none"):
         found = sweep_cuts(
-            find_jobs(*_CUT_JOBS),
+            run.cut_jobs,
             run.templates,
             run.place("cuts"),
             durabilities=(durability,),
@@ -232,7 +238,7 @@ def _disk(run: _Run, kind: Filesystem) -> None:
     for durability in ("batch", "record", "none"):
         found = sweep_disk(
             kind,
-            find_jobs(*_CUT_JOBS),
+            run.cut_jobs,
             run.templates,
             run.place(kind),
             durabilities=(durability,),
@@ -272,13 +278,22 @@ def _hostile(run: _Run) -> None:
         run.place("hostile"),
         good=run.number(200, least=5),
         variants=run.number(10),
+        bombs=run.count >= _WITH_BOMBS,
         seed=run.seed,
     )
     note = f"among {done.good} good ones; at most {done.peak_mib} MiB"
     run.report.add("hostile input", "files", done.tried, done.wrong, done.seconds, note)
     root = run.place("hostile")
     for what, tries in (
-        ("datasets", partial(try_datasets, run.templates, root / "datasets")),
+        (
+            "datasets",
+            partial(
+                try_datasets,
+                run.templates,
+                root / "datasets",
+                every=1 if run.count >= _WITH_BOMBS else 5,
+            ),
+        ),
         ("names", partial(try_names, root)),
         (
             "files that change",
