@@ -233,13 +233,13 @@ def test_damaged_pandas_metadata_in_a_table_of_format_1(tmp_path: Path) -> None:
     # Found by fuzzing: the JSON in the file's footer was read without a guard.
     place = tmp_path / "old.zarr"
     write_format1(place)
-    for path, load in (
-        ("tables/kym_x.parquet", lambda dataset: dataset.load_table("kym_x")),
-        (
-            "images/0a7f3c1e/analysis/trace.parquet",
-            lambda dataset: dataset.record("0a7f3c1e").load_df_parquet("trace"),
-        ),
-    ):
+    loads: dict[str, Callable[[ZarrDataset], object]] = {
+        "tables/kym_x.parquet": lambda dataset: dataset.load_table("kym_x"),
+        "images/0a7f3c1e/analysis/trace.parquet": lambda dataset: dataset.record(
+            "0a7f3c1e"
+        ).load_df_parquet("trace"),
+    }
+    for path, load in loads.items():
         data = (place / path).read_bytes()
         assert data.count(b'"creator":') == 1
         (place / path).write_bytes(data.replace(b'"creator":', b'"creator"\x7f'))
