@@ -11,15 +11,13 @@ block says what is different with it:
     <!-- file: name.py -->         it is written to this file in the page's folder
     <!-- output -->                it is what the block above has printed
 
-and anywhere on a page ``<!-- needs: name -->`` names modules without which the page is skipped, and
-``<!-- slow -->`` marks it as slow.
-
-The same file lies in each package and at the root, since a package's tests must do without the
-others.
+and anywhere on a page ``<!-- slow -->`` marks it as slow. Paths are those of the package that the
+page belongs to, which imports nothing of the packages above that one.
 """
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -38,8 +36,9 @@ import pytest
 import tifffile
 
 HERE = Path(__file__).resolve().parents[1]
-PATTERNS = ("*.md", ".github/*.md", "docs/**/*.md", "tools/docs/*.md")
+PATTERNS = ("*.md", ".github/*.md", "packages/*/*.md", "packages/*/docs/**/*.md", "tools/docs/*.md")
 PAGES = sorted(page for pattern in PATTERNS for page in HERE.glob(pattern))
+ABOVE = {"kymflow-zarr": ("kymflow",), "kymflow-core": ("kymflow.cli",)}
 
 RUN = {"python", "console"}
 PARSED: dict[str, Callable[[str], object]] = {"toml": tomllib.loads, "json": json.loads}
@@ -64,6 +63,11 @@ def name_of(page: Path) -> str:
     return page.relative_to(HERE).as_posix()
 
 
+def home_of(page: Path) -> Path:
+    """The folder of the package that a page belongs to, or that of the workspace."""
+    return next((above for above in page.parents if (above / "pyproject.toml").exists()), HERE)
+
+
 def marks_in(text: str) -> dict[str, str]:
     return dict(re.findall(r"^<!-- ([a-z ]+?)(?:: (.+?))? -->$", text, re.MULTILINE))
 
@@ -85,7 +89,7 @@ def blocks_of(page: Path) -> Iterator[Block]:
 def complaint(block: Block) -> str:
     """Why nobody would notice that a block has become wrong; empty if somebody would."""
     if test := block.marks.get("tested by"):
-        file = HERE / test
+        file = home_of(block.page) / test
         if not file.is_file() or block.page.name not in file.read_text(encoding="utf-8"):
             return f"{test} does not read {block.page.name}"
         return ""
@@ -145,8 +149,6 @@ def test_the_page_runs(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for module in marks_in(page.read_text(encoding="utf-8")).get("needs", "").split():
-        pytest.importorskip(module.rstrip(","))
     # What a page defines is found by its name, for example by pickle.
     names = ModuleType("page_that_runs")
     monkeypatch.setitem(sys.modules, names.__name__, names)
@@ -172,6 +174,27 @@ def test_the_page_runs(
             parse(block.text)
     if pyplot := sys.modules.get("matplotlib.pyplot"):
         pyplot.close("all")
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if home_of(page).name in ABOVE], ids=name_of
+)
+def test_a_page_imports_nothing_of_the_packages_above_its_own(page: Path) -> None:
+    above = ABOVE[home_of(page).name]
+    for block in blocks_of(page):
+        if block.language == "python":
+            imports = set(imports_in(block.text))
+            assert [
+                name for name in imports if f"{name}.".startswith(tuple(f"{a}." for a in above))
+            ] == []
+
+
+def imports_in(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            yield node.module
 
 
 def commands_of(block: Block) -> list[tuple[str, str]]:

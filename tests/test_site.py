@@ -7,10 +7,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from html.parser import HTMLParser
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -18,7 +17,6 @@ import pytest
 
 from kymflow.cli.app import build_app
 
-SAME = "test_pages.py"
 CopyTree = Callable[[str], Path]
 
 
@@ -260,6 +258,10 @@ BLOCKS = {
         "<!-- tested by: tests/test_front_door.py -->\n```python\nx\n```",
         "tests/test_front_door.py does not read",
     ),
+    "a package above": (
+        "<!-- not run: it needs nothing -->\n```python\nimport kymflow.core\n```",
+        "['kymflow.core'] == []",
+    ),
     "a fence that is indented": ("- a list\n\n  ```python\n  x\n  ```", "a fence is indented"),
     "code without a fence": ("Look:\n\n    ls -l", "code by indentation"),
     "bad TOML": ("```toml\n[project\n```", "TOMLDecodeError"),
@@ -276,7 +278,7 @@ def planted_blocks(copy_tree: CopyTree) -> str:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--tb=short"),
-            *("-k", "planted", f"packages/kymflow-zarr/tests/{SAME}"),
+            *("-k", "planted", "tests/test_pages.py"),
         ],
         cwd=tree,
         env={**os.environ, "PYTEST_ADDOPTS": ""},
@@ -293,35 +295,9 @@ def planted_blocks(copy_tree: CopyTree) -> str:
 def test_a_block_that_nobody_runs_or_that_fails_is_named(planted_blocks: str, kind: str) -> None:
     number, (_, says) = list(BLOCKS).index(kind), BLOCKS[kind]
     parts = re.findall(
-        rf"^_+ test_\w+\[docs/planted{number}\.md\] _+\n(.*?)(?=^[_=]{{3,}})",
+        rf"^_+ test_\w+\[packages/kymflow-zarr/docs/planted{number}\.md\] _+\n(.*?)(?=^[_=]{{3,}})",
         planted_blocks,
         re.MULTILINE | re.DOTALL,
     )
     told = re.sub(r"^E +", "", "\n".join(parts), flags=re.MULTILINE)
     assert says in re.sub(r"\n{3,}", "\n\n", told)
-
-
-# --- the tests of the pages -----------------------------------------------------------------------
-
-
-def pages_of(root: Path) -> Iterator[Path]:
-    for pattern in ("*.md", ".github/*.md", "packages/*/*.md", "packages/*/docs/**/*.md"):
-        yield from root.glob(pattern)
-
-
-def test_each_package_has_the_same_tests_of_its_pages(root: Path) -> None:
-    places = [root / "tests", *sorted(root.glob("packages/*/tests"))]
-    assert len(places) == 4
-    assert len({(place / SAME).read_text(encoding="utf-8") for place in places}) == 1
-
-
-def test_here_no_page_is_skipped(root: Path) -> None:
-    texts = [page.read_text(encoding="utf-8") for page in pages_of(root)]
-    needs = {
-        name.rstrip(",")
-        for text in texts
-        for line in re.findall(r"^<!-- needs: (.+) -->$", text, re.MULTILINE)
-        for name in line.split()
-    }
-    assert {"duckdb", "polars", "distributed"} <= needs
-    assert [name for name in needs if find_spec(name) is None] == []
