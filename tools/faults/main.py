@@ -1,6 +1,6 @@
 """Try to break the store, and print how often that worked.
 
-The long form takes some 15 minutes; `--count 0.1` does a tenth of it.
+The long form takes about half an hour; `--count 0.1` does a tenth of it.
 """
 
 from __future__ import annotations
