@@ -6,8 +6,10 @@ import json
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
+from filelock import FileLock
 
 from faults.corruption import corrupt
 from faults.disk_model import Change, Disk, Loss
@@ -19,7 +21,6 @@ from faults.places import Place, Templates, pixels
 from faults.power import logged_run, write_out
 from faults.verdicts import judge, reference_states
 from kymflow_zarr import CorruptDataError, ExportError, JsonValue, NotFoundError, ZarrDataset
-from kymflow_zarr._storage.local import LocalBlobs
 from kymflow_zarr.experimental_stores.stores.sidecar import SidecarArtifactStore
 
 __all__ = ["GUARDS", "guard"]
@@ -29,6 +30,7 @@ GUARDS = ("flush", "rename", "lock", "checksum")
 _MOMENTS = {"MARK", "RENAME", "EXCHANGE", "UNLINK", "TRUNCATE_OPEN", "WRITE"}
 _POINTS = 10
 _CASES = 250
+_SLOW_TO_SWEEP = 5_000  # files, of which the first is gone long before the last
 _RESULTS: tuple[JsonValue, ...] = ({"values": [1] * 2000}, {"values": [2] * 2000})
 _DURABILITIES: tuple[Durability, ...] = ("batch", "record")
 _ONE_BY_ONE = {"ingest", "take_export_in"}  # the jobs that differ between the two
@@ -191,18 +193,37 @@ def _guard_live_writer(templates: Templates, root: Path) -> Iterator[str]:
         other = ZarrDataset(place.dataset, "r+")
         wrong = [f"a live writer's folder is a leftover: {item}" for item in other.check()]
         other.repair()
-        # Nor does it go when it is taken for one: it may have got a writer in the meantime.
-        blobs = LocalBlobs(place.dataset, durability="batch")
-        before = sorted((place.dataset / "index" / "staging").rglob("*"))
-        for folder in blobs.list_folder("index/staging").folders:
-            blobs.sweep(f"index/staging/{folder}")
-        if sorted((place.dataset / "index" / "staging").rglob("*")) != before:
-            wrong.append("a live writer's folder is swept")
+        wrong += _sweep_beside_a_new_writer(other, place.dataset / "index" / "staging")
         writer.add_image(pixels(8), axes=("t", "x"))
         return wrong
 
     end = in_child(work)
     yield from [end.error] if end.value is None else end.value
+
+
+def _sweep_beside_a_new_writer(dataset: ZarrDataset, staging: Path) -> list[str]:
+    """A folder gets a writer after `repair` has listed it as a leftover, and before its turn."""
+    first, second = (staging / (digit * 32) for digit in "01")
+    for leftover in (first, second):
+        leftover.mkdir()
+        (leftover / "writer.lock").touch()
+    for number in range(_SLOW_TO_SWEEP):
+        (first / f"{number:05d}").touch()
+    lock = FileLock(second / "writer.lock", thread_local=False)
+
+    def write() -> None:
+        while sum(1 for _ in first.iterdir()) > _SLOW_TO_SWEEP:  # until one is gone
+            pass
+        lock.acquire(timeout=0)
+
+    writer = Thread(target=write)
+    writer.start()
+    dataset.repair()
+    writer.join()
+    wrong = [] if (second / "writer.lock").exists() else ["a live writer's folder is swept"]
+    lock.release()
+    dataset.repair()
+    return wrong
 
 
 def _guard_digest(templates: Templates, root: Path) -> Iterator[str]:
