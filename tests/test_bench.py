@@ -68,6 +68,7 @@ def bench(root: Path, *arguments: str) -> tuple[int, str]:
         check=False,
     )
     assert done.returncode in {0, 1}, done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, done.stdout
 
 
