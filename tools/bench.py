@@ -2,8 +2,8 @@
 
 Each main job is measured next to its floor, the same bytes with the least code, in the same run and
 in turns. So a ratio means the same on a laptop and on a busy server, where a time means little.
-A full run takes about half an hour; `--small` shows in two minutes that everything runs and that
-cost follows the work, and fails only if it does not.
+A full run takes about half an hour; `--small` shows in a minute that everything runs and that cost
+follows the work, and fails only if it does not.
 
     hatch run bench                          all benchmarks
     hatch run bench ingest                   those whose file or name contains a word
@@ -58,9 +58,10 @@ def run(
     *,
     sizes: Sequence[int],
     rounds: int,
+    memory: bool,
     folder: Path | None,
 ) -> Iterator[Result]:
-    """Measure one benchmark, size by size."""
+    """Measure one benchmark, size by size; its memory only if asked, in processes of their own."""
     name = file.relative_to(ROOT).as_posix()
     with tempfile.TemporaryDirectory(dir=folder, prefix="kymflow-bench-") as made:
         place = Path(made)
@@ -73,7 +74,7 @@ def run(
                 size=size,
                 taken=taken[str(size)],
                 smaller=smaller,
-                peak=child("peak", file, benchmark, place, [size]),
+                peak=child("peak", file, benchmark, place, [size]) if memory else None,
                 last=size == sizes[-1],
             )
             yield smaller
@@ -147,7 +148,14 @@ def main() -> int:
         for attempt in ("", "once more: "):
             print(f"{attempt}{file.parents[1].name}: {benchmark.name}", flush=True)
             measured = []
-            for one in run(file, benchmark, sizes=sizes, rounds=rounds, folder=said.folder):
+            for one in run(
+                file,
+                benchmark,
+                sizes=sizes,
+                rounds=rounds,
+                memory=not said.small,
+                folder=said.folder,
+            ):
                 print(short(one), flush=True)
                 measured.append(one)
             if not (said.small and bad_shapes(measured)):

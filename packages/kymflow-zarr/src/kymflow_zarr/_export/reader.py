@@ -261,6 +261,8 @@ def _load_table(path: Path, file: ExportedFile) -> pa.Table:
     with translated(path):
         if file.kind == "csv":
             return read_csv(data, arrow_schema=file.arrow_schema, categories=file.categories)
-        with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as parquet:
+        with pq.ParquetFile(
+            pa.BufferReader(data), page_checksum_verification=True, pre_buffer=False
+        ) as parquet:
             table = parquet.read()
             return table.replace_schema_metadata(bare_schema(table.schema).metadata)

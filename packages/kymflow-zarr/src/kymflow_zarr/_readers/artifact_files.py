@@ -168,7 +168,9 @@ def _parquet(path: Path, data: bytes, limit: int) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
+    with pq.ParquetFile(
+        pa.BufferReader(data), page_checksum_verification=True, pre_buffer=False
+    ) as file:
         metadata = file.metadata
         groups = range(metadata.num_row_groups)
         declared = max(

@@ -344,8 +344,9 @@ def _close_scratch(folder: Path, lock: FileLock, pid: int) -> None:
 
 def _writer_is_gone(scratch: Path) -> bool:
     path = scratch / _LOCK_FILE
-    if not path.exists():  # killed before it could take the lock; sweep() makes sure
-        return True
+    if not path.exists():
+        # Killed before it could take the lock; or gone since it was listed, the folder as well.
+        return scratch.is_dir()
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)

@@ -37,7 +37,11 @@ _OF_THE_FILE = (_KEY_OF_FILE.encode("ascii"), parquet_seal.METADATA_KEY.encode("
 
 
 class StoredTable:
-    """An open Parquet file. Pages are checked as they are read; damage is told by key."""
+    """An open Parquet file. Pages are checked as they are read; damage is told by key.
+
+    All is read in the thread that asks. Arrow's own threads would call back into the Python stream,
+    and one that is still at it while the interpreter ends takes the whole process down (SIGABRT).
+    """
 
     def __init__(self, file: pq.ParquetFile, key: str) -> None:
         self._file = file
@@ -60,7 +64,7 @@ class StoredTable:
             CorruptDataError: A page is damaged.
         """
         with _damage_named(self._key):
-            return _plain_table(self._file.read(columns=columns))
+            return _plain_table(self._file.read(columns=columns, use_threads=False))
 
     def iter_groups(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """All rows, one row group at a time.
@@ -70,7 +74,9 @@ class StoredTable:
         """
         for group in range(self._file.num_row_groups):
             with _damage_named(self._key):
-                rows = _plain_table(self._file.read_row_group(group, columns=columns))
+                rows = _plain_table(
+                    self._file.read_row_group(group, columns=columns, use_threads=False)
+                )
             yield rows
 
     def read_where(
@@ -90,7 +96,9 @@ class StoredTable:
         wanted = None if columns is None else list(dict.fromkeys([*columns, column]))
         groups = self._groups_holding(column, sorted(values))
         with _damage_named(self._key):
-            found = _plain_table(self._file.read_row_groups(groups, columns=wanted))
+            found = _plain_table(
+                self._file.read_row_groups(groups, columns=wanted, use_threads=False)
+            )
         rows = found.filter(pc.is_in(found[column], pa.array(sorted(values), pa.string())))
         return rows if columns is None else rows.select(columns)
 
@@ -142,7 +150,7 @@ def open_parquet(blobs: BlobStore, key: str) -> Iterator[StoredTable | None]:
     with stream:
         with _damage_named(key):
             parquet_seal.verify(stream, key=key)
-            file = pq.ParquetFile(stream, page_checksum_verification=True)
+            file = pq.ParquetFile(stream, page_checksum_verification=True, pre_buffer=False)
         _check_key(file, key)
         yield StoredTable(file, key)
 
