@@ -87,7 +87,7 @@ def test_a_chunk_that_unpacks_to_more_is_refused(
     record = dataset.record(IMAGE_ID)
     for read in READS:
         peak = peak_of(lambda read=read: read(record), r"data/1\.0.*more than 96 bytes")  # type: ignore[misc]
-        assert peak < BOMB_BYTES / 4
+        assert peak < BOMB_BYTES / 2  # LZMA keeps a dictionary of 8 MiB, twice
     assert any("more than 96 bytes" in problem.message for problem in dataset.check(deep=True))
     with pytest.raises(CorruptDataError, match=r"data/1\.0"):
         dataset.upgrade()
