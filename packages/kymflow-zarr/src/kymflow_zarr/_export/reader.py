@@ -264,5 +264,5 @@ def _load_table(path: Path, file: ExportedFile) -> pa.Table:
         with pq.ParquetFile(
             pa.BufferReader(data), page_checksum_verification=True, pre_buffer=False
         ) as parquet:
-            table = parquet.read()
+            table = parquet.read(use_threads=False)
             return table.replace_schema_metadata(bare_schema(table.schema).metadata)

@@ -13,7 +13,7 @@ import re
 from kymflow_zarr._storage.json_text import JsonValue, dumps, loads
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["BLANK_SEAL", "sealed_bytes", "sealed_text", "unseal"]
+__all__ = ["BLANK_SEAL", "sealed_bytes", "unseal"]
 
 BLANK_SEAL = "sha256:" + "0" * 64
 _SEAL = re.compile(rb'"seal": "sha256:([0-9a-f]{64})"')
@@ -28,11 +28,7 @@ def sealed_bytes(document: JsonValue) -> bytes:
     Returns:
         The JSON text, UTF-8.
     """
-    return sealed_text(dumps(document))
-
-
-def sealed_text(blank: bytes) -> bytes:
-    """Fill in the seal of a JSON text that holds `BLANK_SEAL` under a key ``"seal"``, once."""
+    blank = dumps(document)
     match = _only_seal(blank)
     if match is None or match.group(1) != b"0" * 64:
         raise ValueError("the document has no blank seal to fill in; put BLANK_SEAL under 'seal'")
