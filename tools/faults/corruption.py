@@ -27,11 +27,10 @@ class Corruption:
         tried: How many damages were done.
         told: How many made a read fail with an error that names the key.
         found: How many the check found.
-        harmless: How many changed nothing that is read, and were not found: a copy beside, an idle
-            lock file, an unused bit of a gzip header.
+        harmless: How many changed nothing that is read, and were not found: a removed cache, an
+            idle lock file, an unused bit of a gzip header.
         editable: How many left another valid text in an artifact that people may edit (JSON), or
             put another one's in its place (JSON, legacy CSV).
-        optional: How many removed an artifact or a table that need not be there.
         silent: Reads that gave something wrong, and damage that the check did not find.
     """
 
@@ -40,12 +39,11 @@ class Corruption:
     found: int = 0
     harmless: int = 0
     editable: int = 0
-    optional: int = 0
     silent: list[str] = field(default_factory=list)
 
     def add(self, other: Corruption) -> None:
         """Count another batch in."""
-        for name in ("tried", "told", "found", "harmless", "editable", "optional"):
+        for name in ("tried", "told", "found", "harmless", "editable"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.silent += other.silent
 
@@ -206,8 +204,6 @@ class _Trials:
             self._done.silent.append(f"{how} {key}: {wrong} are read wrong")
         elif unrelated := sorted(name for name in lost if not self._belongs(name, key)):
             self._done.silent.append(f"{how} {key}: {unrelated} cannot be read any more")
-        elif not found and how == "delete" and lost:
-            self._done.optional += 1
         elif not found and lost:
             self._done.silent.append(f"{how} {key}: check does not find the loss of {sorted(lost)}")
         elif not found:
@@ -216,7 +212,7 @@ class _Trials:
     def _judge_unfound(self, key: str, how: str, damaged: bytes | None) -> None:
         if _is_plain(key, how, damaged):
             self._done.editable += 1
-        elif _is_idle(key) or how in {"copy beside", "delete"} or key.endswith(".csv.gz"):
+        elif _is_harmless(key, how):
             self._done.harmless += 1
         else:
             self._done.silent.append(f"{how} {key}: check does not find it")
@@ -256,9 +252,17 @@ def _is_plain(key: str, how: str, damaged: bytes | None) -> bool:
     )
 
 
-def _is_idle(key: str) -> bool:
-    """Whether a file says nothing while no writer is at work."""
-    return key.startswith("index/") and key != "index/manifest.parquet"
+def _is_harmless(key: str, how: str) -> bool:
+    """Whether damage that changes nothing that is read need not be found."""
+    if key == "index/manifest.parquet":  # a cache
+        return how in {"delete", "copy beside"}
+    # Lock files say nothing while no writer is at work, a doubled inventory says the same twice,
+    # and gzip has bits without a meaning.
+    return (
+        key.startswith("index/")
+        or (key.endswith("/inventory.txt") and how == "double")
+        or key.endswith(".csv.gz")
+    )
 
 
 def _is_json(data: bytes | None) -> bool:

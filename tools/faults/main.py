@@ -266,7 +266,7 @@ def _corrupt(run: _Run) -> None:
     done = corrupt(run.templates, run.place("corrupt"), cases=run.number(3500), seed=run.seed)
     note = (
         f"told {done.told}, found by check {done.found}, harmless {done.harmless}, "
-        f"plain text {done.editable}, optional removed {done.optional}"
+        f"plain text {done.editable}"
     )
     run.report.add(
         "damaged files", "silent", done.tried, done.silent, time.monotonic() - begun, note

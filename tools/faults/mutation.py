@@ -209,7 +209,7 @@ def _safeguards(tree: ast.Module, text: str) -> Iterator[tuple[ast.expr, str, st
                 yield node, "lock", "None"
             elif name in {"_lock", "lock", "hold_file_lock"} and _is_held(node):
                 yield node, "lock", '__import__("contextlib").nullcontext()'
-        elif isinstance(node, ast.If) and _raises_damage(node) and _is_checksum(node.test):
+        elif isinstance(node, ast.If) and _tells_damage(node) and _is_checksum(node.test):
             yield node.test, "checksum", "False"
 
 
@@ -228,13 +228,14 @@ def _is_held(node: ast.Call) -> bool:
     return bool(node.args)
 
 
-def _raises_damage(node: ast.If) -> bool:
-    raised = node.body[0]
-    return (
-        isinstance(raised, ast.Raise)
-        and isinstance(raised.exc, ast.Call)
-        and _called(raised.exc) == "CorruptDataError"
-    )
+def _tells_damage(node: ast.If) -> bool:
+    """Whether a branch raises, or notes that a list is not whole."""
+    match node.body[0]:
+        case ast.Raise(exc=ast.Call() as raised):
+            return _called(raised) == "CorruptDataError"
+        case ast.Assign(targets=[ast.Name(id="whole")]):
+            return True
+    return False
 
 
 def _is_checksum(test: ast.expr) -> bool:

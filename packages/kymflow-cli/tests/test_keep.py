@@ -75,6 +75,26 @@ def test_repair_mends_what_is_derived_after_telling_what(dataset: str) -> None:
     assert (done.ok, check(dataset).problems) == (True, 0)
 
 
+def test_what_someone_removed_is_missed_until_it_shall_be_forgotten(
+    dataset: str, kymflow: Kymflow
+) -> None:
+    opened = ZarrDataset(dataset)
+    key = next(opened.iter_records()).save_json("note", {"quality": "good"})
+    (Path(dataset) / key).unlink()
+    code, out, err = kymflow("check", dataset)
+    assert code == 1
+    assert "gone" in out
+    assert err.splitlines()[-1].endswith(f"kymflow repair {dataset} --forget-gone")
+    plan = repair(dataset, dry_run=True)
+    assert (plan.repairs, plan.problems) == (0, 1)
+    plan = repair(dataset, forget_gone=True, dry_run=True)
+    assert (plan.repairs, plan.problems) == (1, 0)
+    assert kymflow("repair", dataset)[0] == 1
+    code, out, _ = kymflow("repair", dataset, "--forget-gone")
+    assert (code, out.splitlines()[-1]) == (0, "mended 1 thing, 0 problems left")
+    assert check(dataset).problems == 0
+
+
 def test_upgrade_of_a_current_dataset_does_nothing(dataset: str, kymflow: Kymflow) -> None:
     result = upgrade(dataset)
     assert (result.format_before, result.format_version, result.upgraded) == (2, 2, 0)

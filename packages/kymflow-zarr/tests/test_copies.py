@@ -56,6 +56,8 @@ def test_a_table_of_another_program_says_no_key_and_is_read(two: ZarrDataset) ->
     path = Path(two.location) / "tables" / "foreign.parquet"
     pd.DataFrame({"v": [1]}).to_parquet(path)
     assert two.load_table("foreign")["v"].tolist() == [1]
+    assert [problem.kind for problem in two.check(deep=True)] == ["inventory"]
+    two.repair()
     assert two.check(deep=True) == []
 
 

@@ -698,19 +698,24 @@ class ZarrDataset:
         """
         return iter_problems(self._blobs, self._tables, self._sources, deep=deep, progress=progress)
 
-    def repair(self) -> list[Repair]:
+    def repair(self, *, forget_gone: bool = False) -> list[Repair]:
         """Mend what can be mended without guessing.
 
         The sources index, the manifest and table rows of images that are gone are derived data and
         are brought in line with the records; what killed writers left behind is removed, but never
         what a live one is using. Damaged pixels and artifacts are not touched: `check` names them.
 
+        Args:
+            forget_gone: Whether artifacts and tables that someone removed, and that shall not come
+                back, stop being a problem.
+
         Returns:
             What was done.
         """
         self._require_writable("repair")
         with self._lock("ingest", "repair"), self._lock("tables", "repair"):
-            return list(repair(self._blobs, self._tables, self._sources))
+            done = repair(self._blobs, self._tables, self._sources, forget_gone=forget_gone)
+            return list(done)
 
     def validate_image(self, image_id: str) -> None:
         """Refuse an image whose documents, chunks or artifacts break the format's rules.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,12 +28,18 @@ from kymflow_zarr._records.artifacts import (
 from kymflow_zarr._records.bounds import image_bounds
 from kymflow_zarr._records.build import check_axes, resolve_chunks, slabs
 from kymflow_zarr._records.document import RecordDocument, image_folder
+from kymflow_zarr._records.expected import (
+    enter_artifacts,
+    expected_artifacts,
+    strike_artifacts,
+)
 from kymflow_zarr._records.format1 import (
     find_record_document,
     open_format1_array,
     read_format1_array,
 )
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
+from kymflow_zarr._storage.inventory import read_inventory
 from kymflow_zarr._storage.json_text import JsonValue, dumps, gunzip_bounded, loads
 from kymflow_zarr._storage.names import check_no_collision, check_segment
 from kymflow_zarr._tables.parquet import (
@@ -211,8 +218,8 @@ class ZarrImageRecord:
             ValueError: A value that JSON does not have.
             TypeError: An object that JSON does not have.
         """
-        key = self._writable_key(name, JSON)
-        self._blobs.put(key, dumps(dict(value) if isinstance(value, Mapping) else value))
+        with self._artifact(name, JSON) as key:
+            self._blobs.put(key, dumps(dict(value) if isinstance(value, Mapping) else value))
         return key
 
     def load_json(self, name: str) -> JsonValue:
@@ -272,8 +279,8 @@ class ZarrImageRecord:
         Raises:
             SchemaValidationError: A column that Parquet cannot hold; the message names it.
         """
-        key = self._writable_key(name, PARQUET)
-        write_parquet(self._blobs, key, frame_to_table(df, what=f"artifact {name!r}"))
+        with self._artifact(name, PARQUET) as key:
+            write_parquet(self._blobs, key, frame_to_table(df, what=f"artifact {name!r}"))
         return key
 
     def load_df_parquet(self, name: str) -> pd.DataFrame:
@@ -294,10 +301,10 @@ class ZarrImageRecord:
         Returns:
             The key that it lies under.
         """
-        key = self._writable_key(name, CSV_GZ)
-        stream = io.BytesIO()
-        df.to_csv(stream, index=False, compression={"method": "gzip", "mtime": 0})
-        self._blobs.put(key, stream.getvalue())
+        with self._artifact(name, CSV_GZ) as key:
+            stream = io.BytesIO()
+            df.to_csv(stream, index=False, compression={"method": "gzip", "mtime": 0})
+            self._blobs.put(key, stream.getvalue())
         return key
 
     def load_df_csv_gz(self, name: str) -> pd.DataFrame:
@@ -346,7 +353,8 @@ class ZarrImageRecord:
         self._require_writable(f"write the array {name!r}")
         check_segment(name, kind="array")
         parent = f"{image_folder(self.image_id)}/{ARRAYS}"
-        check_no_collision(name, self._blobs.list_folder(parent).folders, kind="array")
+        existing = self._blobs.list_folder(parent).folders
+        check_no_collision(name, existing, kind="array")
         named = axes or tuple(f"dim_{number}" for number in range(array.ndim))
         check_axes(named, array.shape)
         dtype = check_dtype(array.dtype)
@@ -361,6 +369,8 @@ class ZarrImageRecord:
                 put=lambda key, data: staging.put(f"{name}/{key}", data),
             )
             staging.publish([name], replace=True)
+        if name not in existing:
+            enter_artifacts(self._blobs, self._document, [f"{parent}/{name}"])
         return f"{parent}/{name}"
 
     def load_array_artifact(self, name: str) -> AnyArray:
@@ -398,6 +408,7 @@ class ZarrImageRecord:
         """Delete results: the artifacts whose keys end in one of the suffixes.
 
         The metadata payload, the provenance and the vendor's header are no results and stay.
+        Results that should be there but are gone no longer count as missing.
 
         Returns:
             The keys that were deleted.
@@ -417,18 +428,25 @@ class ZarrImageRecord:
             for name in RESERVED
             for suffix in (JSON, JSON_GZ)
         }
-        doomed = [
-            key for key in self.list_analysis_keys() if key.endswith(asked) and key not in kept
-        ]
-        for key in doomed:
+        there = self.list_analysis_keys()
+        doomed = {key for key in there if key.endswith(asked)} - kept
+        inventory = read_inventory(self._blobs, image_folder(self.image_id))
+        missing = expected_artifacts(self._document, inventory) - set(there) - kept
+        gone = {key for key in missing if key.endswith(asked)}
+        strike_artifacts(self._blobs, self._document, doomed | gone)
+        for key in sorted(doomed):
             self._blobs.delete(key)
-        return doomed
+        return sorted(doomed)
 
-    def _writable_key(self, name: str, suffix: str) -> str:
+    @contextmanager
+    def _artifact(self, name: str, suffix: str) -> Iterator[str]:
+        """The key to publish an artifact under; what the block publishes is entered then."""
         self._require_writable(f"write the artifact {name!r}")
         key = artifact_key(self.image_id, name, suffix)
-        check_writable(self._blobs, key)
-        return key
+        there = check_writable(self._blobs, key)
+        yield key
+        if not there:
+            enter_artifacts(self._blobs, self._document, [key])
 
     def _require_writable(self, action: str) -> None:
         if not self._writable:

@@ -12,7 +12,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from kymflow_zarr._catalog.sources import SourceRow, source_from_provenance
-from kymflow_zarr._records.artifacts import JSON, JSON_GZ, METADATA, PROVENANCE, artifact_key
+from kymflow_zarr._records.artifacts import (
+    JSON,
+    JSON_GZ,
+    METADATA,
+    PROVENANCE,
+    artifact_key,
+    provenance_key,
+)
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import JsonValue, loads
 from kymflow_zarr.errors import (
@@ -112,7 +119,7 @@ def _read_entry(blobs: BlobStore, image_id: str, stamp: tuple[int, int]) -> Mani
 
 def read_provenance_source(blobs: BlobStore, image_id: str) -> SourceRow | None:
     """The sources row that an image's provenance stands for; None if it cannot tell of a file."""
-    key = artifact_key(image_id, PROVENANCE, JSON)
+    key = provenance_key(image_id)
     data = blobs.get(key)
     if data is None:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from kymflow_zarr._catalog.listing import IMAGES, list_image_ids
 from kymflow_zarr._catalog.manifest import build_manifest
@@ -15,12 +15,18 @@ from kymflow_zarr._catalog.manifest_cache import (
 from kymflow_zarr._catalog.sources import SOURCES
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._check.image import check_image, check_parquet
+from kymflow_zarr._check.inventory import compare, repair_inventory
 from kymflow_zarr._check.problems import Problem, Repair
 from kymflow_zarr._check.strays import iter_strays
 from kymflow_zarr._progress import ProgressCallback, no_progress
+from kymflow_zarr._records.document import image_folder
+from kymflow_zarr._records.expected import expected_artifacts, present_artifacts
+from kymflow_zarr._records.format1 import find_record_document
 from kymflow_zarr._storage.blobs import BlobStore
-from kymflow_zarr._tables.tables import IMAGE_ID, Tables
+from kymflow_zarr._storage.inventory import Inventory, read_inventory
+from kymflow_zarr._tables.tables import IMAGE_ID, TABLES, Tables
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
+from kymflow_zarr.schema import DatasetSchema
 
 __all__ = ["iter_problems", "repair"]
 
@@ -57,6 +63,10 @@ def iter_problems(
             yield from _check_table(blobs, tables, name, existing, deep=deep)
     if SOURCES not in tables.names():
         yield from _check_sources(sources)
+    if _has_inventories(blobs):
+        inventory = read_inventory(blobs, TABLES)
+        present = _present_tables(tables)
+        yield from compare(blobs, TABLES, inventory, expected=_expected_tables, present=present)
     yield from iter_strays(blobs)
     if is_damaged(blobs):
         yield Problem(
@@ -68,10 +78,18 @@ def iter_problems(
         )
 
 
-def repair(blobs: BlobStore, tables: Tables, sources: SourcesIndex) -> Iterator[Repair]:
+def repair(
+    blobs: BlobStore, tables: Tables, sources: SourcesIndex, *, forget_gone: bool
+) -> Iterator[Repair]:
     """Mend what is derived or was never committed, telling of each thing done.
 
     The caller holds the writer's locks.
+
+    Args:
+        blobs: The key space.
+        tables: The dataset's tables.
+        sources: The dataset's sources index.
+        forget_gone: Whether artifacts and tables that are gone stop being a problem.
     """
     for leftover in blobs.leftovers():
         blobs.sweep(leftover)
@@ -97,6 +115,52 @@ def repair(blobs: BlobStore, tables: Tables, sources: SourcesIndex) -> Iterator[
     if is_damaged(blobs):
         save_cache(blobs, build_manifest(blobs, sorted(existing), load_cache(blobs)))
         yield Repair(location=MANIFEST_KEY, action="rebuilt it from the records")
+    if _has_inventories(blobs):
+        yield from _repair_inventories(blobs, tables, sorted(existing), forget_gone=forget_gone)
+
+
+def _has_inventories(blobs: BlobStore) -> bool:
+    """Whether the dataset's format has them: format 1 has not."""
+    schema = DatasetSchema.read(blobs)
+    return schema is not None and schema.version >= DatasetSchema.CURRENT
+
+
+def _repair_inventories(
+    blobs: BlobStore, tables: Tables, image_ids: Iterable[str], *, forget_gone: bool
+) -> Iterator[Repair]:
+    for image_id in image_ids:
+        try:
+            document = find_record_document(blobs, image_id)
+        except CorruptDataError:  # for `check` to name
+            continue
+        if document is not None and document.digest:
+            inventory = read_inventory(blobs, image_folder(image_id))
+            yield from repair_inventory(
+                blobs,
+                image_folder(image_id),
+                inventory,
+                expected=expected_artifacts(document, inventory),
+                present=present_artifacts(blobs, image_id),
+                forget_gone=forget_gone,
+            )
+    inventory = read_inventory(blobs, TABLES)
+    yield from repair_inventory(
+        blobs,
+        TABLES,
+        inventory,
+        expected=_expected_tables(inventory),
+        present=_present_tables(tables),
+        forget_gone=forget_gone,
+    )
+
+
+def _expected_tables(inventory: Inventory) -> set[str]:
+    """The keys of the tables that were written; the sources index, which is derived, apart."""
+    return {f"{TABLES}/{key}" for key in inventory.entered} - {_TABLE.format(SOURCES)}
+
+
+def _present_tables(tables: Tables) -> set[str]:
+    return {_TABLE.format(name) for name in tables.names() if name != SOURCES}
 
 
 def _check_sources(sources: SourcesIndex) -> Iterator[Problem]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
+from kymflow_zarr._check.inventory import compare
 from kymflow_zarr._check.problems import Problem
 from kymflow_zarr._check.strays import iter_strays_of_image
 from kymflow_zarr._pixels.layout import CHUNK_PREFIX, ArrayDocument
@@ -11,15 +13,16 @@ from kymflow_zarr._pixels.reader import read_document, verify_array
 from kymflow_zarr._records.artifacts import (
     ARRAYS,
     CSV_GZ,
-    JSON,
     PARQUET,
-    PROVENANCE,
     is_artifact_key,
     iter_analysis_files,
+    provenance_key,
 )
 from kymflow_zarr._records.document import RecordDocument, image_folder
+from kymflow_zarr._records.expected import expected_artifacts
 from kymflow_zarr._records.format1 import find_record_document, verify_format1_array
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
+from kymflow_zarr._storage.inventory import read_inventory
 from kymflow_zarr._storage.json_text import JsonValue, gunzip_bounded, loads
 from kymflow_zarr._tables.parquet import open_parquet, read_parquet
 from kymflow_zarr.errors import CorruptDataError
@@ -52,17 +55,25 @@ def check_image(blobs: BlobStore, image_id: str, *, deep: bool) -> Iterator[Prob
         return
     if document.digest:
         yield from _check_pixels(blobs, folder, document, deep=deep)
-        yield from _check_provenance(blobs, folder, document)
+        yield from _check_provenance(blobs, document)
     elif deep:
         yield from _check_format1_array(blobs, f"{folder}/data")
+    inventory = read_inventory(blobs, folder)
+    present: set[str] = set()
     for key in iter_analysis_files(blobs, image_id):
         if is_artifact_key(key, image_id):
+            present.add(key)
             yield from _check_artifact(blobs, key, deep=deep)
         else:
             yield Problem(location=key, kind="unknown", message="no artifact has such a name")
     yield from iter_strays_of_image(blobs, folder)
     for name in blobs.list_folder(f"{folder}/{ARRAYS}").folders:
+        present.add(f"{folder}/{ARRAYS}/{name}")
         yield from _check_array(blobs, f"{folder}/{ARRAYS}/{name}", deep=deep)
+    if document.digest:  # format 1 has no inventory
+        present.discard(provenance_key(image_id))
+        expected = partial(expected_artifacts, document)
+        yield from compare(blobs, folder, inventory, expected=expected, present=present)
 
 
 def _check_pixels(
@@ -141,8 +152,8 @@ def _check_chunks(
             yield Problem(location=error.key, kind="unreadable", message=error.reason)
 
 
-def _check_provenance(blobs: BlobStore, folder: str, document: RecordDocument) -> Iterator[Problem]:
-    key = f"{folder}/analysis/{PROVENANCE}{JSON}"
+def _check_provenance(blobs: BlobStore, document: RecordDocument) -> Iterator[Problem]:
+    key = provenance_key(document.image_id)
     data = blobs.get(key)
     if data is None:
         yield Problem(location=key, kind="missing", message="the image's provenance is missing")

@@ -9,6 +9,7 @@ __all__ = ["Problem", "ProblemKind", "Repair"]
 
 ProblemKind: TypeAlias = Literal[
     "missing",
+    "gone",
     "unreadable",
     "mismatch",
     "unknown",
@@ -16,6 +17,7 @@ ProblemKind: TypeAlias = Literal[
     "source_without_record",
     "record_without_source",
     "stale_cache",
+    "inventory",
     "leftover",
 ]
 
@@ -26,10 +28,12 @@ class Problem:
 
     Attributes:
         location: The key, relative to the dataset's root.
-        kind: ``missing`` or ``unreadable`` data, documents that disagree (``mismatch``), files that
-            do not belong (``unknown``), table rows whose image is gone (``orphan_rows``), the two
-            directions in which the sources index can be wrong, a damaged manifest
-            (``stale_cache``), and what killed writers left behind (``leftover``).
+        kind: ``missing`` or ``unreadable`` data, an artifact or a table that was written and is
+            ``gone``, documents that disagree (``mismatch``), files that do not belong
+            (``unknown``), table rows whose image is gone (``orphan_rows``), the two directions in
+            which the sources index can be wrong, a damaged manifest (``stale_cache``), an
+            ``inventory`` with damaged lines or without something that is there, and what killed
+            writers left behind (``leftover``).
         message: What is wrong, as a sentence.
     """
 
@@ -45,6 +49,7 @@ class Problem:
             "source_without_record",
             "record_without_source",
             "stale_cache",
+            "inventory",
             "leftover",
         }
 

@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterator
 from kymflow_zarr._catalog.listing import IMAGES
 from kymflow_zarr._check.problems import Problem
 from kymflow_zarr._pixels.layout import CHUNK_PREFIX
-from kymflow_zarr._records.artifacts import ARRAYS, PARQUET
+from kymflow_zarr._records.artifacts import ANALYSIS, ARRAYS, PARQUET
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
+from kymflow_zarr._storage.inventory import INVENTORY
 from kymflow_zarr._storage.names import is_valid_name
 
 __all__ = ["iter_stray_tables", "iter_strays", "iter_strays_of_image"]
@@ -30,7 +31,9 @@ def iter_strays(blobs: BlobStore) -> Iterator[Problem]:
 
 def iter_strays_of_image(blobs: BlobStore, folder: str) -> Iterator[Problem]:
     """What does not belong in an image's folder, its artifacts apart."""
-    yield from _others(blobs, folder, files=[COMMIT_KEY], folders=["data", "analysis", ARRAYS])
+    yield from _others(
+        blobs, folder, files=[COMMIT_KEY, INVENTORY], folders=["data", ANALYSIS, ARRAYS]
+    )
     listing = blobs.list_folder(f"{folder}/{ARRAYS}")
     for name in listing.files:
         yield _stray(f"{folder}/{ARRAYS}/{name}")
@@ -48,6 +51,8 @@ def iter_stray_tables(blobs: BlobStore, inside: str = "") -> Iterator[str]:
     listing = blobs.list_folder(f"{_TABLES}/{inside}".rstrip("/"))
     for file in listing.files:
         name = inside + file.removesuffix(PARQUET)
+        if name == INVENTORY:
+            continue
         if not file.endswith(PARQUET) or not is_valid_name(name, kind="table"):
             yield f"{_TABLES}/{inside}{file}"
     for folder in listing.folders:

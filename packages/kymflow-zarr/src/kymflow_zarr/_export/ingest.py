@@ -261,6 +261,7 @@ def _stage_image(
         metadata=None,
         source=source,
         artifacts=_artifacts(image, documents),
+        staged=[f"{ARRAYS}/{file.name}" for file in listing.files.values() if file.kind == "array"],
     )
     if document.digest != listing.pixels_digest:
         raise UnreadableImageError(

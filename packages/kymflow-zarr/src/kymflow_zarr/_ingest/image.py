@@ -100,6 +100,7 @@ def _stage(
         check_axes(axes, shape)
         dtype = check_dtype(channels[0].dtype)
         chunks = resolve_chunks(shape, dtype, None)
+        staged = stage_artifacts(staging, image_id, sidecars.artifacts)
         stage_record(
             staging,
             image_id,
@@ -113,8 +114,8 @@ def _stage(
             metadata=_metadata(payload, header, shape=shape, axes=axes),
             source=source_to_json(file, ingested_epoch_ns=ingested, supersedes=supersedes),
             artifacts=_vendor_artifacts(header),
+            staged=staged,
         )
-    stage_artifacts(staging, image_id, sidecars.artifacts)
     return SourceRow(
         source_primary_path=str(file.primary),
         image_id=image_id,

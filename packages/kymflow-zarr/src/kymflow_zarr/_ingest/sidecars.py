@@ -14,7 +14,7 @@ from kymflow_zarr._readers import (
     load_json_sidecar,
     load_table_sidecar,
 )
-from kymflow_zarr._records.artifacts import ARRAYS, JSON, PARQUET, RESERVED
+from kymflow_zarr._records.artifacts import ANALYSIS, ARRAYS, JSON, PARQUET, RESERVED
 from kymflow_zarr._records.build import resolve_chunks, slabs
 from kymflow_zarr._storage.blobs import Staging
 from kymflow_zarr._storage.json_text import dumps
@@ -25,7 +25,7 @@ from kymflow_zarr.errors import InvalidNameError
 __all__ = ["stage_artifacts"]
 
 
-def stage_artifacts(staging: Staging, image_id: str, sidecars: Iterable[Sidecar]) -> None:
+def stage_artifacts(staging: Staging, image_id: str, sidecars: Iterable[Sidecar]) -> list[str]:
     """Stage sidecars: JSON as JSON, tables as Parquet, ``.npy`` as arrays.
 
     Args:
@@ -33,12 +33,16 @@ def stage_artifacts(staging: Staging, image_id: str, sidecars: Iterable[Sidecar]
         image_id: The record that they belong to.
         sidecars: The files.
 
+    Returns:
+        The keys of the artifacts, relative to the record's folder.
+
     Raises:
         UnreadableImageError: A file cannot be read.
         InvalidNameError: An artifact cannot have its name, or two differ only in case.
         SchemaValidationError: Parquet or Zarr cannot hold what a file holds.
     """
     taken: set[str] = set()
+    staged: list[str] = []
     for sidecar in sidecars:
         kind = "array" if sidecar.kind == "npy" else "artifact"
         _check_name(sidecar.name, kind=kind)
@@ -50,13 +54,17 @@ def stage_artifacts(staging: Staging, image_id: str, sidecars: Iterable[Sidecar]
         taken.add(place)
         match sidecar.kind:
             case "json":
-                data = dumps(load_json_sidecar(sidecar.path))
-                staging.put(f"{image_id}/analysis/{sidecar.name}{JSON}", data)
+                key = f"{ANALYSIS}/{sidecar.name}{JSON}"
+                staging.put(f"{image_id}/{key}", dumps(load_json_sidecar(sidecar.path)))
             case "npy":
-                _stage_array(staging, f"{image_id}/{ARRAYS}/{sidecar.name}", sidecar)
+                key = f"{ARRAYS}/{sidecar.name}"
+                _stage_array(staging, f"{image_id}/{key}", sidecar)
             case _:
-                key = f"{image_id}/analysis/{sidecar.name}{PARQUET}"
-                staging.put(key, _parquet(sidecar, key=f"{IMAGES}/{key}"))
+                key = f"{ANALYSIS}/{sidecar.name}{PARQUET}"
+                content = _parquet(sidecar, key=f"{IMAGES}/{image_id}/{key}")
+                staging.put(f"{image_id}/{key}", content)
+        staged.append(key)
+    return staged
 
 
 def _check_name(name: str, *, kind: str) -> None:

@@ -9,6 +9,7 @@ from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.names import check_name, check_no_collision, is_valid_name
 
 __all__ = [
+    "ANALYSIS",
     "ARRAYS",
     "CSV_GZ",
     "JSON",
@@ -23,6 +24,7 @@ __all__ = [
     "is_artifact_key",
     "iter_analysis_files",
     "iter_artifact_keys",
+    "provenance_key",
 ]
 
 JSON = ".json"
@@ -41,7 +43,7 @@ VENDOR_HEADER = "vendor_header"
 RESERVED = frozenset({METADATA, PROVENANCE, VENDOR_HEADER})
 """Artifacts that a record keeps its own facts in."""
 
-_ANALYSIS = "analysis"
+ANALYSIS = "analysis"
 ARRAYS = "analysis_arrays"
 
 
@@ -53,21 +55,32 @@ def artifact_key(image_id: str, name: str, suffix: str) -> str:
     """
     if name not in RESERVED:  # these are asked for by the thousand
         check_name(name, kind="artifact")
-    return f"{image_folder(image_id)}/{_ANALYSIS}/{name}{suffix}"
+    return f"{image_folder(image_id)}/{ANALYSIS}/{name}{suffix}"
 
 
-def check_writable(blobs: BlobStore, key: str) -> None:
+def provenance_key(image_id: str) -> str:
+    """The key of the artifact that says where an image came from."""
+    return artifact_key(image_id, PROVENANCE, JSON)
+
+
+def check_writable(blobs: BlobStore, key: str) -> bool:
     """Refuse a key that would share a file with another on Windows or macOS.
 
     Every folder of the key below the record is looked at, for ``A/b`` beside ``a/b``.
+
+    Returns:
+        Whether something lies under the key already.
 
     Raises:
         InvalidNameError: It differs from an existing one only in case.
     """
     segments = key.split("/")
+    there = False
     for depth in range(3, len(segments)):
         listing = blobs.list_folder("/".join(segments[:depth]))
         check_no_collision(segments[depth], (*listing.files, *listing.folders), kind="artifact")
+        there = segments[depth] in listing.files
+    return there
 
 
 def iter_artifact_keys(blobs: BlobStore, image_id: str) -> Iterator[str]:
@@ -82,12 +95,12 @@ def iter_artifact_keys(blobs: BlobStore, image_id: str) -> Iterator[str]:
 
 def iter_analysis_files(blobs: BlobStore, image_id: str) -> Iterator[str]:
     """The keys of all files where a record's artifacts lie, also of those that are none."""
-    yield from _walk(blobs, f"{image_folder(image_id)}/{_ANALYSIS}")
+    yield from _walk(blobs, f"{image_folder(image_id)}/{ANALYSIS}")
 
 
 def is_artifact_key(key: str, image_id: str) -> bool:
     """Whether an artifact can lie there."""
-    inside = key.removeprefix(f"{image_folder(image_id)}/{_ANALYSIS}/")
+    inside = key.removeprefix(f"{image_folder(image_id)}/{ANALYSIS}/")
     return any(
         inside.endswith(suffix) and is_valid_name(inside.removesuffix(suffix), kind="artifact")
         for suffix in _SUFFIXES

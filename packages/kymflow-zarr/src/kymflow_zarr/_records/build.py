@@ -11,7 +11,7 @@ from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._pixels.layout import check_dtype, check_geometry, choose_chunks
 from kymflow_zarr._pixels.ome import ome_attributes, ome_axes
 from kymflow_zarr._pixels.writer import write_array
-from kymflow_zarr._records.artifacts import JSON, METADATA, PROVENANCE
+from kymflow_zarr._records.artifacts import ANALYSIS, JSON, METADATA, PROVENANCE
 from kymflow_zarr._records.document import RecordDocument
 from kymflow_zarr._storage.blobs import COMMIT_KEY, Staging
 from kymflow_zarr._storage.json_text import JsonValue, dumps
@@ -63,6 +63,7 @@ def stage_record(
     metadata: Mapping[str, JsonValue] | None,
     source: Mapping[str, JsonValue] | None,
     artifacts: Mapping[str, bytes],
+    staged: Iterable[str] = (),
 ) -> RecordDocument:
     """Write a whole record into a staging, ready to be published.
 
@@ -79,6 +80,8 @@ def stage_record(
         metadata: The metadata payload, if there is one.
         source: The facts of the file that the pixels come from; None where there is no file.
         artifacts: Key relative to ``analysis/`` → bytes, as they are to be stored.
+        staged: Further artifacts, by keys relative to the record's folder, that are staged by the
+            caller: the commit document names these, too.
 
     Returns:
         The commit document as staged.
@@ -94,28 +97,30 @@ def stage_record(
         axes=ome_axes(axes) or axes,
         put=lambda key, data: staging.put(f"{image_id}/data/{key}", data),
     )
-    document = RecordDocument(
-        image_id=image_id,
-        created_utc=utc_now(),
-        software=software_version(),
-        axes=axes,
-        shape=shape,
-        dtype=pixels.dtype,
-        digest=pixels.digest,
-        ome=ome_attributes(axes, scale=scale, unit=unit),
-    )
+    created_utc, software = utc_now(), software_version()
     provenance: dict[str, JsonValue] = {
         "image_id": image_id,
-        "created_utc": document.created_utc,
-        "software": document.software,
-        "pixels_digest": document.digest,
+        "created_utc": created_utc,
+        "software": software,
+        "pixels_digest": pixels.digest,
         "source": None if source is None else dict(source),
     }
     files = {f"{PROVENANCE}{JSON}": dumps(provenance), **artifacts}
     if metadata is not None:
         files[f"{METADATA}{JSON}"] = dumps(dict(metadata))
     for key, data in files.items():
-        staging.put(f"{image_id}/analysis/{key}", data)
+        staging.put(f"{image_id}/{ANALYSIS}/{key}", data)
+    document = RecordDocument(
+        image_id=image_id,
+        created_utc=created_utc,
+        software=software,
+        axes=axes,
+        shape=shape,
+        dtype=pixels.dtype,
+        digest=pixels.digest,
+        artifacts=tuple(sorted([*(f"{ANALYSIS}/{key}" for key in files), *staged])),
+        ome=ome_attributes(axes, scale=scale, unit=unit),
+    )
     staging.put(f"{image_id}/{COMMIT_KEY}", document.to_bytes())
     return document
 

@@ -35,6 +35,7 @@ class RecordDocument:
         shape: The pixels' shape.
         dtype: The pixels' type.
         digest: ``"sha256:<hex>"`` over the pixels; empty in format 1.
+        artifacts: What it was committed with: keys relative to its folder, sorted.
         ome: OME-Zarr attributes, or None where the axes do not fit that standard.
     """
 
@@ -45,6 +46,7 @@ class RecordDocument:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     digest: str
+    artifacts: tuple[str, ...] = ()
     ome: dict[str, JsonValue] | None = None
 
     def to_bytes(self) -> bytes:
@@ -58,6 +60,7 @@ class RecordDocument:
                 "shape": list(self.shape),
                 "dtype": self.dtype.name,
                 "digest": self.digest,
+                "artifacts": list(self.artifacts),
                 "seal": BLANK_SEAL,
             }
         }
@@ -79,10 +82,11 @@ class RecordDocument:
                 image_id=own["image_id"],
                 created_utc=own["created_utc"],
                 software=own["software"],
-                axes=tuple(own["axes"]),
+                axes=_texts(own["axes"]),
                 shape=tuple(own["shape"]),
                 dtype=check_dtype(np.dtype(own["dtype"])),
                 digest=own["digest"],
+                artifacts=_texts(own["artifacts"]),
                 ome=said["attributes"].get("ome"),
             )
         except (KeyError, TypeError, SchemaValidationError) as error:
@@ -105,3 +109,9 @@ def read_record_document(blobs: BlobStore, image_id: str) -> RecordDocument | No
     if document.image_id != image_id:
         raise CorruptDataError(key, f"it belongs to image {document.image_id!r}")
     return document
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise TypeError(f"{value!r} is no list of texts")
+    return tuple(value)

@@ -77,6 +77,18 @@ class BlobStore(Protocol):
     def put(self, key: str, data: bytes) -> None:
         """Replace the bytes under a key in one step."""
 
+    def append(self, key: str, data: bytes, *, flush: bool) -> None:
+        """Add bytes behind those under a key, which may be none.
+
+        A writer that is killed may leave a part of `data`, and one that adds at the same time in a
+        store without files may win: for notes that readers need not believe.
+
+        Args:
+            key: The key; its folder exists.
+            data: The bytes.
+            flush: Whether they must be as durable as what `put` writes.
+        """
+
     def delete(self, key: str) -> bool:
         """Remove a key; returns whether it was there."""
 

@@ -77,6 +77,17 @@ class LocalBlobs:
         with self.open_write(key) as stream:
             stream.write(data)
 
+    def append(self, key: str, data: bytes, *, flush: bool) -> None:
+        """Add bytes behind those under a key."""
+        path = self._path(key)
+        with path.open("ab") as stream:
+            stream.write(data)
+            stream.flush()
+            if flush and self._durable:
+                sync_file(stream.fileno())
+        if flush and self._durable:
+            sync_folder(path.parent)
+
     def delete(self, key: str) -> bool:
         """Remove a key; returns whether it was there."""
         path = self._path(key)

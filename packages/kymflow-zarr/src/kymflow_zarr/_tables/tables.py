@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kymflow_zarr._storage.blobs import BlobStore
+from kymflow_zarr._storage.inventory import enter, read_inventory, strike
 from kymflow_zarr._storage.names import check_name, check_no_collision, is_valid_name
 from kymflow_zarr._tables.parquet import (
     StoredTable,
@@ -27,10 +29,10 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["IMAGE_ID", "Tables"]
+__all__ = ["IMAGE_ID", "TABLES", "Tables"]
 
 IMAGE_ID = "image_id"
-_FOLDER = "tables"
+TABLES = "tables"
 _SUFFIX = ".parquet"
 
 
@@ -97,14 +99,16 @@ class Tables:
         """
         import pyarrow as pa
 
-        key = self._writable_key(name)
-        rows = (
-            frame if isinstance(frame, pa.Table) else frame_to_table(frame, what=f"table {name!r}")
-        )
-        if _is_sortable(rows.schema, IMAGE_ID):
-            write_parquet(self._blobs, key, rows.sort_by(IMAGE_ID), sorted_by=IMAGE_ID)
-        else:
-            write_parquet(self._blobs, key, rows)
+        with self._writing(name) as key:
+            rows = (
+                frame
+                if isinstance(frame, pa.Table)
+                else frame_to_table(frame, what=f"table {name!r}")
+            )
+            if _is_sortable(rows.schema, IMAGE_ID):
+                write_parquet(self._blobs, key, rows.sort_by(IMAGE_ID), sorted_by=IMAGE_ID)
+            else:
+                write_parquet(self._blobs, key, rows)
 
     def replace_rows(
         self,
@@ -121,10 +125,13 @@ class Tables:
             SchemaValidationError: The new rows do not fit, or the updates are out of order.
             CorruptDataError: The old table is damaged, or the new one did not come out whole.
         """
-        key = self._writable_key(name)
         written = 0
         # The old file is closed before the new one takes its place: Windows insists.
-        with self._blobs.open_write(key) as stream, open_parquet(self._blobs, key) as old:
+        with (
+            self._writing(name) as key,
+            self._blobs.open_write(key) as stream,
+            open_parquet(self._blobs, key) as old,
+        ):
             merged = merged_schema(None if old is None else old.schema, schema, table=name)
             parts = merged_tables(
                 iter(()) if old is None else _sorted_parts(old, image_id_col),
@@ -140,11 +147,18 @@ class Tables:
         return written
 
     def delete(self, name: str) -> bool:
-        """Remove a table; returns whether it was there."""
-        return self._blobs.delete(self._key(name))
+        """Remove a table; returns whether it was there. One that is missing is forgotten."""
+        key = self._key(name)
+        entry = key.removeprefix(f"{TABLES}/")
+        if (
+            self._blobs.stat(key) is not None
+            or entry in read_inventory(self._blobs, TABLES).entered
+        ):
+            strike(self._blobs, TABLES, [entry])
+        return self._blobs.delete(key)
 
     def _walk(self, inside: str) -> Iterator[str]:
-        listing = self._blobs.list_folder(f"{_FOLDER}/{inside}".rstrip("/"))
+        listing = self._blobs.list_folder(f"{TABLES}/{inside}".rstrip("/"))
         for file in listing.files:
             name = inside + file.removesuffix(_SUFFIX)
             # What someone copied in by hand may have a name that no table can have.
@@ -155,13 +169,18 @@ class Tables:
 
     def _key(self, name: str) -> str:
         check_name(name, kind="table")
-        return f"{_FOLDER}/{name}{_SUFFIX}"
+        return f"{TABLES}/{name}{_SUFFIX}"
 
-    def _writable_key(self, name: str) -> str:
+    @contextmanager
+    def _writing(self, name: str) -> Iterator[str]:
+        """The key to write a table under; a new table is entered once the block has written it."""
         key = self._key(name)
         folder, _, file = key.rpartition("/")
-        check_no_collision(file, self._blobs.list_folder(folder).files, kind="table")
-        return key
+        existing = self._blobs.list_folder(folder).files
+        check_no_collision(file, existing, kind="table")
+        yield key
+        if file not in existing:
+            enter(self._blobs, TABLES, [key.removeprefix(f"{TABLES}/")])
 
 
 def _checked(updates: Iterable[RowUpdate], column: str, *, table: str) -> Iterator[RowUpdate]:

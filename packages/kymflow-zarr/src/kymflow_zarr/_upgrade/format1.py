@@ -1,8 +1,9 @@
 """Upgrading a dataset of format 1, image by image, in place, in steps that can be cut off anywhere.
 
 Beside an image's Zarr v2 array its new array is written, then its provenance, then its commit
-document: from then on the image has format 2. When all have, the root document says so. Last, what
-format 1 needed is removed. A run that was cut off is gone on with by the next one.
+document: from then on the image has format 2. When all have, the tables are entered in their
+inventory, and the root document says so. Last, what format 1 needed is removed. A run that was
+cut off is gone on with by the next one.
 """
 
 from __future__ import annotations
@@ -15,16 +16,19 @@ from kymflow_zarr._catalog.sources import SourceFile, SourceRow, source_to_json
 from kymflow_zarr._pixels.layout import CHUNK_PREFIX, ArrayDocument, check_dtype
 from kymflow_zarr._pixels.ome import ome_attributes, ome_axes
 from kymflow_zarr._pixels.writer import write_array
-from kymflow_zarr._records.artifacts import ARRAYS, JSON, PROVENANCE
+from kymflow_zarr._records.artifacts import ARRAYS, PARQUET, provenance_key
 from kymflow_zarr._records.build import resolve_chunks
 from kymflow_zarr._records.document import RecordDocument, image_folder, read_record_document
+from kymflow_zarr._records.expected import present_artifacts
 from kymflow_zarr._records.format1 import (
     iter_format1_slabs,
     open_format1_array,
     read_format1_document,
 )
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
+from kymflow_zarr._storage.inventory import enter
 from kymflow_zarr._storage.json_text import JsonValue, dumps
+from kymflow_zarr._tables.tables import TABLES, Tables
 from kymflow_zarr.schema import DatasetSchema, software_version, utc_now
 
 __all__ = ["upgrade_dataset"]
@@ -56,6 +60,7 @@ def upgrade_dataset(
             _upgrade_image(blobs, image_id, sources.get(image_id))
             yield image_id
     if schema.version < DatasetSchema.CURRENT:
+        _enter_tables(blobs)
         DatasetSchema(
             version=DatasetSchema.CURRENT,
             created_utc=schema.created_utc or utc_now(),
@@ -78,25 +83,34 @@ def _upgrade_image(blobs: BlobStore, image_id: str, source: SourceRow | None) ->
         if blobs.stat(f"{key}/.zarray") is not None:
             _rewrite_array(blobs, key, axes=None)
     pixels = _rewrite_array(blobs, f"{folder}/data", axes=ome_axes(old.axes) or old.axes)
+    created_utc, software = old.created_utc or utc_now(), software_version()
+    provenance: dict[str, JsonValue] = {
+        "image_id": image_id,
+        "created_utc": created_utc,
+        "software": software,
+        "pixels_digest": pixels.digest,
+        "source": None if source is None else _source(source),
+    }
+    blobs.put(provenance_key(image_id), dumps(provenance))
+    artifacts = present_artifacts(blobs, image_id) | {provenance_key(image_id)}
     document = RecordDocument(
         image_id=image_id,
-        created_utc=old.created_utc or utc_now(),
-        software=software_version(),
+        created_utc=created_utc,
+        software=software,
         axes=old.axes,
         shape=pixels.shape,
         dtype=pixels.dtype,
         digest=pixels.digest,
+        artifacts=tuple(sorted(key.removeprefix(f"{folder}/") for key in artifacts)),
         ome=ome_attributes(old.axes, scale={}, unit={}),
     )
-    provenance: dict[str, JsonValue] = {
-        "image_id": image_id,
-        "created_utc": document.created_utc,
-        "software": document.software,
-        "pixels_digest": document.digest,
-        "source": None if source is None else _source(source),
-    }
-    blobs.put(f"{folder}/analysis/{PROVENANCE}{JSON}", dumps(provenance))
     blobs.put(f"{folder}/{COMMIT_KEY}", document.to_bytes())
+
+
+def _enter_tables(blobs: BlobStore) -> None:
+    names = Tables(blobs).names()
+    if names:
+        enter(blobs, TABLES, [f"{name}{PARQUET}" for name in names])
 
 
 def _rewrite_array(blobs: BlobStore, folder: str, *, axes: tuple[str, ...] | None) -> ArrayDocument:

@@ -51,6 +51,7 @@ def repair(
     dataset: str,
     /,
     *,
+    forget_gone: bool = False,
     dry_run: DryRun = False,
     wait: Wait = DEFAULT_WAIT_S,
 ) -> RepairResult:
@@ -61,6 +62,8 @@ def repair(
 
     Args:
         dataset: Path or URL of the dataset.
+        forget_gone: Results and tables that someone removed, and that shall not come back, stop
+            being a problem.
         dry_run: Show what would be mended, and do nothing.
         wait: For how many seconds to wait for another writer.
 
@@ -76,15 +79,16 @@ def repair(
         repairs = [
             DoneRepair(location=item.location, action=f"would mend: {item.message}")
             for item in found
-            if item.repairable
+            if _would_mend(item, forget_gone=forget_gone)
         ]
+        left = [item for item in found if not _would_mend(item, forget_gone=forget_gone)]
     else:
         writer = open_writer(dataset, wait_s=wait)
         repairs = [
-            DoneRepair(location=done.location, action=done.action) for done in writer.repair()
+            DoneRepair(location=done.location, action=done.action)
+            for done in writer.repair(forget_gone=forget_gone)
         ]
-        found = [_found(problem) for problem in writer.iter_problems()]
-    left = [item for item in found if not (dry_run and item.repairable)]
+        left = [_found(problem) for problem in writer.iter_problems()]
     return RepairResult(
         dataset=dataset,
         dry_run=dry_run,
@@ -92,6 +96,10 @@ def repair(
         problems=len(left),
         items=(*repairs, *left),
     )
+
+
+def _would_mend(item: FoundProblem, *, forget_gone: bool) -> bool:
+    return item.repairable or (forget_gone and item.kind == "gone")
 
 
 def _found(problem: Problem) -> FoundProblem:

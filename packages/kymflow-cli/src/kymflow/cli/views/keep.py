@@ -28,6 +28,11 @@ def _check(result: CheckResult, screen: Screen) -> Iterator[Block]:
     yield sentence(counted(result.problems, "problem"), repairable=result.repairable)
     if result.repairable:
         yield remark(f"to mend what can be mended: {command('repair', result.dataset)}")
+    if any(item.kind == "gone" for item in result.items):
+        yield remark(
+            "what is gone can be restored from a copy or computed again; if it shall stay away: "
+            + command("repair", result.dataset, "--forget-gone")
+        )
 
 
 @view.register

@@ -1,0 +1,88 @@
+"""Holding what is there against what was written: what is gone, and what nobody wrote down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Set
+
+from kymflow_zarr._check.problems import Problem, Repair
+from kymflow_zarr._storage.blobs import BlobStore
+from kymflow_zarr._storage.inventory import (
+    INVENTORY,
+    Inventory,
+    enter,
+    read_inventory,
+    rewrite,
+    strike,
+)
+
+__all__ = ["compare", "repair_inventory"]
+
+
+def compare(
+    blobs: BlobStore,
+    folder: str,
+    before: Inventory,
+    *,
+    expected: Callable[[Inventory], Set[str]],
+    present: Set[str],
+) -> Iterator[Problem]:
+    """What is wrong, by one folder's inventory.
+
+    Args:
+        blobs: The key space.
+        folder: The folder that the inventory is about.
+        before: What the inventory said before it was looked what is there.
+        expected: The keys that were written, by an inventory.
+        present: The keys that are there.
+    """
+    if before.whole and expected(before) == present:
+        return
+    # A live writer enters after it published, and strikes before it deletes: what was entered
+    # before and after the look, and is not there, is really gone.
+    after = read_inventory(blobs, folder)
+    for key in sorted((expected(before) & expected(after)) - present):
+        yield Problem(
+            location=key, kind="gone", message="it was written, and is not there any more"
+        )
+    location = f"{folder}/{INVENTORY}"
+    for key in sorted(present - expected(before) - expected(after)):
+        yield Problem(
+            location=location, kind="inventory", message=f"it does not name {key!r}, which is there"
+        )
+    if not after.whole:
+        yield Problem(location=location, kind="inventory", message="some of its lines are damaged")
+
+
+def repair_inventory(
+    blobs: BlobStore,
+    folder: str,
+    inventory: Inventory,
+    *,
+    expected: Set[str],
+    present: Set[str],
+    forget_gone: bool,
+) -> Iterator[Repair]:
+    """Bring a folder's inventory in line with what is there.
+
+    Args:
+        blobs: The key space.
+        folder: The folder that the inventory is about.
+        inventory: What it says.
+        expected: The keys that were written.
+        present: The keys that are there.
+        forget_gone: Whether what is gone is struck; else it stays a problem.
+    """
+    location = f"{folder}/{INVENTORY}"
+    if not inventory.whole:
+        rewrite(blobs, folder, inventory)
+        yield Repair(location=location, action="wrote it anew without its damaged lines")
+    prefix = f"{folder}/"
+    unnamed = present - expected
+    if unnamed:
+        enter(blobs, folder, [key.removeprefix(prefix) for key in unnamed])
+        yield Repair(location=location, action=f"entered {len(unnamed)} that it did not name")
+    gone = expected - present
+    if gone and forget_gone:
+        strike(blobs, folder, [key.removeprefix(prefix) for key in gone])
+        for key in sorted(gone):
+            yield Repair(location=key, action="forgot that it was written")

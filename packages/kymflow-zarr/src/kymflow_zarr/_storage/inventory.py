@@ -1,0 +1,94 @@
+"""What a folder should hold, so that a file that someone removed is missed.
+
+``inventory.txt`` grows line by line and is never rewritten while anyone may add to it::
+
+    + analysis/velocity/params.json e49b8143
+    - analysis/velocity/params.json f2a4b49c
+
+A thing is entered after it was published and struck before it is removed. So a writer that is
+killed in between leaves a thing that is not entered, which does no harm, and never an entry
+without its thing. Entries are for `check` alone: no reader asks them what there is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import google_crc32c
+
+from kymflow_zarr._storage.blobs import BlobStore
+
+__all__ = ["INVENTORY", "Inventory", "enter", "read_inventory", "rewrite", "strike"]
+
+INVENTORY = "inventory.txt"
+
+_ENTERED, _STRUCK = "+", "-"
+_LINE = re.compile(rb"([+-] [\w./-]+) ([0-9a-f]{8})")
+_MAX_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """What the lines of a folder's inventory say.
+
+    Attributes:
+        entered: Keys, relative to the folder, that were entered and not struck since.
+        struck: Keys that were struck and not entered since.
+        whole: Whether every line is one that was written.
+    """
+
+    entered: frozenset[str]
+    struck: frozenset[str]
+    whole: bool
+
+
+def read_inventory(blobs: BlobStore, folder: str) -> Inventory:
+    """The inventory of a folder; empty where there is none. Damaged lines do not count."""
+    data = blobs.get(f"{folder}/{INVENTORY}") or b""
+    if len(data) > _MAX_BYTES:
+        data = b"?"
+    signs: dict[str, str] = {}
+    *lines, rest = data.split(b"\n")
+    whole = not rest
+    for line in lines:
+        found = _LINE.fullmatch(line)
+        if found is None:
+            whole = False
+            continue
+        if found[2] != _checksum(found[1]):
+            whole = False
+            continue
+        sign, key = found[1].decode("ascii").split(" ")
+        signs[key] = sign
+    return Inventory(
+        entered=frozenset(key for key, sign in signs.items() if sign == _ENTERED),
+        struck=frozenset(key for key, sign in signs.items() if sign == _STRUCK),
+        whole=whole,
+    )
+
+
+def enter(blobs: BlobStore, folder: str, keys: Iterable[str]) -> None:
+    """Note that things were published; a power cut may take the note, never the things."""
+    blobs.append(f"{folder}/{INVENTORY}", _lines(_ENTERED, keys), flush=False)
+
+
+def strike(blobs: BlobStore, folder: str, keys: Iterable[str]) -> None:
+    """Note that things are about to be removed."""
+    blobs.append(f"{folder}/{INVENTORY}", _lines(_STRUCK, keys), flush=True)
+
+
+def rewrite(blobs: BlobStore, folder: str, inventory: Inventory) -> None:
+    """Write an inventory anew, without its damaged lines."""
+    text = _lines(_ENTERED, inventory.entered) + _lines(_STRUCK, inventory.struck)
+    blobs.put(f"{folder}/{INVENTORY}", text)
+
+
+def _lines(sign: str, keys: Iterable[str]) -> bytes:
+    bodies = [f"{sign} {key}".encode("ascii") for key in sorted(keys)]
+    return b"".join(body + b" " + _checksum(body) + b"\n" for body in bodies)
+
+
+def _checksum(body: bytes) -> bytes:
+    return f"{google_crc32c.value(body):08x}".encode("ascii")

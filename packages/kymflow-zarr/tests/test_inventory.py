@@ -1,0 +1,197 @@
+"""What someone removed is missed: a record knows its artifacts, a dataset its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kymflow_zarr import ZarrDataset, ZarrImageRecord
+
+ROWS = pd.DataFrame({"v": [1.0, 2.0]})
+
+
+@pytest.fixture
+def record(disk: ZarrDataset, folder: Path) -> ZarrImageRecord:
+    """An image that came from a file, with results of each kind."""
+    record = disk.record(disk.refresh_from_folder(folder)[0])
+    record.save_json("velocity/params", {"window": 16})
+    record.save_df_parquet("velocity/trace", ROWS)
+    record.save_df_csv_gz("velocity/old", ROWS)
+    record.save_array_artifact("scores", np.arange(6.0))
+    disk.save_table("kym_x", ROWS)
+    disk.save_table("more/kym_y", ROWS)
+    assert disk.check(deep=True) == []
+    return record
+
+
+def found(dataset: ZarrDataset) -> list[tuple[str, str]]:
+    return [(problem.kind, problem.location) for problem in dataset.check()]
+
+
+def test_each_file_that_is_removed_is_missed(disk: ZarrDataset, record: ZarrImageRecord) -> None:
+    place = Path(disk.location)
+    image = place / "images" / record.image_id
+    files = [path for path in place.rglob("*") if path.is_file() and "index" not in path.parts]
+    assert image / "analysis" / "velocity" / "trace.parquet" in files
+    assert image / "inventory.txt" in files
+    for path in files:
+        if path == place / "zarr.json":  # without it there is no dataset
+            continue
+        good = path.read_bytes()
+        path.unlink()
+        assert disk.check(), f"nobody misses {path.relative_to(place)}"
+        path.write_bytes(good)
+    assert disk.check(deep=True) == []
+
+
+def test_what_an_image_was_born_with_is_missed(disk: ZarrDataset, record: ZarrImageRecord) -> None:
+    place = Path(disk.location)
+    key = f"images/{record.image_id}/analysis/metadata.json"
+    (place / key).unlink()
+    assert found(disk) == [("gone", key)]
+
+
+def test_deleted_results_are_not_missed(dataset: ZarrDataset) -> None:
+    record = dataset.add_image(np.zeros((4, 3), np.uint8), axes=("t", "x"))
+    record.save_json("velocity/params", {"window": 16})
+    record.save_df_parquet("velocity/trace", ROWS)
+    dataset.save_table("kym_x", ROWS)
+    assert len(record.delete_analysis()) == 2
+    assert dataset.delete_table("kym_x")
+    assert dataset.check() == []
+    assert not dataset.delete_table("kym_x")
+    assert record.delete_analysis() == []
+    record.save_json("velocity/params", {"window": 16})
+    dataset.save_table("kym_x", ROWS)
+    assert dataset.check() == []
+
+
+def forget_by_repair(dataset: ZarrDataset, record: ZarrImageRecord) -> None:
+    assert not any(done.location.endswith("trace.parquet") for done in dataset.repair())
+    assert len(dataset.check()) == 3
+    assert {done.action for done in dataset.repair(forget_gone=True)} == {
+        "forgot that it was written"
+    }
+    assert record.list_array_artifacts() == []
+
+
+def write_again(dataset: ZarrDataset, record: ZarrImageRecord) -> None:
+    record.save_df_parquet("velocity/trace", ROWS)
+    record.save_array_artifact("scores", np.arange(6.0))
+    dataset.save_table("kym_x", ROWS)
+
+
+def delete(dataset: ZarrDataset, record: ZarrImageRecord) -> None:
+    assert not dataset.delete_table("kym_x")
+    assert not any("trace" in key for key in record.delete_analysis(suffixes=[".parquet"]))
+    record.save_array_artifact("scores", np.arange(6.0))
+
+
+@pytest.mark.parametrize("end", [forget_by_repair, write_again, delete])
+def test_there_are_three_ways_to_end_it(
+    disk: ZarrDataset,
+    record: ZarrImageRecord,
+    end: Callable[[ZarrDataset, ZarrImageRecord], None],
+) -> None:
+    place = Path(disk.location)
+    image = place / "images" / record.image_id
+    for path in [
+        image / "analysis" / "velocity" / "trace.parquet",
+        *(image / "analysis_arrays" / "scores").iterdir(),
+        place / "tables" / "kym_x.parquet",
+    ]:
+        path.unlink()
+    (image / "analysis_arrays" / "scores").rmdir()
+    assert [kind for kind, _ in found(disk)] == ["gone"] * 3
+    assert not any(problem.repairable for problem in disk.check())
+    end(disk, record)
+    assert disk.check(deep=True) == []
+
+
+def test_what_someone_put_there_is_told_and_entered_by_a_repair(
+    disk: ZarrDataset, record: ZarrImageRecord
+) -> None:
+    place = Path(disk.location)
+    image = place / "images" / record.image_id
+    (image / "analysis" / "note.json").write_text("{}", encoding="utf-8")
+    ROWS.to_parquet(place / "tables" / "foreign.parquet")
+    assert found(disk) == [
+        ("inventory", f"images/{record.image_id}/inventory.txt"),
+        ("inventory", "tables/inventory.txt"),
+    ]
+    disk.repair()
+    assert disk.check() == []
+    (image / "analysis" / "note.json").unlink()
+    assert [kind for kind, _ in found(disk)] == ["gone"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[:-3],
+        lambda text: text.replace(b"velocity/trace", b"velocity/tracy"),
+        lambda text: text + b"\xff\xfe nonsense\n",
+        lambda text: text.replace(b"+", b"-", 1),
+        lambda text: b"\0" * len(text),
+        lambda _: b"",
+    ],
+    ids=["cut", "another key", "not text", "another sign", "zeros", "empty"],
+)
+def test_damage_to_an_inventory_is_found_and_mended(
+    disk: ZarrDataset, record: ZarrImageRecord, damage: Callable[[bytes], bytes]
+) -> None:
+    place = Path(disk.location)
+    for path in [
+        place / "images" / record.image_id / "inventory.txt",
+        place / "tables" / "inventory.txt",
+    ]:
+        path.write_bytes(damage(path.read_bytes()))
+    assert {kind for kind, _ in found(disk)} == {"inventory"}
+    assert all(problem.repairable for problem in disk.check())
+    disk.repair()
+    assert disk.check() == []
+    (place / "tables" / "kym_x.parquet").unlink()
+    assert found(disk) == [("gone", "tables/kym_x.parquet")]
+
+
+def test_a_line_that_was_cut_does_not_take_the_next_one_for_good(
+    disk: ZarrDataset, record: ZarrImageRecord
+) -> None:
+    path = Path(disk.location) / "images" / record.image_id / "inventory.txt"
+    path.write_bytes(path.read_bytes() + b"+ analysis/ha")
+    record.save_json("half", {})
+    assert {kind for kind, _ in found(disk)} == {"inventory"}
+    disk.repair()
+    assert disk.check() == []
+
+
+def test_writing_a_result_again_adds_no_line(disk: ZarrDataset, record: ZarrImageRecord) -> None:
+    path = Path(disk.location) / "images" / record.image_id / "inventory.txt"
+    before = path.read_text(encoding="ascii")
+    for number in range(3):
+        record.save_json("velocity/params", {"window": number})
+        record.save_array_artifact("scores", np.arange(6.0))
+    assert path.read_text(encoding="ascii") == before
+
+
+def test_a_check_beside_a_writer_misses_nothing(disk: ZarrDataset) -> None:
+    record = disk.add_image(np.zeros((4, 3), np.uint8), axes=("t", "x"))
+
+    def write() -> None:
+        for _ in range(150):
+            record.save_json("velocity/params", {"window": 16})
+            record.delete_analysis()
+
+    writer = Thread(target=write)
+    writer.start()
+    seen = set(found(disk))
+    while writer.is_alive():
+        seen.update(found(disk))
+    writer.join()
+    assert {kind for kind, _ in seen} <= {"inventory", "leftover"}
+    assert disk.check() == []
