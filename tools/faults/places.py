@@ -134,11 +134,12 @@ class Templates:
         image_ids = sorted(dataset.refresh_from_folder(self.recordings, "a*.tif"))
         for number, image_id in enumerate(image_ids):
             record = dataset.record(image_id)
-            record.save_json("flow/params", {"window": 16, "number": number})
             trace = pd.DataFrame({"t": [0.0, 1.0], "v": [1.0 + number, 2.0 + number]})
-            record.save_df_parquet("flow/trace", trace)
-            record.save_df_csv_gz("legacy/trace", trace)
-            record.save_array_artifact("scores", np.arange(6.0) + number)
+            if image_id != image_ids[-1]:  # the last one has only what it was born with
+                record.save_json("flow/params", {"window": 16, "number": number})
+                record.save_df_parquet("flow/trace", trace)
+                record.save_df_csv_gz("legacy/trace", trace)
+                record.save_array_artifact("scores", np.arange(6.0) + number)
             dataset.replace_rows_for_image_id(
                 "kym_x", image_id, pd.DataFrame({"image_id": [image_id] * 2, "v": [number, 7]})
             )
@@ -166,6 +167,7 @@ def _write_recording(path: Path, *, seed: int) -> None:
     tifffile.imwrite(path, pixels(seed))
     payload = {"rois": [], "experiment_metadata": {"animal": f"m{seed}"}}
     path.with_suffix(".json").write_text(json.dumps(payload), encoding="utf-8")
+    path.with_suffix(".marks.csv").write_text(f"line,what\n{seed},a\n7,b\n", encoding="utf-8")
 
 
 def _make_flow(path: Path) -> None:
