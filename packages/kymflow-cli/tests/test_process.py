@@ -234,9 +234,13 @@ def test_a_bug_is_one_line_and_a_hint(environment: dict[str, str], tmp_path: Pat
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such pipes")
-def test_a_reader_that_leaves_early_is_no_error(environment: dict[str, str], dataset: str) -> None:
+@pytest.mark.parametrize("line", ["table {} sources --json", "--help", "ls --help", "--version"])
+def test_a_reader_that_leaves_early_is_no_error(
+    environment: dict[str, str], dataset: str, line: str
+) -> None:
+    arguments = [word.format(dataset) for word in line.split()]
     with subprocess.Popen(
-        [sys.executable, "-m", "kymflow.cli", "table", dataset, "sources", "--json"],
+        [sys.executable, "-m", "kymflow.cli", *arguments],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
@@ -37,6 +37,9 @@ from kymflow.cli.verbs.report import report
 from kymflow.cli.verbs.status import status
 from kymflow.cli.verbs.table import table
 from kymflow.cli.verbs.upgrade import upgrade
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["build_app", "run"]
 
@@ -158,13 +161,26 @@ def run(arguments: Sequence[str]) -> int:
     app = build_app()
     try:
         code = app.meta(
-            list(arguments), exit_on_error=False, print_error=False, result_action="return_value"
+            list(arguments),
+            console=_help_console(app, arguments),
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
         )
     except CycloptsError as error:  # about one of the options above, or about --help
         terminal = Terminal(as_json="--json" in arguments, quiet=False)
         return _report(error, terminal, debug=False)
     # Cyclopts itself serves --help and --version, and returns nothing then.
     return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _help_console(app: App, arguments: Sequence[str]) -> Console | None:
+    """Where help and versions go, if they are asked for: making it takes a while."""
+    if not {*app.help_flags, *app.version_flags} & set(arguments):
+        return None
+    from kymflow.cli.console import PipeConsole
+
+    return PipeConsole()
 
 
 def _launch(app: App, tokens: tuple[str, ...], common: _Common) -> int:

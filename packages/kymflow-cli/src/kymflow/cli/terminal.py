@@ -135,10 +135,10 @@ class _Stream:
 
     def console(self) -> Console:
         if self._console is None:
-            from rich.console import Console
+            from kymflow.cli.console import PipeConsole
 
             plain = not self.is_terminal or bool(os.environ.get("NO_COLOR"))
-            self._console = Console(
+            self._console = PipeConsole(
                 file=self._stream,
                 force_terminal=self.is_terminal,
                 color_system=None if plain else "auto",
