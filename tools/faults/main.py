@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from faults import shim
+from faults.commands import COMMANDS
 from faults.corruption import corrupt
 from faults.crowd import crowd
 from faults.disk_full import sweep_sizes
@@ -30,7 +31,7 @@ from faults.loop_disk import Filesystem, sweep_disk
 from faults.mutation import mutate
 from faults.places import Templates, flowing
 from faults.power import sweep_cuts
-from faults.random_kills import kill_commands
+from faults.random_kills import kill_command, kill_ingest
 from faults.report import Report
 from faults.shim import UnavailableError
 from faults.sweeps import ERRORS, KILLED, Sweep, sweep
@@ -190,11 +191,16 @@ def _kill(run: _Run) -> None:
         run.jobs, [KILLED], run.templates, run.place("kill"), points=run.number(50), seed=run.seed
     )
     _add_sweeps(run, "killed at a call", found)
+    part = "killed at a random time"
     begun = time.monotonic()
-    tried, wrong = kill_commands(run.place("kill"), trials=run.number(40), seed=run.seed)
-    run.report.add(
-        "killed at a random time", "kymflow ingest", tried, wrong, time.monotonic() - begun
-    )
+    tried, wrong = kill_ingest(run.place("kill"), trials=run.number(30), seed=run.seed)
+    run.report.add(part, "kymflow ingest", tried, wrong, time.monotonic() - begun)
+    for command in COMMANDS:
+        begun = time.monotonic()
+        tried, wrong = kill_command(
+            command, run.templates, run.place("kill"), trials=run.number(8), seed=run.seed
+        )
+        run.report.add(part, f"kymflow {command.name}", tried, wrong, time.monotonic() - begun)
 
 
 def _errors(run: _Run) -> None:

@@ -2,27 +2,63 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import tifffile
 
+from faults.commands import Command, start
 from faults.draws import seeded
+from faults.places import Templates
+from faults.verdicts import judge, judge_repeat, reference_states
 from kymflow_zarr import NotADatasetError, ZarrDataset
 
-__all__ = ["kill_commands"]
+__all__ = ["kill_command", "kill_ingest"]
 
 _FILES = 60
 
 
-def kill_commands(root: Path, *, trials: int, seed: int) -> tuple[int, list[str]]:
-    """Kill `kymflow ingest` at random times.
+def kill_command(
+    command: Command, templates: Templates, root: Path, *, trials: int, seed: int
+) -> tuple[int, list[str]]:
+    """Kill a command at random times.
+
+    Args:
+        command: Which.
+        templates: The datasets to start from.
+        root: The folder to work in.
+        trials: How many kills.
+        seed: Of the random times.
+
+    Returns:
+        How often it was killed before it was done, and what was wrong afterwards.
+    """
+    job = command.job
+    states = reference_states(job, templates, root)
+    place = templates.copy(job.template, root)
+    begun = time.monotonic()
+    start(command.words(place)).communicate()
+    whole_s = time.monotonic() - begun
+    draw = seeded(seed, "random kills", command.name)
+    wrong: list[str] = []
+    killed = 0
+    for trial in range(trials):
+        place = templates.copy(job.template, root)
+        # Most of the time goes into starting: late kills meet it at work.
+        process = _kill_after(draw.uniform(0.6, 1.0) * whole_s, start(command.words(place)))
+        killed += process.returncode == -signal.SIGKILL
+        acknowledged = int(process.returncode == 0)
+        found = judge(place, states, acknowledged=acknowledged) or judge_repeat(place, job, states)
+        wrong += [f"{command.name}, random kill {trial}: {text}" for text in found]
+    return killed, wrong
+
+
+def kill_ingest(root: Path, *, trials: int, seed: int) -> tuple[int, list[str]]:
+    """Kill `kymflow ingest` of many images at random times.
 
     Args:
         root: An empty folder to work in.
@@ -83,16 +119,14 @@ def _time_one(folder: Path, place: Path) -> float:
 
 
 def _start(folder: Path, place: Path, *, durability: str) -> subprocess.Popen[bytes]:
-    env = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
-    return subprocess.Popen(
-        [
-            *(sys.executable, "-m", "kymflow.cli", "ingest", str(folder), str(place)),
-            *("--json", "--durability", durability),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=env,
-    )
+    return start(["ingest", folder, place, "--json", "--durability", durability])
+
+
+def _kill_after(delay_s: float, process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+    time.sleep(delay_s)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    return process
 
 
 def _remove(place: Path) -> None:

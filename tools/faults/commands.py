@@ -1,0 +1,77 @@
+"""The command line as jobs: each is one `kymflow` in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from faults.jobs import Durability, Job
+from faults.places import Place
+
+__all__ = ["COMMANDS", "Command", "start"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One command line.
+
+    Attributes:
+        name: Its verb.
+        template: The dataset that it starts from.
+        words: What stands behind `kymflow`.
+    """
+
+    name: str
+    template: str
+    words: Callable[[Place], Sequence[object]]
+
+    @property
+    def job(self) -> Job:
+        """The same as a job of one step."""
+        return Job(name=self.name, template=self.template, steps=partial(_run, self))
+
+
+def start(words: Sequence[object]) -> subprocess.Popen[bytes]:
+    """Start `kymflow`; what it says comes through a pipe."""
+    env = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "kymflow.cli", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=env,
+    )
+
+
+def _run(command: Command, place: Place, durability: Durability) -> Iterator[None]:
+    del durability
+    process = start(command.words(place))
+    said, _ = process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"{command.name} ended with {process.returncode}: {said.decode()}")
+    yield
+
+
+COMMANDS = (
+    Command(
+        name="refresh",
+        template="full",
+        words=lambda place: ["refresh", place.dataset, place.recordings],
+    ),
+    Command(
+        name="analyze",
+        template="flow",
+        words=lambda place: ["analyze", place.dataset, "velocity", "--window", 16, "-w", 1],
+    ),
+    Command(name="index", template="full", words=lambda place: ["index", place.dataset, "-w", 1]),
+    Command(
+        name="export",
+        template="full",
+        words=lambda place: ["export", place.dataset, place.export, "--format", "parquet"],
+    ),
+    Command(name="upgrade", template="format1", words=lambda place: ["upgrade", place.dataset]),
+    Command(name="repair", template="untidy", words=lambda place: ["repair", place.dataset]),
+)
