@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+# The lint reads the whole tree, and says the same whatever the interpreter.
+pytestmark = pytest.mark.slow
+
 UPWARD = "nothing imports upward"
 ALONE = "kymflow_zarr imports neither"
 QUIET = "kymflow.core imports no terminal"

@@ -17,6 +17,9 @@ import pytest
 
 from kymflow.cli.app import build_app
 
+# A site takes its time, and is the same whatever the interpreter.
+pytestmark = pytest.mark.slow
+
 CopyTree = Callable[[str], Path]
 
 
@@ -225,7 +228,6 @@ def test_a_dead_link_is_named(copy_tree: CopyTree, tmp_path: Path) -> None:
     assert not built.site.exists()
 
 
-@pytest.mark.slow
 def test_a_name_that_does_not_exist_and_bad_markup_are_named(
     copy_tree: CopyTree, tmp_path: Path
 ) -> None:

@@ -279,14 +279,14 @@ def test_results_of_earlier_regions_are_marked(copied: Path, parse: Parse) -> No
     assert isinstance(first, dict)
     record.save_metadata_payload({**payload, "rois": [{**first, "dim0_stop": 300}]})
 
-    page = parse(Path(report(str(copied)).report))
+    page = parse(Path(report(str(copied), images=("roi",)).report))
 
     (article,) = [e for e in page.all("article") if "roi.tif" in e.text]
     assert article.text.count("Region or pixels have changed since this was computed") == 1
     assert article.text.count("The image has this region no more") == 1
     assert "outdated" in page.text
     assert analyze(str(copied), "velocity", image=("roi",), workers=1).ok
-    again = parse(Path(report(str(copied)).report))
+    again = parse(Path(report(str(copied), images=("roi",)).report))
     assert "have changed since" not in again.text
     assert "outdated" not in again.text
 
@@ -336,7 +336,7 @@ def test_hostile_names_are_text_and_nothing_else(
         shutil.copy(folder / "b.tif", folder / name)
     except OSError:
         pytest.skip("this file system has no such names")
-    opened.ingest_image(folder / name)
+    hostile = opened.ingest_image(folder / name)
     assert analyze(dataset, "velocity", workers=1).ok
 
     code, out, err = kymflow("report", dataset)
@@ -354,5 +354,5 @@ def test_hostile_names_are_text_and_nothing_else(
     shown = name.replace("\x1b", "\\x1b").replace("\u202e", "\\u202e").replace("\n", "\\n")
     assert shown in titles(page)
     assert page.text.count("alert(1)</script>") >= 4
-    _, records = kymflow_json("report", dataset)
+    _, records = kymflow_json("report", dataset, "--images", hostile.image_id)
     assert name in {Path(record["source"]).name for record in records[:-1]}
