@@ -77,15 +77,15 @@ class BlobStore(Protocol):
     def put(self, key: str, data: bytes) -> None:
         """Replace the bytes under a key in one step."""
 
-    def append(self, key: str, data: bytes, *, flush: bool) -> None:
-        """Add bytes behind those under a key, which may be none.
+    def append_lines(self, key: str, lines: bytes, *, flush: bool) -> None:
+        """Add lines behind those under a key, which may be none; a cut-off line is ended first.
 
-        A writer that is killed may leave a part of `data`, and one that adds at the same time in a
+        A writer that is killed may leave a part of them, and one that adds at the same time in a
         store without files may win: for notes that readers need not believe.
 
         Args:
             key: The key; its folder exists.
-            data: The bytes.
+            lines: The lines, each with its end.
             flush: Whether they must be as durable as what `put` writes.
         """
 

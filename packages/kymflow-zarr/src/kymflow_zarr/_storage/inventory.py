@@ -71,12 +71,12 @@ def read_inventory(blobs: BlobStore, folder: str) -> Inventory:
 
 def enter(blobs: BlobStore, folder: str, keys: Iterable[str]) -> None:
     """Note that things were published; a power cut may take the note, never the things."""
-    blobs.append(f"{folder}/{INVENTORY}", _lines(_ENTERED, keys), flush=False)
+    blobs.append_lines(f"{folder}/{INVENTORY}", _lines(_ENTERED, keys), flush=False)
 
 
 def strike(blobs: BlobStore, folder: str, keys: Iterable[str]) -> None:
     """Note that things are about to be removed."""
-    blobs.append(f"{folder}/{INVENTORY}", _lines(_STRUCK, keys), flush=True)
+    blobs.append_lines(f"{folder}/{INVENTORY}", _lines(_STRUCK, keys), flush=True)
 
 
 def rewrite(blobs: BlobStore, folder: str, inventory: Inventory) -> None:

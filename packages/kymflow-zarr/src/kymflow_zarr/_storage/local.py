@@ -77,11 +77,14 @@ class LocalBlobs:
         with self.open_write(key) as stream:
             stream.write(data)
 
-    def append(self, key: str, data: bytes, *, flush: bool) -> None:
-        """Add bytes behind those under a key."""
+    def append_lines(self, key: str, lines: bytes, *, flush: bool) -> None:
+        """Add lines behind those under a key; a cut-off line is ended first."""
         path = self._path(key)
-        with path.open("ab") as stream:
-            stream.write(data)
+        with path.open("a+b") as stream:
+            if stream.tell():
+                stream.seek(-1, os.SEEK_END)
+                lines = lines if stream.read(1) == b"\n" else b"\n" + lines
+            stream.write(lines)
             stream.flush()
             if flush and self._durable:
                 sync_file(stream.fileno())

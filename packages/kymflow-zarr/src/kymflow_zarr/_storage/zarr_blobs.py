@@ -54,9 +54,10 @@ class ZarrStoreBlobs:
 
         _wait(self._store.set(key, Buffer.from_bytes(data)))
 
-    def append(self, key: str, data: bytes, *, flush: bool) -> None:  # noqa: ARG002 - see the class
-        """Add bytes behind those under a key: such stores can only write it anew."""
-        self.put(key, (self.get(key) or b"") + data)
+    def append_lines(self, key: str, lines: bytes, *, flush: bool) -> None:  # noqa: ARG002 - as above
+        """Add lines behind those under a key: such stores can only write it anew."""
+        before = self.get(key) or b""
+        self.put(key, before + (b"" if before[-1:] in {b"", b"\n"} else b"\n") + lines)
 
     def delete(self, key: str) -> bool:
         """Remove a key; returns whether it was there."""
