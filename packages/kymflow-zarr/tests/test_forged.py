@@ -106,3 +106,18 @@ def test_a_forged_chunk_is_no_bomb(disk: ZarrDataset) -> None:
         forged.load_array()
     with pytest.raises(CorruptDataError, match="declares 2147483647 bytes instead of 24"):
         forged.open_array()[...]
+
+
+@pytest.mark.parametrize(
+    "keys", ["analysis/a.json", [["a"]], ["a\nb"], ["a b"], ["\u00e4.json"], [1]], ids=repr
+)
+def test_a_list_of_artifacts_that_nobody_could_have_written(disk: ZarrDataset, keys: Any) -> None:
+    record = disk.add_image(np.zeros((4, 3), np.uint8), axes=("t", "x"))
+    path = Path(disk.location) / "images" / record.image_id / "zarr.json"
+    document = json.loads(path.read_bytes())
+    document["attributes"]["kymflow_zarr"]["artifacts"] = keys
+    seal(path, document)
+    with pytest.raises(CorruptDataError, match="no record document"):
+        disk.record(record.image_id)
+    assert [problem.kind for problem in disk.check()] == ["unreadable"]
+    disk.repair(forget_gone=True)

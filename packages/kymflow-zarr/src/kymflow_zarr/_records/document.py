@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 __all__ = ["RecordDocument", "image_folder", "read_record_document"]
 
 _OWN = "kymflow_zarr"
+_KEY = re.compile(r"[A-Za-z0-9._/-]+")
 
 
 def image_folder(image_id: str) -> str:
@@ -86,7 +88,7 @@ class RecordDocument:
                 shape=tuple(own["shape"]),
                 dtype=check_dtype(np.dtype(own["dtype"])),
                 digest=own["digest"],
-                artifacts=_texts(own["artifacts"]),
+                artifacts=_keys(own["artifacts"]),
                 ome=said["attributes"].get("ome"),
             )
         except (KeyError, TypeError, SchemaValidationError) as error:
@@ -115,3 +117,10 @@ def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise TypeError(f"{value!r} is no list of texts")
     return tuple(value)
+
+
+def _keys(value: object) -> tuple[str, ...]:
+    keys = _texts(value)
+    if not all(_KEY.fullmatch(key) for key in keys):
+        raise TypeError(f"{value!r} is no list of keys")
+    return keys

@@ -25,7 +25,7 @@ __all__ = ["INVENTORY", "Inventory", "enter", "read_inventory", "rewrite", "stri
 INVENTORY = "inventory.txt"
 
 _ENTERED, _STRUCK = "+", "-"
-_LINE = re.compile(rb"([+-] [\w./-]+) ([0-9a-f]{8})")
+_LINE = re.compile(rb"([+-] [A-Za-z0-9._/-]+) ([0-9a-f]{8})")
 _MAX_BYTES = 64 * 2**20
 
 
