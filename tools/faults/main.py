@@ -1,6 +1,6 @@
 """Try to break the store, and print how often that worked.
 
-The long form takes about half an hour; `--count 0.1` does a tenth of it.
+The long form takes about an hour; `--count 0.1` does a tenth of it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from faults.corruption import corrupt
 from faults.crowd import crowd
 from faults.disk_full import sweep_sizes
 from faults.forks import in_child, warm_up
+from faults.fuzz import fuzz
 from faults.guards import GUARDS, guard
 from faults.hostile import hostile
 from faults.hostile_data import try_changing_files, try_datasets, try_names
@@ -333,6 +334,12 @@ def _guard(run: _Run, kind: str) -> None:
     run.report.add("guard", kind, 1, wrong, time.monotonic() - begun)
 
 
+def _fuzz(run: _Run) -> None:
+    begun = time.monotonic()
+    tried, wrong = fuzz(_WORKSPACE, seconds=run.number(600), seed=run.seed)
+    run.report.add("fuzzing", "damaged inputs", tried, wrong, time.monotonic() - begun)
+
+
 _PARTS: dict[str, Callable[[_Run], None]] = {
     "kill": _kill,
     "errors": _errors,
@@ -344,8 +351,9 @@ _PARTS: dict[str, Callable[[_Run], None]] = {
     "corrupt": _corrupt,
     "hostile": _hostile,
     "mutate": _mutate,
+    "fuzz": _fuzz,
 }
 _GUARDS: dict[str, Callable[[_Run], None]] = {
     f"guard-{kind}": partial(_guard, kind=kind) for kind in GUARDS
 }
-_WITHOUT_SHIM = {"crowd", "corrupt", "hostile", "guard-checksum"}
+_WITHOUT_SHIM = {"crowd", "corrupt", "hostile", "fuzz", "guard-checksum"}

@@ -103,6 +103,7 @@ def cases(few: int) -> Iterator[random.Random]:
     while time.monotonic() < end if SECONDS else number < few:
         yield random.Random(f"{SEED} {number}")
         number += 1
+    print(f"{number} damaged inputs")  # who fuzzes for long wants to know
 
 
 def load_everything(dataset: ZarrDataset) -> None:

@@ -1,0 +1,42 @@
+"""The store's fuzz tests, run for as long as asked."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+__all__ = ["fuzz"]
+
+_TESTS = "packages/kymflow-zarr/tests/test_fuzz.py"
+_SPARE_S = 300
+
+
+def fuzz(workspace: Path, *, seconds: float, seed: int) -> tuple[int, list[str]]:
+    """Damage headers, sidecars and datasets of format 1, and take them in.
+
+    Args:
+        workspace: The top of the source tree.
+        seconds: For how long.
+        seed: Of the random numbers.
+
+    Returns:
+        How many inputs were tried, and what went wrong.
+    """
+    env = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", _TESTS],
+            cwd=workspace,
+            env=env | {"KYMFLOW_FUZZ_SECONDS": str(seconds), "KYMFLOW_FUZZ_SEED": str(seed)},
+            capture_output=True,
+            text=True,
+            timeout=seconds + _SPARE_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return 0, ["an input hangs"]
+    tried = sum(int(count) for count in re.findall(r"(\d+) damaged inputs", done.stdout))
+    return tried, [done.stdout[-2000:]] if done.returncode else []
