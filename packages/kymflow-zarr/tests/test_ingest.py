@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -131,6 +132,88 @@ def test_the_plan_says_what_the_run_does(
     done = list(dataset.iter_refresh(folder, mode="reingest_if_changed"))
     assert [outcome.path.name for outcome in done] == ["new.tif", "a.tif"]
     assert len(dataset.list_image_ids()) == 5
+
+
+def test_a_file_that_changed_back_is_no_change(
+    dataset: ZarrDataset, folder: Path, touch: Callable[[Path], None]
+) -> None:
+    before = (folder / "a.tif").stat()
+    dataset.refresh_from_folder(folder)
+    touch(folder / "a.tif")
+    dataset.refresh_from_folder(folder, mode="reingest_if_changed")
+    assert len(dataset.plan_refresh(folder).unchanged) == 3, "as it was last"
+    os.utime(folder / "a.tif", ns=(before.st_atime_ns, before.st_mtime_ns))
+    touch(folder / "b.tif")
+    plan = dataset.plan_refresh(folder)
+    assert [file.primary.name for file in plan.unchanged] == ["a.tif", "c.tif"], "as it was first"
+    assert [file.primary.name for file, _ in plan.changed] == ["b.tif"]
+
+
+def test_files_of_a_folder_that_was_not_looked_at_are_not_gone(
+    dataset: ZarrDataset, folder: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    dataset.refresh_from_folder(folder)
+    dataset.refresh_from_folder(other)
+    (folder / "b.tif").unlink()
+    (other / "c.tif").unlink()
+    plan = dataset.plan_refresh(folder, "a*")
+    assert [file.primary.name for file in plan.unchanged] == ["a.tif"]
+    assert plan.gone == (str(folder.resolve() / "b.tif"),)
+    assert (plan.new, plan.changed) == ((), ())
+
+
+def test_an_image_without_its_commit_document_comes_in_again(
+    disk: ZarrDataset, folder: Path
+) -> None:
+    first = disk.refresh_from_folder(folder)
+    lost = first[1]
+    (Path(disk.location) / "images" / lost / "zarr.json").unlink()
+    assert lost not in disk.list_image_ids()
+    assert [file.primary.name for file in disk.plan_refresh(folder).new] == ["b.tif"]
+    (again,) = disk.refresh_from_folder(folder)
+    assert disk.list_image_ids() == sorted({*first, again} - {lost})
+    assert disk.refresh_from_folder(folder) == []
+
+
+@pytest.mark.parametrize("can_look_from_a_folder", [True, False])
+def test_systems_that_name_files_by_paths_alone_find_the_same(
+    disk: ZarrDataset,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    touch: Callable[[Path], None],
+    can_look_from_a_folder: bool,
+) -> None:
+    (folder / "day2").mkdir()
+    pixels = np.ones((5, 4), np.uint8)
+    for name in ("s_c1.tif", "s_c2.tif", "day2/deep.tif"):
+        tifffile.imwrite(folder / name, pixels)
+    disk.refresh_from_folder(folder, "**/*.tif")
+    tifffile.imwrite(folder / "day2" / "new.tif", pixels)
+    touch(folder / "s_c2.tif")
+    (folder / "a.tif").unlink()
+    (folder / "c.tif").unlink()
+    try:
+        (folder / "a.tif").symlink_to(folder / "b.tif")
+    except OSError:
+        pytest.skip("no right to make links here")
+    if can_look_from_a_folder and not os.supports_dir_fd:
+        pytest.skip("not here")
+    if not can_look_from_a_folder:
+        monkeypatch.setattr(os, "supports_dir_fd", set())
+    top = folder.resolve()
+    plan = disk.plan_refresh(folder, "**/*.tif")
+    assert [file.files for file in plan.new] == [(top / "day2" / "new.tif",)]
+    assert [file.files for file, _ in plan.changed] == [(top / "s_c1.tif", top / "s_c2.tif")]
+    assert [file.primary for file in plan.unchanged] == [top / "b.tif", top / "day2" / "deep.tif"]
+    assert plan.gone == (str(top / "c.tif"),)
+    assert {path: error.path for path, error in plan.refused.items()} == {
+        top / "a.tif": top / "a.tif"
+    }
+    first, *others = disk.list_image_ids()
+    (Path(disk.location) / "images" / first / "zarr.json").unlink()
+    assert disk.list_image_ids() == others
 
 
 def test_bad_files_stop_only_themselves_and_are_tried_again(

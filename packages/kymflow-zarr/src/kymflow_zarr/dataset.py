@@ -21,7 +21,6 @@ from kymflow_zarr._catalog.sources import (
     SourceRow,
     plan_refresh,
     rows_from_table,
-    rows_to_table,
 )
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._check.dataset import iter_problems, repair
@@ -443,7 +442,7 @@ class ZarrDataset:
             yield from self._ingest(jobs, workers=workers, sidecars=sidecars)
 
     def _plan(self, scan: FolderScan) -> RefreshPlan:
-        return plan_refresh(scan, self._sources.current())
+        return plan_refresh(scan, self._sources.current_table())
 
     def _ingest(
         self,
@@ -482,7 +481,7 @@ class ZarrDataset:
             ``source_size_bytes``, ``ingested_epoch_ns`` (int64). Rows that the stored table lacks
             are read from the records.
         """
-        frame: pd.DataFrame = rows_to_table(self._sources.current()).to_pandas()
+        frame: pd.DataFrame = self._sources.current_table().sort_by(IMAGE_ID).to_pandas()
         return frame
 
     def save_sources_index(self, df: pd.DataFrame) -> None:

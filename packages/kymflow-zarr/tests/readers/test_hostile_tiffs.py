@@ -23,6 +23,7 @@ import tifffile
 
 from kymflow_zarr._readers import ReadLimits, open_tiff, read_header, stat_regular_file
 from kymflow_zarr._storage.json_text import dumps
+from kymflow_zarr._storage.open_folder import open_folder
 from kymflow_zarr.errors import UnreadableImageError
 
 Write = Callable[..., Path]
@@ -85,8 +86,13 @@ def test_folders_and_missing_files(tmp_path: Path) -> None:
     (tmp_path / "folder.tif").mkdir()
     assert "it is a folder" in reason(tmp_path / "folder.tif")
     assert "no such file" in reason(tmp_path / "missing.tif")
-    with pytest.raises(UnreadableImageError, match="it is a folder"):
-        stat_regular_file(tmp_path / "folder.tif")
+    with open_folder(tmp_path) as folder:
+        with pytest.raises(UnreadableImageError, match="it is a folder"):
+            stat_regular_file(folder, "folder.tif")
+        for name in ("missing.tif", "nul\0.tif"):
+            with pytest.raises(UnreadableImageError) as caught:
+                stat_regular_file(folder, name)
+            assert caught.value.path == tmp_path / name
 
 
 def test_links_are_refused_unless_asked_for(write: Write, ramp: Any, tmp_path: Path) -> None:
@@ -97,10 +103,11 @@ def test_links_are_refused_unless_asked_for(write: Write, ramp: Any, tmp_path: P
     except (OSError, NotImplementedError):
         pytest.skip("no symbolic links here")
     assert "symbolic link" in reason(link)
-    with pytest.raises(UnreadableImageError, match="symbolic link"):
-        stat_regular_file(link)
+    with open_folder(tmp_path) as folder:
+        with pytest.raises(UnreadableImageError, match="symbolic link"):
+            stat_regular_file(folder, link.name)
+        assert stat_regular_file(folder, target.name) == target.stat()
     np.testing.assert_array_equal(read(link, follow_symlinks=True), ramp)
-    assert stat_regular_file(link, follow_symlinks=True).size_bytes == target.stat().st_size
     loop = tmp_path / "loop.tif"
     loop.symlink_to(loop)
     assert "symbolic link" in reason(loop)

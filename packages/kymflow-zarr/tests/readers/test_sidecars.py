@@ -153,6 +153,12 @@ def test_channels_are_in_the_order_of_their_numbers() -> None:
     wanted = [f"a_c{number}.tif" for number in range(1, 13)]
     assert group_channels(reversed(wanted)) == (tuple(wanted),)
     assert group_channels(["a_c3.tif", "a_c2.tif"]) == (("a_c2.tif", "a_c3.tif"),)
+    assert group_channels(["b.tif", "a_c2.tif", "a_c1.tif", "a.tif", "a_b.tif"]) == (
+        ("a.tif",),
+        ("a_b.tif",),
+        ("a_c1.tif", "a_c2.tif"),
+        ("b.tif",),
+    )
     assert group_channels(["a_c1.tif", "a_c01.tif", "a_c2.tif"]) == (
         ("a_c01.tif", "a_c2.tif"),
         ("a_c1.tif",),
@@ -163,12 +169,15 @@ def test_channel_numbers() -> None:
     assert channel_number("a_c2.tif") == 2
     assert channel_number("a_C012.TIFF") == 12
     assert channel_number("a.tif") is None
+    assert channel_number("_c2.tif") is None, "nothing comes before"
+    assert channel_number("a_c2.tif.txt") is None
 
 
 @given(st.lists(st.from_regex(r"[ab](_c|_ch|_C)?[0-9]{0,2}\.tiff?", fullmatch=True), max_size=20))
 def test_every_name_is_in_exactly_one_group(found: list[str]) -> None:
     grouped = [name for group in group_channels(found) for name in group]
     assert sorted(grouped) == sorted(set(found))
+    assert list(group_channels(found)) == sorted(group_channels(found))
 
 
 # --- JSON and text

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
-from kymflow_zarr._storage.names import check_segment
-from kymflow_zarr.errors import InvalidNameError
+from kymflow_zarr._storage.names import is_valid_name
 
-__all__ = ["IMAGES", "list_image_ids"]
+__all__ = ["IMAGES", "committed_ids", "list_image_ids"]
 
 IMAGES = "images"
-_OWN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""How this package names images: a name that needs no closer look."""
+_OWN_IDS = re.compile(r"(?:[0-9a-f][0-9a-f-]{35}/)*+")
+"""Names like those that this package gives images, each followed by a slash."""
 
 
 def list_image_ids(blobs: BlobStore) -> list[str]:
     """The ids of all committed images, sorted: one listing and one look at each commit key."""
-    return [
-        name
-        for name, committed in blobs.folders(IMAGES, holding=COMMIT_KEY).items()
-        if _is_valid(name) and (committed or _is_format1(blobs, f"{IMAGES}/{name}"))
-    ]
+    return sorted(committed_ids(blobs))
+
+
+def committed_ids(blobs: BlobStore) -> list[str]:
+    """`list_image_ids` in any order."""
+    folders = blobs.folders(IMAGES, holding=COMMIT_KEY)
+    names: Iterable[str] = folders
+    # One look at all names takes a third of what a look at each would.
+    if not _OWN_IDS.fullmatch("/".join([*folders, ""])):
+        names = [name for name in folders if is_valid_name(name, kind="image")]
+    return [name for name in names if folders[name] or _is_format1(blobs, f"{IMAGES}/{name}")]
 
 
 def _is_format1(blobs: BlobStore, folder: str) -> bool:
@@ -29,13 +35,3 @@ def _is_format1(blobs: BlobStore, folder: str) -> bool:
         blobs.stat(f"{folder}/.zattrs") is not None
         and blobs.stat(f"{folder}/data/.zarray") is not None
     )
-
-
-def _is_valid(name: str) -> bool:
-    if _OWN_ID.fullmatch(name):
-        return True
-    try:
-        check_segment(name, kind="image")
-    except InvalidNameError:
-        return False
-    return True

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from kymflow_zarr._catalog.listing import list_image_ids
+from kymflow_zarr._catalog.listing import committed_ids, list_image_ids
 from kymflow_zarr._catalog.manifest import (
     Manifest,
     build_manifest,
@@ -18,10 +19,14 @@ from kymflow_zarr._catalog.sources import (
     reconcile,
     rows_from_table,
     rows_to_table,
+    sources_table,
 )
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._tables.tables import Tables
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError, TableNotFoundError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["SourcesIndex"]
 
@@ -42,10 +47,7 @@ class SourcesIndex:
             CorruptDataError: The table is damaged.
             SchemaValidationError: It is not a sources index.
         """
-        try:
-            return rows_from_table(self._tables.load(SOURCES))
-        except TableNotFoundError:
-            return []
+        return rows_from_table(self._stored_table())
 
     def current(self, *, extra: Iterable[SourceRow] = ()) -> list[SourceRow]:
         """The rows of exactly the images that exist and came from a file.
@@ -53,14 +55,20 @@ class SourcesIndex:
         Args:
             extra: Rows that are known but not stored yet; they spare reading those records.
         """
+        return rows_from_table(self.current_table(extra=extra))
+
+    def current_table(self, *, extra: Iterable[SourceRow] = ()) -> pa.Table:
+        """`current` as a table, of which no row was made; in any order."""
+        import pyarrow as pa
+
         try:
-            stored = self.stored()
+            stored = self._stored_table()
         except (CorruptDataError, SchemaValidationError) as error:
             logger.warning("the sources index is read from the records instead: %s", error)
-            stored = []
+            stored = rows_to_table([])
         return reconcile(
-            [*stored, *extra],
-            list_image_ids(self._blobs),
+            pa.concat_tables([stored, rows_to_table(extra)]),
+            committed_ids(self._blobs),
             read_sources=self._read_sources,
         )
 
@@ -83,6 +91,12 @@ class SourcesIndex:
         kept = [row for row in rows if row.image_id != image_id]
         if len(kept) < len(rows):
             self.save(kept)
+
+    def _stored_table(self) -> pa.Table:
+        try:
+            return sources_table(self._tables.load(SOURCES))
+        except TableNotFoundError:
+            return rows_to_table([])
 
     def _read_sources(self, image_ids: Sequence[str]) -> list[SourceRow]:
         # Through the manifest: it knows the images that came from no file, too.

@@ -6,11 +6,11 @@ import fnmatch
 import os
 import re
 from collections.abc import Iterator, Sequence
-from operator import attrgetter
 from pathlib import Path
 
 from kymflow_zarr._catalog.sources import FolderScan, SourceFile
 from kymflow_zarr._readers import group_channels, stat_regular_file
+from kymflow_zarr._storage.open_folder import OpenFolder, by_path, open_folder
 from kymflow_zarr.errors import UnreadableImageError
 
 __all__ = ["scan_file", "scan_folder"]
@@ -38,21 +38,21 @@ def scan_folder(folder: Path, pattern: str | Sequence[str]) -> FolderScan:
     top = folder.resolve()
     deep = [part.removeprefix(_RECURSIVE) for part in patterns if part.startswith(_RECURSIVE)]
     flat = [part for part in patterns if not part.startswith(_RECURSIVE)]
-    files: list[SourceFile] = []
+    found: list[tuple[tuple[str, ...], int, int]] = []
     refused: dict[Path, UnreadableImageError] = {}
-    listings: dict[Path, frozenset[str]] = {}
+    listings: dict[Path, Sequence[str]] = {}
     for inner, names in _walk(top, recursive=bool(deep)):
-        listings[inner] = frozenset(names)
+        listings[inner] = names
         matches = _one_pattern([*flat, *deep] if inner == top else deep).fullmatch
-        prefix = _prefix(inner)
-        for channels in group_channels([name for name in names if matches(name.lower())]):
-            try:
-                files.append(_source_file(prefix, channels))
-            except UnreadableImageError as error:
-                refused[error.path] = error
+        with open_folder(inner) as opened:
+            for channels in group_channels([name for name in names if matches(name.lower())]):
+                try:
+                    found.append(_look_at(opened, channels))
+                except UnreadableImageError as error:
+                    refused[error.path] = error
     return FolderScan(
         folder=top,
-        files=tuple(sorted(files, key=attrgetter("paths"))),
+        files=tuple(map(SourceFile._make, sorted(found))),
         refused=refused,
         listings=listings,
     )
@@ -70,24 +70,19 @@ def scan_file(path: Path) -> SourceFile:
         for channels in group_channels([entry.name for entry in os.scandir(folder)]):
             if channels[0] == path.name:
                 siblings = channels
-    return _source_file(_prefix(folder), siblings)
+    return SourceFile._make(_look_at(by_path(folder), siblings))
 
 
-def _prefix(folder: Path) -> str:
-    """A folder's path, to be followed by names: as text, since a Path costs more than a stat."""
-    return os.path.join(folder, "")  # noqa: PTH118
-
-
-def _source_file(folder: str, names: Sequence[str]) -> SourceFile:
-    paths = tuple([folder + name for name in names])
-    if len(paths) == 1:
-        size_bytes, mtime_ns = stat_regular_file(paths[0])
-        return SourceFile(paths, mtime_ns, size_bytes)
-    facts = [stat_regular_file(path) for path in paths]
-    return SourceFile(
-        paths=paths,
-        mtime_ns=max(fact.mtime_ns for fact in facts),
-        size_bytes=sum(fact.size_bytes for fact in facts),
+def _look_at(folder: OpenFolder, names: Sequence[str]) -> tuple[tuple[str, ...], int, int]:
+    """The values of a `SourceFile`; `scan_folder` makes them all at once, in half the time."""
+    if len(names) == 1:
+        found = stat_regular_file(folder, names[0])
+        return (folder.path + names[0],), found.st_mtime_ns, found.st_size
+    facts = [stat_regular_file(folder, name) for name in names]
+    return (
+        tuple([folder.path + name for name in names]),
+        max(fact.st_mtime_ns for fact in facts),
+        sum(fact.st_size for fact in facts),
     )
 
 
@@ -98,13 +93,14 @@ def _walk(top: Path, *, recursive: bool) -> Iterator[tuple[Path, list[str]]]:
         names: list[str] = []
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.startswith("."):
+                name = entry.name
+                if name[0] == ".":
                     continue
                 if not entry.is_dir(follow_symlinks=False):
-                    names.append(entry.name)
+                    names.append(name)
                 elif recursive:
-                    waiting.append(folder / entry.name)
-        yield folder, sorted(names)
+                    waiting.append(folder / name)
+        yield folder, names
 
 
 def _one_pattern(patterns: list[str]) -> re.Pattern[str]:

@@ -13,9 +13,8 @@ from typing import Final
 
 __all__ = ["channel_number", "group_channels"]
 
-_MARKED: Final = re.compile(
-    r"(?P<head>.+[_-](?:c|ch))(?P<number>\d{1,4})(?P<suffix>\.tiff?)", re.IGNORECASE
-)
+_MARKED: Final = re.compile(r"[_-]ch?(?P<number>\d{1,4})(?P<suffix>\.tiff?)\Z", re.IGNORECASE)
+"""How a name ends that tells of a channel; something must come before."""
 
 
 def channel_number(name: str) -> int | None:
@@ -27,7 +26,7 @@ def channel_number(name: str) -> int | None:
     Returns:
         The number, here 2; None when the name ends with no channel.
     """
-    match = _MARKED.fullmatch(name)
+    match = _MARKED.search(name, 1)
     return None if match is None else int(match["number"])
 
 
@@ -45,20 +44,17 @@ def group_channels(names: Iterable[str]) -> tuple[tuple[str, ...], ...]:
         For each image the names of its files, lowest channel first; every name is in exactly one
         group. Groups are in the order of their first names.
     """
-    groups: list[list[str]] = []
+    ordered = sorted(set(names))
     by_head: dict[tuple[str, str], dict[int, str]] = {}
-    for name in sorted(set(names)):
-        match = _MARKED.fullmatch(name)
-        if match is None:
-            groups.append([name])
-            continue
-        channels = by_head.setdefault((match["head"], match["suffix"]), {})
-        number = int(match["number"])
-        if number in channels:
-            groups.append([name])
-        else:
-            channels[number] = name
-    groups.extend(
-        [channels[number] for number in sorted(channels)] for channels in by_head.values()
-    )
-    return tuple(tuple(group) for group in sorted(groups))
+    for match in [found for name in ordered if (found := _MARKED.search(name, 1))]:
+        head = match.string[: match.start("number")]
+        channels = by_head.setdefault((head, match["suffix"]), {})
+        channels.setdefault(int(match["number"]), match.string)
+    if not by_head:  # the usual folder
+        return tuple(zip(ordered, strict=True))
+    groups = [
+        tuple(channels[number] for number in sorted(channels)) for channels in by_head.values()
+    ]
+    grouped = {name for group in groups for name in group}
+    alone = [(name,) for name in ordered if name not in grouped]
+    return tuple(sorted([*alone, *groups]))

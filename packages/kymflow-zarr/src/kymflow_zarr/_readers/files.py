@@ -12,6 +12,7 @@ import stat
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from kymflow_zarr._storage.open_folder import OpenFolder
 from kymflow_zarr.errors import UnreadableImageError
 
 __all__ = [
@@ -30,7 +31,7 @@ _CLOEXEC: Final[int] = getattr(os, "O_CLOEXEC", 0)
 
 
 class FileFacts(NamedTuple):
-    """What tells one state of a file from another; a tuple, since there is one for each file.
+    """What tells one state of a file from another.
 
     Attributes:
         size_bytes: The file's size.
@@ -41,20 +42,26 @@ class FileFacts(NamedTuple):
     mtime_ns: int
 
 
-def stat_regular_file(path: Path | str, *, follow_symlinks: bool = False) -> FileFacts:
-    """Return the facts of a regular file without opening it.
+def stat_regular_file(folder: OpenFolder, name: str) -> os.stat_result:
+    """Look at a regular file without opening it; a link is refused.
 
     Args:
-        path: The file.
-        follow_symlinks: Take the file that a symbolic link leads to; by default links are refused.
+        folder: The folder that it lies in.
+        name: Its name.
 
     Returns:
-        Size and modification time.
+        What the system says, as it is: there is one for each file.
 
     Raises:
         UnreadableImageError: There is no such file, or it is a link, folder, FIFO or device.
     """
-    return _facts(_stat_regular(path, follow_symlinks=follow_symlinks))
+    try:
+        found = os.stat(folder.start + name, dir_fd=folder.fd, follow_symlinks=False)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise UnreadableImageError(Path(folder.path + name), _os_reason(error)) from error
+    if not stat.S_ISREG(found.st_mode):
+        raise UnreadableImageError(Path(folder.path + name), _irregular_reason(found))
+    return found
 
 
 def open_regular_file(path: Path, *, follow_symlinks: bool = False) -> tuple[io.FileIO, FileFacts]:
@@ -71,7 +78,12 @@ def open_regular_file(path: Path, *, follow_symlinks: bool = False) -> tuple[io.
         UnreadableImageError: There is no such file, it is a link, folder, FIFO or device, or it
             must not be read.
     """
-    before = _stat_regular(path, follow_symlinks=follow_symlinks)
+    try:
+        before = path.stat(follow_symlinks=follow_symlinks)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise UnreadableImageError(path, _os_reason(error)) from error
+    if not stat.S_ISREG(before.st_mode):
+        raise UnreadableImageError(path, _irregular_reason(before))
     flags = os.O_RDONLY | _NONBLOCK | _BINARY | _CLOEXEC
     if not follow_symlinks:
         flags |= _NOFOLLOW
@@ -138,20 +150,12 @@ def read_bounded(path: Path, *, limit: int, follow_symlinks: bool = False) -> by
     return data
 
 
-def _stat_regular(path: Path | str, *, follow_symlinks: bool) -> os.stat_result:
-    try:
-        found = os.stat(path) if follow_symlinks else os.lstat(path)  # noqa: PTH116
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise UnreadableImageError(Path(path), _os_reason(error)) from error
-    if stat.S_ISREG(found.st_mode):
-        return found
+def _irregular_reason(found: os.stat_result) -> str:
     if stat.S_ISLNK(found.st_mode):
-        reason = "it is a symbolic link, which is not followed; name the file that it leads to"
-    elif stat.S_ISDIR(found.st_mode):
-        reason = "it is a folder; rename it or leave it out"
-    else:
-        reason = "it is not a regular file but a device, socket or FIFO; remove it from the folder"
-    raise UnreadableImageError(Path(path), reason)
+        return "it is a symbolic link, which is not followed; name the file that it leads to"
+    if stat.S_ISDIR(found.st_mode):
+        return "it is a folder; rename it or leave it out"
+    return "it is not a regular file but a device, socket or FIFO; remove it from the folder"
 
 
 def _facts(found: os.stat_result) -> FileFacts:

@@ -99,7 +99,7 @@ class BlobStore(Protocol):
         """The names directly in a folder; empty where there is no such folder."""
 
     def folders(self, parent: str, *, holding: str) -> Mapping[str, bool]:
-        """The folders directly in a folder, sorted, and whether each holds a file of a name.
+        """The folders directly in a folder, in any order, and whether each holds a file of a name.
 
         A file directly in `parent` may be among them: it holds nothing.
         """

@@ -30,6 +30,7 @@ from kymflow_zarr._storage.durability import (
 )
 from kymflow_zarr._storage.exchange import exchange
 from kymflow_zarr._storage.locks import hold_file_lock
+from kymflow_zarr._storage.open_folder import open_folder
 from kymflow_zarr.errors import AlreadyExistsError
 
 __all__ = ["LocalBlobs"]
@@ -133,16 +134,19 @@ class LocalBlobs:
         return FolderListing(files=tuple(sorted(files)), folders=tuple(sorted(folders)))
 
     def folders(self, parent: str, *, holding: str) -> dict[str, bool]:
-        """The folders directly in a folder, sorted, and whether each holds a file of a name."""
-        # Plain text: this is done for each image there is, and a Path would double what it costs.
-        place = f"{self._prefix}{parent}/"
+        """The folders directly in a folder, and whether each holds a file of a name."""
+        place = self._path(parent)
         try:
             with os.scandir(place) as entries:
                 names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+            with open_folder(place) as folder:
+                return {
+                    name: os.access(f"{folder.start}{name}/{holding}", os.F_OK, dir_fd=folder.fd)
+                    for name in names
+                    if name[0] != "."
+                }
         except (FileNotFoundError, NotADirectoryError):
             return {}
-        names = sorted(name for name in names if name[0] != ".")
-        return {name: os.access(f"{place}{name}/{holding}", os.F_OK) for name in names}
 
     def stat(self, key: str) -> BlobStat | None:
         """Size and time of a blob, or None where there is none."""
