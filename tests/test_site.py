@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from filelock import FileLock
 
 from kymflow.cli.app import build_app
 
@@ -67,10 +68,15 @@ def copy_tree(root: Path, tmp_path_factory: pytest.TempPathFactory) -> CopyTree:
 
 @pytest.fixture(scope="module")
 def site(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site of this tree, in which every warning is an error."""
-    built = build(root, tmp_path_factory.mktemp("built") / "site")
-    assert built.code == 0, built.says
-    return built.site
+    """The site of this tree, in which every warning is an error; built once for all workers."""
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent
+    with FileLock(place / "site.lock"):
+        if not (place / "site").exists():
+            built = build(root, place / "site")
+            assert built.code == 0, built.says
+    return place / "site"
 
 
 class Addresses(HTMLParser):
