@@ -74,7 +74,7 @@ def scan_file(path: Path) -> SourceFile:
 
 
 def _look_at(folder: OpenFolder, names: Sequence[str]) -> tuple[tuple[str, ...], int, int]:
-    """The values of a `SourceFile`; `scan_folder` makes them all at once, in half the time."""
+    """The values of a `SourceFile`; `scan_folder` makes them all at once: a third less work."""
     if len(names) == 1:
         found = stat_regular_file(folder, names[0])
         return (folder.path + names[0],), found.st_mtime_ns, found.st_size
