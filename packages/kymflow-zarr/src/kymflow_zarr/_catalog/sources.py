@@ -190,7 +190,7 @@ def _gone(paths: Iterable[str], listings: Mapping[Path, Iterable[str]]) -> Itera
     """The paths that would lie in a folder that was listed, but do not."""
     listed = {_same(str(folder)): set(map(_same, names)) for folder, names in listings.items()}
     for path in paths:
-        folder, name = os.path.split(path)
+        folder, name = os.path.split(_same(path))
         if folder in listed and name not in listed[folder]:
             yield path
 
