@@ -36,6 +36,7 @@ def affected(root: Path, tmp_path: Path) -> Affected:
     (tmp_path / "tools").mkdir()
     for name in ("affected.py", "workspace.py"):
         shutil.copy(root / "tools" / name, tmp_path / "tools")
+    shutil.copy(root / ".gitignore", tmp_path)  # of what Python compiles
 
     def git(*arguments: str) -> None:
         who = ("-c", "user.name=Someone", "-c", "user.email=someone@example.org")

@@ -173,7 +173,8 @@ def test_143_ended_by_the_system(
     arguments = ["ingest", "many", "k.zarr", "--durability", "record", "--workers", "1", "--json"]
     with subprocess.Popen(
         [sys.executable, "-m", "kymflow.cli", *arguments],
-        env=environment,
+        # The signal may come between opening a file and its `with`.
+        env={**environment, "PYTHONWARNINGS": "error,ignore::ResourceWarning"},
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
