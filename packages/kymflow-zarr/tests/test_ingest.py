@@ -164,17 +164,30 @@ def test_files_of_a_folder_that_was_not_looked_at_are_not_gone(
     assert (plan.new, plan.changed) == ((), ())
 
 
-def test_an_image_without_its_commit_document_comes_in_again(
+def test_a_refresh_does_not_make_up_for_damage_with_a_second_image(
     disk: ZarrDataset, folder: Path
 ) -> None:
     first = disk.refresh_from_folder(folder)
     lost = first[1]
-    (Path(disk.location) / "images" / lost / "zarr.json").unlink()
+    place = Path(disk.location) / "images" / lost
+    document = place / "zarr.json"
+    kept = document.read_bytes()
+    document.unlink()
     assert lost not in disk.list_image_ids()
-    assert [file.primary.name for file in disk.plan_refresh(folder).new] == ["b.tif"]
-    (again,) = disk.refresh_from_folder(folder)
-    assert disk.list_image_ids() == sorted({*first, again} - {lost})
     assert disk.refresh_from_folder(folder) == []
+    tifffile.imwrite(folder / "d.tif", np.ones((5, 4), np.uint8))
+    (new,) = disk.refresh_from_folder(folder)
+    assert disk.refresh_from_folder(folder) == []
+    assert f"images/{lost}/zarr.json" in [problem.location for problem in disk.check()]
+
+    document.write_bytes(kept)
+    assert disk.check(deep=True) == []
+    assert disk.list_image_ids() == sorted([*first, new])
+
+    shutil.rmtree(place)
+    (again,) = disk.refresh_from_folder(folder)
+    assert disk.list_image_ids() == sorted({*first, new, again} - {lost})
+    assert disk.check(deep=True) == []
 
 
 @pytest.mark.parametrize("can_look_from_a_folder", [True, False])

@@ -442,7 +442,7 @@ class ZarrDataset:
             yield from self._ingest(jobs, workers=workers, sidecars=sidecars)
 
     def _plan(self, scan: FolderScan) -> RefreshPlan:
-        return plan_refresh(scan, self._sources.current_table())
+        return plan_refresh(scan, self._sources.taken_in())
 
     def _ingest(
         self,
@@ -469,7 +469,7 @@ class ZarrDataset:
             # Once per call, not per batch: after a crash the rows come back from the records.
             if fresh:
                 with self._lock("tables", "update the sources index"):
-                    self._sources.save(self._sources.current(extra=fresh))
+                    self._sources.save(rows_from_table(self._sources.taken_in(extra=fresh)))
 
     # --- the sources index --------------------------------------------------------------------
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.names import is_valid_name
 
-__all__ = ["IMAGES", "committed_ids", "list_image_ids"]
+__all__ = ["IMAGES", "committed_ids", "list_image_ids", "published_ids"]
 
 IMAGES = "images"
 _OWN_IDS = re.compile(r"(?:[0-9a-f][0-9a-f-]{35}/)*+")
@@ -23,11 +23,26 @@ def list_image_ids(blobs: BlobStore) -> list[str]:
 def committed_ids(blobs: BlobStore) -> list[str]:
     """`list_image_ids` in any order."""
     folders = blobs.folders(IMAGES, holding=COMMIT_KEY)
-    names: Iterable[str] = folders
+    return [
+        name for name in _valid(folders) if folders[name] or _is_format1(blobs, f"{IMAGES}/{name}")
+    ]
+
+
+def published_ids(blobs: BlobStore) -> list[str]:
+    """The ids of all images that were committed and not deleted, damaged ones as well.
+
+    With renames one listing tells, at half the cost of `committed_ids`. An image whose commit
+    document someone removed is among them.
+    """
+    published = blobs.published(IMAGES)
+    return committed_ids(blobs) if published is None else list(_valid(published))
+
+
+def _valid(names: Collection[str]) -> Iterable[str]:
     # One look at all names takes a third of what a look at each would.
-    if not _OWN_IDS.fullmatch("/".join([*folders, ""])):
-        names = [name for name in folders if is_valid_name(name, kind="image")]
-    return [name for name in names if folders[name] or _is_format1(blobs, f"{IMAGES}/{name}")]
+    if _OWN_IDS.fullmatch("/".join([*names, ""])):
+        return names
+    return [name for name in names if is_valid_name(name, kind="image")]
 
 
 def _is_format1(blobs: BlobStore, folder: str) -> bool:

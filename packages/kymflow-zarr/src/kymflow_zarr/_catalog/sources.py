@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SOURCES",
+    "FileState",
     "FolderScan",
     "RefreshMode",
     "RefreshPlan",
@@ -42,11 +43,13 @@ SOURCES = "sources"
 RefreshMode: TypeAlias = Literal["skip", "reingest_if_changed"]
 
 
+FileState: TypeAlias = tuple[tuple[str, ...], int, int]
+"""The values of a `SourceFile`. A refresh looks at each file that there is, and asks of most only
+whether it has changed: a bare tuple of text costs a third, and the garbage collector lets it be."""
+
+
 class SourceFile(NamedTuple):
     """An image file found on disk.
-
-    A tuple and text, not a dataclass and paths: a refresh makes one for each file that there is,
-    and of most it asks nothing but whether it has changed.
 
     Attributes:
         paths: The file of the first channel, then those of its further channels.
@@ -75,15 +78,20 @@ class FolderScan:
 
     Attributes:
         folder: The folder, absolute, links resolved.
-        files: Its image files, sorted by path.
+        states: Its image files as bare tuples, sorted by path.
         refused: What matches but is no regular file, with the reason.
         listings: Each folder that was looked at → the names of all files in it, in any order.
     """
 
     folder: Path
-    files: tuple[SourceFile, ...]
+    states: tuple[FileState, ...]
     refused: Mapping[Path, UnreadableImageError]
     listings: Mapping[Path, Sequence[str]]
+
+    @property
+    def files(self) -> tuple[SourceFile, ...]:
+        """Its image files, sorted by path."""
+        return tuple(map(SourceFile._make, self.states))
 
 
 class SourceRow(NamedTuple):
@@ -114,16 +122,21 @@ class RefreshPlan:
         new: Files that no image was made of yet.
         changed: Files whose size or time differs from when their image was taken in, each with
             that image's id.
-        unchanged: Files that are in the dataset as they are; also those that changed back.
+        unchanged_states: The files of `unchanged` as bare tuples.
         gone: Paths in the index that would lie in a folder looked at, but are not there.
         refused: What matches but is no regular file, with the reason.
     """
 
     new: tuple[SourceFile, ...]
     changed: tuple[tuple[SourceFile, str], ...]
-    unchanged: tuple[SourceFile, ...]
+    unchanged_states: tuple[FileState, ...]
     gone: tuple[str, ...]
     refused: Mapping[Path, UnreadableImageError]
+
+    @property
+    def unchanged(self) -> tuple[SourceFile, ...]:
+        """Files that are in the dataset as they are; also those that changed back."""
+        return tuple(map(SourceFile._make, self.unchanged_states))
 
     def to_ingest(self, mode: RefreshMode) -> tuple[tuple[SourceFile, str | None], ...]:
         """The files to take in, each with the id of the image that it supersedes."""
@@ -143,18 +156,18 @@ def plan_refresh(scan: FolderScan, known: pa.Table) -> RefreshPlan:
     paths: list[Any] = known["source_primary_path"].to_pylist()
     times, sizes = known["source_mtime_ns"].to_pylist(), known["source_size_bytes"].to_pylist()
     states = set(zip(paths, times, sizes, strict=True))
-    unchanged = [
-        file for file in scan.files if (file.paths[0], file.mtime_ns, file.size_bytes) in states
-    ]
+    unchanged = [found for found in scan.states if (found[0][0], found[1], found[2]) in states]
     new: list[SourceFile] = []
     changed: list[tuple[SourceFile, str]] = []
-    if len(unchanged) < len(scan.files):
+    if len(unchanged) < len(scan.states):
         new, changed, unchanged = _compare(scan.files, rows_from_table(known))
-    not_found = set(paths).difference([file.paths[0] for file in scan.files])
+    not_found: set[str] = set()
+    if len(unchanged) < len(paths):
+        not_found = set(paths).difference([found[0][0] for found in scan.states])
     return RefreshPlan(
         new=tuple(new),
         changed=tuple(changed),
-        unchanged=tuple(unchanged),
+        unchanged_states=tuple(unchanged),
         gone=tuple(sorted(_gone(not_found, scan.listings))) if not_found else (),
         refused=scan.refused,
     )
@@ -162,7 +175,7 @@ def plan_refresh(scan: FolderScan, known: pa.Table) -> RefreshPlan:
 
 def _compare(
     files: Iterable[SourceFile], known: Iterable[SourceRow]
-) -> tuple[list[SourceFile], list[tuple[SourceFile, str]], list[SourceFile]]:
+) -> tuple[list[SourceFile], list[tuple[SourceFile, str]], list[FileState]]:
     """Which files are new, changed (with the image that was made of them last), unchanged."""
     latest: dict[str, str] = {}
     # Not only the latest state: a clock that was set back makes an earlier one look like it, and
@@ -174,7 +187,7 @@ def _compare(
         states.add((path, row.source_mtime_ns, row.source_size_bytes))
     new: list[SourceFile] = []
     changed: list[tuple[SourceFile, str]] = []
-    unchanged: list[SourceFile] = []
+    unchanged: list[FileState] = []
     for file in files:
         path = _same(file.paths[0])
         if path not in latest:
@@ -216,14 +229,12 @@ def reconcile(
 
     existing = set(image_ids)
     named = stored["image_id"].to_pylist()
-    if existing.issuperset(named):
-        kept = stored
-    else:
-        kept = stored.filter(pa.array([image_id in existing for image_id in named]))
-    missing = existing.difference(named)
-    if not missing:
-        return kept
-    return pa.concat_tables([kept, rows_to_table(read_sources(sorted(missing)))])
+    listed = set(named)
+    if listed == existing:
+        return stored
+    kept = stored.filter(pa.array([image_id in existing for image_id in named], pa.bool_()))
+    missing = sorted(existing - listed)
+    return pa.concat_tables([kept, rows_to_table(read_sources(missing))]) if missing else kept
 
 
 def sources_schema() -> pa.Schema:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from kymflow_zarr._catalog.listing import committed_ids, list_image_ids
+from kymflow_zarr._catalog.listing import committed_ids, list_image_ids, published_ids
 from kymflow_zarr._catalog.manifest import (
     Manifest,
     build_manifest,
@@ -59,6 +59,17 @@ class SourcesIndex:
 
     def current_table(self, *, extra: Iterable[SourceRow] = ()) -> pa.Table:
         """`current` as a table, of which no row was made; in any order."""
+        return self._reconciled(committed_ids(self._blobs), extra)
+
+    def taken_in(self, *, extra: Iterable[SourceRow] = ()) -> pa.Table:
+        """`current_table`, with the rows of images that have lost their commit document.
+
+        A refresh must not make up for damage with a second image, which would not have the results
+        of the first: `check` names that one, and a person brings it back or removes it.
+        """
+        return self._reconciled(published_ids(self._blobs), extra)
+
+    def _reconciled(self, image_ids: Iterable[str], extra: Iterable[SourceRow]) -> pa.Table:
         import pyarrow as pa
 
         try:
@@ -68,7 +79,7 @@ class SourcesIndex:
             stored = rows_to_table([])
         return reconcile(
             pa.concat_tables([stored, rows_to_table(extra)]),
-            committed_ids(self._blobs),
+            image_ids,
             read_sources=self._read_sources,
         )
 

@@ -50,7 +50,8 @@ def check_image(blobs: BlobStore, image_id: str, *, deep: bool) -> Iterator[Prob
         yield Problem(
             location=f"{folder}/{COMMIT_KEY}",
             kind="missing",
-            message="the folder has no commit document, so the image is invisible",
+            message="the folder has no commit document, so the image is invisible; "
+            "bring it back from a copy, or remove the folder and take its file in again",
         )
         return
     if document.digest:

@@ -106,7 +106,7 @@ def plan_ingest_export(blobs: BlobStore, directory: Path) -> RefreshPlan:
             )
             (unchanged if known else new).append(file)
     return RefreshPlan(
-        new=tuple(new), changed=(), unchanged=tuple(unchanged), gone=(), refused=refused
+        new=tuple(new), changed=(), unchanged_states=tuple(unchanged), gone=(), refused=refused
     )
 
 

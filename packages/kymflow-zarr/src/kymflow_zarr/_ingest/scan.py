@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from kymflow_zarr._catalog.sources import FolderScan, SourceFile
+from kymflow_zarr._catalog.sources import FileState, FolderScan, SourceFile
 from kymflow_zarr._readers import group_channels, stat_regular_file
 from kymflow_zarr._storage.open_folder import OpenFolder, by_path, open_folder
 from kymflow_zarr.errors import UnreadableImageError
@@ -38,7 +38,7 @@ def scan_folder(folder: Path, pattern: str | Sequence[str]) -> FolderScan:
     top = folder.resolve()
     deep = [part.removeprefix(_RECURSIVE) for part in patterns if part.startswith(_RECURSIVE)]
     flat = [part for part in patterns if not part.startswith(_RECURSIVE)]
-    found: list[tuple[tuple[str, ...], int, int]] = []
+    found: list[FileState] = []
     refused: dict[Path, UnreadableImageError] = {}
     listings: dict[Path, Sequence[str]] = {}
     for inner, names in _walk(top, recursive=bool(deep)):
@@ -52,7 +52,7 @@ def scan_folder(folder: Path, pattern: str | Sequence[str]) -> FolderScan:
                     refused[error.path] = error
     return FolderScan(
         folder=top,
-        files=tuple(map(SourceFile._make, sorted(found))),
+        states=tuple(sorted(found)),
         refused=refused,
         listings=listings,
     )
@@ -73,8 +73,7 @@ def scan_file(path: Path) -> SourceFile:
     return SourceFile._make(_look_at(by_path(folder), siblings))
 
 
-def _look_at(folder: OpenFolder, names: Sequence[str]) -> tuple[tuple[str, ...], int, int]:
-    """The values of a `SourceFile`; `scan_folder` makes them all at once: a third less work."""
+def _look_at(folder: OpenFolder, names: Sequence[str]) -> FileState:
     if len(names) == 1:
         found = stat_regular_file(folder, names[0])
         return (folder.path + names[0],), found.st_mtime_ns, found.st_size
@@ -90,17 +89,13 @@ def _walk(top: Path, *, recursive: bool) -> Iterator[tuple[Path, list[str]]]:
     waiting = [top]
     while waiting:
         folder = waiting.pop()
-        names: list[str] = []
         with os.scandir(folder) as entries:
-            for entry in entries:
-                name = entry.name
-                if name[0] == ".":
-                    continue
-                if not entry.is_dir(follow_symlinks=False):
-                    names.append(name)
-                elif recursive:
-                    waiting.append(folder / name)
-        yield folder, names
+            shown = [entry for entry in entries if entry.name[0] != "."]
+        yield folder, [entry.name for entry in shown if not entry.is_dir(follow_symlinks=False)]
+        if recursive:
+            waiting += [
+                folder / entry.name for entry in shown if entry.is_dir(follow_symlinks=False)
+            ]
 
 
 def _one_pattern(patterns: list[str]) -> re.Pattern[str]:

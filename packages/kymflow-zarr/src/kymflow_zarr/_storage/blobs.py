@@ -104,6 +104,12 @@ class BlobStore(Protocol):
         A file directly in `parent` may be among them: it holds nothing.
         """
 
+    def published(self, parent: str) -> Sequence[str] | None:
+        """The folders directly in a folder, if each was published in one step, in any order.
+
+        None in a store without rename: there the commit key alone tells.
+        """
+
     def stat(self, key: str) -> BlobStat | None:
         """Size and time of a blob, or None where there is none."""
 

@@ -135,18 +135,26 @@ class LocalBlobs:
 
     def folders(self, parent: str, *, holding: str) -> dict[str, bool]:
         """The folders directly in a folder, and whether each holds a file of a name."""
-        place = self._path(parent)
         try:
-            with os.scandir(place) as entries:
-                names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-            with open_folder(place) as folder:
+            with open_folder(self._path(parent)) as folder:
                 return {
                     name: os.access(f"{folder.start}{name}/{holding}", os.F_OK, dir_fd=folder.fd)
-                    for name in names
-                    if name[0] != "."
+                    for name in self.published(parent)
                 }
         except (FileNotFoundError, NotADirectoryError):
             return {}
+
+    def published(self, parent: str) -> list[str]:
+        """The folders directly in a folder: what is there was renamed there, whole."""
+        try:
+            with os.scandir(self._path(parent)) as entries:
+                return [
+                    entry.name
+                    for entry in entries
+                    if entry.name[0] != "." and entry.is_dir(follow_symlinks=False)
+                ]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
 
     def stat(self, key: str) -> BlobStat | None:
         """Size and time of a blob, or None where there is none."""

@@ -84,6 +84,10 @@ class ZarrStoreBlobs:
         """The names directly in a folder, sorted, and whether each is one that holds a file."""
         return _wait(_look_into(self._store, parent, holding))
 
+    def published(self, parent: str) -> None:  # noqa: ARG002 - no folder says that it is whole
+        """None: keys are written one by one, so only the commit key tells."""
+        return
+
     def stat(self, key: str) -> BlobStat | None:
         """Size of a blob, or None where there is none; such stores tell no time."""
         try:
