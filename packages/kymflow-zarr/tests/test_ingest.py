@@ -212,7 +212,7 @@ def test_systems_that_name_files_by_paths_alone_find_the_same(
     except OSError:
         pytest.skip("no right to make links here")
     if can_look_from_a_folder and not os.supports_dir_fd:
-        pytest.skip("not here")
+        pytest.skip("this system names files by paths alone")
     if not can_look_from_a_folder:
         monkeypatch.setattr(os, "supports_dir_fd", set())
     top = folder.resolve()

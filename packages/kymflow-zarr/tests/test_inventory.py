@@ -198,3 +198,19 @@ def test_a_check_beside_a_writer_misses_nothing(disk: ZarrDataset) -> None:
     writer.join()
     assert {kind for kind, _ in seen} <= {"inventory", "leftover"}
     assert disk.check() == []
+
+
+def test_a_repair_of_a_half_upgraded_dataset_enters_what_its_images_have(
+    disk: ZarrDataset, record: ZarrImageRecord
+) -> None:
+    path = Path(disk.location) / "images" / record.image_id / "inventory.txt"
+    path.write_bytes(b"")
+    (Path(disk.location) / "zarr.json").unlink()
+    (Path(disk.location) / ".zgroup").write_text('{"zarr_format": 2}', encoding="utf-8")
+    (Path(disk.location) / ".zattrs").write_text(
+        '{"format": "kymflow_zarr_v1", "schema_version": 1}', encoding="utf-8"
+    )
+    old = ZarrDataset(disk.location)
+    assert {kind for kind, _ in found(old)} >= {"inventory"}
+    old.repair()
+    assert "inventory" not in {kind for kind, _ in found(old)}

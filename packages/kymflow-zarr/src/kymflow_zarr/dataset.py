@@ -701,8 +701,9 @@ class ZarrDataset:
         """Mend what can be mended without guessing.
 
         The sources index, the manifest and table rows of images that are gone are derived data and
-        are brought in line with the records; what killed writers left behind is removed, but never
-        what a live one is using. Damaged pixels and artifacts are not touched: `check` names them.
+        are brought in line with the records, inventories with what is there; what killed writers
+        left behind is removed, but never what a live one is using. Damaged pixels and artifacts are
+        not touched: `check` names them.
 
         Args:
             forget_gone: Whether artifacts and tables that someone removed, and that shall not come

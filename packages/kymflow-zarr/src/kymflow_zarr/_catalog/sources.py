@@ -97,7 +97,7 @@ class FolderScan:
 class SourceRow(NamedTuple):
     """One row of the sources index, named as its columns are and in their order.
 
-    A tuple for the same reason as `SourceFile`.
+    A tuple, since columns become rows at once, and there is one for each image.
 
     Attributes:
         source_primary_path: Normalised absolute path of the (first channel's) file.

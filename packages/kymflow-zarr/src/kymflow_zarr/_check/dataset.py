@@ -63,7 +63,7 @@ def iter_problems(
             yield from _check_table(blobs, tables, name, existing, deep=deep)
     if SOURCES not in tables.names():
         yield from _check_sources(sources)
-    if _has_inventories(blobs):
+    if _lists_tables(blobs):
         inventory = read_inventory(blobs, TABLES)
         present = _present_tables(tables)
         yield from compare(blobs, TABLES, inventory, expected=_expected_tables, present=present)
@@ -115,12 +115,11 @@ def repair(
     if is_damaged(blobs):
         save_cache(blobs, build_manifest(blobs, sorted(existing), load_cache(blobs)))
         yield Repair(location=MANIFEST_KEY, action="rebuilt it from the records")
-    if _has_inventories(blobs):
-        yield from _repair_inventories(blobs, tables, sorted(existing), forget_gone=forget_gone)
+    yield from _repair_inventories(blobs, tables, sorted(existing), forget_gone=forget_gone)
 
 
-def _has_inventories(blobs: BlobStore) -> bool:
-    """Whether the dataset's format has them: format 1 has not."""
+def _lists_tables(blobs: BlobStore) -> bool:
+    """Whether the tables have an inventory: in format 1 they have not."""
     schema = DatasetSchema.read(blobs)
     return schema is not None and schema.version >= DatasetSchema.CURRENT
 
@@ -143,15 +142,16 @@ def _repair_inventories(
                 present=present_artifacts(blobs, image_id),
                 forget_gone=forget_gone,
             )
-    inventory = read_inventory(blobs, TABLES)
-    yield from repair_inventory(
-        blobs,
-        TABLES,
-        inventory,
-        expected=_expected_tables(inventory),
-        present=_present_tables(tables),
-        forget_gone=forget_gone,
-    )
+    if _lists_tables(blobs):
+        inventory = read_inventory(blobs, TABLES)
+        yield from repair_inventory(
+            blobs,
+            TABLES,
+            inventory,
+            expected=_expected_tables(inventory),
+            present=_present_tables(tables),
+            forget_gone=forget_gone,
+        )
 
 
 def _expected_tables(inventory: Inventory) -> set[str]:

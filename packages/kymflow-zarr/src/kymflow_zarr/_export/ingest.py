@@ -361,7 +361,7 @@ def _ingest_tables(blobs: BlobStore, contents: ExportContents) -> Iterator[Inges
             refused = UnreadableImageError(path, str(error))
             yield IngestOutcome(path=path, image_id="", error=refused)
     sources = SourcesIndex(blobs, tables)
-    current = sources.current()
+    current = rows_from_table(sources.taken_in())
     if {row.image_id for row in sources.stored()} != {row.image_id for row in current}:
         sources.save(current)
 

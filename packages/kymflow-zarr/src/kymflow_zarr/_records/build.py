@@ -18,7 +18,7 @@ from kymflow_zarr._storage.json_text import JsonValue, dumps
 from kymflow_zarr.errors import SchemaValidationError
 from kymflow_zarr.schema import software_version, utc_now
 
-__all__ = ["check_axes", "resolve_chunks", "slabs", "stage_record"]
+__all__ = ["check_axes", "provenance_bytes", "resolve_chunks", "slabs", "stage_record"]
 
 
 def check_axes(axes: tuple[str, ...], shape: tuple[int, ...]) -> None:
@@ -98,14 +98,14 @@ def stage_record(
         put=lambda key, data: staging.put(f"{image_id}/data/{key}", data),
     )
     created_utc, software = utc_now(), software_version()
-    provenance: dict[str, JsonValue] = {
-        "image_id": image_id,
-        "created_utc": created_utc,
-        "software": software,
-        "pixels_digest": pixels.digest,
-        "source": None if source is None else dict(source),
-    }
-    files = {f"{PROVENANCE}{JSON}": dumps(provenance), **artifacts}
+    provenance = provenance_bytes(
+        image_id,
+        created_utc=created_utc,
+        software=software,
+        pixels_digest=pixels.digest,
+        source=source,
+    )
+    files = {f"{PROVENANCE}{JSON}": provenance, **artifacts}
     if metadata is not None:
         files[f"{METADATA}{JSON}"] = dumps(dict(metadata))
     for key, data in files.items():
@@ -123,6 +123,34 @@ def stage_record(
     )
     staging.put(f"{image_id}/{COMMIT_KEY}", document.to_bytes())
     return document
+
+
+def provenance_bytes(
+    image_id: str,
+    *,
+    created_utc: str,
+    software: str,
+    pixels_digest: str,
+    source: Mapping[str, JsonValue] | None,
+) -> bytes:
+    """The artifact that says where an image came from, as it is to be stored.
+
+    Args:
+        image_id: The image.
+        created_utc: When its record was created, as in the commit document.
+        software: What created it.
+        pixels_digest: The digest of its pixels.
+        source: The facts of the file that the pixels come from; None where there is no file.
+    """
+    return dumps(
+        {
+            "image_id": image_id,
+            "created_utc": created_utc,
+            "software": software,
+            "pixels_digest": pixels_digest,
+            "source": None if source is None else dict(source),
+        }
+    )
 
 
 def slabs(array: AnyArray, rows: int) -> Iterable[AnyArray]:

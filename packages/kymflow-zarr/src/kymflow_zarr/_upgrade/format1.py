@@ -17,7 +17,7 @@ from kymflow_zarr._pixels.layout import CHUNK_PREFIX, ArrayDocument, check_dtype
 from kymflow_zarr._pixels.ome import ome_attributes, ome_axes
 from kymflow_zarr._pixels.writer import write_array
 from kymflow_zarr._records.artifacts import ARRAYS, PARQUET, provenance_key
-from kymflow_zarr._records.build import resolve_chunks
+from kymflow_zarr._records.build import provenance_bytes, resolve_chunks
 from kymflow_zarr._records.document import RecordDocument, image_folder, read_record_document
 from kymflow_zarr._records.expected import present_artifacts
 from kymflow_zarr._records.format1 import (
@@ -27,7 +27,7 @@ from kymflow_zarr._records.format1 import (
 )
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.inventory import enter
-from kymflow_zarr._storage.json_text import JsonValue, dumps
+from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr._tables.tables import TABLES, Tables
 from kymflow_zarr.schema import DatasetSchema, software_version, utc_now
 
@@ -84,14 +84,14 @@ def _upgrade_image(blobs: BlobStore, image_id: str, source: SourceRow | None) ->
             _rewrite_array(blobs, key, axes=None)
     pixels = _rewrite_array(blobs, f"{folder}/data", axes=ome_axes(old.axes) or old.axes)
     created_utc, software = old.created_utc or utc_now(), software_version()
-    provenance: dict[str, JsonValue] = {
-        "image_id": image_id,
-        "created_utc": created_utc,
-        "software": software,
-        "pixels_digest": pixels.digest,
-        "source": None if source is None else _source(source),
-    }
-    blobs.put(provenance_key(image_id), dumps(provenance))
+    provenance = provenance_bytes(
+        image_id,
+        created_utc=created_utc,
+        software=software,
+        pixels_digest=pixels.digest,
+        source=None if source is None else _source(source),
+    )
+    blobs.put(provenance_key(image_id), provenance)
     artifacts = present_artifacts(blobs, image_id) | {provenance_key(image_id)}
     document = RecordDocument(
         image_id=image_id,
@@ -129,7 +129,7 @@ def _rewrite_array(blobs: BlobStore, folder: str, *, axes: tuple[str, ...] | Non
     )
 
 
-def _source(row: SourceRow) -> JsonValue:
+def _source(row: SourceRow) -> dict[str, JsonValue]:
     file = SourceFile(
         paths=(row.source_primary_path,),
         mtime_ns=row.source_mtime_ns,
