@@ -32,7 +32,7 @@ from faults.loop_disk import Filesystem, sweep_disk
 from faults.mutation import mutate
 from faults.places import Templates, flowing
 from faults.power import sweep_cuts
-from faults.random_kills import kill_command, kill_ingest
+from faults.random_kills import kill_command, kill_ingest, kill_job
 from faults.report import Report
 from faults.shim import UnavailableError
 from faults.sweeps import ERRORS, KILLED, Sweep, sweep
@@ -193,6 +193,12 @@ def _kill(run: _Run) -> None:
     )
     _add_sweeps(run, "killed at a call", found)
     part = "killed at a random time"
+    for job in run.jobs:
+        begun = time.monotonic()
+        tried, wrong = kill_job(
+            job, run.templates, run.place("kill"), trials=run.number(12), seed=run.seed
+        )
+        run.report.add(part, job.name, tried, wrong, time.monotonic() - begun)
     begun = time.monotonic()
     tried, wrong = kill_ingest(run.place("kill"), trials=run.number(30), seed=run.seed)
     run.report.add(part, "kymflow ingest", tried, wrong, time.monotonic() - begun)

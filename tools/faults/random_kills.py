@@ -1,4 +1,4 @@
-"""The command itself, in a process of its own, killed at a random time; then run again."""
+"""Jobs and the command, in processes of their own, killed at random times; then run again."""
 
 from __future__ import annotations
 
@@ -13,13 +13,58 @@ import tifffile
 
 from faults.commands import Command, start
 from faults.draws import seeded
-from faults.places import Templates
+from faults.forks import in_child
+from faults.jobs import Job
+from faults.places import Place, Templates
 from faults.verdicts import judge, judge_repeat, reference_states
 from kymflow_zarr import NotADatasetError, ZarrDataset
 
-__all__ = ["kill_command", "kill_ingest"]
+__all__ = ["kill_command", "kill_ingest", "kill_job"]
 
 _FILES = 60
+
+
+def kill_job(
+    job: Job, templates: Templates, root: Path, *, trials: int, seed: int
+) -> tuple[int, list[str]]:
+    """Kill a job at random times.
+
+    Args:
+        job: Which.
+        templates: The datasets to start from.
+        root: The folder to work in.
+        trials: How many kills.
+        seed: Of the random times.
+
+    Returns:
+        How often it was killed before it was done, and what was wrong afterwards.
+    """
+    states = reference_states(job, templates, root)
+    draw = seeded(seed, "random kills", job.name)
+    wrong: list[str] = []
+    killed = 0
+    whole_s = 0.0
+    for trial in range(-1, trials):
+        place = templates.copy(job.template, root)
+        acknowledged = root / "acknowledged"
+
+        def work(place: Place = place, acknowledged: Path = acknowledged) -> None:
+            for _ in job.steps(place, "batch"):
+                with acknowledged.open("ab") as stream:
+                    stream.write(b".")
+
+        acknowledged.touch()
+        begun = time.monotonic()
+        if trial < 0:  # whole, to know how long it takes
+            in_child(work)
+            whole_s = time.monotonic() - begun
+            continue
+        # A child that takes longer is killed.
+        killed += in_child(work, timeout_s=draw.random() * whole_s).hung
+        steps = acknowledged.stat().st_size
+        found = judge(place, states, acknowledged=steps) or judge_repeat(place, job, states)
+        wrong += [f"{job.name}, random kill {trial}: {text}" for text in found]
+    return killed, wrong
 
 
 def kill_command(
@@ -49,7 +94,8 @@ def kill_command(
     for trial in range(trials):
         place = templates.copy(job.template, root)
         # Most of the time goes into starting: late kills meet it at work.
-        process = _kill_after(draw.uniform(0.6, 1.0) * whole_s, start(command.words(place)))
+        process = start(command.words(place))
+        _kill_after(draw.uniform(0.6, 1.0) * whole_s, process)
         killed += process.returncode == -signal.SIGKILL
         acknowledged = int(process.returncode == 0)
         found = judge(place, states, acknowledged=acknowledged) or judge_repeat(place, job, states)
@@ -79,9 +125,7 @@ def kill_ingest(root: Path, *, trials: int, seed: int) -> tuple[int, list[str]]:
     for trial in range(trials):
         _remove(place)
         process = _start(folder, place, durability=draw.choice(["record", "batch", "none"]))
-        time.sleep(draw.uniform(0.2, 1.0) * whole_s)
-        process.send_signal(signal.SIGKILL)
-        out, _ = process.communicate()
+        out = _kill_after(draw.uniform(0.2, 1.0) * whole_s, process)
         killed += process.returncode == -signal.SIGKILL
         told = out.count(b'"status": "ok"') + out.count(b'"status":"ok"')
         wrong += [f"random kill {trial}: {text}" for text in _judge(folder, place, told)]
@@ -122,11 +166,12 @@ def _start(folder: Path, place: Path, *, durability: str) -> subprocess.Popen[by
     return start(["ingest", folder, place, "--json", "--durability", durability])
 
 
-def _kill_after(delay_s: float, process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+def _kill_after(delay_s: float, process: subprocess.Popen[bytes]) -> bytes:
+    """Kill a process after a while; what it had said by then."""
     time.sleep(delay_s)
     process.send_signal(signal.SIGKILL)
-    process.communicate()
-    return process
+    said, _ = process.communicate()
+    return said
 
 
 def _remove(place: Path) -> None:
