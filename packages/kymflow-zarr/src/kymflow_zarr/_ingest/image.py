@@ -80,12 +80,14 @@ def _stage(
     supersedes: str | None,
     beside: FolderListing | None,
 ) -> SourceRow:
-    _check_paths(file.files)
-    sidecars = _NO_SIDECARS if beside is None else find_sidecars(file.primary, beside)
+    files = file.files
+    primary = files[0]
+    _check_paths(files)
+    sidecars = _NO_SIDECARS if beside is None else find_sidecars(primary, beside)
     payload = _load_payload(sidecars.metadata)
     ingested = time.time_ns()
     with ExitStack() as stack:
-        channels = [stack.enter_context(open_tiff(path)) for path in file.files]
+        channels = [stack.enter_context(open_tiff(path)) for path in files]
         _check_channels(channels)
         header = read_header(
             channels[0],
@@ -117,7 +119,7 @@ def _stage(
             staged=staged,
         )
     return SourceRow(
-        source_primary_path=str(file.primary),
+        source_primary_path=str(primary),
         image_id=image_id,
         source_mtime_ns=file.mtime_ns,
         source_size_bytes=file.size_bytes,

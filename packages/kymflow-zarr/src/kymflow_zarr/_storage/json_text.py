@@ -11,6 +11,7 @@ import json
 import math
 import re
 import zlib
+from collections.abc import Sequence
 from json.encoder import encode_basestring
 from typing import Final, TypeAlias, cast
 
@@ -217,25 +218,26 @@ def _written(value: object, newline: str) -> str:
     Raises:
         _RefusedError: JSON cannot carry it, or something in it.
     """
-    kind = type(value)
-    if kind is str:
-        return _written_text(cast("str", value))
-    if kind is dict:
-        return _written_object(cast("dict[object, object]", value), newline)
-    if kind is list or kind is tuple:
-        return _written_array(cast("list[object]", value), newline)
+    # The type is asked for in each condition, so that it is known in what follows it.
+    if type(value) is str:
+        return _written_text(value)
+    if type(value) is dict:
+        return _written_object(value, newline)
+    if type(value) is list or type(value) is tuple:
+        return _written_array(value, newline)
     if value is None:
         return "null"
-    if kind is bool:
+    if type(value) is bool:
         return "true" if value else "false"
-    if kind is int:
-        if cast("int", value).bit_length() > _MAX_INT_BITS:
+    if type(value) is int:
+        if value.bit_length() > _MAX_INT_BITS:
             raise _RefusedError(ValueError, "is an integer too large to print; use text")
         return repr(value)
-    if kind is float:
-        if not math.isfinite(cast("float", value)):
+    if type(value) is float:
+        if not math.isfinite(value):
             raise _RefusedError(ValueError, f"is {value!r}, which JSON cannot carry; use null")
         return repr(value)
+    kind = type(value)
     raise _RefusedError(
         TypeError,
         f"is a {kind.__module__}.{kind.__qualname__}, which JSON cannot carry; "
@@ -259,7 +261,7 @@ def _written_object(value: dict[object, object], newline: str) -> str:
     return f"{{{inner}{f',{inner}'.join(members)}{newline}}}" if members else "{}"
 
 
-def _written_array(value: list[object], newline: str) -> str:
+def _written_array(value: Sequence[object], newline: str) -> str:
     inner = _indented(newline)
     items: list[str] = []
     for item in value:

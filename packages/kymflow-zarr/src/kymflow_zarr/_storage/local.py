@@ -319,22 +319,24 @@ class _LocalStaging:
             sync_tree(self._folder / name)
 
     def _rename(self, name: str, *, replace: bool) -> None:
-        target = self._parent / name
-        if replace and target.exists():
-            # Afterwards the old one lies in the staging, which is removed.
-            if exchange(self._folder / name, target):
-                return
-            doomed = self._scratch.new_path()
-            target.rename(doomed)
-            (self._folder / name).rename(target)
-            shutil.rmtree(doomed)
+        if replace and (self._parent / name).exists():
+            self._replace(self._folder / name, self._parent / name)
             return
         try:
-            (self._folder / name).rename(target)
+            os.rename(self._prefix + name, f"{self._parent}/{name}")  # noqa: PTH104
         except OSError as error:
             if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
                 raise AlreadyExistsError(f"{self._parent_key}/{name}") from error
             raise
+
+    def _replace(self, new: Path, old: Path) -> None:
+        # Afterwards the old one lies in the staging, which is removed.
+        if exchange(new, old):
+            return
+        doomed = self._scratch.new_path()
+        old.rename(doomed)
+        new.rename(old)
+        shutil.rmtree(doomed)
 
 
 class _Scratch:
