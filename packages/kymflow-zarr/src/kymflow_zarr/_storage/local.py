@@ -121,7 +121,7 @@ class LocalBlobs:
         files: list[str] = []
         folders: list[str] = []
         try:
-            with os.scandir(self._path(key)) as entries:
+            with os.scandir(self._prefix + key) as entries:
                 for entry in entries:
                     if entry.name.startswith("."):
                         continue
