@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -73,6 +74,42 @@ def test_some_columns_and_some_images(dataset: ZarrDataset) -> None:
     dataset.save_table("t", rows_of(["a", "b", "c", "b"], 7))
     part = dataset.load_table("t", columns=["v"], image_ids=["b", "nobody"])
     assert part.to_dict("list") == {"v": [7, 7]}
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        {"place": [{"name": "z", "kind": "z"}] * 3},
+        {"place": [{"at": {"name": "z", "kind": "z"}, "of": ["z"]}] * 3},
+        {"between": pd.arrays.IntervalArray.from_tuples([(0, 1)] * 3)},
+    ],
+)
+def test_nested_columns_before_the_image_hide_no_rows(
+    disk: ZarrDataset, before: dict[str, Any]
+) -> None:
+    disk.save_table("t", pd.DataFrame({**before, "image_id": ["b", "a", "b"], "v": [1, 2, 3]}))
+    assert disk.load_table("t", image_ids=["b"], columns=["v"])["v"].tolist() == [1, 3]
+    file = pq.ParquetFile(Path(disk.location, "tables", "t.parquet"))
+    (sorting,) = file.metadata.row_group(0).sorting_columns
+    assert file.schema.column(sorting.column_index).path == "image_id"
+
+
+def test_columns_that_are_not_there_are_named(dataset: ZarrDataset) -> None:
+    dataset.save_table("t", rows_of(["a", "b"]))
+    for images in (None, ["a"]):
+        with pytest.raises(SchemaValidationError, match=r"'tables/t\.parquet' has no column 'w'"):
+            dataset.load_table("t", columns=["v", "w"], image_ids=images)
+    with pytest.raises(SchemaValidationError, match="has no column 'w'"):
+        next(dataset.iter_table("t", columns=["w"]))
+
+
+def test_a_table_that_someone_else_sorted_downwards_is_put_in_order(disk: ZarrDataset) -> None:
+    disk.save_table("t", rows_of(["a", "b"]))
+    path = Path(disk.location, "tables", "t.parquet")
+    downwards = [pq.SortingColumn(0, descending=True)]
+    pq.write_table(pa.table({"image_id": ["b", "a"]}), path, sorting_columns=downwards)
+    disk.replace_rows_for_image_id("t", "a", rows_of(["a"])[["image_id"]])
+    assert disk.load_table("t")["image_id"].tolist() == ["a", "b"]
 
 
 def test_a_large_table_lies_in_parts_and_some_images_come_out_of_it(disk: ZarrDataset) -> None:

@@ -62,7 +62,9 @@ class StoredTable:
 
         Raises:
             CorruptDataError: A page is damaged.
+            SchemaValidationError: There is no such column.
         """
+        self._check_columns(columns)
         with _damage_named(self._key):
             return _plain_table(self._file.read(columns=columns, use_threads=False))
 
@@ -71,7 +73,9 @@ class StoredTable:
 
         Raises:
             CorruptDataError: A page is damaged.
+            SchemaValidationError: There is no such column.
         """
+        self._check_columns(columns)
         for group in range(self._file.num_row_groups):
             with _damage_named(self._key):
                 rows = _plain_table(
@@ -93,6 +97,7 @@ class StoredTable:
         import pyarrow as pa
         import pyarrow.compute as pc
 
+        self._check_columns(columns)
         wanted = None if columns is None else list(dict.fromkeys([*columns, column]))
         groups = self._groups_holding(column, sorted(values))
         with _damage_named(self._key):
@@ -104,15 +109,19 @@ class StoredTable:
 
     def is_sorted_by(self, column: str) -> bool:
         """Whether every row group declares to be sorted by this column."""
-        at = self._column_index(column)
+        at = self._leaf_index(column)
         metadata = self._file.metadata
         return all(
-            [entry.column_index for entry in metadata.row_group(group).sorting_columns] == [at]
+            [
+                (entry.column_index, entry.descending)
+                for entry in metadata.row_group(group).sorting_columns
+            ]
+            == [(at, False)]
             for group in range(metadata.num_row_groups)
         )
 
     def _groups_holding(self, column: str, ordered: list[str]) -> list[int]:
-        at = self._column_index(column)
+        at = self._leaf_index(column)
         groups = []
         for group in range(self._file.num_row_groups):
             stats = self._file.metadata.row_group(group).column(at).statistics
@@ -124,14 +133,27 @@ class StoredTable:
                 groups.append(group)
         return groups
 
-    def _column_index(self, column: str) -> int:
-        at = self.schema.get_field_index(column)
-        if at < 0:
-            raise SchemaValidationError(
-                f"{self._key!r} has no column {column!r}, only {', '.join(self.schema.names)}; "
-                "name one of these"
-            )
-        return at
+    def _leaf_index(self, column: str) -> int:
+        """Where Parquet counts a column: one before it that is nested counts once for each part."""
+        self._check_columns([column])
+        leaves = self._file.schema
+        for at in range(len(leaves)):
+            if leaves.column(at).path == leaves.column(at).name == column:
+                return at
+        raise SchemaValidationError(
+            f"column {column!r} of {self._key!r} holds {self.schema.field(column).type}, not text; "
+            "convert it, and save the table anew"
+        )
+
+    def _check_columns(self, columns: Collection[str] | None) -> None:
+        # Arrow leaves a column that is not there out without a word.
+        names = self.schema.names
+        for column in columns or ():
+            if column not in names:
+                raise SchemaValidationError(
+                    f"{self._key!r} has no column {column!r}, only {', '.join(names)}; "
+                    "name one of these"
+                )
 
 
 @contextmanager
@@ -188,7 +210,7 @@ def open_parquet_writer(
 
     sorting = None
     if sorted_by is not None:
-        sorting = [pq.SortingColumn(schema.get_field_index(sorted_by), nulls_first=True)]
+        sorting = [pq.SortingColumn(_leaf_index(schema, sorted_by), nulls_first=False)]
     with pq.ParquetWriter(
         stream,
         bare_schema(schema),
@@ -314,6 +336,20 @@ def bare_schema(schema: pa.Schema) -> pa.Schema:
     return schema.with_metadata(
         {name: text for name, text in metadata.items() if name not in _OF_THE_FILE}
     )
+
+
+def _leaf_index(schema: pa.Schema, column: str) -> int:
+    """Where Parquet will count a column that holds no others."""
+    at = schema.get_field_index(column)
+    return sum(_count_leaves(schema.field(before).type) for before in range(at))
+
+
+def _count_leaves(kind: pa.DataType) -> int:
+    import pyarrow as pa
+
+    stored = kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
+    inner = [stored.field(at).type for at in range(stored.num_fields)]
+    return sum(map(_count_leaves, inner)) if inner else 1
 
 
 def _meets(ordered: list[str], low: str, high: str) -> bool:
