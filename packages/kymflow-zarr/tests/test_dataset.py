@@ -177,6 +177,27 @@ def test_a_dataset_on_disk_can_be_pickled_for_workers(disk: ZarrDataset) -> None
     assert (twin.mode, twin.list_image_ids()) == ("r", [record.image_id])
 
 
+def test_a_pickled_dataset_is_the_same_in_another_folder_and_is_never_made_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    home.mkdir()
+    elsewhere.mkdir()
+    monkeypatch.chdir(home)
+    dataset = ZarrDataset("lab.zarr")
+    record = dataset.add_image(np.zeros((4, 3), np.uint8), axes=("t", "x"))
+    pickled = pickle.dumps(dataset)
+    monkeypatch.chdir(elsewhere)
+    twin = pickle.loads(pickled)
+    assert twin.list_image_ids() == [record.image_id]
+    twin.record(record.image_id).save_json("note", {"by": "a worker"})
+    assert list(elsewhere.iterdir()) == []
+    (home / "lab.zarr").rename(home / "moved.zarr")
+    with pytest.raises(NotADatasetError, match="there is none"):
+        pickle.loads(pickled)
+    assert [path.name for path in home.iterdir()] == ["moved.zarr"]
+
+
 def test_a_dataset_in_memory_cannot_be_pickled() -> None:
     with pytest.raises(TypeError, match="open it by its path"):
         pickle.dumps(ZarrDataset(MemoryStore()))

@@ -33,6 +33,7 @@ from kymflow_zarr._progress import ProgressCallback, no_progress
 from kymflow_zarr._records.build import check_axes, resolve_chunks, slabs, stage_record
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import Durability
+from kymflow_zarr._storage.local import LocalBlobs
 from kymflow_zarr._storage.names import check_segment
 from kymflow_zarr._storage.open import open_blobs
 from kymflow_zarr._tables.replace import RowUpdate
@@ -118,12 +119,18 @@ class ZarrDataset:
 
     def __reduce__(self) -> tuple[object, ...]:
         # Workers in other processes open the dataset anew; contents in memory cannot follow them.
-        if not isinstance(self._place, str | Path):
+        if isinstance(self._blobs, LocalBlobs):
+            place = self.location  # absolute: a worker may be in another folder
+        elif isinstance(self._place, str):
+            place = self._place
+        else:
             raise TypeError(
                 f"{self!r} was opened from a store object and cannot be sent to another process; "
                 "open it by its path or URL"
             )
-        return _reopen, (self._place, self._mode, self._durability, self._lock_timeout_s)
+        # What is not found there must be an error: a worker makes no datasets.
+        mode = "r+" if self._mode == "a" else self._mode
+        return _reopen, (place, mode, self._durability, self._lock_timeout_s)
 
     # --- the dataset itself -------------------------------------------------------------------
 
@@ -808,7 +815,5 @@ def _image_ids(outcomes: Iterable[IngestOutcome]) -> list[str]:
     return image_ids
 
 
-def _reopen(
-    place: str | Path, mode: Mode, durability: Durability, lock_timeout_s: float
-) -> ZarrDataset:
+def _reopen(place: str, mode: Mode, durability: Durability, lock_timeout_s: float) -> ZarrDataset:
     return ZarrDataset(place, mode, durability=durability, lock_timeout_s=lock_timeout_s)
