@@ -173,6 +173,18 @@ def test_results_of_a_deleted_roi_go(record: ZarrImageRecord) -> None:
     assert set(load_trace(record)["roi_id"]) == {2}
 
 
+def test_results_of_a_deleted_roi_go_though_nothing_is_missing(record: ZarrImageRecord) -> None:
+    calibrate(record, (roi(1), roi(2)))
+    VelocityAnalysis().run(record)
+    calibrate(record, (roi(2),))
+    missing = VelocityAnalysis(only_missing=True)
+    assert missing.run(record).skipped
+    assert [entry.place for entry in load_summaries(record)] == [(1, 2)]
+    assert set(load_trace(record)["roi_id"]) == {2}
+    assert len(load_params(record)) == 1
+    assert missing.run(record).skipped
+
+
 def test_only_what_is_missing_is_computed(record: ZarrImageRecord) -> None:
     calibrate(record, (roi(1), roi(2, pixels=(4, 20))))
     missing = VelocityAnalysis(only_missing=True)
@@ -253,6 +265,21 @@ def test_a_region_that_cannot_be_analysed_stops_no_other(record: ZarrImageRecord
         VelocityAnalysis().run(record)
     assert caught.value.image_id == record.image_id
     assert [entry.place for entry in load_summaries(record)] == [(1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("channel", 0), ("channel", 3), ("z", -1), ("z", 1), ("dim0_stop", 999)]
+)
+def test_a_roi_that_is_not_in_the_image_is_named_and_stops_no_other(
+    dataset: ZarrDataset, field: str, value: int
+) -> None:
+    record = dataset.add_image(np.stack([moving(1.5), moving(-2.0)]), axes=("c", "t", "x"))
+    outside = {**roi(2).to_json(), field: value}  # as a file beside the image may say
+    record.save_metadata_payload({"rois": [roi(1).to_json(), outside]})
+    with pytest.raises(RegionError, match=rf"ROI 2: ROI field '{field}' is {value}; give one"):
+        VelocityAnalysis().run(record)
+    assert [entry.place for entry in load_summaries(record)] == [(1, 1)]
+    assert median_of(record, (1, 1)) == pytest.approx(1.5, rel=0.02)
 
 
 def test_what_is_no_kymograph_is_refused(dataset: ZarrDataset) -> None:

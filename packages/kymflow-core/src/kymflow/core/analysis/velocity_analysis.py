@@ -15,8 +15,8 @@ from kymflow.core.analysis.velocity import (
     summarize,
 )
 from kymflow.core.analysis.velocity_results import NAME, RegionResult, load_summaries, save_results
-from kymflow.core.errors import InvalidKymographError, RegionError, RoiNotFoundError
-from kymflow.core.metadata import ImageMetadata, load_metadata
+from kymflow.core.errors import InvalidKymographError, RegionError, RoiError, RoiNotFoundError
+from kymflow.core.metadata import ImageMetadata, check_roi, find_roi, image_extent, load_metadata
 from kymflow.core.provenance import Params, params_hash
 
 if TYPE_CHECKING:
@@ -104,8 +104,8 @@ class VelocityAnalysis:
             rec: The image, writable.
 
         Raises:
-            RegionError: It is no kymograph, or the pixels of a region cannot be analysed, which it
-                names. The results of all other regions are written.
+            RegionError: It is no kymograph, or a region is not wholly inside it, or its pixels
+                cannot be analysed. It names the region; the results of all others are written.
             RoiNotFoundError: It has none of the ROIs asked for.
             AnalysisParameterError: A parameter is outside of its range.
             MissingExtraError: The method needs an optional dependency.
@@ -121,18 +121,10 @@ class VelocityAnalysis:
         documents = {region: self.document(rec, metadata, region) for region in wanted}
         done = self._up_to_date(rec, documents) if self.only_missing else set()
         todo = [region for region in wanted if region not in done]
-        if not todo:
-            return VelocityRun(computed=(), up_to_date=tuple(wanted))
-        pixels = rec.load_array()
-        results: list[RegionResult] = []
-        failures: list[str] = []
-        for region in todo:
-            try:
-                results.append(self._compute(rec, pixels, region, documents[region], metadata))
-            except InvalidKymographError as error:
-                failures.append(f"{region}: {error.reason}")
-        if results:
-            places = {(region.channel, region.roi_id) for region in regions}
+        results, failures = self._compute_all(rec, metadata, {at: documents[at] for at in todo})
+        places = {(region.channel, region.roi_id) for region in regions}
+        # Nobody else takes away what was found in a region that is gone.
+        if results or any(entry.place not in places for entry in load_summaries(rec)):
             save_results(rec, results, places=places)
         if failures:
             raise RegionError(rec.image_id, "; ".join(failures))
@@ -170,6 +162,24 @@ class VelocityAnalysis:
             if (region.channel, region.roi_id, params_hash(document)) in there
         }
 
+    def _compute_all(
+        self, rec: ZarrImageRecord, metadata: ImageMetadata, todo: dict[Region, Params]
+    ) -> tuple[list[RegionResult], list[str]]:
+        """The results of regions, and what is wrong with the others."""
+        results: list[RegionResult] = []
+        failures: list[str] = []
+        if not todo:
+            return results, failures
+        pixels = rec.load_array()
+        for region, document in todo.items():
+            try:
+                results.append(self._compute(rec, pixels, region, document, metadata))
+            except InvalidKymographError as error:
+                failures.append(f"{region}: {error.reason}")
+            except RoiError as error:
+                failures.append(f"{region}: {error}")
+        return results, failures
+
     def _compute(
         self,
         rec: ZarrImageRecord,
@@ -178,6 +188,8 @@ class VelocityAnalysis:
         document: Params,
         metadata: ImageMetadata,
     ) -> RegionResult:
+        if region.roi_id is not None:  # a channel 0 would be the last one, counted from the end
+            check_roi(find_roi(metadata.rois, region.roi_id), image_extent(rec))
         calibration = calibration_of(rec, metadata)
         if self.params.correct_scan_speed and calibration.dwell_seconds is None:
             raise InvalidKymographError(
