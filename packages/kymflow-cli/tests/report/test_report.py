@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import shutil
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from kymflow.cli.opening import find_image
 from kymflow.cli.results import Item
 from kymflow.cli.verbs.analyze import analyze
 from kymflow.cli.verbs.report import report
+from kymflow.core.metadata import load_metadata, save_metadata
 from kymflow_zarr import NotADatasetError, ZarrDataset
 
 if TYPE_CHECKING:
@@ -282,11 +284,28 @@ def test_results_of_earlier_regions_are_marked(copied: Path, parse: Parse) -> No
     page = parse(Path(report(str(copied), images=("roi",)).report))
 
     (article,) = [e for e in page.all("article") if "roi.tif" in e.text]
-    assert article.text.count("Region or pixels have changed since this was computed") == 1
+    assert article.text.count("pixels have changed since this was computed") == 1
     assert article.text.count("The image has this region no more") == 1
     assert "outdated" in page.text
     assert analyze(str(copied), "velocity", image=("roi",), workers=1).ok
     again = parse(Path(report(str(copied), images=("roi",)).report))
+    assert "have changed since" not in again.text
+    assert "outdated" not in again.text
+
+
+def test_results_of_an_earlier_calibration_are_marked(copied: Path, parse: Parse) -> None:
+    record = ZarrDataset(copied).record(find_image(ZarrDataset(copied), "stall"))
+    metadata = load_metadata(record)
+    twice = {axis: 2 * step for axis, step in metadata.header.scale.items()}
+    corrected = dataclasses.replace(metadata.header, scale=twice)
+    save_metadata(record, dataclasses.replace(metadata, header=corrected))
+
+    page = parse(Path(report(str(copied), images=("stall",)).report))
+
+    assert page.text.count("Region, calibration or pixels have changed since") == 1
+    assert "outdated" in page.text
+    assert analyze(str(copied), "velocity", image=("stall",), missing=True, workers=1).analyzed
+    again = parse(Path(report(str(copied), images=("stall",)).report))
     assert "have changed since" not in again.text
     assert "outdated" not in again.text
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kymflow.cli.errors import explain
 from kymflow.core import KymflowCoreError
-from kymflow.core.analysis.regions import Region, regions_of
+from kymflow.core.analysis.regions import Calibration, Region, calibration_of, regions_of
 from kymflow.core.analysis.velocity_results import (
     RegionSummary,
     load_intervals,
@@ -193,7 +193,12 @@ def read_image(dataset: ZarrDataset, image_id: str, *, source: str | None) -> Im
     details: dict[tuple[int, int], KymographPicture] = {}
     if metadata is not None and _has_lines(record):
         _read_pictures(record, regions, pictures, details, problems)
-    readings = _attempt("its velocity", lambda: _read_results(record, regions, problems), problems)
+    calibration = (
+        None if metadata is None or not _has_lines(record) else calibration_of(record, metadata)
+    )
+    readings = _attempt(
+        "its velocity", lambda: _read_results(record, regions, calibration, problems), problems
+    )
     there = {
         (reading.summary.channel, roi_id)
         for reading in readings or ()
@@ -276,7 +281,10 @@ def _read_pictures(
 
 
 def _read_results(
-    record: ZarrImageRecord, regions: Sequence[Region], problems: list[str]
+    record: ZarrImageRecord,
+    regions: Sequence[Region],
+    calibration: Calibration | None,
+    problems: list[str],
 ) -> tuple[RegionReading, ...]:
     summaries = load_summaries(record)
     if not summaries:
@@ -290,6 +298,7 @@ def _read_results(
             record,
             summary,
             region=now.get(summary.place),
+            calibration=calibration,
             params=documents.get(summary.params_hash),
             traces=traces,
             intervals=intervals,
@@ -317,6 +326,7 @@ def _read_region(
     summary: RegionSummary,
     *,
     region: Region | None,
+    calibration: Calibration | None,
     params: Mapping[str, JsonValue] | None,
     traces: pd.DataFrame | None,
     intervals: pd.DataFrame | None,
@@ -325,6 +335,7 @@ def _read_region(
     outdated = params is not None and (
         region is None
         or geometry != region.geometry()
+        or (calibration is not None and params.get("calibration") != calibration.to_json())
         or params.get("pixels_digest") != record.pixels_digest
     )
     rows = None if traces is None else _rows_of(traces, summary)

@@ -288,7 +288,8 @@ def _region_section(region: RegionReading, reading: ImageReading) -> RegionSecti
         remarks.append("The image has this region no more: kymflow analyze drops its results.")
     elif region.outdated:
         remarks.append(
-            "Region or pixels have changed since this was computed: run kymflow analyze again."
+            "Region, calibration or pixels have changed since this was computed: "
+            "run kymflow analyze again."
         )
     if region.trace is None:
         remarks.append("Velocity over time cannot be shown.")
