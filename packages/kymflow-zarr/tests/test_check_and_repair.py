@@ -174,6 +174,47 @@ def test_rows_of_images_that_are_gone(full: ZarrDataset) -> None:
     assert full.repair() == []
 
 
+@pytest.mark.parametrize("damaged", ["zarr.json", "analysis/provenance.json"])
+def test_a_repair_does_not_let_the_file_of_a_damaged_image_in_again(
+    full: ZarrDataset, folder: Path, damaged: str
+) -> None:
+    image_id = full.load_sources_index()["image_id"][0]
+    document = Path(full.location, "images", image_id, damaged)
+    kept = document.read_bytes()
+    if damaged == "zarr.json":
+        document.unlink()
+    else:
+        document.write_text("{", encoding="utf-8")
+    rows = full.load_table("kym_x")
+    assert kinds(full) == {"missing" if damaged == "zarr.json" else "unreadable"}
+    assert full.repair() == []
+    assert full.refresh_from_folder(folder) == []
+    Path(full.location, "tables", "sources.parquet").unlink()
+    if damaged == "zarr.json":
+        full.repair()
+        assert full.refresh_from_folder(folder) == [], "its provenance names the file"
+
+    document.write_bytes(kept)
+    full.repair()
+    assert full.check(deep=True) == []
+    assert full.refresh_from_folder(folder) == []
+    pd.testing.assert_frame_equal(full.load_table("kym_x"), rows)
+
+
+def test_a_repair_keeps_where_files_have_moved_to(full: ZarrDataset, folder: Path) -> None:
+    moved = folder.rename(folder.with_name("moved"))
+    sources = full.load_sources_index()
+    sources["source_primary_path"] = sources["source_primary_path"].str.replace(
+        str(folder.resolve()), str(moved.resolve()), regex=False
+    )
+    full.save_sources_index(sources)
+    gone = sources["image_id"][0]
+    shutil.rmtree(Path(full.location, "images", gone))
+    full.repair()
+    assert len(full.refresh_from_folder(moved)) == 1
+    assert full.check() == []
+
+
 def test_a_missing_index_and_a_damaged_manifest(full: ZarrDataset) -> None:
     place = Path(full.location)
     (place / "tables" / "sources.parquet").unlink()

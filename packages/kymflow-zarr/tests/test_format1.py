@@ -103,6 +103,13 @@ def test_it_takes_artifacts_and_tables_but_no_images(old: Path, folder: Path) ->
             refuse()
 
 
+def test_a_repair_leaves_the_sources_that_only_the_index_knows(old: Path) -> None:
+    dataset = ZarrDataset(old)
+    assert dataset.check(deep=True) == []
+    assert dataset.repair() == []
+    assert dataset.load_sources_index()["source_mtime_ns"].tolist() == [1, 2]
+
+
 def test_upgrading_keeps_everything(old: Path, folder: Path) -> None:
     dataset = ZarrDataset(old)
     assert dataset.upgrade() == sorted(IDS)

@@ -6,12 +6,8 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from kymflow_zarr._catalog.listing import committed_ids, list_image_ids, published_ids
-from kymflow_zarr._catalog.manifest import (
-    Manifest,
-    build_manifest,
-    read_provenance_source,
-)
+from kymflow_zarr._catalog.listing import committed_ids, published_ids
+from kymflow_zarr._catalog.manifest import build_manifest, read_provenance_source
 from kymflow_zarr._catalog.manifest_cache import load_cache
 from kymflow_zarr._catalog.sources import (
     SOURCES,
@@ -83,9 +79,13 @@ class SourcesIndex:
             read_sources=self._read_sources,
         )
 
-    def rebuilt(self) -> list[SourceRow]:
-        """The rows that the records themselves stand for; each record is read."""
-        return self._rows_of(build_manifest(self._blobs, list_image_ids(self._blobs), {}))
+    def mended(self) -> list[SourceRow]:
+        """The rows that should be stored: stored ones of images that are there, missing ones anew.
+
+        A stored row is not read anew from its record: someone may have told the dataset that the
+        files have moved, or the record may be too damaged to tell.
+        """
+        return rows_from_table(self.taken_in())
 
     def save(self, rows: Iterable[SourceRow]) -> None:
         """Replace the stored rows."""
@@ -111,10 +111,10 @@ class SourcesIndex:
 
     def _read_sources(self, image_ids: Sequence[str]) -> list[SourceRow]:
         # Through the manifest: it knows the images that came from no file, too.
-        return self._rows_of(build_manifest(self._blobs, image_ids, load_cache(self._blobs)))
-
-    def _rows_of(self, manifest: Manifest) -> list[SourceRow]:
-        rows = [entry.source for entry in manifest.entries.values()]
-        # A record may be damaged elsewhere: its file must not come in a second time for that.
-        rows += [read_provenance_source(self._blobs, image_id) for image_id in manifest.damaged]
+        entries = build_manifest(self._blobs, image_ids, load_cache(self._blobs)).entries
+        rows = [entry.source for entry in entries.values()]
+        # A record may be damaged elsewhere, or have lost its commit document: its file must not
+        # come in a second time for that.
+        lost = [image_id for image_id in image_ids if image_id not in entries]
+        rows += [read_provenance_source(self._blobs, image_id) for image_id in lost]
         return [row for row in rows if row is not None]

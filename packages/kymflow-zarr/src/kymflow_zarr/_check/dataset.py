@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from kymflow_zarr._catalog.listing import IMAGES, list_image_ids
+from kymflow_zarr._catalog.listing import IMAGES, published_ids
 from kymflow_zarr._catalog.manifest import build_manifest
 from kymflow_zarr._catalog.manifest_cache import (
     MANIFEST_KEY,
@@ -55,7 +55,7 @@ def iter_problems(
     for done, name in enumerate(folders, start=1):
         yield from check_image(blobs, name, deep=deep)
         progress(done, len(folders))
-    existing = set(list_image_ids(blobs))
+    existing = set(published_ids(blobs))
     for name in tables.names():
         if name == SOURCES:
             yield from _check_sources(sources)
@@ -94,10 +94,11 @@ def repair(
     for leftover in blobs.leftovers():
         blobs.sweep(leftover)
         yield Repair(location=leftover, action="removed what a killed writer left behind")
-    existing = set(list_image_ids(blobs))
+    # Rows of an image that has lost its commit document stay: it may be brought back from a copy.
+    existing = set(published_ids(blobs))
     if any(_check_sources(sources)):
-        sources.save(sources.rebuilt())
-        yield Repair(location=_TABLE.format(SOURCES), action="rebuilt it from the records")
+        sources.save(sources.mended())
+        yield Repair(location=_TABLE.format(SOURCES), action="brought it in line with the records")
     for name in tables.names():
         if name == SOURCES:
             continue
@@ -170,7 +171,7 @@ def _check_sources(sources: SourcesIndex) -> Iterator[Problem]:
     except (CorruptDataError, SchemaValidationError) as error:
         yield Problem(location=location, kind="stale_cache", message=str(error))
         return
-    actual = {row.image_id for row in sources.rebuilt()}
+    actual = {row.image_id for row in sources.mended()}
     for image_id in sorted(stored - actual):
         yield Problem(
             location=location,
