@@ -174,6 +174,21 @@ def test_rows_of_images_that_are_gone(full: ZarrDataset) -> None:
     assert full.repair() == []
 
 
+def test_a_repair_keeps_rows_of_no_image_and_goes_past_a_damaged_table(full: ZarrDataset) -> None:
+    first = full.list_image_ids()[0]
+    full.save_table("all", pd.DataFrame({"image_id": [first, None, "gone"], "v": [1, 2, 3]}))
+    full.save_table("bad", pd.DataFrame({"image_id": ["gone"]}))
+    bad = Path(full.location, "tables", "bad.parquet")
+    bad.write_bytes(bad.read_bytes()[:-9])
+    (Path(full.location) / "index" / "manifest.parquet").write_bytes(b"PAR1")
+    actions = {repair.location for repair in full.repair()}
+    assert actions == {"tables/all.parquet", "index/manifest.parquet"}
+    assert full.load_table("all")["v"].tolist() == [1, 2]
+    assert [(problem.location, problem.kind) for problem in full.check()] == [
+        ("tables/bad.parquet", "unreadable")
+    ]
+
+
 @pytest.mark.parametrize("damaged", ["zarr.json", "analysis/provenance.json"])
 def test_a_repair_does_not_let_the_file_of_a_damaged_image_in_again(
     full: ZarrDataset, folder: Path, damaged: str

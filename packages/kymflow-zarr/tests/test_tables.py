@@ -94,6 +94,21 @@ def test_nested_columns_before_the_image_hide_no_rows(
     assert file.schema.column(sorting.column_index).path == "image_id"
 
 
+@pytest.mark.parametrize("kind", [pa.dictionary(pa.int8(), pa.string()), pa.large_string()])
+def test_ids_that_come_as_another_kind_of_text_are_kept_as_text(
+    dataset: ZarrDataset, kind: pa.DataType
+) -> None:
+    ids = pa.array(["b", "a", "b"]).cast(kind)
+    dataset.save_table("arrow", pa.table({"image_id": ids, "v": [1, 2, 3]}))
+    dataset.save_table("pandas", pa.table({"image_id": ids, "v": [1, 2, 3]}).to_pandas())
+    for name in ("arrow", "pandas"):
+        dataset.replace_rows_for_image_id(name, "a", rows_of(["a"], 7))
+        loaded = dataset.load_table(name)
+        assert loaded["image_id"].tolist() == ["a", "b", "b"]
+        assert loaded["v"].tolist() == [7, 1, 3]
+        assert pa.types.is_string(dataset.load_arrow_table(name).schema.field("image_id").type)
+
+
 def test_columns_that_are_not_there_are_named(dataset: ZarrDataset) -> None:
     dataset.save_table("t", rows_of(["a", "b"]))
     for images in (None, ["a"]):

@@ -102,13 +102,16 @@ def repair(
     for name in tables.names():
         if name == SOURCES:
             continue
-        orphans = _orphans(tables, name, existing)
-        if orphans:
+        try:
+            orphans = _orphans(tables, name, existing)
             schema = tables.schema(name)
-            if schema is not None:
+            if orphans and schema is not None:
                 tables.replace_rows(
                     name, [], schema=schema, keep_others=existing, image_id_col=IMAGE_ID
                 )
+        except CorruptDataError:  # for `check` to name
+            continue
+        if orphans:
             yield Repair(
                 location=_TABLE.format(name),
                 action=f"dropped the rows of {len(orphans)} image(s) that are gone",
@@ -208,8 +211,12 @@ def _check_table(
 
 def _orphans(tables: Tables, name: str, existing: set[str]) -> set[str]:
     """The images that a table has rows of, but that do not exist."""
+    import pyarrow as pa
+
     schema = tables.schema(name)
     if schema is None or IMAGE_ID not in schema.names:
+        return set()
+    if not pa.types.is_string(schema.field(IMAGE_ID).type):  # another program's
         return set()
     ids = tables.load(name, columns=[IMAGE_ID])[IMAGE_ID].unique().to_pylist()
     return {image_id for image_id in ids if isinstance(image_id, str)} - existing

@@ -198,7 +198,9 @@ class _OldRows:
         import pyarrow.compute as pc
 
         if self._kept is not None:
-            rows = rows.filter(pc.is_in(rows[self._column], value_set=self._kept))
+            ids = rows[self._column]
+            # A row without an id is of no image that could be gone.
+            rows = rows.filter(pc.or_(pc.is_in(ids, value_set=self._kept), pc.is_null(ids)))
         if len(rows):
             yield rows
 

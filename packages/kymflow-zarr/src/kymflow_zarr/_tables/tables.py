@@ -105,7 +105,10 @@ class Tables:
                 if isinstance(frame, pa.Table)
                 else frame_to_table(frame, what=f"table {name!r}")
             )
-            if _is_sortable(rows.schema, IMAGE_ID):
+            if _holds_texts(rows.schema, IMAGE_ID):
+                at = rows.schema.get_field_index(IMAGE_ID)
+                # Categories, above all: they cannot be sorted, nor other images be added to them.
+                rows = rows.set_column(at, IMAGE_ID, rows[IMAGE_ID].cast(pa.string()))
                 write_parquet(self._blobs, key, rows.sort_by(IMAGE_ID), sorted_by=IMAGE_ID)
             else:
                 write_parquet(self._blobs, key, rows)
@@ -197,8 +200,13 @@ def _sorted_parts(table: StoredTable, column: str) -> Iterator[pa.Table]:
         yield table.read().sort_by(column)
 
 
-def _is_sortable(schema: pa.Schema, column: str) -> bool:
+def _holds_texts(schema: pa.Schema, column: str) -> bool:
     import pyarrow as pa
 
     at = schema.get_field_index(column)
-    return at >= 0 and pa.types.is_string(schema.field(at).type)
+    if at < 0:
+        return False
+    kind = schema.field(at).type
+    if isinstance(kind, pa.DictionaryType):
+        kind = kind.value_type
+    return any(kind.equals(text) for text in (pa.string(), pa.large_string(), pa.string_view()))
