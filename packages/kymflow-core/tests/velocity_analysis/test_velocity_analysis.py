@@ -35,7 +35,7 @@ from kymflow.core.metadata import (
     save_metadata,
 )
 from kymflow.core.provenance import params_hash
-from kymflow_zarr import ReadOnlyError, ZarrDataset, ZarrImageRecord
+from kymflow_zarr import CorruptDataError, ReadOnlyError, ZarrDataset, ZarrImageRecord
 
 LINES = 400
 PIXELS = 24
@@ -344,6 +344,26 @@ def fragile(record: ZarrImageRecord) -> Callable[[int], ZarrImageRecord]:
         return twin
 
     return make
+
+
+@pytest.mark.parametrize("name", ["params.json", "summary.json", "trace.parquet"])
+@pytest.mark.parametrize("content", [b"", b'{"regions": 5}', b"PAR1"])
+def test_damaged_results_are_replaced_by_new_ones(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    dataset = ZarrDataset(tmp_path / "d.zarr")
+    record = dataset.add_image(moving(1.5), axes=("t", "x"))
+    calibrate(record, (roi(1), roi(2, pixels=(4, 20))))
+    VelocityAnalysis().run(record)
+    (damaged,) = (tmp_path / "d.zarr").rglob(f"velocity/{name}")
+    damaged.write_bytes(content)
+    with pytest.raises((CorruptDataError, MetadataError)):  # those of ROI 2 shall stay
+        VelocityAnalysis(roi_ids=[1]).run(record)
+    VelocityAnalysis().run(record)
+    assert [entry.place for entry in load_summaries(record)] == [(1, 1), (1, 2)]
+    assert set(load_trace(record)["roi_id"]) == {1, 2}
+    assert set(load_params(record)) == {entry.params_hash for entry in load_summaries(record)}
+    assert dataset.check(deep=True) == []
 
 
 @pytest.mark.parametrize("writes", range(6))

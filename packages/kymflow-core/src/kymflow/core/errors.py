@@ -298,10 +298,12 @@ class MetadataError(KymflowCoreError, ValueError):
         reason: What is wrong with it.
     """
 
-    def __init__(self, field: str, reason: str) -> None:
+    def __init__(
+        self, field: str, reason: str, *, remedy: str = "correct it in the metadata payload"
+    ) -> None:
         self.field = field
         self.reason = reason
-        super().__init__(f"metadata field {field!r} {reason}; correct it in the metadata payload")
+        super().__init__(f"metadata field {field!r} {reason}; {remedy}")
 
 
 class RoiError(KymflowCoreError, ValueError):

@@ -48,6 +48,7 @@ _PARAMS: Final = f"{NAME}/params"
 _SUMMARY: Final = f"{NAME}/summary"
 _TRACE: Final = f"{NAME}/trace"
 INTERVALS: Final = f"{NAME}/intervals"
+_REMEDY: Final = "analyze all regions of the image again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,12 +112,12 @@ def save_results(
         places: Channel and ROI of each region that the image has now: results of others go.
     """
     new = {(result.region.channel, result.region.roi_id) for result in fresh}
-    kept = [
-        entry for entry in load_summaries(rec) if entry.place in places and entry.place not in new
-    ]
-    params = load_params(rec)
-    rec.save_json(_PARAMS, {**params, **{result.params_hash: result.params for result in fresh}})
+    others = {place for place in places if place not in new}
+    # Where everything is made anew, nothing old is read: so damaged results can be replaced.
+    kept = [entry for entry in load_summaries(rec) if entry.place in others] if others else []
+    params = load_params(rec) if kept else {}
     _save_summaries(rec, kept)
+    rec.save_json(_PARAMS, {**params, **{result.params_hash: result.params for result in fresh}})
     staying = [entry.place for entry in kept]
     _replace_rows(rec, _TRACE, staying, [_trace_frame(result) for result in fresh])
     _replace_rows(rec, INTERVALS, staying, [_interval_frame(result) for result in fresh])
@@ -151,7 +152,9 @@ def load_summaries(rec: ZarrImageRecord) -> list[RegionSummary]:
             for entry in said["regions"]
         ]
     except (KeyError, TypeError, ValueError) as error:
-        raise MetadataError(_SUMMARY, f"is no summary of regions ({error!r})") from error
+        raise MetadataError(
+            _SUMMARY, f"is no summary of regions ({error!r})", remedy=_REMEDY
+        ) from error
 
 
 def load_params(rec: ZarrImageRecord) -> dict[str, Params]:
@@ -164,11 +167,11 @@ def load_params(rec: ZarrImageRecord) -> dict[str, Params]:
     if said is None:
         return {}
     if not isinstance(said, dict):
-        raise MetadataError(_PARAMS, "is no object")
+        raise MetadataError(_PARAMS, "is no object", remedy=_REMEDY)
     documents: dict[str, Params] = {}
     for digest, document in said.items():
         if not isinstance(document, dict):
-            raise MetadataError(f"{_PARAMS}.{digest}", "is no object")
+            raise MetadataError(f"{_PARAMS}.{digest}", "is no object", remedy=_REMEDY)
         documents[digest] = document
     return documents
 
@@ -242,11 +245,8 @@ def _replace_rows(
     import pandas as pd
 
     parts = list(fresh)
-    try:
-        old = rec.load_df_parquet(name)
-    except ArtifactNotFoundError:
-        pass
-    else:
+    old = _old_rows(rec, name) if staying or not fresh else None
+    if old is not None:
         places = zip(old["channel"], old["roi_id"].fillna(-1), strict=True)
         wanted = {(channel, -1 if roi_id is None else roi_id) for channel, roi_id in staying}
         mask = np.fromiter((place in wanted for place in places), dtype=bool, count=len(old))
@@ -254,6 +254,13 @@ def _replace_rows(
     filled = [part for part in parts if len(part)] or parts[:1]
     if filled:
         rec.save_df_parquet(name, pd.concat(filled, ignore_index=True))
+
+
+def _old_rows(rec: ZarrImageRecord, name: str) -> pd.DataFrame | None:
+    try:
+        return rec.load_df_parquet(name)
+    except ArtifactNotFoundError:
+        return None
 
 
 def _trace_frame(result: RegionResult) -> pd.DataFrame:
