@@ -260,6 +260,53 @@ def test_a_damaged_sidecar_stops_its_image_and_says_which_file(
     assert dataset.record(added).load_json("velocity") == {"w": 16}
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.json", "[1]"), ("a.json", "{"), ("a.x.csv", ""), ("a.x.npy", "no array")],
+)
+def test_the_error_of_a_batch_says_which_file_is_at_fault(
+    dataset: ZarrDataset, folder: Path, name: str, text: str
+) -> None:
+    (folder / name).write_text(text, encoding="utf-8")
+    with pytest.raises(IngestError, match=f"'a.tif': in '{name}': ") as caught:
+        dataset.refresh_from_folder(folder)
+    assert [path.name for path in caught.value.failures] == ["a.tif"]
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.traces.json"])
+def test_a_document_that_grows_too_large_stops_only_its_image(
+    dataset: ZarrDataset, folder: Path, name: str
+) -> None:
+    """Stored JSON is indented: at this depth each number takes sixty times its length."""
+    deep = '{"x":' + "[" * 60 + "1" + ",1" * 600_000 + "]" * 60 + "}"
+    (folder / name).write_text(deep, encoding="utf-8")
+    with pytest.raises(IngestError, match="the limit is 67108864") as caught:
+        dataset.refresh_from_folder(folder)
+    assert [path.name for path in caught.value.failures] == ["a.tif"]
+    assert len(dataset.list_image_ids()) == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders are made from an open one")
+def test_a_subfolder_that_cannot_be_listed_stops_nothing_else(
+    dataset: ZarrDataset, folder: Path
+) -> None:
+    """Its path is too long; what must not be read is met in the same way."""
+    opened = os.open(folder, os.O_RDONLY)
+    for _ in range(25):
+        os.mkdir("d" * 200, dir_fd=opened)
+        inner = os.open("d" * 200, os.O_RDONLY, dir_fd=opened)
+        os.close(opened)
+        opened = inner
+    os.close(opened)
+    plan = dataset.plan_refresh(folder, "**/*.tif")
+    assert len(plan.new) == 3
+    (refused,) = plan.refused
+    with pytest.raises(IngestError, match=r"'d{200}': the system says") as caught:
+        dataset.refresh_from_folder(folder, "**/*.tif")
+    assert set(caught.value.failures) == {refused}
+    assert len(dataset.list_image_ids()) == 3
+
+
 def test_sidecars_come_along(dataset: ZarrDataset, folder: Path) -> None:
     frame = pd.DataFrame({"time": [0.0, 0.1], "velocity": [1.5, np.nan]})
     frame.to_csv(folder / "a.radon.csv", index=False)

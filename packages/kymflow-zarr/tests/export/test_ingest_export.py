@@ -123,6 +123,17 @@ def test_tables_follow_images_whose_ingest_was_cut_off(
     check_equal(pair, other)
 
 
+def test_a_damaged_sources_index_is_made_good(export: Path, tmp_path: Path) -> None:
+    twin = ZarrDataset(tmp_path / "twin.zarr")
+    taken_in = twin.ingest_legacy_folder(export)
+    twin.save_sources_index(twin.load_sources_index())
+    Path(twin.location, "tables", "sources.parquet").write_bytes(b"PAR1")
+    twin.delete_image(taken_in[0])
+    Path(twin.location, "tables", "sources.parquet").write_bytes(b"PAR1")
+    assert twin.ingest_legacy_folder(export) == taken_in[:1]
+    assert twin.check(deep=True) == []
+
+
 def test_another_image_under_the_same_id_is_an_error(
     pair: ZarrDataset, export: Path, tmp_path: Path
 ) -> None:

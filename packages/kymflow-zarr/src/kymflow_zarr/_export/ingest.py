@@ -33,7 +33,7 @@ from kymflow_zarr._catalog.sources import (
 )
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._export.reader import ExportContents, ExportedImage, read_export
-from kymflow_zarr._ingest.outcome import IngestOutcome
+from kymflow_zarr._ingest.outcome import IngestOutcome, failed
 from kymflow_zarr._pixels.layout import check_dtype
 from kymflow_zarr._pixels.writer import write_array
 from kymflow_zarr._readers.vendors.payload import read_payload_header
@@ -209,11 +209,10 @@ def _ingest_image(
         source, nbytes = _stage_image(staging, image, row)
     except (SchemaValidationError, CorruptDataError, InvalidNameError) as error:
         staging.discard(image_id)
-        refused = UnreadableImageError(folder, str(error))
-        return IngestOutcome(path=folder, image_id="", error=refused), 0
+        return failed(folder, UnreadableImageError(folder, str(error))), 0
     except UnreadableImageError as error:
         staging.discard(image_id)
-        return IngestOutcome(path=folder, image_id="", error=error), 0
+        return failed(folder, error), 0
     return IngestOutcome(path=folder, image_id=image_id, source=source), nbytes
 
 
@@ -361,8 +360,12 @@ def _ingest_tables(blobs: BlobStore, contents: ExportContents) -> Iterator[Inges
             refused = UnreadableImageError(path, str(error))
             yield IngestOutcome(path=path, image_id="", error=refused)
     sources = SourcesIndex(blobs, tables)
-    current = rows_from_table(sources.taken_in())
-    if {row.image_id for row in sources.stored()} != {row.image_id for row in current}:
+    current = sources.mended()
+    try:
+        stored = {row.image_id for row in sources.stored()}
+    except (CorruptDataError, SchemaValidationError):  # told of by `mended`
+        stored = set()
+    if stored != {row.image_id for row in current}:
         sources.save(current)
 
 

@@ -11,7 +11,7 @@ from itertools import islice
 
 from kymflow_zarr._catalog.listing import IMAGES
 from kymflow_zarr._ingest.image import stage_image_file
-from kymflow_zarr._ingest.outcome import IngestJob, IngestOutcome
+from kymflow_zarr._ingest.outcome import IngestJob, IngestOutcome, failed
 from kymflow_zarr._readers import FolderListing, list_folder
 from kymflow_zarr._storage.blobs import BlobStore, Staging
 from kymflow_zarr.errors import UnreadableImageError
@@ -74,7 +74,7 @@ def _stage_one(
         )
     except UnreadableImageError as error:
         staging.discard(job.image_id)
-        return IngestOutcome(path=path, image_id="", error=error)
+        return failed(path, error)
     return IngestOutcome(path=path, image_id=job.image_id, source=source)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from kymflow_zarr._catalog.sources import SourceFile, SourceRow
 from kymflow_zarr.errors import UnreadableImageError
 
-__all__ = ["IngestJob", "IngestOutcome"]
+__all__ = ["IngestJob", "IngestOutcome", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,3 +43,15 @@ class IngestOutcome:
     image_id: str
     error: UnreadableImageError | None = None
     source: SourceRow | None = None
+
+
+def failed(path: Path, error: UnreadableImageError) -> IngestOutcome:
+    """The outcome of an image that could not be taken in; it names the file that is at fault.
+
+    Args:
+        path: What was to be taken in.
+        error: What is wrong, with it or with a file that goes along with it.
+    """
+    if error.path != path:
+        error = UnreadableImageError(path, f"in {error.path.name!r}: {error.reason}")
+    return IngestOutcome(path=path, image_id="", error=error)

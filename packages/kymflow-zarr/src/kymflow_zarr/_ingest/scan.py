@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kymflow_zarr._catalog.sources import FileState, FolderScan, SourceFile
 from kymflow_zarr._readers import group_channels, stat_regular_file
+from kymflow_zarr._readers.files import os_reason
 from kymflow_zarr._storage.open_folder import OpenFolder, by_path, open_folder
 from kymflow_zarr.errors import UnreadableImageError
 
@@ -41,7 +42,7 @@ def scan_folder(folder: Path, pattern: str | Sequence[str]) -> FolderScan:
     found: list[FileState] = []
     refused: dict[Path, UnreadableImageError] = {}
     listings: dict[Path, Sequence[str]] = {}
-    for inner, names in _walk(top, recursive=bool(deep)):
+    for inner, names in _walk(top, recursive=bool(deep), refused=refused):
         listings[inner] = names
         matches = _one_pattern([*flat, *deep] if inner == top else deep).fullmatch
         with open_folder(inner) as opened:
@@ -85,12 +86,21 @@ def _look_at(folder: OpenFolder, names: Sequence[str]) -> FileState:
     )
 
 
-def _walk(top: Path, *, recursive: bool) -> Iterator[tuple[Path, list[str]]]:
+def _walk(
+    top: Path, *, recursive: bool, refused: dict[Path, UnreadableImageError]
+) -> Iterator[tuple[Path, list[str]]]:
+    """Each folder with the names of its files; inner folders that cannot be listed are refused."""
     waiting = [top]
     while waiting:
         folder = waiting.pop()
-        with os.scandir(folder) as entries:
-            shown = [entry for entry in entries if entry.name[0] != "."]
+        try:
+            with os.scandir(folder) as entries:
+                shown = [entry for entry in entries if entry.name[0] != "."]
+        except OSError as error:
+            if folder == top:
+                raise
+            refused[folder] = UnreadableImageError(folder, os_reason(error))
+            continue
         yield folder, [entry.name for entry in shown if not entry.is_dir(follow_symlinks=False)]
         if recursive:
             waiting += [

@@ -20,7 +20,7 @@ from kymflow_zarr._storage.blobs import Staging
 from kymflow_zarr._storage.json_text import dumps
 from kymflow_zarr._storage.names import check_name, check_segment
 from kymflow_zarr._tables.parquet import ROW_GROUP_ROWS, frame_to_table, open_parquet_writer
-from kymflow_zarr.errors import InvalidNameError
+from kymflow_zarr.errors import InvalidNameError, SchemaValidationError, UnreadableImageError
 
 __all__ = ["stage_artifacts"]
 
@@ -55,7 +55,7 @@ def stage_artifacts(staging: Staging, image_id: str, sidecars: Iterable[Sidecar]
         match sidecar.kind:
             case "json":
                 key = f"{ANALYSIS}/{sidecar.name}{JSON}"
-                staging.put(f"{image_id}/{key}", dumps(load_json_sidecar(sidecar.path)))
+                staging.put(f"{image_id}/{key}", _json(sidecar))
             case "npy":
                 key = f"{ARRAYS}/{sidecar.name}"
                 _stage_array(staging, f"{image_id}/{key}", sidecar)
@@ -74,6 +74,14 @@ def _check_name(name: str, *, kind: str) -> None:
     check_name(name, kind=kind)
     if name.lower() in RESERVED:
         raise InvalidNameError(name, kind=kind, reason="the record keeps its own facts there")
+
+
+def _json(sidecar: Sidecar) -> bytes:
+    document = load_json_sidecar(sidecar.path)
+    try:
+        return dumps(document)
+    except SchemaValidationError as error:
+        raise UnreadableImageError(sidecar.path, str(error)) from error
 
 
 def _parquet(sidecar: Sidecar, *, key: str) -> bytes:

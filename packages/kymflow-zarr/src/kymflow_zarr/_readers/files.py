@@ -19,6 +19,7 @@ __all__ = [
     "FileFacts",
     "check_unchanged",
     "open_regular_file",
+    "os_reason",
     "read_bounded",
     "stat_regular_file",
 ]
@@ -58,7 +59,7 @@ def stat_regular_file(folder: OpenFolder, name: str) -> os.stat_result:
     try:
         found = os.stat(folder.start + name, dir_fd=folder.fd, follow_symlinks=False)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise UnreadableImageError(Path(folder.path + name), _os_reason(error)) from error
+        raise UnreadableImageError(Path(folder.path + name), os_reason(error)) from error
     if not stat.S_ISREG(found.st_mode):
         raise UnreadableImageError(Path(folder.path + name), _irregular_reason(found))
     return found
@@ -81,7 +82,7 @@ def open_regular_file(path: Path, *, follow_symlinks: bool = False) -> tuple[io.
     try:
         before = path.stat(follow_symlinks=follow_symlinks)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise UnreadableImageError(path, _os_reason(error)) from error
+        raise UnreadableImageError(path, os_reason(error)) from error
     if not stat.S_ISREG(before.st_mode):
         raise UnreadableImageError(path, _irregular_reason(before))
     flags = os.O_RDONLY | _NONBLOCK | _BINARY | _CLOEXEC
@@ -90,7 +91,7 @@ def open_regular_file(path: Path, *, follow_symlinks: bool = False) -> tuple[io.
     try:
         descriptor = os.open(path, flags)
     except OSError as error:
-        raise UnreadableImageError(path, _os_reason(error)) from error
+        raise UnreadableImageError(path, os_reason(error)) from error
     try:
         opened = os.fstat(descriptor)
         if not stat.S_ISREG(opened.st_mode) or not os.path.samestat(before, opened):
@@ -145,7 +146,7 @@ def read_bounded(path: Path, *, limit: int, follow_symlinks: bool = False) -> by
         try:
             data = buffered.read(limit + 1)
         except OSError as error:
-            raise UnreadableImageError(path, _os_reason(error)) from error
+            raise UnreadableImageError(path, os_reason(error)) from error
         check_unchanged(path, file, facts)
     return data
 
@@ -162,7 +163,8 @@ def _facts(found: os.stat_result) -> FileFacts:
     return FileFacts(size_bytes=found.st_size, mtime_ns=found.st_mtime_ns)
 
 
-def _os_reason(error: OSError | ValueError) -> str:
+def os_reason(error: OSError | ValueError) -> str:
+    """What the system says of a file or folder, in words that end with what to do."""
     if isinstance(error, FileNotFoundError):
         return "there is no such file; check the path"
     if isinstance(error, PermissionError):

@@ -87,7 +87,8 @@ def stage_record(
         The commit document as staged.
 
     Raises:
-        SchemaValidationError: The blocks do not add up to the shape.
+        SchemaValidationError: The blocks do not add up to the shape, or the metadata payload is too
+            large.
     """
     pixels = write_array(
         blocks,
@@ -107,7 +108,10 @@ def stage_record(
     )
     files = {f"{PROVENANCE}{JSON}": provenance, **artifacts}
     if metadata is not None:
-        files[f"{METADATA}{JSON}"] = dumps(dict(metadata))
+        try:
+            files[f"{METADATA}{JSON}"] = dumps(dict(metadata))
+        except SchemaValidationError as error:
+            raise SchemaValidationError(f"the metadata payload is too large: {error}") from error
     for key, data in files.items():
         staging.put(f"{image_id}/{ANALYSIS}/{key}", data)
     document = RecordDocument(

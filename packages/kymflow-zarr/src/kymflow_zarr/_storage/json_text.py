@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from json.encoder import encode_basestring
 from typing import Final, TypeAlias, cast
 
-from kymflow_zarr.errors import CorruptDataError
+from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "JsonValue", "dumps", "gunzip_bounded", "loads"]
 
@@ -49,12 +49,14 @@ def dumps(value: JsonValue) -> bytes:
         TypeError: A value or key has a type that JSON lacks (a NumPy scalar, a date, a set, an
             integer as key); the message names the place inside the document.
         ValueError: A number is not finite, a string holds half a surrogate pair, or the document
-            is deeper than `MAX_DEPTH` or larger than `MAX_BYTES`.
+            is deeper than `MAX_DEPTH`.
+        SchemaValidationError: It is larger than `MAX_BYTES`. A document that was read can be, once
+            it is indented.
     """
     data = _text(value).encode("utf-8") + b"\n"
     if len(data) > MAX_BYTES:
-        raise ValueError(
-            f"the document has {len(data)} bytes, the limit is {MAX_BYTES}; "
+        raise SchemaValidationError(
+            f"indented, the document has {len(data)} bytes, the limit is {MAX_BYTES}; "
             "store large data as a table or an array"
         )
     return data
