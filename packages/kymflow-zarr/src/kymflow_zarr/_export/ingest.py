@@ -362,10 +362,10 @@ def _ingest_tables(blobs: BlobStore, contents: ExportContents) -> Iterator[Inges
     sources = SourcesIndex(blobs, tables)
     current = sources.mended()
     try:
-        stored = {row.image_id for row in sources.stored()}
+        up_to_date = {row.image_id for row in sources.stored()} == {row.image_id for row in current}
     except (CorruptDataError, SchemaValidationError):  # told of by `mended`
-        stored = set()
-    if stored != {row.image_id for row in current}:
+        up_to_date = False
+    if not up_to_date:
         sources.save(current)
 
 
