@@ -58,14 +58,19 @@ def run(
     *,
     sizes: Sequence[int],
     rounds: int,
-    memory: bool,
+    small: bool,
     folder: Path | None,
 ) -> Iterator[Result]:
-    """Measure one benchmark, size by size; its memory only if asked, in processes of their own."""
+    """Measure one benchmark, size by size; its memory, too, in processes of their own.
+
+    A small run leaves memory out, and does not wait for the disk, which others may keep busy: it
+    looks at growth only.
+    """
     name = file.relative_to(ROOT).as_posix()
     with tempfile.TemporaryDirectory(dir=folder, prefix="kymflow-bench-") as made:
         place = Path(made)
-        taken = child("time", file, benchmark, place, sizes, "--rounds", str(rounds))
+        options = ["--rounds", str(rounds), *([] if small else ["--settle"])]
+        taken = child("time", file, benchmark, place, sizes, *options)
         smaller: Result | None = None
         for size in sizes:
             smaller = result(
@@ -74,7 +79,7 @@ def run(
                 size=size,
                 taken=taken[str(size)],
                 smaller=smaller,
-                peak=child("peak", file, benchmark, place, [size]) if memory else None,
+                peak=None if small else child("peak", file, benchmark, place, [size]),
                 last=size == sizes[-1],
             )
             yield smaller
@@ -89,6 +94,13 @@ def child(
         [*command, *map(str, sizes), *options], check=True, stdout=subprocess.PIPE, encoding="utf-8"
     )
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def rounds_of(benchmark: Benchmark, sizes: Sequence[int], *, small: bool) -> int:
+    """How often to repeat; of one size, a small run has no growth to find."""
+    if not small:
+        return benchmark.rounds
+    return min(3, benchmark.rounds) if len(sizes) > 1 else 1
 
 
 def facts(*, small: bool) -> dict[str, Any]:
@@ -142,7 +154,7 @@ def main() -> int:
             print(f"{file.parents[1].name}: {benchmark.name}")
             continue
         sizes = said.size or (benchmark.small if said.small else benchmark.sizes)
-        rounds = said.rounds or (min(3, benchmark.rounds) if said.small else benchmark.rounds)
+        rounds = said.rounds or rounds_of(benchmark, sizes, small=said.small)
         measured: list[Result] = []
         # Another program may have taken the machine meanwhile: what fails is looked at twice.
         for attempt in ("", "once more: "):
@@ -153,7 +165,7 @@ def main() -> int:
                 benchmark,
                 sizes=sizes,
                 rounds=rounds,
-                memory=not said.small,
+                small=said.small,
                 folder=said.folder,
             ):
                 print(short(one), flush=True)

@@ -1,9 +1,9 @@
 """One benchmark, measured in a process of its own; `bench` starts it.
 
 Job and floor take turns, size by size and round by round, so that whatever else the machine does
-meets both alike. Before each turn the disk's queue is emptied, and what a turn has written stays
-until all is done: nobody pays for another's writes, nor for removing them. (ext4 takes ten times as
-long to create files while inodes have been freed within the last seconds.)
+meets both alike. Before each turn the disk's queue is emptied if asked, and what a turn has written
+stays until all is done: nobody pays for another's writes, nor for removing them. (ext4 takes ten
+times as long to create files while inodes have been freed within the last seconds.)
 The peak of memory is taken in a further process that does the job once and nothing before it.
 """
 
@@ -22,7 +22,7 @@ from bench_job import Benchmark, Run, load_benchmarks
 
 
 def measure_time(
-    benchmark: Benchmark, sizes: list[int], rounds: int, folder: Path
+    benchmark: Benchmark, sizes: list[int], rounds: int, folder: Path, *, settle: bool
 ) -> dict[str, dict[str, list[float]]]:
     """Seconds of job and floor in each round, by size; the inputs stay in `folder`."""
     for size in sizes:
@@ -33,22 +33,22 @@ def measure_time(
     if benchmark.floor is not None:
         runs["floor"] = benchmark.floor
     for run in runs.values():  # imports, and what is made once in a process
-        seconds(run, folder / str(sizes[0]))
+        seconds(run, folder / str(sizes[0]), settle=settle)
     taken: dict[str, dict[str, list[float]]] = {
         str(size): {name: [] for name in runs} for size in sizes
     }
     for _ in range(rounds):
         for size in sizes:
             for name, run in runs.items():
-                taken[str(size)][name].append(seconds(run, folder / str(size)))
+                taken[str(size)][name].append(seconds(run, folder / str(size), settle=settle))
     return taken
 
 
-def seconds(run: Run, inputs: Path) -> float:
+def seconds(run: Run, inputs: Path, *, settle: bool) -> float:
     """How long one run takes, in a scratch folder of its own."""
     scratch = Path(tempfile.mkdtemp(dir=inputs.parent))
     gc.collect()
-    if hasattr(os, "sync"):
+    if settle and hasattr(os, "sync"):
         os.sync()
     start = time.perf_counter()
     run(inputs, scratch)
@@ -86,10 +86,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where inputs are made, or were")
     parser.add_argument("sizes", type=int, nargs="+")
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--settle", action="store_true", help="empty the disk's queue before turns")
     said = parser.parse_args()
     (benchmark,) = (item for item in load_benchmarks(said.file) if item.name == said.name)
     if said.what == "time":
-        print(json.dumps(measure_time(benchmark, said.sizes, said.rounds, said.folder)))
+        taken = measure_time(benchmark, said.sizes, said.rounds, said.folder, settle=said.settle)
+        print(json.dumps(taken))
     else:
         print(json.dumps(measure_peak(benchmark, said.folder / str(said.sizes[-1]))))
 
