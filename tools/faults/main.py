@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from faults import shim
-from faults.commands import COMMANDS
+from faults.commands import COMMANDS, Command
 from faults.corruption import corrupt
 from faults.crowd import crowd
 from faults.disk_full import sweep_sizes
@@ -57,6 +57,7 @@ class _Run:
         count: 1 for the long form, less for less of it.
         report: Where results go.
         jobs: What is tried.
+        commands: What of it is tried as commands, too.
         safeguard: Part of the names of those to take away.
     """
 
@@ -66,6 +67,7 @@ class _Run:
     count: float
     report: Report
     jobs: tuple[Job, ...] = JOBS
+    commands: tuple[Command, ...] = COMMANDS
     safeguard: str = ""
 
     @property
@@ -89,7 +91,9 @@ def main() -> int:
     """Run the harness; 0 if every promise was kept, 1 if not, 2 if it could not run."""
     arguments = _parse()
     wanted: list[str] = arguments.only
-    jobs = find_jobs(*arguments.jobs.split(",")) if arguments.jobs else JOBS
+    named = arguments.jobs.split(",") if arguments.jobs else None
+    jobs = JOBS if named is None else find_jobs(*named)
+    commands = tuple(one for one in COMMANDS if named is None or one.name in named)
     report = Report()
     try:
         shim.restart_with_shim()
@@ -115,6 +119,7 @@ def main() -> int:
             count=arguments.count,
             report=report,
             jobs=jobs,
+            commands=commands,
             safeguard=arguments.safeguard,
         )
         for part in wanted:
@@ -131,7 +136,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers")
     parser.add_argument("--count", type=float, default=1.0, help="1 is the long form")
     parser.add_argument("--only", default="", help=f"some of {','.join(_PARTS)}")
-    parser.add_argument("--jobs", default="", help="what is tried; all jobs if empty")
+    parser.add_argument(
+        "--jobs", default="", help="what is tried, and as a command, too; all if empty"
+    )
     parser.add_argument("--safeguard", default="", help="of those to take away, part of the name")
     parser.add_argument("--scratch", type=Path, help="a folder to work in; best one in memory")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -202,7 +209,7 @@ def _kill(run: _Run) -> None:
     begun = time.monotonic()
     tried, wrong = kill_ingest(run.place("kill"), trials=run.number(30), seed=run.seed)
     run.report.add(part, "kymflow ingest", tried, wrong, time.monotonic() - begun)
-    for command in COMMANDS:
+    for command in run.commands:
         begun = time.monotonic()
         tried, wrong = kill_command(
             command, run.templates, run.place("kill"), trials=run.number(8), seed=run.seed
