@@ -109,6 +109,48 @@ def test_ids_that_come_as_another_kind_of_text_are_kept_as_text(
         assert pa.types.is_string(dataset.load_arrow_table(name).schema.field("image_id").type)
 
 
+@pytest.mark.parametrize(
+    ("column", "named"),
+    [
+        (pd.Series(["a\udc80"], dtype=object), "'c'"),
+        (pd.arrays.SparseArray([1]), "'c'"),
+        ([pd.DateOffset(months=1)], "month_day_nano_interval"),
+        ([{}], "struct type 'c' with no child"),
+        ([1 + 2j], "'c'"),
+    ],
+)
+def test_a_column_that_parquet_lacks_is_refused(
+    dataset: ZarrDataset, column: Any, named: str
+) -> None:
+    dataset.save_table("t", rows_of(["a"]))
+    with pytest.raises(SchemaValidationError, match=named):
+        dataset.save_table("t", pd.DataFrame({"c": column}))
+    assert len(dataset.load_table("t")) == 1
+    record = dataset.add_image(np.zeros((2, 3), np.uint8), axes=("t", "x"))
+    with pytest.raises(SchemaValidationError, match=named):
+        record.save_df_parquet("x", pd.DataFrame({"c": column}))
+
+
+def test_table_names_that_would_share_a_file_are_refused(dataset: ZarrDataset) -> None:
+    dataset.save_table("a/b", rows_of(["a"]))
+    for name in ("A/b", "A/c", "a/B", "inventory.txt/x", "Inventory.txt/x"):
+        with pytest.raises(InvalidNameError, match="table name"):
+            dataset.save_table(name, rows_of(["a"]))
+    dataset.save_table("a/c", rows_of(["a"]))
+    assert dataset.list_table_names() == ["a/b", "a/c"]
+
+
+@pytest.mark.parametrize("name", ["sources", "Sources"])
+def test_no_table_takes_the_place_of_the_sources_index(
+    dataset: ZarrDataset, folder: Path, name: str
+) -> None:
+    with pytest.raises(InvalidNameError, match="save_sources_index"):
+        dataset.save_table(name, rows_of(["a"]))
+    with pytest.raises(InvalidNameError, match="save_sources_index"):
+        dataset.replace_rows_for_image_id(name, "a", rows_of(["a"]))
+    assert len(dataset.refresh_from_folder(folder)) == 3
+
+
 def test_columns_that_are_not_there_are_named(dataset: ZarrDataset) -> None:
     dataset.save_table("t", rows_of(["a", "b"]))
     for images in (None, ["a"]):

@@ -601,10 +601,7 @@ class ZarrDataset:
             InvalidNameError: The name cannot be a file everywhere, or is that of the sources index.
         """
         self._require_writable(f"write the table {name!r}")
-        if name == SOURCES:
-            raise InvalidNameError(
-                name, kind="table", reason="the sources index is written by save_sources_index()"
-            )
+        _refuse_sources(name)
         with self._lock("tables", f"write the table {name!r}"):
             self._tables.save(name, df)
 
@@ -672,9 +669,11 @@ class ZarrDataset:
         Raises:
             SchemaValidationError: The rows do not fit the table, or are out of order. The old
                 table stays as it was.
+            InvalidNameError: As for `save_table`.
             LockedError: Another writer is at work.
         """
         self._require_writable(f"write the table {name!r}")
+        _refuse_sources(name)
         with self._lock("tables", f"write the table {name!r}"):
             return self._tables.replace_rows(
                 name, updates, schema=schema, keep_others=keep_others, image_id_col=image_id_col
@@ -794,6 +793,14 @@ def _check_choice(argument: str, value: str, choices: object) -> None:
     if value not in allowed:
         listed = ", ".join(map(repr, allowed))
         raise ValueError(f"{argument} {value!r} is none of {listed}; choose one of them")
+
+
+def _refuse_sources(name: str) -> None:
+    """Refuse the sources index as a table; in another case its name would be in its way."""
+    if name.lower() == SOURCES:
+        raise InvalidNameError(
+            name, kind="table", reason="the sources index is written by save_sources_index()"
+        )
 
 
 def _refuse(problems: Iterable[Problem]) -> None:

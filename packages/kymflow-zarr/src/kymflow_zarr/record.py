@@ -14,6 +14,7 @@ from kymflow_zarr._pixels.layout import ArrayDocument, check_dtype
 from kymflow_zarr._pixels.reader import read_array, read_document, read_replaceable_array
 from kymflow_zarr._pixels.writer import write_array
 from kymflow_zarr._records.artifacts import (
+    ANALYSIS,
     ARRAYS,
     CSV_GZ,
     JSON,
@@ -22,7 +23,6 @@ from kymflow_zarr._records.artifacts import (
     PARQUET,
     RESERVED,
     artifact_key,
-    check_writable,
     iter_artifact_keys,
 )
 from kymflow_zarr._records.bounds import image_bounds
@@ -42,6 +42,7 @@ from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.inventory import read_inventory
 from kymflow_zarr._storage.json_text import JsonValue, dumps, gunzip_bounded, loads
 from kymflow_zarr._storage.names import check_no_collision, check_segment
+from kymflow_zarr._storage.siblings import check_writable
 from kymflow_zarr._tables.parquet import (
     frame_to_table,
     read_parquet,
@@ -443,7 +444,8 @@ class ZarrImageRecord:
         """The key to publish an artifact under; what the block publishes is entered then."""
         self._require_writable(f"write the artifact {name!r}")
         key = artifact_key(self.image_id, name, suffix)
-        there = check_writable(self._blobs, key)
+        folder = f"{image_folder(self.image_id)}/{ANALYSIS}"
+        there = check_writable(self._blobs, key, inside=folder, kind="artifact")
         yield key
         if not there:
             enter_artifacts(self._blobs, self._document, [key])

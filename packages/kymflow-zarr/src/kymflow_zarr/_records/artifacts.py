@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import BlobStore
-from kymflow_zarr._storage.names import check_name, check_no_collision, is_valid_name
+from kymflow_zarr._storage.names import check_name, is_valid_name
 
 __all__ = [
     "ANALYSIS",
@@ -20,7 +20,6 @@ __all__ = [
     "RESERVED",
     "VENDOR_HEADER",
     "artifact_key",
-    "check_writable",
     "is_artifact_key",
     "iter_analysis_files",
     "iter_artifact_keys",
@@ -61,26 +60,6 @@ def artifact_key(image_id: str, name: str, suffix: str) -> str:
 def provenance_key(image_id: str) -> str:
     """The key of the artifact that says where an image came from."""
     return artifact_key(image_id, PROVENANCE, JSON)
-
-
-def check_writable(blobs: BlobStore, key: str) -> bool:
-    """Refuse a key that would share a file with another on Windows or macOS.
-
-    Every folder of the key below the record is looked at, for ``A/b`` beside ``a/b``.
-
-    Returns:
-        Whether something lies under the key already.
-
-    Raises:
-        InvalidNameError: It differs from an existing one only in case.
-    """
-    segments = key.split("/")
-    there = False
-    for depth in range(3, len(segments)):
-        listing = blobs.list_folder("/".join(segments[:depth]))
-        check_no_collision(segments[depth], (*listing.files, *listing.folders), kind="artifact")
-        there = segments[depth] in listing.files
-    return there
 
 
 def iter_artifact_keys(blobs: BlobStore, image_id: str) -> Iterator[str]:

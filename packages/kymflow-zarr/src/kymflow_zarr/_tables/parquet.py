@@ -205,20 +205,31 @@ def open_parquet_writer(
         key: Where it will lie: the file says so, and is not taken for another one. None for a file
             that is no part of a dataset.
         sorted_by: The text column that the rows are sorted by.
+
+    Raises:
+        SchemaValidationError: A column of a type that Parquet lacks.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     sorting = None
     if sorted_by is not None:
         sorting = [pq.SortingColumn(_leaf_index(schema, sorted_by), nulls_first=False)]
-    with pq.ParquetWriter(
-        stream,
-        bare_schema(schema),
-        compression="zstd",
-        write_page_checksum=True,
-        write_page_index=True,
-        sorting_columns=sorting,
-    ) as writer:
+    try:
+        opened = pq.ParquetWriter(
+            stream,
+            bare_schema(schema),
+            compression="zstd",
+            write_page_checksum=True,
+            write_page_index=True,
+            sorting_columns=sorting,
+        )
+    except pa.ArrowNotImplementedError as error:
+        raise SchemaValidationError(
+            f"Parquet cannot hold a column of {key or 'the table'!r} ({error}); "
+            "convert it, and store nested values as JSON text"
+        ) from error
+    with opened as writer:
         yield writer
         if key is not None:
             writer.add_key_value_metadata({_KEY_OF_FILE: key})
@@ -272,9 +283,11 @@ def frame_to_table(frame: pd.DataFrame, *, what: str) -> pa.Table:
             )
     try:
         return _plain_table(pa.Table.from_pandas(frame, preserve_index=False))
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+    except _unfit() as error:
         _name_bad_column(frame, what=what)
-        raise
+        raise SchemaValidationError(
+            f"{what}: Parquet cannot hold it ({error}); give each column one type"
+        ) from error
 
 
 def table_to_frame(table: pa.Table, *, key: str) -> pd.DataFrame:
@@ -303,16 +316,19 @@ def _name_bad_column(frame: pd.DataFrame, *, what: str) -> None:
     for name in frame.columns:
         try:
             pa.Array.from_pandas(frame[name])
-        except (
-            pa.ArrowInvalid,
-            pa.ArrowTypeError,
-            pa.ArrowNotImplementedError,
-            OverflowError,
-        ) as error:
+        except _unfit() as error:
             raise SchemaValidationError(
                 f"{what}: Parquet cannot hold the column {name!r} ({error}); "
                 "give it one type, and store nested values as JSON text"
             ) from error
+
+
+def _unfit() -> tuple[type[Exception], ...]:
+    """What Arrow raises for values that it has no type for, or that do not go together."""
+    import pyarrow as pa
+
+    # TypeError: sparse columns; UnicodeEncodeError: half surrogate pairs.
+    return (pa.ArrowInvalid, pa.ArrowNotImplementedError, OverflowError, TypeError, UnicodeError)
 
 
 def _plain_table(table: pa.Table) -> pa.Table:

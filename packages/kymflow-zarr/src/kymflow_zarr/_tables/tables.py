@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kymflow_zarr._storage.blobs import BlobStore
-from kymflow_zarr._storage.inventory import enter, read_inventory, strike
-from kymflow_zarr._storage.names import check_name, check_no_collision, is_valid_name
+from kymflow_zarr._storage.inventory import INVENTORY, enter, read_inventory, strike
+from kymflow_zarr._storage.names import check_name, is_valid_name
+from kymflow_zarr._storage.siblings import check_writable
 from kymflow_zarr._tables.parquet import (
     StoredTable,
     frame_to_table,
@@ -23,7 +24,7 @@ from kymflow_zarr._tables.replace import (
     merged_tables,
     regrouped,
 )
-from kymflow_zarr.errors import TableNotFoundError
+from kymflow_zarr.errors import InvalidNameError, TableNotFoundError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -178,11 +179,13 @@ class Tables:
     def _writing(self, name: str) -> Iterator[str]:
         """The key to write a table under; a new table is entered once the block has written it."""
         key = self._key(name)
-        folder, _, file = key.rpartition("/")
-        existing = self._blobs.list_folder(folder).files
-        check_no_collision(file, existing, kind="table")
+        if name.lower().startswith(f"{INVENTORY}/"):
+            raise InvalidNameError(
+                name, kind="table", reason=f"{INVENTORY!r} is a file among the tables"
+            )
+        there = check_writable(self._blobs, key, inside=TABLES, kind="table")
         yield key
-        if file not in existing:
+        if not there:
             enter(self._blobs, TABLES, [key.removeprefix(f"{TABLES}/")])
 
 
