@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +42,22 @@ with dataset._blobs.lock("tables", action="hold on", timeout_s=5):
     sys.stdin.read()
 """
 
+FORK = """
+import os
+import signal
+import numpy as np
+from kymflow_zarr import ZarrDataset
+from zarr.storage import MemoryStore
+dataset = ZarrDataset(MemoryStore())
+dataset.add_image(np.zeros((2, 3), np.uint8), axes=("t", "x"))
+child = os.fork()
+if not child:
+    signal.alarm(60)
+    print([record.load_array().shape for record in dataset.iter_records()], flush=True)
+    os._exit(0)
+print(os.waitpid(child, 0)[1])
+"""
+
 
 def start(code: str, *arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
@@ -49,6 +66,12 @@ def start(code: str, *arguments: object) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         text=True,
     )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_process_reads_a_dataset_in_memory() -> None:
+    said, _ = start(FORK).communicate()
+    assert said.split("\n") == ["[(2, 3)]", "0", ""]
 
 
 def test_processes_that_refresh_the_same_folder_take_each_file_in_once(

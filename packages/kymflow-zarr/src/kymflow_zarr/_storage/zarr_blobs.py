@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import threading
 import time
 import uuid
@@ -211,12 +212,15 @@ async def _collect_prefix(store: Store, prefix: str) -> list[str]:
 
 
 @cache
-def _loop() -> asyncio.AbstractEventLoop:
-    """One event loop in a thread of its own: callers may be inside a loop themselves."""
+def _loop_of(pid: int) -> asyncio.AbstractEventLoop:  # noqa: ARG001 - it tells processes apart
+    """One event loop in a thread of its own: callers may be inside a loop themselves.
+
+    A forked child has a copy of its parent's loop, but nobody who runs it.
+    """
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="kymflow-zarr-io", daemon=True).start()
     return loop
 
 
 def _wait(work: Coroutine[object, object, _T]) -> _T:
-    return asyncio.run_coroutine_threadsafe(work, _loop()).result()
+    return asyncio.run_coroutine_threadsafe(work, _loop_of(os.getpid())).result()
