@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from kymflow.cli.opening import find_image
 from kymflow.cli.report.themes import DARK, LIGHT, Theme
 from kymflow.cli.verbs.report import report
+from kymflow.core.metadata import create_roi, image_extent, load_metadata, save_metadata
 from kymflow_zarr import ZarrDataset
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -121,6 +122,27 @@ def test_on_a_phone_nothing_sticks_out(lab: Path, look: Look, tmp_path: Path) ->
     margin = shot.pixels[:, -12:].reshape(-1, 3)
     assert (margin == 255).all()
     assert shot.count(LIGHT.velocity) > 300
+
+
+def test_on_a_laptop_the_state_of_each_image_is_seen_in_full(
+    lab: Path, look: Look, tmp_path: Path
+) -> None:
+    copied = tmp_path / "lab.zarr"
+    shutil.copytree(lab, copied)
+    opened = ZarrDataset(copied)
+    opened.add_image(np.ones((3, 3000, 64), np.uint16), axes=("c", "t", "x"))
+    record = opened.record(find_image(opened, "roi"))
+    metadata, extent = load_metadata(record), image_extent(record)
+    save_metadata(
+        record, dataclasses.replace(metadata, rois=create_roi(metadata.rois, extent))
+    )  # one more, so "some regions without results"
+
+    shot = look(Path(report(str(copied), workers=1).report), width=1200, height=420)
+
+    badge = (np.abs(shot.pixels.astype(int) - (0xFD, 0xF3, 0xD6)) <= 3).all(axis=-1)
+    assert badge.sum() > 1000
+    page_right = (1200 + 68 * 16) // 2 - 24
+    assert np.flatnonzero(badge.any(axis=0)).max() < page_right - 8
 
 
 @pytest.fixture

@@ -330,6 +330,9 @@ def test_images_that_are_no_kymographs_say_so(dataset: str, parse: Parse) -> Non
     assert "Channel 1. Kymograph." in both.text
     assert "Channel 2. Kymograph." in both.text
     assert "unknown: no velocity in mm/s" in both.text
+    assert both.text.count("not searched without a line period") == 2
+    assert "0 stalls" not in both.text
+    assert not any("0 stalls" in e.attributes["alt"] for e in page.all("img"))
 
 
 def test_hostile_names_are_text_and_nothing_else(

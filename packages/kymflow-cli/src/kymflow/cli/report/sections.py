@@ -317,10 +317,12 @@ def _velocity(region: RegionReading, reading: ImageReading) -> Illustration | No
     if region.trace is None or picture is None:
         return None
     stalls = sum(stretch.kind == "stall" for stretch in region.stretches)
+    searched = number(region.summary.values, "share_stalled") is not None
+    found = f"with {_count(stalls, 'stall')}" if searched else "stalls not searched"
     return Illustration(
         drawing=draw_velocity(region, region.trace, picture),
         alt=f"Velocity over time in {show(region.name)} of {_name(reading)}, median "
-        f"{_median(region)}, with {_count(stalls, 'stall')}; under it the evidence for it.",
+        f"{_median(region)}, {found}; under it the evidence for it.",
         caption="Velocity, positive towards growing position, and the evidence for it: about 1 "
         "where the texture only moves, about 0 for noise. The bar on top tells stalls, transients "
         "and times without evidence." + (_SAME if len(region.roi_ids) > 1 else ""),
@@ -336,7 +338,6 @@ def _region_facts(region: RegionReading) -> tuple[Fact, ...]:
         return quantity(number(values, f"{name}_{suffix}"), unit)
 
     direction = values.get("direction")
-    kinds = [stretch.kind for stretch in region.stretches]
     low, high = (quantity(number(values, f"{name}_{suffix}")) for name in ("p5", "p95"))
     return (
         Fact(name="median", value=speed("median")),
@@ -346,14 +347,23 @@ def _region_facts(region: RegionReading) -> tuple[Fact, ...]:
         Fact(name="direction", value=show(direction) if isinstance(direction, str) else ABSENT),
         Fact(name="no evidence", value=percent(number(values, "share_unknown"))),
         Fact(name="perhaps aliased", value=percent(number(values, "share_alias"))),
-        Fact(
-            name="standing still",
-            value=f"{percent(number(values, 'share_stalled'))}, "
-            f"{_count(kinds.count('stall'), 'stall')}, "
-            f"{_count(kinds.count('transient'), 'transient')}",
-        ),
+        Fact(name="standing still", value=_stalls(region)),
         Fact(name="median evidence", value=quantity(number(values, "median_r2adj"))),
         Fact(name="windows", value=_whole(number(values, "n_windows"))),
+    )
+
+
+def _stalls(region: RegionReading) -> str:
+    share = number(region.summary.values, "share_stalled")
+    if share is None:  # the rule for them is in seconds
+        return "not searched without a line period"
+    kinds = [stretch.kind for stretch in region.stretches]
+    return ", ".join(
+        (
+            percent(share),
+            _count(kinds.count("stall"), "stall"),
+            _count(kinds.count("transient"), "transient"),
+        )
     )
 
 
