@@ -68,6 +68,17 @@ def start(code: str, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
+def test_a_refresh_may_go_on_in_another_thread(tmp_path: Path, folder: Path) -> None:
+    dataset = ZarrDataset(tmp_path / "d.zarr", lock_timeout_s=0.0)
+    with ThreadPoolExecutor(1) as first, ThreadPoolExecutor(1) as second:
+        outcomes = dataset.iter_refresh(folder)
+        assert first.submit(next, outcomes).result().error is None
+        assert len(second.submit(list, outcomes).result()) == 2
+        for thread in (first, second):
+            assert thread.submit(dataset.refresh_from_folder, folder).result() == []
+    assert dataset.refresh_from_folder(folder) == []
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_forked_process_reads_a_dataset_in_memory() -> None:
     said, _ = start(FORK).communicate()

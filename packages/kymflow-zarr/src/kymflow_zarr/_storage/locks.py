@@ -51,7 +51,9 @@ def hold_file_lock(folder: Path, name: str, *, action: str, timeout_s: float) ->
     """
     note = folder / f"{name}.holder.json"
     try:
-        held = FileLock(folder / f"{name}.lock").acquire(timeout=timeout_s)
+        # A generator may be begun in one thread and ended in another, as with asyncio.to_thread.
+        lock = FileLock(folder / f"{name}.lock", thread_local=False)
+        held = lock.acquire(timeout=timeout_s)
     except Timeout:
         try:
             said = note.read_bytes()
