@@ -37,7 +37,7 @@ Where several plugins are asked for, one that is left out is a `PluginWarning`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -290,6 +290,9 @@ class ParamsNotFoundError(KymflowCoreError, KeyError):
 # --- metadata -------------------------------------------------------------------------------------
 
 
+_CORRECT_IT: Final = "correct it in the metadata payload, analysis/metadata.json of the image"
+
+
 class MetadataError(KymflowCoreError, ValueError):
     """A field of a metadata payload is malformed.
 
@@ -298,9 +301,7 @@ class MetadataError(KymflowCoreError, ValueError):
         reason: What is wrong with it.
     """
 
-    def __init__(
-        self, field: str, reason: str, *, remedy: str = "correct it in the metadata payload"
-    ) -> None:
+    def __init__(self, field: str, reason: str, *, remedy: str = _CORRECT_IT) -> None:
         self.field = field
         self.reason = reason
         super().__init__(f"metadata field {field!r} {reason}; {remedy}")
