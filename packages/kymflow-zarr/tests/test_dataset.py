@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from pathlib import Path
 
@@ -169,6 +170,23 @@ def test_an_id_that_begins_like_another_is_not_it(dataset: ZarrDataset) -> None:
     record = dataset.add_image(np.ones((2, 3)), axes=("t", "x"))
     with pytest.raises(ImageNotFoundError):
         dataset.record(record.image_id[:-1])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such file names")
+def test_a_name_with_a_colon_is_no_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert ZarrDataset("mouse:3.zarr").location == str(tmp_path / "mouse:3.zarr")
+    assert (tmp_path / "mouse:3.zarr" / "zarr.json").is_file()
+
+
+def test_a_url_is_named_as_it_was_given() -> None:
+    pytest.importorskip("obstore")
+    dataset = ZarrDataset("memory:///lab")
+    assert dataset.location == "memory:///lab"
+    assert dataset.list_image_ids() == []
+    with pytest.raises(NotADatasetError, match=r"'foo://bar/x' .*: it cannot be opened") as caught:
+        ZarrDataset("foo://bar/x")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_dataset_on_disk_can_be_pickled_for_workers(disk: ZarrDataset) -> None:

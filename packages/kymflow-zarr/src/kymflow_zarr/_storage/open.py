@@ -33,11 +33,11 @@ def open_blobs(store_or_path: str | Path | Store, *, durability: Durability) -> 
         return _open_path(store_or_path, durability=durability)
     if isinstance(store_or_path, str):
         parts = urlsplit(store_or_path)
-        if len(parts.scheme) < 2:  # none, or the drive letter of a Windows path
-            return _open_path(Path(store_or_path), durability=durability)
         if parts.scheme == "file":
             return _open_path(Path(url2pathname(parts.path)), durability=durability)
-        return ZarrStoreBlobs(_open_url(store_or_path))
+        if "://" not in store_or_path:  # a colon alone may be in a name, or follow a drive letter
+            return _open_path(Path(store_or_path), durability=durability)
+        return ZarrStoreBlobs(_open_url(store_or_path), location=store_or_path)
 
     from zarr.storage import LocalStore
 
@@ -60,6 +60,13 @@ def _open_url(url: str) -> Store:
         raise NotADatasetError(
             url, "object stores need an extra; run pip install 'kymflow-zarr[cloud]'"
         ) from error
+    from obstore.exceptions import BaseError
     from zarr.storage import ObjectStore
 
-    return ObjectStore(obstore.store.from_url(url))
+    try:
+        return ObjectStore(obstore.store.from_url(url))
+    except BaseError as error:
+        said, *_ = str(error).splitlines()
+        raise NotADatasetError(
+            url, f"it cannot be opened ({said}); name a path, or a URL such as 's3://bucket/prefix'"
+        ) from error

@@ -32,15 +32,21 @@ _AT_ONCE = 64  # requests under way
 
 
 class ZarrStoreBlobs:
-    """A `BlobStore` over an open Zarr store. Durability is the store's own affair."""
+    """A `BlobStore` over an open Zarr store. Durability is the store's own affair.
 
-    def __init__(self, store: Store) -> None:
+    Args:
+        store: The store.
+        location: Its URL; how the store names itself if None.
+    """
+
+    def __init__(self, store: Store, *, location: str | None = None) -> None:
         self._store = store
+        self._location = str(store) if location is None else location
 
     @property
     def location(self) -> str:
-        """How the store names itself."""
-        return str(self._store)
+        """The URL, or how the store names itself."""
+        return self._location
 
     def get(self, key: str) -> bytes | None:
         """The bytes under a key, or None where there are none."""
