@@ -212,3 +212,21 @@ def test_deleting_results_keeps_what_the_record_is(record: ZarrImageRecord) -> N
     ]
     with pytest.raises(SchemaValidationError, match="no suffix"):
         record.delete_analysis(suffixes=[".tif"])
+
+
+@pytest.mark.parametrize("columns", [[], ["a"], ["a", "b"]])
+def test_an_empty_table_comes_back_in_each_form(
+    record: ZarrImageRecord, columns: list[str]
+) -> None:
+    frame = pd.DataFrame({name: pd.Series([], dtype="float64") for name in columns})
+    record.save_df_csv_gz("x", frame)
+    record.save_df_parquet("x", frame)
+    assert record.load_df_csv_gz("x").columns.tolist() == columns
+    assert record.load_df_parquet("x").columns.tolist() == columns
+
+
+def test_the_error_of_a_missing_array_says_where_arrays_are_listed(
+    record: ZarrImageRecord,
+) -> None:
+    with pytest.raises(ArtifactNotFoundError, match=r"list_array_artifacts\(\)"):
+        record.load_array_artifact("x")

@@ -107,7 +107,7 @@ class ArtifactNotFoundError(NotFoundError):
         super().__init__(
             key,
             f"image {image_id!r} has no artifact {name!r} at {key!r}; "
-            "list_analysis_keys() names those that exist",
+            "list_analysis_keys() names those that exist, list_array_artifacts() the arrays",
         )
 
 

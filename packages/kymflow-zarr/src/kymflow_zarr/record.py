@@ -321,9 +321,11 @@ class ZarrImageRecord:
         if data is None:
             raise ArtifactNotFoundError(key, image_id=self.image_id, name=name)
         text = gunzip_bounded(data, key=key, limit=16 * _MAX_JSON_BYTES, one_member=True)
+        if not text.strip():  # a table without columns
+            return pd.DataFrame()
         try:
             return pd.read_csv(io.BytesIO(text))
-        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        except (pd.errors.ParserError, UnicodeDecodeError) as error:
             raise CorruptDataError(key, f"it cannot be read as CSV ({error})") from error
 
     # --- array artifacts ----------------------------------------------------------------------
