@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from kymflow.core import KymDataset, params_hash
+from kymflow.core.analysis.run import run_analysis
+from kymflow.core.analysis.velocity_analysis import VelocityAnalysis
 from kymflow.core.errors import IndexUpdateError, RowError
 from kymflow.core.indexers import ArtifactTable
+from kymflow.core.testing import check_indexer, sample_dataset
 from kymflow_zarr import ZarrDataset
 
 TRACES = ArtifactTable(
@@ -32,6 +37,33 @@ def test_rows_parameters_and_version(dataset: ZarrDataset) -> None:
         *[params_hash({"window": 2})] * 2,
         params_hash({"window": 1}),
     ]
+
+
+def test_traces_of_several_regions_lead_back_to_the_parameters_of_each(tmp_path: Path) -> None:
+    dataset = sample_dataset(tmp_path / "sample.zarr")
+    for outcome in run_analysis(dataset, VelocityAnalysis()):
+        assert outcome.error is None
+    kymographs = KymDataset(dataset)
+
+    kymographs.update_index(TRACES)
+
+    table = kymographs.load_index("traces")
+    assert set(table["image_id"]) == set(dataset.list_image_ids())
+    for image_id, digest in table[["image_id", "params_hash"]].drop_duplicates().to_numpy():
+        document = kymographs.params_for("kym_traces", digest, indexer=TRACES)
+        assert params_hash(document) == digest
+        assert document["pixels_digest"] == dataset.record(image_id).pixels_digest
+    assert check_indexer(TRACES, dataset) == []
+
+
+def test_a_row_that_names_parameters_that_are_not_there(dataset: ZarrDataset) -> None:
+    rec = dataset.record(dataset.list_image_ids()[0])
+    document = {"window": 16}
+    rows = pd.DataFrame({"v": [1.0, 2.0], "params_hash": [params_hash(document), "0" * 64]})
+    rec.save_df_parquet("velocity/trace", rows)
+    rec.save_json("velocity/params", {params_hash(document): document})
+    with pytest.raises(RowError, match="a row says '0000"):
+        KymDataset(dataset).update_index(TRACES)
 
 
 def test_parameters_that_should_be_there(dataset: ZarrDataset) -> None:

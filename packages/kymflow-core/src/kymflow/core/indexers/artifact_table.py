@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kymflow.core.errors import ParamsValueError
-from kymflow.core.provenance import params_hash
+from kymflow.core.provenance import PARAMS_HASH, params_hash
 from kymflow_zarr import ArtifactNotFoundError
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ __all__ = ["ArtifactTable"]
 class ArtifactTable:
     """Lifts a Parquet artifact of each record into a table, row by row.
 
-    A record without the artifact has no rows. A record with it needs the parameters, too.
+    A record without the artifact has no rows. A record with it needs the parameters, too: one
+    document for all rows; or several, each under its hash, which each row then says in a column
+    ``params_hash``, as those of ``velocity/trace`` do.
 
     Attributes:
         name: The name of the index.
@@ -37,17 +39,22 @@ class ArtifactTable:
     version: str
 
     def extract_rows(self, rec: ZarrImageRecord) -> pd.DataFrame:
-        """The artifact as it is.
+        """The artifact as it is, and the hash of the parameters.
 
         Raises:
             CorruptDataError: It cannot be read.
+            ArtifactNotFoundError: It has rows, but no parameters.
+            ParamsValueError: They are no JSON object.
         """
         import pandas as pd
 
         try:
-            return rec.load_df_parquet(self.artifact)
+            rows = rec.load_df_parquet(self.artifact)
         except ArtifactNotFoundError:
             return pd.DataFrame()
+        if PARAMS_HASH in rows.columns or not len(rows):
+            return rows
+        return rows.assign(**{PARAMS_HASH: self.params_hash(rec)})
 
     def params(self, rec: ZarrImageRecord) -> dict[str, JsonValue]:
         """The parameters that made the artifact; empty where nobody kept them.
@@ -62,6 +69,16 @@ class ArtifactTable:
         if not isinstance(found, dict):
             raise ParamsValueError("$", f"a {type(found).__name__}, not an object")
         return found
+
+    def row_params_hashes(self, rec: ZarrImageRecord) -> frozenset[str]:
+        """The hash of `params`, and of each document that lies in it under its hash."""
+        document = self.params(rec)
+        several = {
+            digest
+            for digest, one in document.items()
+            if isinstance(one, dict) and params_hash(one) == digest
+        }
+        return frozenset({params_hash(document), *several})
 
     def params_hash(self, rec: ZarrImageRecord) -> str:
         """The hash of `params`."""
