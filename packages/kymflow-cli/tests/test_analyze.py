@@ -140,6 +140,15 @@ def test_wrong_names_and_options(dataset: str) -> None:
         analyze(dataset, "velocity", image=("x.tif",))
 
 
+@pytest.mark.parametrize("window", ["4", "10", "-8", "many"])
+def test_a_window_that_no_image_can_have_is_a_mistake_of_usage(
+    dataset: str, kymflow: Kymflow, window: str
+) -> None:
+    code, out, err = kymflow("analyze", dataset, "velocity", "--window", window)
+    assert (code, out) == (2, "")
+    assert "--window" in err
+
+
 def test_no_dataset_is_made(tmp_path: Path) -> None:
     with pytest.raises(NotADatasetError):
         analyze(str(tmp_path / "k.zarr"), "velocity")

@@ -151,7 +151,7 @@ def test_null_counts_as_absent() -> None:
     ],
 )
 def test_what_is_malformed_is_named(payload: JsonValue, field: str) -> None:
-    with pytest.raises(MetadataError, match="correct it in .* analysis/metadata.json") as caught:
+    with pytest.raises(MetadataError, match=r"correct it in .* analysis/metadata\.json") as caught:
         ImageMetadata.from_json(payload)
 
     assert caught.value.field == field

@@ -35,7 +35,7 @@ def analyze(
     *,
     image: Annotated[tuple[str, ...], Parameter(name=["--image", "-i"])] = (),
     missing: Annotated[bool, Parameter(name=["--missing", "-m"])] = False,
-    window: Annotated[int | None, Parameter(validator=Number(gte=4, modulo=4))] = None,
+    window: Annotated[int | None, Parameter(validator=Number(gte=8, modulo=4))] = None,
     method: Literal["shear", "radon"] | None = None,
     workers: Workers = None,
     progress: ProgressParam = SILENT,
@@ -51,7 +51,7 @@ def analyze(
         image: Just this image: its id, the first characters of it, or its source file; may be
             given several times.
         missing: Leave alone what has results of these parameters.
-        window: For velocity: lines per window, a multiple of 4; 16 if not given.
+        window: For velocity: lines per window, a multiple of 4, at least 8; 16 if not given.
         method: For velocity: shear, the default, or radon, for comparison.
         workers: In how many processes to work.
         progress: Who is told how it goes.

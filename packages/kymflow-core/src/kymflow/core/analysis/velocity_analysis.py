@@ -35,7 +35,7 @@ class VelocityParams:
     """What a person chooses; see `estimate_velocity` for the meaning of each.
 
     Attributes:
-        window_lines: Lines per window, a multiple of 4.
+        window_lines: Lines per window, a multiple of 4, at least 8.
         method: ``"shear"``, or ``"radon"`` for comparison.
         tracked: Whether windows are estimated together.
         max_px_per_line: Fastest velocity to search; None: 0.6 of the line per line.
