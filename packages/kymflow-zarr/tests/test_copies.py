@@ -123,3 +123,17 @@ def test_legacy_csv_that_is_empty_or_there_twice(two: ZarrDataset) -> None:
         assert [problem.kind for problem in two.check()] == ["unreadable"]
         with pytest.raises(CorruptDataError):
             record.load_df_csv_gz("trace")
+
+
+@pytest.mark.parametrize("name", ["scores (copy)", "scores \u2013 Kopie"])
+def test_a_copy_of_an_array_is_told_of_and_is_none(disk: ZarrDataset, name: str) -> None:
+    record = disk.add_image(np.ones((4, 3), np.uint8), axes=("t", "x"))
+    arrays = Path(disk.location, record.save_array_artifact("scores", np.arange(3.0))).parent
+    shutil.copytree(arrays / "scores", arrays / name)
+    assert record.list_array_artifacts() == ["scores"]
+    key = f"images/{record.image_id}/analysis_arrays/{name}"
+    found = [(problem.location, problem.kind) for problem in disk.check(deep=True)]
+    assert found == [(key, "unknown")]
+    assert disk.repair() == []
+    shutil.rmtree(arrays / name)
+    assert disk.check(deep=True) == []

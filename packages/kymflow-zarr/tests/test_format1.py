@@ -110,6 +110,16 @@ def test_a_repair_leaves_the_sources_that_only_the_index_knows(old: Path) -> Non
     assert dataset.load_sources_index()["source_mtime_ns"].tolist() == [1, 2]
 
 
+def test_upgrading_passes_over_an_array_that_can_have_no_name(old: Path) -> None:
+    arrays = old / "images" / IDS[0] / "analysis_arrays"
+    shutil.copytree(arrays / "scores", arrays / "scores (copy)")
+    dataset = ZarrDataset(old)
+    assert dataset.upgrade() == sorted(IDS)
+    assert_same_contents(dataset)
+    assert {problem.kind for problem in dataset.check(deep=True)} == {"unknown"}
+    assert (arrays / "scores (copy)" / ".zarray").is_file()
+
+
 def test_upgrading_keeps_everything(old: Path, folder: Path) -> None:
     dataset = ZarrDataset(old)
     assert dataset.upgrade() == sorted(IDS)

@@ -22,6 +22,7 @@ from kymflow_zarr._records.artifacts import (
     METADATA,
     PARQUET,
     RESERVED,
+    array_names,
     artifact_key,
     iter_artifact_keys,
 )
@@ -396,7 +397,7 @@ class ZarrImageRecord:
         parent = f"{image_folder(self.image_id)}/{ARRAYS}"
         return [
             name
-            for name in self._blobs.list_folder(parent).folders
+            for name in array_names(self._blobs, self.image_id)
             if self._blobs.stat(f"{parent}/{name}/{COMMIT_KEY}") is not None
             or self._blobs.stat(f"{parent}/{name}/.zarray") is not None
         ]

@@ -14,6 +14,7 @@ from kymflow_zarr._records.artifacts import (
     ARRAYS,
     CSV_GZ,
     PARQUET,
+    array_names,
     is_artifact_key,
     iter_analysis_files,
     provenance_key,
@@ -68,7 +69,7 @@ def check_image(blobs: BlobStore, image_id: str, *, deep: bool) -> Iterator[Prob
         else:
             yield Problem(location=key, kind="unknown", message="no artifact has such a name")
     yield from iter_strays_of_image(blobs, folder)
-    for name in blobs.list_folder(f"{folder}/{ARRAYS}").folders:
+    for name in array_names(blobs, image_id):
         present.add(f"{folder}/{ARRAYS}/{name}")
         yield from _check_array(blobs, f"{folder}/{ARRAYS}/{name}", deep=deep)
     if document.digest:  # format 1 has no inventory

@@ -35,9 +35,10 @@ def iter_strays_of_image(blobs: BlobStore, folder: str) -> Iterator[Problem]:
         blobs, folder, files=[COMMIT_KEY, INVENTORY], folders=["data", ANALYSIS, ARRAYS]
     )
     listing = blobs.list_folder(f"{folder}/{ARRAYS}")
-    for name in listing.files:
+    named = [name for name in listing.folders if is_valid_name(name, kind="array")]
+    for name in sorted({*listing.files, *listing.folders} - {*named}):
         yield _stray(f"{folder}/{ARRAYS}/{name}")
-    arrays = [f"{folder}/{ARRAYS}/{name}" for name in listing.folders]
+    arrays = [f"{folder}/{ARRAYS}/{name}" for name in named]
     for array in (f"{folder}/data", *arrays):
         # Chunks of format 1 lie directly in the array's folder.
         if blobs.stat(f"{array}/.zarray") is None:

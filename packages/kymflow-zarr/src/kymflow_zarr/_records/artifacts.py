@@ -19,6 +19,7 @@ __all__ = [
     "PROVENANCE",
     "RESERVED",
     "VENDOR_HEADER",
+    "array_names",
     "artifact_key",
     "is_artifact_key",
     "iter_analysis_files",
@@ -75,6 +76,15 @@ def iter_artifact_keys(blobs: BlobStore, image_id: str) -> Iterator[str]:
 def iter_analysis_files(blobs: BlobStore, image_id: str) -> Iterator[str]:
     """The keys of all files where a record's artifacts lie, also of those that are none."""
     yield from _walk(blobs, f"{image_folder(image_id)}/{ANALYSIS}")
+
+
+def array_names(blobs: BlobStore, image_id: str) -> list[str]:
+    """The names of the folders where a record's arrays lie, sorted.
+
+    A folder whose name no array can have (``scores (copy)``) is none.
+    """
+    folders = blobs.list_folder(f"{image_folder(image_id)}/{ARRAYS}").folders
+    return [name for name in folders if is_valid_name(name, kind="array")]
 
 
 def is_artifact_key(key: str, image_id: str) -> bool:

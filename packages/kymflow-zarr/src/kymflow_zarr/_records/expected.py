@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from kymflow_zarr._records.artifacts import ARRAYS, iter_artifact_keys, provenance_key
+from kymflow_zarr._records.artifacts import (
+    ARRAYS,
+    array_names,
+    iter_artifact_keys,
+    provenance_key,
+)
 from kymflow_zarr._records.document import RecordDocument, image_folder
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.inventory import Inventory, enter, strike
@@ -28,7 +33,7 @@ def expected_artifacts(document: RecordDocument, inventory: Inventory) -> frozen
 def present_artifacts(blobs: BlobStore, image_id: str) -> frozenset[str]:
     """The keys of the artifacts that are there, arrays by their folder, the provenance left out."""
     arrays = f"{image_folder(image_id)}/{ARRAYS}"
-    keys = [f"{arrays}/{name}" for name in blobs.list_folder(arrays).folders]
+    keys = [f"{arrays}/{name}" for name in array_names(blobs, image_id)]
     return frozenset([*keys, *iter_artifact_keys(blobs, image_id)]) - {provenance_key(image_id)}
 
 

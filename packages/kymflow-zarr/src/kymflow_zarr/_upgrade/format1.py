@@ -16,7 +16,7 @@ from kymflow_zarr._catalog.sources import SourceFile, SourceRow, source_to_json
 from kymflow_zarr._pixels.layout import CHUNK_PREFIX, ArrayDocument, check_dtype
 from kymflow_zarr._pixels.ome import ome_attributes, ome_axes
 from kymflow_zarr._pixels.writer import write_array
-from kymflow_zarr._records.artifacts import ARRAYS, PARQUET, provenance_key
+from kymflow_zarr._records.artifacts import ARRAYS, PARQUET, array_names, provenance_key
 from kymflow_zarr._records.build import provenance_bytes, resolve_chunks
 from kymflow_zarr._records.document import RecordDocument, image_folder, read_record_document
 from kymflow_zarr._records.expected import present_artifacts
@@ -67,7 +67,7 @@ def upgrade_dataset(
             software=software_version(),
         ).write(blobs)
     for image_id in image_ids:
-        _remove_format1(blobs, image_folder(image_id))
+        _remove_format1(blobs, image_id)
     for name in _GROUP_FILES:
         blobs.delete(f"{IMAGES}/{name}")
         blobs.delete(name)
@@ -78,7 +78,7 @@ def _upgrade_image(blobs: BlobStore, image_id: str, source: SourceRow | None) ->
     if old is None:  # deleted since it was listed
         return
     folder = image_folder(image_id)
-    for name in blobs.list_folder(f"{folder}/{ARRAYS}").folders:
+    for name in array_names(blobs, image_id):
         key = f"{folder}/{ARRAYS}/{name}"
         if blobs.stat(f"{key}/.zarray") is not None:
             _rewrite_array(blobs, key, axes=None)
@@ -138,13 +138,12 @@ def _source(row: SourceRow) -> dict[str, JsonValue]:
     return source_to_json(file, ingested_epoch_ns=row.ingested_epoch_ns, supersedes=None)
 
 
-def _remove_format1(blobs: BlobStore, folder: str) -> None:
+def _remove_format1(blobs: BlobStore, image_id: str) -> None:
+    folder = image_folder(image_id)
     for group in (folder, f"{folder}/analysis", f"{folder}/{ARRAYS}"):
         for name in _GROUP_FILES:
             blobs.delete(f"{group}/{name}")
-    arrays = [
-        f"{folder}/{ARRAYS}/{name}" for name in blobs.list_folder(f"{folder}/{ARRAYS}").folders
-    ]
+    arrays = [f"{folder}/{ARRAYS}/{name}" for name in array_names(blobs, image_id)]
     for array in (f"{folder}/data", *arrays):
         # The v2 document last: as long as it is there, a later run knows that there is work left.
         if blobs.stat(f"{array}/.zarray") is None:
