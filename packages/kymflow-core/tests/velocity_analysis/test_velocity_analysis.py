@@ -286,6 +286,9 @@ def test_what_is_no_kymograph_is_refused(dataset: ZarrDataset) -> None:
     line = dataset.add_image(np.ones(30, np.uint16), axes=("x",))
     with pytest.raises(RegionError, match="lines and pixels"):
         VelocityAnalysis().run(line)
+    across = dataset.add_image(moving(1.5).T, axes=("x", "t"))
+    with pytest.raises(RegionError, match="time along the lines; transpose it"):
+        VelocityAnalysis().run(across)
     stack = dataset.add_image(np.ones((3, 40, 20), np.uint16), axes=("z", "t", "x"))
     with pytest.raises(RegionError, match="3 slices"):
         VelocityAnalysis().run(stack)

@@ -78,13 +78,20 @@ def regions_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> tuple[Region, .
     """The regions of an image: its ROIs, or each channel's whole picture if it has none.
 
     Raises:
-        RegionError: The image is no kymograph: it has one axis only, or several slices and no ROI
-            that says which.
+        RegionError: The image is no kymograph: it has one axis only, or time along its lines, or
+            several slices and no ROI that says which.
     """
     extent = image_extent(rec)
-    if len(_picture_axes(rec)) != 2:
+    axes = _picture_axes(rec)
+    if len(axes) != 2:
         raise RegionError(
             rec.image_id, f"its axes are {rec.get_axes()!r}; a kymograph has lines and pixels"
+        )
+    if axes[1] == "t":
+        raise RegionError(
+            rec.image_id,
+            f"its axes are {rec.get_axes()!r}, time along the lines; transpose it, so that each "
+            "line is a moment",
         )
     if metadata.rois:
         return tuple(_roi_region(roi) for roi in metadata.rois)
