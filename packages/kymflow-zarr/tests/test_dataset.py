@@ -189,6 +189,13 @@ def test_a_url_is_named_as_it_was_given() -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_an_object_store_that_cannot_be_reached_is_told_of_in_words() -> None:
+    pytest.importorskip("obstore")
+    with pytest.raises(OSError, match=r"the object store says .* check the URL") as caught:
+        ZarrDataset("http://localhost:1/lab.zarr", "r")
+    assert "\n" not in str(caught.value)
+
+
 def test_a_dataset_on_disk_can_be_pickled_for_workers(disk: ZarrDataset) -> None:
     record = disk.add_image(np.ones((2, 3)), axes=("t", "x"))
     twin = pickle.loads(pickle.dumps(disk.as_read_only()))

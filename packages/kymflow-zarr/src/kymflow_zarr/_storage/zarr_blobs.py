@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import sys
 import threading
 import time
 import uuid
@@ -229,4 +230,18 @@ def _loop_of(pid: int) -> asyncio.AbstractEventLoop:  # noqa: ARG001 - it tells 
 
 
 def _wait(work: Coroutine[object, object, _T]) -> _T:
-    return asyncio.run_coroutine_threadsafe(work, _loop_of(os.getpid())).result()
+    try:
+        return asyncio.run_coroutine_threadsafe(work, _loop_of(os.getpid())).result()
+    except FileNotFoundError:
+        raise
+    except _store_errors() as error:
+        said, *_ = str(error).splitlines()
+        raise OSError(
+            f"the object store says {said!r}; check the URL, the network and the credentials"
+        ) from error
+
+
+def _store_errors() -> tuple[type[Exception], ...]:
+    """What the library of object stores raises, if it is in use at all."""
+    exceptions = sys.modules.get("obstore.exceptions")
+    return () if exceptions is None else (exceptions.BaseError,)
