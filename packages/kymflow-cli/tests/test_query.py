@@ -52,6 +52,19 @@ class TestWithDuckDB:
         assert [dict(item.row) for item in answer.items] == [{"images": 3, "differ": True}]
         assert answer.verb == "query"
 
+    @pytest.mark.parametrize(
+        "sql",
+        [
+            "SHOW TABLES",
+            "SELECT table_name AS name FROM information_schema.tables WHERE table_name <> 'x'",
+            "SELECT table_name AS name FROM information_schema.tables "
+            "WHERE (SELECT count(*) FROM sources) = 3",
+        ],
+    )
+    def test_the_tables_that_there_are(self, dataset: str, sql: str) -> None:
+        names = [item.row["name"] for item in query(dataset, sql).items]
+        assert sorted(map(str, names)) == ZarrDataset(dataset).list_table_names()
+
     def test_a_name_with_a_slash_is_quoted(self, dataset: str) -> None:
         opened = ZarrDataset(dataset)
         frame = pd.DataFrame({"image_id": opened.list_image_ids(), "value": [1, 2, 3]})

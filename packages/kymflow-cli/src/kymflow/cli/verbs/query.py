@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["query"]
 
+_ABOUT_TABLES = ("show", "information_schema", "duckdb_", "pg_", "sqlite_")
 _SEALED_OFF = {"enable_external_access": False, "autoinstall_known_extensions": False}
 
 
@@ -66,10 +67,14 @@ def _ask(dataset: ZarrDataset, sql: str) -> pa.Table:
     with duckdb.connect(":memory:", config=dict(_SEALED_OFF)) as connection:
         try:
             _require_one_query(connection.extract_statements(sql), duckdb.StatementType.SELECT)
+            text = sql.lower()
+            lists_tables = any(word in text for word in _ABOUT_TABLES)
             for name in names:
-                # Others cannot be in the query, and need not be read.
-                if name.lower() in sql.lower():
+                # Rows of others cannot be asked for, and need not be read.
+                if name.lower() in text:
                     connection.register(name, dataset.load_arrow_table(name))
+                elif lists_tables and (schema := dataset.table_schema(name)) is not None:
+                    connection.register(name, schema.empty_table())
             answer: pa.Table = connection.sql(sql).to_arrow_table()
         except duckdb.Error as error:
             message = " ".join(str(error).split("LINE 1:")[0].split())
