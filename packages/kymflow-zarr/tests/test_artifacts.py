@@ -16,6 +16,7 @@ from zarr.storage import MemoryStore
 from kymflow_zarr import (
     ArtifactNotFoundError,
     CorruptDataError,
+    ImageNotFoundError,
     InvalidNameError,
     MetadataNotFoundError,
     SchemaValidationError,
@@ -230,3 +231,19 @@ def test_the_error_of_a_missing_array_says_where_arrays_are_listed(
 ) -> None:
     with pytest.raises(ArtifactNotFoundError, match=r"list_array_artifacts\(\)"):
         record.load_array_artifact("x")
+
+
+def test_nothing_is_written_for_an_image_that_was_deleted_meanwhile(
+    dataset: ZarrDataset, record: ZarrImageRecord
+) -> None:
+    record.save_json("before", 1)
+    dataset.delete_image(record.image_id)
+    for write in (
+        lambda: record.save_json("x", 1),
+        lambda: record.save_df_parquet("x", pd.DataFrame({"v": [1]})),
+        lambda: record.save_array_artifact("x", np.arange(3)),
+        record.delete_analysis,
+    ):
+        with pytest.raises(ImageNotFoundError):
+            write()
+    assert dataset.check(deep=True) == []

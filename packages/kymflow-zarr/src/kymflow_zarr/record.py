@@ -77,8 +77,9 @@ class ZarrImageRecord:
     A name is one or more ``/``-separated segments ``[A-Za-z0-9][A-Za-z0-9._-]{0,119}``.
 
     Every method that reads raises `CorruptDataError` for bytes that fail their checksum or decoder,
-    and every method that writes raises `ReadOnlyError` on a dataset opened with ``mode="r"`` and
-    `InvalidNameError` for a name that cannot be a file everywhere.
+    and every method that writes raises `ReadOnlyError` on a dataset opened with ``mode="r"``,
+    `InvalidNameError` for a name that cannot be a file everywhere, and `ImageNotFoundError` if the
+    image was deleted meanwhile.
     """
 
     def __init__(self, blobs: BlobStore, document: RecordDocument, *, writable: bool) -> None:
@@ -456,3 +457,7 @@ class ZarrImageRecord:
     def _require_writable(self, action: str) -> None:
         if not self._writable:
             raise ReadOnlyError(action)
+        # What is written for an image that was deleted meanwhile, nobody would find.
+        commit = f"{image_folder(self.image_id)}/{COMMIT_KEY}"
+        if self._document.digest and self._blobs.stat(commit) is None:
+            raise ImageNotFoundError(self.image_id)
