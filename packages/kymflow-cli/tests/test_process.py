@@ -328,3 +328,14 @@ def test_streams_that_are_closed_from_the_start(
     assert done.returncode == 0
     assert done.stderr == ""
     assert len(done.stdout.splitlines()) == (0 if closed == "1" else 4)
+
+
+def test_ctrl_c_while_a_module_makes_its_classes_is_answered_as_any_other(
+    process: Process, environment: dict[str, str], dataset: str, tmp_path: Path
+) -> None:
+    # As dataclasses do: a string is run while a module is imported, and Ctrl-C comes just then.
+    (tmp_path / "duckdb.py").write_text("exec('raise KeyboardInterrupt')\n", encoding="utf-8")
+    found = f"{tmp_path}{os.pathsep}{environment['PYTHONPATH']}"
+    done = process("query", dataset, "SELECT 1", PYTHONPATH=found)
+    assert done.returncode == 130
+    assert done.stderr.startswith("interrupted: ")
