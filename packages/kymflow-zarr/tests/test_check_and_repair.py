@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -214,6 +215,23 @@ def test_a_repair_does_not_let_the_file_of_a_damaged_image_in_again(
     assert full.check(deep=True) == []
     assert full.refresh_from_folder(folder) == []
     pd.testing.assert_frame_equal(full.load_table("kym_x"), rows)
+
+
+def test_a_number_that_no_column_can_hold_is_none(full: ZarrDataset) -> None:
+    image_id = full.list_image_ids()[0]
+    record = full.record(image_id)
+    payload = record.load_metadata_payload()
+    record.save_metadata_payload({**payload, "header": {"acquired_local_epoch_ns": 2**63}})
+    assert full.update_manifest().entries[image_id].acquired_local_epoch_ns is None
+    provenance = Path(full.location, "images", image_id, "analysis", "provenance.json")
+    said = json.loads(provenance.read_text(encoding="utf-8"))
+    said["source"]["mtime_ns"] = 2**63
+    provenance.write_text(json.dumps(said), encoding="utf-8")
+    Path(full.location, "tables", "sources.parquet").unlink()
+    full.rebuild_manifest()
+    full.repair()
+    assert full.check() == []
+    assert image_id not in full.load_sources_index()["image_id"].tolist()
 
 
 def test_a_repair_keeps_where_files_have_moved_to(full: ZarrDataset, folder: Path) -> None:

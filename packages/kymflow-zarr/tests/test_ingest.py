@@ -275,15 +275,15 @@ def test_the_error_of_a_batch_says_which_file_is_at_fault(
 
 @pytest.mark.parametrize("name", ["a.json", "a.traces.json"])
 def test_a_document_that_grows_too_large_stops_only_its_image(
-    dataset: ZarrDataset, folder: Path, name: str
+    disk: ZarrDataset, folder: Path, name: str
 ) -> None:
     """Stored JSON is indented: at this depth each number takes sixty times its length."""
     deep = '{"x":' + "[" * 60 + "1" + ",1" * 600_000 + "]" * 60 + "}"
     (folder / name).write_text(deep, encoding="utf-8")
     with pytest.raises(IngestError, match="the limit is 67108864") as caught:
-        dataset.refresh_from_folder(folder)
+        disk.refresh_from_folder(folder)
     assert [path.name for path in caught.value.failures] == ["a.tif"]
-    assert len(dataset.list_image_ids()) == 2
+    assert len(disk.list_image_ids()) == 2
 
 
 @pytest.mark.skipif(os.name == "nt", reason="folders are made from an open one")

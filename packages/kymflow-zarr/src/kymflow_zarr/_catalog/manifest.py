@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from kymflow_zarr._catalog.sources import SourceRow, source_from_provenance
+from kymflow_zarr._catalog.sources import SourceRow, int64_or_none, source_from_provenance
 from kymflow_zarr._records.artifacts import (
     JSON,
     JSON_GZ,
@@ -135,8 +135,9 @@ def _acquired(record: ZarrImageRecord) -> int | None:
         header: JsonValue = record.load_metadata_payload().get("header")
     except MetadataNotFoundError:
         return None
-    value = header.get("acquired_local_epoch_ns") if isinstance(header, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if not isinstance(header, dict):
+        return None
+    return int64_or_none(header.get("acquired_local_epoch_ns"))
 
 
 def _metadata_stamp(blobs: BlobStore, image_id: str) -> tuple[int, int]:

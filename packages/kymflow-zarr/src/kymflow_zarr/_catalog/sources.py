@@ -27,6 +27,7 @@ __all__ = [
     "RefreshPlan",
     "SourceFile",
     "SourceRow",
+    "int64_or_none",
     "plan_refresh",
     "reconcile",
     "rows_from_table",
@@ -320,8 +321,9 @@ def source_from_provenance(image_id: str, provenance: JsonValue) -> SourceRow | 
     if not isinstance(source, dict):
         return None
     path = source.get("primary_path")
-    numbers = [source.get(name) for name in ("mtime_ns", "size_bytes", "ingested_epoch_ns")]
-    mtime_ns, size, ingested = (number if isinstance(number, int) else None for number in numbers)
+    mtime_ns, size, ingested = (
+        int64_or_none(source.get(name)) for name in ("mtime_ns", "size_bytes", "ingested_epoch_ns")
+    )
     if not isinstance(path, str) or mtime_ns is None or size is None or ingested is None:
         return None
     return SourceRow(
@@ -331,6 +333,13 @@ def source_from_provenance(image_id: str, provenance: JsonValue) -> SourceRow | 
         source_size_bytes=size,
         ingested_epoch_ns=ingested,
     )
+
+
+def int64_or_none(value: JsonValue) -> int | None:
+    """An integer that a column can hold; JSON that people may edit can say any."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if -(2**63) <= value < 2**63 else None
 
 
 def _same(path: str) -> str:
