@@ -38,6 +38,38 @@ def full(disk: ZarrDataset, folder: Path) -> ZarrDataset:
     return disk
 
 
+def refuse(path: Path) -> None:
+    """A link to itself is refused to everyone, as a file without permission is to most."""
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+@pytest.mark.parametrize("name", ["zarr.json", "data/zarr.json"])
+def test_a_file_that_the_system_does_not_give_is_named_and_ends_no_check(
+    full: ZarrDataset, name: str
+) -> None:
+    first, *others = full.list_image_ids()
+    refuse(Path(full.location, "images", first, name))
+    damaged = Path(full.location, "images", others[0], "analysis", "provenance.json")
+    damaged.write_text("{", encoding="utf-8")
+    for deep in (False, True):
+        found = {problem.location: problem.message for problem in full.check(deep=deep)}
+        assert str(Path(first, name)) in found[f"images/{first}"]
+        assert f"images/{others[0]}/analysis/provenance.json" in found
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_an_image_that_the_system_does_not_give_is_one_damaged_entry_of_the_manifest(
+    full: ZarrDataset,
+) -> None:
+    first, *others = full.list_image_ids()
+    refuse(Path(full.location, "images", first, "analysis", "metadata.json"))
+    for manifest in (full.load_manifest(), full.rebuild_manifest()):
+        assert list(manifest.entries) == others
+        assert "metadata.json" in str(manifest.damaged[first])
+
+
 def kinds(dataset: ZarrDataset, *, deep: bool = False) -> set[str]:
     return {problem.kind for problem in dataset.check(deep=deep)}
 

@@ -20,8 +20,10 @@ from kymflow_zarr._records.artifacts import (
     artifact_key,
     provenance_key,
 )
+from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import JsonValue, loads
+from kymflow_zarr._storage.refusal import is_of_one_file
 from kymflow_zarr.errors import (
     ArtifactNotFoundError,
     CorruptDataError,
@@ -84,18 +86,24 @@ def build_manifest(
     damaged: dict[str, CorruptDataError] = {}
     reread = 0
     for image_id in image_ids:
-        stamp = _metadata_stamp(blobs, image_id)
         entry = cached.get(image_id)
-        if entry is None or entry.metadata_stamp != stamp or _is_vague(stamp):
-            try:
+        try:
+            stamp = _metadata_stamp(blobs, image_id)
+            if entry is None or entry.metadata_stamp != stamp or _is_vague(stamp):
                 entry = _read_entry(blobs, image_id, stamp)
-            except CorruptDataError as error:
-                damaged[image_id] = error
-                continue
-            except ImageNotFoundError:  # deleted since it was listed
-                continue
-            reread += 1
-        entries[image_id] = entry
+                reread += 1
+        except CorruptDataError as error:
+            damaged[image_id] = error
+        except ImageNotFoundError:  # deleted since it was listed
+            continue
+        except OSError as error:
+            if not is_of_one_file(error):
+                raise
+            damaged[image_id] = CorruptDataError(
+                image_folder(image_id), f"the system does not let it be read: {error}"
+            )
+        else:
+            entries[image_id] = entry
     return Manifest(entries=entries, damaged=damaged, reread=reread)
 
 

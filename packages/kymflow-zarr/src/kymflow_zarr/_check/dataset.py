@@ -24,6 +24,7 @@ from kymflow_zarr._records.expected import expected_artifacts, present_artifacts
 from kymflow_zarr._records.format1 import find_record_document
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.inventory import Inventory, read_inventory
+from kymflow_zarr._storage.refusal import is_of_one_file
 from kymflow_zarr._tables.tables import IMAGE_ID, TABLES, Tables
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 from kymflow_zarr.schema import DatasetSchema
@@ -53,16 +54,14 @@ def iter_problems(
     folders = blobs.list_folder(IMAGES).folders
     progress(0, len(folders))
     for done, name in enumerate(folders, start=1):
-        yield from check_image(blobs, name, deep=deep)
+        yield from _going_on(image_folder(name), check_image(blobs, name, deep=deep))
         progress(done, len(folders))
     existing = set(published_ids(blobs))
     for name in tables.names():
-        if name == SOURCES:
-            yield from _check_sources(sources)
-        else:
-            yield from _check_table(blobs, tables, name, existing, deep=deep)
-    if SOURCES not in tables.names():
-        yield from _check_sources(sources)
+        if name != SOURCES:
+            found = _check_table(blobs, tables, name, existing, deep=deep)
+            yield from _going_on(_TABLE.format(name), found)
+    yield from _going_on(_TABLE.format(SOURCES), _check_sources(sources))
     if _lists_tables(blobs):
         inventory = read_inventory(blobs, TABLES)
         present = _present_tables(tables)
@@ -120,6 +119,21 @@ def repair(
         save_cache(blobs, build_manifest(blobs, sorted(existing), load_cache(blobs)))
         yield Repair(location=MANIFEST_KEY, action="rebuilt it from the records")
     yield from _repair_inventories(blobs, tables, sorted(existing), forget_gone=forget_gone)
+
+
+def _going_on(location: str, problems: Iterator[Problem]) -> Iterator[Problem]:
+    """Problems of one thing; that the system does not let it be read is the last of them."""
+    try:
+        yield from problems
+    except OSError as error:
+        if not is_of_one_file(error):
+            raise
+        yield Problem(
+            location=location,
+            kind="unreadable",
+            message=f"the system does not let it be read: {error}; "
+            "see to its permissions, or bring it back from a copy",
+        )
 
 
 def _lists_tables(blobs: BlobStore) -> bool:
