@@ -40,10 +40,8 @@ _LOCKING_JOBS = (
 
 # What runs on other systems only: file, code of the line, and which of the lines with that code.
 _EXEMPT = {
-    ("_storage/local.py", "target.rename(doomed)", 0): "only where folders cannot change places",
-    ("_storage/local.py", "(self._folder / name).rename(target)", 0): (
-        "only where folders cannot change places"
-    ),
+    ("_storage/local.py", "old.rename(doomed)", 0): "only where folders cannot change places",
+    ("_storage/local.py", "new.rename(old)", 0): "only where folders cannot change places",
 }
 # What must be changed, too, to make it run here: as if there were no syncfs.
 _ALSO = {
@@ -191,19 +189,14 @@ def _safeguards(tree: ast.Module, text: str) -> Iterator[tuple[ast.expr, str, st
             name = _called(node)
             if name in _SYNCS:
                 yield node, "flush", "True"
-            elif name in {"rename", "replace"} and _is_path_method(node):
-                source = ast.get_source_segment(text, node.func)
-                assert source is not None
-                moved = source.rpartition(".")[0]
-                target = ast.get_source_segment(text, node.args[0])
+            elif name in {"rename", "replace"} and (renamed := _renamed(node, text)):
+                moved, target = renamed
                 yield (
                     node,
                     "rename",
-                    f'__import__("shutil").copytree({moved}, {target}, '
-                    + (
-                        f"dirs_exist_ok=True) if ({moved}).is_dir() else "
-                        f'__import__("shutil").copyfile({moved}, {target})'
-                    ),
+                    f'__import__("shutil").copytree({moved}, {target}, dirs_exist_ok=True) '
+                    f'if __import__("os").path.isdir({moved}) else '
+                    f'__import__("shutil").copyfile({moved}, {target})',
                 )
             elif name == "acquire":
                 yield node, "lock", "None"
@@ -219,9 +212,21 @@ def _called(node: ast.Call) -> str:
     return node.func.id if isinstance(node.func, ast.Name) else ""
 
 
-def _is_path_method(node: ast.Call) -> bool:
-    """Whether ``x.replace(y)`` is a path's: a text's takes two arguments."""
-    return isinstance(node.func, ast.Attribute) and len(node.args) == 1 and not node.keywords
+def _renamed(node: ast.Call, text: str) -> tuple[str, str] | None:
+    """The code for what is renamed, and for its new place; None if a text's `replace` is called."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id="os")), args=[moved, target], keywords=[]
+        ):
+            found = moved, target
+        case ast.Call(func=ast.Attribute(value=moved), args=[target], keywords=[]):
+            found = moved, target
+        case _:
+            return None
+    first, second = (ast.get_source_segment(text, one) for one in found)
+    assert first is not None
+    assert second is not None
+    return first, second
 
 
 def _is_held(node: ast.Call) -> bool:
