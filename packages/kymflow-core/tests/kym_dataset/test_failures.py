@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -55,6 +57,27 @@ def test_collect_publishes_what_succeeded(indexed: ZarrDataset, make_indexer: Ma
     assert "ZeroDivisionError: no flow here" in str(error)
     table = indexed.load_table("kym_probe").set_index("image_id")
     assert table["run"].to_dict() == {bad: 1, **dict.fromkeys(good, 2)}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file that nobody can read")
+def test_collect_goes_past_an_image_that_the_system_refuses(
+    tmp_path: Path,
+    make_indexer: MakeIndexer,
+    add_images: Callable[[ZarrDataset, int], list[str]],
+) -> None:
+    dataset = ZarrDataset(tmp_path / "d.zarr")
+    bad, *good = sorted(add_images(dataset, 3))
+    commit = tmp_path / "d.zarr" / "images" / bad / "zarr.json"
+    commit.unlink()
+    commit.symlink_to("/proc/self/mem")  # its first byte is no one's: as on a bad block
+
+    with pytest.raises(IndexUpdateError, match="Input/output error") as caught:
+        KymDataset(dataset).update_index(
+            make_indexer(lambda _: pd.DataFrame({"run": [1]})), on_error="collect"
+        )
+
+    assert list(caught.value.failures) == [bad]
+    assert list(dataset.load_table("kym_probe")["image_id"]) == good
 
 
 def test_collect_lists_every_failure_with_its_cause(

@@ -175,6 +175,6 @@ def _exists(dataset: ZarrDataset, image_id: str) -> bool:
         dataset.record(image_id)
     except ImageNotFoundError:
         return False
-    except KymflowZarrError:
-        return True  # there, but damaged
+    except (KymflowZarrError, OSError):
+        return True  # there, but damaged or refused by the system
     return True
