@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,9 @@ import tifffile
 
 from faults.commands import Command, start
 from faults.draws import seeded
-from faults.forks import in_child
 from faults.jobs import Job
 from faults.places import Place, Templates
+from faults.sweeps import NO_FAULT, run_armed
 from faults.verdicts import judge, judge_repeat, reference_states
 from kymflow_zarr import NotADatasetError, ZarrDataset
 
@@ -39,32 +40,17 @@ def kill_job(
     Returns:
         How often it was killed before it was done, and what was wrong afterwards.
     """
-    states = reference_states(job, templates, root)
+    place = templates.copy(job.template, root)
+    whole_s = _seconds(lambda: run_armed(job, place, NO_FAULT, 0))
     draw = seeded(seed, "random kills", job.name)
-    wrong: list[str] = []
-    killed = 0
-    whole_s = 0.0
-    for trial in range(-1, trials):
-        place = templates.copy(job.template, root)
-        acknowledged = root / "acknowledged"
 
-        def work(place: Place = place, acknowledged: Path = acknowledged) -> None:
-            for _ in job.steps(place, "batch"):
-                with acknowledged.open("ab") as stream:
-                    stream.write(b".")
-
-        acknowledged.touch()
-        begun = time.monotonic()
-        if trial < 0:  # whole, to know how long it takes
-            in_child(work)
-            whole_s = time.monotonic() - begun
-            continue
+    def attempt(place: Place) -> tuple[bool, int]:
         # A child that takes longer is killed.
-        killed += in_child(work, timeout_s=draw.random() * whole_s).hung
-        steps = acknowledged.stat().st_size
-        found = judge(place, states, acknowledged=steps) or judge_repeat(place, job, states)
-        wrong += [f"{job.name}, random kill {trial}: {text}" for text in found]
-    return killed, wrong
+        timeout_s = draw.random() * whole_s
+        end, acknowledged = run_armed(job, place, NO_FAULT, 0, timeout_s=timeout_s)
+        return end.hung, acknowledged
+
+    return _kill(job.name, job, templates, root, trials=trials, attempt=attempt)
 
 
 def kill_command(
@@ -82,25 +68,45 @@ def kill_command(
     Returns:
         How often it was killed before it was done, and what was wrong afterwards.
     """
-    job = command.job
-    states = reference_states(job, templates, root)
-    place = templates.copy(job.template, root)
-    begun = time.monotonic()
-    start(command.words(place)).communicate()
-    whole_s = time.monotonic() - begun
+    place = templates.copy(command.job.template, root)
+    whole_s = _seconds(lambda: start(command.words(place)).communicate())
     draw = seeded(seed, "random kills", command.name)
+
+    def attempt(place: Place) -> tuple[bool, int]:
+        process = start(command.words(place))
+        # Most of the time goes into starting: late kills meet it at work.
+        _kill_after(draw.uniform(0.6, 1.0) * whole_s, process)
+        return process.returncode == -signal.SIGKILL, int(process.returncode == 0)
+
+    return _kill(command.name, command.job, templates, root, trials=trials, attempt=attempt)
+
+
+def _kill(
+    name: str,
+    job: Job,
+    templates: Templates,
+    root: Path,
+    *,
+    trials: int,
+    attempt: Callable[[Place], tuple[bool, int]],
+) -> tuple[int, list[str]]:
+    """Judge what is left of a job after each attempt, which says: killed, steps acknowledged."""
+    states = reference_states(job, templates, root)
     wrong: list[str] = []
     killed = 0
     for trial in range(trials):
         place = templates.copy(job.template, root)
-        # Most of the time goes into starting: late kills meet it at work.
-        process = start(command.words(place))
-        _kill_after(draw.uniform(0.6, 1.0) * whole_s, process)
-        killed += process.returncode == -signal.SIGKILL
-        acknowledged = int(process.returncode == 0)
+        hit, acknowledged = attempt(place)
+        killed += hit
         found = judge(place, states, acknowledged=acknowledged) or judge_repeat(place, job, states)
-        wrong += [f"{command.name}, random kill {trial}: {text}" for text in found]
+        wrong += [f"{name}, random kill {trial}: {text}" for text in found]
     return killed, wrong
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    begun = time.monotonic()
+    work()
+    return time.monotonic() - begun
 
 
 def kill_ingest(root: Path, *, trials: int, seed: int) -> tuple[int, list[str]]:

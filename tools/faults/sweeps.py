@@ -159,7 +159,13 @@ def _judge_end(end: End[int], fault: Fault) -> list[str]:
 
 
 def run_armed(
-    job: Job, place: Place, fault: Fault, at: int, durability: Durability = "batch"
+    job: Job,
+    place: Place,
+    fault: Fault,
+    at: int,
+    durability: Durability = "batch",
+    *,
+    timeout_s: float = 60.0,
 ) -> tuple[End[int], int]:
     """Run a job with a fault ahead; how it ended, and how many steps were acknowledged."""
     acknowledged = Counter()
@@ -173,4 +179,4 @@ def run_armed(
         disarm()
         return calls
 
-    return in_child(work), acknowledged.value
+    return in_child(work, timeout_s=timeout_s), acknowledged.value
