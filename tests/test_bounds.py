@@ -220,7 +220,7 @@ def planted(copy_tree: CopyTree) -> tuple[int, Report]:
     project.write_text(changed, encoding="utf-8")
     project = tree / "packages" / "kymflow-core" / "pyproject.toml"
     declared = project.read_text(encoding="utf-8")
-    project.write_text(declared.replace('  "kymflow-zarr>=0.1,<0.2",\n', ""), encoding="utf-8")
+    project.write_text(declared.replace('  "kymflow-zarr>=0.2,<0.3",\n', ""), encoding="utf-8")
     return run_lint(tree)
 
 

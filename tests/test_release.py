@@ -20,7 +20,7 @@ CHANGED = "the entry"
 NEVER_BEFORE = "no release had this version before"
 UPWARD = "it requires no package that is above it"
 FITS = "the packages that it requires are"
-NOTHING_GONE = "nothing public of 0.1.0 is gone"
+NOTHING_GONE = "nothing public of 0.2.0 is gone"
 FILES = "the wheel holds the sources and its metadata"
 TAG = "the tag names this package and version"
 TESTS = "the sdist's quick tests pass"
@@ -68,9 +68,9 @@ class Tree:
 
     def raise_version(self, version: str) -> None:
         """Writes a new version of kymflow-zarr, with its entry."""
-        self.change(f"{ZARR}/pyproject.toml", 'version = "0.1.0"', f'version = "{version}"')
+        self.change(f"{ZARR}/pyproject.toml", 'version = "0.2.0"', f'version = "{version}"')
         entry = f"## {version} (2027-03-31)\n\nBetter.\n\n"
-        self.change(f"{ZARR}/CHANGELOG.md", "## 0.1.0 (", f"{entry}## 0.1.0 (")
+        self.change(f"{ZARR}/CHANGELOG.md", "## 0.2.0 (", f"{entry}## 0.2.0 (")
 
     def judge(self, what: str, package: str, *options: str) -> Verdicts:
         """Runs `hatch run release:…`, as a person would."""
@@ -124,7 +124,7 @@ def tree(original: Path, tmp_path: Path) -> Tree:
 
 
 def wrong_version(tree: Tree) -> None:
-    tree.change(f"{ZARR}/pyproject.toml", 'version = "0.1.0"', 'version = "0.1.1"')
+    tree.change(f"{ZARR}/pyproject.toml", 'version = "0.2.0"', 'version = "0.2.1"')
 
 
 def no_entry(tree: Tree) -> None:
@@ -147,11 +147,11 @@ def empty_entry(tree: Tree) -> None:
 
 
 def released_already(tree: Tree) -> None:
-    tree.git("tag", "kymflow-zarr-v0.1.0")
+    tree.git("tag", "kymflow-zarr-v0.2.0")
 
 
 def upward(tree: Tree) -> None:
-    more = 'dependencies = [\n  "kymflow-core>=0.1,<0.2",'
+    more = 'dependencies = [\n  "kymflow-core>=0.2,<0.3",'
     tree.change(f"{ZARR}/pyproject.toml", "dependencies = [", more)
 
 
@@ -163,21 +163,21 @@ PLANTS: dict[str, tuple[Break, str, str]] = {
     "a wrong version": (
         wrong_version,
         NEWEST,
-        "pyproject.toml says 0.1.1, the newest entry of CHANGELOG.md is 0.1.0",
+        "pyproject.toml says 0.2.1, the newest entry of CHANGELOG.md is 0.2.0",
     ),
-    "no entry in the changelog": (no_entry, NEWEST, "CHANGELOG.md has no entry: write 0.1.0"),
-    "an entry without a date": (no_date, CHANGED, "the entry of 0.1.0 says 'unreleased'"),
-    "an entry of no day": (no_such_date, CHANGED, "the entry of 0.1.0 says '2027-02-30'"),
-    "an empty entry": (empty_entry, CHANGED, "the entry of 0.1.0 is empty"),
+    "no entry in the changelog": (no_entry, NEWEST, "CHANGELOG.md has no entry: write 0.2.0"),
+    "an entry without a date": (no_date, CHANGED, "the entry of 0.2.0 says 'unreleased'"),
+    "an entry of no day": (no_such_date, CHANGED, "the entry of 0.2.0 says '2027-02-30'"),
+    "an empty entry": (empty_entry, CHANGED, "the entry of 0.2.0 is empty"),
     "a version twice": (
         released_already,
         NEVER_BEFORE,
-        "there is a tag kymflow-zarr-v0.1.0: raise the version",
+        "there is a tag kymflow-zarr-v0.2.0: raise the version",
     ),
     "an upward requirement": (
         upward,
         UPWARD,
-        "kymflow-zarr requires 'kymflow-core>=0.1,<0.2', and may build on none of them",
+        "kymflow-zarr requires 'kymflow-core>=0.2,<0.3', and may build on none of them",
     ),
     "an upward requirement of an extra": (
         upward_in_an_extra,
@@ -197,23 +197,23 @@ def test_a_fault_is_named(tree: Tree, kind: str) -> None:
 
 
 def test_a_requirement_that_nothing_meets_is_named(tree: Tree) -> None:
-    tree.change(f"{CORE}/pyproject.toml", '"kymflow-zarr>=0.1,<0.2"', '"kymflow-zarr>=0.2,<0.3"')
+    tree.change(f"{CORE}/pyproject.toml", '"kymflow-zarr>=0.2,<0.3"', '"kymflow-zarr>=0.3,<0.4"')
     found = tree.judge("check", "kymflow-core")
     (says, *_) = found.of(FITS)
-    assert says.startswith("kymflow-core requires 'kymflow-zarr>=0.2,<0.3', of kymflow-zarr there")
+    assert says.startswith("kymflow-core requires 'kymflow-zarr>=0.3,<0.4', of kymflow-zarr there")
     assert found.code == 1
 
 
 def test_with_a_tag_what_it_requires_must_be_released(tree: Tree) -> None:
-    found = tree.judge("check", "kymflow-core", "--tag", "kymflow-core-v0.1.0")
+    found = tree.judge("check", "kymflow-core", "--tag", "kymflow-core-v0.2.0")
     (says, *_) = found.of(FITS)
     assert "of kymflow-zarr there is none yet" in says
 
 
 def test_a_tag_of_something_else_is_named(tree: Tree) -> None:
-    found = tree.judge("check", "kymflow-zarr", "--tag", "kymflow-core-v0.1.0")
+    found = tree.judge("check", "kymflow-zarr", "--tag", "kymflow-core-v0.2.0")
     (says, *_) = found.of(TAG)
-    assert says == "the tag is kymflow-core-v0.1.0, and must be kymflow-zarr-v0.1.0"
+    assert says == "the tag is kymflow-core-v0.2.0, and must be kymflow-zarr-v0.2.0"
 
 
 def gone_function(tree: Tree) -> None:
@@ -249,21 +249,21 @@ BREAKS: dict[str, tuple[Break, str]] = {
 @pytest.mark.parametrize("kind", BREAKS)
 def test_what_is_gone_from_the_api_is_named(tree: Tree, kind: str) -> None:
     change, says = BREAKS[kind]
-    tree.git("tag", "kymflow-zarr-v0.1.0")
-    tree.raise_version("0.1.1")
+    tree.git("tag", "kymflow-zarr-v0.2.0")
+    tree.raise_version("0.2.1")
     change(tree)
     found = tree.judge("check", "kymflow-zarr")
     lines = found.of(NOTHING_GONE)
     assert any(says in line for line in lines)
-    assert all("or release 0.2.0 instead of 0.1.1" in line for line in lines)
+    assert all("or release 0.2.0 instead of 0.2.1" in line for line in lines)
     assert found.code == 1
 
 
 def test_of_the_command_words_and_fields_are_held(tree: Tree) -> None:
     cli = "packages/kymflow-cli"
-    tree.git("tag", "kymflow-cli-v0.1.0")
-    tree.change(f"{cli}/pyproject.toml", 'version = "0.1.0"', 'version = "0.1.1"')
-    tree.change(f"{cli}/CHANGELOG.md", "## 0.1.0 (", "## 0.1.1 (2027-03-31)\n\nSame.\n\n## 0.1.0 (")
+    tree.git("tag", "kymflow-cli-v0.2.0")
+    tree.change(f"{cli}/pyproject.toml", 'version = "0.2.0"', 'version = "0.2.1"')
+    tree.change(f"{cli}/CHANGELOG.md", "## 0.2.0 (", "## 0.2.1 (2027-03-31)\n\nSame.\n\n## 0.2.0 (")
     source = f"{cli}/src/kymflow/cli"
     tree.change(f"{source}/verbs/demo.py", "folder: Path = ", "place: Path = ")
     tree.change(f"{source}/results/look.py", "    image_id: str", "    image: str")
@@ -275,11 +275,11 @@ def test_of_the_command_words_and_fields_are_held(tree: Tree) -> None:
 
 
 def test_a_minor_version_may_break_before_1_0(tree: Tree) -> None:
-    tree.git("tag", "kymflow-zarr-v0.1.0")
+    tree.git("tag", "kymflow-zarr-v0.2.0")
     tree.raise_version("0.2.0")
     gone_function(tree)
     upward(tree)  # stops before the build
-    assert "0.2.0 may break what 0.1.0 offered" in tree.judge("check", "kymflow-zarr").kept
+    assert "0.2.0 may break what 0.2.0 offered" in tree.judge("check", "kymflow-zarr").kept
 
 
 def test_without_git_it_says_so(tree: Tree) -> None:
@@ -300,8 +300,8 @@ def test_without_git_it_says_so(tree: Tree) -> None:
 @pytest.mark.usefixtures("package_index")
 def test_what_is_ready_keeps_every_rule(tree: Tree, tmp_path: Path) -> None:
     for package in ("kymflow-zarr", "kymflow-core", "kymflow-cli"):
-        tree.git("tag", f"{package}-v0.1.0")
-        tag = ("--tag", f"{package}-v0.1.0")
+        tree.git("tag", f"{package}-v0.2.0")
+        tag = ("--tag", f"{package}-v0.2.0")
         found = tree.judge("check", package, *tag, "--dist", str(tmp_path / "dist"))
         assert (found.broken, found.code) == ({}, 0)
     assert len(list((tmp_path / "dist").iterdir())) == 6
