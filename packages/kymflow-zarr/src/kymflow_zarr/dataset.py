@@ -25,12 +25,13 @@ from kymflow_zarr._catalog.sources import (
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._check.dataset import iter_problems, repair
 from kymflow_zarr._check.image import check_image
-from kymflow_zarr._check.problems import Problem, Repair
 from kymflow_zarr._ingest.outcome import IngestJob, IngestOutcome
 from kymflow_zarr._pixels.codec import AnyArray
-from kymflow_zarr._pixels.layout import check_dtype
+from kymflow_zarr._pixels.layout import check_axes, check_dtype, resolve_chunks
+from kymflow_zarr._pixels.writer import slabs
+from kymflow_zarr._problems import Problem, Repair
 from kymflow_zarr._progress import ProgressCallback, no_progress
-from kymflow_zarr._records.build import check_axes, resolve_chunks, slabs, stage_record
+from kymflow_zarr._records.build import stage_record
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import Durability
 from kymflow_zarr._storage.local import LocalBlobs
@@ -255,7 +256,6 @@ class ZarrDataset:
                 unit={},
                 metadata=None,
                 source=None,
-                artifacts={},
             )
             staging.publish([image_id])
         return self.record(image_id)

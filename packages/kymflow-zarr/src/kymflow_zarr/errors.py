@@ -14,6 +14,7 @@ data as attributes, and has a message that ends with what to do::
     ├── the request is refused
     │   ├── ReadOnlyError             PermissionError     the dataset was opened with mode "r"
     │   ├── InvalidNameError          ValueError          a name that cannot be a file everywhere
+    │   ├── ArtifactKindError         ValueError          an artifact kind that is unknown
     │   ├── AlreadyExistsError        FileExistsError     write-once data would be overwritten
     │   ├── UnsupportedFormatError    ValueError          written by newer software, or not upgraded
     │   └── LockedError               TimeoutError        another writer holds the lock
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlreadyExistsError",
+    "ArtifactKindError",
     "ArtifactNotFoundError",
     "CorruptDataError",
     "ExportError",
@@ -107,7 +109,7 @@ class ArtifactNotFoundError(NotFoundError):
         super().__init__(
             key,
             f"image {image_id!r} has no artifact {name!r} at {key!r}; "
-            "list_analysis_keys() names those that exist, list_array_artifacts() the arrays",
+            "record.artifacts.list() names those that exist",
         )
 
 
@@ -154,6 +156,18 @@ class InvalidNameError(KymflowZarrError, ValueError):
         self.reason = reason
         shown = name if len(name) <= 80 else f"{name[:77]}..."
         super().__init__(f"{shown!r} is not a valid {kind} name: {reason}; choose another name")
+
+
+class ArtifactKindError(KymflowZarrError, ValueError):
+    """An artifact kind that does not exist, cannot be registered, or has to be named.
+
+    Attributes:
+        kinds: Names of the kinds to choose from, or that are in each other's way.
+    """
+
+    def __init__(self, message: str, *, kinds: tuple[str, ...]) -> None:
+        self.kinds = kinds
+        super().__init__(message)
 
 
 class AlreadyExistsError(KymflowZarrError, FileExistsError):

@@ -9,10 +9,10 @@ from contextlib import ExitStack
 from functools import partial
 from itertools import islice
 
+from kymflow_zarr._artifacts.sidecars import FolderListing, list_folder
 from kymflow_zarr._catalog.listing import IMAGES
 from kymflow_zarr._ingest.image import stage_image_file
 from kymflow_zarr._ingest.outcome import IngestJob, IngestOutcome, failed
-from kymflow_zarr._readers import FolderListing, list_folder
 from kymflow_zarr._storage.blobs import BlobStore, Staging
 from kymflow_zarr.errors import UnreadableImageError
 

@@ -9,25 +9,23 @@ from pathlib import Path
 
 import numpy as np
 
+from kymflow_zarr._artifacts.json_kind import JSON
+from kymflow_zarr._artifacts.sidecars import FolderListing, Sidecars, find_sidecars
 from kymflow_zarr._catalog.sources import SourceFile, SourceRow, source_to_json
-from kymflow_zarr._ingest.sidecars import stage_artifacts
+from kymflow_zarr._ingest.sidecars import stage_sidecars
 from kymflow_zarr._pixels.codec import AnyArray
-from kymflow_zarr._pixels.layout import check_dtype
+from kymflow_zarr._pixels.layout import check_axes, check_dtype, resolve_chunks
 from kymflow_zarr._readers import (
-    FolderListing,
     Header,
-    Sidecars,
     TiffImage,
-    find_sidecars,
-    load_json_sidecar,
     open_tiff,
     read_header,
     read_vendor_text,
 )
-from kymflow_zarr._records.artifacts import JSON, VENDOR_HEADER
-from kymflow_zarr._records.build import check_axes, resolve_chunks, stage_record
+from kymflow_zarr._records.build import stage_artifact, stage_record
+from kymflow_zarr._records.facts import VENDOR_HEADER
 from kymflow_zarr._storage.blobs import Staging
-from kymflow_zarr._storage.json_text import JsonValue, dumps
+from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr.errors import (
     CorruptDataError,
     InvalidNameError,
@@ -102,7 +100,10 @@ def _stage(
         check_axes(axes, shape)
         dtype = check_dtype(channels[0].dtype)
         chunks = resolve_chunks(shape, dtype, None)
-        staged = stage_artifacts(staging, image_id, sidecars.artifacts)
+        artifacts = stage_sidecars(staging, image_id, sidecars.artifacts)
+        if header.vendor_texts:
+            texts = dict(header.vendor_texts)
+            artifacts.append(stage_artifact(staging, image_id, JSON, VENDOR_HEADER, texts))
         stage_record(
             staging,
             image_id,
@@ -115,8 +116,7 @@ def _stage(
             unit={axis: unit for axis, unit in header.unit.items() if unit is not None},
             metadata=_metadata(payload, header, shape=shape, axes=axes),
             source=source_to_json(file, ingested_epoch_ns=ingested, supersedes=supersedes),
-            artifacts=_vendor_artifacts(header),
-            staged=staged,
+            artifacts=artifacts,
         )
     return SourceRow(
         source_primary_path=str(primary),
@@ -162,9 +162,9 @@ def _check_channels(channels: Sequence[TiffImage]) -> None:
 def _load_payload(path: Path | None) -> dict[str, JsonValue]:
     if path is None:
         return {}
-    payload = load_json_sidecar(path)
+    payload = JSON.read_file(path)
     if not isinstance(payload, dict):
-        raise UnreadableImageError(path, "the metadata payload is no JSON object; mend it")
+        raise UnreadableImageError(path, "the metadata payload is not a JSON object; correct it")
     return payload
 
 
@@ -186,12 +186,6 @@ def _metadata(
     metadata["version"] = _METADATA_VERSION
     metadata["header"] = read
     return metadata
-
-
-def _vendor_artifacts(header: Header) -> dict[str, bytes]:
-    if not header.vendor_texts:
-        return {}
-    return {f"{VENDOR_HEADER}{JSON}": dumps(dict(header.vendor_texts))}
 
 
 def _object(value: JsonValue) -> Mapping[str, JsonValue] | None:

@@ -1,4 +1,4 @@
-"""Reading image files and what stands beside them. Knows nothing of datasets or Zarr.
+"""Reading image files and their vendor headers. Knows nothing of datasets or Zarr.
 
 `open_tiff` gives shape, dtype, axes and pixels in blocks; `read_header` calibration, acquisition
 time and vendor settings with the source of each.
@@ -6,25 +6,12 @@ time and vendor settings with the source of each.
 
 from __future__ import annotations
 
-from kymflow_zarr._readers.artifact_files import (
-    load_array_sidecar,
-    load_json_sidecar,
-    load_table_sidecar,
-)
 from kymflow_zarr._readers.axes import default_axes
 from kymflow_zarr._readers.channels import channel_number, group_channels
 from kymflow_zarr._readers.facts import Channel, Source
 from kymflow_zarr._readers.files import FileFacts, stat_regular_file
 from kymflow_zarr._readers.header import Header, HeaderOverrides, read_header
 from kymflow_zarr._readers.limits import ReadLimits
-from kymflow_zarr._readers.sidecars import (
-    FolderListing,
-    Sidecar,
-    SidecarKind,
-    Sidecars,
-    find_sidecars,
-    list_folder,
-)
 from kymflow_zarr._readers.tiff import TiffImage, open_tiff
 from kymflow_zarr._readers.tiff_metadata import TiffMetadata
 from kymflow_zarr._readers.vendor_text import decode_vendor_text, read_vendor_text
@@ -33,26 +20,17 @@ from kymflow_zarr._storage.json_text import JsonValue
 __all__ = [
     "Channel",
     "FileFacts",
-    "FolderListing",
     "Header",
     "HeaderOverrides",
     "JsonValue",
     "ReadLimits",
-    "Sidecar",
-    "SidecarKind",
-    "Sidecars",
     "Source",
     "TiffImage",
     "TiffMetadata",
     "channel_number",
     "decode_vendor_text",
     "default_axes",
-    "find_sidecars",
     "group_channels",
-    "list_folder",
-    "load_array_sidecar",
-    "load_json_sidecar",
-    "load_table_sidecar",
     "open_tiff",
     "read_header",
     "read_vendor_text",

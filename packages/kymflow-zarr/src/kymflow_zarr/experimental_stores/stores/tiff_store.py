@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kymflow_zarr._artifacts.json_kind import JSON
+from kymflow_zarr._artifacts.sidecars import find_sidecars, list_folder
 from kymflow_zarr._ingest.scan import scan_file
 from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._readers import (
     Header,
-    find_sidecars,
-    list_folder,
-    load_json_sidecar,
     open_tiff,
     read_header,
     read_vendor_text,
@@ -92,7 +91,7 @@ def _channel_files(path: Path) -> tuple[Path, ...]:
 
 def _read_header(path: Path) -> Header:
     sidecars = find_sidecars(path, list_folder(found.name for found in path.parent.iterdir()))
-    payload = {} if sidecars.metadata is None else load_json_sidecar(sidecars.metadata)
+    payload = {} if sidecars.metadata is None else JSON.read_file(sidecars.metadata)
     said = payload.get("header") if isinstance(payload, dict) else None
     text = None if sidecars.vendor_text is None else read_vendor_text(sidecars.vendor_text)
     with open_tiff(path) as tiff:

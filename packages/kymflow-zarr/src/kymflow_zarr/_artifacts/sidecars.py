@@ -2,9 +2,9 @@
 
 Beside ``<stem>.tif`` or ``<stem>.tiff`` stand::
 
-    <stem>.json                                        metadata payload
-    <stem>.txt                                         vendor header
-    <stem>.<name>.json | csv | csv.gz | parquet | npy  artifact <name>
+    <stem>.json              metadata payload
+    <stem>.txt               vendor header
+    <stem>.<name>.<suffix>   artifact <name>, of the kind that takes this suffix in
 
 A file belongs to the image with the longest stem that fits: beside ``a.tif`` and ``a.b.tif``,
 ``a.b.json`` is the metadata payload of ``a.b.tif``, ``a.c.json`` the artifact ``c`` of ``a.tif``.
@@ -19,16 +19,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
-__all__ = ["FolderListing", "Sidecar", "SidecarKind", "Sidecars", "find_sidecars", "list_folder"]
+from kymflow_zarr._artifacts.kind import ArtifactKind
+from kymflow_zarr._artifacts.registry import split_sidecar
 
-SidecarKind: TypeAlias = Literal["json", "csv", "csv.gz", "parquet", "npy"]
+__all__ = ["FolderListing", "Sidecar", "Sidecars", "find_sidecars", "list_folder"]
 
 _IMAGE_SUFFIXES: Final = (".tif", ".tiff")
-_KINDS: Final[tuple[SidecarKind, ...]] = ("csv.gz", "json", "csv", "parquet", "npy")
-# Of one table in several forms the first counts: Parquet keeps types, CSV does not.
-_TABLE_KINDS: Final[tuple[SidecarKind, ...]] = ("parquet", "csv", "csv.gz")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +35,14 @@ class Sidecar:
 
     Attributes:
         name: The artifact's name, as in the file name; not checked against the store's rules.
-        kind: What form it has.
+        kind: The kind that takes it in.
+        suffix: The one of the kind's suffixes that it has, in lower case.
         path: Where it is.
     """
 
     name: str
-    kind: SidecarKind
+    kind: ArtifactKind
+    suffix: str
     path: Path
 
 
@@ -53,8 +53,8 @@ class Sidecars:
     Attributes:
         metadata: ``<stem>.json``; None when absent.
         vendor_text: ``<stem>.txt``; None when absent.
-        artifacts: Artifact files by name and kind; of a table in several forms only the first of
-            Parquet, CSV, compressed CSV.
+        artifacts: Artifact files, one for each name and kind: of a table in several forms only the
+            first of Parquet, CSV, compressed CSV.
         shadowed: The other forms, which are left out.
     """
 
@@ -121,14 +121,17 @@ def find_sidecars(path: Path, listing: FolderListing) -> Sidecars:
         elif rest.lower() == "txt":
             vendor_text = vendor_text or sidecar_path
         else:
-            sidecar = _artifact(rest, sidecar_path)
-            if sidecar is not None:
-                found.append(sidecar)
-    artifacts = [sidecar for sidecar in found if _first_form(sidecar, found)]
+            artifact = split_sidecar(rest)
+            if artifact is not None:
+                artifact_name, kind, suffix = artifact
+                found.append(
+                    Sidecar(name=artifact_name, kind=kind, suffix=suffix, path=sidecar_path)
+                )
+    artifacts = tuple(sidecar for sidecar in found if _preferred(sidecar, found) is sidecar)
     return Sidecars(
         metadata=metadata,
         vendor_text=vendor_text,
-        artifacts=tuple(artifacts),
+        artifacts=artifacts,
         shadowed=tuple(sidecar for sidecar in found if sidecar not in artifacts),
     )
 
@@ -147,23 +150,8 @@ def _owner(name: str, stems: set[str]) -> str | None:
     return None
 
 
-def _artifact(rest: str, path: Path) -> Sidecar | None:
-    """Split ``<name>.<kind>``; None for files of other kinds."""
-    lowered = rest.lower()
-    for kind in _KINDS:
-        if lowered.endswith(f".{kind}"):
-            name = rest[: -len(kind) - 1]
-            return Sidecar(name=name, kind=kind, path=path) if name else None
-    return None
-
-
-def _first_form(sidecar: Sidecar, found: list[Sidecar]) -> bool:
-    """Tell whether no preferred form of the same artifact was found.
-
-    Names that differ in the case of their suffix only (``a.x.csv``, ``a.x.CSV``) count once.
-    """
-    same = [other for other in found if other.name == sidecar.name]
-    if sidecar.kind not in _TABLE_KINDS:
-        return next(other for other in same if other.kind == sidecar.kind) is sidecar
-    tables = [other for other in same if other.kind in _TABLE_KINDS]
-    return min(tables, key=lambda other: _TABLE_KINDS.index(other.kind)) is sidecar
+def _preferred(sidecar: Sidecar, found: list[Sidecar]) -> Sidecar:
+    """The file that counts of those with the same name and kind."""
+    kind = sidecar.kind
+    same = [other for other in found if (other.name, other.kind) == (sidecar.name, kind)]
+    return min(same, key=lambda other: kind.sidecar_suffixes.index(other.suffix))
