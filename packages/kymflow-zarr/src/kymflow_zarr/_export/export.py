@@ -37,7 +37,7 @@ from kymflow_zarr.errors import (
     NotFoundError,
     SchemaValidationError,
 )
-from kymflow_zarr.record import ZarrImageRecord
+from kymflow_zarr.record import open_record
 from kymflow_zarr.schema import DatasetSchema, software_version
 
 __all__ = ["export_folder", "iter_export"]
@@ -194,7 +194,7 @@ class _Run:
     def export_image(self, blobs: BlobStore, image_id: str) -> ImageExport | None:
         """Export one image; None if it was deleted meanwhile."""
         try:
-            record = ZarrImageRecord.open(blobs, image_id, writable=False)
+            record = open_record(blobs, image_id, writable=False)
             digest, left_out = export_image(
                 self.folder,
                 blobs,

@@ -12,6 +12,7 @@ import numpy as np
 from kymflow_zarr._artifacts.json_kind import JSON
 from kymflow_zarr._artifacts.sidecars import FolderListing, Sidecars, find_sidecars
 from kymflow_zarr._catalog.sources import SourceFile, SourceRow, source_to_json
+from kymflow_zarr._ingest.payload import metadata_payload
 from kymflow_zarr._ingest.sidecars import stage_sidecars
 from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._pixels.layout import check_axes, check_dtype, resolve_chunks
@@ -35,7 +36,6 @@ from kymflow_zarr.errors import (
 
 __all__ = ["stage_image_file"]
 
-_METADATA_VERSION = "2.0"
 _NO_SIDECARS = Sidecars(metadata=None, vendor_text=None, artifacts=(), shadowed=())
 
 
@@ -114,7 +114,7 @@ def _stage(
             chunks=chunks,
             scale={axis: step for axis, step in header.scale.items() if step is not None},
             unit={axis: unit for axis, unit in header.unit.items() if unit is not None},
-            metadata=_metadata(payload, header, shape=shape, axes=axes),
+            metadata=metadata_payload(payload, header, shape=shape, axes=axes),
             source=source_to_json(file, ingested_epoch_ns=ingested, supersedes=supersedes),
             artifacts=artifacts,
         )
@@ -166,26 +166,6 @@ def _load_payload(path: Path | None) -> dict[str, JsonValue]:
     if not isinstance(payload, dict):
         raise UnreadableImageError(path, "the metadata payload is not a JSON object; correct it")
     return payload
-
-
-def _metadata(
-    payload: Mapping[str, JsonValue],
-    header: Header,
-    *,
-    shape: tuple[int, ...],
-    axes: tuple[str, ...],
-) -> dict[str, JsonValue]:
-    """The payload that lay beside the image, its header replaced by the one that was read."""
-    read = header.to_json()
-    read["shape"], read["axes"] = list(shape), list(axes)
-    read["scale"] = {axis: header.scale.get(axis) for axis in axes}
-    read["unit"] = {axis: header.unit.get(axis) for axis in axes}
-    metadata: dict[str, JsonValue] = {"experiment_metadata": {}, "rois": [], **payload}
-    if "header" in payload:
-        metadata["header_sidecar"] = payload["header"]
-    metadata["version"] = _METADATA_VERSION
-    metadata["header"] = read
-    return metadata
 
 
 def _object(value: JsonValue) -> Mapping[str, JsonValue] | None:
