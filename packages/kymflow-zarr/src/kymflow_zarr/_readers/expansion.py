@@ -47,5 +47,5 @@ def check_expansion(compression: int, data: bytes, *, limit: int) -> None:
         size, rest = len(unpack.decompress(data, limit + 1)), unpack.unused_data
     if size > limit:
         raise BadTiffError(f"a strip or tile decompresses to more than {limit} bytes")
-    if rest.strip(b"\0"):
+    if rest:
         raise BadTiffError("a strip or tile is more than one compressed stream")

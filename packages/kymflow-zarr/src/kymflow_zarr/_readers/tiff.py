@@ -1,9 +1,8 @@
 """Open one TIFF: its shape, dtype and axes, its pixels block by block, its raw metadata.
 
 The file is opened once, as a regular file, and watched for change. What it claims is checked before
-tifffile acts on it, and what tifffile makes of it is compared with what it claims: tifffile goes on
-with less where a file is damaged. Whatever goes wrong is an `UnreadableImageError`, so that one bad
-file costs one file.
+tifffile acts on it, and what tifffile makes of it is compared with what it holds. Whatever goes
+wrong is an `UnreadableImageError`, so that one bad file costs one file.
 
 Accepted pixels are booleans, integers of 8 to 64 bits and floats of 16 to 64 bits. Compressed
 files other than Deflate, LZMA and PackBits need the package ``imagecodecs``.

@@ -1,7 +1,7 @@
 """Compare what tifffile makes of a file with what the file holds, declares and may ask for.
 
-tifffile goes on with less where a file is damaged or its metadata do not fit: it reads fewer pages,
-or other metadata. It says so in its log only, so each way of losing something is looked for here.
+Where a file is damaged or its metadata do not fit, tifffile reads fewer pages or ignores metadata,
+and only its log says so. So each way of losing something is looked for here.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ _KINDS: Final = frozenset("buif")
 _MAX_ITEM_BYTES: Final = 8
 
 _IMAGE_DESCRIPTION: Final = 270
+_STRIP_OFFSETS: Final = 273
 # How a description begins by which one page may stand for a whole stack.
 _PLANE_COUNTS: Final = (b"ImageJ=", b"SCIFIO=", b"{", b"shape=")
 _ENTITIES: Final = re.compile(r"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
@@ -53,16 +54,16 @@ def check_xml(tif: tifffile.TiffFile, limits: ReadLimits) -> None:
         return
     planes = 0.0
     for element in ElementTree.fromstring(first.description).iter():  # noqa: S314 - no entities
-        said = element.attrib
+        stated = element.attrib
         if element.tag.endswith("Pixels"):
-            sizes = (int(said[name]) for name in said if name.startswith("Size"))
+            sizes = (int(stated[name]) for name in stated if name.startswith("Size"))
             planes += abs(math.prod(sizes)) / first.size
         elif element.tag.endswith("TiffData"):
-            stated = said.get("NumPlanes", 1 if "IFD" in said else 0)
-            planes += abs(int(said.get("PlaneCount", stated))) or len(tif.pages)
-        elif element.tag[:-1].endswith("Along") and "Start" in said:
-            span = float(said["End"]) - float(said["Start"])
-            planes += abs(span / float(said.get("Step", 1)))
+            count = stated.get("NumPlanes", 1 if "IFD" in stated else 0)
+            planes += abs(int(stated.get("PlaneCount", count))) or len(tif.pages)
+        elif element.tag[:-1].endswith("Along") and "Start" in stated:
+            span = float(stated["End"]) - float(stated["Start"])
+            planes += abs(span / float(stated.get("Step", 1)))
     if not planes <= 2 * limits.max_pages:  # each is declared by its Pixels and by a TiffData
         raise BadTiffError(
             f"its OME-XML declares more than {limits.max_pages} planes",
@@ -118,7 +119,7 @@ def check_complete(tif: tifffile.TiffFile, metadata: TiffMetadata, pages: int) -
         pages: How many pages it holds.
 
     Raises:
-        BadTiffError: It reads fewer pages, or without the metadata that are there.
+        BadTiffError: It reads fewer pages, or ignores metadata.
     """
     if len(tif.pages) != pages:
         raise BadTiffError(f"only {len(tif.pages)} of its {pages} pages can be read")
@@ -137,14 +138,18 @@ def check_complete(tif: tifffile.TiffFile, metadata: TiffMetadata, pages: int) -
         raise BadTiffError(f"its {kinds} metadata do not match its pages")
     description = tif.pages.first.tags.valueof(_IMAGE_DESCRIPTION)
     if pages == 1 and isinstance(description, bytes) and description.startswith(_PLANE_COUNTS):
-        raise BadTiffError("the text that tells the number of its planes is damaged")
+        raise BadTiffError("the text that gives the number of its planes is damaged")
+    for page in (each.keyframe for each in tif.series if kind != "lsm"):
+        strips = page.tags.get(_STRIP_OFFSETS)
+        if strips is not None and not page.is_tiled and strips.count != math.prod(page.chunked):
+            raise BadTiffError(f"a page has {strips.count} strips, not {math.prod(page.chunked)}")
     stored = [(each.keyframe.shape, each.dtype) for each in tif.series]
     if kind == "generic" and stored[0] in stored[1:]:
         raise BadTiffError(
             "its pages are stored in different ways", "export it with one compression"
         )
     if kind == "ome" and sum(len(each) for each in tif.series) < pages:
-        raise BadTiffError(f"its OME-XML tells of fewer than its {pages} pages")
+        raise BadTiffError(f"its OME-XML describes fewer than its {pages} pages")
     shapes = [each["shape"] for each in tif.shaped_metadata or ()]
     if kind == "shaped" and math.prod(shapes[0]) != series.size:
         raise BadTiffError("its pages do not make up the shape that it declares")

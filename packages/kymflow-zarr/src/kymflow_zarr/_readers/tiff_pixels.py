@@ -27,7 +27,6 @@ _Page: TypeAlias = "tifffile.TiffPage | tifffile.TiffFrame"
 _Range: TypeAlias = tuple[int, int]  # offset in the file and number of bytes
 
 _PIECE_BYTES: Final = 1024 * 1024
-_STRIP_OFFSETS: Final = 273
 _UNCOMPRESSED: Final = 1
 _JPEG: Final = frozenset({6, 7, 34892, 33007})  # compressions that keep their tables apart
 # Segments may decompress to more than they declare (padding); much more is an attack.
@@ -83,7 +82,7 @@ class SeriesPixels:
         self._pages = _all_pages(series)
         for page in self._pages:
             segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))
-            _check_number(len(segments), keyframe)
+            _check_count(len(segments), keyframe)
             _check_extents(segments, size_bytes, directories)
             largest = max(band, *page.databytecounts)
             if largest > max_segment_bytes:
@@ -170,7 +169,7 @@ def _one_piece(series: tifffile.TiffPageSeries, pages: int) -> _Range | None:
     if first is None or series.dataoffset is None:
         return None
     if series.size == keyframe.size:
-        _check_number(len(first.dataoffsets), keyframe)
+        _check_count(len(first.dataoffsets), keyframe)
         if sum(first.databytecounts) < series.nbytes:
             raise BadTiffError(
                 f"its strips have {sum(first.databytecounts)} bytes, its pixels {series.nbytes}"
@@ -205,11 +204,8 @@ def _all_pages(series: tifffile.TiffPageSeries) -> list[_Page]:
     return pages
 
 
-def _check_number(segments: int, keyframe: tifffile.TiffPage) -> None:
+def _check_count(segments: int, keyframe: tifffile.TiffPage) -> None:
     needed = math.prod(keyframe.chunked)
-    stated = keyframe.tags.get(_STRIP_OFFSETS)
-    if stated is not None and not keyframe.is_tiled:
-        segments = max(segments, stated.count)  # tifffile leaves out those that are too many
     if segments != needed:
         raise BadTiffError(f"a page has {segments} strips or tiles, not {needed}")
 

@@ -1,8 +1,8 @@
 """What a TIFF claims, checked before tifffile acts on it.
 
 tifffile loads a page's tags before one can ask how large they are, follows a chain of pages without
-end, and goes on with fewer pages or tags where some lie outside of the file. None of its public
-calls tells. So the directories are walked here first: each lies in the file and is reached once,
+end, and ignores pages and tags that lie outside of the file; no public call of it prevents or
+reports that. So the directories are walked here first: each lies in the file and is reached once,
 the chain comes to its end, and no tag claims more than the file or the limits hold.
 
 Source of the layout: TIFF 6.0, section 2; BigTIFF as libtiff describes it.
