@@ -248,13 +248,10 @@ def _read_vendor_text(text: str) -> Facts:
 
 
 def _unread(metadata: TiffMetadata) -> list[str]:
-    """Return what was left out or complained about while the TIFF was read."""
-    notes = [f"tifffile says: {note}" for note in metadata.notes]
-    if metadata.series_count > 1:
-        notes.append(
-            f"the file holds {metadata.series_count} series of images; only the first is read"
-        )
-    return notes
+    """Return what was left out while the TIFF was read."""
+    if metadata.series_count == 1:
+        return []
+    return [f"the file holds {metadata.series_count} series of images; only the first is read"]
 
 
 def _axes(
