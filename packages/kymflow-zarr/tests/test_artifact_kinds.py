@@ -44,7 +44,7 @@ class NoteKind(ArtifactKind):
     def encode(self, value: str) -> bytes:
         return value.encode("utf-8")
 
-    def decode(self, data: bytes, *, key: str) -> str:
+    def decode(self, data: bytes, *, key: str) -> str:  # noqa: ARG002
         return data.decode("utf-8")
 
 

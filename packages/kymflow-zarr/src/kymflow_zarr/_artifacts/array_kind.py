@@ -11,13 +11,9 @@ from typing import Any, Final
 import numpy as np
 
 from kymflow_zarr._artifacts.kind import ArtifactKind
-from kymflow_zarr._pixels.check import check_chunks
+from kymflow_zarr._pixels.check import check_chunks, check_format1_array
 from kymflow_zarr._pixels.codec import AnyArray
-from kymflow_zarr._pixels.format1 import (
-    FORMAT1_DOCUMENT,
-    read_format1_array,
-    verify_format1_array,
-)
+from kymflow_zarr._pixels.format1 import FORMAT1_DOCUMENT, read_format1_array
 from kymflow_zarr._pixels.layout import check_dtype
 from kymflow_zarr._pixels.reader import read_document, read_replaceable_array
 from kymflow_zarr._pixels.writer import write_whole_array
@@ -119,18 +115,19 @@ class ArrayKind(ArtifactKind):
         """Whether each chunk is there and, if `deep`, holds what was written."""
         try:
             document = read_document(blobs, key)
-            if document is not None:
-                yield from check_chunks(blobs, key, document, deep=deep)
-            elif blobs.stat(f"{key}/{FORMAT1_DOCUMENT}") is None:
-                yield Problem(
-                    location=f"{key}/{COMMIT_KEY}",
-                    kind="missing",
-                    message="the array's document is missing",
-                )
-            elif deep:
-                verify_format1_array(blobs, key)
         except CorruptDataError as error:
             yield unreadable(error)
+            return
+        if document is not None:
+            yield from check_chunks(blobs, key, document, deep=deep)
+        elif blobs.stat(f"{key}/{FORMAT1_DOCUMENT}") is None:
+            yield Problem(
+                location=f"{key}/{COMMIT_KEY}",
+                kind="missing",
+                message="the array's document is missing",
+            )
+        elif deep:
+            yield from check_format1_array(blobs, key)
 
 
 def _npy_header(file: io.BytesIO) -> tuple[tuple[int, ...], np.dtype[Any]]:

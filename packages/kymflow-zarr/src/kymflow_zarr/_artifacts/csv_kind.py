@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING, Final
 
 from kymflow_zarr._artifacts.kind import MAX_FILE_BYTES, ArtifactKind
-from kymflow_zarr._storage.json_text import gunzip_bounded
+from kymflow_zarr._storage.gunzip import gunzip_bounded
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from kymflow_zarr._artifacts.kind import MAX_FILE_BYTES, ArtifactKind
-from kymflow_zarr._storage.json_text import MAX_BYTES, JsonValue, dumps, gunzip_bounded, loads
+from kymflow_zarr._storage.gunzip import gunzip_bounded
+from kymflow_zarr._storage.json_text import MAX_BYTES, JsonValue, dumps, loads
 
 __all__ = ["JSON"]
 

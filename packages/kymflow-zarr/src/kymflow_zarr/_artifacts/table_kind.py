@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from kymflow_zarr._artifacts.kind import MAX_FILE_BYTES, ArtifactKind
 from kymflow_zarr._problems import Problem, unreadable
 from kymflow_zarr._storage.blobs import BlobStore, PutFile
-from kymflow_zarr._storage.json_text import gunzip_bounded
+from kymflow_zarr._storage.gunzip import gunzip_bounded
 from kymflow_zarr._tables.parquet import (
     frame_to_table,
     read_parquet,

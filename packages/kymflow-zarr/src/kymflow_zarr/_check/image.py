@@ -7,8 +7,7 @@ from functools import partial
 
 from kymflow_zarr._check.inventory import compare
 from kymflow_zarr._check.strays import iter_strays_of_image
-from kymflow_zarr._pixels.check import check_chunks
-from kymflow_zarr._pixels.format1 import verify_format1_array
+from kymflow_zarr._pixels.check import check_chunks, check_format1_array
 from kymflow_zarr._pixels.reader import read_document
 from kymflow_zarr._problems import Problem, unreadable
 from kymflow_zarr._records.document import RecordDocument, image_folder
@@ -49,7 +48,7 @@ def check_image(blobs: BlobStore, image_id: str, *, deep: bool) -> Iterator[Prob
         yield from _check_pixels(blobs, folder, document, deep=deep)
         yield from _check_provenance(blobs, document)
     elif deep:
-        yield from _check_format1_pixels(blobs, f"{folder}/data")
+        yield from check_format1_array(blobs, f"{folder}/data")
     yield from iter_strays_of_image(blobs, folder)
     yield from _check_artifacts(blobs, document, deep=deep)
 
@@ -108,13 +107,6 @@ def _check_pixels(
                 message=f"its {name} is {found!s}, the record's document says {said!s}",
             )
     yield from check_chunks(blobs, key, pixels, deep=deep)
-
-
-def _check_format1_pixels(blobs: BlobStore, folder: str) -> Iterator[Problem]:
-    try:
-        verify_format1_array(blobs, folder)
-    except CorruptDataError as error:
-        yield unreadable(error)
 
 
 def _check_provenance(blobs: BlobStore, document: RecordDocument) -> Iterator[Problem]:

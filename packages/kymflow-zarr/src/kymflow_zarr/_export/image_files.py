@@ -23,7 +23,8 @@ from kymflow_zarr._pixels.reader import read_document
 from kymflow_zarr._readers.headers.payload import read_payload_header
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import BlobStore
-from kymflow_zarr._storage.json_text import dumps, gunzip_bounded
+from kymflow_zarr._storage.gunzip import gunzip_bounded
+from kymflow_zarr._storage.json_text import dumps
 from kymflow_zarr._tables.parquet import StoredTable, open_parquet, table_to_bytes
 from kymflow_zarr.errors import CorruptDataError, MetadataNotFoundError, TableNotFoundError
 from kymflow_zarr.record import ZarrImageRecord

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kymflow_zarr._pixels.format1 import FORMAT1_DOCUMENT
+from kymflow_zarr._pixels.format1 import FORMAT1_DOCUMENT, iter_format1_slabs
 from kymflow_zarr._pixels.layout import ArrayDocument
 from kymflow_zarr._pixels.reader import verify_array
 from kymflow_zarr._problems import Problem, unreadable
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["check_chunks"]
+__all__ = ["check_chunks", "check_format1_array"]
 
 
 def check_chunks(
@@ -41,3 +41,12 @@ def check_chunks(
             verify_array(blobs, folder, document)
         except CorruptDataError as error:
             yield unreadable(error)
+
+
+def check_format1_array(blobs: BlobStore, folder: str) -> Iterator[Problem]:
+    """Whether every chunk of an array of format 1 can be decoded: it has no checksums."""
+    try:
+        for _ in iter_format1_slabs(blobs, folder):
+            pass
+    except CorruptDataError as error:
+        yield unreadable(error)

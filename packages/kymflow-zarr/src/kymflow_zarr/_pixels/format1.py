@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import lzma
 import math
 import re
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kymflow_zarr._pixels.codec import AnyArray
-from kymflow_zarr._pixels.format1_chunks import COMPRESSORS, check_chunk
-from kymflow_zarr._pixels.layout import check_geometry
+from kymflow_zarr._pixels.format1_chunks import COMPRESSORS, DECODER_ERRORS, check_chunk
+from kymflow_zarr._pixels.layout import check_dtype, check_geometry
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import loads
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
@@ -24,34 +23,59 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORMAT1_DOCUMENT",
-    "check_codecs",
+    "Format1Array",
     "iter_format1_slabs",
     "open_format1_array",
     "read_format1_array",
-    "verify_format1_array",
+    "read_format1_array_document",
 ]
 
 FORMAT1_DOCUMENT = ".zarray"
 """The document of such an array, in its folder."""
 
-# zarr passes on whatever the codec in question raises.
-_DECODERS_FAIL_WITH = (
-    AttributeError,
-    EOFError,
-    LookupError,
-    OSError,
-    MemoryError,
-    OverflowError,
-    RuntimeError,
-    SystemError,
-    TypeError,
-    ValueError,
-    lzma.LZMAError,
-    zlib.error,
-)
+_V2_DTYPE = re.compile(r"[<>|][buif][1248]")
 _CHUNK = re.compile(r"\d+([./]\d+)*")
 # Larger arrays must have most of their chunks: those that are missing cost memory all the same.
 _SPARSE_BYTES = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format1Array:
+    """What the ``.zarray`` of an array of format 1 says, checked."""
+
+    shape: tuple[int, ...]
+    chunks: tuple[int, ...]
+    dtype: np.dtype[Any]
+    compressor: str | None
+
+
+def read_format1_array_document(blobs: BlobStore, folder: str) -> Format1Array | None:
+    """An array's document, or None where there is none.
+
+    Raises:
+        CorruptDataError: It is damaged, declares what cannot be, or names other codecs or types
+            than prototypes wrote.
+    """
+    key = f"{folder}/{FORMAT1_DOCUMENT}"
+    text = blobs.get(key)
+    if text is None:
+        return None
+    said: Any = loads(text, key=key)
+    try:
+        if not isinstance(said["dtype"], str) or not _V2_DTYPE.fullmatch(said["dtype"]):
+            raise SchemaValidationError(f"its dtype is {said['dtype']!r}")
+        dtype = np.dtype(said["dtype"])
+        shape, chunks = tuple(said["shape"]), tuple(said["chunks"])
+        check_geometry(shape, chunks, check_dtype(dtype))
+        compressor = None if said.get("compressor") is None else said["compressor"]["id"]
+        if said.get("filters") or (compressor is not None and compressor not in COMPRESSORS):
+            filters = said.get("filters")
+            raise SchemaValidationError(
+                f"its codecs {compressor!r} and {filters!r} are not ones that it may have"
+            )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CorruptDataError(key, f"it is not an array of format 1 ({error})") from error
+    return Format1Array(shape=shape, chunks=chunks, dtype=check_dtype(dtype), compressor=compressor)
 
 
 def open_format1_array(blobs: BlobStore, folder: str) -> zarr.Array[Any]:
@@ -64,25 +88,22 @@ def open_format1_array(blobs: BlobStore, folder: str) -> zarr.Array[Any]:
 
     from kymflow_zarr._pixels.view import CheckedArrayStore
 
-    key = f"{folder}/{FORMAT1_DOCUMENT}"
-    said: Any = loads(blobs.get(key) or b"", key=key)
-    try:
-        shape, chunks, dtype = tuple(said["shape"]), tuple(said["chunks"]), np.dtype(said["dtype"])
-        check_geometry(shape, chunks, dtype)
-        check_codecs(said)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise CorruptDataError(key, f"it is no array of format 1 ({error})") from error
-    count = math.prod(-(-n // c) for n, c in zip(shape, chunks, strict=True))
-    if math.prod(shape) * dtype.itemsize > _SPARSE_BYTES and count > 2 * _count_files(
-        blobs, folder, depth=len(shape)
+    array = read_format1_array_document(blobs, folder)
+    if array is None:
+        raise CorruptDataError(f"{folder}/{FORMAT1_DOCUMENT}", "it is missing")
+    count = math.prod(-(-n // c) for n, c in zip(array.shape, array.chunks, strict=True))
+    if math.prod(array.shape) * array.dtype.itemsize > _SPARSE_BYTES and count > 2 * _count_files(
+        blobs, folder, depth=len(array.shape)
     ):
-        raise CorruptDataError(key, f"most of the {count} chunks that it declares are missing")
-    compressor = said.get("compressor")
+        raise CorruptDataError(
+            f"{folder}/{FORMAT1_DOCUMENT}",
+            f"most of the {count} chunks that it declares are missing",
+        )
+    limit = math.prod(array.chunks) * array.dtype.itemsize
 
     def check(name: str, data: bytes) -> None:
-        if compressor is not None and _CHUNK.fullmatch(name):
-            limit = math.prod(chunks) * dtype.itemsize
-            check_chunk(data, compressor["id"], limit=limit, key=f"{folder}/{name}")
+        if array.compressor is not None and _CHUNK.fullmatch(name):
+            check_chunk(data, array.compressor, limit=limit, key=f"{folder}/{name}")
 
     with _decoding(folder):
         store = CheckedArrayStore(blobs, folder, None, check=check)
@@ -97,15 +118,14 @@ def iter_format1_slabs(
     Args:
         blobs: The key space.
         folder: The array's folder.
-        rows: How long a part is; the whole array if None.
+        rows: How long a part is; that of a chunk if None.
 
     Raises:
         CorruptDataError: It cannot be decoded.
     """
     array = open_format1_array(blobs, folder)
-    length = array.shape[0]
-    step = rows or max(1, length)
-    for start in range(0, max(1, length), step):
+    step = rows or array.chunks[0]
+    for start in range(0, array.shape[0], step):
         with _decoding(folder):
             part: AnyArray = np.asarray(array[start : start + step])
         yield part
@@ -117,19 +137,9 @@ def read_format1_array(blobs: BlobStore, folder: str) -> AnyArray:
     Raises:
         CorruptDataError: It cannot be decoded.
     """
-    (whole,) = iter_format1_slabs(blobs, folder)
-    return whole
-
-
-def verify_format1_array(blobs: BlobStore, folder: str) -> None:
-    """Decode every chunk of a Zarr v2 array; that is all that can be checked without checksums.
-
-    Raises:
-        CorruptDataError: It cannot be decoded.
-    """
-    rows = open_format1_array(blobs, folder).chunks[0]
-    for _ in iter_format1_slabs(blobs, folder, rows):
-        pass
+    array = open_format1_array(blobs, folder)
+    with _decoding(folder):
+        return np.asarray(array[...])
 
 
 @contextmanager
@@ -139,7 +149,7 @@ def _decoding(folder: str) -> Iterator[None]:
         yield
     except CorruptDataError:
         raise
-    except _DECODERS_FAIL_WITH as error:
+    except DECODER_ERRORS as error:
         raise CorruptDataError(folder, f"its array cannot be decoded ({error})") from error
 
 
@@ -150,16 +160,3 @@ def _count_files(blobs: BlobStore, folder: str, *, depth: int) -> int:
         return len(listing.files)
     inner = (f"{folder}/{name}" for name in listing.folders)
     return len(listing.files) + sum(_count_files(blobs, one, depth=depth - 1) for one in inner)
-
-
-def check_codecs(array: Any) -> None:
-    """Refuse codecs that prototypes never wrote.
-
-    Raises:
-        SchemaValidationError: The document names others.
-    """
-    compressor = array.get("compressor")
-    if array.get("filters") or (compressor is not None and compressor.get("id") not in COMPRESSORS):
-        raise SchemaValidationError(
-            f"its codecs {compressor!r} and {array.get('filters')!r} are not ones that it may have"
-        )
