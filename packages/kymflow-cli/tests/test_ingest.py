@@ -37,18 +37,20 @@ def test_a_folder_becomes_a_dataset_once(folder: Path, tmp_path: Path) -> None:
 def test_bad_files_stop_only_themselves(folder: Path, tmp_path: Path, kymflow: Kymflow) -> None:
     (folder / "text.tif").write_text("no picture", encoding="utf-8")
     (folder / "empty.tif").touch()
+    lost = (folder / "a.tif").read_bytes().replace(b"images=1\n", b"slices=9\n")
+    (folder / "lost.tif").write_bytes(lost)  # tifffile logs an error
     place = str(tmp_path / "k.zarr")
 
     code, out, err = kymflow("ingest", folder, place)
 
     assert code == 1
-    assert out == f"3 new images in {place}, 2 failed\n"
-    assert err.startswith("2 files could not be ingested:\n")
+    assert out == f"3 new images in {place}, 3 failed\n"
+    assert err.startswith("3 files could not be ingested:\n")
     assert "not a TIFF" in err
     assert "Traceback" not in err
     assert len(ZarrDataset(place, mode="r").list_image_ids()) == 3
     code, out, _ = kymflow("ingest", folder, place)
-    assert (code, out) == (1, f"0 new images in {place}, 3 unchanged, 2 failed\n")
+    assert (code, out) == (1, f"0 new images in {place}, 3 unchanged, 3 failed\n")
 
 
 def test_changed_files_are_taken_in_only_when_asked(

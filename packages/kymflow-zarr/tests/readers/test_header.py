@@ -503,7 +503,7 @@ def test_a_header_read_from_its_own_json_is_the_same(
 ) -> None:
     path = write(ramp)
     first = header_of(path, vendor_text=olympus_text())
-    payload: JsonValue = json.loads(dumps(first.to_json()))
+    payload: dict[str, JsonValue] = json.loads(dumps(first.to_json()))
     second = header_of(path, sidecar_header=payload)
     assert second.axes == first.axes
     assert second.scale == first.scale

@@ -80,15 +80,15 @@ class OpenImage(Protocol):
 
 @runtime_checkable
 class ImageReader(Protocol):
-    """Reads the image files of one format.
+    """Reads the image files of one format."""
 
-    Attributes:
-        name: Its name, unique among readers.
-        suffixes: The endings of its files in lower case, such as ``(".npy",)``.
-    """
+    @property
+    def name(self) -> str:
+        """Its name, unique among readers."""
 
-    name: str
-    suffixes: tuple[str, ...]
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """The endings of its files in lower case, such as ``(".npy",)``."""
 
     def claims(self, listing: FolderListing) -> Collection[str]:
         """Which files of a folder this reader opens as images; no file is opened for this."""
@@ -105,15 +105,15 @@ class ImageReader(Protocol):
 
 @runtime_checkable
 class HeaderReader(Protocol):
-    """Reads what a file beside an image, or one for its whole folder, says about it.
+    """Reads what a file beside an image, or one for its whole folder, says about it."""
 
-    Attributes:
-        name: Its name, unique among header readers.
-        suffixes: The endings of the files that it reads, for people.
-    """
+    @property
+    def name(self) -> str:
+        """Its name, unique among header readers."""
 
-    name: str
-    suffixes: tuple[str, ...]
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """The endings of the files that it reads, for people."""
 
     def read(
         self, path: Path, listing: FolderListing, *, shape: tuple[int, ...], limits: ReadLimits

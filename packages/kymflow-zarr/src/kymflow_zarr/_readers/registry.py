@@ -30,8 +30,10 @@ __all__ = [
 
 
 class _Plugin(Protocol):
-    name: str
-    suffixes: tuple[str, ...]
+    @property
+    def name(self) -> str: ...
+    @property
+    def suffixes(self) -> tuple[str, ...]: ...
 
 
 T = TypeVar("T", bound=_Plugin)
@@ -185,7 +187,7 @@ def _make(point: EntryPoint) -> object:
 
 
 def _members(protocol: type) -> list[str]:
-    return [*protocol.__annotations__, *(name for name in vars(protocol) if name[0] != "_")]
+    return [name for name in vars(protocol) if name[0] != "_"]
 
 
 READERS: Final[Registry[ImageReader]] = Registry(

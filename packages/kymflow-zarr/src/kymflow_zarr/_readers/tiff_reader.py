@@ -77,10 +77,7 @@ def _facts(tiff: TiffImage) -> tuple[Facts, ...]:
     source, rank = "default", Rank.DEFAULT
     if metadata.axes_known:
         source, rank = _AXES.get(metadata.kind, ("tiff", Rank.GENERIC))
-    warnings = [f"tifffile says: {note}" for note in metadata.notes]
-    if metadata.series_count > 1:
-        warnings.append(
-            f"the file holds {metadata.series_count} series of images; only the first is read"
-        )
-    own = Facts(source=source, rank=rank, axes=tiff.axes, warnings=tuple(warnings))
+    series = metadata.series_count
+    warning = f"the file holds {series} series of images; only the first is read"
+    own = Facts(source=source, rank=rank, axes=tiff.axes, warnings=(warning,) if series > 1 else ())
     return (*found, own)
