@@ -52,6 +52,7 @@ from kymflow_zarr.errors import (
     UnreadableImageError,
     UnsupportedFormatError,
 )
+from kymflow_zarr.options import IngestOptions
 from kymflow_zarr.record import ZarrImageRecord
 from kymflow_zarr.schema import DatasetSchema
 
@@ -74,6 +75,7 @@ __all__ = [
     "HasMetadata",
     "ImageNotFoundError",
     "IngestError",
+    "IngestOptions",
     "IngestOutcome",
     "Ingestible",
     "InvalidNameError",

@@ -47,6 +47,7 @@ from kymflow_zarr.errors import (
     ImageNotFoundError,
     SchemaValidationError,
 )
+from kymflow_zarr.options import IngestOptions
 from kymflow_zarr.record import ZarrImageRecord, open_record
 from kymflow_zarr.schema import DatasetSchema
 
@@ -112,8 +113,12 @@ class ZarrDataset(FlatNames, Mapping[str, ZarrImageRecord]):
         dataset._access = access
         return dataset
 
+    @classmethod
+    def _reopen(cls, access: Access) -> ZarrDataset:
+        return cls._with(reopen_dataset(access))
+
     def __reduce__(self) -> tuple[object, ...]:
-        return _reopen, (self._access,)
+        return self._reopen, (self._access,)
 
     def __enter__(self) -> ZarrDataset:
         return self
@@ -292,7 +297,10 @@ class ZarrDataset(FlatNames, Mapping[str, ZarrImageRecord]):
         return self.record(image_id)
 
     def ingest_image(
-        self, src: str | PathLike[str] | ChannelSource | Ingestible
+        self,
+        src: str | PathLike[str] | ChannelSource | Ingestible,
+        *,
+        options: IngestOptions | None = None,
     ) -> ZarrImageRecord:
         """Ingest one image, whether or not it was ingested before.
 
@@ -302,6 +310,8 @@ class ZarrDataset(FlatNames, Mapping[str, ZarrImageRecord]):
                 ``getChannelData(1)`` and, if it has metadata, ``load_metadata_payload()``. Its
                 first channel becomes the image. An `AcqImageV01` comes with all channels and
                 results.
+            options: For a file: limits, links, channel files and sidecars, where the defaults do
+                not fit.
 
         Raises:
             UnreadableImageError: The file cannot be ingested.
@@ -309,7 +319,7 @@ class ZarrDataset(FlatNames, Mapping[str, ZarrImageRecord]):
             TypeError: It is nothing of these.
         """
         if isinstance(src, str | PathLike):
-            return self.record(self.sources.ingest_file(src))
+            return self.record(self.sources.ingest_file(src, options=options))
         self._access.require_current_format("ingest an image")
         if isinstance(src, Ingestible):
             return src.ingest_into_dataset(self)
@@ -416,9 +426,7 @@ class ZarrDataset(FlatNames, Mapping[str, ZarrImageRecord]):
 
     def _manifest(self, include_analysis_keys: bool, *, cached: bool) -> Manifest:
         blobs = self._access.blobs
-        manifest = build_manifest(
-            blobs, self.list_image_ids(), load_cache(blobs) if cached else {}
-        )
+        manifest = build_manifest(blobs, self.list_image_ids(), load_cache(blobs) if cached else {})
         return with_analysis_keys(blobs, manifest) if include_analysis_keys else manifest
 
     # --- health -------------------------------------------------------------------------------
@@ -506,10 +514,6 @@ class ZarrDataset(FlatNames, Mapping[str, ZarrImageRecord]):
             done = list(upgrade_dataset(blobs, self.schema, rows))
         self._access = replace(self._access, schema=DatasetSchema.read(blobs) or self.schema)
         return done
-
-
-def _reopen(access: Access) -> ZarrDataset:
-    return ZarrDataset._with(reopen_dataset(access))
 
 
 def _refuse(problems: Iterable[Problem]) -> None:

@@ -24,6 +24,8 @@ data as attributes, and has a message that ends with what to do::
     │   └── CorruptDataError          ValueError          bytes that fail their checksum or decoder
     └── what comes in or goes out cannot be
         ├── UnreadableImageError      ValueError          one image file
+        ├── ReaderError               TypeError           a reader that lacks a part; one of another
+        │                                                 distribution is a PluginWarning
         ├── IngestError               ValueError          a batch: lists every file that failed
         └── ExportError               ValueError          a batch: lists what could not be written
 """
@@ -51,7 +53,9 @@ __all__ = [
     "MetadataNotFoundError",
     "NotADatasetError",
     "NotFoundError",
+    "PluginWarning",
     "ReadOnlyError",
+    "ReaderError",
     "SchemaValidationError",
     "TableNotFoundError",
     "UnreadableImageError",
@@ -273,6 +277,14 @@ class UnreadableImageError(KymflowZarrError, ValueError):
         self.path = path
         self.reason = reason
         super().__init__(f"cannot read {path.name!r}: {reason}")
+
+
+class ReaderError(KymflowZarrError, TypeError):
+    """A reader of image files, or of headers beside them, cannot be used."""
+
+
+class PluginWarning(UserWarning):
+    """A reader of another distribution is left out."""
 
 
 class IngestError(KymflowZarrError, ValueError):

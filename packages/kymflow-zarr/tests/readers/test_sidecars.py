@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 import pickle
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -17,26 +18,39 @@ from hypothesis import strategies as st
 
 from kymflow_zarr._artifacts.array_kind import ARRAY
 from kymflow_zarr._artifacts.json_kind import JSON
-from kymflow_zarr._artifacts.sidecars import find_sidecars, list_folder
+from kymflow_zarr._artifacts.sidecars import Sidecars, find_sidecars, group_by_stem
 from kymflow_zarr._artifacts.table_kind import TABLE
-from kymflow_zarr._readers import ReadLimits, channel_number, group_channels, read_vendor_text
+from kymflow_zarr._ingest.folder import images_in, list_folder
+from kymflow_zarr._readers.channels import channel_number, group_channels
+from kymflow_zarr._readers.headers.payload import find_payload
+from kymflow_zarr._readers.limits import ReadLimits
+from kymflow_zarr._readers.vendor_text import read_vendor_text
 from kymflow_zarr.artifacts import ArtifactKind, artifact_kinds
 from kymflow_zarr.errors import UnreadableImageError
 
 FOLDER = Path("folder")
 
 
+def sidecars_of(path: Path, names: Iterable[str]) -> Sidecars:
+    listing = list_folder(path.parent, names)
+    return find_sidecars(path, group_by_stem(listing.names, images=images_in(listing)))
+
+
+def payload_of(path: Path, names: Iterable[str]) -> Path | None:
+    return find_payload(path, list_folder(path.parent, names))
+
+
 def artifacts_of(image: str, names: list[str]) -> list[tuple[str, str]]:
-    found = find_sidecars(FOLDER / image, list_folder(names))
+    found = sidecars_of(FOLDER / image, names)
     return [(sidecar.name, sidecar.suffix) for sidecar in found.artifacts]
 
 
 def test_all_kinds_of_sidecars() -> None:
     names = ["a.tif", "a.txt", "a.json", "a.radon.csv", "a.fit.json", "a.t.csv.gz", "a.p.parquet",
              "a.edges.npy", "b.json", "a.png", "a", "ab.json", "notes.txt"]  # fmt: skip
-    found = find_sidecars(FOLDER / "a.tif", list_folder(names))
-    assert found.metadata == FOLDER / "a.json"
-    assert found.vendor_text == FOLDER / "a.txt"
+    found = sidecars_of(FOLDER / "a.tif", names)
+    assert payload_of(FOLDER / "a.tif", names) == FOLDER / "a.json"
+    assert list_folder(FOLDER, names).beside(FOLDER / "a.tif", ".txt") == FOLDER / "a.txt"
     assert [(sidecar.name, sidecar.suffix) for sidecar in found.artifacts] == [
         ("edges", ".npy"),
         ("fit", ".json"),
@@ -50,8 +64,7 @@ def test_all_kinds_of_sidecars() -> None:
 
 def test_the_longest_stem_owns_a_file() -> None:
     names = ["a.tif", "a.b.tif", "a.b.json", "a.b.c.json", "a.c.json", "a.json", "a.bc.json"]
-    listing = list_folder(names)
-    assert find_sidecars(FOLDER / "a.b.tif", listing).metadata == FOLDER / "a.b.json"
+    assert payload_of(FOLDER / "a.b.tif", names) == FOLDER / "a.b.json"
     assert artifacts_of("a.b.tif", names) == [("c", ".json")]
     assert artifacts_of("a.tif", names) == [("bc", ".json"), ("c", ".json")]
 
@@ -62,7 +75,7 @@ def test_names_of_artifacts_may_hold_dots() -> None:
 
 def test_of_a_table_in_several_forms_the_best_counts() -> None:
     names = ["a.tif", "a.x.csv", "a.x.csv.gz", "a.x.parquet", "a.x.npy", "a.x.json", "a.y.csv.gz"]
-    found = find_sidecars(FOLDER / "a.tif", list_folder(names))
+    found = sidecars_of(FOLDER / "a.tif", names)
     assert [(sidecar.name, sidecar.suffix) for sidecar in found.artifacts] == [
         ("x", ".json"),
         ("x", ".npy"),
@@ -74,28 +87,37 @@ def test_of_a_table_in_several_forms_the_best_counts() -> None:
 
 def test_suffixes_may_be_in_capitals_but_stems_count_to_the_letter() -> None:
     names = ["Scan.TIF", "Scan.JSON", "Scan.TXT", "Scan.Fit.CSV", "scan.other.csv"]
-    found = find_sidecars(FOLDER / "Scan.TIF", list_folder(names))
-    assert found.metadata == FOLDER / "Scan.JSON"
-    assert found.vendor_text == FOLDER / "Scan.TXT"
+    path, listing = FOLDER / "Scan.TIF", list_folder(FOLDER, names)
+    found = sidecars_of(path, names)
+    assert find_payload(path, listing) == FOLDER / "Scan.JSON"
+    assert listing.beside(path, ".txt") == FOLDER / "Scan.TXT"
     assert [(sidecar.name, sidecar.suffix) for sidecar in found.artifacts] == [("Fit", ".csv")]
-    assert list_folder(names).images == ("Scan.TIF",)
+    assert list(images_in(listing)) == ["Scan.TIF"]
 
 
 def test_the_real_folder(kymographs: Path) -> None:
-    listing = list_folder(path.name for path in kymographs.iterdir())
-    assert len(listing.images) == 4
-    found = find_sidecars(kymographs / "20250722_A89_0002.tif", listing)
+    names = [path.name for path in kymographs.iterdir()]
+    assert len(images_in(list_folder(kymographs, names))) == 4
+    path = kymographs / "20250722_A89_0002.tif"
+    found = sidecars_of(path, names)
     (radon,) = found.artifacts
     assert (radon.name, radon.kind, radon.suffix) == ("radon", TABLE, ".csv")
     frame = TABLE.read_file(radon.path)
     assert list(frame.columns) == ["time", "velocity"]
     assert frame["time"][0] == 0.0102057
-    assert found.metadata is not None
-    assert found.vendor_text is not None
-    payload = JSON.read_file(found.metadata)
+    place = payload_of(path, names)
+    assert place is not None
+    payload = JSON.read_file(place)
     assert isinstance(payload, dict)
     assert payload["version"] == "1.0"
-    assert find_sidecars(kymographs / "Capillary2.tif", listing).metadata is None
+    assert payload_of(kymographs / "Capillary2.tif", names) is None
+
+
+def test_the_payload_of_the_prototype_is_read_where_there_is_no_other() -> None:
+    names = ["a.tif", "a.metadata.json", "b.tif", "b.json", "b.metadata.json"]
+    assert payload_of(FOLDER / "a.tif", names) == FOLDER / "a.metadata.json"
+    assert payload_of(FOLDER / "b.tif", names) == FOLDER / "b.json"
+    assert artifacts_of("a.tif", names) == artifacts_of("b.tif", names) == []
 
 
 names = st.lists(
@@ -107,15 +129,15 @@ names = st.lists(
 
 @given(names)
 def test_every_file_has_one_owner_at_most(found: list[str]) -> None:
-    listing = list_folder(found)
+    visible = [name for name in found if name[0] != "."]
+    images = images_in(list_folder(FOLDER, visible))
     owners: dict[Path, set[str]] = {}
-    for image in listing.images:
-        sidecars = find_sidecars(FOLDER / image, listing)
+    for image in images:
+        sidecars = sidecars_of(FOLDER / image, visible)
         paths = [sidecar.path for sidecar in (*sidecars.artifacts, *sidecars.shadowed)]
-        paths += [path for path in (sidecars.metadata, sidecars.vendor_text) if path]
         for path in paths:
             assert path.name in found
-            assert path.name not in listing.images
+            assert path.name not in images
             owners.setdefault(path, set()).add(image.rpartition(".")[0])
     assert all(len(stems) == 1 for stems in owners.values())
 
@@ -136,9 +158,9 @@ def test_files_of_one_image_by_channel() -> None:
 
 def test_names_that_only_look_alike_stand_alone() -> None:
     assert group_channels(["a_c1.tif", "a_C2.tif", "b_c1.tiff", "b_c2.tif", "c1.tif", "c2.tif",
-                           "x_c1.json", "x_c2.json", "mac1.tif", "mac2.tif"]) == (
+                           "x_c1.ome.tif", "x_c2.ome.tif", "mac1.tif", "mac2.tif"]) == (
         ("a_C2.tif",), ("a_c1.tif",), ("b_c1.tiff",), ("b_c2.tif",), ("c1.tif",), ("c2.tif",),
-        ("mac1.tif",), ("mac2.tif",), ("x_c1.json",), ("x_c2.json",),
+        ("mac1.tif",), ("mac2.tif",), ("x_c1.ome.tif",), ("x_c2.ome.tif",),
     )  # fmt: skip
 
 

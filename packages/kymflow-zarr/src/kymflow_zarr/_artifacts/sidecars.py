@@ -1,32 +1,29 @@
 """Which files beside an image belong to it.
 
-Beside ``<stem>.tif`` or ``<stem>.tiff`` stand::
+Beside an image ``<stem>.tif`` an artifact ``<name>`` is called::
 
-    <stem>.json              metadata payload
-    <stem>.txt               vendor header
-    <stem>.<name>.<suffix>   artifact <name>, of the kind that takes this suffix in
+    <stem>.<name>.<suffix>   with a suffix that its kind takes in
 
 A file belongs to the image with the longest stem that fits: beside ``a.tif`` and ``a.b.tif``,
-``a.b.json`` is the metadata payload of ``a.b.tif``, ``a.c.json`` the artifact ``c`` of ``a.tif``.
+``a.b.c.json`` is the artifact ``c`` of ``a.b.tif``, ``a.c.json`` the artifact ``c`` of ``a.tif``.
 Suffixes may be in capitals; stems and artifact names are compared exactly, on every platform.
 ``a.tif`` and ``a.tiff`` in one folder share their sidecars.
+``<stem>.json`` and ``<stem>.metadata.json`` are the metadata payload, which a header reader reads.
 
-A folder is listed once: `list_folder` sorts all its names, `find_sidecars` looks one image up.
+A folder is listed once: `group_by_stem` sorts all its names, `find_sidecars` looks one image up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from kymflow_zarr._artifacts.kind import ArtifactKind
 from kymflow_zarr._artifacts.registry import split_sidecar
+from kymflow_zarr._readers.headers.payload import PAYLOAD_SUFFIXES
 
-__all__ = ["FolderListing", "Sidecar", "Sidecars", "find_sidecars", "list_folder"]
-
-_IMAGE_SUFFIXES: Final = (".tif", ".tiff")
+__all__ = ["Sidecar", "Sidecars", "find_sidecars", "group_by_stem", "is_sidecar", "stem_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,99 +45,76 @@ class Sidecar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sidecars:
-    """The files that belong to one image.
+    """The artifact files that belong to one image.
 
     Attributes:
-        metadata: ``<stem>.json``; None when absent.
-        vendor_text: ``<stem>.txt``; None when absent.
-        artifacts: Artifact files, one for each name and kind: of a table in several forms only the
-            first of Parquet, CSV, compressed CSV.
+        artifacts: One file for each name and kind: of a table in several forms only the first of
+            Parquet, CSV, compressed CSV.
         shadowed: The other forms, which are left out.
     """
 
-    metadata: Path | None
-    vendor_text: Path | None
-    artifacts: tuple[Sidecar, ...]
-    shadowed: tuple[Sidecar, ...]
+    artifacts: tuple[Sidecar, ...] = ()
+    shadowed: tuple[Sidecar, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FolderListing:
-    """The names in one folder, sorted by the image that they belong to.
-
-    Attributes:
-        images: Names of the images.
-        by_stem: Names of the other files, by the stem of the image that they belong to.
-    """
-
-    images: tuple[str, ...]
-    by_stem: Mapping[str, tuple[str, ...]]
+def stem_of(image_name: str) -> str:
+    """An image's name without its suffix."""
+    return image_name.rpartition(".")[0]
 
 
-def list_folder(names: Iterable[str]) -> FolderListing:
-    """Sort the names of one folder.
+def is_sidecar(name: str, *, stems: Set[str]) -> bool:
+    """Whether a file is an artifact of another image, which has one of these stems."""
+    owner = _owner(stem_of(name), stems)
+    return owner is not None and split_sidecar(name[len(owner) + 1 :]) is not None
+
+
+def group_by_stem(names: Iterable[str], *, images: Container[str]) -> dict[str, tuple[str, ...]]:
+    """Sort the files of one folder by the image that they belong to.
 
     Args:
-        names: Names of the files in the folder, without the folder.
+        names: The names of its files, sorted.
+        images: Which of them are images.
 
     Returns:
-        The listing that `find_sidecars` looks images up in.
+        Stem of an image → names of the files beside it.
     """
-    ordered = sorted(names)
-    images = tuple(name for name in ordered if name.lower().endswith(_IMAGE_SUFFIXES))
-    stems = {_stem(name) for name in images}
+    others = [name for name in names if name not in images]
+    stems = {stem_of(name) for name in names if name in images}
     by_stem: dict[str, list[str]] = {}
-    for name in ordered:
-        owner = None if name.lower().endswith(_IMAGE_SUFFIXES) else _owner(name, stems)
+    for name in others:
+        owner = _owner(name, stems)
         if owner is not None:
             by_stem.setdefault(owner, []).append(name)
-    return FolderListing(
-        images=images, by_stem={stem: tuple(found) for stem, found in by_stem.items()}
-    )
+    return {stem: tuple(found) for stem, found in by_stem.items()}
 
 
-def find_sidecars(path: Path, listing: FolderListing) -> Sidecars:
-    """Return the files that belong to an image.
+def find_sidecars(path: Path, by_stem: Mapping[str, tuple[str, ...]]) -> Sidecars:
+    """Return the artifact files that belong to an image.
 
     Args:
         path: The image; need not exist.
-        listing: Listing of its folder.
+        by_stem: The files of its folder, from `group_by_stem`.
 
     Returns:
         Its sidecars, in the order of their names.
     """
-    stem = _stem(path.name)
-    metadata: Path | None = None
-    vendor_text: Path | None = None
+    stem = stem_of(path.name)
     found: list[Sidecar] = []
-    for name in listing.by_stem.get(stem, ()):
-        rest = name[len(stem) + 1 :]
-        sidecar_path = path.with_name(name)
-        if rest.lower() == "json":
-            metadata = metadata or sidecar_path
-        elif rest.lower() == "txt":
-            vendor_text = vendor_text or sidecar_path
-        else:
-            artifact = split_sidecar(rest)
-            if artifact is not None:
-                artifact_name, kind, suffix = artifact
-                found.append(
-                    Sidecar(name=artifact_name, kind=kind, suffix=suffix, path=sidecar_path)
-                )
+    for name in by_stem.get(stem, ()):
+        artifact = split_sidecar(name[len(stem) + 1 :])
+        if artifact is not None and name[len(stem) :].lower() not in PAYLOAD_SUFFIXES:
+            artifact_name, kind, suffix = artifact
+            found.append(
+                Sidecar(name=artifact_name, kind=kind, suffix=suffix, path=path.with_name(name))
+            )
     artifacts = tuple(sidecar for sidecar in found if _preferred(sidecar, found) is sidecar)
     return Sidecars(
-        metadata=metadata,
-        vendor_text=vendor_text,
         artifacts=artifacts,
         shadowed=tuple(sidecar for sidecar in found if sidecar not in artifacts),
     )
 
 
-def _stem(image_name: str) -> str:
-    return image_name.rpartition(".")[0]
-
-
-def _owner(name: str, stems: set[str]) -> str | None:
+def _owner(name: str, stems: Set[str]) -> str | None:
     """Return the longest stem that the name continues with a dot."""
     end = name.rfind(".")
     while end > 0:

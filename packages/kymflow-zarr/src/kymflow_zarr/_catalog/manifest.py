@@ -52,7 +52,7 @@ class ManifestEntry:
         axes: A name for each dimension.
         source: The file that it was made of; None if there is none.
         metadata_stamp: Size and time of the metadata file when this was read.
-        analysis_keys: The keys of its artifacts but arrays, sorted; None if they were not asked for.
+        analysis_keys: The keys of its artifacts but arrays, sorted; None if not asked for.
     """
 
     image_id: str

@@ -20,7 +20,7 @@ from kymflow_zarr._export.pixels import PixelDigest, iter_c_order
 from kymflow_zarr._export.tiff_encoder import TiffTags, tiff_geometry, write_tiff
 from kymflow_zarr._export.tiff_tags import image_tags
 from kymflow_zarr._pixels.reader import read_document
-from kymflow_zarr._readers.vendors.payload import read_payload_header
+from kymflow_zarr._readers.headers.payload import read_payload_header
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.gunzip import gunzip_bounded

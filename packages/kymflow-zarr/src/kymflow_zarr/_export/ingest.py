@@ -38,7 +38,7 @@ from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._export.reader import ExportContents, ExportedImage, read_export
 from kymflow_zarr._ingest.outcome import IngestOutcome, failed
 from kymflow_zarr._pixels.layout import check_axes, check_dtype, resolve_chunks
-from kymflow_zarr._readers.vendors.payload import read_payload_header
+from kymflow_zarr._readers.headers.payload import read_payload_header
 from kymflow_zarr._records.build import stage_artifact, stage_record
 from kymflow_zarr._records.document import read_record_document
 from kymflow_zarr._records.facts import METADATA, PROVENANCE

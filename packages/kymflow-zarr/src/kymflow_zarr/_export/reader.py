@@ -26,8 +26,9 @@ from kymflow_zarr._export.manifest import (
 )
 from kymflow_zarr._export.pixels import reblocked
 from kymflow_zarr._pixels.codec import AnyArray
-from kymflow_zarr._readers import ReadLimits, open_tiff
 from kymflow_zarr._readers.files import read_bounded
+from kymflow_zarr._readers.limits import ReadLimits
+from kymflow_zarr._readers.tiff import open_tiff
 from kymflow_zarr._readers.translate import translated
 from kymflow_zarr._storage.json_text import MAX_BYTES, JsonValue, loads
 from kymflow_zarr.errors import CorruptDataError, UnreadableImageError

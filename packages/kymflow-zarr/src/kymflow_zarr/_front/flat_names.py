@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from kymflow_zarr._front.tables import DatasetTables
 from kymflow_zarr._ingest.outcome import IngestOutcome
 from kymflow_zarr._tables.replace import RowUpdate
 from kymflow_zarr._tables.tables import IMAGE_ID
+from kymflow_zarr.options import IngestOptions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,42 +113,60 @@ class FlatNames(ABC):
         self.sources.save(df)
 
     def plan_refresh(
-        self, folder: str | PathLike[str], pattern: str | Sequence[str] = "*.tif"
+        self,
+        folder: str | PathLike[str],
+        pattern: str | Sequence[str] | None = None,
+        *,
+        options: IngestOptions | None = None,
     ) -> RefreshPlan:
         """See `DatasetSources.plan`."""
-        return self.sources.plan(folder, pattern)
+        return self.sources.plan(folder, pattern, options=options)
 
     def refresh_from_folder(
         self,
         folder: str | PathLike[str],
-        pattern: str | Sequence[str] = "*.tif",
+        pattern: str | Sequence[str] | None = None,
         *,
         mode: RefreshMode = "skip",
         workers: int = 1,
+        options: IngestOptions | None = None,
     ) -> list[str]:
         """See `DatasetSources.refresh`."""
-        return self.sources.refresh(folder, pattern, mode=mode, workers=workers)
+        return self.sources.refresh(folder, pattern, mode=mode, workers=workers, options=options)
 
     def iter_refresh(
         self,
         folder: str | PathLike[str],
-        pattern: str | Sequence[str] = "*.tif",
+        pattern: str | Sequence[str] | None = None,
         *,
         mode: RefreshMode = "skip",
         workers: int = 1,
         include_sidecars: bool = True,
+        options: IngestOptions | None = None,
     ) -> Iterator[IngestOutcome]:
-        """See `DatasetSources.iter_refresh`."""
+        """See `DatasetSources.iter_refresh`; sidecars can be left out by either argument."""
         return self.sources.iter_refresh(
-            folder, pattern, mode=mode, workers=workers, include_sidecars=include_sidecars
+            folder,
+            pattern,
+            mode=mode,
+            workers=workers,
+            options=_with_sidecars(options, include_sidecars),
         )
 
     def ingest_legacy_folder(
         self,
         root: str | PathLike[str],
         *,
-        pattern: str | Sequence[str] = "*.tif",
+        pattern: str | Sequence[str] | None = None,
         include_sidecars: bool = True,
+        options: IngestOptions | None = None,
     ) -> list[str]:
         """See `DatasetSources.refresh`, which also ingests an export."""
-        return self.sources.refresh(root, pattern, include_sidecars=include_sidecars)
+        return self.sources.refresh(
+            root, pattern, options=_with_sidecars(options, include_sidecars)
+        )
+
+
+def _with_sidecars(options: IngestOptions | None, include: bool) -> IngestOptions:
+    options = options or IngestOptions()
+    return replace(options, sidecars=options.sidecars and include)

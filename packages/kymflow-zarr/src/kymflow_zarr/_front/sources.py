@@ -22,6 +22,7 @@ from kymflow_zarr._front.access import Access, check_choice
 from kymflow_zarr._ingest.outcome import IngestJob, IngestOutcome
 from kymflow_zarr._tables.tables import IMAGE_ID, Tables
 from kymflow_zarr.errors import IngestError
+from kymflow_zarr.options import IngestOptions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,12 +69,21 @@ class DatasetSources:
             self._index.save(rows)
 
     def plan(
-        self, folder: str | PathLike[str], pattern: str | Sequence[str] = "*.tif"
+        self,
+        folder: str | PathLike[str],
+        pattern: str | Sequence[str] | None = None,
+        *,
+        options: IngestOptions | None = None,
     ) -> RefreshPlan:
         """What `refresh` would find: new, changed, unchanged and gone files.
 
         Nothing is written, so this works with ``mode="r"`` too. In a folder that
         `export_legacy_folder` wrote, the folder of each image stands for its file.
+
+        Args:
+            folder: The folder.
+            pattern: As for `refresh`.
+            options: As for `refresh`.
 
         Raises:
             NotADirectoryError: There is no such folder.
@@ -86,26 +96,27 @@ class DatasetSources:
         place = Path(folder).expanduser()
         if is_export(place):
             return plan_ingest_export(self._access.blobs, place)
-        return self._plan(scan_folder(place, pattern))
+        return self._plan(scan_folder(place, pattern, options=options or IngestOptions()))
 
     def refresh(
         self,
         folder: str | PathLike[str],
-        pattern: str | Sequence[str] = "*.tif",
+        pattern: str | Sequence[str] | None = None,
         *,
         mode: RefreshMode = "skip",
         workers: int = 1,
-        include_sidecars: bool = True,
+        options: IngestOptions | None = None,
     ) -> list[str]:
         """Ingest what is new in a folder.
 
         Args:
             folder: The folder with image files, each perhaps with sidecars.
-            pattern: Which files; ``"**/*.tif"`` looks into subfolders, too.
+            pattern: Which files; ``"**/*.tif"`` looks into subfolders, too. None stands for all
+                files that an installed reader takes.
             mode: ``"skip"`` leaves files alone whose path is known. ``"reingest_if_changed"`` takes
                 a file in again, as a new image, if its size or time differs; the old image stays.
             workers: How many files are read and compressed at a time.
-            include_sidecars: Whether the results beside an image come along.
+            options: Limits, links, channel files and sidecars, where the defaults do not fit.
 
         Returns:
             The ids of the new images.
@@ -114,11 +125,7 @@ class DatasetSources:
             NotADirectoryError: There is no such folder.
             IngestError: Some files could not be ingested; all others were. It lists both.
         """
-        done = list(
-            self.iter_refresh(
-                folder, pattern, mode=mode, workers=workers, include_sidecars=include_sidecars
-            )
-        )
+        done = list(self.iter_refresh(folder, pattern, mode=mode, workers=workers, options=options))
         image_ids = [item.image_id for item in done if item.error is None]
         failures = {item.path: item.error.reason for item in done if item.error is not None}
         if failures:
@@ -128,11 +135,11 @@ class DatasetSources:
     def iter_refresh(
         self,
         folder: str | PathLike[str],
-        pattern: str | Sequence[str] = "*.tif",
+        pattern: str | Sequence[str] | None = None,
         *,
         mode: RefreshMode = "skip",
         workers: int = 1,
-        include_sidecars: bool = True,
+        options: IngestOptions | None = None,
     ) -> Iterator[IngestOutcome]:
         """`refresh`, with an outcome for each file as its batch is committed.
 
@@ -156,14 +163,18 @@ class DatasetSources:
                 one_by_one=self._access.durability == "record",
                 lock_timeout_s=self._access.lock_timeout_s,
             )
-        scan = scan_folder(place, pattern)
-        return self._refresh(scan, mode=mode, workers=workers, sidecars=include_sidecars)
+        options = options or IngestOptions()
+        scan = scan_folder(place, pattern, options=options)
+        return self._refresh(scan, mode=mode, workers=workers, options=options)
 
-    def ingest_file(self, path: str | PathLike[str]) -> str:
+    def ingest_file(
+        self, path: str | PathLike[str], *, options: IngestOptions | None = None
+    ) -> str:
         """Ingest one image file with its sidecars, whether or not it was ingested before.
 
         Args:
             path: The file; the files of further channels beside it come along.
+            options: As for `refresh`.
 
         Returns:
             The id of the new image.
@@ -174,21 +185,22 @@ class DatasetSources:
         from kymflow_zarr._ingest.scan import scan_file
 
         self._access.require_current_format("ingest an image")
+        options = options or IngestOptions()
         with self._access.lock("ingest", "ingest an image"):
-            file = scan_file(Path(path).expanduser())
-            (outcome,) = self._ingest([(file, None)], workers=1, sidecars=True)
+            file = scan_file(Path(path).expanduser(), options=options)
+            (outcome,) = self._ingest([(file, None)], workers=1, options=options)
         if outcome.error is not None:
             raise outcome.error
         return outcome.image_id
 
     def _refresh(
-        self, scan: FolderScan, *, mode: RefreshMode, workers: int, sidecars: bool
+        self, scan: FolderScan, *, mode: RefreshMode, workers: int, options: IngestOptions
     ) -> Iterator[IngestOutcome]:
         with self._access.lock("ingest", f"ingest {scan.folder}"):
             jobs = self._plan(scan).to_ingest(mode)
             for path, error in scan.refused.items():
                 yield IngestOutcome(path=path, image_id="", error=error)
-            yield from self._ingest(jobs, workers=workers, sidecars=sidecars)
+            yield from self._ingest(jobs, workers=workers, options=options)
 
     def _plan(self, scan: FolderScan) -> RefreshPlan:
         return plan_refresh(scan, self._index.taken_in())
@@ -198,19 +210,19 @@ class DatasetSources:
         files: Iterable[tuple[SourceFile, str | None]],
         *,
         workers: int,
-        sidecars: bool,
+        options: IngestOptions,
     ) -> Iterator[IngestOutcome]:
         from kymflow_zarr._ingest.batch import ingest_jobs
 
         jobs = [
-            IngestJob(image_id=str(uuid.uuid4()), file=file, supersedes=old, sidecars=sidecars)
-            for file, old in files
+            IngestJob(image_id=str(uuid.uuid4()), file=file, supersedes=old) for file, old in files
         ]
         fresh: list[SourceRow] = []
         try:
             for outcome in ingest_jobs(
                 self._access.blobs,
                 jobs,
+                options=options,
                 workers=workers,
                 one_by_one=self._access.durability == "record",
             ):

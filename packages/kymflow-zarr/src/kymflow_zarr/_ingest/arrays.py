@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from kymflow_zarr._ingest.payload import metadata_payload
 from kymflow_zarr._pixels.array_like import Pixels
 from kymflow_zarr._pixels.layout import check_axes, check_dtype, resolve_chunks
 from kymflow_zarr._readers.axes import default_axes
-from kymflow_zarr._readers.facts import Source
-from kymflow_zarr._readers.header import Header
-from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
-from kymflow_zarr._readers.vendors.payload import read_payload_header
+from kymflow_zarr._readers.header import Header, HeaderOverrides, merge_facts
+from kymflow_zarr._readers.headers.payload import read_payload_header
 from kymflow_zarr._records.build import stage_record
 from kymflow_zarr._storage.blobs import Staging
 from kymflow_zarr.errors import SchemaValidationError
@@ -40,31 +39,34 @@ def stage_array(
         axes: A name for each dimension; those of the payload's header, or what is usual for as many
             dimensions, if None.
         chunks: A chunk shape; chosen if None.
-        scale: Axis → size of one step.
-        unit: Axis → unit of that step; seconds for ``t``, micrometres for others where left out.
-        metadata: The metadata payload; its own header counts where `axes` and `scale` say nothing.
+        scale: Axis → distance of two pixels along it.
+        unit: Axis → unit of that distance.
+        metadata: The metadata payload.
 
     Raises:
         SchemaValidationError: Axes, shape, type or steps cannot be stored.
     """
-    header = _header(pixels, axes, scale or {}, unit or {}, metadata or {})
-    check_axes(header.axes, pixels.shape)
+    if axes is not None:
+        check_axes(axes, pixels.shape)
     dtype = check_dtype(pixels.dtype)
     chunk_shape = resolve_chunks(pixels.shape, dtype, chunks)
-    payload = None
-    if scale or metadata is not None:
-        payload = metadata_payload(metadata or {}, header, shape=pixels.shape, axes=header.axes)
+    header = None
+    if scale or unit or metadata is not None:
+        header = _header(pixels, axes, scale or {}, unit or {}, metadata or {})
+    named = axes or (header.axes if header else default_axes(len(pixels.shape)))
+    steps = header.scale if header else {}
+    units = header.unit if header else {}
     stage_record(
         staging,
         image_id,
         pixels.blocks(chunk_shape[0]),
         shape=pixels.shape,
         dtype=dtype,
-        axes=header.axes,
+        axes=named,
         chunks=chunk_shape,
-        scale={axis: step for axis, step in header.scale.items() if step is not None},
-        unit={axis: name for axis, name in header.unit.items() if name is not None},
-        metadata=payload,
+        scale={axis: step for axis, step in steps.items() if step is not None},
+        unit={axis: name for axis, name in units.items() if name is not None},
+        metadata=metadata_payload(header, shape=pixels.shape, axes=named) if header else None,
         source=None,
     )
 
@@ -76,50 +78,21 @@ def _header(
     unit: Mapping[str, str],
     metadata: Mapping[str, Any],
 ) -> Header:
+    """What is known of the image, as for one that was read from a file."""
     said = metadata.get("header")
     facts = read_payload_header(said if isinstance(said, dict) else {}, shape=pixels.shape)
-    sources: dict[str, Source] = {"axes": "user"}
-    if axes is None:
-        fits = len(facts.axes) == len(pixels.shape)
-        axes = facts.axes if fits else default_axes(len(pixels.shape))
-        sources["axes"] = "sidecar" if fits else "default"
-    stated = _steps(axes, scale, unit)
-    steps = {**facts.steps, **stated}
-    for axis in axes:
-        if axis in steps:
-            sources[f"scale.{axis}"] = "user" if axis in stated else "sidecar"
-    return Header(
-        shape=pixels.shape,
-        dtype=pixels.dtype.name,
-        axes=axes,
-        scale={axis: steps[axis].value if axis in steps else None for axis in axes},
-        unit={axis: steps[axis].unit if axis in steps else None for axis in axes},
-        acquired_local_epoch_ns=facts.acquired_local_epoch_ns,
-        bits_per_pixel=facts.bits_per_pixel,
-        channels=(),
-        vendor={},
-        sources=sources,
-        warnings=facts.warnings,
-        vendor_texts={},
-    )
-
-
-def _steps(
-    axes: tuple[str, ...], scale: Mapping[str, float], unit: Mapping[str, str]
-) -> dict[str, Quantity]:
-    if not set(unit) <= set(scale) <= set(axes):
-        raise SchemaValidationError(
-            f"scale {dict(scale)!r} and unit {dict(unit)!r} do not fit the axes {axes!r}; "
-            "give a step for an axis of the image, and a unit only with a step"
+    try:
+        header = merge_facts(
+            pixels.shape,
+            pixels.dtype,
+            [replace(facts, metadata=metadata)],
+            overrides=HeaderOverrides(axes=axes, scale=scale, unit=unit),
         )
-    steps: dict[str, Quantity] = {}
-    for axis, value in scale.items():
-        name = unit.get(axis, TIME if axis == "t" else LENGTH)
-        step = quantity(value, name)
-        if step is None:
-            raise SchemaValidationError(
-                f"{value!r} {name!r} is not a step along {axis!r}; "
-                "give a positive number and a unit of length or time, such as 's' or 'um'"
-            )
-        steps[axis] = step
-    return steps
+    except ValueError as error:
+        raise SchemaValidationError(str(error)) from error
+    if not set(unit) <= set(scale) <= set(header.axes):
+        raise SchemaValidationError(
+            f"scale {dict(scale)!r} and unit {dict(unit)!r} do not fit the axes {header.axes!r}; "
+            "give steps for axes of the image, and a unit only with a step"
+        )
+    return header

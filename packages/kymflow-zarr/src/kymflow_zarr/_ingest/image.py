@@ -3,40 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
 from kymflow_zarr._artifacts.json_kind import JSON
-from kymflow_zarr._artifacts.sidecars import FolderListing, Sidecars, find_sidecars
+from kymflow_zarr._artifacts.sidecars import Sidecars, find_sidecars
 from kymflow_zarr._catalog.sources import SourceFile, SourceRow, source_to_json
+from kymflow_zarr._ingest.folder import ImageFolder
 from kymflow_zarr._ingest.payload import metadata_payload
 from kymflow_zarr._ingest.sidecars import stage_sidecars
 from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._pixels.layout import check_axes, check_dtype, resolve_chunks
-from kymflow_zarr._readers import (
-    Header,
-    TiffImage,
-    open_tiff,
-    read_header,
-    read_vendor_text,
-)
+from kymflow_zarr._readers.image_file import ImageFile, open_image, read_header
 from kymflow_zarr._records.build import stage_artifact, stage_record
 from kymflow_zarr._records.facts import VENDOR_HEADER
 from kymflow_zarr._storage.blobs import Staging
-from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr.errors import (
     CorruptDataError,
     InvalidNameError,
     SchemaValidationError,
     UnreadableImageError,
 )
+from kymflow_zarr.options import IngestOptions
 
 __all__ = ["stage_image_file"]
-
-_NO_SIDECARS = Sidecars(metadata=None, vendor_text=None, artifacts=(), shadowed=())
 
 
 def stage_image_file(
@@ -45,7 +38,8 @@ def stage_image_file(
     file: SourceFile,
     *,
     supersedes: str | None,
-    beside: FolderListing | None,
+    folder: ImageFolder,
+    options: IngestOptions,
 ) -> SourceRow:
     """Read an image file and stage the record that is made of it.
 
@@ -56,7 +50,8 @@ def stage_image_file(
         image_id: The new image's id.
         file: The file.
         supersedes: The image that was made of an earlier state of this file.
-        beside: The files in its folder; None to leave its sidecars out.
+        folder: Its folder.
+        options: How it is read, and whether what lies beside it comes along.
 
     Returns:
         The image's row in the sources index.
@@ -65,7 +60,9 @@ def stage_image_file(
         UnreadableImageError: The file, or one beside it, cannot be taken in; nothing is published.
     """
     try:
-        return _stage(staging, image_id, file, supersedes=supersedes, beside=beside)
+        return _stage(
+            staging, image_id, file, supersedes=supersedes, folder=folder, options=options
+        )
     except (SchemaValidationError, CorruptDataError, InvalidNameError) as error:
         raise UnreadableImageError(file.primary, str(error)) from error
 
@@ -76,23 +73,28 @@ def _stage(
     file: SourceFile,
     *,
     supersedes: str | None,
-    beside: FolderListing | None,
+    folder: ImageFolder,
+    options: IngestOptions,
 ) -> SourceRow:
     files = file.files
     primary = files[0]
     _check_paths(files)
-    sidecars = _NO_SIDECARS if beside is None else find_sidecars(primary, beside)
-    payload = _load_payload(sidecars.metadata)
     ingested = time.time_ns()
     with ExitStack() as stack:
-        channels = [stack.enter_context(open_tiff(path)) for path in files]
+        channels = [
+            stack.enter_context(
+                open_image(
+                    path,
+                    folder.readers.get(path.name),
+                    limits=options.limits,
+                    follow_links=options.follow_links,
+                )
+            )
+            for path in files
+        ]
         _check_channels(channels)
         header = read_header(
-            channels[0],
-            vendor_text=None
-            if sidecars.vendor_text is None
-            else read_vendor_text(sidecars.vendor_text),
-            sidecar_header=_object(payload.get("header")),
+            channels[0], folder.listing, limits=options.limits, beside=options.sidecars
         )
         shape, axes = channels[0].shape, header.axes
         if len(channels) > 1:
@@ -100,6 +102,7 @@ def _stage(
         check_axes(axes, shape)
         dtype = check_dtype(channels[0].dtype)
         chunks = resolve_chunks(shape, dtype, None)
+        sidecars = find_sidecars(primary, folder.sidecars) if options.sidecars else Sidecars()
         artifacts = stage_sidecars(staging, image_id, sidecars.artifacts)
         if header.vendor_texts:
             texts = dict(header.vendor_texts)
@@ -114,7 +117,7 @@ def _stage(
             chunks=chunks,
             scale={axis: step for axis, step in header.scale.items() if step is not None},
             unit={axis: unit for axis, unit in header.unit.items() if unit is not None},
-            metadata=metadata_payload(payload, header, shape=shape, axes=axes),
+            metadata=metadata_payload(header, shape=shape, axes=axes),
             source=source_to_json(file, ingested_epoch_ns=ingested, supersedes=supersedes),
             artifacts=artifacts,
         )
@@ -127,7 +130,7 @@ def _stage(
     )
 
 
-def _blocks(channels: Sequence[TiffImage], rows: int) -> Iterator[AnyArray]:
+def _blocks(channels: Sequence[ImageFile], rows: int) -> Iterator[AnyArray]:
     """The pixels of one image, or of its channels stacked, in parts along the first axis."""
     if len(channels) == 1:
         yield from channels[0].iter_blocks(rows)
@@ -147,7 +150,7 @@ def _check_paths(paths: Sequence[Path]) -> None:
             ) from error
 
 
-def _check_channels(channels: Sequence[TiffImage]) -> None:
+def _check_channels(channels: Sequence[ImageFile]) -> None:
     first = channels[0]
     for other in channels[1:]:
         if (other.shape, other.dtype) != (first.shape, first.dtype):
@@ -157,16 +160,3 @@ def _check_channels(channels: Sequence[TiffImage]) -> None:
                 f"{first.path.name!r} has {first.shape} and {first.dtype}; "
                 "rename it if it is no channel of that image",
             )
-
-
-def _load_payload(path: Path | None) -> dict[str, JsonValue]:
-    if path is None:
-        return {}
-    payload = JSON.read_file(path)
-    if not isinstance(payload, dict):
-        raise UnreadableImageError(path, "the metadata payload is not a JSON object; correct it")
-    return payload
-
-
-def _object(value: JsonValue) -> Mapping[str, JsonValue] | None:
-    return value if isinstance(value, dict) else None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from kymflow_zarr._readers.header import Header
 from kymflow_zarr._storage.json_text import JsonValue
 
@@ -13,27 +11,22 @@ _METADATA_VERSION = "2.0"
 
 
 def metadata_payload(
-    payload: Mapping[str, JsonValue],
-    header: Header,
-    *,
-    shape: tuple[int, ...],
-    axes: tuple[str, ...],
+    header: Header, *, shape: tuple[int, ...], axes: tuple[str, ...]
 ) -> dict[str, JsonValue]:
-    """The payload that came with an image, its header replaced by the one that was found.
+    """The payload that came with an image, its header replaced by the one that was read.
 
     Args:
-        payload: What came with the image; may be empty.
-        header: What is known of it; of an image made of several files, what its first one tells.
-        shape: The image's shape.
+        header: What is known of the image, or of its first channel's file.
+        shape: The image's shape, channels included.
         axes: A name for each dimension.
     """
-    found = header.to_json()
-    found["shape"], found["axes"] = list(shape), list(axes)
-    found["scale"] = {axis: header.scale.get(axis) for axis in axes}
-    found["unit"] = {axis: header.unit.get(axis) for axis in axes}
-    metadata: dict[str, JsonValue] = {"experiment_metadata": {}, "rois": [], **payload}
-    if "header" in payload:
-        metadata["header_sidecar"] = payload["header"]
+    read = header.to_json()
+    read["shape"], read["axes"] = list(shape), list(axes)
+    read["scale"] = {axis: header.scale.get(axis) for axis in axes}
+    read["unit"] = {axis: header.unit.get(axis) for axis in axes}
+    metadata: dict[str, JsonValue] = {"experiment_metadata": {}, "rois": [], **header.metadata}
+    if "header" in header.metadata:
+        metadata["header_sidecar"] = header.metadata["header"]
     metadata["version"] = _METADATA_VERSION
-    metadata["header"] = found
+    metadata["header"] = read
     return metadata

@@ -100,9 +100,7 @@ class CheckedArrayStore(Store):
         self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
     ) -> list[Buffer | None]:
         """Several keys or parts of them."""
-        return await asyncio.gather(
-            *(self.get(key, prototype, part) for key, part in key_ranges)
-        )
+        return await asyncio.gather(*(self.get(key, prototype, part) for key, part in key_ranges))
 
     async def exists(self, key: str) -> bool:
         """Whether the key is there."""

@@ -75,9 +75,7 @@ def unseal(data: bytes, *, key: str) -> JsonValue:
     return loads(data, key=key)
 
 
-def unseal_zarr(
-    data: bytes, *, key: str, rewrite: Rewrite
-) -> tuple[Any, tuple[str, ...] | None]:
+def unseal_zarr(data: bytes, *, key: str, rewrite: Rewrite) -> tuple[Any, tuple[str, ...] | None]:
     """Decode a sealed Zarr document, which another program may have added something to.
 
     Args:

@@ -1,7 +1,8 @@
-"""Results beside a TIFF: ``<stem>.json`` (metadata payload) and ``<stem>.<name>.<suffix>``.
+"""Results beside an image file: ``<stem>.<name>.<suffix>``, and the metadata payload.
 
-Every file is replaced in one step: whoever looks sees the old one or the new one. What is written
-here, an ingest of the TIFF takes in.
+The payload is ``<stem>.json`` where there is one, else ``<stem>.metadata.json``. Every file is
+replaced in one step, so that a reader sees the old one or the new one. What is written here, an
+ingest of the image takes in.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from kymflow_zarr._artifacts.array_kind import ARRAY
 from kymflow_zarr._artifacts.json_kind import JSON
 from kymflow_zarr._artifacts.kind import ArtifactKind
-from kymflow_zarr._artifacts.sidecars import Sidecar, Sidecars, find_sidecars, list_folder
+from kymflow_zarr._artifacts.sidecars import Sidecar, Sidecars, find_sidecars, group_by_stem
 from kymflow_zarr._artifacts.table_kind import TABLE
+from kymflow_zarr._ingest.folder import images_in, list_folder
 from kymflow_zarr._pixels.codec import AnyArray
+from kymflow_zarr._readers.headers.payload import find_payload
 from kymflow_zarr._records.facts import OWN_NAMES
 from kymflow_zarr._storage.durability import sync_file
 from kymflow_zarr._storage.json_text import JsonValue
@@ -39,7 +42,7 @@ TableForm: TypeAlias = Literal["parquet", "csv"]
 
 
 class SidecarArtifactStore:
-    """Reads and writes the files beside a TIFF. See `base.ArtifactStore`.
+    """Reads and writes the files beside an image. See `base.ArtifactStore`.
 
     Args:
         table_form: How tables are written. Parquet keeps types; CSV opens anywhere.
@@ -49,20 +52,21 @@ class SidecarArtifactStore:
         self._table_suffix = f".{table_form}"
 
     def load_metadata_payload(self, source_key: str) -> dict[str, JsonValue]:
-        """The payload in ``<stem>.json``."""
-        found = _sidecars(source_key).metadata
+        """The payload in ``<stem>.json``, else in ``<stem>.metadata.json``."""
+        path = Path(source_key)
+        found = find_payload(path, list_folder(path.parent))
         if found is None:
-            raise MetadataNotFoundError(f"{Path(source_key).stem}.json", image_id=source_key)
+            raise MetadataNotFoundError(f"{path.stem}.metadata.json", image_id=source_key)
         payload = _read(found, JSON)
         if not isinstance(payload, dict):
             raise CorruptDataError(str(found), "the metadata payload is not a JSON object")
         return payload
 
     def save_metadata_payload(self, source_key: str, payload: Mapping[str, Any]) -> None:
-        """Replace ``<stem>.json``; made if it is not there."""
+        """Replace the payload; ``<stem>.metadata.json`` is made if there is none."""
         path = Path(source_key)
-        found = _sidecars(source_key).metadata
-        _write(found or path.with_name(f"{path.stem}.json"), JSON.encode(payload))
+        found = find_payload(path, list_folder(path.parent))
+        _write(found or path.with_name(f"{path.stem}.metadata.json"), JSON.encode(payload))
 
     def list_artifacts(self, source_key: str) -> tuple[Artifact, ...]:
         """The results beside the file; of a table in several forms one."""
@@ -101,9 +105,11 @@ def _names(path: Path) -> list[str]:
     return [found.name for found in path.parent.iterdir()]
 
 
-def _sidecars(source_key: str) -> Sidecars:
+def _sidecars(source_key: str, *more: str) -> Sidecars:
+    """The files beside an image, as if others were there, too."""
     path = Path(source_key)
-    return find_sidecars(path, list_folder(_names(path)))
+    listing = list_folder(path.parent, {*_names(path), path.name, *more})
+    return find_sidecars(path, group_by_stem(listing.names, images=images_in(listing)))
 
 
 def _of_kind(found: Sidecars, name: str, kind: ArtifactKind) -> list[Sidecar]:
@@ -148,7 +154,7 @@ def _place(source_key: str, name: str, kind: ArtifactKind, suffix: str) -> Path:
     place = path.with_name(f"{path.stem}.{name}{suffix}")
     names = _names(path)
     check_no_collision(place.name, names, kind="sidecar")
-    found = find_sidecars(path, list_folder({*names, path.name, place.name}))
+    found = _sidecars(source_key, place.name)
     if place not in [file.path for file in _of_kind(found, name, kind)]:
         raise InvalidNameError(
             name, kind="sidecar", reason=f"{place.name!r} would belong to another image"

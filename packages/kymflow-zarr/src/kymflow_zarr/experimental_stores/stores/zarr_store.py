@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kymflow_zarr._pixels.codec import AnyArray
-from kymflow_zarr._readers.vendors.payload import read_payload_header
+from kymflow_zarr._readers.headers.payload import read_payload_header
 from kymflow_zarr._records.facts import OWN_NAMES
 from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr.errors import ArtifactNotFoundError, ImageNotFoundError, MetadataNotFoundError
