@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from kymflow_zarr._catalog.manifest import Manifest, ManifestEntry
 from kymflow_zarr._catalog.order import Missing, OrderBy
-from kymflow_zarr._catalog.sources import RefreshMode, RefreshPlan, SourceFile, SourceRow
+from kymflow_zarr._catalog.sources import (
+    FileState,
+    RefreshMode,
+    RefreshPlan,
+    SourceFile,
+    SourceRow,
+)
 from kymflow_zarr._export.manifest import TableFormat
 from kymflow_zarr._export.outcome import ExportReport
 from kymflow_zarr._front.access import Mode
@@ -70,6 +76,7 @@ __all__ = [
     "Durability",
     "ExportError",
     "ExportReport",
+    "FileState",
     "HasChannelData",
     "HasChannels",
     "HasMetadata",

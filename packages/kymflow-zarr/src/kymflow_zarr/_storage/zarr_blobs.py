@@ -42,7 +42,7 @@ class ZarrStoreBlobs:
     """
 
     def __init__(self, store: Store, *, folder: str = "", url: str | None = None) -> None:
-        self._store = store
+        self._store = _wait(_opened(store))
         self._folder = folder
         self._url = url
 
@@ -215,6 +215,13 @@ class _KeyStaging:
 
     def discard_all(self) -> None:
         self._held.clear()
+
+
+async def _opened(store: Store) -> Store:
+    """The store, ready for requests: a zip file is not, before it was opened."""
+    from zarr.storage import StorePath
+
+    return (await StorePath.open(store, "", mode=None)).store
 
 
 async def _collect_dir(store: Store, folder: str) -> list[str]:
