@@ -21,6 +21,7 @@ from kymflow_zarr import (
     RowUpdate,
     TableNotFoundError,
     ZarrDataset,
+    ZarrImageRecord,
 )
 
 MakeKymograph = Callable[..., NDArray[np.uint16]]
@@ -38,7 +39,9 @@ def test_a_dataset_is_a_mapping_of_ids_to_records(
     assert list(dataset) == list(dataset.keys()) == ids
     assert len(dataset) == 3
     assert [dataset[image_id].image_id for image_id in dataset] == ids
-    assert [(key, record.image_id) for key, record in dataset.items()] == [*zip(ids, ids)]
+    assert [(key, record.image_id) for key, record in dataset.items()] == [
+        *zip(ids, ids, strict=True)
+    ]
     assert ids[0] in dataset
     dataset.delete_image(ids[0])
     assert ids[0] not in dataset
@@ -83,12 +86,18 @@ def named(dataset: ZarrDataset, tmp_path: Path, kymograph: MakeKymograph) -> Zar
     return dataset
 
 
+def path_of(dataset: ZarrDataset, record: ZarrImageRecord) -> str:
+    sources = dataset.sources.load()
+    paths = dict(zip(sources["image_id"], sources["source_primary_path"], strict=True))
+    return str(paths[record.image_id])
+
+
 @pytest.mark.parametrize("name", ["run2.tif", "run2", "mouse1/run2.tif", "mouse1/run2"])
 def test_an_image_is_found_by_the_end_of_its_path(named: ZarrDataset, name: str) -> None:
     found = named.find(name)
-    rows = named.sources.load().set_index("image_id")
-    assert rows.loc[found.image_id, "source_primary_path"].endswith(f"mouse1{os.sep}run2.tif")
-    assert named.find(rows.loc[found.image_id, "source_primary_path"]).image_id == found.image_id
+    path = path_of(named, found)
+    assert path.endswith(f"mouse1{os.sep}run2.tif")
+    assert named.find(path).image_id == found.image_id
 
 
 def test_an_image_is_found_by_its_id_or_the_start_of_it(named: ZarrDataset) -> None:
@@ -102,8 +111,8 @@ def test_an_image_is_found_by_its_id_or_the_start_of_it(named: ZarrDataset) -> N
 def test_a_name_that_stands_for_several_images_lists_them(named: ZarrDataset) -> None:
     with pytest.raises(AmbiguousImageError, match="give more of the id, or of the path") as caught:
         named.find("run1.tif")
-    paths = named.sources.load().set_index("image_id")["source_primary_path"]
-    assert {Path(paths[image_id]).name for image_id in caught.value.candidates} == {"run1.tif"}
+    found = [Path(path_of(named, named[image_id])) for image_id in caught.value.candidates]
+    assert {path.name for path in found} == {"run1.tif"}
     assert len(caught.value.candidates) == 2
     assert all(image_id in str(caught.value) for image_id in caught.value.candidates)
 

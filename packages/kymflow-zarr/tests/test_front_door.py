@@ -8,6 +8,7 @@ import pkgutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -133,6 +134,7 @@ def public_modules() -> Iterator[ModuleType]:
             yield import_module(found.name)
 
 
+@cache
 def imported_from(module: ModuleType) -> dict[str, str]:
     """Each name that a module imports or defines → the module that it comes from."""
     origins: dict[str, str] = {}
@@ -179,11 +181,12 @@ def test_no_public_signature_names_a_type_that_is_not_exported() -> None:
     for value in [value for values in exported.values() for value in values]:
         for module, annotation in annotations_of(value):
             origins = imported_from(module)
-            for node in ast.walk(ast.parse(str(annotation), mode="eval")):
-                origin = origins.get(node.id, "") if isinstance(node, ast.Name) else ""
+            nodes = ast.walk(ast.parse(str(annotation), mode="eval"))
+            for name in {node.id for node in nodes if isinstance(node, ast.Name)}:
+                origin = origins.get(name, "")
                 if origin.startswith("kymflow_zarr._"):
-                    seen.add(node.id)
-                    if vars(import_module(origin))[node.id] not in exported.get(node.id, []):
-                        hidden.add(f"{node.id} in a signature of {module.__name__}")
+                    seen.add(name)
+                    if vars(import_module(origin))[name] not in exported.get(name, []):
+                        hidden.add(f"{name} in a signature of {module.__name__}")
     assert {"Mode", "Durability", "OrderBy", "RefreshMode", "TableFormat"} <= seen
     assert hidden == set()

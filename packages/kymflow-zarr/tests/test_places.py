@@ -88,9 +88,7 @@ def read_only(place: Path) -> list[Any]:
     ]
 
 
-def test_a_store_that_is_read_only_is_opened_for_reading(
-    tmp_path: Path, snapshot: Any
-) -> None:
+def test_a_store_that_is_read_only_is_opened_for_reading(tmp_path: Path, snapshot: Any) -> None:
     made = ZarrDataset(tmp_path / "d.zarr").add_image(np.ones((2, 3)))
     before = snapshot(tmp_path)
     for store in read_only(tmp_path / "d.zarr"):
@@ -109,7 +107,9 @@ def test_to_write_to_a_store_that_is_read_only_is_refused(
     ZarrDataset(tmp_path / "d.zarr")
     before = snapshot(tmp_path)
     for store in read_only(tmp_path / "d.zarr"):
-        with pytest.raises(ReadOnlyError, match=r"mode='(a|r\+)': the store is read-only; use mode"):
+        with pytest.raises(
+            ReadOnlyError, match=r"mode='(a|r\+)': the store is read-only; use mode"
+        ):
             ZarrDataset(store, mode)
     assert snapshot(tmp_path) == before
 
