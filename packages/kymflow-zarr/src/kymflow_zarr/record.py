@@ -44,12 +44,8 @@ from kymflow_zarr._storage.inventory import read_inventory
 from kymflow_zarr._storage.json_text import JsonValue, dumps, gunzip_bounded, loads
 from kymflow_zarr._storage.names import check_no_collision, check_segment
 from kymflow_zarr._storage.siblings import check_writable
-from kymflow_zarr._tables.parquet import (
-    frame_to_table,
-    read_parquet,
-    table_to_frame,
-    write_parquet,
-)
+from kymflow_zarr._tables.frames import frame_to_table, table_to_frame
+from kymflow_zarr._tables.parquet import read_parquet, write_parquet
 from kymflow_zarr._views.html import record_html
 from kymflow_zarr.errors import (
     ArtifactNotFoundError,
@@ -274,13 +270,15 @@ class ZarrImageRecord:
     # --- table artifacts ----------------------------------------------------------------------
 
     def save_df_parquet(self, name: str, df: pd.DataFrame) -> str:
-        """Write a table artifact as Parquet; the index is dropped.
+        """Write a table artifact as Parquet; an index of unnamed whole numbers is dropped.
 
         Returns:
             The key that it lies under.
 
         Raises:
-            SchemaValidationError: A column that Parquet cannot hold; the message names it.
+            TypeError: It is not a frame.
+            SchemaValidationError: An index would be lost, or a column cannot be kept as it is
+                (`ColumnError`): the message names it, what it holds and what to do.
         """
         with self._artifact(name, PARQUET) as key:
             write_parquet(self._blobs, key, frame_to_table(df, what=f"artifact {name!r}"))
@@ -296,7 +294,7 @@ class ZarrImageRecord:
         table = read_parquet(self._blobs, key)
         if table is None:
             raise ArtifactNotFoundError(key, image_id=self.image_id, name=name)
-        return table_to_frame(table, key=key)
+        return table_to_frame(table)
 
     def save_df_csv_gz(self, name: str, df: pd.DataFrame) -> str:
         """Write a table artifact as gzipped CSV, which keeps no column types.

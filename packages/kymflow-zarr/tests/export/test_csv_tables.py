@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from kymflow_zarr._export.cells import escape_cell, escape_csv_text, unescape_cell
 from kymflow_zarr._export.cells import unescape_csv_text as unescape_text
 from kymflow_zarr._export.csv_tables import NotForCsvError, read_csv, write_csv
-from kymflow_zarr._tables.parquet import frame_to_table
+from kymflow_zarr._tables.frames import frame_to_table, table_to_frame
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
     [
@@ -149,7 +149,7 @@ def test_categories_keep_their_order_and_those_that_are_not_used() -> None:
     )
     table = frame_to_table(frame, what="a test")
     _, back = there_and_back(table, parts=2)
-    pd.testing.assert_frame_equal(back.to_pandas(), frame)
+    pd.testing.assert_frame_equal(table_to_frame(back), frame)
 
 
 @pytest.mark.parametrize(

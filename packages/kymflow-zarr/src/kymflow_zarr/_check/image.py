@@ -25,7 +25,7 @@ from kymflow_zarr._records.format1 import find_record_document, verify_format1_a
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.inventory import read_inventory
 from kymflow_zarr._storage.json_text import JsonValue, gunzip_bounded, loads
-from kymflow_zarr._tables.parquet import open_parquet, read_parquet
+from kymflow_zarr._tables.parquet import open_parquet, verify_parquet
 from kymflow_zarr.errors import CorruptDataError
 
 __all__ = ["check_image", "check_parquet"]
@@ -196,7 +196,7 @@ def check_parquet(blobs: BlobStore, key: str, *, deep: bool) -> Iterator[Problem
     """Whether a Parquet file opens and, if `deep`, whether each page holds what was written."""
     try:
         if deep:
-            read_parquet(blobs, key)
+            verify_parquet(blobs, key)
         else:
             with open_parquet(blobs, key):
                 pass

@@ -19,7 +19,8 @@ from kymflow_zarr._records.build import resolve_chunks, slabs
 from kymflow_zarr._storage.blobs import Staging
 from kymflow_zarr._storage.json_text import dumps
 from kymflow_zarr._storage.names import check_name, check_segment
-from kymflow_zarr._tables.parquet import ROW_GROUP_ROWS, frame_to_table, open_parquet_writer
+from kymflow_zarr._tables.frames import frame_to_table
+from kymflow_zarr._tables.parquet import ROW_GROUP_ROWS, open_parquet_writer
 from kymflow_zarr.errors import InvalidNameError, SchemaValidationError, UnreadableImageError
 
 __all__ = ["stage_artifacts"]

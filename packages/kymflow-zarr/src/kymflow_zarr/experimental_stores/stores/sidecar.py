@@ -30,7 +30,8 @@ from kymflow_zarr._records.artifacts import RESERVED
 from kymflow_zarr._storage.durability import sync_file
 from kymflow_zarr._storage.json_text import MAX_BYTES, JsonValue, dumps, loads
 from kymflow_zarr._storage.names import check_no_collision, check_segment
-from kymflow_zarr._tables.parquet import ROW_GROUP_ROWS, frame_to_table, open_parquet_writer
+from kymflow_zarr._tables.frames import frame_to_table
+from kymflow_zarr._tables.parquet import ROW_GROUP_ROWS, open_parquet_writer
 from kymflow_zarr.errors import (
     ArtifactNotFoundError,
     CorruptDataError,
