@@ -16,6 +16,7 @@ def test_the_public_names_are_these() -> None:
     assert sorted(kymflow_zarr.__all__) == [
         "AlreadyExistsError",
         "ArtifactNotFoundError",
+        "ColumnError",
         "CorruptDataError",
         "DatasetSchema",
         "ExportError",

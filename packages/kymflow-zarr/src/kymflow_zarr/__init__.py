@@ -18,6 +18,7 @@ from kymflow_zarr.dataset import ZarrDataset
 from kymflow_zarr.errors import (
     AlreadyExistsError,
     ArtifactNotFoundError,
+    ColumnError,
     CorruptDataError,
     ExportError,
     ImageNotFoundError,
@@ -40,6 +41,7 @@ from kymflow_zarr.schema import DatasetSchema
 __all__ = [
     "AlreadyExistsError",
     "ArtifactNotFoundError",
+    "ColumnError",
     "CorruptDataError",
     "DatasetSchema",
     "ExportError",

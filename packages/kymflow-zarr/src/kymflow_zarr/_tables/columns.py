@@ -63,7 +63,7 @@ def plain_table(table: pa.Table, *, what: str) -> pa.Table:
             raise ColumnError(
                 what,
                 field.name,
-                problem=f"holds {field.type}, which a table cannot keep as they are ({error})",
+                problem=f"holds {field.type}; Parquet cannot hold it as it is ({error})",
                 remedy="convert it, and store nested values as JSON text",
             ) from error
         columns.append(plain)

@@ -36,6 +36,7 @@ __all__ = [
     "categories_in",
     "category_metadata",
     "check_column_names",
+    "check_frame",
     "frame_to_table",
     "table_to_frame",
 ]
@@ -56,15 +57,9 @@ def frame_to_table(frame: pd.DataFrame, *, what: str) -> pa.Table:
         SchemaValidationError: It has an index that would be lost.
         ColumnError: A column cannot be kept as it is.
     """
-    import pandas as pd
     import pyarrow as pa
 
-    if not isinstance(frame, pd.DataFrame):
-        raise TypeError(
-            f"{what}: expected a pandas DataFrame, not a {type(frame).__name__}; convert it first"
-        )
-    check_column_names(frame.columns, what=what)
-    _check_index(frame, what=what)
+    check_frame(frame, what=what)
     columns, fields = [], []
     for name, series in frame.items():
         try:
@@ -74,7 +69,7 @@ def frame_to_table(frame: pd.DataFrame, *, what: str) -> pa.Table:
             raise ColumnError(
                 what,
                 str(name),
-                problem=f"holds {_kind(series)}, which a table cannot keep as they are ({error})",
+                problem=f"holds {_kind(series)}; Parquet cannot hold it as it is ({error})",
                 remedy=_remedy(series),
             ) from error
         columns.append(column)
@@ -99,6 +94,38 @@ def table_to_frame(table: pa.Table) -> pd.DataFrame:
     return frame
 
 
+def check_frame(frame: object, *, what: str) -> pd.DataFrame:
+    """A frame whose columns have names of their own and whose index says nothing.
+
+    Args:
+        frame: What may be one. An index of unnamed whole numbers only counts rows.
+        what: What is being stored, for messages.
+
+    Raises:
+        TypeError: It is not a frame.
+        SchemaValidationError: It has an index that would be lost, or rows but no columns.
+        ColumnError: A column's name is not text, or differs from another one in no more than case.
+    """
+    import pandas as pd
+
+    if not isinstance(frame, pd.DataFrame):
+        raise TypeError(
+            f"{what}: expected a pandas DataFrame, not a {type(frame).__name__}; convert it first"
+        )
+    check_column_names(frame.columns, what=what)
+    index = frame.index
+    counts_rows = index.nlevels == 1 and (not len(index) or index.dtype.kind in "iu")
+    named = [str(name) for name in index.names if name is not None]
+    if named or not counts_rows:
+        raise SchemaValidationError(
+            f"{what}: its index ({', '.join(named) or index.dtype}) would be lost; make columns "
+            "of it with reset_index(), or drop it with reset_index(drop=True)"
+        )
+    if len(index) and not len(frame.columns):
+        raise SchemaValidationError(f"{what}: it has {len(index)} rows but no columns; add some")
+    return frame
+
+
 def check_column_names(names: Iterable[object], *, what: str) -> None:
     """Refuse names that are not text, or that do not differ in more than case.
 
@@ -108,7 +135,7 @@ def check_column_names(names: Iterable[object], *, what: str) -> None:
     seen: dict[str, str] = {}
     for name in names:
         if not isinstance(name, str) or not name or not _is_unicode(name):
-            problem, remedy = f"has the name {name!r}, which is not text", "rename it"
+            problem, remedy = f"has the name {name!r}, but a name must be text", "rename it"
         elif (other := seen.get(name.lower())) is None:
             seen[name.lower()] = name
             continue
@@ -125,20 +152,6 @@ def _is_unicode(name: str) -> bool:
     except UnicodeEncodeError:  # half of a surrogate pair
         return False
     return True
-
-
-def _check_index(frame: pd.DataFrame, *, what: str) -> None:
-    index = frame.index
-    counts_rows = index.nlevels == 1 and (not len(index) or index.dtype.kind in "iu")
-    named = [str(name) for name in index.names if name is not None]
-    if named or not counts_rows:
-        label = f"its index ({', '.join(named) or index.dtype})"
-        raise SchemaValidationError(
-            f"{what}: {label} would be lost; make columns of it with reset_index(), "
-            "or drop it with reset_index(drop=True)"
-        )
-    if len(index) and not len(frame.columns):
-        raise SchemaValidationError(f"{what}: it has {len(index)} rows but no columns; add some")
 
 
 # --- to Arrow -------------------------------------------------------------------------------------
