@@ -6,10 +6,16 @@ finer but not coarser, and nothing becomes text. A column without any value fits
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from kymflow_zarr._tables.arrow_types import common_type, plain_categories, plain_column
+from kymflow_zarr._tables.arrow_types import (
+    common_type,
+    plain_categories,
+    plain_column,
+    plain_type,
+)
 from kymflow_zarr._tables.dtypes import (
     CATEGORIES,
     CATEGORY,
@@ -44,6 +50,24 @@ __all__ = [
 ]
 
 
+def plain_schema(schema: pa.Schema, *, what: str) -> pa.Schema:
+    """A schema of any origin with columns as tables keep them; of dictionaries, that is the values.
+
+    Raises:
+        ColumnError: A column has no place in a table.
+    """
+    import pyarrow as pa
+
+    names = names_from_pandas(schema)
+    fields = []
+    for field in schema:
+        with _refusal(field, what=what):
+            metadata = _metadata(field, names.get(field.name))
+        kind = plain_type(field.type)
+        fields.append(pa.field(field.name, kind, field.nullable, metadata=metadata))
+    return pa.schema(fields).with_metadata(schema.metadata or {})
+
+
 def plain_table(table: pa.Table, *, what: str) -> pa.Table:
     """A table of any origin with columns as tables keep them.
 
@@ -52,38 +76,16 @@ def plain_table(table: pa.Table, *, what: str) -> pa.Table:
     """
     import pyarrow as pa
 
-    names = names_from_pandas(table.schema)
-    columns, fields = [], []
-    for column, field in zip(table.columns, table.schema, strict=True):
-        try:
-            plain = plain_column(column)
-            metadata = _metadata(field, column, names.get(field.name))
-        # NotImplementedError: a type of another library that has none in pandas.
-        except (pa.ArrowException, NotImplementedError, ValueError) as error:
-            raise ColumnError(
-                what,
-                field.name,
-                problem=f"holds {field.type}; Parquet cannot hold it as it is ({error})",
-                remedy="convert it, and store nested values as JSON text",
-            ) from error
-        columns.append(plain)
-        fields.append(pa.field(field.name, plain.type, field.nullable, metadata=metadata))
-    return pa.table(columns, schema=pa.schema(fields).with_metadata(table.schema.metadata or {}))
-
-
-def plain_schema(schema: pa.Schema, *, what: str) -> pa.Schema:
-    """The schema of a `plain_table`; columns that came as dictionaries are their values.
-
-    Raises:
-        ColumnError: A column has no place in a table.
-    """
-    import pyarrow as pa
-
-    plain = plain_table(schema.empty_table(), what=what).schema
-    for at, field in enumerate(schema):
-        if isinstance(field.type, pa.DictionaryType):  # the categories are with the rows
-            plain = plain.set(at, plain.field(at).remove_metadata())
-    return plain
+    schema = plain_schema(table.schema, what=what)
+    columns = []
+    for at, (field, column) in enumerate(zip(table.schema, table.columns, strict=True)):
+        with _refusal(field, what=what):
+            columns.append(plain_column(column))
+            if isinstance(field.type, pa.DictionaryType):
+                categories = plain_categories(column)
+                found = category_metadata(categories, {}, ordered=field.type.ordered)
+                schema = schema.set(at, schema.field(at).with_metadata(found))
+    return pa.table(columns, schema=schema)
 
 
 def valueless_columns(table: pa.Table) -> frozenset[str]:
@@ -234,20 +236,32 @@ def _common_categories(
     return field.with_metadata(category_metadata(merged, metadata, ordered=False))
 
 
-def _metadata(
-    field: pa.Field[Any], column: pa.ChunkedArray[Any], name: str | None
-) -> Metadata | None:
+def _metadata(field: pa.Field[Any], name: str | None) -> Metadata | None:
     """What a column of any origin was in pandas, as the metadata of its field."""
     import pyarrow as pa
 
     known = field.metadata or {}
     if DTYPE in known:
         return {key: known[key] for key in (DTYPE, CATEGORIES) if key in known}
-    if isinstance(field.type, pa.DictionaryType):
-        return category_metadata(plain_categories(column), {}, ordered=field.type.ordered)
     if isinstance(field.type, pa.BaseExtensionType) and name is None:
-        return {DTYPE: dtype_name(field.type.to_pandas_dtype()).encode("utf-8")}
+        name = dtype_name(field.type.to_pandas_dtype())
     return None if name is None else {DTYPE: name.encode("utf-8")}
+
+
+@contextmanager
+def _refusal(field: pa.Field[Any], *, what: str) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    # NotImplementedError: a type of another library that has none in pandas.
+    except (pa.ArrowException, NotImplementedError, ValueError) as error:
+        raise ColumnError(
+            what,
+            field.name,
+            problem=f"holds {field.type}; Parquet cannot hold it as it is ({error})",
+            remedy="convert it, and store nested values as JSON text",
+        ) from error
 
 
 def _described(field: pa.Field[Any]) -> str:

@@ -144,7 +144,7 @@ def _named(name: str) -> tuple[Any, pa.DataType | None]:
 
 
 def names_from_pandas(schema: pa.Schema) -> dict[str, str]:
-    """Column → name, from what pandas itself or version 0.1 wrote into a schema."""
+    """Column → name, of those that have none, from what pandas or version 0.1 wrote instead."""
     text = (schema.metadata or {}).get(b"pandas")
     if text is None:
         return {}
@@ -153,15 +153,22 @@ def names_from_pandas(schema: pa.Schema) -> dict[str, str]:
         said = {column["field_name"]: column["numpy_type"] for column in columns}
     except (ValueError, LookupError, TypeError):  # values do not depend on it
         return {}
+    found = {}
+    for field in schema:
+        name = said.get(field.name)
+        if isinstance(name, str) and name_in(field) is None:
+            dtype = _named(name)[0]
+            if _is_extension(dtype):
+                found[field.name] = dtype_name(dtype)
+    return found
+
+
+def _is_extension(dtype: object) -> bool:
+    """Whether a dtype is one of pandas' own, but not of categories: those are with the values."""
     import pandas as pd
 
-    found = {}
-    for column, name in said.items():
-        dtype = _named(name)[0] if isinstance(name, str) else None
-        is_extension = isinstance(dtype, pd.api.extensions.ExtensionDtype)
-        if is_extension and not isinstance(dtype, pd.CategoricalDtype):
-            found[column] = dtype_name(dtype)
-    return found
+    is_category = isinstance(dtype, pd.CategoricalDtype)
+    return isinstance(dtype, pd.api.extensions.ExtensionDtype) and not is_category
 
 
 def pandas_metadata(schema: pa.Schema) -> Mapping[bytes, bytes]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._tables import parquet_seal
 from kymflow_zarr._tables.arrow_types import is_text
-from kymflow_zarr._tables.columns import plain_table
+from kymflow_zarr._tables.columns import plain_schema, plain_table
 from kymflow_zarr._tables.dtypes import pandas_metadata
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 
@@ -57,7 +57,7 @@ class StoredTable:
         import pyarrow as pa
 
         stored = self._file.schema_arrow
-        schema = plain_table(stored.empty_table(), what=self._key).schema
+        schema = plain_schema(stored, what=self._key)
         # Version 0.1 left categories to Parquet, which keeps them with the rows.
         categorical = [field.name for field in stored if pa.types.is_dictionary(field.type)]
         for field in self.read(categorical).schema if categorical else ():

@@ -101,7 +101,8 @@ def read_checksums(stream: BinaryIO, *, key: str) -> Sequence[int]:
         digits.append(file_text.span(1))
     stream.seek(max(0, start - int(text.group(2), 16)))
     checksums = stream.read(start - stream.tell())
-    if google_crc32c.value(checksums + _blanked(footer, *digits)) != int(text.group(1), 16):
+    checksum = google_crc32c.value(checksums + _blanked(footer, *digits))
+    if checksum != int(text.group(1), 16):
         raise CorruptDataError(key, "its tail differs from the checksum in its footer")
     stream.seek(0)
     return struct.unpack(f"<{len(checksums) // 4}I", checksums)
