@@ -15,6 +15,7 @@ import kymflow_zarr.errors
 def test_the_public_names_are_these() -> None:
     assert sorted(kymflow_zarr.__all__) == [
         "AlreadyExistsError",
+        "ArtifactKindError",
         "ArtifactNotFoundError",
         "ColumnError",
         "CorruptDataError",
@@ -62,6 +63,7 @@ def test_the_public_names_are_these() -> None:
         ("TableNotFoundError", FileNotFoundError),
         ("ReadOnlyError", PermissionError),
         ("InvalidNameError", ValueError),
+        ("ArtifactKindError", ValueError),
         ("AlreadyExistsError", FileExistsError),
         ("UnsupportedFormatError", ValueError),
         ("LockedError", TimeoutError),

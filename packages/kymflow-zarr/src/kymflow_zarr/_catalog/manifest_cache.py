@@ -34,7 +34,7 @@ def load_cache(blobs: BlobStore) -> dict[str, ManifestEntry]:
 def is_damaged(blobs: BlobStore) -> bool:
     """Whether there is a manifest that cannot be used."""
     try:
-        verify_parquet(blobs, MANIFEST_KEY)
+        verify_parquet(blobs, MANIFEST_KEY, deep=True)
         _read_cache(blobs)
     except CorruptDataError:
         return True

@@ -34,10 +34,12 @@ from kymflow_zarr._tables.frames import (
     categories_in,
     category_metadata,
     check_column_names,
+    frame_to_table,
 )
 from kymflow_zarr.errors import ColumnError
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
 __all__ = [
@@ -46,8 +48,25 @@ __all__ = [
     "merge_schemas",
     "plain_schema",
     "plain_table",
+    "to_table",
     "valueless_columns",
 ]
+
+
+def to_table(rows: pd.DataFrame | pa.Table, *, what: str) -> pa.Table:
+    """Rows that a caller gave, with columns as tables keep them.
+
+    Raises:
+        TypeError: It is neither a frame nor a table.
+        SchemaValidationError: An index would be lost.
+        ColumnError: A column cannot be kept as it is.
+    """
+    import pyarrow as pa
+
+    if not isinstance(rows, pa.Table):
+        return frame_to_table(rows, what=what)
+    check_column_names(rows.column_names, what=what)
+    return plain_table(rows, what=what)
 
 
 def plain_schema(schema: pa.Schema, *, what: str) -> pa.Schema:

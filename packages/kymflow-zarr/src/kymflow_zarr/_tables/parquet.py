@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -26,6 +27,7 @@ __all__ = [
     "open_parquet",
     "open_parquet_writer",
     "read_parquet",
+    "table_to_bytes",
     "verify_parquet",
     "write_parquet",
 ]
@@ -107,6 +109,16 @@ class StoredTable:
         found = self._read(self._groups_holding(column, sorted(values)), wanted)
         rows = found.filter(pc.is_in(found[column], pa.array(sorted(values), pa.string())))
         return rows if columns is None else rows.select(list(columns))
+
+    def verify(self) -> None:
+        """Read every byte and every row, and compare them with all checksums.
+
+        Raises:
+            CorruptDataError: The file is damaged.
+        """
+        parquet_seal.verify_file(self._stream, key=self._key)
+        for _ in self.iter_groups():
+            pass
 
     def is_sorted_by(self, column: str) -> bool:
         """Whether every row group declares to be sorted by this column."""
@@ -315,6 +327,25 @@ def write_parquet(
         writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
 
 
+def table_to_bytes(table: pa.Table, *, key: str | None = None) -> bytes:
+    """A table as a Parquet file; `key` as for `open_parquet_writer`."""
+    stream = io.BytesIO()
+    with open_parquet_writer(stream, table.schema, key=key) as writer:
+        writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+    return stream.getvalue()
+
+
+def verify_parquet(blobs: BlobStore, key: str, *, deep: bool) -> None:
+    """Open a Parquet file and, if `deep`, read all of it; nothing if there is no such file.
+
+    Raises:
+        CorruptDataError: The file is damaged.
+    """
+    with open_parquet(blobs, key) as file:
+        if file is not None and deep:
+            file.verify()
+
+
 def read_parquet(blobs: BlobStore, key: str) -> pa.Table | None:
     """A whole stored table, or None where there is none.
 
@@ -323,19 +354,6 @@ def read_parquet(blobs: BlobStore, key: str) -> pa.Table | None:
     """
     with open_parquet(blobs, key) as file:
         return None if file is None else file.read()
-
-
-def verify_parquet(blobs: BlobStore, key: str) -> None:
-    """Read every byte and every row of a file, and compare them with all checksums.
-
-    Raises:
-        CorruptDataError: The file is damaged.
-    """
-    stream = blobs.open_read(key)
-    if stream is not None:
-        with stream:
-            parquet_seal.verify_file(stream, key=key)
-        read_parquet(blobs, key)
 
 
 def bare_schema(schema: pa.Schema) -> pa.Schema:

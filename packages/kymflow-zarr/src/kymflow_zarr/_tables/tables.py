@@ -10,12 +10,7 @@ from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.inventory import INVENTORY, enter, read_inventory, strike
 from kymflow_zarr._storage.names import check_name, is_valid_name
 from kymflow_zarr._storage.siblings import check_writable
-from kymflow_zarr._tables.columns import (
-    plain_schema,
-    plain_table,
-    valueless_columns,
-)
-from kymflow_zarr._tables.frames import check_column_names, frame_to_table
+from kymflow_zarr._tables.columns import plain_schema, to_table, valueless_columns
 from kymflow_zarr._tables.parquet import (
     StoredTable,
     open_parquet,
@@ -108,13 +103,8 @@ class Tables:
         """
         import pyarrow as pa
 
-        what = f"table {name!r}"
         with self._writing(name) as key:
-            if isinstance(frame, pa.Table):
-                check_column_names(frame.column_names, what=what)
-                rows = plain_table(frame, what=what)
-            else:
-                rows = frame_to_table(frame, what=what)
+            rows = to_table(frame, what=f"table {name!r}")
             if IMAGE_ID in rows.column_names and pa.types.is_string(rows[IMAGE_ID].type):
                 write_parquet(self._blobs, key, rows.sort_by(IMAGE_ID), sorted_by=IMAGE_ID)
             else:

@@ -75,7 +75,7 @@ def remark(text: str) -> Block:
 
 
 def search_remarks(result: IngestResult | PlanResult | StatusResult) -> Iterator[Block]:
-    """Where nobody has looked for files."""
+    """When no folder was scanned."""
     for folder in result.missing_folders:
         yield remark(f"not there now: {show(folder)}")
     if not result.named and not any(pattern.startswith("**/") for pattern in result.patterns):
@@ -90,8 +90,9 @@ def nothing_matches(patterns: Sequence[str]) -> Block:
     deeper = (
         "" if any(name.startswith("**/") for name in patterns) else ", in subfolders: --recursive"
     )
-    named = ", ".join(show(name) for name in patterns)
-    return remark(f"no file matches {named}; for others: --pattern{deeper}")
+    named = ", ".join(show(name) for name in patterns if name not in {"*", "**/*"})
+    what = f"no file matches {named}" if named else "no image files here"
+    return remark(f"{what}; for others: --pattern{deeper}")
 
 
 def counted(number: int, noun: str) -> str:
