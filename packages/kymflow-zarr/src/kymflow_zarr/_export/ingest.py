@@ -11,11 +11,8 @@ off between images and tables is made good by the next one.
 
 from __future__ import annotations
 
-import gzip
-import io
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,30 +24,23 @@ from kymflow_zarr._catalog.sources import (
     RefreshPlan,
     SourceFile,
     SourceRow,
+    row_to_json,
     rows_from_table,
     source_from_provenance,
-    source_to_json,
 )
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._export.reader import ExportContents, ExportedImage, read_export
+from kymflow_zarr._ingest.batch import in_batches
 from kymflow_zarr._ingest.outcome import IngestOutcome, failed
+from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._pixels.layout import check_dtype
 from kymflow_zarr._pixels.writer import write_array
 from kymflow_zarr._readers.vendors.payload import read_payload_header
-from kymflow_zarr._records.artifacts import (
-    ARRAYS,
-    CSV_GZ,
-    JSON,
-    METADATA,
-    PARQUET,
-    PROVENANCE,
-    artifact_key,
-)
+from kymflow_zarr._records.artifacts import ARRAYS, JSON, METADATA, PROVENANCE
 from kymflow_zarr._records.build import check_axes, resolve_chunks, slabs, stage_record
 from kymflow_zarr._records.document import read_record_document
 from kymflow_zarr._storage.blobs import BlobStore, Staging
-from kymflow_zarr._storage.json_text import JsonValue, dumps
-from kymflow_zarr._tables.parquet import ROW_GROUP_ROWS, open_parquet_writer
+from kymflow_zarr._storage.json_text import JsonValue, loads
 from kymflow_zarr._tables.replace import RowUpdate
 from kymflow_zarr._tables.tables import IMAGE_ID, Tables
 from kymflow_zarr.errors import (
@@ -69,9 +59,6 @@ logger = logging.getLogger(__name__)
 
 PROVENANCE_EXPORTED = "provenance_exported"
 """The JSON artifact that keeps an exported provenance which is none of this image."""
-
-_BATCH_IMAGES = 64
-_BATCH_BYTES = 256 * 2**20
 
 
 def plan_ingest_export(blobs: BlobStore, directory: Path) -> RefreshPlan:
@@ -102,7 +89,7 @@ def plan_ingest_export(blobs: BlobStore, directory: Path) -> RefreshPlan:
             file = SourceFile(
                 paths=(str(folder),),
                 mtime_ns=folder.stat().st_mtime_ns,
-                size_bytes=sum(file.size_bytes for file in image.listing.files.values()),
+                size_bytes=image.nbytes,
             )
             (unchanged if known else new).append(file)
     return RefreshPlan(
@@ -170,50 +157,62 @@ def _ingest(
 def _ingest_images(
     blobs: BlobStore, contents: ExportContents, *, one_by_one: bool
 ) -> Iterator[IngestOutcome]:
-    waiting = iter(contents.image_ids)
     rows = _exported_sources(contents)
-    limit = 1 if one_by_one else _BATCH_IMAGES
-    more = True
-    while more:
-        outcomes: list[IngestOutcome] = []
-        staged_bytes = 0
+    found = (_find_new(blobs, contents, image_id) for image_id in contents.image_ids)
+    new = (item for item in found if item is not None)
+    for batch in in_batches(new, size_of=_size_of, one_by_one=one_by_one):
         with blobs.staging(IMAGES) as staging:
-            while len(outcomes) < limit and staged_bytes < _BATCH_BYTES:
-                image_id = next(waiting, None)
-                if image_id is None:
-                    more = False
-                    break
-                outcome, nbytes = _ingest_image(
-                    blobs, staging, contents, image_id, rows.get(image_id)
-                )
-                if outcome is not None:
-                    outcomes.append(outcome)
-                staged_bytes += nbytes
+            outcomes = [
+                _ingest_image(staging, item, rows.get(item.image_id))
+                if isinstance(item, ExportedImage)
+                else item
+                for item in batch
+            ]
             staging.publish([done.image_id for done in outcomes if done.error is None])
         yield from outcomes
+        for item in batch:
+            if isinstance(item, ExportedImage):
+                yield from map(_edited, item.edited_files())
 
 
-def _ingest_image(
-    blobs: BlobStore,
-    staging: Staging,
-    contents: ExportContents,
-    image_id: str,
-    row: SourceRow | None,
-) -> tuple[IngestOutcome | None, int]:
-    """Stage one image; its outcome, None if it is there already, and the size of its pixels."""
+def _find_new(
+    blobs: BlobStore, contents: ExportContents, image_id: str
+) -> ExportedImage | IngestOutcome | None:
+    """An image that the dataset lacks, or what is wrong with it; None if it is there already."""
     folder = contents.folder(image_id)
     try:
         image = contents.image(image_id)
-        if _is_known(blobs, image):
-            return None, 0
-        source, nbytes = _stage_image(staging, image, row)
-    except (SchemaValidationError, CorruptDataError, InvalidNameError) as error:
-        staging.discard(image_id)
-        return failed(folder, UnreadableImageError(folder, str(error))), 0
+        return None if _is_known(blobs, image) else image
     except UnreadableImageError as error:
-        staging.discard(image_id)
-        return failed(folder, error), 0
-    return IngestOutcome(path=folder, image_id=image_id, source=source), nbytes
+        return failed(folder, error)
+    except CorruptDataError as error:
+        return failed(folder, UnreadableImageError(folder, str(error)))
+
+
+def _size_of(item: ExportedImage | IngestOutcome) -> int:
+    return item.nbytes if isinstance(item, ExportedImage) else 0
+
+
+def _ingest_image(staging: Staging, image: ExportedImage, row: SourceRow | None) -> IngestOutcome:
+    """Stage one image."""
+    try:
+        source = _stage_image(staging, image, row)
+    except (SchemaValidationError, CorruptDataError, InvalidNameError) as error:
+        staging.discard(image.image_id)
+        return failed(image.folder, UnreadableImageError(image.folder, str(error)))
+    except UnreadableImageError as error:
+        staging.discard(image.image_id)
+        return failed(image.folder, error)
+    return IngestOutcome(path=image.folder, image_id=image.image_id, source=source)
+
+
+def _edited(path: Path) -> IngestOutcome:
+    """What is said of a file for people that someone has changed."""
+    reason = (
+        "it was changed after the export, and is not read: another file beside it holds the table; "
+        "change the table in a dataset instead, or remove this file"
+    )
+    return IngestOutcome(path=path, image_id="", error=UnreadableImageError(path, reason))
 
 
 def _exported_sources(contents: ExportContents) -> dict[str, SourceRow]:
@@ -228,22 +227,25 @@ def _exported_sources(contents: ExportContents) -> dict[str, SourceRow]:
     return {row.image_id: row for row in rows}
 
 
-def _stage_image(
-    staging: Staging, image: ExportedImage, row: SourceRow | None
-) -> tuple[SourceRow | None, int]:
-    """Stage an image with all that belongs to it; where it is from, and the size of its pixels."""
+def _stage_image(staging: Staging, image: ExportedImage, row: SourceRow | None) -> SourceRow | None:
+    """Stage an image with all that belongs to it; returns where it is from."""
     listing = image.listing
     check_axes(listing.axes, listing.shape)
     dtype = check_dtype(_dtype(listing.dtype))
     chunks = resolve_chunks(listing.shape, dtype, None)
-    documents = dict(image.iter_json())
-    provenance = documents.get(PROVENANCE)
-    said = provenance.get("source") if isinstance(provenance, dict) else None
-    source = said if isinstance(said, dict) else None if row is None else _source(row)
-    if not _is_of(provenance, image) and PROVENANCE in documents:
-        documents[PROVENANCE_EXPORTED] = documents.pop(PROVENANCE)
-    metadata = documents.get(METADATA)
-    header = metadata.get("header") if isinstance(metadata, dict) else None
+    artifacts = _artifacts(image)
+    provenance = _document(artifacts, PROVENANCE)
+    source = provenance.get("source")
+    if not isinstance(source, dict):
+        source = None if row is None else row_to_json(row)
+    if (provenance.get("image_id"), provenance.get("pixels_digest")) != (
+        image.image_id,
+        listing.pixels_digest,
+    ):
+        elsewhere = artifacts.pop(f"{PROVENANCE}{JSON}", None)
+        if elsewhere is not None:
+            artifacts[f"{PROVENANCE_EXPORTED}{JSON}"] = elsewhere
+    header = _document(artifacts, METADATA).get("header")
     steps = read_payload_header(
         header if isinstance(header, dict) else {}, shape=listing.shape
     ).steps
@@ -259,7 +261,7 @@ def _stage_image(
         unit={axis: step.unit for axis, step in steps.items()},
         metadata=None,
         source=source,
-        artifacts=_artifacts(image, documents),
+        artifacts=artifacts,
         staged=[f"{ARRAYS}/{file.name}" for file in listing.files.values() if file.kind == "array"],
     )
     if document.digest != listing.pixels_digest:
@@ -268,80 +270,54 @@ def _stage_image(
             "its pixels are not those that were exported; restore it, or export again",
         )
     for name, axes, array in image.iter_arrays():
-        check_axes(axes, array.shape)
-        array_dtype = check_dtype(array.dtype)
-        array_chunks = resolve_chunks(array.shape, array_dtype, None)
-        write_array(
-            slabs(array, array_chunks[0]),
-            shape=array.shape,
-            dtype=array_dtype,
-            chunks=array_chunks,
-            axes=axes,
-            put=partial(_put_below, staging, f"{listing.image_id}/{ARRAYS}/{name}"),
-        )
-    known = source_from_provenance(listing.image_id, {"source": source})
-    return known, int(np.prod(listing.shape, dtype=np.int64)) * dtype.itemsize
-
-
-def _source(row: SourceRow) -> dict[str, JsonValue]:
-    file = SourceFile(
-        paths=(row.source_primary_path,),
-        mtime_ns=row.source_mtime_ns,
-        size_bytes=row.source_size_bytes,
-    )
-    return source_to_json(file, ingested_epoch_ns=row.ingested_epoch_ns, supersedes=None)
-
-
-def _put_below(staging: Staging, folder: str, key: str, data: bytes) -> None:
-    staging.put(f"{folder}/{key}", data)
+        _stage_array(staging, f"{listing.image_id}/{ARRAYS}/{name}", axes, array)
+    return source_from_provenance(listing.image_id, {"source": source})
 
 
 def _dtype(name: str) -> np.dtype[np.generic]:
     try:
         return np.dtype(name)
     except TypeError as error:
-        raise SchemaValidationError(f"{name!r} is no type of pixels; export again") from error
+        raise SchemaValidationError(f"{name!r} is not a type of pixels; export again") from error
 
 
-def _is_of(provenance: JsonValue, image: ExportedImage) -> bool:
-    """Whether a provenance says what the new record's must."""
-    return (
-        isinstance(provenance, dict)
-        and provenance.get("image_id") == image.image_id
-        and provenance.get("pixels_digest") == image.listing.pixels_digest
-    )
-
-
-def _artifacts(image: ExportedImage, documents: Mapping[str, JsonValue]) -> dict[str, bytes]:
+def _artifacts(image: ExportedImage) -> dict[str, bytes]:
     """All artifacts but arrays, by key below ``analysis/``.
 
     Raises:
         InvalidNameError: Two names differ only in case.
     """
-    files = {f"{name}{JSON}": dumps(document) for name, document in documents.items()}
-    for name, table in image.iter_tables():
-        key = artifact_key(image.image_id, name, PARQUET)
-        files[f"{name}{PARQUET}"] = _parquet(table, key=key)
-    for name, content in image.iter_gzipped_csv():
-        packed = content
-        if isinstance(packed, str):
-            packed = gzip.compress(packed.encode("utf-8"), mtime=0)
-        files[f"{name}{CSV_GZ}"] = packed
+    files: dict[str, bytes] = {}
     seen: set[str] = set()
-    for key in files:
+    for key, data in image.iter_artifacts():
         if key.lower() in seen:
             raise InvalidNameError(
                 key, kind="artifact", reason="another one of the image differs only in case"
             )
         seen.add(key.lower())
+        files[key] = data
     return files
 
 
-def _parquet(table: pa.Table, *, key: str) -> bytes:
-    stream = io.BytesIO()
-    with open_parquet_writer(stream, table.schema, key=key) as writer:
-        writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
-    return stream.getvalue()
+def _document(artifacts: Mapping[str, bytes], name: str) -> dict[str, JsonValue]:
+    """A JSON artifact that is an object; an empty one where there is none."""
+    data = artifacts.get(f"{name}{JSON}")
+    document = None if data is None else loads(data, key=name)
+    return document if isinstance(document, dict) else {}
+
+
+def _stage_array(staging: Staging, folder: str, axes: tuple[str, ...], array: AnyArray) -> None:
+    check_axes(axes, array.shape)
+    dtype = check_dtype(array.dtype)
+    chunks = resolve_chunks(array.shape, dtype, None)
+    write_array(
+        slabs(array, chunks[0]),
+        shape=array.shape,
+        dtype=dtype,
+        chunks=chunks,
+        axes=axes,
+        put=lambda key, data: staging.put(f"{folder}/{key}", data),
+    )
 
 
 def _ingest_tables(blobs: BlobStore, contents: ExportContents) -> Iterator[IngestOutcome]:
@@ -359,6 +335,7 @@ def _ingest_tables(blobs: BlobStore, contents: ExportContents) -> Iterator[Inges
         except (SchemaValidationError, CorruptDataError, InvalidNameError) as error:
             refused = UnreadableImageError(path, str(error))
             yield IngestOutcome(path=path, image_id="", error=refused)
+    yield from map(_edited, contents.edited_tables())
     sources = SourcesIndex(blobs, tables)
     current = sources.mended()
     try:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, get_args
 
+from kymflow_zarr._export.version1 import VERSION1_KEYS
 from kymflow_zarr._storage.json_text import JsonValue, dumps, loads
 from kymflow_zarr._storage.names import check_name, check_segment
 from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_bytes, unseal
@@ -33,11 +34,10 @@ __all__ = [
     "ImageListing",
     "TableFormat",
     "file_path",
-    "file_suffix",
 ]
 
 FORMAT: Final = "kymflow_export"
-VERSION: Final = 1
+VERSION: Final = 2
 MANIFEST: Final = "kymflow_export.json"
 LISTING: Final = "_files.json"
 IMAGES: Final = "images"
@@ -46,26 +46,22 @@ PIXELS: Final = "image.tif"
 ARRAY_FOLDER: Final = "array_artifacts"
 
 TableFormat: TypeAlias = Literal["csv", "parquet"]
-"""How tables are written; a table that CSV cannot carry is written as Parquet in either case."""
+"""Whether tables are written as Parquet alone, or as CSV beside it."""
 
-FileKind: TypeAlias = Literal["pixels", "json", "csv", "parquet", "text_csv", "packed_csv", "array"]
-"""``csv`` and ``parquet`` are tables; ``text_csv`` is an artifact that the dataset keeps as gzipped
-CSV, unpacked, and ``packed_csv`` the same as it is."""
+FileKind: TypeAlias = Literal["pixels", "json", "parquet", "packed_csv", "array", "csv", "text_csv"]
+"""``packed_csv`` is an artifact that the dataset keeps as gzipped CSV. ``csv`` is for people: a
+table, or such an artifact, once more. In version 1 it was the only form of a table, and
+``text_csv`` that of such an artifact (see `version1`)."""
 
 _SUFFIXES: Final[Mapping[FileKind, str]] = {
     "pixels": ".tif",
     "json": ".json",
-    "csv": ".csv",
     "parquet": ".parquet",
-    "text_csv": ".csv",
     "packed_csv": ".csv.gz",
     "array": ".npy",
+    "csv": ".csv",
+    "text_csv": ".csv",
 }
-
-
-def file_suffix(kind: FileKind) -> str:
-    """The ending of files of a kind."""
-    return _SUFFIXES[kind]
 
 
 def file_path(kind: FileKind, name: str) -> str:
@@ -90,24 +86,28 @@ class ExportedFile:
         name: The artifact's or table's name; empty for the pixels.
         size_bytes: Its size.
         sha256: Digest of its bytes, in hexadecimal.
-        arrow_schema: CSV tables: the Arrow schema, serialised and in base64; else empty.
-        columns: CSV tables: column → its type in words, for people.
-        categories: CSV tables: categorical column → its categories in order.
-        escaped: ``text_csv``: whether cells were made harmless (see `cells`).
         axes: Arrays: a name for each dimension.
-        tags_sha256: Pixels: digest of what the TIFF's tags tell.
+        tags_sha256: Pixels: digest of what the TIFF tells besides.
+        version1: What version 1 says of a file besides; see `version1`.
     """
 
     kind: FileKind
     name: str
     size_bytes: int
     sha256: str
-    arrow_schema: str = ""
-    columns: Mapping[str, str] = field(default_factory=dict)
-    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    escaped: bool = False
     axes: tuple[str, ...] = ()
     tags_sha256: str = ""
+    version1: Mapping[str, JsonValue] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        """Where it lies, relative to the folder of its image or of the tables."""
+        return file_path(self.kind, self.name)
+
+    @property
+    def is_for_people(self) -> bool:
+        """Whether it is never read back: another file holds the same."""
+        return self.kind == "csv" and not self.version1
 
     def to_json(self) -> dict[str, JsonValue]:
         """The entry as JSON, without what does not apply."""
@@ -117,18 +117,11 @@ class ExportedFile:
             "size_bytes": self.size_bytes,
             "sha256": self.sha256,
         }
-        if self.arrow_schema:
-            entry["columns"] = dict(self.columns)
-            entry["arrow_schema"] = self.arrow_schema
-        if self.categories:
-            entry["categories"] = {name: list(texts) for name, texts in self.categories.items()}
-        if self.escaped:
-            entry["escaped"] = True
         if self.axes:
             entry["axes"] = list(self.axes)
         if self.tags_sha256:
             entry["tags_sha256"] = self.tags_sha256
-        return entry
+        return {**entry, **self.version1}
 
     @classmethod
     def from_json(cls, said: Any) -> ExportedFile:
@@ -152,15 +145,9 @@ class ExportedFile:
             name=name,
             size_bytes=size,
             sha256=_text(said["sha256"]),
-            arrow_schema=_text(said.get("arrow_schema", "")),
-            columns={key: _text(value) for key, value in said.get("columns", {}).items()},
-            categories={
-                key: tuple(_text(text) for text in texts)
-                for key, texts in said.get("categories", {}).items()
-            },
-            escaped=said.get("escaped", False) is True,
             axes=tuple(_text(axis) for axis in said.get("axes", [])),
             tags_sha256=_text(said.get("tags_sha256", "")),
+            version1={key: said[key] for key in VERSION1_KEYS if key in said},
         )
 
 
@@ -223,9 +210,7 @@ class ImageListing:
                 files=_files(said["files"], prefix=""),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise CorruptDataError(key, f"it is no listing of an exported image ({error})") from (
-                error
-            )
+            raise CorruptDataError(key, f"it does not list an exported image ({error})") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,7 +219,7 @@ class ExportManifest:
 
     Attributes:
         complete: Whether the run that wrote it came to its end.
-        dataset: ``created_utc``, ``software`` and ``schema_version`` of the dataset.
+        dataset: ``created_utc`` and ``software`` of the dataset.
         software: What wrote the export.
         include_tiff: Whether images have their pixels.
         include_tables: Whether dataset tables were asked for.
@@ -283,11 +268,11 @@ class ExportManifest:
         """
         said: Any = loads(data, key=key)
         if not isinstance(said, dict) or said.get("format") != FORMAT:
-            raise CorruptDataError(key, "it is no manifest of an export")
+            raise CorruptDataError(key, "it is not the manifest of an export")
         version = said.get("version")
         if type(version) is int and version > VERSION:
             raise UnsupportedFormatError(
-                key, found=version, supported=(VERSION,), hint="install a newer kymflow-zarr"
+                key, found=version, supported=(1, VERSION), hint="install a newer kymflow-zarr"
             )
         unseal(data, key=key)
         try:
@@ -305,7 +290,7 @@ class ExportManifest:
                 left_out={what: _text(why) for what, why in said["left_out"].items()},
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise CorruptDataError(key, f"it is no manifest of an export ({error})") from error
+            raise CorruptDataError(key, f"it is not the manifest of an export ({error})") from error
 
 
 def _files(said: Any, *, prefix: str) -> dict[str, ExportedFile]:
@@ -321,11 +306,11 @@ def _files(said: Any, *, prefix: str) -> dict[str, ExportedFile]:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{value!r} is not text")
     return value
 
 
 def _length(value: object) -> int:
     if type(value) is not int or value < 1:
-        raise ValueError(f"{value!r} is no length of an axis")
+        raise ValueError(f"{value!r} is not the length of an axis")
     return value

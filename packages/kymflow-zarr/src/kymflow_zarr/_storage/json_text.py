@@ -183,7 +183,7 @@ def _count_values(data: bytes) -> int:
     most = 1 + data.count(b",") + data.count(b"[") + data.count(b"{")
     if most <= MAX_VALUES:
         return most
-    rest = _STRING.sub(b"", data)
+    rest = _STRING.sub(b"0", data)
     empty = len(_EMPTY.findall(rest))
     return 1 + rest.count(b",") + rest.count(b"[") + rest.count(b"{") - empty
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kymflow_zarr._catalog.listing import IMAGES, list_image_ids
-from kymflow_zarr._catalog.sources import SourceFile, SourceRow, source_to_json
+from kymflow_zarr._catalog.sources import SourceRow, row_to_json
 from kymflow_zarr._pixels.layout import CHUNK_PREFIX, ArrayDocument, check_dtype
 from kymflow_zarr._pixels.ome import ome_attributes, ome_axes
 from kymflow_zarr._pixels.writer import write_array
@@ -27,7 +27,6 @@ from kymflow_zarr._records.format1 import (
 )
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.inventory import enter
-from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr._tables.tables import TABLES, Tables
 from kymflow_zarr.schema import DatasetSchema, software_version, utc_now
 
@@ -89,7 +88,7 @@ def _upgrade_image(blobs: BlobStore, image_id: str, source: SourceRow | None) ->
         created_utc=created_utc,
         software=software,
         pixels_digest=pixels.digest,
-        source=None if source is None else _source(source),
+        source=None if source is None else row_to_json(source),
     )
     blobs.put(provenance_key(image_id), provenance)
     artifacts = present_artifacts(blobs, image_id) | {provenance_key(image_id)}
@@ -127,15 +126,6 @@ def _rewrite_array(blobs: BlobStore, folder: str, *, axes: tuple[str, ...] | Non
         axes=axes or tuple(f"dim_{number}" for number in range(len(shape))),
         put=lambda key, data: blobs.put(f"{folder}/{key}", data),
     )
-
-
-def _source(row: SourceRow) -> dict[str, JsonValue]:
-    file = SourceFile(
-        paths=(row.source_primary_path,),
-        mtime_ns=row.source_mtime_ns,
-        size_bytes=row.source_size_bytes,
-    )
-    return source_to_json(file, ingested_epoch_ns=row.ingested_epoch_ns, supersedes=None)
 
 
 def _remove_format1(blobs: BlobStore, image_id: str) -> None:
