@@ -17,7 +17,10 @@ from kymflow_zarr import ZarrDataset
 from kymflow_zarr._export import tiff as tiff_module
 from kymflow_zarr._export.pixels import c_order_regions
 from kymflow_zarr._export.tiff import TiffFacts, write_tiff
-from kymflow_zarr._readers import open_tiff, read_header
+from kymflow_zarr._readers.header import Header, merge_facts
+from kymflow_zarr._readers.image_file import open_image
+from kymflow_zarr._readers.tiff import open_tiff
+from kymflow_zarr._readers.tiff_reader import TiffReader
 
 # Beyond these, axes are flattened or dropped by what a TIFF can say; the listing has them all.
 EXACT = [
@@ -33,6 +36,11 @@ EXACT = [
     ((5, 4, 2), ("y", "x", "c"), "float16"),
     ((2, 3, 4, 5), ("a", "b", "y", "x"), "int8"),
 ]
+
+
+def header_of(path: Path) -> Header:
+    with open_image(path, TiffReader()) as image:
+        return merge_facts(image.shape, image.dtype, image.facts)
 
 
 def header_payload(shape: tuple[int, ...], axes: tuple[str, ...]) -> dict[str, object]:
@@ -59,8 +67,8 @@ def test_pixels_axes_and_calibration_are_in_the_tiff(
     record.save_metadata_payload({"header": said})
     dataset.export_legacy_folder(tmp_path)
     path = tmp_path / "images" / record.image_id / "image.tif"
+    header = header_of(path)
     with open_tiff(path) as tiff:
-        header = read_header(tiff)
         np.testing.assert_array_equal(tiff.read(), pixels)
         assert tiff.dtype == dtype
     assert header.axes == axes
@@ -76,8 +84,7 @@ def test_ome_tells_the_date_and_the_channels(dataset: ZarrDataset, tmp_path: Pat
     record = dataset.add_image(np.zeros(shape, np.uint8), axes=axes)
     record.save_metadata_payload({"header": header_payload(shape, axes)})
     dataset.export_legacy_folder(tmp_path)
-    with open_tiff(tmp_path / "images" / record.image_id / "image.tif") as tiff:
-        header = read_header(tiff)
+    header = header_of(tmp_path / "images" / record.image_id / "image.tif")
     assert header.acquired_local_epoch_ns == 1_753_186_394_620_000_000
     assert [channel.name for channel in header.channels] == ["GFP", "RFP"]
 
@@ -91,8 +98,7 @@ def test_a_calibration_that_is_not_known_is_not_made_up(
     ]
     dataset.export_legacy_folder(tmp_path)
     for record in records:
-        with open_tiff(tmp_path / "images" / record.image_id / "image.tif") as tiff:
-            header = read_header(tiff)
+        header = header_of(tmp_path / "images" / record.image_id / "image.tif")
         assert set(header.scale.values()) == {None}
         assert header.axes == record.get_axes()
 
@@ -103,14 +109,9 @@ def test_odd_names_of_channels_and_axes_do_no_harm(dataset: ZarrDataset, tmp_pat
     record.save_metadata_payload({"header": {"scale": {}, "unit": {}, "channels": channels}})
     odd = dataset.add_image(np.zeros((4, 5), np.uint8), axes=("Zeit, s\n", "µm"))
     dataset.export_legacy_folder(tmp_path)
-    with open_tiff(tmp_path / "images" / record.image_id / "image.tif") as tiff:
-        assert [channel.name for channel in read_header(tiff).channels] == [
-            "a<b>&'µ",
-            None,
-            None,
-        ]
-    with open_tiff(tmp_path / "images" / odd.image_id / "image.tif") as tiff:
-        assert read_header(tiff).axes == ("y", "x")
+    header = header_of(tmp_path / "images" / record.image_id / "image.tif")
+    assert [channel.name for channel in header.channels] == ["a<b>&'µ", None, None]
+    assert header_of(tmp_path / "images" / odd.image_id / "image.tif").axes == ("y", "x")
     other = ZarrDataset(tmp_path / "other.zarr")
     other.ingest_legacy_folder(tmp_path)
     assert other.record(odd.image_id).get_axes() == ("Zeit, s\n", "µm")

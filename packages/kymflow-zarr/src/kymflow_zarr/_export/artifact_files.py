@@ -1,42 +1,39 @@
-"""How each kind of artifact becomes plain files, and comes back from them.
+"""How artifacts become plain files, and come back from them.
 
-=============  =================================  ============
-artifact       files                              read back
-=============  =================================  ============
-JSON           ``.json``                          ``.json``
-table          ``.parquet``, ``.csv`` for people  ``.parquet``
-gzipped CSV    ``.csv.gz``, ``.csv`` for people   ``.csv.gz``
-array          ``.npy``                           ``.npy``
-=============  =================================  ============
+An artifact is written in the form that its kind encodes to, and read back from there. A table, or
+one of gzipped CSV, has a ``.csv`` beside it, which is for people and never read back.
 """
 
 from __future__ import annotations
 
-import io
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-import numpy as np
-
-from kymflow_zarr._export.manifest import ExportedFile, FileKind, TableFormat
+from kymflow_zarr._artifacts.array_kind import ARRAY, LabeledArray
+from kymflow_zarr._artifacts.csv_kind import CSV
+from kymflow_zarr._artifacts.kind import MAX_FILE_BYTES, ArtifactKind
+from kymflow_zarr._artifacts.registry import kind_named
+from kymflow_zarr._artifacts.table_kind import TABLE
+from kymflow_zarr._export.manifest import (
+    SPREADSHEET,
+    VERSION1_CSV,
+    VERSION1_TEXT,
+    ExportedFile,
+    TableFormat,
+    file_path,
+)
 from kymflow_zarr._export.spreadsheet import harmless_csv, write_csv
 from kymflow_zarr._export.version1 import gzip_text, read_csv
 from kymflow_zarr._pixels.reader import read_document
-from kymflow_zarr._records.artifacts import ARRAYS, CSV_GZ, JSON, JSON_GZ, PARQUET
-from kymflow_zarr._records.document import image_folder
-from kymflow_zarr._storage.blobs import BlobStore
+from kymflow_zarr._records.artifacts import StoredArtifact
+from kymflow_zarr._records.build import stage_artifact
+from kymflow_zarr._storage.blobs import BlobStore, Staging
 from kymflow_zarr._storage.gunzip import gunzip_bounded
-from kymflow_zarr._storage.json_text import dumps, loads
-from kymflow_zarr._tables.parquet import (
-    ROW_GROUP_ROWS,
-    bare_schema,
-    open_parquet,
-    open_parquet_writer,
-)
-from kymflow_zarr.errors import CorruptDataError, TableNotFoundError
+from kymflow_zarr._tables.parquet import bare_schema, open_parquet, table_to_bytes
+from kymflow_zarr.errors import CorruptDataError, NotFoundError, TableNotFoundError
 from kymflow_zarr.record import ZarrImageRecord
 
 if TYPE_CHECKING:
@@ -45,19 +42,14 @@ if TYPE_CHECKING:
 __all__ = [
     "PlainArtifact",
     "PlainFile",
+    "RestoredArtifact",
     "iter_artifacts",
+    "plain_rows",
     "plain_table",
     "read_table",
-    "stored_artifact",
+    "restore",
 ]
 
-_FORMS: Final[Mapping[FileKind, frozenset[FileKind]]] = {
-    "json": frozenset({"json"}),
-    "parquet": frozenset({"parquet", "csv"}),
-    "packed_csv": frozenset({"packed_csv", "text_csv", "csv"}),
-    "array": frozenset({"array"}),
-}
-_MAX_CSV_BYTES: Final = 2**30
 _COPY_BYTES: Final = 2**20
 
 
@@ -66,7 +58,7 @@ class PlainFile:
     """One file that is to be written.
 
     Attributes:
-        kind: What it holds.
+        kind: What it holds; see `ExportedFile`.
         name: The artifact's or table's name.
         write: Writes its contents to an open file. It raises `CorruptDataError` for what is
             damaged, `NotFoundError` for what is gone since it was listed, and `NotShownError` for a
@@ -74,7 +66,7 @@ class PlainFile:
         axes: Arrays: a name for each dimension.
     """
 
-    kind: FileKind
+    kind: str
     name: str
     write: Callable[[BinaryIO], object]
     axes: tuple[str, ...] = ()
@@ -95,124 +87,107 @@ class PlainArtifact:
     def matches(self, earlier: ExportedFile) -> bool:
         """Whether a file of an earlier export holds this artifact."""
         first = self.files[0]
-        return earlier.name == first.name and earlier.kind in _FORMS[first.kind]
+        forms = {first.kind}
+        if first.kind in {TABLE.name, CSV.name}:
+            forms |= {SPREADSHEET, VERSION1_CSV if first.kind == TABLE.name else VERSION1_TEXT}
+        return earlier.name == first.name and earlier.kind in forms
 
 
 def iter_artifacts(
     blobs: BlobStore, record: ZarrImageRecord, *, table_format: TableFormat
 ) -> Iterator[PlainArtifact]:
     """All artifacts of a record."""
-    root = f"{image_folder(record.image_id)}/analysis/"
-    found: dict[str, dict[str, str]] = {suffix: {} for suffix in (JSON_GZ, CSV_GZ, JSON, PARQUET)}
-    for key in record.list_analysis_keys():
-        suffix = next(suffix for suffix in found if key.endswith(suffix))
-        found[suffix][key.removeprefix(root).removesuffix(suffix)] = key
-    for name, key in sorted({**found[JSON_GZ], **found[JSON]}.items()):
-        write = partial(_write_json, record, name)
-        yield PlainArtifact(key=key, files=(PlainFile(kind="json", name=name, write=write),))
-    for name, key in sorted(found[PARQUET].items()):
-        yield plain_table(blobs, key, name, table_format=table_format)
-    for name, key in sorted(found[CSV_GZ].items()):
-        # A table of the same name has the name of the file for people.
-        readable = table_format == "csv" and name not in found[PARQUET]
-        yield _gzipped_csv(blobs, key, name, readable=readable)
-    for name in record.list_array_artifacts():
-        yield _array(blobs, record, name)
+    found: dict[tuple[bool, str, str], StoredArtifact] = {}
+    for artifact in record.artifacts.entries():
+        # Tables first, whose CSV goes before that of gzipped CSV. Of two forms, the newer counts.
+        place = (artifact.kind != TABLE.name, artifact.kind, artifact.name)
+        found.setdefault(place, artifact)
+    taken = {file_path(artifact.kind, artifact.name) for artifact in found.values()}
+    for _, artifact in sorted(found.items()):
+        path = file_path(SPREADSHEET, artifact.name)
+        shown = table_format == "csv" and path not in taken
+        if artifact.kind == TABLE.name:
+            yield plain_table(blobs, artifact.key, artifact.name, shown=shown)
+        elif artifact.kind == CSV.name:
+            show = partial(_show_gzipped, blobs, artifact.key)
+            yield _plain(blobs, artifact, show=show if shown else None)
+        else:
+            yield _plain(blobs, artifact)
+            continue
+        taken.add(path)
 
 
-def plain_table(
-    blobs: BlobStore, key: str, name: str, *, table_format: TableFormat
-) -> PlainArtifact:
+def plain_table(blobs: BlobStore, key: str, name: str, *, shown: bool) -> PlainArtifact:
     """A table that is stored as Parquet."""
-    return _table(
-        key,
-        name,
-        write=partial(_copy_table, blobs, key, name),
-        show=lambda stream: write_csv(stream, _iter_rows(blobs, key, name)),
-        table_format=table_format,
-    )
+
+    def show(stream: BinaryIO) -> None:
+        write_csv(stream, _iter_rows(blobs, key, name))
+
+    table = StoredArtifact(name=name, kind=TABLE.name, key=key)
+    return _plain(blobs, table, show=show if shown else None)
 
 
-def plain_rows(
-    key: str, name: str, rows: Callable[[], pa.Table], *, table_format: TableFormat
-) -> PlainArtifact:
+def plain_rows(key: str, name: str, rows: Callable[[], pa.Table], *, shown: bool) -> PlainArtifact:
     """A table that is made from other things, when it is asked for."""
+    files = [
+        PlainFile(
+            kind=TABLE.name, name=name, write=lambda stream: stream.write(table_to_bytes(rows()))
+        )
+    ]
+    if shown:
+        show = PlainFile(
+            kind=SPREADSHEET, name=name, write=lambda stream: write_csv(stream, [rows()])
+        )
+        files.append(show)
+    return PlainArtifact(key=key, files=tuple(files))
 
-    def write(stream: BinaryIO) -> None:
-        with open_parquet_writer(stream, rows().schema) as writer:
-            writer.write_table(rows(), row_group_size=ROW_GROUP_ROWS)
 
-    return _table(
-        key,
-        name,
-        write=write,
-        show=lambda stream: write_csv(stream, [rows()]),
-        table_format=table_format,
-    )
-
-
-def _table(
-    key: str,
-    name: str,
+def _plain(
+    blobs: BlobStore,
+    artifact: StoredArtifact,
     *,
-    write: Callable[[BinaryIO], object],
-    show: Callable[[BinaryIO], object],
-    table_format: TableFormat,
+    show: Callable[[BinaryIO], object] | None = None,
 ) -> PlainArtifact:
-    files = [PlainFile(kind="parquet", name=name, write=write)]
-    if table_format == "csv":
-        files.append(PlainFile(kind="csv", name=name, write=show))
-    return PlainArtifact(key=key, files=tuple(files))
+    file = PlainFile(
+        kind=artifact.kind,
+        name=artifact.name,
+        write=partial(_write, blobs, artifact),
+        axes=_axes(blobs, artifact.key) if artifact.kind == ARRAY.name else (),
+    )
+    files = [file]
+    if show is not None:
+        files.append(PlainFile(kind=SPREADSHEET, name=artifact.name, write=show))
+    return PlainArtifact(key=artifact.key, files=tuple(files))
 
 
-def _gzipped_csv(blobs: BlobStore, key: str, name: str, *, readable: bool) -> PlainArtifact:
-    def write(stream: BinaryIO, *, show: bool) -> None:
-        packed = blobs.get(key)
-        if packed is None:
-            raise TableNotFoundError(key, name=name)
-        text = gunzip_bounded(packed, key=key, limit=_MAX_CSV_BYTES)
-        stream.write(harmless_csv(text) if show else packed)
-
-    files = [PlainFile(kind="packed_csv", name=name, write=partial(write, show=False))]
-    if readable:
-        files.append(PlainFile(kind="csv", name=name, write=partial(write, show=True)))
-    return PlainArtifact(key=key, files=tuple(files))
-
-
-def _array(blobs: BlobStore, record: ZarrImageRecord, name: str) -> PlainArtifact:
-    key = f"{image_folder(record.image_id)}/{ARRAYS}/{name}"
+def _axes(blobs: BlobStore, key: str) -> tuple[str, ...]:
     try:
         document = read_document(blobs, key)
-    except CorruptDataError:  # so writing it will fail, and say why
+    except CorruptDataError:  # writing the array says the same
         document = None
-    file = PlainFile(
-        kind="array",
-        name=name,
-        write=partial(_write_array, record, name),
-        axes=() if document is None else document.axes,
-    )
-    return PlainArtifact(key=key, files=(file,))
+    return () if document is None else document.axes
 
 
-def _write_json(record: ZarrImageRecord, name: str, stream: BinaryIO) -> None:
-    stream.write(dumps(record.load_json(name)))
-
-
-def _write_array(record: ZarrImageRecord, name: str, stream: BinaryIO) -> None:
-    loaded = record.load_array_artifact(name)
-    array = np.ascontiguousarray(loaded, dtype=loaded.dtype.newbyteorder("<"))
-    np.lib.format.write_array(stream, array, version=(1, 0), allow_pickle=False)
-
-
-def _copy_table(blobs: BlobStore, key: str, name: str, stream: BinaryIO) -> None:
-    """Copy a Parquet file byte for byte, once every page of it is checked."""
-    for _ in _iter_rows(blobs, key, name):
-        pass
+def _write(blobs: BlobStore, artifact: StoredArtifact, stream: BinaryIO) -> None:
+    """Write what is stored, byte for byte; folders and legacy forms as their kind encodes them."""
+    kind, key = kind_named(artifact.kind), artifact.key
+    if kind.is_folder or not key.endswith(kind.suffixes[0]):
+        stream.write(kind.encode(kind.read(blobs, key)))
+        return
+    for problem in kind.check(blobs, key, deep=True):
+        raise CorruptDataError(problem.location, problem.message)
     source = blobs.open_read(key)
     if source is None:
-        raise TableNotFoundError(key, name=name)
+        raise NotFoundError(key, f"nothing is stored under {key!r} any more")
     with source:
         shutil.copyfileobj(source, stream, _COPY_BYTES)
+
+
+def _show_gzipped(blobs: BlobStore, key: str, stream: BinaryIO) -> None:
+    packed = blobs.get(key)
+    if packed is None:
+        raise NotFoundError(key, f"nothing is stored under {key!r} any more")
+    stream.write(harmless_csv(gunzip_bounded(packed, key=key, limit=MAX_FILE_BYTES)))
 
 
 def _iter_rows(blobs: BlobStore, key: str, name: str) -> Iterator[pa.Table]:
@@ -224,38 +199,60 @@ def _iter_rows(blobs: BlobStore, key: str, name: str) -> Iterator[pa.Table]:
         yield from table.iter_groups()
 
 
-def stored_artifact(file: ExportedFile, data: bytes, *, image_id: str) -> tuple[str, bytes]:
-    """The artifact that a file comes back as, unless it is an array.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoredArtifact:
+    """An artifact that was read from a file, and is to be stored.
+
+    Attributes:
+        kind: Its kind.
+        name: Its name.
+        value: Its value.
+        stored: The bytes to store; what the kind makes of the value if None.
+    """
+
+    kind: ArtifactKind
+    name: str
+    value: Any
+    stored: bytes | None = None
+
+    @property
+    def path(self) -> str:
+        """Where it will lie, relative to the record's folder."""
+        return self.kind.path(self.name)
+
+    def stage(self, staging: Staging, image_id: str) -> str:
+        """Stage it; returns its path."""
+        if self.stored is None:
+            return stage_artifact(staging, image_id, self.kind, self.name, self.value)
+        staging.put(f"{image_id}/{self.path}", self.stored)
+        return self.path
+
+
+def restore(file: ExportedFile, data: bytes) -> RestoredArtifact:
+    """The artifact that a file holds.
 
     Args:
-        file: What the listing says of the file.
-        data: The file.
-        image_id: The image that it belongs to.
-
-    Returns:
-        Its key below ``analysis/``, and what is to be stored there.
+        file: What the listing says of it.
+        data: Its contents.
 
     Raises:
-        ValueError: The file is not what its kind says (errors of decoders are such).
+        ValueError: It is not what its kind says (errors of decoders are such).
     """
-    match file.kind:
-        case "json":
-            return f"{file.name}{JSON}", dumps(loads(data, key=file.path))
-        case "packed_csv":
-            return f"{file.name}{CSV_GZ}", data
-        case "text_csv":
-            return f"{file.name}{CSV_GZ}", gzip_text(data, file.version1)
-        case _:
-            table = read_table(file, data)
-            key = f"{image_folder(image_id)}/analysis/{file.name}{PARQUET}"
-            stream = io.BytesIO()
-            with open_parquet_writer(stream, table.schema, key=key) as writer:
-                writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
-            return f"{file.name}{PARQUET}", stream.getvalue()
+    if file.kind in {TABLE.name, VERSION1_CSV}:
+        return RestoredArtifact(kind=TABLE, name=file.name, value=read_table(file, data))
+    if file.kind in {CSV.name, VERSION1_TEXT}:
+        packed = gzip_text(data, file.version1) if file.kind == VERSION1_TEXT else data
+        # Gzipped CSV keeps no types, so that what is read of it would be written otherwise.
+        return RestoredArtifact(kind=CSV, name=file.name, value=None, stored=packed)
+    kind = kind_named(file.kind)
+    value = kind.decode(data, key=file.path)
+    if kind is ARRAY:
+        value = LabeledArray(array=value, axes=file.axes or None)
+    return RestoredArtifact(kind=kind, name=file.name, value=value)
 
 
 def read_table(file: ExportedFile, data: bytes) -> pa.Table:
-    """The table of a Parquet file, or of a CSV file of version 1.
+    """The table of a file, with all its types.
 
     Raises:
         ValueError: It is not what its kind says (errors of decoders are such).
@@ -263,7 +260,7 @@ def read_table(file: ExportedFile, data: bytes) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if file.kind == "csv":
+    if file.kind == VERSION1_CSV:
         return read_csv(data, file.version1)
     with pq.ParquetFile(
         pa.BufferReader(data), page_checksum_verification=True, pre_buffer=False

@@ -25,7 +25,6 @@ from kymflow_zarr._export.manifest import (
 )
 from kymflow_zarr._export.outcome import ExportReport
 from kymflow_zarr._progress import ProgressCallback, no_progress
-from kymflow_zarr._records.artifacts import PARQUET
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr._tables.tables import Tables
@@ -115,7 +114,8 @@ def export_folder(
         if include_tables:
             prefix = f"{TABLES}/"
             old = {file.path: file for file in incomplete.tables.values()}
-            files, damaged = put_artifacts(folder, prefix, _tables(blobs, table_format), old)
+            shown = table_format == "csv"
+            files, damaged = put_artifacts(folder, prefix, _tables(blobs, shown=shown), old)
             tables = {prefix + path: file for path, file in files.items()}
             left_out |= damaged
         _remove_unwanted(folder, incomplete, images=images, tables=tables)
@@ -183,16 +183,16 @@ def _export_image(
         return options.images.get(image_id, "") if kept else "", {error.key: error.reason}
 
 
-def _tables(blobs: BlobStore, table_format: TableFormat) -> Iterator[PlainArtifact]:
+def _tables(blobs: BlobStore, *, shown: bool) -> Iterator[PlainArtifact]:
     """The dataset's tables; the sources index as it should be."""
     tables = Tables(blobs)
     for name in tables.names():
-        key = f"{TABLES}/{name}{PARQUET}"
+        key = f"{TABLES}/{name}.parquet"
         if name == SOURCES:
             rows = cache(lambda: rows_to_table(SourcesIndex(blobs, tables).current()))
-            yield plain_rows(key, name, rows, table_format=table_format)
+            yield plain_rows(key, name, rows, shown=shown)
         else:
-            yield plain_table(blobs, key, name, table_format=table_format)
+            yield plain_table(blobs, key, name, shown=shown)
 
 
 def _remove_unwanted(

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kymflow_zarr._artifacts.json_kind import JSON
 from kymflow_zarr._catalog.listing import IMAGES, list_image_ids
 from kymflow_zarr._catalog.sources import (
     SOURCES,
@@ -29,18 +31,17 @@ from kymflow_zarr._catalog.sources import (
     source_from_provenance,
 )
 from kymflow_zarr._catalog.sources_index import SourcesIndex
+from kymflow_zarr._export.artifact_files import RestoredArtifact
 from kymflow_zarr._export.reader import ExportContents, ExportedImage, read_export
 from kymflow_zarr._ingest.batch import in_batches
 from kymflow_zarr._ingest.outcome import IngestOutcome, failed
-from kymflow_zarr._pixels.codec import AnyArray
-from kymflow_zarr._pixels.layout import check_dtype
-from kymflow_zarr._pixels.writer import write_array
-from kymflow_zarr._readers.vendors.payload import read_payload_header
-from kymflow_zarr._records.artifacts import ARRAYS, JSON, METADATA, PROVENANCE
-from kymflow_zarr._records.build import check_axes, resolve_chunks, slabs, stage_record
+from kymflow_zarr._pixels.layout import check_axes, check_dtype, resolve_chunks
+from kymflow_zarr._readers.headers.payload import read_payload_header
+from kymflow_zarr._records.build import stage_record
 from kymflow_zarr._records.document import read_record_document
+from kymflow_zarr._records.facts import METADATA, PROVENANCE
 from kymflow_zarr._storage.blobs import BlobStore, Staging
-from kymflow_zarr._storage.json_text import JsonValue, loads
+from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr._tables.replace import RowUpdate
 from kymflow_zarr._tables.tables import IMAGE_ID, Tables
 from kymflow_zarr.errors import (
@@ -238,13 +239,6 @@ def _stage_image(staging: Staging, image: ExportedImage, row: SourceRow | None) 
     source = provenance.get("source")
     if not isinstance(source, dict):
         source = None if row is None else row_to_json(row)
-    if (provenance.get("image_id"), provenance.get("pixels_digest")) != (
-        image.image_id,
-        listing.pixels_digest,
-    ):
-        elsewhere = artifacts.pop(f"{PROVENANCE}{JSON}", None)
-        if elsewhere is not None:
-            artifacts[f"{PROVENANCE_EXPORTED}{JSON}"] = elsewhere
     header = _document(artifacts, METADATA).get("header")
     steps = read_payload_header(
         header if isinstance(header, dict) else {}, shape=listing.shape
@@ -261,16 +255,13 @@ def _stage_image(staging: Staging, image: ExportedImage, row: SourceRow | None) 
         unit={axis: step.unit for axis, step in steps.items()},
         metadata=None,
         source=source,
-        artifacts=artifacts,
-        staged=[f"{ARRAYS}/{file.name}" for file in listing.files.values() if file.kind == "array"],
+        artifacts=[artifact.stage(staging, listing.image_id) for artifact in artifacts.values()],
     )
     if document.digest != listing.pixels_digest:
         raise UnreadableImageError(
             image.pixels_path,
             "its pixels are not those that were exported; restore it, or export again",
         )
-    for name, axes, array in image.iter_arrays():
-        _stage_array(staging, f"{listing.image_id}/{ARRAYS}/{name}", axes, array)
     return source_from_provenance(listing.image_id, {"source": source})
 
 
@@ -281,43 +272,34 @@ def _dtype(name: str) -> np.dtype[np.generic]:
         raise SchemaValidationError(f"{name!r} is not a type of pixels; export again") from error
 
 
-def _artifacts(image: ExportedImage) -> dict[str, bytes]:
-    """All artifacts but arrays, by key below ``analysis/``.
+def _artifacts(image: ExportedImage) -> dict[str, RestoredArtifact]:
+    """All artifacts by path in lower case; a provenance that is not of this image under its own.
 
     Raises:
         InvalidNameError: Two names differ only in case.
     """
-    files: dict[str, bytes] = {}
-    seen: set[str] = set()
-    for key, data in image.iter_artifacts():
-        if key.lower() in seen:
+    found: dict[str, RestoredArtifact] = {}
+    for artifact in image.iter_artifacts():
+        if artifact.path.lower() in found:
             raise InvalidNameError(
-                key, kind="artifact", reason="another one of the image differs only in case"
+                artifact.path,
+                kind="artifact",
+                reason="another one of the image differs only in case",
             )
-        seen.add(key.lower())
-        files[key] = data
-    return files
+        found[artifact.path.lower()] = artifact
+    provenance = _document(found, PROVENANCE)
+    said = provenance.get("image_id"), provenance.get("pixels_digest")
+    elsewhere = found.get(JSON.path(PROVENANCE))
+    if elsewhere is not None and said != (image.image_id, image.listing.pixels_digest):
+        del found[JSON.path(PROVENANCE)]
+        found[JSON.path(PROVENANCE_EXPORTED)] = replace(elsewhere, name=PROVENANCE_EXPORTED)
+    return found
 
 
-def _document(artifacts: Mapping[str, bytes], name: str) -> dict[str, JsonValue]:
+def _document(artifacts: Mapping[str, RestoredArtifact], name: str) -> dict[str, JsonValue]:
     """A JSON artifact that is an object; an empty one where there is none."""
-    data = artifacts.get(f"{name}{JSON}")
-    document = None if data is None else loads(data, key=name)
-    return document if isinstance(document, dict) else {}
-
-
-def _stage_array(staging: Staging, folder: str, axes: tuple[str, ...], array: AnyArray) -> None:
-    check_axes(axes, array.shape)
-    dtype = check_dtype(array.dtype)
-    chunks = resolve_chunks(array.shape, dtype, None)
-    write_array(
-        slabs(array, chunks[0]),
-        shape=array.shape,
-        dtype=dtype,
-        chunks=chunks,
-        axes=axes,
-        put=lambda key, data: staging.put(f"{folder}/{key}", data),
-    )
+    artifact = artifacts.get(JSON.path(name))
+    return artifact.value if artifact and isinstance(artifact.value, dict) else {}
 
 
 def _ingest_tables(blobs: BlobStore, contents: ExportContents) -> Iterator[IngestOutcome]:

@@ -11,8 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias
 
+from kymflow_zarr._artifacts.csv_kind import CSV
+from kymflow_zarr._artifacts.registry import kind_named
+from kymflow_zarr._artifacts.table_kind import TABLE
 from kymflow_zarr._export.version1 import VERSION1_KEYS
 from kymflow_zarr._storage.json_text import JsonValue, dumps, loads
 from kymflow_zarr._storage.names import check_name, check_segment
@@ -20,17 +23,18 @@ from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_bytes, unseal
 from kymflow_zarr.errors import CorruptDataError, InvalidNameError, UnsupportedFormatError
 
 __all__ = [
-    "ARRAY_FOLDER",
     "FORMAT",
     "IMAGES",
     "LISTING",
     "MANIFEST",
     "PIXELS",
+    "SPREADSHEET",
     "TABLES",
     "VERSION",
+    "VERSION1_CSV",
+    "VERSION1_TEXT",
     "ExportManifest",
     "ExportedFile",
-    "FileKind",
     "ImageListing",
     "TableFormat",
     "file_path",
@@ -43,38 +47,48 @@ LISTING: Final = "_files.json"
 IMAGES: Final = "images"
 TABLES: Final = "tables"
 PIXELS: Final = "image.tif"
-ARRAY_FOLDER: Final = "array_artifacts"
 
 TableFormat: TypeAlias = Literal["csv", "parquet"]
 """Whether tables are written as Parquet alone, or as CSV beside it."""
 
-FileKind: TypeAlias = Literal["pixels", "json", "parquet", "packed_csv", "array", "csv", "text_csv"]
-"""``packed_csv`` is an artifact that the dataset keeps as gzipped CSV. ``csv`` is for people: a
-table, or such an artifact, once more. In version 1 it was the only form of a table, and
-``text_csv`` that of such an artifact (see `version1`)."""
+SPREADSHEET: Final = "spreadsheet"
+"""A CSV for people: another file holds the same, and is read back."""
+VERSION1_CSV: Final = "version1_csv"
+VERSION1_TEXT: Final = "version1_text_csv"
+"""CSV of version 1 that is read back: a table, and an artifact of gzipped CSV; see `version1`."""
 
-_SUFFIXES: Final[Mapping[FileKind, str]] = {
-    "pixels": ".tif",
-    "json": ".json",
-    "parquet": ".parquet",
-    "packed_csv": ".csv.gz",
-    "array": ".npy",
-    "csv": ".csv",
-    "text_csv": ".csv",
+_PIXELS_KIND: Final = "pixels"
+_CSV_KINDS: Final = frozenset({SPREADSHEET, VERSION1_CSV, VERSION1_TEXT})
+_KINDS_OF_VERSION1: Final = {
+    "parquet": TABLE.name,
+    "csv": VERSION1_CSV,
+    "packed_csv": CSV.name,
+    "text_csv": VERSION1_TEXT,
 }
 
 
-def file_path(kind: FileKind, name: str) -> str:
-    """Where a file of an image lies, relative to the image's folder.
+def file_path(kind: str, name: str) -> str:
+    """Where a file lies, relative to the folder of its image or of the tables.
 
     Args:
-        kind: What it holds.
-        name: The artifact's name; empty for the pixels.
+        kind: What it holds; see `ExportedFile`.
+        name: The artifact's or table's name; empty for the pixels.
+
+    Raises:
+        ArtifactKindError: There is no such kind.
+        InvalidNameError: Nothing of this kind can have this name.
     """
-    if kind == "pixels":
+    if kind == _PIXELS_KIND:
         return PIXELS
-    folder = f"{ARRAY_FOLDER}/" if kind == "array" else ""
-    return f"{folder}{name}{_SUFFIXES[kind]}"
+    if kind in _CSV_KINDS:
+        check_name(name, kind="artifact")
+        return f"{name}.csv"
+    found = kind_named(kind)
+    found.check_name(name)
+    if not found.is_folder:
+        return f"{name}{found.suffixes[0]}"
+    suffix, *_ = (*found.sidecar_suffixes, f".{kind}")
+    return f"{kind}_artifacts/{name}{suffix}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +96,8 @@ class ExportedFile:
     """One file of an export.
 
     Attributes:
-        kind: What it holds.
+        kind: What it holds: the name of an artifact kind, ``"pixels"``, `SPREADSHEET`,
+            `VERSION1_CSV` or `VERSION1_TEXT`.
         name: The artifact's or table's name; empty for the pixels.
         size_bytes: Its size.
         sha256: Digest of its bytes, in hexadecimal.
@@ -91,7 +106,7 @@ class ExportedFile:
         version1: What version 1 says of a file besides; see `version1`.
     """
 
-    kind: FileKind
+    kind: str
     name: str
     size_bytes: int
     sha256: str
@@ -107,7 +122,12 @@ class ExportedFile:
     @property
     def is_for_people(self) -> bool:
         """Whether it is never read back: another file holds the same."""
-        return self.kind == "csv" and not self.version1
+        return self.kind == SPREADSHEET
+
+    @property
+    def is_artifact(self) -> bool:
+        """Whether an artifact comes back from it."""
+        return self.kind not in {SPREADSHEET, _PIXELS_KIND}
 
     def to_json(self) -> dict[str, JsonValue]:
         """The entry as JSON, without what does not apply."""
@@ -124,19 +144,15 @@ class ExportedFile:
         return {**entry, **self.version1}
 
     @classmethod
-    def from_json(cls, said: Any) -> ExportedFile:
-        """Read an entry.
+    def from_json(cls, said: Any, *, version: int) -> ExportedFile:
+        """Read an entry of a document of some version.
 
         Raises:
-            KeyError, TypeError, ValueError: It is none (`InvalidNameError` is a `ValueError`).
+            KeyError, TypeError, ValueError: It is none.
         """
-        kind, name = said["kind"], said["name"]
-        if kind not in get_args(FileKind):
-            raise ValueError(f"it names a file of kind {kind!r}")
-        if kind == "array":
-            check_segment(name, kind="array")
-        elif kind != "pixels":
-            check_name(name, kind="artifact")
+        kind, name = _text(said["kind"]), _text(said["name"])
+        if version == 1:
+            kind = _KINDS_OF_VERSION1.get(kind, kind)
         size = said["size_bytes"]
         if type(size) is not int or size < 0:
             raise ValueError(f"it names a size of {size!r}")
@@ -207,7 +223,7 @@ class ImageListing:
                 dtype=_text(said["dtype"]),
                 axes=tuple(_text(axis) for axis in said["axes"]),
                 pixels_digest=_text(said["pixels_digest"]),
-                files=_files(said["files"], prefix=""),
+                files=_files(said["files"], prefix="", version=said["version"]),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise CorruptDataError(key, f"it does not list an exported image ({error})") from error
@@ -270,7 +286,9 @@ class ExportManifest:
         if not isinstance(said, dict) or said.get("format") != FORMAT:
             raise CorruptDataError(key, "it is not the manifest of an export")
         version = said.get("version")
-        if type(version) is int and version > VERSION:
+        if type(version) is not int:
+            raise CorruptDataError(key, "it does not say of which version it is")
+        if version > VERSION:
             raise UnsupportedFormatError(
                 key, found=version, supported=(1, VERSION), hint="install a newer kymflow-zarr"
             )
@@ -286,19 +304,19 @@ class ExportManifest:
                 include_tables=said["include_tables"] is True,
                 table_format="parquet" if said["table_format"] == "parquet" else "csv",
                 images={image_id: _text(digest) for image_id, digest in said["images"].items()},
-                tables=_files(said["tables"], prefix=f"{TABLES}/"),
+                tables=_files(said["tables"], prefix=f"{TABLES}/", version=version),
                 left_out={what: _text(why) for what, why in said["left_out"].items()},
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise CorruptDataError(key, f"it is not the manifest of an export ({error})") from error
 
 
-def _files(said: Any, *, prefix: str) -> dict[str, ExportedFile]:
+def _files(said: Any, *, prefix: str, version: int) -> dict[str, ExportedFile]:
     """Entries by path; each path must be the one that its kind and name stand for."""
     files: dict[str, ExportedFile] = {}
     for path, entry in said.items():
-        file = ExportedFile.from_json(entry)
-        if path != prefix + file_path(file.kind, file.name):
+        file = ExportedFile.from_json(entry, version=version)
+        if path != prefix + file.path:
             raise InvalidNameError(path, kind="file", reason="an export has no such path")
         files[path] = file
     return files

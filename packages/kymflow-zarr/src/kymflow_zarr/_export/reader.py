@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kymflow_zarr._export.artifact_files import read_table, stored_artifact
+from kymflow_zarr._export.artifact_files import RestoredArtifact, read_table, restore
 from kymflow_zarr._export.manifest import (
     IMAGES,
     LISTING,
@@ -24,8 +24,9 @@ from kymflow_zarr._export.manifest import (
 )
 from kymflow_zarr._export.pixels import recut
 from kymflow_zarr._pixels.codec import AnyArray
-from kymflow_zarr._readers import ReadLimits, load_array_sidecar, open_tiff
 from kymflow_zarr._readers.files import read_bounded
+from kymflow_zarr._readers.limits import ReadLimits
+from kymflow_zarr._readers.tiff import open_tiff
 from kymflow_zarr._readers.translate import translated
 from kymflow_zarr._storage.json_text import MAX_BYTES
 from kymflow_zarr.errors import CorruptDataError, UnreadableImageError
@@ -194,32 +195,19 @@ class ExportedImage:
             for data in recut(blocks, (part * row_bytes for part in parts)):
                 yield np.frombuffer(data, dtype=dtype).reshape(-1, *listing.shape[1:])
 
-    def iter_artifacts(self) -> Iterator[tuple[str, bytes]]:
-        """All artifacts but arrays: key below ``analysis/``, and what is to be stored there.
+    def iter_artifacts(self) -> Iterator[RestoredArtifact]:
+        """All artifacts.
 
         Raises:
             UnreadableImageError: One is not the file that was exported.
         """
         for file in self.listing.files.values():
-            if file.kind not in {"pixels", "array"} and not file.is_for_people:
+            if file.is_artifact:
                 path = self.folder / file.path
                 data = _read(path, file)
                 with translated(path):
-                    yield stored_artifact(file, data, image_id=self.image_id)
-
-    def iter_arrays(self) -> Iterator[tuple[str, tuple[str, ...], AnyArray]]:
-        """The array artifacts: name, names of the dimensions, contents.
-
-        Raises:
-            UnreadableImageError: One is not the file that was exported.
-        """
-        for file in self.listing.files.values():
-            if file.kind == "array":
-                path = self.folder / file.path
-                _read(path, file)
-                array = load_array_sidecar(path)
-                axes = file.axes or tuple(f"dim_{number}" for number in range(array.ndim))
-                yield file.name, axes, array
+                    restored = restore(file, data)
+                yield restored
 
     def edited_files(self) -> list[Path]:
         """Files that are for people, and that someone has changed."""

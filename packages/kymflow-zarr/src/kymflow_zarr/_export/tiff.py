@@ -23,9 +23,9 @@ import numpy as np
 
 from kymflow_zarr._export.pixels import recut
 from kymflow_zarr._pixels.codec import AnyArray
+from kymflow_zarr._readers.headers.payload import read_payload_header
 from kymflow_zarr._readers.units import LENGTH, Quantity
 from kymflow_zarr._readers.vendors.imagej import AXES_KEY
-from kymflow_zarr._readers.vendors.payload import read_payload_header
 from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr.errors import CorruptDataError, MetadataNotFoundError
 
