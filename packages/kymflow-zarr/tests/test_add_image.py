@@ -111,7 +111,7 @@ def test_arrays_of_dask(dataset: ZarrDataset) -> None:
 @pytest.mark.parametrize(
     ("array", "says"),
     [
-        (np.ma.masked_array([[1, 2]], [[False, True]]), "would lose its mask"),
+        (np.ma.masked_array([[1, 2]], [[False, True]]), "would be lost; fill it in"),
         ([[1, 2], [3]], "rows of equal length"),
         (None, "cannot store pixels of type 'object'"),
         ([["a"]], "cannot store pixels of type 'str"),

@@ -55,7 +55,7 @@ class FlatNames(ABC):
         name: str,
         *,
         columns: Sequence[str] | None = None,
-        image_ids: Collection[str] | None = None,
+        image_ids: str | Iterable[str] | None = None,
     ) -> pd.DataFrame:
         """See `DatasetTables.load`."""
         return self.tables.load(name, columns=columns, image_ids=image_ids)
@@ -65,7 +65,7 @@ class FlatNames(ABC):
         name: str,
         *,
         columns: Sequence[str] | None = None,
-        image_ids: Collection[str] | None = None,
+        image_ids: str | Iterable[str] | None = None,
     ) -> pa.Table:
         """See `DatasetTables.load_arrow`."""
         return self.tables.load_arrow(name, columns=columns, image_ids=image_ids)

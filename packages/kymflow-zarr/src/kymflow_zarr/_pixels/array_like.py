@@ -69,7 +69,7 @@ def as_pixels(array: ArrayLike | LazyArray) -> Pixels:
     """
     if isinstance(array, np.ma.MaskedArray):
         raise SchemaValidationError(
-            "a masked array would lose its mask; store array.filled(value), or the mask as well"
+            "the mask of a masked array would be lost; fill it in with .filled()"
         )
     if isinstance(array, LazyArray) and isinstance(array.dtype, np.dtype):
         return Pixels(shape=tuple(array.shape), dtype=array.dtype, source=array)
