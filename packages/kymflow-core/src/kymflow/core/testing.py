@@ -149,7 +149,7 @@ def sample_dataset(location: str | Path) -> ZarrDataset:
 
 
 def _rows(indexer: BaseIndexer, dataset: ZarrDataset, image_id: str) -> BatchRows:
-    return extract_batch(dataset, indexer, (image_id,), indexer.analysis_version())
+    return extract_batch(dataset, indexer, indexer.analysis_version(), (image_id,))
 
 
 def _type_problems(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from contextlib import closing
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from kymflow.core.batches import ProgressCallback, no_progress, run_batches
 from kymflow.core.errors import ImageIndexError, IndexUpdateError
-from kymflow.core.kym_dataset.batches import BATCH_SIZE, ProgressCallback, run_batches
 from kymflow.core.kym_dataset.columns import (
     TableColumns,
     fit_rows,
@@ -15,7 +16,7 @@ from kymflow.core.kym_dataset.columns import (
     table_schema,
     with_schema,
 )
-from kymflow.core.kym_dataset.extract import BatchRows, check_version, declared_columns
+from kymflow.core.kym_dataset.extract import BatchRows, check_version, declared_columns, extract_batch
 from kymflow.core.kym_dataset.indexer_base import BaseIndexer
 from kymflow.core.kym_dataset.notebook import summary_html
 from kymflow.core.kym_dataset.params import documented_params, find_params
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 __all__ = ["KymDataset"]
 
 logger = logging.getLogger(__name__)
+
+_BATCH_SIZE: Final = 64
 
 OnError: TypeAlias = Literal["raise", "collect"]
 
@@ -87,7 +90,7 @@ class KymDataset:
         """The parameters that made a row: the JSON document that its hash stands for.
 
         It is looked for in the records that have such rows, among their JSON artifacts, and known
-        by its hash. What an indexer computes from the record instead (`DocumentsParams`) is asked
+        by its hash. What an indexer computes from the record instead (`DocumentedIndexer`) is asked
         of that indexer.
 
         Args:
@@ -126,7 +129,7 @@ class KymDataset:
         mode: Literal["replace"] = "replace",
         on_error: OnError = "raise",
         executor: Executor | None = None,
-        batch_size: int = BATCH_SIZE,
+        batch_size: int = _BATCH_SIZE,
         progress: ProgressCallback | None = None,
     ) -> IndexUpdate:
         """Run an indexer on every image and publish its rows as ``kym_<indexer.name>``.
@@ -169,14 +172,15 @@ class KymDataset:
             declared=declared_columns(indexer),
         )
         image_ids = self._ds.list_image_ids()
+        extract = partial(
+            extract_batch, self._ds.as_read_only(), indexer, check_version(indexer)
+        )
         batches = run_batches(
-            self._ds.as_read_only(),
-            indexer,
+            extract,
             image_ids,
-            analysis_version=check_version(indexer),
             executor=executor,
             batch_size=batch_size,
-            progress=progress or _no_progress,
+            progress=progress or no_progress,
         )
         failures: dict[str, ImageIndexError] = {}
         hashes: dict[str, frozenset[str]] = {}
@@ -296,7 +300,3 @@ def _with_details(error: ImageIndexError) -> ImageIndexError:
     if error.details and error.__cause__ is None:
         error.add_note(error.details)
     return error
-
-
-def _no_progress(done: int, total: int) -> None:
-    pass
