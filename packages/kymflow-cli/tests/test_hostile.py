@@ -39,7 +39,7 @@ VERBS = {
     "query K FROM+kym_image_summary --csv": r"cmd() \x1b[2J",
     "report K": SHOWN,
     "check K": SHOWN,
-    "repair K": "mended",
+    "repair K": "repaired",
     "export K files": "1 image in files",
     "upgrade K": SHOWN,
     "demo D": SHOWN,

@@ -43,7 +43,7 @@ def test_bad_files_stop_only_themselves(folder: Path, tmp_path: Path, kymflow: K
 
     assert code == 1
     assert out == f"3 new images in {place}, 2 failed\n"
-    assert err.startswith("2 files could not be taken in:\n")
+    assert err.startswith("2 files could not be ingested:\n")
     assert "not a TIFF" in err
     assert "Traceback" not in err
     assert len(ZarrDataset(place, mode="r").list_image_ids()) == 3

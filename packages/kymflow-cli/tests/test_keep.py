@@ -91,7 +91,7 @@ def test_what_someone_removed_is_missed_until_it_shall_be_forgotten(
     assert (plan.repairs, plan.problems) == (1, 0)
     assert kymflow("repair", dataset)[0] == 1
     code, out, _ = kymflow("repair", dataset, "--forget-gone")
-    assert (code, out.splitlines()[-1]) == (0, "mended 1 thing, 0 problems left")
+    assert (code, out.splitlines()[-1]) == (0, "repaired 1 thing, 0 problems left")
     assert check(dataset).problems == 0
 
 

@@ -38,8 +38,8 @@ def test_1_problems_found(process: Process, dataset: str) -> None:
     found = process("check", dataset)
     assert found.returncode == 1
     assert "record_without_source" in found.stdout
-    mended = process("repair", dataset)
-    assert mended.returncode == 0
+    repaired = process("repair", dataset)
+    assert repaired.returncode == 0
     assert process("check", dataset).returncode == 0
 
 

@@ -324,7 +324,7 @@ def test_failures_stand_above_the_summary_and_are_wrapped(screen: Screen, folder
     code, seen = screen("ingest", "images", "k.zarr", columns=60)
     assert code == 1
     lines = COLOUR.sub("", seen[seen.rindex(SHOW_CURSOR) :]).splitlines()[1:]
-    assert lines[0].endswith("1 file could not be taken in:")
+    assert lines[0].endswith("1 file could not be ingested:")
     assert lines[-1] == "3 new images in k.zarr, 1 failed"
     assert len(lines) > 4
     assert all(len(line) <= 60 for line in lines[1:])

@@ -285,7 +285,7 @@ def test_results_of_earlier_regions_are_marked(copied: Path, parse: Parse) -> No
 
     (article,) = [e for e in page.all("article") if "roi.tif" in e.text]
     assert article.text.count("pixels have changed since this was computed") == 1
-    assert article.text.count("The image has this region no more") == 1
+    assert article.text.count("This region no longer exists") == 1
     assert "outdated" in page.text
     assert analyze(str(copied), "velocity", image=("roi",), workers=1).ok
     again = parse(Path(report(str(copied), images=("roi",)).report))

@@ -40,8 +40,9 @@ from kymflow_zarr._records.format1 import (
     read_format1_array,
 )
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
+from kymflow_zarr._storage.gunzip import gunzip_bounded
 from kymflow_zarr._storage.inventory import read_inventory
-from kymflow_zarr._storage.json_text import JsonValue, dumps, gunzip_bounded, loads
+from kymflow_zarr._storage.json_text import JsonValue, dumps, loads
 from kymflow_zarr._storage.names import check_no_collision, check_segment
 from kymflow_zarr._storage.siblings import check_writable
 from kymflow_zarr._tables.parquet import (

@@ -19,7 +19,7 @@ def main() -> None:
     """Run the command line of this process, and end the process with its exit code."""
     sys.excepthook = _tell_of_a_bug
     signal.signal(signal.SIGTERM, _end_tidily)
-    # None: closed by whoever started this process.
+    # None: closed by the parent process.
     sys.stdout = _nowhere() if sys.stdout is None else sys.stdout
     sys.stderr = _nowhere() if sys.stderr is None else sys.stderr
     for stream in (sys.stdout, sys.stderr):
@@ -49,7 +49,7 @@ def _end_tidily(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
 def _tell_of_a_bug(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """What nobody foresaw: one line, and how to see where it was."""
+    """An unexpected error: one line, and how to see the traceback."""
     if "--debug" in sys.argv:
         traceback.print_exception(kind, error, trace)
     hint = "this is a bug in kymflow; run again with --debug and report what it shows"

@@ -25,7 +25,7 @@ def source_folders(dataset: ZarrDataset) -> tuple[str, ...]:
 
 
 def require_outside(place: Path, dataset: str) -> None:
-    """Refuse to write into a dataset what is no part of it.
+    """Refuse to write foreign files into a dataset.
 
     Raises:
         OutputFileError: The place lies inside.

@@ -28,7 +28,7 @@ def open_reader(dataset: str, *, wait_s: float = DEFAULT_WAIT_S) -> ZarrDataset:
         wait_s: How long to wait for another process, where that matters.
 
     Raises:
-        kymflow_zarr.NotADatasetError: There is none.
+        kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     from kymflow_zarr import ZarrDataset
 
@@ -46,7 +46,7 @@ def open_writer(
         durability: What survives a power cut.
 
     Raises:
-        kymflow_zarr.NotADatasetError: There is none; none is made.
+        kymflow_zarr.NotADatasetError: There is none, and none is created.
     """
     from kymflow_zarr import ZarrDataset
 

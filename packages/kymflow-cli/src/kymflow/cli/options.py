@@ -53,15 +53,15 @@ Wait: TypeAlias = Annotated[float, Parameter(validator=Number(gte=0))]
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakeIn:
-    """How a folder is taken in: the options of ``ingest`` and ``refresh``.
+    """How a folder is ingested: the options of ``ingest`` and ``refresh``.
 
     Attributes:
         pattern: Which files; may be given several times.
-        recursive: Look into subfolders, too.
+        recursive: Include subfolders.
         changed: Take in again what has changed since; the old image stays.
         dry_run: Show what would be done, and do nothing.
         workers: How many files are read at a time.
-        durability: What survives a power cut once told of: each image on its own (record), in
+        durability: What survives a power cut once reported: each image on its own (record), in
             groups (batch), or nothing is promised (none).
         wait: For how many seconds to wait for another writer.
     """

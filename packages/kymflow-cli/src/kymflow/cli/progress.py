@@ -1,4 +1,4 @@
-"""How a verb tells of its work while it goes on; who listens is not its business."""
+"""How a verb reports progress; it does not know who listens."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _Silent:
 
 
 SILENT: Progress = _Silent()
-"""Tells nobody."""
+"""Reports to no one."""
 
 
 def followed(progress: Progress, activity: str) -> Callable[[int, int], None]:

@@ -57,7 +57,7 @@ class Terminal:
             self._bar.step(done)
 
     def tell(self, item: Item) -> None:
-        """Write an item as JSON at once; for people there is the bar."""
+        """Write an item as JSON immediately; people see the progress bar."""
         if self.as_json:
             self.write_json(item_to_json(item))
 
@@ -71,7 +71,7 @@ class Terminal:
 
     @property
     def width(self) -> int | None:
-        """How wide stdout is; None where it is no terminal, and nothing need be cut."""
+        """The width of stdout; None if it is not a terminal, so that nothing is cut."""
         return self._out.width
 
     @property
@@ -80,7 +80,7 @@ class Terminal:
         return self._err.width
 
     def write_json(self, record: Mapping[str, object]) -> None:
-        """One record on a line of its own, written out at once."""
+        """One record on its own line, flushed immediately."""
         text = json.dumps(record, ensure_ascii=not self._out.is_unicode, allow_nan=False)
         self._out.write(escape_json(text) + "\n")
         self._out.flush()
@@ -184,7 +184,7 @@ class _Stream:
             self._give_up(error)
 
     def _give_up(self, error: OSError) -> None:
-        """Nobody reads any more (``kymflow ls … | head``), or nothing fits in: the rest is dropped.
+        """The reader is gone (``kymflow ls … | head``) or the disk is full: the rest is dropped.
 
         Raises:
             OSError: The rest should have been written: the disk is full.

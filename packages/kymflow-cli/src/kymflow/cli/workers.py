@@ -20,7 +20,7 @@ def worker_processes(count: int) -> Iterator[Executor | None]:
     if count <= 1:
         yield None
         return
-    # Not forked: the threads of Arrow and others would not come along, their locks would.
+    # Not forked: the threads of Arrow and others would not be copied, but their locks would.
     executor = ProcessPoolExecutor(
         count, mp_context=_WorkerContext(), initializer=_leave_ctrl_c_to_parent
     )
@@ -31,7 +31,7 @@ def worker_processes(count: int) -> Iterator[Executor | None]:
 
 
 def _leave_ctrl_c_to_parent() -> None:
-    # A terminal sends Ctrl-C to all processes at once; only the first one answers it.
+    # A terminal sends Ctrl-C to all processes; only the parent handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

@@ -24,7 +24,8 @@ from kymflow_zarr._readers.vendors.payload import read_payload_header
 from kymflow_zarr._records.artifacts import ARRAYS
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import BlobStore
-from kymflow_zarr._storage.json_text import dumps, gunzip_bounded
+from kymflow_zarr._storage.gunzip import gunzip_bounded
+from kymflow_zarr._storage.json_text import dumps
 from kymflow_zarr._tables.parquet import (
     ROW_GROUP_ROWS,
     StoredTable,

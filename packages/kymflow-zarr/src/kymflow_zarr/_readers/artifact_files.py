@@ -18,7 +18,8 @@ from kymflow_zarr._readers.files import check_unchanged, open_regular_file, read
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.sidecars import Sidecar
 from kymflow_zarr._readers.translate import translated
-from kymflow_zarr._storage.json_text import MAX_BYTES, JsonValue, gunzip_bounded, loads
+from kymflow_zarr._storage.gunzip import gunzip_bounded
+from kymflow_zarr._storage.json_text import MAX_BYTES, JsonValue, loads
 from kymflow_zarr.errors import CorruptDataError, UnreadableImageError
 
 if TYPE_CHECKING:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import lzma
 import math
 import re
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy as np
 from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._pixels.layout import check_dtype, check_geometry
 from kymflow_zarr._records.document import RecordDocument, image_folder, read_record_document
-from kymflow_zarr._records.format1_chunks import COMPRESSORS, check_chunk
+from kymflow_zarr._records.format1_chunks import COMPRESSORS, DECODER_ERRORS, check_chunk
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import loads
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
@@ -29,24 +28,8 @@ __all__ = [
     "open_format1_array",
     "read_format1_array",
     "read_format1_document",
-    "verify_format1_array",
 ]
 
-# zarr passes on whatever the codec in question raises.
-_DECODERS_FAIL_WITH = (
-    AttributeError,
-    EOFError,
-    LookupError,
-    OSError,
-    MemoryError,
-    OverflowError,
-    RuntimeError,
-    SystemError,
-    TypeError,
-    ValueError,
-    lzma.LZMAError,
-    zlib.error,
-)
 _V2_DTYPE = re.compile(r"[<>|][buif][1248]")
 _CHUNK = re.compile(r"\d+([./]\d+)*")
 # Larger arrays must have most of their chunks: those that are missing cost memory all the same.
@@ -65,34 +48,29 @@ def read_format1_document(blobs: BlobStore, image_id: str) -> RecordDocument | N
         CorruptDataError: Its attributes or its array's document are damaged.
     """
     folder = image_folder(image_id)
-    key = f"{folder}/data/.zarray"
-    array_text = blobs.get(key)
-    attributes_text = blobs.get(f"{folder}/.zattrs")
-    if array_text is None or attributes_text is None:
+    array = _read_array_document(blobs, f"{folder}/data")
+    key = f"{folder}/.zattrs"
+    text = blobs.get(key)
+    if array is None or text is None:
         return None
-    array: Any = loads(array_text, key=key)
-    attributes: Any = loads(attributes_text, key=f"{folder}/.zattrs")
-    try:
-        shape = tuple(array["shape"])
-        text = array["dtype"]
-        if not isinstance(text, str) or not _V2_DTYPE.fullmatch(text):
-            raise SchemaValidationError(f"its dtype is {text!r}")
-        dtype = check_dtype(np.dtype(text))
-        check_geometry(shape, tuple(array["chunks"]), dtype)
-        _check_codecs(array)
-        axes = attributes.get("axes") or [f"dim_{number}" for number in range(len(shape))]
-        created = attributes.get("created_utc", "")
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise CorruptDataError(key, f"it is no array of format 1 ({error})") from error
-    if len(axes) != len(shape) or not all(isinstance(axis, str) for axis in axes):
-        raise CorruptDataError(f"{folder}/.zattrs", f"its axes {axes!r} do not fit {shape!r}")
+    attributes = loads(text, key=key)
+    if not isinstance(attributes, dict):
+        raise CorruptDataError(key, "it is not a JSON object")
+    axes = attributes.get("axes") or [f"dim_{number}" for number in range(len(array.shape))]
+    if (
+        not isinstance(axes, list)
+        or len(axes) != len(array.shape)
+        or not all(isinstance(axis, str) for axis in axes)
+    ):
+        raise CorruptDataError(key, f"its axes {axes!r} do not fit {array.shape!r}")
+    created = attributes.get("created_utc")
     return RecordDocument(
         image_id=image_id,
         created_utc=created if isinstance(created, str) else "",
         software="",
-        axes=tuple(axes),
-        shape=shape,
-        dtype=dtype,
+        axes=tuple(map(str, axes)),
+        shape=array.shape,
+        dtype=array.dtype,
         digest="",
     )
 
@@ -107,25 +85,21 @@ def open_format1_array(blobs: BlobStore, folder: str) -> zarr.Array[Any]:
 
     from kymflow_zarr._pixels.view import CheckedArrayStore
 
-    key = f"{folder}/.zarray"
-    said: Any = loads(blobs.get(key) or b"", key=key)
-    try:
-        shape, chunks, dtype = tuple(said["shape"]), tuple(said["chunks"]), np.dtype(said["dtype"])
-        check_geometry(shape, chunks, dtype)
-        _check_codecs(said)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise CorruptDataError(key, f"it is no array of format 1 ({error})") from error
-    count = math.prod(-(-n // c) for n, c in zip(shape, chunks, strict=True))
-    if math.prod(shape) * dtype.itemsize > _SPARSE_BYTES and count > 2 * _count_files(
-        blobs, folder, depth=len(shape)
+    array = _read_array_document(blobs, folder)
+    if array is None:
+        raise CorruptDataError(f"{folder}/.zarray", "it is missing")
+    count = math.prod(-(-n // c) for n, c in zip(array.shape, array.chunks, strict=True))
+    if math.prod(array.shape) * array.dtype.itemsize > _SPARSE_BYTES and count > 2 * _count_files(
+        blobs, folder, depth=len(array.shape)
     ):
-        raise CorruptDataError(key, f"most of the {count} chunks that it declares are missing")
-    compressor = said.get("compressor")
+        raise CorruptDataError(
+            f"{folder}/.zarray", f"most of the {count} chunks that it declares are missing"
+        )
+    limit = math.prod(array.chunks) * array.dtype.itemsize
 
     def check(name: str, data: bytes) -> None:
-        if compressor is not None and _CHUNK.fullmatch(name):
-            limit = math.prod(chunks) * dtype.itemsize
-            check_chunk(data, compressor["id"], limit=limit, key=f"{folder}/{name}")
+        if array.compressor is not None and _CHUNK.fullmatch(name):
+            check_chunk(data, array.compressor, limit=limit, key=f"{folder}/{name}")
 
     with _decoding(folder):
         store = CheckedArrayStore(blobs, folder, None, check=check)
@@ -140,15 +114,14 @@ def iter_format1_slabs(
     Args:
         blobs: The key space.
         folder: The array's folder.
-        rows: How long a part is; the whole array if None.
+        rows: How long a part is; that of a chunk if None.
 
     Raises:
         CorruptDataError: It cannot be decoded.
     """
     array = open_format1_array(blobs, folder)
-    length = array.shape[0]
-    step = rows or max(1, length)
-    for start in range(0, max(1, length), step):
+    step = rows or array.chunks[0]
+    for start in range(0, array.shape[0], step):
         with _decoding(folder):
             part: AnyArray = np.asarray(array[start : start + step])
         yield part
@@ -160,19 +133,9 @@ def read_format1_array(blobs: BlobStore, folder: str) -> AnyArray:
     Raises:
         CorruptDataError: It cannot be decoded.
     """
-    (whole,) = iter_format1_slabs(blobs, folder)
-    return whole
-
-
-def verify_format1_array(blobs: BlobStore, folder: str) -> None:
-    """Decode every chunk of a Zarr v2 array; that is all that can be checked without checksums.
-
-    Raises:
-        CorruptDataError: It cannot be decoded.
-    """
-    rows = open_format1_array(blobs, folder).chunks[0]
-    for _ in iter_format1_slabs(blobs, folder, rows):
-        pass
+    array = open_format1_array(blobs, folder)
+    with _decoding(folder):
+        return np.asarray(array[...])
 
 
 @contextmanager
@@ -182,7 +145,7 @@ def _decoding(folder: str) -> Iterator[None]:
         yield
     except CorruptDataError:
         raise
-    except _DECODERS_FAIL_WITH as error:
+    except DECODER_ERRORS as error:
         raise CorruptDataError(folder, f"its array cannot be decoded ({error})") from error
 
 
@@ -195,9 +158,42 @@ def _count_files(blobs: BlobStore, folder: str, *, depth: int) -> int:
     return len(listing.files) + sum(_count_files(blobs, one, depth=depth - 1) for one in inner)
 
 
-def _check_codecs(array: Any) -> None:
-    compressor = array.get("compressor")
-    if array.get("filters") or (compressor is not None and compressor.get("id") not in COMPRESSORS):
-        raise SchemaValidationError(
-            f"its codecs {compressor!r} and {array.get('filters')!r} are not ones that it may have"
-        )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ArrayDocument:
+    """What the ``.zarray`` of an array of format 1 says, checked."""
+
+    shape: tuple[int, ...]
+    chunks: tuple[int, ...]
+    dtype: np.dtype[Any]
+    compressor: str | None
+
+
+def _read_array_document(blobs: BlobStore, folder: str) -> _ArrayDocument | None:
+    """An array's document, or None where there is none.
+
+    Raises:
+        CorruptDataError: It is damaged, declares what cannot be, or names other codecs or types
+            than prototypes wrote.
+    """
+    key = f"{folder}/.zarray"
+    text = blobs.get(key)
+    if text is None:
+        return None
+    said: Any = loads(text, key=key)
+    try:
+        if not isinstance(said["dtype"], str) or not _V2_DTYPE.fullmatch(said["dtype"]):
+            raise SchemaValidationError(f"its dtype is {said['dtype']!r}")
+        dtype = np.dtype(said["dtype"])
+        shape, chunks = tuple(said["shape"]), tuple(said["chunks"])
+        check_geometry(shape, chunks, check_dtype(dtype))
+        compressor = None if said.get("compressor") is None else said["compressor"]["id"]
+        if said.get("filters") or (compressor is not None and compressor not in COMPRESSORS):
+            filters = said.get("filters")
+            raise SchemaValidationError(
+                f"its codecs {compressor!r} and {filters!r} are not ones that it may have"
+            )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CorruptDataError(key, f"it is not an array of format 1 ({error})") from error
+    return _ArrayDocument(
+        shape=shape, chunks=chunks, dtype=check_dtype(dtype), compressor=compressor
+    )

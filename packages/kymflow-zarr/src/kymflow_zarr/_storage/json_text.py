@@ -1,8 +1,8 @@
 """Strict JSON text: what is written can be read by everyone, what is read is bounded.
 
 The standard library's module writes ``NaN``, reads duplicate keys in silence (the last one wins)
-and follows any depth. Here all of that is refused, in both directions, so that a document that was
-accepted once stays readable, also by software that is not Python.
+and follows any depth. Here all of that is refused, in both directions and by the same limits, so
+that a document that was accepted once stays readable, also by software that is not Python.
 """
 
 from __future__ import annotations
@@ -10,14 +10,12 @@ from __future__ import annotations
 import json
 import math
 import re
-import zlib
-from collections.abc import Sequence
-from json.encoder import encode_basestring
+from collections import Counter
 from typing import Final, TypeAlias, cast
 
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "JsonValue", "dumps", "gunzip_bounded", "loads"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_VALUES", "JsonValue", "dumps", "loads"]
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 """A value that JSON can carry; numbers are finite, strings are well-formed Unicode."""
@@ -28,10 +26,15 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 MAX_DEPTH: Final = 64
 """Deepest nesting; ``[]`` has depth 1, a bare number depth 0."""
 
-_MAX_ITEMS: Final = 6_000_000  # 64 MiB of "[]," would become gigabytes of Python objects
+MAX_VALUES: Final = 6_000_000
+"""Most values in a document, containers among them: 64 MiB of "[]," would become gigabytes."""
+
 _MAX_INT_BITS: Final = 14_000  # Python refuses to print integers of more than 4,300 digits
-_INDENT: Final = "  "
-_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+_HALF_PAIR: Final = re.compile("[\ud800-\udfff]")
+_ESCAPED_HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+# Both match in one pass, whatever the text is: also a string that nothing ends.
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.?[^"\\]*+)*+"?', re.DOTALL)
+_EMPTY: Final = re.compile(rb"\[\s*+\]|\{\s*+\}")
 
 
 def dumps(value: JsonValue) -> bytes:
@@ -48,12 +51,18 @@ def dumps(value: JsonValue) -> bytes:
     Raises:
         TypeError: A value or key has a type that JSON lacks (a NumPy scalar, a date, a set, an
             integer as key); the message names the place inside the document.
-        ValueError: A number is not finite, a string holds half a surrogate pair, or the document
-            is deeper than `MAX_DEPTH`.
-        SchemaValidationError: It is larger than `MAX_BYTES`. A document that was read can be, once
-            it is indented.
+        ValueError: A number is not finite or has too many digits, a string holds half a surrogate
+            pair, or the document is deeper than `MAX_DEPTH`.
+        SchemaValidationError: It has more than `MAX_VALUES` values or `MAX_BYTES` bytes. A
+            document that was read can have more bytes once it is indented.
     """
-    data = _text(value).encode("utf-8") + b"\n"
+    count = _check(value, [])
+    if count > MAX_VALUES:
+        raise SchemaValidationError(
+            f"the document holds {count} values, the limit is {MAX_VALUES}; "
+            "store large data as a table or an array"
+        )
+    data = json.dumps(value, ensure_ascii=False, indent=2).encode("utf-8") + b"\n"
     if len(data) > MAX_BYTES:
         raise SchemaValidationError(
             f"indented, the document has {len(data)} bytes, the limit is {MAX_BYTES}; "
@@ -76,13 +85,14 @@ def loads(data: bytes, *, key: str) -> JsonValue:
 
     Raises:
         CorruptDataError: The bytes are not UTF-8 or not JSON, or hold a duplicate key, ``NaN``,
-            an infinite number or half a surrogate pair, or exceed `MAX_DEPTH` or `MAX_BYTES`.
+            an infinite number or half a surrogate pair, or exceed `MAX_DEPTH`, `MAX_VALUES` or
+            `MAX_BYTES`.
     """
     if len(data) > MAX_BYTES:
         raise CorruptDataError(key, f"it has {len(data)} bytes, the limit is {MAX_BYTES}")
-    items = data.count(b",") + data.count(b"[") + data.count(b"{")
-    if items > _MAX_ITEMS:
-        raise CorruptDataError(key, f"it may hold {items} values, the limit is {_MAX_ITEMS}")
+    count = _count_values(data)
+    if count > MAX_VALUES:
+        raise CorruptDataError(key, f"it holds {count} values, the limit is {MAX_VALUES}")
     try:
         value = cast(
             "JsonValue",
@@ -94,9 +104,9 @@ def loads(data: bytes, *, key: str) -> JsonValue:
                 parse_constant=_no_constant,
             ),
         )
-        # Walking a document costs more than parsing it, and few can be too deep or hold half pairs.
-        if (items > MAX_DEPTH and _is_deep(value)) or _SURROGATE.search(data):
-            _text(value)
+        # The walk costs as much as parsing, and few documents can be too deep or hold half pairs.
+        if data.count(b"[") + data.count(b"{") > MAX_DEPTH or _ESCAPED_HALF.search(data):
+            _check(value, [])
     except RecursionError as error:
         raise CorruptDataError(key, f"it is nested deeper than {MAX_DEPTH} levels") from error
     except ValueError as error:  # also UnicodeDecodeError and JSONDecodeError
@@ -104,54 +114,85 @@ def loads(data: bytes, *, key: str) -> JsonValue:
     return value
 
 
-def gunzip_bounded(
-    data: bytes, *, key: str, limit: int = MAX_BYTES, one_member: bool = False
-) -> bytes:
-    """Decompress gzip data, never holding more than ``limit`` bytes of the result.
+def _check(value: object, place: list[object]) -> int:
+    """Refuse what strict JSON cannot carry; returns how many values there are.
+
+    Types are compared exactly: a NumPy float is a subclass of `float`, an `IntEnum` of `int`.
 
     Args:
-        data: One or more gzip members.
-        key: What the bytes were stored under; named in the error.
-        limit: Most bytes that the result may have.
-        one_member: Whether a second member is damage: a file that holds its contents twice.
-
-    Returns:
-        The decompressed bytes.
+        value: The document, or a value inside it.
+        place: The keys and indexes that lead to the value; one list for the whole walk.
 
     Raises:
-        CorruptDataError: The data are not gzip, are cut short, fail their checksum, are followed
-            by something else, or would exceed ``limit``.
+        TypeError, ValueError: JSON cannot carry it, or something in it; see `dumps`.
     """
-    parts: list[bytes] = []
-    room = limit
-    rest = data
-    while True:
-        member = zlib.decompressobj(wbits=31)
-        try:
-            part = member.decompress(rest, room + 1)
-        except zlib.error as error:
-            raise CorruptDataError(key, f"it is not gzip data: {error}") from error
-        room -= len(part)
-        if room < 0:
-            raise CorruptDataError(key, f"it decompresses to more than {limit} bytes")
-        if not member.eof:
-            raise CorruptDataError(key, "its gzip data are cut short")
-        parts.append(part)
-        rest = member.unused_data
-        if not rest:
-            return b"".join(parts)
-        if one_member:
-            raise CorruptDataError(key, "something follows its gzip data")
+    if type(value) is str:
+        if not value.isascii() and _HALF_PAIR.search(value):
+            raise ValueError(
+                f"{_shown(place)} holds half a surrogate pair, which is no character; remove it"
+            )
+    elif type(value) is dict or type(value) is list or type(value) is tuple:
+        return _check_members(value, place)
+    elif type(value) is int:
+        if value.bit_length() > _MAX_INT_BITS:
+            raise ValueError(f"{_shown(place)} is an integer too large to print; use text")
+    elif type(value) is float:
+        if not math.isfinite(value):
+            raise ValueError(f"{_shown(place)} is {value!r}, which JSON cannot carry; use null")
+    elif value is not None and type(value) is not bool:
+        kind = type(value)
+        raise TypeError(
+            f"{_shown(place)} is a {kind.__module__}.{kind.__qualname__}, which JSON cannot carry; "
+            "convert it to a Python number, text, list or dict"
+        )
+    return 1
+
+
+def _check_members(
+    value: dict[object, object] | list[object] | tuple[object, ...], place: list[object]
+) -> int:
+    if len(place) == MAX_DEPTH:
+        raise ValueError(f"{_shown(place)} is nested deeper than {MAX_DEPTH} levels; flatten it")
+    if isinstance(value, dict):
+        for key in value:
+            if type(key) is not str:
+                raise TypeError(
+                    f"{_shown(place)} has the key {key!r} of type {type(key).__name__}; "
+                    "JSON keys are text"
+                )
+            _check(key, place)
+    count = 1
+    for step, item in value.items() if isinstance(value, dict) else enumerate(value):
+        place.append(step)
+        count += _check(item, place)
+        place.pop()
+    return count
+
+
+def _shown(place: list[object]) -> str:
+    """A place like ``$.rois[2].id``."""
+    text = "$" + "".join(f".{step}" if isinstance(step, str) else f"[{step}]" for step in place)
+    return text if len(text) <= 200 else f"{text[:197]}..."
+
+
+def _count_values(data: bytes) -> int:
+    """How many values a JSON text holds, found before there is an object for each.
+
+    Each member of a container but the first follows a comma.
+    """
+    most = 1 + data.count(b",") + data.count(b"[") + data.count(b"{")
+    if most <= MAX_VALUES:
+        return most
+    rest = _STRING.sub(b"", data)
+    empty = len(_EMPTY.findall(rest))
+    return 1 + rest.count(b",") + rest.count(b"[") + rest.count(b"{") - empty
 
 
 def _object_without_duplicates(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        seen: set[str] = set()
-        for name, _ in pairs:
-            if name in seen:
-                raise ValueError(f"the key {name!r} occurs twice in one object")
-            seen.add(name)
+        ((name, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"the key {name!r} occurs twice in one object")
     return result
 
 
@@ -171,130 +212,3 @@ def _finite_float(digits: str) -> float:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no number in JSON")
-
-
-def _is_deep(document: JsonValue) -> bool:
-    """Whether a parsed document is nested deeper than `MAX_DEPTH`, found level by level."""
-    level: list[JsonValue] = [document]
-    for _ in range(MAX_DEPTH + 1):
-        inner = [item for item in level if isinstance(item, dict | list)]
-        if not inner:
-            return False
-        level = [
-            child for item in inner for child in (item.values() if isinstance(item, dict) else item)
-        ]
-    return True
-
-
-def _text(value: JsonValue) -> str:
-    try:
-        return _written(value, "\n")
-    except _RefusedError as refused:
-        raise refused.kind(f"{_shown(refused.steps)} {refused.reason}") from None
-
-
-class _RefusedError(Exception):
-    """A value that JSON cannot carry.
-
-    Where it stands is gathered while this passes through the containers around it: to know that of
-    each value beforehand would cost as much as writing it.
-    """
-
-    def __init__(self, kind: type[TypeError | ValueError], reason: str) -> None:
-        super().__init__(reason)
-        self.kind = kind
-        self.reason = reason
-        self.steps: list[str | int] = []
-
-
-def _written(value: object, newline: str) -> str:
-    """The JSON text of a value, refusing what strict JSON cannot carry.
-
-    The module `json` checks less, and is several times slower where it indents. Types are compared
-    exactly: a NumPy float is a subclass of `float`, an `IntEnum` of `int`.
-
-    Args:
-        value: The value.
-        newline: A line feed and the indentation of the line that the value stands in.
-
-    Raises:
-        _RefusedError: JSON cannot carry it, or something in it.
-    """
-    # The type is asked for in each condition, so that it is known in what follows it.
-    if type(value) is str:
-        return _written_text(value)
-    if type(value) is dict:
-        return _written_object(value, newline)
-    if type(value) is list or type(value) is tuple:
-        return _written_array(value, newline)
-    if value is None:
-        return "null"
-    if type(value) is bool:
-        return "true" if value else "false"
-    if type(value) is int:
-        if value.bit_length() > _MAX_INT_BITS:
-            raise _RefusedError(ValueError, "is an integer too large to print; use text")
-        return repr(value)
-    if type(value) is float:
-        if not math.isfinite(value):
-            raise _RefusedError(ValueError, f"is {value!r}, which JSON cannot carry; use null")
-        return repr(value)
-    kind = type(value)
-    raise _RefusedError(
-        TypeError,
-        f"is a {kind.__module__}.{kind.__qualname__}, which JSON cannot carry; "
-        "convert it to a Python number, text, list or dict",
-    )
-
-
-def _written_object(value: dict[object, object], newline: str) -> str:
-    inner = _indented(newline)
-    members: list[str] = []
-    for key, item in value.items():
-        if type(key) is not str:
-            raise _RefusedError(
-                TypeError, f"has the key {key!r} of type {type(key).__name__}; JSON keys are text"
-            )
-        try:
-            members.append(f"{_written_text(key)}: {_written(item, inner)}")
-        except _RefusedError as refused:
-            refused.steps.append(key)
-            raise
-    return f"{{{inner}{f',{inner}'.join(members)}{newline}}}" if members else "{}"
-
-
-def _written_array(value: Sequence[object], newline: str) -> str:
-    inner = _indented(newline)
-    items: list[str] = []
-    for item in value:
-        try:
-            items.append(_written(item, inner))
-        except _RefusedError as refused:
-            refused.steps.append(len(items))
-            raise
-    return f"[{inner}{f',{inner}'.join(items)}{newline}]" if items else "[]"
-
-
-def _indented(newline: str) -> str:
-    """The line start of a container's members."""
-    if len(newline) > len(_INDENT) * MAX_DEPTH:
-        raise _RefusedError(ValueError, f"is nested deeper than {MAX_DEPTH} levels; flatten it")
-    return newline + _INDENT
-
-
-def _written_text(text: str) -> str:
-    if not text.isascii():
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise _RefusedError(
-                ValueError, "holds half a surrogate pair, which is no character; remove it"
-            ) from error
-    return encode_basestring(text)
-
-
-def _shown(steps: list[str | int]) -> str:
-    """A place like ``$.rois[2].id``, from the steps to it, the last one first."""
-    parts = [f".{step}" if isinstance(step, str) else f"[{step}]" for step in reversed(steps)]
-    text = "".join(["$", *parts])
-    return text if len(text) <= 200 else f"{text[:197]}..."

@@ -111,7 +111,7 @@ class RegionReading:
     Attributes:
         summary: Its numbers.
         roi_ids: The ROIs that it is the result of; empty for a whole channel.
-        region: The region as it is now; None if the image has it no more.
+        region: The region as it is now; None if it no longer exists.
         params: All that decided the result; None if that is lost.
         outdated: Whether region, calibration or pixels are others now.
         trace: Velocity over time; None if it cannot be read.
@@ -148,7 +148,7 @@ class ImageReading:
         regions: The regions with results, those with the same borders as one.
         without_results: Regions that have none yet.
         problems: What is wrong with the image, a line each.
-        remarks: What a reader should know besides.
+        remarks: What else a reader should know.
     """
 
     image_id: str
@@ -221,7 +221,7 @@ def read_image(dataset: ZarrDataset, image_id: str, *, source: str | None) -> Im
 
 
 def number(values: Mapping[str, JsonValue], name: str) -> float | None:
-    """A number of a summary; None where it has none."""
+    """A number of a summary; None if it has none."""
     value = values.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None

@@ -189,7 +189,7 @@ def _image_provenance(reading: ImageReading) -> tuple[Fact, ...]:
     ]
     if reading.record is not None:
         facts += [
-            Fact(name="taken in", value=show(reading.record.created_utc or "unknown")),
+            Fact(name="ingested", value=show(reading.record.created_utc or "unknown")),
             Fact(
                 name="digest of the pixels",
                 value=show(reading.record.pixels_digest or "none (format 1)"),
@@ -285,7 +285,7 @@ def _count(count: int, noun: str) -> str:
 def _region_section(region: RegionReading, reading: ImageReading) -> RegionSection:
     remarks = []
     if region.region is None:
-        remarks.append("The image has this region no more: kymflow analyze drops its results.")
+        remarks.append("This region no longer exists: kymflow analyze drops its results.")
     elif region.outdated:
         remarks.append(
             "Region, calibration or pixels have changed since this was computed: "

@@ -77,7 +77,7 @@ class RegionSection:
         illustration: Velocity and evidence over time; None if they cannot be read.
         facts: Its numbers.
         provenance: Where they come from.
-        remarks: What a reader should know besides.
+        remarks: What else a reader should know.
     """
 
     title: str
@@ -96,7 +96,7 @@ class ImageSection:
         title: What people call the image.
         facts: What is known of it.
         problems: What cannot be read.
-        remarks: What a reader should know besides.
+        remarks: What else a reader should know.
         kymographs: The recording, a figure per channel and slice.
         regions: Its regions with results.
         details: A few lines, each of them drawn.

@@ -25,7 +25,7 @@ _NS_PER_S = 10**9
 
 
 def quantity(value: float | None, unit: str = "", *, digits: int = 3) -> str:
-    """A number with as many significant digits, and its unit; a dash where there is none."""
+    """A number with as many significant digits, and its unit; a dash if there is none."""
     if value is None or not math.isfinite(value):
         return ABSENT
     if value == 0:

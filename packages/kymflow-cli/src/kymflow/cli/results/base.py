@@ -48,7 +48,7 @@ class Result(Protocol):
 
     @property
     def streamed(self) -> bool:
-        """Whether each item was told of while the work went on (`Progress.tell`)."""
+        """Whether each item was already reported during the run (`Progress.tell`)."""
 
 
 def item_to_json(item: Item) -> dict[str, object]:
@@ -69,7 +69,7 @@ def summary_to_json(result: Result, *, exit_code: int) -> dict[str, object]:
 
 def _fields(value: object) -> dict[str, object]:
     if not is_dataclass(value):
-        raise TypeError(f"{type(value).__name__} is no dataclass; make results dataclasses")
+        raise TypeError(f"{type(value).__name__} is not a dataclass; make results dataclasses")
     return {
         item.name: plain(getattr(value, item.name))
         for item in fields(value)

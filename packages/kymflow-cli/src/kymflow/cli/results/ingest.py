@@ -22,7 +22,7 @@ class FileOutcome:
 
     Attributes:
         path: The file.
-        status: Whether it was taken in.
+        status: Whether it was ingested.
         image_id: The new image; None if it failed.
         reason: Why it failed; None if it did not.
     """
@@ -46,9 +46,9 @@ class IngestResult:
         patterns: Which files were looked for; ``**/`` stands for subfolders.
         named: Whether the folders were named, and not only found in the dataset. Not in the JSON.
         taken_in: How many files are new images now.
-        failed: How many could not be taken in.
+        failed: How many could not be ingested.
         unchanged: How many were in the dataset already, as they are.
-        changed: How many differ from when they were taken in, and were left alone.
+        changed: How many differ from when they were ingested, and were left alone.
         gone: How many known files are no longer in these folders; their images stay.
         items: One per file that was tried.
     """
@@ -106,9 +106,9 @@ class PlanResult:
         patterns: Which files were looked for; ``**/`` stands for subfolders.
         named: Whether the folders were named, and not only found in the dataset. Not in the JSON.
         dry_run: Always true.
-        to_take_in: How many files the run would take in.
+        to_take_in: How many files the run would ingest.
         new: How many are new.
-        changed: How many differ from when they were taken in.
+        changed: How many differ from when they were ingested.
         unchanged: How many are in the dataset as they are.
         gone: How many known files are no longer in these folders.
         items: One per file, except the unchanged ones.

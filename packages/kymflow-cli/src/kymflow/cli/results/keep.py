@@ -25,7 +25,7 @@ class FoundProblem:
         location: What is wrong, relative to the dataset.
         kind: What sort of problem it is.
         message: The problem.
-        repairable: Whether `repair` mends it.
+        repairable: Whether `repair` can fix it.
     """
 
     type: ClassVar[str] = "problem"
@@ -44,7 +44,7 @@ class CheckResult:
         deep: Whether every byte was read.
         images: How many images there are.
         problems: How many problems there are.
-        repairable: How many of them `repair` mends.
+        repairable: How many of them `repair` can fix.
         items: The problems.
     """
 
@@ -65,10 +65,10 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoneRepair:
-    """One thing that was mended.
+    """One thing that was repaired.
 
     Attributes:
-        location: What was mended, relative to the dataset.
+        location: What was repaired, relative to the dataset.
         action: What was done.
     """
 
@@ -83,9 +83,9 @@ class RepairResult:
 
     Attributes:
         dataset: The dataset.
-        dry_run: Whether it was only looked at what could be mended.
-        repairs: How many things were mended, or with ``dry_run`` would be.
-        problems: How many problems are left that `repair` cannot mend.
+        dry_run: Whether it was a dry run that only lists what would be repaired.
+        repairs: How many things were repaired, or with ``dry_run`` would be.
+        problems: How many problems are left that `repair` cannot fix.
         items: The repairs, then the problems that are left.
     """
 

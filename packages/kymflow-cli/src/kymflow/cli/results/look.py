@@ -32,7 +32,7 @@ class ListedImage:
         shape: The pixels' shape.
         axes: A name for each dimension.
         dtype: The pixels' type.
-        created_utc: When it was taken in, ISO 8601; None if unknown.
+        created_utc: When it was ingested, ISO 8601; None if unknown.
         acquired_local: When it was recorded, by the clock on the wall there, ISO 8601; None if
             unknown.
     """
@@ -163,7 +163,7 @@ class DatasetInfo:
     """What a dataset is.
 
     Attributes:
-        dataset: Where it lies.
+        dataset: Where it is.
         format_version: The version of its format.
         created_utc: When it was made, ISO 8601; None if unknown.
         software: What made it; None if unknown.
@@ -191,7 +191,7 @@ class Artifact:
     Attributes:
         name: Its name.
         kind: What it is.
-        key: Where it lies, relative to the dataset.
+        key: Where it is, relative to the dataset.
     """
 
     type: ClassVar[str] = "artifact"

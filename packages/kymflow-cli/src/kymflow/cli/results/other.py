@@ -23,7 +23,7 @@ class DemoResult:
         folder: The folder of it all.
         dataset: The dataset.
         images_folder: The folder with the TIFF files.
-        taken_in: How many images were taken in by this run.
+        taken_in: How many images were ingested by this run.
         images: How many images the dataset has.
         table: The table whose rows follow.
         columns: Its columns.

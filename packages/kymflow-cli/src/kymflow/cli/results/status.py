@@ -62,7 +62,7 @@ class StatusResult:
         patterns: Which files were looked for; ``**/`` stands for subfolders.
         named: Whether the folders were named, and not only found in the dataset. Not in the JSON.
         new: How many files are new.
-        changed: How many files differ from when they were taken in.
+        changed: How many files differ from when they were ingested.
         unchanged: How many files are in the dataset as they are.
         gone: How many known files are no longer in these folders.
         items: The files that are not unchanged, then the analyses and tables.

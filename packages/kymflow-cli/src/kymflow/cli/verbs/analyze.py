@@ -61,7 +61,7 @@ def analyze(
 
     Raises:
         UnknownNameError: There is no such analysis or image, or an option that it does not have.
-        kymflow_zarr.NotADatasetError: There is no dataset at that place.
+        kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     chosen = load_analysis(analysis, missing=missing, window=window, method=method)
     opened = open_writer(dataset)

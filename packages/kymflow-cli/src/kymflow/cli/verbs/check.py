@@ -1,4 +1,4 @@
-"""Look for damage, and mend what can be mended."""
+"""Check a dataset for damage, and repair what can be repaired."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check(dataset: str, /, *, deep: bool = False, progress: ProgressParam = SILE
         The problems.
 
     Raises:
-        kymflow_zarr.NotADatasetError: There is no dataset at that place.
+        kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     opened = open_reader(dataset)
     items: list[FoundProblem] = []
@@ -55,29 +55,29 @@ def repair(
     dry_run: DryRun = False,
     wait: Wait = DEFAULT_WAIT_S,
 ) -> RepairResult:
-    """Mend what can be mended without guessing.
+    """Repair what can be repaired without guessing.
 
     Indexes are made anew from the images, and what killed writers left behind is removed. Damaged
     pixels and results are not touched.
 
     Args:
         dataset: Path or URL of the dataset.
-        forget_gone: Results and tables that someone removed, and that shall not come back, stop
+        forget_gone: Results and tables that someone removed, and that should stay away, stop
             being a problem.
-        dry_run: Show what would be mended, and do nothing.
+        dry_run: Show what would be repaired, and do nothing.
         wait: For how many seconds to wait for another writer.
 
     Returns:
         What was done, and what is left.
 
     Raises:
-        kymflow_zarr.NotADatasetError: There is no dataset at that place.
+        kymflow_zarr.NotADatasetError: There is no dataset there.
         kymflow_zarr.LockedError: Another writer is at work.
     """
     if dry_run:
         found = [_found(problem) for problem in open_reader(dataset).iter_problems()]
         repairs = [
-            DoneRepair(location=item.location, action=f"would mend: {item.message}")
+            DoneRepair(location=item.location, action=f"would repair: {item.message}")
             for item in found
             if _would_mend(item, forget_gone=forget_gone)
         ]

@@ -31,11 +31,11 @@ def demo(folder: Path = Path("kymflow-demo"), /, *, progress: ProgressParam = SI
     shown has the velocity that each was made with beside the one that was found.
 
     Args:
-        folder: Where to put it all. A second run there takes in nothing new.
+        folder: Where to put it all. A second run there ingests nothing new.
         progress: Who is told how it goes.
 
     Returns:
-        Where everything lies, and the table.
+        Where everything is, and the table.
 
     Raises:
         OSError: The folder cannot be written to.

@@ -52,7 +52,7 @@ def export(
         OutputFileError: There is a file, or it would lie in the dataset.
         UnknownNameError: No image, or more than one, goes by a name.
         kymflow_zarr.AlreadyExistsError: The folder holds something else.
-        kymflow_zarr.NotADatasetError: There is no dataset at that place.
+        kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     from kymflow_zarr import ExportError
 

@@ -60,7 +60,7 @@ def index(
 
     Raises:
         UnknownNameError: There is no such indexer.
-        kymflow_zarr.NotADatasetError: There is no dataset at that place.
+        kymflow_zarr.NotADatasetError: There is no dataset there.
         kymflow_zarr.LockedError: Another writer is at work.
     """
     if list_them:

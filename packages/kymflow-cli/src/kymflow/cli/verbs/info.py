@@ -35,7 +35,7 @@ def info(dataset: str, image: str | None = None, /) -> DatasetInfo | ImageInfo:
 
     Raises:
         UnknownNameError: No image, or more than one, goes by that name.
-        kymflow_zarr.NotADatasetError: There is no dataset at that place.
+        kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     opened = open_reader(dataset)
     if image is None:

@@ -41,7 +41,7 @@ def ingest(
     """Take the images of a folder into a dataset.
 
     A dataset that is not there is made. Files that the dataset has already are left alone, so
-    the same command takes in what is new. A file that cannot be read stops only itself.
+    the same command ingests what is new. A file that cannot be read stops only itself.
 
     Args:
         folder: The folder with the TIFF files.
@@ -167,7 +167,7 @@ def require_folder(folder: Path) -> None:
 
 @contextmanager
 def _open_or_empty(dataset: str) -> Iterator[ZarrDataset]:
-    """The dataset, or where there is none an empty one elsewhere: a dry run leaves nothing."""
+    """The dataset, or a temporary empty one if there is none: a dry run leaves nothing behind."""
     from kymflow_zarr import NotADatasetError, ZarrDataset
 
     try:
@@ -188,7 +188,7 @@ def planned_files(plan: RefreshPlan, *, changed: bool) -> Iterable[PlannedFile]:
 
     Args:
         plan: The plan.
-        changed: Whether files that have changed would be taken in again.
+        changed: Whether files that have changed would be ingested again.
     """
     for file in plan.new:
         yield _planned_file(str(file.primary), "new", take_in=True, image_id=None)

@@ -33,7 +33,7 @@ def ls(
         The images.
 
     Raises:
-        kymflow_zarr.NotADatasetError: There is none at that place.
+        kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     manifest = open_reader(dataset).load_manifest()
     entries = list(manifest.entries.values())

@@ -11,7 +11,7 @@ __all__ = ["plugins"]
 def plugins() -> PluginListResult:
     """List the indexers and analyses that there are.
 
-    Some come along, others are added by other packages.
+    Some are built in, others come from other packages.
 
     Returns:
         The plugins, also those that cannot be used, with the reason.

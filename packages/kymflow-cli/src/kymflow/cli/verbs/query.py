@@ -42,7 +42,7 @@ def query(dataset: str, sql: str, /, *, rows: Rows = None, csv: Csv = False) -> 
     Raises:
         QueryError: The query cannot be run.
         MissingExtraError: DuckDB is not installed.
-        kymflow_zarr.NotADatasetError: There is no dataset at that place.
+        kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     opened = open_reader(dataset)
     answer = _with_unique_names(_ask(opened, sql))

@@ -46,7 +46,7 @@ def refresh(
     Raises:
         FolderNotFoundError: A folder that was named is not there; or none is that images came from.
         UnknownNameError: No folder was named and the dataset knows of none.
-        kymflow_zarr.NotADatasetError: There is no dataset at that place.
+        kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     if options.dry_run:
         reader = open_reader(dataset)

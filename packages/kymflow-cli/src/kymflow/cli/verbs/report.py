@@ -67,7 +67,7 @@ def report(
     Raises:
         UnknownNameError: No image, or more than one, goes by a name.
         OutputFileError: The page cannot be written to that place.
-        kymflow_zarr.NotADatasetError: There is no dataset at that place.
+        kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     opened = open_reader(dataset)
     target = _target(dataset, out)
@@ -170,7 +170,7 @@ def _target(dataset: str, out: Path | None) -> Path:
     """Where the page goes.
 
     Raises:
-        OutputFileError: There is a folder, or it would lie in the dataset, or it is no HTML file,
+        OutputFileError: It is a folder, or inside the dataset, or not an HTML file,
             or its folder cannot be written to.
     """
     target = _beside(dataset) if out is None else out
@@ -186,7 +186,7 @@ def _target(dataset: str, out: Path | None) -> Path:
             str(target), f"there is no folder {str(folder)!r}", hint="make that folder first"
         )
     require_outside(target, dataset)
-    # Before hours of work; whoever takes the right away meanwhile is told of by the system.
+    # Checked before hours of work; if the permission is lost meanwhile, the system reports it.
     if not os.access(folder, os.W_OK):
         raise OutputFileError(
             str(target), "its folder cannot be written to", hint="name a file in another folder"

@@ -1,4 +1,4 @@
-"""What there is to do: files to take in, images without results, tables."""
+"""What is left to do: files to ingest, images without results, tables."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def status(
         dataset: Path or URL of the dataset.
         folders: The folders to look in; without any, just those that its images came from.
         pattern: Which files; may be given several times.
-        recursive: Look into subfolders, too.
+        recursive: Include subfolders.
 
     Returns:
         What there is to do. Nothing is changed.
 
     Raises:
         FolderNotFoundError: A folder that was named is not there.
-        kymflow_zarr.NotADatasetError: There is no dataset at that place.
+        kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     opened = open_reader(dataset)
     for folder in folders:

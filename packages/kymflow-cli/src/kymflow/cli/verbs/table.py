@@ -52,7 +52,7 @@ def table(
 
     Raises:
         UnknownNameError: There is no such table, column or image.
-        kymflow_zarr.NotADatasetError: There is no dataset at that place.
+        kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     opened = open_reader(dataset)
     if name is None:

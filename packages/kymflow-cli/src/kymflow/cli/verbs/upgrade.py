@@ -12,7 +12,7 @@ __all__ = ["upgrade"]
 def upgrade(dataset: str, /, *, wait: Wait = DEFAULT_WAIT_S) -> UpgradeResult:
     """Bring a dataset of an older format to the current one.
 
-    It is done in place. If it is cut off, the dataset still opens, and the next run goes on.
+    It is done in place. If it is cut off, the dataset still opens, and the next run continues.
     Keep a copy if you also want to open it with the software that wrote it.
 
     Args:
@@ -23,7 +23,7 @@ def upgrade(dataset: str, /, *, wait: Wait = DEFAULT_WAIT_S) -> UpgradeResult:
         What was upgraded.
 
     Raises:
-        kymflow_zarr.NotADatasetError: There is no dataset at that place.
+        kymflow_zarr.NotADatasetError: There is no dataset there.
         kymflow_zarr.CorruptDataError: An image cannot be read; those before it are upgraded.
     """
     opened = open_writer(dataset, wait_s=wait)

@@ -30,7 +30,7 @@ from kymflow.cli.views.parts import (
 @view.register
 def _ingest(result: IngestResult, screen: Screen) -> Iterator[Block]:
     yield from failure_blocks(
-        f"{counted(result.failed, 'file')} could not be taken in",
+        f"{counted(result.failed, 'file')} could not be ingested",
         ("file", "reason"),
         [(item.path, item.reason) for item in result.items if item.status == "failed"],
         screen,
@@ -43,7 +43,7 @@ def _ingest(result: IngestResult, screen: Screen) -> Iterator[Block]:
         gone=result.gone,
     )
     if result.changed:
-        yield remark("to take in again what has changed: --changed")
+        yield remark("to ingest changed files again: --changed")
     if result.verb == "ingest" and result.patterns != DEFAULT_PATTERNS:
         yield remark(
             "for what comes later, run this command again: "

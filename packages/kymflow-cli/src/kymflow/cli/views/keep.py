@@ -27,10 +27,10 @@ def _check(result: CheckResult, screen: Screen) -> Iterator[Block]:
         return
     yield sentence(counted(result.problems, "problem"), repairable=result.repairable)
     if result.repairable:
-        yield remark(f"to mend what can be mended: {command('repair', result.dataset)}")
+        yield remark(f"to repair what can be repaired: {command('repair', result.dataset)}")
     if any(item.kind == "gone" for item in result.items):
         yield remark(
-            "what is gone can be restored from a copy or computed again; if it shall stay away: "
+            "what is gone can be restored from a copy or computed again; if it should stay away: "
             + command("repair", result.dataset, "--forget-gone")
         )
 
@@ -43,7 +43,7 @@ def _repair(result: RepairResult, screen: Screen) -> Iterator[Block]:
     )
     left = [item for item in result.items if isinstance(item, FoundProblem)]
     yield from _problems(left, screen)
-    verb = "would mend" if result.dry_run else "mended"
+    verb = "would repair" if result.dry_run else "repaired"
     yield Block(
         lines=[
             f"{verb} {counted(result.repairs, 'thing')}, {counted(result.problems, 'problem')} left"

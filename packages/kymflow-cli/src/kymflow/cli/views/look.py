@@ -62,7 +62,7 @@ def _status(result: StatusResult, screen: Screen) -> Iterator[Block]:
         folders = result.folders if result.named else ()
         deep = ("--recursive",) if any(name.startswith("**/") for name in result.patterns) else ()
         typed = command("refresh", result.dataset, *folders, *deep)
-        yield remark(f"to take in what is new: {typed}")
+        yield remark(f"to ingest what is new: {typed}")
     for item in analyses:
         if item.without:
             typed = command("analyze", result.dataset, item.name, "--missing")
@@ -125,7 +125,7 @@ def _image(result: ImageInfo, screen: Screen) -> Iterator[Block]:
             "size": f"{image_size(image)} ({image.dtype})",
             "steps": _steps(result.header),
             "recorded": to_the_second(image.acquired_local),
-            "taken in": to_the_second(image.created_utc),
+            "ingested": to_the_second(image.created_utc),
             **{
                 name.replace("_", " "): value
                 for name, value in result.experiment_metadata.items()

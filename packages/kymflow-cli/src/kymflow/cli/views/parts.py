@@ -75,7 +75,7 @@ def remark(text: str) -> Block:
 
 
 def search_remarks(result: IngestResult | PlanResult | StatusResult) -> Iterator[Block]:
-    """Where nobody has looked for files."""
+    """When no folder was scanned."""
     for folder in result.missing_folders:
         yield remark(f"not there now: {show(folder)}")
     if not result.named and not any(pattern.startswith("**/") for pattern in result.patterns):
