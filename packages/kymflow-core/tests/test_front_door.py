@@ -24,12 +24,14 @@ print(*sorted(heavy.intersection(sys.modules)))
 def test_the_front_door() -> None:
     assert sorted(kymflow.core.__all__) == [
         "BaseIndexer",
-        "DeclaresColumns",
-        "DocumentsParams",
-        "HashesRows",
+        "DependentIndexer",
+        "DocumentedIndexer",
         "IndexUpdate",
         "KymDataset",
         "KymflowCoreError",
+        "RegionIndexer",
+        "RegionRows",
+        "TypedIndexer",
         "params_hash",
         "plot_kymograph",
     ]

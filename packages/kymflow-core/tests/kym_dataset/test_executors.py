@@ -84,7 +84,7 @@ def test_processes_say_what_went_wrong_there(on_disk: ZarrDataset, processes: Ex
     bad = on_disk.list_image_ids()[40]
     on_disk.record(bad).save_df_parquet("velocity/trace", pd.DataFrame({"v": [1.0]}))
     lifts = ArtifactTable(
-        name="trace", artifact="velocity/trace", params_artifact="velocity/params", version="1"
+        name="trace", artifact="velocity/trace", params_artifact="velocity/params"
     )
     kym = KymDataset(on_disk)
 

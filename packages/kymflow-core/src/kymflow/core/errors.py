@@ -14,6 +14,7 @@ data as attributes, and has a message that ends with what to do::
     │       └── ColumnTypeError       TypeError     … a column does not have the table's type
     ├── a run did not succeed
     │   ├── IndexUpdateError          RuntimeError  lists every image that failed
+    │   ├── IndexerCycleError         ValueError    indexers depend on each other
     │   └── WorkerError               RuntimeError  the executor could not do the work
     ├── provenance
     │   ├── ParamsValueError          ValueError    parameters that canonical JSON cannot hold
@@ -53,6 +54,7 @@ __all__ = [
     "ColumnTypeError",
     "ImageIndexError",
     "IndexUpdateError",
+    "IndexerCycleError",
     "IndexerFailedError",
     "InvalidKymographError",
     "KymflowCoreError",
@@ -253,6 +255,21 @@ def _cause(error: ImageIndexError) -> str:
             return f"column {error.column!r}: {error.reason}" if error.column else error.reason
         case _:
             return str(error)
+
+
+class IndexerCycleError(KymflowCoreError, ValueError):
+    """Indexers depend on each other, so that none of them can be the first.
+
+    Attributes:
+        indexers: Their names, each depending on one beside it.
+    """
+
+    def __init__(self, indexers: Iterable[str]) -> None:
+        self.indexers = tuple(indexers)
+        listed = " → ".join(self.indexers)
+        super().__init__(
+            f"indexers depend on each other: {listed}; remove one of them from a depends_on"
+        )
 
 
 class WorkerError(KymflowCoreError, RuntimeError):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kymflow.core.analysis.params import check_params, describe_params
+from kymflow.core.analysis.params import describe_params
 from kymflow.core.analysis.regions import Calibration, Region
 from kymflow.core.errors import AnalysisDefinitionError, AnalysisResultError
 
@@ -78,7 +78,9 @@ class ResultTable:
         """Values of the columns as a data frame with the declared types."""
         import pandas as pd
 
-        frame = pd.DataFrame({column.name: np.asarray(values[column.name]) for column in self.columns})
+        frame = pd.DataFrame(
+            {column.name: np.asarray(values[column.name]) for column in self.columns}
+        )
         return frame.astype({column.name: column.dtype for column in self.columns})
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import traceback
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 
+from kymflow.core.analysis.current_images import CurrentImages
 from kymflow.core.analysis.definition import Analysis
 from kymflow.core.analysis.params import check_params, params_json
 from kymflow.core.analysis.regions import Region, calibration_of, region_pixels, regions_of
@@ -31,6 +34,7 @@ from kymflow.core.errors import (
 )
 from kymflow.core.metadata import ImageMetadata, load_metadata
 from kymflow.core.provenance import params_hash
+from kymflow.core.run_log import Run, log_run, now
 from kymflow_zarr import KymflowZarrError, ReadOnlyError
 
 if TYPE_CHECKING:
@@ -55,7 +59,8 @@ class AnalysisOutcome:
     Attributes:
         image_id: The image.
         computed: The regions that have new results.
-        current: The regions whose results were current, and were left alone.
+        current: The regions whose results were current, and were left alone; empty if all were
+            known to be.
         error: What failed, the regions by name; None if nothing did.
     """
 
@@ -65,9 +70,11 @@ class AnalysisOutcome:
     error: AnalysisFailedError | None = None
 
     @property
-    def skipped(self) -> bool:
-        """Whether there was nothing to compute."""
-        return self.error is None and not self.computed
+    def status(self) -> Literal["ok", "skipped", "failed"]:
+        """In a word: ``skipped`` if there was nothing to compute."""
+        if self.error is not None:
+            return "failed"
+        return "ok" if self.computed else "skipped"
 
 
 def run_analysis(
@@ -122,10 +129,14 @@ def run_analysis(
         recompute=recompute,
     )
     wanted = dataset.list_image_ids() if image_ids is None else list(image_ids)
-    others = [] if overwrite else [i for i in wanted if _has_other_parameters(job, i)]
+    current: frozenset[str] = frozenset()
+    if not recompute and roi_ids is None:
+        current = job.current_images.known(dataset, wanted)
+    todo = [image_id for image_id in wanted if image_id not in current]
+    others = [] if overwrite else [i for i in todo if _has_other_parameters(job, i)]
     if others:
         raise OtherParametersError(analysis.name, label, others)
-    return _outcomes(job, wanted, executor)
+    return _outcomes(job, wanted, todo, executor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +150,13 @@ class _Job(Generic[P]):
     roi_ids: frozenset[int] | None
     recompute: bool
 
+    @property
+    def current_images(self) -> CurrentImages:
+        """What is known of images that need no look."""
+        name = f"analysis/{self.analysis.name}" + (f"/{self.label}" if self.label else "")
+        chosen = {"version": self.analysis.version, "params": params_json(self.params)}
+        return CurrentImages(name=name, identity=params_hash(chosen))
+
 
 def _has_other_parameters(job: _Job[P], image_id: str) -> bool:
     try:
@@ -150,27 +168,66 @@ def _has_other_parameters(job: _Job[P], image_id: str) -> bool:
 
 
 def _outcomes(
-    job: _Job[P], image_ids: Sequence[str], executor: Executor | None
+    job: _Job[P], image_ids: Sequence[str], todo: Sequence[str], executor: Executor | None
 ) -> Iterator[AnalysisOutcome]:
+    started = now()
+    counts = Counter[str]()
+    stamps: dict[str, str] = {}
     size = 1 if executor is None else _IMAGES_PER_TASK
-    work = partial(_analyze_batch, job)
-    with closing(run_batches(work, image_ids, executor=executor, batch_size=size)) as batches:
-        for outcomes in batches:
-            yield from outcomes
+    asked = frozenset(todo)
+    batches = run_batches(partial(_analyze_batch, job), todo, executor=executor, batch_size=size)
+    try:
+        with closing(batches):
+            computed = chain.from_iterable(batches)
+            for image_id in image_ids:
+                outcome = AnalysisOutcome(image_id=image_id)
+                if image_id in asked:
+                    outcome, stamps[image_id] = next(computed)
+                counts[outcome.status] += 1
+                yield outcome
+    finally:
+        # Of a run that was stopped early, too: its results are kept.
+        job.current_images.remember(
+            job.dataset, stamps, other=[i for i, stamp in stamps.items() if not stamp]
+        )
+        log_run(
+            job.dataset,
+            Run(
+                action="analyze",
+                name=job.analysis.name,
+                version=job.analysis.version,
+                started=started,
+                label=job.label,
+                params=params_json(job.params),
+                counts={"images": len(image_ids), **counts},
+            ),
+        )
 
 
 def _analyze_batch(
     job: _Job[P], image_ids: tuple[str, ...], on_image: Callable[[], None] | None = None
-) -> list[AnalysisOutcome]:
+) -> list[tuple[AnalysisOutcome, str]]:
+    """What became of each image, and its stamp if all its results are current now."""
     outcomes = []
     for image_id in image_ids:
         try:
-            outcomes.append(_own_failure(job, image_id, partial(_analyze, job, image_id)))
+            outcome = _own_failure(job, image_id, partial(_analyze, job, image_id))
+            stamp = _own_failure(job, image_id, partial(_stamp_if_current, job, image_id))
         except AnalysisFailedError as error:
-            outcomes.append(AnalysisOutcome(image_id=image_id, error=error))
+            outcome, stamp = AnalysisOutcome(image_id=image_id, error=error), ""
+        outcomes.append((outcome, stamp))
         if on_image is not None:
             on_image()
     return outcomes
+
+
+def _stamp_if_current(job: _Job[P], image_id: str) -> str:
+    # Before it is looked at: a change that comes between must not go unnoticed.
+    stamp = job.dataset.artifact_stamps([image_id])[image_id]
+    rec = job.dataset.record(image_id)
+    status = image_status(rec, job.analysis, params=job.params, label=job.label)
+    current = all(region.state == "current" for region in status.regions) and not status.gone
+    return stamp if current else ""
 
 
 def _analyze(job: _Job[P], image_id: str) -> AnalysisOutcome:

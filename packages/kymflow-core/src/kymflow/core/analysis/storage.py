@@ -155,11 +155,17 @@ def load_results(
         raise MetadataError(
             f"{folder}/{_SUMMARY}", f"is not a summary of regions ({error!r})", remedy=_REMEDY
         ) from error
+    params = _load_object(rec, f"{folder}/{_PARAMS}")
+    for digest, document in params.items():
+        if not isinstance(document, dict):
+            raise MetadataError(
+                f"{folder}/{_PARAMS}.{digest}", f"is {document!r}, not an object", remedy=_REMEDY
+            )
     there = set(rec.list_analysis_keys())
     return StoredResults(
         results=results,
         failures=failures,
-        params=_load_object(rec, f"{folder}/{_PARAMS}"),
+        params=params,
         lost_tables=tuple(
             table.name
             for table in analysis.tables

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from kymflow.core.errors import ParamsValueError
+from kymflow.core.errors import ParamsNotFoundError, ParamsValueError
 from kymflow.core.kym_dataset.indexer_base import RegionRows
 from kymflow.core.provenance import ANALYSIS_VERSION, PARAMS_HASH, params_hash
 from kymflow_zarr import ArtifactNotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pandas as pd
 
     from kymflow_zarr import JsonValue, ZarrImageRecord
@@ -45,7 +47,8 @@ class ArtifactTable:
         Raises:
             CorruptDataError: It cannot be read.
             ArtifactNotFoundError: It has rows, but no parameters.
-            ParamsValueError: They are no JSON object.
+            ParamsValueError: They are not a JSON object.
+            ParamsNotFoundError: A row says parameters that are not among them.
         """
         import pandas as pd
 
@@ -57,6 +60,8 @@ class ArtifactTable:
             return rows
         if PARAMS_HASH not in rows.columns:
             rows = rows.assign(**{PARAMS_HASH: self.params_hash(rec)})
+        else:
+            self._check_hashes(rec, rows[PARAMS_HASH])
         if ANALYSIS_VERSION not in rows.columns:
             rows = rows.assign(**{ANALYSIS_VERSION: _UNKNOWN})
         return rows
@@ -70,7 +75,7 @@ class ArtifactTable:
 
         Raises:
             ArtifactNotFoundError: They should be there and are not.
-            ParamsValueError: They are no JSON object.
+            ParamsValueError: They are not a JSON object.
         """
         if self.params_artifact is None:
             return {}
@@ -86,3 +91,11 @@ class ArtifactTable:
     def analysis_version(self) -> str:
         """``"unknown"``: a table cannot tell what made an artifact."""
         return _UNKNOWN
+
+    def _check_hashes(self, rec: ZarrImageRecord, said: Iterable[str]) -> None:
+        document = self.params(rec)
+        for digest in sorted(set(said) - {params_hash(document)}):
+            one = document.get(digest)
+            if not isinstance(one, dict) or params_hash(one) != digest:
+                reason = f"{self.params_artifact!r} of image {rec.image_id!r} does not hold them"
+                raise ParamsNotFoundError(self.artifact, digest, reason)

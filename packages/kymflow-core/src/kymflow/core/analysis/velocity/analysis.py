@@ -98,9 +98,7 @@ def _in_recording(velocity: VelocityResult, *, first_line: int) -> VelocityResul
     """An estimate of a part of a recording, with the times of the recording."""
     center = velocity.center_line + first_line
     period = velocity.seconds_per_line
-    return replace(
-        velocity, center_line=center, time_s=None if period is None else center * period
-    )
+    return replace(velocity, center_line=center, time_s=None if period is None else center * period)
 
 
 def _trace(velocity: VelocityResult) -> Mapping[str, ArrayLike]:
