@@ -34,6 +34,7 @@ def test_the_front_door() -> None:
         "TypedIndexer",
         "params_hash",
         "plot_kymograph",
+        "run_order",
     ]
     for name in kymflow.core.__all__:
         assert hasattr(kymflow.core, name)

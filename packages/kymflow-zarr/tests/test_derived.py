@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,7 +70,7 @@ def test_what_was_derived_is_kept_until_it_is_lost(dataset: ZarrDataset, tmp_pat
     (kept,) = (tmp_path / "d.zarr" / "index" / "derived").rglob("*.parquet")
     kept.write_bytes(kept.read_bytes()[:-8])
     assert dataset.load_derived("index/kym_roi") == {}
-    os.remove(kept)
+    kept.unlink()
     assert dataset.load_derived("index/kym_roi") == {}
 
 

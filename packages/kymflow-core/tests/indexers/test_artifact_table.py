@@ -61,7 +61,7 @@ def test_a_row_that_names_parameters_that_are_not_there(dataset: ZarrDataset) ->
     rec.save_df_parquet("velocity/trace", rows)
     rec.save_json("velocity/params", {params_hash(document): document})
     with pytest.raises(
-        IndexerFailedError, match="'velocity/params' of image .* does not hold them"
+        IndexerFailedError, match=r"'velocity/params' of image .* does not hold them"
     ):
         KymDataset(dataset).update_index(TRACES)
 

@@ -330,7 +330,7 @@ class TwoRegions:
         rows = {"region": [1, 2], "params_hash": self.hashes, "analysis_version": self.versions}
         return RegionRows(rows=pd.DataFrame(rows), left_out=self.left_out)
 
-    def params_hash(self, rec: ZarrImageRecord) -> str:
+    def params_hash(self, rec: ZarrImageRecord) -> str:  # noqa: ARG002
         raise AssertionError("not asked of an indexer whose rows say it themselves")
 
     def analysis_version(self) -> str:

@@ -20,6 +20,7 @@ from kymflow.core.kym_dataset import (
     RegionIndexer,
     RegionRows,
     TypedIndexer,
+    run_order,
 )
 from kymflow.core.plotting import plot_kymograph
 from kymflow.core.provenance import params_hash
@@ -36,4 +37,5 @@ __all__ = [
     "TypedIndexer",
     "params_hash",
     "plot_kymograph",
+    "run_order",
 ]

@@ -179,31 +179,31 @@ def _make(kind: _Kind[T], info: PluginInfo) -> T:
         return kind.make(info.name, target)
     except Exception as error:
         # It is anyone's code: whatever it raises says that this plugin is broken, and no other.
-        reason = str(error) if isinstance(error, _Unfit | KymflowCoreError) else ""
+        reason = str(error) if isinstance(error, _MisfitError | KymflowCoreError) else ""
         raise PluginError(
             info.name, origin=info.origin, reason=reason or f"{type(error).__name__}: {error}"
         ) from error
 
 
-class _Unfit(TypeError):
+class _MisfitError(TypeError):
     """A plugin is something else than it should be."""
 
 
 def _make_indexer(name: str, target: Callable[[], object]) -> BaseIndexer:
     made = target()
     if not isinstance(made, BaseIndexer):
-        raise _Unfit(f"{made!r} is not an indexer: it lacks {_missing(BaseIndexer, made)}")
+        raise _MisfitError(f"{made!r} is not an indexer: it lacks {_missing(BaseIndexer, made)}")
     table_name(made.name)
     if made.name != name:
-        raise _Unfit(f"the indexer calls itself {made.name!r}, its entry point {name!r}")
+        raise _MisfitError(f"the indexer calls itself {made.name!r}, its entry point {name!r}")
     return made
 
 
 def _check_analysis(name: str, target: object) -> Analysis[Any]:
     if not isinstance(target, Analysis):
-        raise _Unfit(f"{target!r} is not a kymflow.core.analysis.Analysis")
+        raise _MisfitError(f"{target!r} is not a kymflow.core.analysis.Analysis")
     if target.name != name:
-        raise _Unfit(f"the analysis calls itself {target.name!r}, its entry point {name!r}")
+        raise _MisfitError(f"the analysis calls itself {target.name!r}, its entry point {name!r}")
     for table in analysis_tables(target):
         table_name(table.name)
     return target

@@ -30,6 +30,7 @@ __all__ = ["RUN_LOG", "Run", "load_run_log", "log_run", "now"]
 
 RUN_LOG: Final = "run_log"
 
+_DISTRIBUTIONS: Final = ("kymflow-core", "kymflow-zarr")
 _RUN_ID: Final = "run_id"
 _COLUMNS: Final = (
     *(_RUN_ID, "started_utc", "finished_utc", "user", "host", "command"),
@@ -85,7 +86,7 @@ def log_run(dataset: ZarrDataset, run: Run) -> None:
         "action": run.action,
         "name": run.name,
         "version": run.version,
-        "software": f"kymflow-core {version('kymflow-core')}, kymflow-zarr {version('kymflow-zarr')}",
+        "software": ", ".join(f"{name} {version(name)}" for name in _DISTRIBUTIONS),
         "label": run.label,
         "params": None if run.params is None else canonical_json(run.params).decode("utf-8"),
         "counts": json.dumps(dict(run.counts)),

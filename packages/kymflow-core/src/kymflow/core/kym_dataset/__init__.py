@@ -11,6 +11,7 @@ from kymflow.core.kym_dataset.indexer_base import (
     TypedIndexer,
 )
 from kymflow.core.kym_dataset.kym_dataset import KymDataset
+from kymflow.core.kym_dataset.order import run_order
 from kymflow.core.kym_dataset.results import IndexUpdate
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "RegionIndexer",
     "RegionRows",
     "TypedIndexer",
+    "run_order",
 ]

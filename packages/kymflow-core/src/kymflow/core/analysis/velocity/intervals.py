@@ -195,7 +195,7 @@ def _thresholds(
 
 
 def _seen(unknown: NDArray[np.bool_], *, longest_gap: float) -> list[tuple[int, int]]:
-    """Stretches without a longer gap in the evidence: what happens in one says nothing of others."""
+    """Stretches without a longer gap in the evidence; nothing seen in one holds in another."""
     gaps = [(low, high) for low, high in _runs(unknown) if high - low > longest_gap]
     starts = [0, *(high for _, high in gaps)]
     stops = [*(low for low, _ in gaps), unknown.size]
