@@ -53,6 +53,7 @@ SECTIONS = (
         pages=(
             Page(source=f"{ZARR}/docs/howto/new-files.md", place="how-to/new-files"),
             Page(source=f"{ZARR}/docs/howto/query.md", place="how-to/query"),
+            Page(source=f"{CORE}/docs/write-an-analysis.md", place="how-to/write-an-analysis"),
             Page(source=f"{CORE}/docs/indexers.md", place="how-to/indexers"),
             Page(source=f"{CORE}/docs/howto/cluster.md", place="how-to/cluster"),
             Page(source=f"{ZARR}/docs/howto/recover.md", place="how-to/recover"),
