@@ -204,19 +204,20 @@ def test_what_an_analysis_returns_is_held_against_its_declaration(
         )
 
     def uneven(*_: object) -> Result:
-        blocks = {"line": [1, 2], "brightness": [1.0]}
+        blocks = {"line": np.arange(2), "brightness": np.ones(1)}
         return Result(summary={"brightness": 1.0, "seconds": None}, tables={"blocks": blocks})
 
     def writes(pixels: Any, *_: object) -> Result:
         pixels[0] = 0
         raise AssertionError("the pixels are read-only")
 
-    for function, reason in (
+    cases: tuple[tuple[Any, str], ...] = (
         (lacks_a_column, "returned a summary of ['brightness']; return those declared"),
         (uneven, "columns of shapes [(1,), (2,)] in 'blocks'"),
         (lambda *_: None, "returned a NoneType; return a Result"),
         (writes, "ValueError: assignment destination is read-only"),
-    ):
+    )
+    for function, reason in cases:
         (outcome,) = run(dataset, analysis=replace(BRIGHTNESS, run=function))
         assert outcome.error is not None
         assert reason in outcome.error.reason

@@ -152,7 +152,8 @@ def test_a_worker_with_another_version(dataset: ZarrDataset, make_indexer: MakeI
     class Upgrading(ThreadPoolExecutor):
         def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
             other = make_indexer(lambda _: pd.DataFrame({"a": [1]}), version="2")
-            return super().submit(fn, *(other if a is indexer else a for a in args), **kwargs)
+            newer = partial(fn.func, *(other if a is indexer else a for a in fn.args))
+            return super().submit(newer, *args, **kwargs)
 
     with Upgrading(1) as executor, pytest.raises(WorkerError, match="has version '2'"):
         kym.update_index(indexer, executor=executor)

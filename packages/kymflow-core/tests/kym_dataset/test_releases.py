@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from kymflow.core import KymDataset
+from kymflow.core import BaseIndexer, KymDataset
 from kymflow.core.analysis import image_status, load_results, run_analysis
 from kymflow.core.analysis.velocity import VELOCITY, VelocityParams
 from kymflow.core.indexers import ImageSummary, RoiTable, analysis_tables
@@ -36,7 +36,8 @@ def test_its_tables_lead_back_to_its_parameters(dataset: ZarrDataset) -> None:
 def test_its_results_are_indexed_again(dataset: ZarrDataset) -> None:
     kymographs = KymDataset(dataset)
     before = {name: kymographs.load_index(name) for name in kymographs.list_indexes()}
-    for indexer in (ImageSummary(), RoiTable(), *analysis_tables(VELOCITY)):
+    indexers: list[BaseIndexer] = [ImageSummary(), RoiTable(), *analysis_tables(VELOCITY)]
+    for indexer in indexers:
         kymographs.update_index(indexer)
     for name, old in before.items():
         new = kymographs.load_index(name)

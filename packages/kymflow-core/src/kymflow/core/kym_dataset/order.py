@@ -12,7 +12,7 @@ __all__ = ["run_order"]
 
 
 def run_order(indexers: Iterable[BaseIndexer]) -> list[BaseIndexer]:
-    """The indexers, each after those that it depends on; the others in the order given.
+    """The indexers, each after those that it depends on.
 
     A table that none of them makes is taken to be there.
 
