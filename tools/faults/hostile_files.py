@@ -231,6 +231,21 @@ def _lying_stack(path: Path, sound: bytes, number: int) -> str:
     return "an ImageJ stack of 2^30 pages with one"
 
 
+def _lying_planes(path: Path, sound: bytes, number: int) -> str:
+    del sound
+    tifffile.imwrite(path, np.zeros((3, 8, 8), np.uint16), ome=True)
+    xml = str(tifffile.tiffcomment(path))
+    tifffile.tiffcomment(path, xml.replace('SizeT="1"', f'SizeT="{2**30 + number}"').encode())
+    return "OME-XML of 2^30 planes with three"
+
+
+def _parts_in_a_loop(path: Path, sound: bytes, number: int) -> str:
+    del number
+    (at,) = struct.unpack_from("<I", sound, 4)
+    path.write_bytes(_add_tag(sound, 330, 4, 1, at))
+    return "a page that is a part of itself"
+
+
 def _lying_page_offset(path: Path, sound: bytes, number: int) -> str:
     path.write_bytes(sound[:4] + struct.pack("<I", 2**31 - number % 2**20) + sound[8:])
     return "a directory far behind the end"
@@ -431,6 +446,8 @@ _MAKERS: tuple[Callable[[Path, bytes, int], str], ...] = (
     _huge_description,
     _xml_bomb,
     _lying_stack,
+    _lying_planes,
+    _parts_in_a_loop,
     _lying_page_offset,
     _lying_count,
     _no_width,

@@ -145,7 +145,13 @@ def test_plugins_that_come_along() -> None:
     assert result.ok
     assert [item.name for item in result.items if item.kind == "indexer"] == BUILT_IN
     assert [item.name for item in result.items if item.kind == "analysis"] == ["velocity"]
-    assert {item.origin for item in result.items} == {"kymflow-core"}
+    readers = {item.name: item.suffixes for item in result.items if item.kind == "reader"}
+    assert readers["tiff"] == (".tif", ".tiff")
+    assert {item.name for item in result.items if item.kind == "header"} == {
+        "olympus_txt",
+        "payload",
+    }
+    assert {item.origin for item in result.items} == {"kymflow-core", "kymflow-zarr"}
 
 
 @pytest.mark.usefixtures("picky_plugin")

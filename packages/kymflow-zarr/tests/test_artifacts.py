@@ -150,7 +150,7 @@ def test_metadata_payload_keeps_what_it_does_not_know(record: ZarrImageRecord) -
 
 def test_a_metadata_payload_that_is_no_object_is_told(record: ZarrImageRecord) -> None:
     record.save_json("metadata", [1, 2])
-    with pytest.raises(CorruptDataError, match="no JSON object"):
+    with pytest.raises(CorruptDataError, match="not a JSON object"):
         record.load_metadata_payload()
 
 
@@ -211,7 +211,7 @@ def test_deleting_results_keeps_what_the_record_is(record: ZarrImageRecord) -> N
         "metadata.json",
         "provenance.json",
     ]
-    with pytest.raises(SchemaValidationError, match="no suffix"):
+    with pytest.raises(SchemaValidationError, match="unknown artifact suffix"):
         record.delete_analysis(suffixes=[".tif"])
 
 
@@ -224,13 +224,6 @@ def test_an_empty_table_comes_back_in_each_form(
     record.save_df_parquet("x", frame)
     assert record.load_df_csv_gz("x").columns.tolist() == columns
     assert record.load_df_parquet("x").columns.tolist() == columns
-
-
-def test_the_error_of_a_missing_array_says_where_arrays_are_listed(
-    record: ZarrImageRecord,
-) -> None:
-    with pytest.raises(ArtifactNotFoundError, match=r"list_array_artifacts\(\)"):
-        record.load_array_artifact("x")
 
 
 def test_nothing_is_written_for_an_image_that_was_deleted_meanwhile(

@@ -15,6 +15,7 @@ import kymflow_zarr.errors
 def test_the_public_names_are_these() -> None:
     assert sorted(kymflow_zarr.__all__) == [
         "AlreadyExistsError",
+        "ArtifactKindError",
         "ArtifactNotFoundError",
         "CorruptDataError",
         "DatasetSchema",
@@ -61,6 +62,7 @@ def test_the_public_names_are_these() -> None:
         ("TableNotFoundError", FileNotFoundError),
         ("ReadOnlyError", PermissionError),
         ("InvalidNameError", ValueError),
+        ("ArtifactKindError", ValueError),
         ("AlreadyExistsError", FileExistsError),
         ("UnsupportedFormatError", ValueError),
         ("LockedError", TimeoutError),

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from kymflow_zarr._catalog.manifest import Manifest, ManifestEntry
 from kymflow_zarr._catalog.sources import RefreshPlan, SourceFile, SourceRow
-from kymflow_zarr._check.problems import Problem, ProblemKind, Repair
 from kymflow_zarr._export.outcome import ExportReport
 from kymflow_zarr._ingest.outcome import IngestOutcome
+from kymflow_zarr._problems import Problem, ProblemKind, Repair
 from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr._tables.replace import RowUpdate
 from kymflow_zarr.dataset import ZarrDataset
 from kymflow_zarr.errors import (
     AlreadyExistsError,
+    ArtifactKindError,
     ArtifactNotFoundError,
     CorruptDataError,
     ExportError,
@@ -39,6 +40,7 @@ from kymflow_zarr.schema import DatasetSchema
 
 __all__ = [
     "AlreadyExistsError",
+    "ArtifactKindError",
     "ArtifactNotFoundError",
     "CorruptDataError",
     "DatasetSchema",

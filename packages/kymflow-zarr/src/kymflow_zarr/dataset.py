@@ -5,9 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
+from kymflow_zarr._artifacts.registry import artifact_kinds
 from kymflow_zarr._catalog.derived import load_derived, save_derived
 from kymflow_zarr._catalog.listing import IMAGES, list_image_ids
 from kymflow_zarr._catalog.manifest import Manifest, build_manifest
@@ -26,13 +28,13 @@ from kymflow_zarr._catalog.sources import (
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._check.dataset import iter_problems, repair
 from kymflow_zarr._check.image import check_image
-from kymflow_zarr._check.problems import Problem, Repair
 from kymflow_zarr._ingest.outcome import IngestJob, IngestOutcome
 from kymflow_zarr._pixels.codec import AnyArray
-from kymflow_zarr._pixels.layout import check_dtype
+from kymflow_zarr._pixels.layout import check_axes, check_dtype, resolve_chunks
+from kymflow_zarr._pixels.writer import slabs
+from kymflow_zarr._problems import Problem, Repair
 from kymflow_zarr._progress import ProgressCallback, no_progress
-from kymflow_zarr._records.artifacts import ANALYSIS, ARRAYS
-from kymflow_zarr._records.build import check_axes, resolve_chunks, slabs, stage_record
+from kymflow_zarr._records.build import stage_record
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import Durability
 from kymflow_zarr._storage.local import LocalBlobs
@@ -51,6 +53,7 @@ from kymflow_zarr.errors import (
     SchemaValidationError,
     UnsupportedFormatError,
 )
+from kymflow_zarr.options import IngestOptions
 from kymflow_zarr.record import ZarrImageRecord
 from kymflow_zarr.schema import DatasetSchema
 
@@ -257,7 +260,6 @@ class ZarrDataset:
                 unit={},
                 metadata=None,
                 source=None,
-                artifacts={},
             )
             staging.publish([image_id])
         return self.record(image_id)
@@ -280,11 +282,14 @@ class ZarrDataset:
 
     # --- taking files in ----------------------------------------------------------------------
 
-    def ingest_image(self, src: str | Path) -> ZarrImageRecord:
+    def ingest_image(
+        self, src: str | Path, *, options: IngestOptions | None = None
+    ) -> ZarrImageRecord:
         """Take one image file in, with its sidecars, whether or not it was taken in before.
 
         Args:
-            src: A TIFF file; the files of further channels beside it come along.
+            src: An image file; the files of further channels beside it come along.
+            options: Limits, links, channel files and sidecars, where the defaults do not fit.
 
         Raises:
             UnreadableImageError: The file cannot be taken in.
@@ -293,13 +298,19 @@ class ZarrDataset:
 
         self._require_current_format("ingest an image")
         with self._lock("ingest", "ingest an image"):
-            (outcome,) = self._ingest([(scan_file(Path(src)), None)], workers=1, sidecars=True)
+            options = options or IngestOptions()
+            job = (scan_file(Path(src), options=options), None)
+            (outcome,) = self._ingest([job], workers=1, options=options)
         if outcome.error is not None:
             raise outcome.error
         return self.record(outcome.image_id)
 
     def plan_refresh(
-        self, folder: str | Path, pattern: str | Sequence[str] = "*.tif"
+        self,
+        folder: str | Path,
+        pattern: str | Sequence[str] | None = None,
+        *,
+        options: IngestOptions | None = None,
     ) -> RefreshPlan:
         """What `refresh_from_folder` would find: new, changed, unchanged and gone files.
 
@@ -316,24 +327,27 @@ class ZarrDataset:
 
         if is_export(Path(folder)):
             return plan_ingest_export(self._blobs, Path(folder))
-        return self._plan(scan_folder(Path(folder), pattern))
+        return self._plan(scan_folder(Path(folder), pattern, options=options or IngestOptions()))
 
     def refresh_from_folder(
         self,
         folder: str | Path,
-        pattern: str | Sequence[str] = "*.tif",
+        pattern: str | Sequence[str] | None = None,
         *,
         mode: RefreshMode = "skip",
         workers: int = 1,
+        options: IngestOptions | None = None,
     ) -> list[str]:
         """Take in what is new in a folder.
 
         Args:
             folder: The folder with image files, each perhaps with sidecars.
-            pattern: Which files; ``"**/*.tif"`` looks into subfolders, too.
+            pattern: Which files; ``"**/*.tif"`` looks into subfolders, too. None stands for all
+                files that an installed reader takes.
             mode: ``"skip"`` leaves files alone whose path is known. ``"reingest_if_changed"`` takes
                 a file in again, as a new image, if its size or time differs; the old image stays.
             workers: How many files are read and compressed at a time.
+            options: Limits, links, channel files and sidecars, where the defaults do not fit.
 
         Returns:
             The ids of the new images.
@@ -343,16 +357,19 @@ class ZarrDataset:
             IngestError: Some files could not be taken in; all others were. It lists both.
             LockedError: Another process is taking files in.
         """
-        return _image_ids(self.iter_refresh(folder, pattern, mode=mode, workers=workers))
+        return _image_ids(
+            self.iter_refresh(folder, pattern, mode=mode, workers=workers, options=options)
+        )
 
     def iter_refresh(
         self,
         folder: str | Path,
-        pattern: str | Sequence[str] = "*.tif",
+        pattern: str | Sequence[str] | None = None,
         *,
         mode: RefreshMode = "skip",
         workers: int = 1,
         include_sidecars: bool = True,
+        options: IngestOptions | None = None,
     ) -> Iterator[IngestOutcome]:
         """Take in what is new in a folder, telling of each file as its batch is committed.
 
@@ -375,15 +392,18 @@ class ZarrDataset:
                 one_by_one=self._durability == "record",
                 lock_timeout_s=self._lock_timeout_s,
             )
-        scan = scan_folder(Path(folder), pattern)
-        return self._refresh(scan, mode=mode, workers=workers, sidecars=include_sidecars)
+        options = options or IngestOptions()
+        options = replace(options, sidecars=options.sidecars and include_sidecars)
+        scan = scan_folder(Path(folder), pattern, options=options)
+        return self._refresh(scan, mode=mode, workers=workers, options=options)
 
     def ingest_legacy_folder(
         self,
         root: str | Path,
         *,
-        pattern: str | Sequence[str] = "*.tif",
+        pattern: str | Sequence[str] | None = None,
         include_sidecars: bool = True,
+        options: IngestOptions | None = None,
     ) -> list[str]:
         """Take a folder of plain files in: images, and the results that lie beside them.
 
@@ -395,7 +415,9 @@ class ZarrDataset:
         Raises:
             IngestError: Some files could not be taken in; all others were.
         """
-        return _image_ids(self.iter_refresh(root, pattern, include_sidecars=include_sidecars))
+        return _image_ids(
+            self.iter_refresh(root, pattern, include_sidecars=include_sidecars, options=options)
+        )
 
     def export_legacy_folder(
         self,
@@ -442,13 +464,13 @@ class ZarrDataset:
         )
 
     def _refresh(
-        self, scan: FolderScan, *, mode: RefreshMode, workers: int, sidecars: bool
+        self, scan: FolderScan, *, mode: RefreshMode, workers: int, options: IngestOptions
     ) -> Iterator[IngestOutcome]:
         with self._lock("ingest", f"take in {scan.folder}"):
             jobs = self._plan(scan).to_ingest(mode)
             for path, error in scan.refused.items():
                 yield IngestOutcome(path=path, image_id="", error=error)
-            yield from self._ingest(jobs, workers=workers, sidecars=sidecars)
+            yield from self._ingest(jobs, workers=workers, options=options)
 
     def _plan(self, scan: FolderScan) -> RefreshPlan:
         return plan_refresh(scan, self._sources.taken_in())
@@ -458,18 +480,21 @@ class ZarrDataset:
         files: Iterable[tuple[SourceFile, str | None]],
         *,
         workers: int,
-        sidecars: bool,
+        options: IngestOptions,
     ) -> Iterator[IngestOutcome]:
         from kymflow_zarr._ingest.batch import ingest_jobs
 
         jobs = [
-            IngestJob(image_id=str(uuid.uuid4()), file=file, supersedes=old, sidecars=sidecars)
-            for file, old in files
+            IngestJob(image_id=str(uuid.uuid4()), file=file, supersedes=old) for file, old in files
         ]
         fresh: list[SourceRow] = []
         try:
             for outcome in ingest_jobs(
-                self._blobs, jobs, workers=workers, one_by_one=self._durability == "record"
+                self._blobs,
+                jobs,
+                options=options,
+                workers=workers,
+                one_by_one=self._durability == "record",
             ):
                 if outcome.source is not None:
                     fresh.append(outcome.source)
@@ -542,12 +567,12 @@ class ZarrDataset:
         No file is opened: names, sizes and times of files decide. The text is empty for an image
         that does not exist, and on object stores, which do not keep times.
         """
+        roots = sorted({kind.root for kind in artifact_kinds()})
         stamps = {}
         for image_id in image_ids:
             folder = image_folder(image_id)
-            artifacts = self._blobs.stamp(f"{folder}/{ANALYSIS}")
-            arrays = self._blobs.stamp(f"{folder}/{ARRAYS}") if artifacts else ""
-            stamps[image_id] = f"{artifacts}{arrays}"
+            found = (self._blobs.stamp(f"{folder}/{root}") for root in roots)
+            stamps[image_id] = " ".join(found).strip()
         return stamps
 
     def load_derived(self, name: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ data as attributes, and has a message that ends with what to do::
     ├── the request is refused
     │   ├── ReadOnlyError             PermissionError     the dataset was opened with mode "r"
     │   ├── InvalidNameError          ValueError          a name that cannot be a file everywhere
+    │   ├── ArtifactKindError         ValueError          an artifact kind that is unknown
     │   ├── AlreadyExistsError        FileExistsError     write-once data would be overwritten
     │   ├── UnsupportedFormatError    ValueError          written by newer software, or not upgraded
     │   └── LockedError               TimeoutError        another writer holds the lock
@@ -22,6 +23,8 @@ data as attributes, and has a message that ends with what to do::
     │   └── CorruptDataError          ValueError          bytes that fail their checksum or decoder
     └── what comes in or goes out cannot be
         ├── UnreadableImageError      ValueError          one image file
+        ├── ReaderError               TypeError           a reader that lacks a part; one of another
+        │                                                 distribution is a PluginWarning
         ├── IngestError               ValueError          a batch: lists every file that failed
         └── ExportError               ValueError          a batch: lists what could not be written
 """
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlreadyExistsError",
+    "ArtifactKindError",
     "ArtifactNotFoundError",
     "CorruptDataError",
     "ExportError",
@@ -47,7 +51,9 @@ __all__ = [
     "MetadataNotFoundError",
     "NotADatasetError",
     "NotFoundError",
+    "PluginWarning",
     "ReadOnlyError",
+    "ReaderError",
     "SchemaValidationError",
     "TableNotFoundError",
     "UnreadableImageError",
@@ -107,7 +113,7 @@ class ArtifactNotFoundError(NotFoundError):
         super().__init__(
             key,
             f"image {image_id!r} has no artifact {name!r} at {key!r}; "
-            "list_analysis_keys() names those that exist, list_array_artifacts() the arrays",
+            "record.artifacts.list() names those that exist",
         )
 
 
@@ -154,6 +160,18 @@ class InvalidNameError(KymflowZarrError, ValueError):
         self.reason = reason
         shown = name if len(name) <= 80 else f"{name[:77]}..."
         super().__init__(f"{shown!r} is not a valid {kind} name: {reason}; choose another name")
+
+
+class ArtifactKindError(KymflowZarrError, ValueError):
+    """An artifact kind that does not exist, cannot be registered, or has to be named.
+
+    Attributes:
+        kinds: Names of the kinds to choose from, or that are in each other's way.
+    """
+
+    def __init__(self, message: str, *, kinds: tuple[str, ...]) -> None:
+        self.kinds = kinds
+        super().__init__(message)
 
 
 class AlreadyExistsError(KymflowZarrError, FileExistsError):
@@ -233,6 +251,14 @@ class UnreadableImageError(KymflowZarrError, ValueError):
         self.path = path
         self.reason = reason
         super().__init__(f"cannot read {path.name!r}: {reason}")
+
+
+class ReaderError(KymflowZarrError, TypeError):
+    """A reader of image files, or of headers beside them, cannot be used."""
+
+
+class PluginWarning(UserWarning):
+    """A reader of another distribution is left out."""
 
 
 class IngestError(KymflowZarrError, ValueError):

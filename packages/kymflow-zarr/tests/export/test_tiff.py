@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr._export.pixels import c_order_regions
 from kymflow_zarr._export.tiff_encoder import TiffTags, tiff_geometry, write_tiff
-from kymflow_zarr._readers import open_tiff, read_header
+from kymflow_zarr._readers.header import merge_facts
+from kymflow_zarr._readers.image_file import open_image
+from kymflow_zarr._readers.tiff import open_tiff
+from kymflow_zarr._readers.tiff_reader import TiffReader
 
 # Beyond these, axes are flattened or dropped by what a TIFF can say; the listing has them all.
 EXACT = [
@@ -55,8 +58,8 @@ def test_pixels_axes_and_calibration_are_in_the_tiff(
     record.save_metadata_payload({"header": said})
     dataset.export_legacy_folder(tmp_path)
     path = tmp_path / "images" / record.image_id / "image.tif"
-    with open_tiff(path) as tiff:
-        header = read_header(tiff)
+    with open_image(path, TiffReader()) as tiff:
+        header = merge_facts(tiff.shape, tiff.dtype, tiff.facts)
         np.testing.assert_array_equal(tiff.read(), pixels)
         assert tiff.dtype == dtype
     assert header.axes == axes
@@ -72,8 +75,8 @@ def test_ome_tells_the_date_and_the_channels(dataset: ZarrDataset, tmp_path: Pat
     record = dataset.add_image(np.zeros(shape, np.uint8), axes=axes)
     record.save_metadata_payload({"header": header_payload(shape, axes)})
     dataset.export_legacy_folder(tmp_path)
-    with open_tiff(tmp_path / "images" / record.image_id / "image.tif") as tiff:
-        header = read_header(tiff)
+    with open_image(tmp_path / "images" / record.image_id / "image.tif", TiffReader()) as tiff:
+        header = merge_facts(tiff.shape, tiff.dtype, tiff.facts)
     assert header.acquired_local_epoch_ns == 1_753_186_394_620_000_000
     assert [channel.name for channel in header.channels] == ["GFP", "RFP"]
 
@@ -87,8 +90,8 @@ def test_a_calibration_that_is_not_known_is_not_made_up(
     ]
     dataset.export_legacy_folder(tmp_path)
     for record in records:
-        with open_tiff(tmp_path / "images" / record.image_id / "image.tif") as tiff:
-            header = read_header(tiff)
+        with open_image(tmp_path / "images" / record.image_id / "image.tif", TiffReader()) as tiff:
+            header = merge_facts(tiff.shape, tiff.dtype, tiff.facts)
         assert set(header.scale.values()) == {None}
         assert header.axes == record.get_axes()
 
@@ -99,10 +102,12 @@ def test_odd_names_of_channels_and_axes_do_no_harm(dataset: ZarrDataset, tmp_pat
     record.save_metadata_payload({"header": {"scale": {}, "unit": {}, "channels": channels}})
     odd = dataset.add_image(np.zeros((4, 5), np.uint8), axes=("Zeit, s\n", "µm"))
     dataset.export_legacy_folder(tmp_path)
-    with open_tiff(tmp_path / "images" / record.image_id / "image.tif") as tiff:
-        assert [channel.name for channel in read_header(tiff).channels] == ['a<b>&"µ', None]
-    with open_tiff(tmp_path / "images" / odd.image_id / "image.tif") as tiff:
-        assert read_header(tiff).axes == ("y", "x")
+    with open_image(tmp_path / "images" / record.image_id / "image.tif", TiffReader()) as tiff:
+        assert [
+            channel.name for channel in merge_facts(tiff.shape, tiff.dtype, tiff.facts).channels
+        ] == ['a<b>&"µ', None]
+    with open_image(tmp_path / "images" / odd.image_id / "image.tif", TiffReader()) as tiff:
+        assert merge_facts(tiff.shape, tiff.dtype, tiff.facts).axes == ("y", "x")
     other = ZarrDataset(tmp_path / "other.zarr")
     other.ingest_legacy_folder(tmp_path)
     assert other.record(odd.image_id).get_axes() == ("Zeit, s\n", "µm")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,19 +16,15 @@ import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kymflow_zarr._readers import (
-    Header,
-    HeaderOverrides,
-    JsonValue,
-    decode_vendor_text,
-    open_tiff,
-    read_header,
-    read_vendor_text,
-)
 from kymflow_zarr._readers.clock import parse_iso, parse_us_clock
+from kymflow_zarr._readers.header import Header, HeaderOverrides, merge_facts
+from kymflow_zarr._readers.headers.olympus_txt import read_olympus_text
+from kymflow_zarr._readers.headers.payload import read_payload_header
+from kymflow_zarr._readers.image_file import open_image
+from kymflow_zarr._readers.tiff_reader import TiffReader
 from kymflow_zarr._readers.units import quantity
-from kymflow_zarr._readers.vendors.olympus_text import is_olympus_text, read_olympus_text
-from kymflow_zarr._storage.json_text import dumps
+from kymflow_zarr._readers.vendor_text import decode_vendor_text, read_vendor_text
+from kymflow_zarr._storage.json_text import JsonValue, dumps
 from kymflow_zarr.errors import UnreadableImageError
 
 Write = Callable[..., Path]
@@ -36,9 +32,20 @@ Text = Callable[..., str]
 Ramp = npt.NDArray[np.uint16]
 
 
-def header_of(path: Path, **sources: Any) -> Header:
-    with open_tiff(path) as image:
-        return read_header(image, **sources)
+def header_of(
+    path: Path,
+    *,
+    vendor_text: str | None = None,
+    sidecar_header: dict[str, JsonValue] | None = None,
+    overrides: HeaderOverrides | None = None,
+) -> Header:
+    with open_image(path, TiffReader()) as image:
+        facts = [*image.facts]
+    if vendor_text is not None:
+        facts.append(read_olympus_text(vendor_text))
+    if sidecar_header is not None:
+        facts.append(read_payload_header(sidecar_header, shape=image.shape))
+    return merge_facts(image.shape, image.dtype, facts, overrides=overrides)
 
 
 def wall_ns(*parts: int, nanosecond: int = 0) -> int:
@@ -163,7 +170,8 @@ def test_the_reference_image_never_counts(olympus_text: Text) -> None:
 
 def test_the_first_of_equal_sections_counts(olympus_text: Text) -> None:
     again = '"[Image]"\t""\r\n"Primary Dimensions"\t"X * T"\r\n"Image Size"\t"9 * 9 [pixel]"\r\n'
-    assert read_olympus_text(olympus_text() + again) == read_olympus_text(olympus_text())
+    facts = read_olympus_text(olympus_text() + again)
+    assert replace(facts, texts={}) == replace(read_olympus_text(olympus_text()), texts={})
 
 
 def test_the_rounded_duration_is_the_fallback_and_said_so(olympus_text: Text) -> None:
@@ -180,7 +188,7 @@ def test_the_rounded_duration_is_the_fallback_and_said_so(olympus_text: Text) ->
 @pytest.mark.parametrize("micro", ["um", "\u00b5m"])
 def test_olympus_text_in_any_encoding(olympus_text: Text, encoding: str, micro: str) -> None:
     text = decode_vendor_text(olympus_text().replace("um", micro).encode(encoding))
-    assert is_olympus_text(text)
+    assert "olympus_txt" in read_olympus_text(text).texts
     facts = read_olympus_text(text)
     assert (facts.steps["x"].value, facts.steps["x"].unit) == (0.45, "um")
     assert (facts.steps["t"].value, facts.steps["t"].unit) == (0.001134, "s")
@@ -205,7 +213,7 @@ def test_a_damaged_header_never_breaks_the_reader(olympus_text: Text, data: st.D
 def test_a_text_of_another_kind_is_kept_and_said_so(write: Write, ramp: Ramp) -> None:
     header = header_of(write(ramp), vendor_text="remember to feed the mice")
     assert header.vendor_texts == {"text": "remember to feed the mice"}
-    assert "no vendor header" in header.warnings[0]
+    assert "not a known vendor header" in header.warnings[0]
 
 
 def test_a_text_of_another_image_is_noticed(write: Write, olympus_text: Text) -> None:
@@ -423,8 +431,7 @@ def test_scanimage_settings(write: Write) -> None:
             "SI.hRoiManager.scanZoomFactor = 2.5\nSI.hScan2D.bidirectional = true\n"
         ),
     )
-    with open_tiff(path) as image:
-        header = read_header(image, overrides=HeaderOverrides(axes=("t", "y", "x")))
+    header = header_of(path, overrides=HeaderOverrides(axes=("t", "y", "x")))
     assert header.scale == {"t": 0.0333, "y": 10.0, "x": 10.0}
     assert header.vendor["line_period_s"] == 6.3e-05
     assert header.vendor["scan_direction"] == "Bidirectional"
@@ -448,9 +455,9 @@ def test_zeiss_lsm(tmp_path: Path) -> None:
             tags = [(34412, 1, len(info), info, True)] if number == 0 else []
             writer.write(plane, metadata=None, extratags=tags)
             writer.write(np.zeros((4, 4), np.uint8), metadata=None, subfiletype=1)
-    with open_tiff(path) as image:
+    with open_image(path, TiffReader()) as image:
         np.testing.assert_array_equal(image.read(), stack)
-        header = read_header(image)
+    header = header_of(path)
     assert header.axes == ("z", "y", "x")
     assert header.scale == {"z": 0.5, "y": 0.2, "x": 0.2}
     assert header.sources["scale.x"] == header.sources["axes"] == "vendor_tiff"
@@ -486,8 +493,9 @@ def test_the_users_word_is_first(write: Write, ramp: Ramp, olympus_text: Text) -
 def test_statements_that_do_not_fit_are_refused(
     write: Write, ramp: Ramp, overrides: HeaderOverrides
 ) -> None:
-    with open_tiff(write(ramp)) as image, pytest.raises(ValueError, match=r"; (give|use)"):
-        read_header(image, overrides=overrides)
+    path = write(ramp)
+    with pytest.raises(ValueError, match=r"; (give|use)"):
+        header_of(path, overrides=overrides)
 
 
 def test_a_header_read_from_its_own_json_is_the_same(
@@ -495,7 +503,7 @@ def test_a_header_read_from_its_own_json_is_the_same(
 ) -> None:
     path = write(ramp)
     first = header_of(path, vendor_text=olympus_text())
-    payload: JsonValue = json.loads(dumps(first.to_json()))
+    payload: dict[str, JsonValue] = json.loads(dumps(first.to_json()))
     second = header_of(path, sidecar_header=payload)
     assert second.axes == first.axes
     assert second.scale == first.scale

@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 import pickle
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -15,41 +16,47 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kymflow_zarr._readers import (
-    ReadLimits,
-    Sidecar,
-    SidecarKind,
-    channel_number,
-    find_sidecars,
-    group_channels,
-    list_folder,
-    load_array_sidecar,
-    load_json_sidecar,
-    load_table_sidecar,
-    read_vendor_text,
-)
+from kymflow_zarr._artifacts.array_kind import ARRAY
+from kymflow_zarr._artifacts.json_kind import JSON
+from kymflow_zarr._artifacts.sidecars import Sidecars, find_sidecars, group_by_stem
+from kymflow_zarr._artifacts.table_kind import TABLE
+from kymflow_zarr._ingest.folder import images_in, list_folder
+from kymflow_zarr._readers.channels import channel_number, group_channels
+from kymflow_zarr._readers.headers.payload import find_payload
+from kymflow_zarr._readers.limits import ReadLimits
+from kymflow_zarr._readers.vendor_text import read_vendor_text
+from kymflow_zarr.artifacts import ArtifactKind, artifact_kinds
 from kymflow_zarr.errors import UnreadableImageError
 
 FOLDER = Path("folder")
 
 
+def sidecars_of(path: Path, names: Iterable[str]) -> Sidecars:
+    listing = list_folder(path.parent, names)
+    return find_sidecars(path, group_by_stem(listing.names, images=images_in(listing)))
+
+
+def payload_of(path: Path, names: Iterable[str]) -> Path | None:
+    return find_payload(path, list_folder(path.parent, names))
+
+
 def artifacts_of(image: str, names: list[str]) -> list[tuple[str, str]]:
-    found = find_sidecars(FOLDER / image, list_folder(names))
-    return [(sidecar.name, sidecar.kind) for sidecar in found.artifacts]
+    found = sidecars_of(FOLDER / image, names)
+    return [(sidecar.name, sidecar.suffix) for sidecar in found.artifacts]
 
 
 def test_all_kinds_of_sidecars() -> None:
     names = ["a.tif", "a.txt", "a.json", "a.radon.csv", "a.fit.json", "a.t.csv.gz", "a.p.parquet",
              "a.edges.npy", "b.json", "a.png", "a", "ab.json", "notes.txt"]  # fmt: skip
-    found = find_sidecars(FOLDER / "a.tif", list_folder(names))
-    assert found.metadata == FOLDER / "a.json"
-    assert found.vendor_text == FOLDER / "a.txt"
-    assert [(sidecar.name, sidecar.kind) for sidecar in found.artifacts] == [
-        ("edges", "npy"),
-        ("fit", "json"),
-        ("p", "parquet"),
-        ("radon", "csv"),
-        ("t", "csv.gz"),
+    found = sidecars_of(FOLDER / "a.tif", names)
+    assert payload_of(FOLDER / "a.tif", names) == FOLDER / "a.json"
+    assert list_folder(FOLDER, names).beside(FOLDER / "a.tif", ".txt") == FOLDER / "a.txt"
+    assert [(sidecar.name, sidecar.suffix) for sidecar in found.artifacts] == [
+        ("edges", ".npy"),
+        ("fit", ".json"),
+        ("p", ".parquet"),
+        ("radon", ".csv"),
+        ("t", ".csv.gz"),
     ]
     assert found.artifacts[0].path == FOLDER / "a.edges.npy"
     assert found.shadowed == ()
@@ -57,52 +64,60 @@ def test_all_kinds_of_sidecars() -> None:
 
 def test_the_longest_stem_owns_a_file() -> None:
     names = ["a.tif", "a.b.tif", "a.b.json", "a.b.c.json", "a.c.json", "a.json", "a.bc.json"]
-    listing = list_folder(names)
-    assert find_sidecars(FOLDER / "a.b.tif", listing).metadata == FOLDER / "a.b.json"
-    assert artifacts_of("a.b.tif", names) == [("c", "json")]
-    assert artifacts_of("a.tif", names) == [("bc", "json"), ("c", "json")]
+    assert payload_of(FOLDER / "a.b.tif", names) == FOLDER / "a.b.json"
+    assert artifacts_of("a.b.tif", names) == [("c", ".json")]
+    assert artifacts_of("a.tif", names) == [("bc", ".json"), ("c", ".json")]
 
 
 def test_names_of_artifacts_may_hold_dots() -> None:
-    assert artifacts_of("a.tif", ["a.tif", "a.radon.v2.csv"]) == [("radon.v2", "csv")]
+    assert artifacts_of("a.tif", ["a.tif", "a.radon.v2.csv"]) == [("radon.v2", ".csv")]
 
 
 def test_of_a_table_in_several_forms_the_best_counts() -> None:
     names = ["a.tif", "a.x.csv", "a.x.csv.gz", "a.x.parquet", "a.x.npy", "a.x.json", "a.y.csv.gz"]
-    found = find_sidecars(FOLDER / "a.tif", list_folder(names))
-    assert [(sidecar.name, sidecar.kind) for sidecar in found.artifacts] == [
-        ("x", "json"),
-        ("x", "npy"),
-        ("x", "parquet"),
-        ("y", "csv.gz"),
+    found = sidecars_of(FOLDER / "a.tif", names)
+    assert [(sidecar.name, sidecar.suffix) for sidecar in found.artifacts] == [
+        ("x", ".json"),
+        ("x", ".npy"),
+        ("x", ".parquet"),
+        ("y", ".csv.gz"),
     ]
-    assert [sidecar.kind for sidecar in found.shadowed] == ["csv", "csv.gz"]
+    assert [sidecar.suffix for sidecar in found.shadowed] == [".csv", ".csv.gz"]
 
 
 def test_suffixes_may_be_in_capitals_but_stems_count_to_the_letter() -> None:
     names = ["Scan.TIF", "Scan.JSON", "Scan.TXT", "Scan.Fit.CSV", "scan.other.csv"]
-    found = find_sidecars(FOLDER / "Scan.TIF", list_folder(names))
-    assert found.metadata == FOLDER / "Scan.JSON"
-    assert found.vendor_text == FOLDER / "Scan.TXT"
-    assert [(sidecar.name, sidecar.kind) for sidecar in found.artifacts] == [("Fit", "csv")]
-    assert list_folder(names).images == ("Scan.TIF",)
+    path, listing = FOLDER / "Scan.TIF", list_folder(FOLDER, names)
+    found = sidecars_of(path, names)
+    assert find_payload(path, listing) == FOLDER / "Scan.JSON"
+    assert listing.beside(path, ".txt") == FOLDER / "Scan.TXT"
+    assert [(sidecar.name, sidecar.suffix) for sidecar in found.artifacts] == [("Fit", ".csv")]
+    assert list(images_in(listing)) == ["Scan.TIF"]
 
 
 def test_the_real_folder(kymographs: Path) -> None:
-    listing = list_folder(path.name for path in kymographs.iterdir())
-    assert len(listing.images) == 4
-    found = find_sidecars(kymographs / "20250722_A89_0002.tif", listing)
+    names = [path.name for path in kymographs.iterdir()]
+    assert len(images_in(list_folder(kymographs, names))) == 4
+    path = kymographs / "20250722_A89_0002.tif"
+    found = sidecars_of(path, names)
     (radon,) = found.artifacts
-    assert (radon.name, radon.kind) == ("radon", "csv")
-    frame = load_table_sidecar(radon)
+    assert (radon.name, radon.kind, radon.suffix) == ("radon", TABLE, ".csv")
+    frame = TABLE.read_file(radon.path)
     assert list(frame.columns) == ["time", "velocity"]
     assert frame["time"][0] == 0.0102057
-    assert found.metadata is not None
-    assert found.vendor_text is not None
-    payload = load_json_sidecar(found.metadata)
+    place = payload_of(path, names)
+    assert place is not None
+    payload = JSON.read_file(place)
     assert isinstance(payload, dict)
     assert payload["version"] == "1.0"
-    assert find_sidecars(kymographs / "Capillary2.tif", listing).metadata is None
+    assert payload_of(kymographs / "Capillary2.tif", names) is None
+
+
+def test_the_payload_of_the_prototype_is_read_where_there_is_no_other() -> None:
+    names = ["a.tif", "a.metadata.json", "b.tif", "b.json", "b.metadata.json"]
+    assert payload_of(FOLDER / "a.tif", names) == FOLDER / "a.metadata.json"
+    assert payload_of(FOLDER / "b.tif", names) == FOLDER / "b.json"
+    assert artifacts_of("a.tif", names) == artifacts_of("b.tif", names) == []
 
 
 names = st.lists(
@@ -114,15 +129,15 @@ names = st.lists(
 
 @given(names)
 def test_every_file_has_one_owner_at_most(found: list[str]) -> None:
-    listing = list_folder(found)
+    visible = [name for name in found if name[0] != "."]
+    images = images_in(list_folder(FOLDER, visible))
     owners: dict[Path, set[str]] = {}
-    for image in listing.images:
-        sidecars = find_sidecars(FOLDER / image, listing)
+    for image in images:
+        sidecars = sidecars_of(FOLDER / image, visible)
         paths = [sidecar.path for sidecar in (*sidecars.artifacts, *sidecars.shadowed)]
-        paths += [path for path in (sidecars.metadata, sidecars.vendor_text) if path]
         for path in paths:
             assert path.name in found
-            assert path.name not in listing.images
+            assert path.name not in images
             owners.setdefault(path, set()).add(image.rpartition(".")[0])
     assert all(len(stems) == 1 for stems in owners.values())
 
@@ -143,9 +158,9 @@ def test_files_of_one_image_by_channel() -> None:
 
 def test_names_that_only_look_alike_stand_alone() -> None:
     assert group_channels(["a_c1.tif", "a_C2.tif", "b_c1.tiff", "b_c2.tif", "c1.tif", "c2.tif",
-                           "x_c1.json", "x_c2.json", "mac1.tif", "mac2.tif"]) == (
+                           "x_c1.ome.tif", "x_c2.ome.tif", "mac1.tif", "mac2.tif"]) == (
         ("a_C2.tif",), ("a_c1.tif",), ("b_c1.tiff",), ("b_c2.tif",), ("c1.tif",), ("c2.tif",),
-        ("mac1.tif",), ("mac2.tif",), ("x_c1.json",), ("x_c2.json",),
+        ("mac1.tif",), ("mac2.tif",), ("x_c1.ome.tif",), ("x_c2.ome.tif",),
     )  # fmt: skip
 
 
@@ -186,13 +201,13 @@ def test_every_name_is_in_exactly_one_group(found: list[str]) -> None:
 def test_json_sidecars_are_strict(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text('{"note": "µ"}', encoding="utf-8")
-    assert load_json_sidecar(path) == {"note": "µ"}
+    assert JSON.read_file(path) == {"note": "µ"}
     for bad in ['{"a": NaN}', '{"a": 1, "a": 2}', "[" * 100_000, "", "{"]:
         path.write_text(bad, encoding="utf-8")
         with pytest.raises(UnreadableImageError, match="; correct or remove it"):
-            load_json_sidecar(path)
+            JSON.read_file(path)
     with pytest.raises(UnreadableImageError, match="no such file"):
-        load_json_sidecar(tmp_path / "missing.json")
+        JSON.read_file(tmp_path / "missing.json")
 
 
 def test_vendor_texts_are_bounded(tmp_path: Path) -> None:
@@ -204,22 +219,13 @@ def test_vendor_texts_are_bounded(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
-@pytest.mark.parametrize("kind", ["json", "csv", "csv.gz", "parquet", "npy"])
-def test_sidecars_that_are_no_regular_files(tmp_path: Path, kind: SidecarKind) -> None:
-    path = tmp_path / f"a.x.{kind}"
-    os.mkfifo(path)
-    with pytest.raises(UnreadableImageError, match="FIFO"):
-        load(Sidecar(name="x", kind=kind, path=path))
-
-
-def load(sidecar: Sidecar, limits: ReadLimits | None = None) -> object:
-    match sidecar.kind:
-        case "json":
-            return load_json_sidecar(sidecar.path)
-        case "npy":
-            return load_array_sidecar(sidecar.path, limits=limits)
-        case _:
-            return load_table_sidecar(sidecar, limits=limits)
+@pytest.mark.parametrize("kind", artifact_kinds(), ids=lambda kind: kind.name)
+def test_sidecars_that_are_no_regular_files(tmp_path: Path, kind: ArtifactKind) -> None:
+    for suffix in kind.sidecar_suffixes:
+        path = tmp_path / f"a.x{suffix}"
+        os.mkfifo(path)
+        with pytest.raises(UnreadableImageError, match="FIFO"):
+            kind.read_file(path)
 
 
 # --- arrays
@@ -247,7 +253,7 @@ def npy(array: npt.NDArray[np.generic], *, allow_pickle: bool = False) -> bytes:
 def test_arrays_come_back(tmp_path: Path, array: npt.NDArray[np.generic]) -> None:
     path = tmp_path / "a.x.npy"
     path.write_bytes(npy(array))
-    found = load_array_sidecar(path)
+    found = ARRAY.read_file(path)
     np.testing.assert_array_equal(found, array)
     assert found.dtype == array.dtype.newbyteorder("=")
     assert found.shape == array.shape
@@ -267,10 +273,10 @@ def test_nothing_is_ever_unpickled(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for data in (npy(objects, allow_pickle=True), pickle.dumps(Exploit())):
         path.write_bytes(data)
         with pytest.raises(UnreadableImageError):
-            load_array_sidecar(path)
+            ARRAY.read_file(path)
     path.write_bytes(npy(objects, allow_pickle=True))
     with pytest.raises(UnreadableImageError, match="never unpickled; save plain numbers"):
-        load_array_sidecar(path)
+        ARRAY.read_file(path)
     assert not proof.exists()
 
 
@@ -288,10 +294,10 @@ def test_arrays_that_lie_or_are_too_large(tmp_path: Path) -> None:
                  archive.getvalue(), b"\x93NUMPY\x07\x00" + bytes(60)):  # fmt: skip
         path.write_bytes(data)
         with pytest.raises(UnreadableImageError):
-            load_array_sidecar(path)
+            ARRAY.read_file(path)
     path.write_bytes(good)
-    with pytest.raises(UnreadableImageError, match="max_sidecar_bytes"):
-        load_array_sidecar(path, limits=ReadLimits(max_sidecar_bytes=95))
+    with pytest.raises(UnreadableImageError, match=f"the limit is {len(good) - 1}"):
+        ARRAY.read_file(path, max_bytes=len(good) - 1)
 
 
 # --- tables
@@ -300,15 +306,15 @@ def test_arrays_that_lie_or_are_too_large(tmp_path: Path) -> None:
 FRAME = pd.DataFrame({"time": [0.1, 1 / 3, 1e-300], "n": [1, 2, 3], "note": ["a", "µ,b", ""]})
 
 
-@pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet"])
-def test_tables_come_back(tmp_path: Path, kind: SidecarKind) -> None:
-    path = tmp_path / f"a.x.{kind}"
-    if kind == "parquet":
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet"])
+def test_tables_come_back(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.x{suffix}"
+    if suffix == ".parquet":
         FRAME.to_parquet(path, index=False)
     else:
         text = FRAME.to_csv(index=False).encode("utf-8")
-        path.write_bytes(gzip.compress(text) if kind == "csv.gz" else text)
-    found = load_table_sidecar(Sidecar(name="x", kind=kind, path=path))
+        path.write_bytes(gzip.compress(text) if suffix == ".csv.gz" else text)
+    found = TABLE.read_file(path)
     assert list(found["time"]) == list(FRAME["time"])
     assert list(found["n"]) == [1, 2, 3]
     assert list(found["note"])[:2] == ["a", "µ,b"]
@@ -318,7 +324,7 @@ def test_csv_of_a_windows_computer(tmp_path: Path) -> None:
     path = tmp_path / "a.x.csv"
     for data in (b"\xef\xbb\xbftime,unit\r\n1,\xc2\xb5m\r\n", b"time,unit\r\n1,\xb5m\r\n"):
         path.write_bytes(data)
-        frame = load_table_sidecar(Sidecar(name="x", kind="csv", path=path))
+        frame = TABLE.read_file(path)
         assert list(frame.columns) == ["time", "unit"]
         assert frame["unit"][0] == "µm"
 
@@ -326,31 +332,26 @@ def test_csv_of_a_windows_computer(tmp_path: Path) -> None:
 def test_tables_that_are_none_or_too_large(tmp_path: Path) -> None:
     stream = io.BytesIO()
     pd.DataFrame({"n": np.zeros(1_000_000, np.int64)}).to_parquet(stream)
-    bad: list[tuple[SidecarKind, bytes]] = [
-        ("csv", b""),
-        ("csv", b"a,b\n1,2,3,4\n1,2\n,,,,,\n"),
-        ("csv", b'a,b\n"1,2\n'),
-        ("csv", b"," * 20_000 + b"\n"),
-        ("csv", b"1\n" * 600_000),
-        ("csv.gz", b"a,b\n1,2\n"),
-        ("csv.gz", gzip.compress(b"1\n" * 600_000)),
-        ("csv.gz", gzip.compress(b"a,b\n1,2\n")[:-3]),
-        ("parquet", b"PAR1"),
-        ("parquet", b""),
-        ("parquet", stream.getvalue()[:-9]),
-        ("parquet", stream.getvalue()),  # some kB that declare 8 MB
+    bad: list[tuple[str, bytes]] = [
+        (".csv", b""),
+        (".csv", b"a,b\n1,2,3,4\n1,2\n,,,,,\n"),
+        (".csv", b'a,b\n"1,2\n'),
+        (".csv", b"," * 20_000 + b"\n"),
+        (".csv", b"1\n" * 600_000),
+        (".csv.gz", b"a,b\n1,2\n"),
+        (".csv.gz", gzip.compress(b"1\n" * 600_000)),
+        (".csv.gz", gzip.compress(b"a,b\n1,2\n")[:-3]),
+        (".parquet", b"PAR1"),
+        (".parquet", b""),
+        (".parquet", stream.getvalue()[:-9]),
+        (".parquet", stream.getvalue()),  # some kB that declare 8 MB
     ]
-    for kind, data in bad:
-        path = tmp_path / f"a.x.{kind}"
+    for suffix, data in bad:
+        path = tmp_path / f"a.x{suffix}"
         path.write_bytes(data)
         with pytest.raises(UnreadableImageError) as caught:
-            load(Sidecar(name="x", kind=kind, path=path), ReadLimits(max_sidecar_bytes=1_000_000))
+            TABLE.read_file(path, max_bytes=1_000_000)
         assert ";" in caught.value.reason
-
-
-def test_only_tables_are_loaded_as_tables(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="is no table but npy"):
-        load_table_sidecar(Sidecar(name="x", kind="npy", path=tmp_path / "a.x.npy"))
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
@@ -359,5 +360,5 @@ def test_numbers_of_csv_are_read_exactly(
 ) -> None:
     path = tmp_path_factory.mktemp("csv") / "a.x.csv"
     path.write_text("v\n" + "\n".join(repr(number) for number in numbers), encoding="utf-8")
-    frame = load_table_sidecar(Sidecar(name="x", kind="csv", path=path))
+    frame = TABLE.read_file(path)
     assert frame["v"].to_list() == numbers

@@ -16,8 +16,9 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kymflow_zarr._readers import ReadLimits, open_tiff
 from kymflow_zarr._readers.axes import name_axes
+from kymflow_zarr._readers.limits import ReadLimits
+from kymflow_zarr._readers.tiff import open_tiff
 from kymflow_zarr.errors import UnreadableImageError
 
 Write = Callable[..., Path]

@@ -257,25 +257,27 @@ def _interrupted(terminal: Terminal) -> int:
 def _logging_to(terminal: Terminal, common: _Common) -> Iterator[None]:
     """Show what is logged while a verb runs."""
     handler = LogHandler(terminal)
-    ours = [logging.getLogger(name) for name in ("kymflow", "kymflow_zarr")]
     level = logging.WARNING
     if common.verbose:
         level = logging.INFO
     if common.debug:
         level = logging.DEBUG
-    before = [logger.level for logger in ours]
+    levels = {logging.getLogger(name): level for name in ("kymflow", "kymflow_zarr")}
+    # Where tifffile finds damage, kymflow reports an error.
+    levels[logging.getLogger("tifffile")] = level if common.debug else logging.CRITICAL
+    before = {logger: logger.level for logger in levels}
     root = logging.getLogger()
     root.addHandler(handler)
-    for logger in ours:
-        logger.setLevel(level)
+    for logger, shown in levels.items():
+        logger.setLevel(shown)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = partial(_show_warning, terminal, common)
             yield
     finally:
         root.removeHandler(handler)
-        for logger, level in zip(ours, before, strict=True):
-            logger.setLevel(level)
+        for logger, earlier in before.items():
+            logger.setLevel(earlier)
 
 
 def _show_warning(

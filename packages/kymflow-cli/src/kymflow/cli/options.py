@@ -27,7 +27,8 @@ __all__ = [
     "default_workers",
 ]
 
-DEFAULT_PATTERNS = ("*.tif", "*.tiff")
+DEFAULT_PATTERNS = ("*",)
+"""All files that an installed reader takes."""
 
 DEFAULT_WAIT_S = 10.0
 

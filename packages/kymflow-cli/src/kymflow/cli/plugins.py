@@ -1,4 +1,4 @@
-"""The indexers and analyses that can be run."""
+"""The readers, indexers and analyses that can be used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from kymflow.core import BaseIndexer
     from kymflow.core.analysis import Analysis
 
-__all__ = ["analysis_params", "choose_indexers", "known_plugins", "load_analysis"]
+__all__ = [
+    "analysis_params",
+    "choose_indexers",
+    "known_plugins",
+    "known_readers",
+    "load_analysis",
+]
 
 _PARAMETERS: Final = {"window": "window_lines"}
 """Options that have a shorter name than the parameter."""
@@ -47,6 +53,25 @@ def known_plugins(kind: Literal["indexer", "analysis"]) -> tuple[Plugin, ...]:
             )
         )
     return tuple(listed)
+
+
+def known_readers() -> tuple[Plugin, ...]:
+    """All readers of image files and of headers, those that are broken with the reason."""
+    from kymflow_zarr.readers import find_readers
+
+    return tuple(
+        Plugin(
+            kind=info.role,
+            name=info.name,
+            origin=info.distribution,
+            version=info.version or None,
+            suffixes=info.suffixes,
+            status="broken" if info.problem else "ok",
+            summary=info.summary,
+            reason=info.problem or None,
+        )
+        for info in find_readers()
+    )
 
 
 def choose_indexers(names: Sequence[str]) -> list[BaseIndexer]:

@@ -11,16 +11,10 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from kymflow_zarr._artifacts.json_kind import JSON
 from kymflow_zarr._catalog.sources import SourceRow, int64_or_none, source_from_provenance
-from kymflow_zarr._records.artifacts import (
-    JSON,
-    JSON_GZ,
-    METADATA,
-    PROVENANCE,
-    artifact_key,
-    provenance_key,
-)
 from kymflow_zarr._records.document import image_folder
+from kymflow_zarr._records.facts import METADATA, PROVENANCE, provenance_key
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import JsonValue, loads
 from kymflow_zarr._storage.refusal import is_of_one_file
@@ -149,8 +143,8 @@ def _acquired(record: ZarrImageRecord) -> int | None:
 
 
 def _metadata_stamp(blobs: BlobStore, image_id: str) -> tuple[int, int]:
-    for suffix in (JSON, JSON_GZ):
-        found = blobs.stat(artifact_key(image_id, METADATA, suffix))
+    for path in JSON.paths(METADATA):
+        found = blobs.stat(f"{image_folder(image_id)}/{path}")
         if found is not None:
             return found.size, found.mtime_ns
     return 0, -1

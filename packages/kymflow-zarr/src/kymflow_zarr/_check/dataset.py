@@ -14,17 +14,18 @@ from kymflow_zarr._catalog.manifest_cache import (
 )
 from kymflow_zarr._catalog.sources import SOURCES
 from kymflow_zarr._catalog.sources_index import SourcesIndex
-from kymflow_zarr._check.image import check_image, check_parquet
+from kymflow_zarr._check.image import check_image
 from kymflow_zarr._check.inventory import compare, repair_inventory
-from kymflow_zarr._check.problems import Problem, Repair
 from kymflow_zarr._check.strays import iter_strays
+from kymflow_zarr._problems import Problem, Repair, unreadable
 from kymflow_zarr._progress import ProgressCallback, no_progress
 from kymflow_zarr._records.document import image_folder
-from kymflow_zarr._records.expected import expected_artifacts, present_artifacts
 from kymflow_zarr._records.format1 import find_record_document
+from kymflow_zarr._records.stored import expected_artifacts, present_artifacts
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.inventory import Inventory, read_inventory
 from kymflow_zarr._storage.refusal import is_of_one_file
+from kymflow_zarr._tables.parquet import verify_parquet
 from kymflow_zarr._tables.tables import IMAGE_ID, TABLES, Tables
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 from kymflow_zarr.schema import DatasetSchema
@@ -152,12 +153,13 @@ def _repair_inventories(
             continue
         if document is not None and document.digest:
             inventory = read_inventory(blobs, image_folder(image_id))
+            expected = expected_artifacts(document, inventory)
             yield from repair_inventory(
                 blobs,
                 image_folder(image_id),
                 inventory,
-                expected=expected_artifacts(document, inventory),
-                present=present_artifacts(blobs, image_id),
+                expected=expected,
+                present=present_artifacts(blobs, image_id, expected=expected),
                 forget_gone=forget_gone,
             )
     if _lists_tables(blobs):
@@ -206,14 +208,11 @@ def _check_sources(sources: SourcesIndex) -> Iterator[Problem]:
 def _check_table(
     blobs: BlobStore, tables: Tables, name: str, existing: set[str], *, deep: bool
 ) -> Iterator[Problem]:
-    found = list(check_parquet(blobs, _TABLE.format(name), deep=deep))
-    yield from found
-    if found:
-        return
     try:
+        verify_parquet(blobs, _TABLE.format(name), deep=deep)
         orphans = _orphans(tables, name, existing)
     except CorruptDataError as error:
-        yield Problem(location=error.key, kind="unreadable", message=error.reason)
+        yield unreadable(error)
         return
     for image_id in sorted(orphans):
         yield Problem(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Set
 
-from kymflow_zarr._check.problems import Problem, Repair
+from kymflow_zarr._problems import Problem, Repair
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.inventory import (
     INVENTORY,

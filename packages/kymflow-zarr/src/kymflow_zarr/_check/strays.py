@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from kymflow_zarr._artifacts.registry import artifact_kinds
 from kymflow_zarr._catalog.listing import IMAGES
-from kymflow_zarr._check.problems import Problem
-from kymflow_zarr._pixels.layout import CHUNK_PREFIX
-from kymflow_zarr._records.artifacts import ANALYSIS, ARRAYS, PARQUET
+from kymflow_zarr._problems import Problem
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.inventory import INVENTORY
 from kymflow_zarr._storage.names import is_valid_name
@@ -18,6 +17,7 @@ from kymflow_zarr._storage.names import is_valid_name
 __all__ = ["iter_stray_tables", "iter_strays", "iter_strays_of_image"]
 
 _TABLES = "tables"
+_SUFFIX = ".parquet"
 
 
 def iter_strays(blobs: BlobStore) -> Iterator[Problem]:
@@ -30,31 +30,19 @@ def iter_strays(blobs: BlobStore) -> Iterator[Problem]:
 
 
 def iter_strays_of_image(blobs: BlobStore, folder: str) -> Iterator[Problem]:
-    """What does not belong in an image's folder, its artifacts apart."""
-    yield from _others(
-        blobs, folder, files=[COMMIT_KEY, INVENTORY], folders=["data", ANALYSIS, ARRAYS]
-    )
-    listing = blobs.list_folder(f"{folder}/{ARRAYS}")
-    named = [name for name in listing.folders if is_valid_name(name, kind="array")]
-    for name in sorted({*listing.files, *listing.folders} - {*named}):
-        yield _stray(f"{folder}/{ARRAYS}/{name}")
-    arrays = [f"{folder}/{ARRAYS}/{name}" for name in named]
-    for array in (f"{folder}/data", *arrays):
-        # Chunks of format 1 lie directly in the array's folder.
-        if blobs.stat(f"{array}/.zarray") is None:
-            for stray in _others(blobs, array, files=[COMMIT_KEY], folders=[]):
-                if not stray.location.startswith(f"{array}/{CHUNK_PREFIX}"):  # told of as chunks
-                    yield stray
+    """What does not belong directly in an image's folder."""
+    roots = {kind.root for kind in artifact_kinds()}
+    yield from _others(blobs, folder, files=[COMMIT_KEY, INVENTORY], folders=["data", *roots])
 
 
 def iter_stray_tables(blobs: BlobStore, inside: str = "") -> Iterator[str]:
     """The keys of files among the tables that are none."""
     listing = blobs.list_folder(f"{_TABLES}/{inside}".rstrip("/"))
     for file in listing.files:
-        name = inside + file.removesuffix(PARQUET)
+        name = inside + file.removesuffix(_SUFFIX)
         if name == INVENTORY:
             continue
-        if not file.endswith(PARQUET) or not is_valid_name(name, kind="table"):
+        if not file.endswith(_SUFFIX) or not is_valid_name(name, kind="table"):
             yield f"{_TABLES}/{inside}{file}"
     for folder in listing.folders:
         yield from iter_stray_tables(blobs, f"{inside}{folder}/")

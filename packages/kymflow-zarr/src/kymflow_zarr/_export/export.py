@@ -25,7 +25,6 @@ from kymflow_zarr._export.manifest import (
 )
 from kymflow_zarr._export.outcome import ExportReport, ImageExport
 from kymflow_zarr._progress import ProgressCallback, no_progress
-from kymflow_zarr._records.artifacts import PARQUET
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr._tables.tables import Tables
@@ -220,7 +219,7 @@ class _Run:
         tables = Tables(blobs)
         prefix = f"{TABLES}/"
         for name in tables.names():
-            key = f"{TABLES}/{name}{PARQUET}"
+            key = f"{TABLES}/{name}.parquet"
             try:
                 with self.folder.stage() as stage:
                     if name == SOURCES:

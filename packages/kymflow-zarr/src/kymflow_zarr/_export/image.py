@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
 
 from kymflow_zarr._export.folder import ExportFolder, Stage
 from kymflow_zarr._export.image_files import (
@@ -28,21 +27,11 @@ from kymflow_zarr._export.manifest import (
     TableFormat,
     file_path,
 )
-from kymflow_zarr._records.artifacts import (
-    ARRAYS,
-    CSV_GZ,
-    JSON,
-    JSON_GZ,
-    PARQUET,
-)
-from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr.errors import CorruptDataError, InvalidNameError, NotFoundError
 from kymflow_zarr.record import ZarrImageRecord
 
 __all__ = ["export_image", "read_listing", "remove_image"]
-
-_ENDINGS: Final = (JSON_GZ, CSV_GZ, JSON, PARQUET)  # the longer before those that they end in
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,31 +156,25 @@ def _items(
     files: dict[str, ExportedFile],
 ) -> Iterable[_Item]:
     """All artifacts of a record; tables before gzipped CSV, which gives way to them."""
-    keys: dict[str, dict[str, str]] = {ending: {} for ending in _ENDINGS}
-    root = f"{image_folder(record.image_id)}/analysis/"
-    for key in record.list_analysis_keys():
-        for ending in _ENDINGS:
-            if key.endswith(ending):
-                keys[ending][key.removeprefix(root).removesuffix(ending)] = key
-                break
-    documents = {**keys[JSON_GZ], **keys[JSON]}
-    for name in sorted(documents):
+    keys: dict[str, dict[str, str]] = {"json": {}, "table": {}, "csv": {}, "array": {}}
+    for artifact in record.artifacts.entries():
+        keys[artifact.kind].setdefault(artifact.name, artifact.key)
+    for name, key in keys["json"].items():
         stage = partial(stage_json, prefix=prefix, record=record, name=name)
-        yield _Item(documents[name], name, ("json",), stage)
-    for name, key in sorted(keys[PARQUET].items()):
+        yield _Item(key, name, ("json",), stage)
+    for name, key in keys["table"].items():
         table = partial(
             stage_table, prefix=prefix, blobs=blobs, key=key, name=name, table_format=table_format
         )
         yield _Item(key, name, ("csv", "parquet"), table)
-    for name, key in sorted(keys[CSV_GZ].items()):
+    for name, key in keys["csv"].items():
         taken = file_path("csv", name) in files
         text = partial(
             stage_gzipped_csv, prefix=prefix, blobs=blobs, key=key, name=name, taken=taken
         )
         yield _Item(key, name, ("text_csv", "packed_csv"), text)
-    for name in record.list_array_artifacts():
-        key = f"{image_folder(record.image_id)}/{ARRAYS}/{name}"
-        array = partial(stage_array, prefix=prefix, blobs=blobs, record=record, name=name)
+    for name, key in keys["array"].items():
+        array = partial(stage_array, prefix=prefix, blobs=blobs, record=record, name=name, key=key)
         yield _Item(key, name, ("array",), array)
 
 

@@ -20,18 +20,12 @@ from kymflow_zarr._export.pixels import PixelDigest, iter_c_order
 from kymflow_zarr._export.tiff_encoder import TiffTags, tiff_geometry, write_tiff
 from kymflow_zarr._export.tiff_tags import image_tags
 from kymflow_zarr._pixels.reader import read_document
-from kymflow_zarr._readers.vendors.payload import read_payload_header
-from kymflow_zarr._records.artifacts import ARRAYS
+from kymflow_zarr._readers.headers.payload import read_payload_header
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.gunzip import gunzip_bounded
 from kymflow_zarr._storage.json_text import dumps
-from kymflow_zarr._tables.parquet import (
-    ROW_GROUP_ROWS,
-    StoredTable,
-    open_parquet,
-    open_parquet_writer,
-)
+from kymflow_zarr._tables.parquet import StoredTable, open_parquet, table_to_bytes
 from kymflow_zarr.errors import CorruptDataError, MetadataNotFoundError, TableNotFoundError
 from kymflow_zarr.record import ZarrImageRecord
 
@@ -169,10 +163,7 @@ def stage_rows(
     """Stage a table from memory; see `stage_table`."""
     if table_format == "csv":
         return _stage_csv(stage, prefix, rows.schema, iter([rows]), name)
-    stream = io.BytesIO()
-    with open_parquet_writer(stream, rows.schema) as writer:
-        writer.write_table(rows, row_group_size=ROW_GROUP_ROWS)
-    data = stream.getvalue()
+    data = table_to_bytes(rows)
     sha256 = stage.put_bytes(prefix + file_path("parquet", name), data)
     return ExportedFile(kind="parquet", name=name, size_bytes=len(data), sha256=sha256)
 
@@ -246,14 +237,14 @@ def stage_gzipped_csv(
 
 
 def stage_array(
-    stage: Stage, prefix: str, blobs: BlobStore, record: ZarrImageRecord, name: str
+    stage: Stage, prefix: str, blobs: BlobStore, record: ZarrImageRecord, name: str, key: str
 ) -> ExportedFile:
     """Stage an array artifact as ``.npy``, C order and little-endian.
 
     Raises:
         CorruptDataError: It is damaged.
     """
-    document = read_document(blobs, f"{image_folder(record.image_id)}/{ARRAYS}/{name}")
+    document = read_document(blobs, key)
     loaded = record.load_array_artifact(name)
     array = np.ascontiguousarray(loaded, dtype=loaded.dtype.newbyteorder("<"))
     stream = io.BytesIO()

@@ -12,7 +12,6 @@ off between images and tables is made good by the next one.
 from __future__ import annotations
 
 import gzip
-import io
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
@@ -21,6 +20,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kymflow_zarr._artifacts.array_kind import ARRAY, LabeledArray
+from kymflow_zarr._artifacts.csv_kind import CSV
+from kymflow_zarr._artifacts.json_kind import JSON
+from kymflow_zarr._artifacts.table_kind import TABLE
 from kymflow_zarr._catalog.listing import IMAGES, list_image_ids
 from kymflow_zarr._catalog.sources import (
     SOURCES,
@@ -34,23 +37,13 @@ from kymflow_zarr._catalog.sources import (
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._export.reader import ExportContents, ExportedImage, read_export
 from kymflow_zarr._ingest.outcome import IngestOutcome, failed
-from kymflow_zarr._pixels.layout import check_dtype
-from kymflow_zarr._pixels.writer import write_array
-from kymflow_zarr._readers.vendors.payload import read_payload_header
-from kymflow_zarr._records.artifacts import (
-    ARRAYS,
-    CSV_GZ,
-    JSON,
-    METADATA,
-    PARQUET,
-    PROVENANCE,
-    artifact_key,
-)
-from kymflow_zarr._records.build import check_axes, resolve_chunks, slabs, stage_record
+from kymflow_zarr._pixels.layout import check_axes, check_dtype, resolve_chunks
+from kymflow_zarr._readers.headers.payload import read_payload_header
+from kymflow_zarr._records.build import stage_artifact, stage_record
 from kymflow_zarr._records.document import read_record_document
+from kymflow_zarr._records.facts import METADATA, PROVENANCE
 from kymflow_zarr._storage.blobs import BlobStore, Staging
-from kymflow_zarr._storage.json_text import JsonValue, dumps
-from kymflow_zarr._tables.parquet import ROW_GROUP_ROWS, open_parquet_writer
+from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr._tables.replace import RowUpdate
 from kymflow_zarr._tables.tables import IMAGE_ID, Tables
 from kymflow_zarr.errors import (
@@ -259,25 +252,12 @@ def _stage_image(
         unit={axis: step.unit for axis, step in steps.items()},
         metadata=None,
         source=source,
-        artifacts=_artifacts(image, documents),
-        staged=[f"{ARRAYS}/{file.name}" for file in listing.files.values() if file.kind == "array"],
+        artifacts=_stage_artifacts(staging, image, documents),
     )
     if document.digest != listing.pixels_digest:
         raise UnreadableImageError(
             image.pixels_path,
             "its pixels are not those that were exported; restore it, or export again",
-        )
-    for name, axes, array in image.iter_arrays():
-        check_axes(axes, array.shape)
-        array_dtype = check_dtype(array.dtype)
-        array_chunks = resolve_chunks(array.shape, array_dtype, None)
-        write_array(
-            slabs(array, array_chunks[0]),
-            shape=array.shape,
-            dtype=array_dtype,
-            chunks=array_chunks,
-            axes=axes,
-            put=partial(_put_below, staging, f"{listing.image_id}/{ARRAYS}/{name}"),
         )
     known = source_from_provenance(listing.image_id, {"source": source})
     return known, int(np.prod(listing.shape, dtype=np.int64)) * dtype.itemsize
@@ -290,10 +270,6 @@ def _source(row: SourceRow) -> dict[str, JsonValue]:
         size_bytes=row.source_size_bytes,
     )
     return source_to_json(file, ingested_epoch_ns=row.ingested_epoch_ns, supersedes=None)
-
-
-def _put_below(staging: Staging, folder: str, key: str, data: bytes) -> None:
-    staging.put(f"{folder}/{key}", data)
 
 
 def _dtype(name: str) -> np.dtype[np.generic]:
@@ -312,36 +288,33 @@ def _is_of(provenance: JsonValue, image: ExportedImage) -> bool:
     )
 
 
-def _artifacts(image: ExportedImage, documents: Mapping[str, JsonValue]) -> dict[str, bytes]:
-    """All artifacts but arrays, by key below ``analysis/``.
+def _stage_artifacts(
+    staging: Staging, image: ExportedImage, documents: Mapping[str, JsonValue]
+) -> list[str]:
+    """Stage all artifacts of an image; their paths, relative to the record's folder.
 
     Raises:
         InvalidNameError: Two names differ only in case.
     """
-    files = {f"{name}{JSON}": dumps(document) for name, document in documents.items()}
-    for name, table in image.iter_tables():
-        key = artifact_key(image.image_id, name, PARQUET)
-        files[f"{name}{PARQUET}"] = _parquet(table, key=key)
+    stage = partial(stage_artifact, staging, image.image_id)
+    paths = [stage(JSON, name, document) for name, document in documents.items()]
+    paths += [stage(TABLE, name, table) for name, table in image.iter_tables()]
     for name, content in image.iter_gzipped_csv():
         packed = content
         if isinstance(packed, str):
             packed = gzip.compress(packed.encode("utf-8"), mtime=0)
-        files[f"{name}{CSV_GZ}"] = packed
+        paths.append(CSV.path(name))
+        staging.put(f"{image.image_id}/{paths[-1]}", packed)
+    for name, axes, array in image.iter_arrays():
+        paths.append(stage(ARRAY, name, LabeledArray(array=array, axes=axes)))
     seen: set[str] = set()
-    for key in files:
-        if key.lower() in seen:
+    for path in paths:
+        if path.lower() in seen:
             raise InvalidNameError(
-                key, kind="artifact", reason="another one of the image differs only in case"
+                path, kind="artifact", reason="another one of the image differs only in case"
             )
-        seen.add(key.lower())
-    return files
-
-
-def _parquet(table: pa.Table, *, key: str) -> bytes:
-    stream = io.BytesIO()
-    with open_parquet_writer(stream, table.schema, key=key) as writer:
-        writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
-    return stream.getvalue()
+        seen.add(path.lower())
+    return paths
 
 
 def _ingest_tables(blobs: BlobStore, contents: ExportContents) -> Iterator[IngestOutcome]:

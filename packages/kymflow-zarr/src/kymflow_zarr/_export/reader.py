@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kymflow_zarr._artifacts.array_kind import ARRAY
 from kymflow_zarr._export.cells import unescape_csv_text
 from kymflow_zarr._export.csv_tables import bare_schema, read_csv
 from kymflow_zarr._export.manifest import (
@@ -25,8 +26,9 @@ from kymflow_zarr._export.manifest import (
 )
 from kymflow_zarr._export.pixels import reblocked
 from kymflow_zarr._pixels.codec import AnyArray
-from kymflow_zarr._readers import ReadLimits, load_array_sidecar, open_tiff
 from kymflow_zarr._readers.files import read_bounded
+from kymflow_zarr._readers.limits import ReadLimits
+from kymflow_zarr._readers.tiff import open_tiff
 from kymflow_zarr._readers.translate import translated
 from kymflow_zarr._storage.json_text import MAX_BYTES, JsonValue, loads
 from kymflow_zarr.errors import CorruptDataError, UnreadableImageError
@@ -234,7 +236,7 @@ class ExportedImage:
         """
         for file, path in self._files("array"):
             _read(path, file)
-            array = load_array_sidecar(path)
+            array = ARRAY.read_file(path)
             axes = file.axes or tuple(f"dim_{number}" for number in range(array.ndim))
             yield file.name, axes, array
 

@@ -8,13 +8,15 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from itertools import islice
+from pathlib import Path
 
 from kymflow_zarr._catalog.listing import IMAGES
+from kymflow_zarr._ingest.folder import ImageFolder, look_at_folder
 from kymflow_zarr._ingest.image import stage_image_file
 from kymflow_zarr._ingest.outcome import IngestJob, IngestOutcome, failed
-from kymflow_zarr._readers import FolderListing, list_folder
 from kymflow_zarr._storage.blobs import BlobStore, Staging
 from kymflow_zarr.errors import UnreadableImageError
+from kymflow_zarr.options import IngestOptions
 
 __all__ = ["ingest_jobs"]
 
@@ -23,13 +25,19 @@ _BATCH_BYTES = 256 * 2**20
 
 
 def ingest_jobs(
-    blobs: BlobStore, jobs: Sequence[IngestJob], *, workers: int, one_by_one: bool
+    blobs: BlobStore,
+    jobs: Sequence[IngestJob],
+    *,
+    options: IngestOptions,
+    workers: int,
+    one_by_one: bool,
 ) -> Iterator[IngestOutcome]:
     """Take files in.
 
     Args:
         blobs: The dataset's key space.
         jobs: The files.
+        options: How they are read.
         workers: How many are read and compressed at a time.
         one_by_one: Publish each on its own instead of in batches.
 
@@ -39,15 +47,14 @@ def ingest_jobs(
     Raises:
         OSError: The dataset cannot be written to. Images told of before are in it.
     """
-    listings = {
-        folder: list_folder(os.listdir(folder))  # noqa: PTH208 (only names are asked for)
-        for folder in set(map(_folder_of, jobs))
-    }
+    folders = {folder: look_at_folder(Path(folder)) for folder in set(map(_folder_of, jobs))}
     with ExitStack() as stack:
         executor = stack.enter_context(ThreadPoolExecutor(workers)) if workers > 1 else None
         for batch in _batches(jobs, one_by_one=one_by_one):
             with blobs.staging(IMAGES) as staging:
-                outcomes = list(_stage(executor, partial(_stage_one, staging, listings), batch))
+                outcomes = list(
+                    _stage(executor, partial(_stage_one, staging, folders, options), batch)
+                )
                 staging.publish([done.image_id for done in outcomes if done.error is None])
             yield from outcomes
 
@@ -61,7 +68,7 @@ def _stage(
 
 
 def _stage_one(
-    staging: Staging, listings: Mapping[str, FolderListing], job: IngestJob
+    staging: Staging, folders: Mapping[str, ImageFolder], options: IngestOptions, job: IngestJob
 ) -> IngestOutcome:
     path = job.file.primary
     try:
@@ -70,7 +77,8 @@ def _stage_one(
             job.image_id,
             job.file,
             supersedes=job.supersedes,
-            beside=listings[_folder_of(job)] if job.sidecars else None,
+            folder=folders[_folder_of(job)],
+            options=options,
         )
     except UnreadableImageError as error:
         staging.discard(job.image_id)

@@ -3,42 +3,36 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
+from kymflow_zarr._artifacts.json_kind import JSON
+from kymflow_zarr._artifacts.sidecars import Sidecars, find_sidecars
 from kymflow_zarr._catalog.sources import SourceFile, SourceRow, source_to_json
-from kymflow_zarr._ingest.sidecars import stage_artifacts
+from kymflow_zarr._ingest.folder import ImageFolder
+from kymflow_zarr._ingest.sidecars import stage_sidecars
 from kymflow_zarr._pixels.codec import AnyArray
-from kymflow_zarr._pixels.layout import check_dtype
-from kymflow_zarr._readers import (
-    FolderListing,
-    Header,
-    Sidecars,
-    TiffImage,
-    find_sidecars,
-    load_json_sidecar,
-    open_tiff,
-    read_header,
-    read_vendor_text,
-)
-from kymflow_zarr._records.artifacts import JSON, VENDOR_HEADER
-from kymflow_zarr._records.build import check_axes, resolve_chunks, stage_record
+from kymflow_zarr._pixels.layout import check_axes, check_dtype, resolve_chunks
+from kymflow_zarr._readers.header import Header
+from kymflow_zarr._readers.image_file import ImageFile, open_image, read_header
+from kymflow_zarr._records.build import stage_artifact, stage_record
+from kymflow_zarr._records.facts import VENDOR_HEADER
 from kymflow_zarr._storage.blobs import Staging
-from kymflow_zarr._storage.json_text import JsonValue, dumps
+from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr.errors import (
     CorruptDataError,
     InvalidNameError,
     SchemaValidationError,
     UnreadableImageError,
 )
+from kymflow_zarr.options import IngestOptions
 
 __all__ = ["stage_image_file"]
 
 _METADATA_VERSION = "2.0"
-_NO_SIDECARS = Sidecars(metadata=None, vendor_text=None, artifacts=(), shadowed=())
 
 
 def stage_image_file(
@@ -47,7 +41,8 @@ def stage_image_file(
     file: SourceFile,
     *,
     supersedes: str | None,
-    beside: FolderListing | None,
+    folder: ImageFolder,
+    options: IngestOptions,
 ) -> SourceRow:
     """Read an image file and stage the record that is made of it.
 
@@ -58,7 +53,8 @@ def stage_image_file(
         image_id: The new image's id.
         file: The file.
         supersedes: The image that was made of an earlier state of this file.
-        beside: The files in its folder; None to leave its sidecars out.
+        folder: Its folder.
+        options: How it is read, and whether what lies beside it comes along.
 
     Returns:
         The image's row in the sources index.
@@ -67,7 +63,9 @@ def stage_image_file(
         UnreadableImageError: The file, or one beside it, cannot be taken in; nothing is published.
     """
     try:
-        return _stage(staging, image_id, file, supersedes=supersedes, beside=beside)
+        return _stage(
+            staging, image_id, file, supersedes=supersedes, folder=folder, options=options
+        )
     except (SchemaValidationError, CorruptDataError, InvalidNameError) as error:
         raise UnreadableImageError(file.primary, str(error)) from error
 
@@ -78,23 +76,28 @@ def _stage(
     file: SourceFile,
     *,
     supersedes: str | None,
-    beside: FolderListing | None,
+    folder: ImageFolder,
+    options: IngestOptions,
 ) -> SourceRow:
     files = file.files
     primary = files[0]
     _check_paths(files)
-    sidecars = _NO_SIDECARS if beside is None else find_sidecars(primary, beside)
-    payload = _load_payload(sidecars.metadata)
     ingested = time.time_ns()
     with ExitStack() as stack:
-        channels = [stack.enter_context(open_tiff(path)) for path in files]
+        channels = [
+            stack.enter_context(
+                open_image(
+                    path,
+                    folder.readers.get(path.name),
+                    limits=options.limits,
+                    follow_links=options.follow_links,
+                )
+            )
+            for path in files
+        ]
         _check_channels(channels)
         header = read_header(
-            channels[0],
-            vendor_text=None
-            if sidecars.vendor_text is None
-            else read_vendor_text(sidecars.vendor_text),
-            sidecar_header=_object(payload.get("header")),
+            channels[0], folder.listing, limits=options.limits, beside=options.sidecars
         )
         shape, axes = channels[0].shape, header.axes
         if len(channels) > 1:
@@ -102,7 +105,11 @@ def _stage(
         check_axes(axes, shape)
         dtype = check_dtype(channels[0].dtype)
         chunks = resolve_chunks(shape, dtype, None)
-        staged = stage_artifacts(staging, image_id, sidecars.artifacts)
+        sidecars = find_sidecars(primary, folder.sidecars) if options.sidecars else Sidecars()
+        artifacts = stage_sidecars(staging, image_id, sidecars.artifacts)
+        if header.vendor_texts:
+            texts = dict(header.vendor_texts)
+            artifacts.append(stage_artifact(staging, image_id, JSON, VENDOR_HEADER, texts))
         stage_record(
             staging,
             image_id,
@@ -113,10 +120,9 @@ def _stage(
             chunks=chunks,
             scale={axis: step for axis, step in header.scale.items() if step is not None},
             unit={axis: unit for axis, unit in header.unit.items() if unit is not None},
-            metadata=_metadata(payload, header, shape=shape, axes=axes),
+            metadata=_metadata(header, shape=shape, axes=axes),
             source=source_to_json(file, ingested_epoch_ns=ingested, supersedes=supersedes),
-            artifacts=_vendor_artifacts(header),
-            staged=staged,
+            artifacts=artifacts,
         )
     return SourceRow(
         source_primary_path=str(primary),
@@ -127,7 +133,7 @@ def _stage(
     )
 
 
-def _blocks(channels: Sequence[TiffImage], rows: int) -> Iterator[AnyArray]:
+def _blocks(channels: Sequence[ImageFile], rows: int) -> Iterator[AnyArray]:
     """The pixels of one image, or of its channels stacked, in parts along the first axis."""
     if len(channels) == 1:
         yield from channels[0].iter_blocks(rows)
@@ -147,7 +153,7 @@ def _check_paths(paths: Sequence[Path]) -> None:
             ) from error
 
 
-def _check_channels(channels: Sequence[TiffImage]) -> None:
+def _check_channels(channels: Sequence[ImageFile]) -> None:
     first = channels[0]
     for other in channels[1:]:
         if (other.shape, other.dtype) != (first.shape, first.dtype):
@@ -159,40 +165,17 @@ def _check_channels(channels: Sequence[TiffImage]) -> None:
             )
 
 
-def _load_payload(path: Path | None) -> dict[str, JsonValue]:
-    if path is None:
-        return {}
-    payload = load_json_sidecar(path)
-    if not isinstance(payload, dict):
-        raise UnreadableImageError(path, "the metadata payload is no JSON object; mend it")
-    return payload
-
-
 def _metadata(
-    payload: Mapping[str, JsonValue],
-    header: Header,
-    *,
-    shape: tuple[int, ...],
-    axes: tuple[str, ...],
+    header: Header, *, shape: tuple[int, ...], axes: tuple[str, ...]
 ) -> dict[str, JsonValue]:
     """The payload that lay beside the image, its header replaced by the one that was read."""
     read = header.to_json()
     read["shape"], read["axes"] = list(shape), list(axes)
     read["scale"] = {axis: header.scale.get(axis) for axis in axes}
     read["unit"] = {axis: header.unit.get(axis) for axis in axes}
-    metadata: dict[str, JsonValue] = {"experiment_metadata": {}, "rois": [], **payload}
-    if "header" in payload:
-        metadata["header_sidecar"] = payload["header"]
+    metadata: dict[str, JsonValue] = {"experiment_metadata": {}, "rois": [], **header.metadata}
+    if "header" in header.metadata:
+        metadata["header_sidecar"] = header.metadata["header"]
     metadata["version"] = _METADATA_VERSION
     metadata["header"] = read
     return metadata
-
-
-def _vendor_artifacts(header: Header) -> dict[str, bytes]:
-    if not header.vendor_texts:
-        return {}
-    return {f"{VENDOR_HEADER}{JSON}": dumps(dict(header.vendor_texts))}
-
-
-def _object(value: JsonValue) -> Mapping[str, JsonValue] | None:
-    return value if isinstance(value, dict) else None

@@ -19,13 +19,11 @@ class IngestJob:
         image_id: The new image's id.
         file: The file.
         supersedes: The image that was made of an earlier state of this file.
-        sidecars: Whether the results beside the file come along.
     """
 
     image_id: str
     file: SourceFile
     supersedes: str | None
-    sidecars: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,21 +5,28 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from kymflow_zarr._artifacts.sidecars import is_sidecar, stem_of
 from kymflow_zarr._catalog.sources import FileState, FolderScan, SourceFile
-from kymflow_zarr._readers import group_channels, stat_regular_file
-from kymflow_zarr._readers.files import os_reason
+from kymflow_zarr._ingest.folder import images_in, list_folder
+from kymflow_zarr._readers.channels import group_channels
+from kymflow_zarr._readers.files import os_reason, stat_regular_file
+from kymflow_zarr._readers.image_file import no_reader_reason
+from kymflow_zarr._readers.protocols import ImageReader
 from kymflow_zarr._storage.open_folder import OpenFolder, by_path, open_folder
 from kymflow_zarr.errors import UnreadableImageError
+from kymflow_zarr.options import IngestOptions
 
 __all__ = ["scan_file", "scan_folder"]
 
 _RECURSIVE = "**/"
 
 
-def scan_folder(folder: Path, pattern: str | Sequence[str]) -> FolderScan:
+def scan_folder(
+    folder: Path, pattern: str | Sequence[str] | None, *, options: IngestOptions
+) -> FolderScan:
     """List the image files in a folder.
 
     Upper and lower case in endings do not matter. Hidden files, and folders that are links, are
@@ -28,14 +35,15 @@ def scan_folder(folder: Path, pattern: str | Sequence[str]) -> FolderScan:
     Args:
         folder: The folder.
         pattern: Shell patterns such as ``"*.tif"``; one that starts with ``**/`` also looks into
-            subfolders.
+            subfolders. None stands for all files that an installed reader takes.
+        options: Whether channel files are grouped and links followed.
 
     Raises:
         NotADirectoryError: There is no such folder.
     """
-    patterns = [pattern] if isinstance(pattern, str) else list(pattern)
+    patterns = ["*"] if pattern is None else [pattern] if isinstance(pattern, str) else [*pattern]
     if not folder.is_dir():
-        raise NotADirectoryError(f"{str(folder)!r} is no folder; check the path")
+        raise NotADirectoryError(f"{str(folder)!r} is not a folder; check the path")
     top = folder.resolve()
     deep = [part.removeprefix(_RECURSIVE) for part in patterns if part.startswith(_RECURSIVE)]
     flat = [part for part in patterns if not part.startswith(_RECURSIVE)]
@@ -44,11 +52,15 @@ def scan_folder(folder: Path, pattern: str | Sequence[str]) -> FolderScan:
     listings: dict[Path, Sequence[str]] = {}
     for inner, names in _walk(top, recursive=bool(deep), refused=refused):
         listings[inner] = names
-        matches = _one_pattern([*flat, *deep] if inner == top else deep).fullmatch
+        asked = [*flat, *deep] if inner == top else deep
+        images = images_in(list_folder(inner, names))
+        matches = _one_pattern(asked).fullmatch
+        chosen = [name for name in images if matches(name.lower())]
+        refused.update(_without_reader(inner, asked, names, images))
         with open_folder(inner) as opened:
-            for channels in group_channels([name for name in names if matches(name.lower())]):
+            for channels in _group(chosen, options):
                 try:
-                    found.append(_look_at(opened, channels))
+                    found.append(_look_at(opened, channels, options))
                 except UnreadableImageError as error:
                     refused[error.path] = error
     return FolderScan(
@@ -59,26 +71,48 @@ def scan_folder(folder: Path, pattern: str | Sequence[str]) -> FolderScan:
     )
 
 
-def scan_file(path: Path) -> SourceFile:
+def scan_file(path: Path, *, options: IngestOptions) -> SourceFile:
     """One image file and the files of its further channels.
 
     Raises:
-        UnreadableImageError: It is not there, or no regular file.
+        UnreadableImageError: It is not there, or not a regular file.
     """
     folder = path.parent.resolve()
     siblings: tuple[str, ...] = (path.name,)
     if folder.is_dir():
-        for channels in group_channels([entry.name for entry in os.scandir(folder)]):
+        for channels in _group(images_in(list_folder(folder)), options):
             if channels[0] == path.name:
                 siblings = channels
-    return SourceFile._make(_look_at(by_path(folder), siblings))
+    return SourceFile._make(_look_at(by_path(folder), siblings, options))
 
 
-def _look_at(folder: OpenFolder, names: Sequence[str]) -> FileState:
+def _group(names: Iterable[str], options: IngestOptions) -> tuple[tuple[str, ...], ...]:
+    if options.channels == "off":
+        return tuple((name,) for name in sorted(names))
+    return group_channels(names)
+
+
+def _without_reader(
+    folder: Path, patterns: Iterable[str], names: Iterable[str], images: Mapping[str, ImageReader]
+) -> dict[Path, UnreadableImageError]:
+    """The files that a pattern asks for by their suffix, such as ``*.czi``, and no reader takes."""
+    by_suffix = [part for part in patterns if not set(part.rpartition(".")[2]) & set("*?[")]
+    if not by_suffix:
+        return {}
+    matches = _one_pattern(by_suffix).fullmatch
+    stems = {stem_of(name) for name in images}
+    return {
+        folder / name: UnreadableImageError(folder / name, no_reader_reason(name))
+        for name in names
+        if name not in images and matches(name.lower()) and not is_sidecar(name, stems=stems)
+    }
+
+
+def _look_at(folder: OpenFolder, names: Sequence[str], options: IngestOptions) -> FileState:
     if len(names) == 1:
-        found = stat_regular_file(folder, names[0])
+        found = stat_regular_file(folder, names[0], follow_links=options.follow_links)
         return (folder.path + names[0],), found.st_mtime_ns, found.st_size
-    facts = [stat_regular_file(folder, name) for name in names]
+    facts = [stat_regular_file(folder, name, follow_links=options.follow_links) for name in names]
     return (
         tuple([folder.path + name for name in names]),
         max(fact.st_mtime_ns for fact in facts),

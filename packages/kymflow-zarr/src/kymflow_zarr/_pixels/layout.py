@@ -22,10 +22,12 @@ __all__ = [
     "MAX_CHUNK_BYTES",
     "MAX_NDIM",
     "ArrayDocument",
+    "check_axes",
     "check_dtype",
     "check_geometry",
     "choose_chunks",
     "chunk_key",
+    "resolve_chunks",
 ]
 
 DEFAULT_CHUNK_BYTES = 8 * 2**20
@@ -215,3 +217,31 @@ def check_geometry(shape: tuple[Any, ...], chunks: tuple[Any, ...], dtype: np.dt
         raise SchemaValidationError(
             f"chunks of {chunks!r} are larger than {MAX_CHUNK_BYTES} bytes; choose smaller ones"
         )
+
+
+def check_axes(axes: tuple[str, ...], shape: tuple[int, ...]) -> None:
+    """Refuse axes that do not name each dimension once.
+
+    Raises:
+        SchemaValidationError: Wrong number, or a name twice.
+    """
+    if len(axes) != len(shape) or len(set(axes)) != len(axes) or not all(axes):
+        raise SchemaValidationError(
+            f"axes {axes!r} do not name each dimension of shape {shape!r} once; "
+            "give one distinct name per dimension, such as ('t', 'x')"
+        )
+
+
+def resolve_chunks(
+    shape: tuple[int, ...], dtype: np.dtype[Any], chunks: tuple[int, ...] | None
+) -> tuple[int, ...]:
+    """The chunk shape to use: the one asked for, checked, or a well chosen one.
+
+    Raises:
+        SchemaValidationError: A shape or chunk shape that cannot be stored.
+    """
+    if chunks is None:
+        check_geometry(shape, (1,) * len(shape), dtype)
+        chunks = choose_chunks(shape, dtype.itemsize)
+    check_geometry(shape, chunks, dtype)
+    return tuple(min(chunk, length) for chunk, length in zip(chunks, shape, strict=True))

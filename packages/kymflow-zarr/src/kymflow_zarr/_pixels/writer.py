@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, product
 from math import ceil
 from threading import Thread
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 
 from kymflow_zarr._pixels.codec import AnyArray, chunk_checksum, encode_chunk
-from kymflow_zarr._pixels.layout import ArrayDocument, check_geometry, chunk_key
+from kymflow_zarr._pixels.layout import (
+    ArrayDocument,
+    check_axes,
+    check_dtype,
+    check_geometry,
+    chunk_key,
+    resolve_chunks,
+)
+from kymflow_zarr._storage.blobs import PutFile
 from kymflow_zarr.errors import SchemaValidationError
 
-__all__ = ["PutFile", "write_array"]
-
-PutFile: TypeAlias = Callable[[str, bytes], None]
-"""Stores one file of the array: a key relative to the array's folder, and its bytes."""
+__all__ = ["slabs", "write_array", "write_whole_array"]
 
 _WORTH_A_THREAD: Final = 512 * 1024
 
@@ -41,7 +46,7 @@ def write_array(
         dtype: The stored type, little-endian.
         chunks: The shape of one chunk.
         axes: A name for each axis.
-        put: Where the files go.
+        put: Stores a file under a key relative to the array's folder.
 
     Returns:
         The document as written.
@@ -83,6 +88,41 @@ def write_array(
     )
     put("zarr.json", document.to_bytes())
     return document
+
+
+def write_whole_array(
+    array: AnyArray,
+    *,
+    axes: tuple[str, ...] | None = None,
+    chunks: tuple[int, ...] | None = None,
+    put: PutFile,
+) -> ArrayDocument:
+    """Write an array from memory.
+
+    Args:
+        array: Booleans, integers or floats, at least one.
+        axes: A name for each axis; ``dim_0``, ``dim_1``, … if None.
+        chunks: The shape of one chunk; chosen if None.
+        put: Stores a file under a key relative to the array's folder.
+
+    Returns:
+        The document as written.
+
+    Raises:
+        SchemaValidationError: Axes, shape or type cannot be stored.
+    """
+    named = axes or tuple(f"dim_{number}" for number in range(array.ndim))
+    check_axes(named, array.shape)
+    dtype = check_dtype(array.dtype)
+    shape = resolve_chunks(array.shape, dtype, chunks)
+    return write_array(
+        slabs(array, shape[0]), shape=array.shape, dtype=dtype, chunks=shape, axes=named, put=put
+    )
+
+
+def slabs(array: AnyArray, rows: int) -> Iterable[AnyArray]:
+    """Consecutive parts of an array along its first axis."""
+    return (array[start : start + rows] for start in range(0, array.shape[0], rows))
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """Which image files are channels of one image, by their names.
 
 Some microscopes write one file per channel: ``scan_c1.tif`` and ``scan_c2.tif``, ``_ch1``/``_ch2``,
-``_C001``/``_C002``. Files whose names differ in that last number only are one image; it goes by the
-file with the lowest number.
+``_C001``/``_C002``. Files whose names differ only in that last number are one image, named after
+the file with the lowest number.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Final
 
 __all__ = ["channel_number", "group_channels"]
 
-_MARKED: Final = re.compile(r"[_-]ch?(?P<number>\d{1,4})(?P<suffix>\.tiff?)\Z", re.IGNORECASE)
-"""How a name ends that tells of a channel; something must come before."""
+_MARKED: Final = re.compile(r"[_-]ch?(?P<number>\d{1,4})(?P<suffix>\.[^.]+)\Z", re.IGNORECASE)
+"""How a name ends that names a channel; something must come before."""
 
 
 def channel_number(name: str) -> int | None:

@@ -1,20 +1,36 @@
-"""What one source says about an image: the common shape of all vendor readers' results."""
+"""What one source says about an image: the common shape of all readers' results."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from enum import IntEnum
 
 from kymflow_zarr._readers.units import Quantity
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["Channel", "Facts", "Source"]
+__all__ = ["Channel", "Facts", "Rank"]
 
-Source: TypeAlias = Literal[
-    "user", "vendor_text", "vendor_tiff", "sidecar", "ome", "imagej", "tiff", "default"
-]
-"""Where a value comes from; `header` says how they rank."""
+
+class Rank(IntEnum):
+    """How far a source is trusted: where two differ, the lower rank counts."""
+
+    USER = 0
+    """What the caller states."""
+    HEADER_FILE = 10
+    """The microscope's own file beside the image."""
+    IMAGE_FILE = 20
+    """The microscope's own metadata in the image file."""
+    PAYLOAD = 30
+    """The header of a metadata payload beside the image."""
+    OME = 40
+    """OME metadata."""
+    IMAGEJ = 50
+    """What ImageJ or Fiji wrote."""
+    GENERIC = 60
+    """What the file format alone tells, such as its axes."""
+    DEFAULT = 70
+    """Nothing but the number of dimensions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,22 +61,26 @@ class Channel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """All that one source tells; what it does not tell is empty or None.
+    """All that one source says about an image; what it does not say is empty or None.
 
     Attributes:
-        source: Which source.
-        axes: Axis names in the order of the array's dimensions.
-        line_scan: Whether the source says that the image is a line scan (lines over time).
+        source: The source's name, which the stored header gives for each value.
+        rank: How far it is trusted.
+        axes: A lower-case name per dimension of the image file: ``("t", "x")`` for lines over time.
+        line_scan: Whether the image is a line scan, so that its rows are times.
         pixels: Number of pixels per axis, as declared.
         steps: Distance of two pixels per axis; ``t`` in seconds, the others in micrometres.
-        acquired_local_epoch_ns: Wall time of the acquisition, see `clock`.
+        acquired_local_epoch_ns: Time on the clock in the room, as ns since 1970 as if it were UTC.
         bits_per_pixel: Bits that the detector digitises.
         channels: The channels in order.
         vendor: Other settings under plain names.
+        texts: The vendor's texts to keep as they were read, by name.
+        metadata: Further entries of the metadata payload, such as ``experiment_metadata``.
         warnings: What is doubtful.
     """
 
-    source: Source
+    source: str
+    rank: Rank = Rank.IMAGE_FILE
     axes: tuple[str, ...] = ()
     line_scan: bool = False
     pixels: Mapping[str, int] = field(default_factory=dict)
@@ -69,4 +89,6 @@ class Facts:
     bits_per_pixel: int | None = None
     channels: tuple[Channel, ...] = ()
     vendor: Mapping[str, JsonValue] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, JsonValue] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ from kymflow_zarr.errors import UnreadableImageError
 __all__ = [
     "FileFacts",
     "check_unchanged",
+    "look_at_regular_file",
     "open_regular_file",
     "os_reason",
     "read_bounded",
@@ -43,12 +44,16 @@ class FileFacts(NamedTuple):
     mtime_ns: int
 
 
-def stat_regular_file(folder: OpenFolder, name: str) -> os.stat_result:
-    """Look at a regular file without opening it; a link is refused.
+def stat_regular_file(
+    folder: OpenFolder, name: str, *, follow_links: bool = False
+) -> os.stat_result:
+    """Look at a regular file without opening it.
 
     Args:
         folder: The folder that it lies in.
         name: Its name.
+        follow_links: Whether a symbolic link stands for the file that it leads to; else it is
+            refused.
 
     Returns:
         What the system says, as it is: there is one for each file.
@@ -57,12 +62,31 @@ def stat_regular_file(folder: OpenFolder, name: str) -> os.stat_result:
         UnreadableImageError: There is no such file, or it is a link, folder, FIFO or device.
     """
     try:
-        found = os.stat(folder.start + name, dir_fd=folder.fd, follow_symlinks=False)
+        found = os.stat(folder.start + name, dir_fd=folder.fd, follow_symlinks=follow_links)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise UnreadableImageError(Path(folder.path + name), os_reason(error)) from error
     if not stat.S_ISREG(found.st_mode):
         raise UnreadableImageError(Path(folder.path + name), _irregular_reason(found))
     return found
+
+
+def look_at_regular_file(path: Path, *, follow_links: bool) -> FileFacts:
+    """The state of a regular file, to be compared with a later one.
+
+    Args:
+        path: The file.
+        follow_links: Whether a symbolic link stands for the file that it leads to.
+
+    Raises:
+        UnreadableImageError: There is no such file, or it is a link, folder, FIFO or device.
+    """
+    try:
+        found = path.stat(follow_symlinks=follow_links)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise UnreadableImageError(path, os_reason(error)) from error
+    if not stat.S_ISREG(found.st_mode):
+        raise UnreadableImageError(path, _irregular_reason(found))
+    return _facts(found)
 
 
 def open_regular_file(path: Path, *, follow_symlinks: bool = False) -> tuple[io.FileIO, FileFacts]:

@@ -1,6 +1,7 @@
 """Bring together what all sources say about one image: its header.
 
-Sources rank as follows; for each value the first that has it counts, named in `Header.sources`::
+For each value the source of the lowest `Rank` that has it counts, and is named in
+`Header.sources`. The built-in sources are::
 
     user          what the caller states
     vendor_text   the microscope's text file beside the image
@@ -12,7 +13,7 @@ Sources rank as follows; for each value the first that has it counts, named in `
     default       axes that follow from the number of dimensions
 
 Where two sources give steps that differ by more than 0.1 %, or acquisition times more than two
-seconds apart, the header holds a warning. What no source tells is None: without calibration there
+seconds apart, the header holds a warning. What no source says is None: without calibration there
 are no physical units, and none are assumed.
 """
 
@@ -21,35 +22,23 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
-from kymflow_zarr._readers.facts import Channel, Facts, Source
-from kymflow_zarr._readers.tiff import TiffImage
-from kymflow_zarr._readers.tiff_metadata import TiffMetadata
+import numpy as np
+
+from kymflow_zarr._readers.axes import default_axes
+from kymflow_zarr._readers.facts import Channel, Facts, Rank
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
-from kymflow_zarr._readers.vendors.fluoview import read_fluoview
-from kymflow_zarr._readers.vendors.imagej import read_imagej
-from kymflow_zarr._readers.vendors.olympus_text import is_olympus_text, read_olympus_text
-from kymflow_zarr._readers.vendors.ome import read_ome
-from kymflow_zarr._readers.vendors.payload import read_payload_header
-from kymflow_zarr._readers.vendors.scanimage import read_scanimage
-from kymflow_zarr._readers.vendors.zeiss_lsm import read_zeiss_lsm
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["Header", "HeaderOverrides", "read_header"]
+__all__ = ["Header", "HeaderOverrides", "merge_facts"]
 
 _TOLERANCE: Final = 1e-3
 _MAX_KEPT_TEXT: Final = 4_000_000
 _CLOCK_TOLERANCE_NS: Final = 2_000_000_000
 _AXIS_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
-_TIFF_AXES_SOURCES: Final[Mapping[str, Source]] = {
-    "fluoview": "vendor_tiff",
-    "lsm": "vendor_tiff",
-    "scanimage": "vendor_tiff",
-    "ome": "ome",
-    "imagej": "imagej",
-}
+_NOT_IN_THE_FILE: Final = frozenset({Rank.USER, Rank.HEADER_FILE, Rank.PAYLOAD})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +76,9 @@ class Header:
         sources: Which source gave a value: keys are ``axes``, ``scale.<axis>``,
             ``acquired_local_epoch_ns``, ``bits_per_pixel``, ``channels`` and ``vendor.<name>``.
         warnings: What is doubtful.
-        vendor_texts: The vendor's texts as read: ``olympus_txt`` or ``text``, ``ome_xml``,
-            ``imagej``, ``fluoview``, ``scanimage``. Not part of the JSON.
+        vendor_texts: The vendor's texts as read, by name (``olympus_txt``, ``ome_xml`` …). Not
+            part of the JSON.
+        metadata: Further entries of the metadata payload. Not part of the JSON.
     """
 
     shape: tuple[int, ...]
@@ -100,9 +90,10 @@ class Header:
     bits_per_pixel: int | None
     channels: tuple[Channel, ...]
     vendor: Mapping[str, JsonValue]
-    sources: Mapping[str, Source]
+    sources: Mapping[str, str]
     warnings: tuple[str, ...]
     vendor_texts: Mapping[str, str]
+    metadata: Mapping[str, JsonValue]
 
     @property
     def saturation(self) -> int | None:
@@ -127,40 +118,39 @@ class Header:
         }
 
 
-def read_header(
-    image: TiffImage,
+def merge_facts(
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    facts: Sequence[Facts],
     *,
-    vendor_text: str | None = None,
-    sidecar_header: Mapping[str, JsonValue] | None = None,
     overrides: HeaderOverrides | None = None,
 ) -> Header:
-    """Read an image's header from everything that is at hand.
+    """Make an image's header of what all sources say.
 
     Args:
-        image: The open image; only its metadata are used.
-        vendor_text: Text of the vendor's file beside it, decoded.
-        sidecar_header: The ``header`` of a metadata payload beside it.
+        shape: The image's shape.
+        dtype: Its dtype.
+        facts: What each source says, in any order.
         overrides: What the caller states.
-
-    Returns:
-        The header.
 
     Raises:
         ValueError: The overrides do not fit the image.
     """
-    stated = _stated(overrides or HeaderOverrides(), image)
-    facts = _gather(image, vendor_text, sidecar_header, stated)
-    sources: dict[str, Source] = {}
-    warnings = [warning for source in facts for warning in source.warnings]
-    warnings += _unread(image.metadata)
-    texts = _kept_texts(image.metadata, vendor_text, warnings)
-    axes = _axes(image, facts, sources, warnings)
-    scale, unit = _steps(axes, facts, sources, warnings)
-    acquired = _acquired(facts, sources, warnings)
+    ranked = sorted(
+        [_stated(overrides or HeaderOverrides(), ndim=len(shape)), *facts],
+        key=lambda source: source.rank,
+    )
+    sources: dict[str, str] = {}
+    warnings = [warning for source in ranked for warning in source.warnings]
+    texts = _kept_texts(ranked, warnings)
+    axes = _axes(shape, ranked, sources, warnings)
+    scale, unit = _steps(axes, ranked, sources, warnings)
+    acquired = _acquired(ranked, sources, warnings)
     bits: int | None = None
     channels: tuple[Channel, ...] = ()
     vendor: dict[str, JsonValue] = {}
-    for source in facts:
+    metadata: dict[str, JsonValue] = {}
+    for source in ranked:
         if bits is None and source.bits_per_pixel is not None:
             bits = source.bits_per_pixel
             sources["bits_per_pixel"] = source.source
@@ -171,9 +161,10 @@ def read_header(
             if name not in vendor:
                 vendor[name] = value
                 sources[f"vendor.{name}"] = source.source
+        metadata = {**source.metadata, **metadata}
     return Header(
-        shape=image.shape,
-        dtype=image.dtype.name,
+        shape=shape,
+        dtype=dtype.name,
         axes=axes,
         scale=scale,
         unit=unit,
@@ -184,16 +175,17 @@ def read_header(
         sources=sources,
         warnings=tuple(warnings),
         vendor_texts=texts,
+        metadata=metadata,
     )
 
 
-def _stated(overrides: HeaderOverrides, image: TiffImage) -> Facts:
+def _stated(overrides: HeaderOverrides, *, ndim: int) -> Facts:
     """Check the caller's statements and make them a source like the others."""
     axes = overrides.axes or ()
     if overrides.axes is not None:
-        if len(axes) != len(image.shape) or len(set(axes)) != len(axes):
+        if len(axes) != ndim or len(set(axes)) != len(axes):
             raise ValueError(
-                f"axes {axes!r} do not name the {len(image.shape)} dimensions of the image; "
+                f"axes {axes!r} do not name the {ndim} dimensions of the image; "
                 "give one unique name per dimension"
             )
         for name in axes:
@@ -205,107 +197,64 @@ def _stated(overrides: HeaderOverrides, image: TiffImage) -> Facts:
         step = quantity(value, unit)
         if step is None:
             raise ValueError(
-                f"{value!r} {unit!r} is no distance of pixels along {axis!r}; "
+                f"{value!r} {unit!r} is not a distance of pixels along {axis!r}; "
                 "give a positive number and a unit of length or time"
             )
         steps[axis] = step
     return Facts(
         source="user",
+        rank=Rank.USER,
         axes=axes,
         steps=steps,
         acquired_local_epoch_ns=overrides.acquired_local_epoch_ns,
     )
 
 
-def _gather(
-    image: TiffImage,
-    vendor_text: str | None,
-    sidecar_header: Mapping[str, JsonValue] | None,
-    stated: Facts,
-) -> list[Facts]:
-    """Return what each source says, highest rank first."""
-    metadata = image.metadata
-    candidates = [
-        stated,
-        None if vendor_text is None else _read_vendor_text(vendor_text),
-        read_fluoview(metadata),
-        read_scanimage(metadata),
-        read_zeiss_lsm(metadata),
-        None if sidecar_header is None else read_payload_header(sidecar_header, shape=image.shape),
-        read_ome(metadata),
-        read_imagej(metadata),
-    ]
-    return [facts for facts in candidates if facts is not None]
-
-
-def _read_vendor_text(text: str) -> Facts:
-    if is_olympus_text(text):
-        return read_olympus_text(text)
-    return Facts(
-        source="vendor_text",
-        warnings=("the text beside the image is no vendor header that is known",),
-    )
-
-
-def _unread(metadata: TiffMetadata) -> list[str]:
-    """Return what was left out or complained about while the TIFF was read."""
-    notes = [f"tifffile says: {note}" for note in metadata.notes]
-    if metadata.series_count > 1:
-        notes.append(
-            f"the file holds {metadata.series_count} series of images; only the first is read"
-        )
-    return notes
-
-
 def _axes(
-    image: TiffImage, facts: Sequence[Facts], sources: dict[str, Source], warnings: list[str]
+    shape: tuple[int, ...],
+    facts: Sequence[Facts],
+    sources: dict[str, str],
+    warnings: list[str],
 ) -> tuple[str, ...]:
-    """Choose the axes: stated, else the TIFF's own, of which a line scan's rows are times."""
-    by_source = {source.source: source for source in facts}
-    stated = by_source["user"].axes
-    if stated:
-        sources["axes"] = "user"
-        return stated
-    own: Source = "default"
-    if image.metadata.axes_known:
-        own = _TIFF_AXES_SOURCES.get(image.metadata.kind, "tiff")
-    axes = image.axes
-    vendor, sidecar, imagej = (by_source.get(name) for name in ("vendor_text", "sidecar", "imagej"))
-    line_scan = None if vendor is None else _line_scan_axes(image, vendor)
-    if line_scan is not None:
-        axes, own = line_scan, "vendor_text"
-    elif own != "vendor_tiff":
-        if sidecar is not None and _fits(sidecar.axes, image):
-            axes, own = sidecar.axes, "sidecar"
-        elif imagej is not None and _fits(imagej.axes, image):
-            axes, own = imagej.axes, "imagej"
-    sources["axes"] = own
-    for axis, count in () if vendor is None else vendor.pixels.items():
-        if axis in axes and image.shape[axes.index(axis)] != count:
-            warnings.append(
-                f"the vendor's text describes {count} pixels along {axis!r}, the image has "
-                f"{image.shape[axes.index(axis)]}"
-            )
-    return axes
+    """Choose the axes: the best source's; of a line scan, the rows of the file are times."""
+    default = Facts(source="default", rank=Rank.DEFAULT, axes=default_axes(len(shape)))
+    fitting = [*(source for source in facts if _fits(source.axes, shape)), default]
+    own = next(source for source in fitting if source.rank not in _NOT_IN_THE_FILE)
+    headers = [source for source in facts if source.rank == Rank.HEADER_FILE]
+    corrected = [
+        replace(header, axes=axes)
+        for header in headers
+        if (axes := _line_scan_axes(own, header, shape)) is not None
+    ]
+    best = min([*fitting, *corrected], key=lambda source: source.rank)
+    sources["axes"] = best.source
+    for header in headers:
+        for axis, count in header.pixels.items():
+            if axis in best.axes and shape[best.axes.index(axis)] != count:
+                warnings.append(
+                    f"the vendor's text describes {count} pixels along {axis!r}, the image has "
+                    f"{shape[best.axes.index(axis)]}"
+                )
+    return best.axes
 
 
-def _fits(axes: tuple[str, ...], image: TiffImage) -> bool:
+def _fits(axes: tuple[str, ...], shape: tuple[int, ...]) -> bool:
     return (
-        len(axes) == len(image.shape)
+        len(axes) == len(shape)
         and len(set(axes)) == len(axes)
         and all(_AXIS_NAME.fullmatch(name) for name in axes)
     )
 
 
-def _line_scan_axes(image: TiffImage, vendor: Facts) -> tuple[str, ...] | None:
+def _line_scan_axes(own: Facts, header: Facts, shape: tuple[int, ...]) -> tuple[str, ...] | None:
     """Name the rows of a line scan ``t``, and its pages ``c`` when there is one per channel.
 
-    None when the vendor's text tells no line scan, or the TIFF names its times itself.
+    None when the header describes no line scan, or the file names its times itself.
     """
-    if not vendor.line_scan or "t" in image.axes or "y" not in image.axes:
+    if not header.line_scan or "t" in own.axes or "y" not in own.axes:
         return None
-    names = ["t" if name == "y" else name for name in image.axes]
-    if not image.metadata.axes_known and len(names) == 3 and image.shape[0] == len(vendor.channels):
+    names = ["t" if name == "y" else name for name in own.axes]
+    if own.rank == Rank.DEFAULT and len(names) == 3 and shape[0] == len(header.channels):
         names[0] = "c"
     return tuple(names)
 
@@ -313,7 +262,7 @@ def _line_scan_axes(image: TiffImage, vendor: Facts) -> tuple[str, ...] | None:
 def _steps(
     axes: tuple[str, ...],
     facts: Sequence[Facts],
-    sources: dict[str, Source],
+    sources: dict[str, str],
     warnings: list[str],
 ) -> tuple[dict[str, float | None], dict[str, str | None]]:
     """Choose each axis' step, and compare it with what every other source says."""
@@ -338,9 +287,7 @@ def _steps(
     return scale, unit
 
 
-def _acquired(
-    facts: Sequence[Facts], sources: dict[str, Source], warnings: list[str]
-) -> int | None:
+def _acquired(facts: Sequence[Facts], sources: dict[str, str], warnings: list[str]) -> int | None:
     found = [
         (source.source, source.acquired_local_epoch_ns)
         for source in facts
@@ -359,26 +306,15 @@ def _acquired(
     return time_ns
 
 
-def _kept_texts(
-    metadata: TiffMetadata, vendor_text: str | None, warnings: list[str]
-) -> dict[str, str]:
-    """Return the vendor's texts under the names that they are kept by, each of bounded length."""
+def _kept_texts(facts: Sequence[Facts], warnings: list[str]) -> dict[str, str]:
+    """The vendor's texts under the names that they are kept by, each of bounded length."""
     texts: dict[str, str] = {}
-    if vendor_text is not None:
-        texts["olympus_txt" if is_olympus_text(vendor_text) else "text"] = vendor_text
-    if metadata.ome_xml:
-        texts["ome_xml"] = metadata.ome_xml
-    elif metadata.imagej:
-        texts["imagej"] = metadata.description
-    elif metadata.fluoview:
-        texts["fluoview"] = f"{metadata.description}\n[PageName]\n{metadata.page_name}"
-    elif metadata.kind == "scanimage":
-        texts["scanimage"] = f"{metadata.software}\n{metadata.description}"
-    for name, text in texts.items():
-        if len(text) > _MAX_KEPT_TEXT:
-            texts[name] = text[:_MAX_KEPT_TEXT]
-            warnings.append(
-                f"of the {len(text)} characters of the text {name!r}, the first "
-                f"{_MAX_KEPT_TEXT} are kept"
-            )
+    for source in facts:
+        for name, text in source.texts.items():
+            if len(text) > _MAX_KEPT_TEXT:
+                warnings.append(
+                    f"of the {len(text)} characters of the text {name!r}, the first "
+                    f"{_MAX_KEPT_TEXT} are kept"
+                )
+            texts.setdefault(name, text[:_MAX_KEPT_TEXT])
     return texts

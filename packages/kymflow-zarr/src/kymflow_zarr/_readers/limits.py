@@ -18,10 +18,10 @@ class ReadLimits:
     Attributes:
         max_pixel_bytes: Largest image, decoded, in bytes.
         max_pages: Most pages (image file directories) in one TIFF.
-        max_segments: Most strips and tiles in one TIFF, all pages together.
         max_segment_bytes: Largest compressed strip or row of tiles, decoded, in bytes. It bounds
             the memory that a reader holds beside the block that it returns.
-        max_text_bytes: Largest text or binary tag, in bytes.
+        max_tag_bytes: Largest tag, in bytes of text or 16 for each number. All tags of a TIFF may
+            take 16 times as much.
         max_vendor_text_bytes: Largest vendor text file beside an image, in bytes.
         max_expansion: Highest ratio of decoded bytes to the file's size, looked at only for images
             larger than ``expansion_free_bytes``: real images compress 2 to 50 times.
@@ -31,9 +31,8 @@ class ReadLimits:
 
     max_pixel_bytes: int = 64 * _GIB
     max_pages: int = 500_000
-    max_segments: int = 4_000_000
     max_segment_bytes: int = 512 * _MIB
-    max_text_bytes: int = 64 * _MIB
+    max_tag_bytes: int = 64 * _MIB
     max_vendor_text_bytes: int = 16 * _MIB
     max_expansion: float = 200.0
     expansion_free_bytes: int = 256 * _MIB

@@ -1,6 +1,6 @@
 """What a TIFF says about itself, gathered as plain values and not yet interpreted.
 
-`header` turns it into calibration. Everything here is bounded by `ReadLimits.max_text_bytes`,
+`header` turns it into calibration. Everything here is bounded by `ReadLimits.max_tag_bytes`,
 which the walk over the directories enforces before a tag is read.
 """
 
@@ -81,7 +81,6 @@ class TiffMetadata:
         lsm: Facts of a Zeiss LSM; None for other files.
         page_count: Number of pages in the file.
         series_count: Number of series in the file; only the first is read.
-        notes: What tifffile complained about without the pixels being affected.
     """
 
     kind: str
@@ -98,18 +97,14 @@ class TiffMetadata:
     lsm: LsmInfo | None
     page_count: int
     series_count: int
-    notes: tuple[str, ...]
 
 
-def gather_metadata(
-    tif: tifffile.TiffFile, *, axes_known: bool, notes: tuple[str, ...]
-) -> TiffMetadata:
+def gather_metadata(tif: tifffile.TiffFile, *, axes_known: bool) -> TiffMetadata:
     """Collect the raw facts of an open TIFF.
 
     Args:
         tif: The open file.
         axes_known: Whether its series named the axes.
-        notes: Complaints to keep.
 
     Returns:
         The facts.
@@ -117,8 +112,9 @@ def gather_metadata(
     page = tif.pages.first
     tags = page.tags
     description = page.description
+    kind = tif.series[0].kind
     return TiffMetadata(
-        kind=tif.series[0].kind,
+        kind="scanimage" if kind == "uniform" and page.is_scanimage else kind,
         axes_known=axes_known,
         description=description,
         software=page.software,
@@ -132,7 +128,6 @@ def gather_metadata(
         lsm=_lsm(tif),
         page_count=len(tif.pages),
         series_count=len(tif.series),
-        notes=notes,
     )
 
 

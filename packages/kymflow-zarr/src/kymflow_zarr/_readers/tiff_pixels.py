@@ -1,165 +1,223 @@
-"""Decode a TIFF's pixels as one stream of numbers, holding one strip or row of tiles at a time.
+"""Where the pixels of a TIFF series are, checked against the file, and how to decode them.
 
-The array of a TIFF series is, in C order, the concatenation of its pages, and each page the
-concatenation of its strips. So any number of leading rows can be had by reading on: from byte
-ranges of the file where pixels are stored plainly, else from decoded segments.
+The array of a series is, in C order, the concatenation of its pages, and each page that of its
+strips. So blocks of rows can be had while one strip or one row of tiles is held. Pixels that stand
+plainly in one piece are read from the file, however long it is; tifffile decodes all others.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeAlias
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from kymflow_zarr._readers.expansion import check_expansion
-from kymflow_zarr._readers.translate import BadPixelsError
+from kymflow_zarr._readers.translate import BadTiffError
 
 if TYPE_CHECKING:
     import tifffile
 
-__all__ = ["ByteRange", "FileRanges", "Page", "PixelStream", "Segments"]
+__all__ = ["SeriesPixels"]
 
-Page: TypeAlias = "tifffile.TiffPage | tifffile.TiffFrame"
+_Page: TypeAlias = "tifffile.TiffPage | tifffile.TiffFrame"
+_Range: TypeAlias = tuple[int, int]  # offset in the file and number of bytes
 
-ByteRange = tuple[int, int]
-"""Offset in the file and number of bytes."""
-
-
-class PixelStream(Protocol):
-    """Pixels in C order, read on from where the last call ended."""
-
-    def fill(self, out: npt.NDArray[Any]) -> None:
-        """Fill a one-dimensional array of the image's dtype.
-
-        Raises:
-            BadPixelsError: The file ends or the data do not decode; the reason is in the message.
-        """
-        ...
+_PIECE_BYTES: Final = 1024 * 1024
+_UNCOMPRESSED: Final = 1
+_JPEG: Final = frozenset({6, 7, 34892, 33007})  # compressions that keep their tables apart
+# Segments may decompress to more than they declare (padding); much more is an attack.
+_SLACK_BYTES: Final = 16 * 1024 * 1024
+_SLACK_FACTOR: Final = 4
 
 
-@dataclass(slots=True)
-class FileRanges:
-    """Pixels that stand plainly in the file.
-
-    Attributes:
-        file: The open file.
-        ranges: Where they are, in C order.
-        stored: The dtype as stored, with its byte order.
-    """
-
-    file: BinaryIO
-    ranges: Sequence[ByteRange]
-    stored: np.dtype[Any]
-    _index: int = 0
-    _used: int = 0
-
-    def fill(self, out: npt.NDArray[Any]) -> None:
-        """See `PixelStream.fill`."""
-        target = out.data.cast("B")
-        position = 0
-        while position < len(target):
-            if self._index == len(self.ranges):
-                raise BadPixelsError("it holds fewer pixels than it declares")
-            offset, count = self.ranges[self._index]
-            take = min(count - self._used, len(target) - position)
-            self.file.seek(offset + self._used)
-            _read_into(self.file, target[position : position + take])
-            position += take
-            self._used += take
-            if self._used == count:
-                self._index += 1
-                self._used = 0
-        if not self.stored.isnative:
-            out.byteswap(inplace=True)
-
-
-class Segments:
-    """Pixels in compressed strips, or in tiles, decoded by tifffile.
+class SeriesPixels:
+    """The pixels of a series.
 
     Args:
-        file: The open file.
-        pages: The series' pages, in order.
-        keyframe: The page that describes them all.
-        max_expanded_bytes: Most bytes that one segment may decompress to.
+        series: The series; its pages are listed now.
+        file: The file that its pixels are read from.
+        page_offsets: Where the file's directories start.
+        size_bytes: The file's size.
+        max_segment_bytes: Largest strip, or row of tiles, decoded.
+
+    Attributes:
+        shape: Shape of the series.
+        dtype: Its dtype in native byte order.
+
+    Raises:
+        BadTiffError: Pages, strips or tiles are missing, do not make up the declared shape, lie
+            outside of the file, run over a directory or are too large.
     """
 
     def __init__(
         self,
+        series: tifffile.TiffPageSeries,
         file: BinaryIO,
-        pages: Sequence[Page],
-        keyframe: tifffile.TiffPage,
         *,
-        max_expanded_bytes: int,
+        page_offsets: Sequence[int],
+        size_bytes: int,
+        max_segment_bytes: int,
     ) -> None:
-        self._max_expanded_bytes = max_expanded_bytes
-        self._file = file
+        keyframe = series.keyframe
+        self.shape = tuple(int(length) for length in series.shape)
+        self.dtype: np.dtype[Any] = series.dtype.newbyteorder("=")
+        self._stored: np.dtype[Any] = series.dtype.newbyteorder(keyframe.parent.byteorder)
         self._keyframe = keyframe
-        self._parts = self._decoded(pages)
-        self._rest: npt.NDArray[Any] | None = None
+        self._file = file
+        self._pages: list[_Page] = []
+        self._tiles_across = 1
+        if keyframe.is_tiled:
+            self._tiles_across = math.ceil(keyframe.imagewidth / keyframe.tilewidth)
+        band = self._tiles_across * math.prod(keyframe.chunks) * self.dtype.itemsize
+        self._max_expanded = min(max_segment_bytes, max(_SLACK_BYTES, _SLACK_FACTOR * band))
+        self._piece = _one_piece(series, len(page_offsets))
+        directories = sorted(page_offsets) if keyframe.compression == _UNCOMPRESSED else []
+        if self._piece is not None:
+            _check_extents([self._piece], size_bytes, directories)
+            return
+        self._pages = _all_pages(series)
+        for page in self._pages:
+            segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+            _check_count(len(segments), keyframe)
+            _check_extents(segments, size_bytes, directories)
+            largest = max(band, *page.databytecounts)
+            if largest > max_segment_bytes:
+                raise BadTiffError(
+                    f"a strip or row of tiles has {largest} bytes, the limit is "
+                    f"{max_segment_bytes}",
+                    "export it with smaller ones, or raise ReadLimits.max_segment_bytes",
+                )
 
-    def fill(self, out: npt.NDArray[Any]) -> None:
-        """See `PixelStream.fill`."""
-        position = 0
-        while position < out.size:
-            part = self._rest
-            if part is None or part.size == 0:
-                part = next(self._parts, None)
-                if part is None:
-                    raise BadPixelsError("it holds fewer pixels than it declares")
-            take = min(part.size, out.size - position)
-            out[position : position + take] = part[:take]
-            self._rest = part[take:]
-            position += take
+    def blocks(self, rows: int) -> Iterator[npt.NDArray[Any]]:
+        """Decode the pixels block by block along axis 0.
 
-    def _decoded(self, pages: Sequence[Page]) -> Iterator[npt.NDArray[Any]]:
-        """Yield consecutive runs of pixels in C order: a strip, or a row of tiles."""
+        Args:
+            rows: Most entries along axis 0 per block.
+
+        Yields:
+            C-contiguous arrays of shape ``(n, *shape[1:])``, each its own memory.
+
+        Raises:
+            BadTiffError: The file ends or the data do not decode.
+        """
+        runs = self._runs()
+        run = np.empty(0, self.dtype)
+        for start in range(0, self.shape[0], rows):
+            block = np.empty((min(rows, self.shape[0] - start), *self.shape[1:]), self.dtype)
+            out = block.reshape(-1)
+            while out.size:
+                if not run.size:
+                    run = next(runs)
+                taken = min(out.size, run.size)
+                out[:taken] = run[:taken]
+                out, run = out[taken:], run[taken:]
+            yield block
+
+    def _runs(self) -> Iterator[npt.NDArray[Any]]:
+        """Yield consecutive pixels in C order: a part of the piece, a strip or a row of tiles."""
+        if self._piece is not None:
+            offset, count = self._piece
+            for start in range(0, count, _PIECE_BYTES):
+                part = self._read(offset + start, min(_PIECE_BYTES, count - start))
+                yield np.frombuffer(part, self._stored)
+        for page in self._pages:
+            for first in range(0, len(page.dataoffsets), self._tiles_across):
+                band = [self._segment(page, first + step) for step in range(self._tiles_across)]
+                yield np.concatenate(band, axis=2).reshape(-1)
+
+    def _segment(self, page: _Page, index: int) -> npt.NDArray[Any]:
+        """Decode what a strip or tile holds of the image: (depth, length, width, samples)."""
         keyframe = self._keyframe
-        _, image_depth, length, width, samples = keyframe.shaped
-        per_row = math.ceil(width / keyframe.tilewidth) if keyframe.is_tiled else 1
-        for page in pages:
-            for first in range(0, len(page.dataoffsets), per_row):
-                row = [self._segment(page, first + step) for step in range(per_row)]
-                if not keyframe.is_tiled:
-                    yield row[0][0].reshape(-1)
-                    continue
-                depth, top = row[0][1]
-                rows = min(keyframe.tilelength, length - top)
-                planes = min(keyframe.tiledepth, image_depth - depth)
-                if planes > 1 and rows < length:
-                    # Tiles of several planes that do not span them are out of C order.
-                    raise BadPixelsError("its tiles are three-dimensional, which is not supported")
-                joined = np.concatenate([tile[:planes, :rows] for tile, _ in row], axis=2)
-                if joined.shape[2] < width or joined.shape[3] != samples:
-                    raise BadPixelsError("a tile decodes to less than its declared size")
-                yield np.ascontiguousarray(joined[:, :, :width]).reshape(-1)
+        data = self._read(page.dataoffsets[index], page.databytecounts[index])
+        check_expansion(int(keyframe.compression), data, limit=self._max_expanded)
+        options: dict[str, Any] = {}
+        if keyframe.compression in _JPEG:
+            options = {"jpegtables": page.jpegtables, "jpegheader": keyframe.jpegheader}
+        decoded, position, shape = keyframe.decode(data, index, **options)
+        if decoded is None:
+            raise BadTiffError(f"segment {index} holds no data")
+        left = [size - at for size, at in zip(keyframe.shaped[1:4], position[1:4], strict=True)]
+        wanted = (*map(min, left, shape), shape[3])
+        part = decoded[: left[0], : left[1], : left[2]]
+        if part.shape != wanted:
+            raise BadTiffError(f"segment {index} decodes to {decoded.shape}, not {wanted}")
+        if wanted[0] > 1 and wanted[1] < keyframe.imagelength:
+            # Tiles of several planes that do not span them are out of C order.
+            raise BadTiffError("its tiles are three-dimensional, which is not supported")
+        return part
 
-    def _segment(self, page: Page, index: int) -> tuple[npt.NDArray[Any], tuple[int, int]]:
-        """Return one decoded segment (depth, length, width, samples), and its depth and row."""
-        offset, count = page.dataoffsets[index], page.databytecounts[index]
+    def _read(self, offset: int, count: int) -> bytes:
         self._file.seek(offset)
         data = self._file.read(count)
         if len(data) != count:
-            raise BadPixelsError("it ends within its pixels")
-        check_expansion(int(self._keyframe.compression), data, limit=self._max_expanded_bytes)
-        options: dict[str, Any] = {}
-        if self._keyframe.compression in {6, 7, 34892, 33007}:  # JPEG keeps tables apart
-            options = {"jpegtables": page.jpegtables, "jpegheader": self._keyframe.jpegheader}
-        decoded, position, shape = self._keyframe.decode(data, index, **options)
-        if decoded is None:
-            raise BadPixelsError(f"segment {index} holds no data")
-        if not self._keyframe.is_tiled and decoded.shape != shape:
-            raise BadPixelsError(f"segment {index} decodes to {decoded.shape}, not {shape}")
-        return decoded, (position[1], position[2])
+            raise BadTiffError("it ends within its pixels")
+        return data
 
 
-def _read_into(file: BinaryIO, target: memoryview) -> None:
-    position = 0
-    while position < len(target):
-        count = file.readinto(target[position:])  # type: ignore[attr-defined]
-        if not count:
-            raise BadPixelsError("it ends within its pixels")
-        position += count
+def _one_piece(series: tifffile.TiffPageSeries, pages: int) -> _Range | None:
+    """Return where pixels stand plainly in one piece: those of one page, or of a virtual stack.
+
+    In a virtual stack, one directory stands for many planes that follow it. ImageJ writes those
+    beyond 4 GB, tifffile those that it marks as truncated. Any other series with fewer pages than
+    planes has lost some, and reading on would give directories as pixels.
+    """
+    first, keyframe = series[0], series.keyframe
+    if first is None or series.dataoffset is None:
+        return None
+    if series.size == keyframe.size:
+        _check_count(len(first.dataoffsets), keyframe)
+        if sum(first.databytecounts) < series.nbytes:
+            raise BadTiffError(
+                f"its strips have {sum(first.databytecounts)} bytes, its pixels {series.nbytes}"
+            )
+    elif pages - first.index >= series.size // keyframe.size or not (
+        series.is_truncated or series.kind in {"imagej", "stk"}
+    ):
+        return None
+    return series.dataoffset, series.nbytes
+
+
+def _all_pages(series: tifffile.TiffPageSeries) -> list[_Page]:
+    """List a series' pages; none may be missing, and together they make up its shape."""
+    pages: list[_Page] = []
+    listed = series.keyframe.parent.pages
+    listed.useframes = True  # of other pages than this one, only the strips are read
+    listed.set_keyframe(series.keyframe.index)
+    try:
+        for page in series:
+            if page is None:
+                raise BadTiffError(
+                    "its metadata spread the image over several files, or name pages that it lacks"
+                )
+            pages.append(page)
+    except IndexError as error:
+        raise BadTiffError(
+            f"it holds {len(pages)} of the {len(series)} pages it declares"
+        ) from error
+    held = len(pages) * series.keyframe.size
+    if series.is_multifile or held != series.size:
+        raise BadTiffError(f"its pages hold {held} pixels, its metadata declare {series.shape}")
+    return pages
+
+
+def _check_count(segments: int, keyframe: tifffile.TiffPage) -> None:
+    needed = math.prod(keyframe.chunked)
+    if segments != needed:
+        raise BadTiffError(f"a page has {segments} strips or tiles, not {needed}")
+
+
+def _check_extents(ranges: Iterable[_Range], size_bytes: int, directories: Sequence[int]) -> None:
+    for offset, count in ranges:
+        end = offset + count
+        if offset <= 0 or count <= 0:
+            raise BadTiffError("a strip or tile holds no data")
+        if end > size_bytes:
+            raise BadTiffError(
+                f"it is cut short: its pixels reach to byte {end}, the file has {size_bytes}"
+            )
+        if bisect_left(directories, offset) != bisect_left(directories, end):
+            raise BadTiffError("its pixels run over a directory, so pages or strips are missing")

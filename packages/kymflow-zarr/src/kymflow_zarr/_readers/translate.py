@@ -8,11 +8,11 @@ from pathlib import Path
 
 from kymflow_zarr.errors import UnreadableImageError
 
-__all__ = ["BadPixelsError", "shortened", "translated"]
+__all__ = ["BadTiffError", "shortened", "translated"]
 
 
-class BadPixelsError(ValueError):
-    """What is wrong with a file's pixels, raised where the file's name is not known.
+class BadTiffError(ValueError):
+    """What is wrong with a TIFF, raised where the file's name is not known.
 
     `translated` makes it an `UnreadableImageError`.
 
@@ -47,7 +47,7 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except UnreadableImageError:
         raise
-    except BadPixelsError as error:
+    except BadTiffError as error:
         raise UnreadableImageError(path, f"{error.problem}; {error.advice}") from error
     except MemoryError as error:
         raise UnreadableImageError(

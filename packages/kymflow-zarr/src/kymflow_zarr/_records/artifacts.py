@@ -1,104 +1,272 @@
-"""Where an artifact of a record lies, by its name and kind."""
+"""The artifacts of one record, as a mapping by name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from kymflow_zarr._records.document import image_folder
-from kymflow_zarr._storage.blobs import BlobStore
-from kymflow_zarr._storage.names import check_name, is_valid_name
+from kymflow_zarr._artifacts.kind import ArtifactKind
+from kymflow_zarr._artifacts.registry import (
+    artifact_kinds,
+    kind_named,
+    kind_of_value,
+    split_path,
+)
+from kymflow_zarr._records.document import RecordDocument, image_folder
+from kymflow_zarr._records.facts import OWN_PATHS
+from kymflow_zarr._records.stored import (
+    enter_artifacts,
+    expected_artifacts,
+    iter_stored,
+    strike_artifacts,
+)
+from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
+from kymflow_zarr._storage.inventory import read_inventory
+from kymflow_zarr._storage.siblings import check_writable
+from kymflow_zarr.errors import (
+    ArtifactKindError,
+    ArtifactNotFoundError,
+    ImageNotFoundError,
+    InvalidNameError,
+    NotFoundError,
+    ReadOnlyError,
+    SchemaValidationError,
+)
 
-__all__ = [
-    "ANALYSIS",
-    "ARRAYS",
-    "CSV_GZ",
-    "JSON",
-    "JSON_GZ",
-    "METADATA",
-    "PARQUET",
-    "PROVENANCE",
-    "RESERVED",
-    "VENDOR_HEADER",
-    "array_names",
-    "artifact_key",
-    "is_artifact_key",
-    "iter_analysis_files",
-    "iter_artifact_keys",
-    "provenance_key",
-]
-
-JSON = ".json"
-JSON_GZ = ".json.gz"
-"""Legacy: read where there is no ``.json``, never written."""
-PARQUET = ".parquet"
-CSV_GZ = ".csv.gz"
-_SUFFIXES = (JSON, JSON_GZ, PARQUET, CSV_GZ)
-
-METADATA = "metadata"
-"""The JSON artifact that holds the metadata payload."""
-PROVENANCE = "provenance"
-"""The JSON artifact that says where an image came from."""
-VENDOR_HEADER = "vendor_header"
-"""The JSON artifact that keeps the vendor's texts as they were read: kind of text → text."""
-RESERVED = frozenset({METADATA, PROVENANCE, VENDOR_HEADER})
-"""Artifacts that a record keeps its own facts in."""
-
-ANALYSIS = "analysis"
-ARRAYS = "analysis_arrays"
+__all__ = ["RecordArtifacts", "StoredArtifact"]
 
 
-def artifact_key(image_id: str, name: str, suffix: str) -> str:
-    """The key of an artifact.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredArtifact:
+    """One artifact of a record.
 
-    Raises:
-        InvalidNameError: The name cannot be a file everywhere.
+    Attributes:
+        name: Its name, unique among those of its kind.
+        kind: The name of its kind: ``"json"``, ``"table"``, ``"csv"``, ``"array"``, or that of a
+            registered one.
+        key: Where it is stored, relative to the dataset's root.
     """
-    if name not in RESERVED:  # these are asked for by the thousand
-        check_name(name, kind="artifact")
-    return f"{image_folder(image_id)}/{ANALYSIS}/{name}{suffix}"
+
+    name: str
+    kind: str
+    key: str
 
 
-def provenance_key(image_id: str) -> str:
-    """The key of the artifact that says where an image came from."""
-    return artifact_key(image_id, PROVENANCE, JSON)
+class RecordArtifacts(Mapping[str, Any]):
+    """The artifacts of one image by name. Get them from `ZarrImageRecord.artifacts`.
 
+    ``record.artifacts["velocity/params"]`` is the value. Artifacts of different kinds may have the
+    same name: then the kind has to be named, and whoever does not gets an `ArtifactKindError` that
+    lists the kinds. The metadata payload and the provenance are artifacts, too.
 
-def iter_artifact_keys(blobs: BlobStore, image_id: str) -> Iterator[str]:
-    """The keys of all JSON, Parquet and CSV artifacts of a record, in order.
-
-    A file whose name no artifact can have (``trace (copy).parquet``) is none.
+    Methods raise what those of `ZarrImageRecord` raise.
     """
-    for key in iter_analysis_files(blobs, image_id):
-        if is_artifact_key(key, image_id):
-            yield key
 
+    def __init__(self, blobs: BlobStore, document: RecordDocument, *, writable: bool) -> None:
+        self._blobs = blobs
+        self._document = document
+        self._writable = writable
 
-def iter_analysis_files(blobs: BlobStore, image_id: str) -> Iterator[str]:
-    """The keys of all files where a record's artifacts lie, also of those that are none."""
-    yield from _walk(blobs, f"{image_folder(image_id)}/{ANALYSIS}")
+    def __repr__(self) -> str:
+        return f"RecordArtifacts({list(self)!r})"
 
+    def __getitem__(self, name: str) -> Any:
+        return self.load(name)
 
-def array_names(blobs: BlobStore, image_id: str) -> list[str]:
-    """The names of the folders where a record's arrays lie, sorted.
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and bool(self._kinds(name))
 
-    A folder whose name no array can have (``scores (copy)``) is none.
-    """
-    folders = blobs.list_folder(f"{image_folder(image_id)}/{ARRAYS}").folders
-    return [name for name in folders if is_valid_name(name, kind="array")]
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted({artifact.name for artifact in self.entries()}))
 
+    def __len__(self) -> int:
+        return len({artifact.name for artifact in self.entries()})
 
-def is_artifact_key(key: str, image_id: str) -> bool:
-    """Whether an artifact can lie there."""
-    inside = key.removeprefix(f"{image_folder(image_id)}/{ANALYSIS}/")
-    return any(
-        inside.endswith(suffix) and is_valid_name(inside.removesuffix(suffix), kind="artifact")
-        for suffix in _SUFFIXES
-    )
+    def entries(self) -> list[StoredArtifact]:
+        """All artifacts, sorted by name and kind."""
+        found = [
+            StoredArtifact(name=artifact[0], kind=artifact[1].name, key=key)
+            for key, artifact in iter_stored(self._blobs, self._document.image_id)
+            if artifact and (not artifact[1].is_folder or artifact[1].exists(self._blobs, key))
+        ]
+        return sorted(found, key=lambda artifact: (artifact.name, artifact.kind, artifact.key))
 
+    def kind(self, name: str) -> str:
+        """The name of an artifact's kind.
 
-def _walk(blobs: BlobStore, folder: str) -> Iterator[str]:
-    listing = blobs.list_folder(folder)
-    for file in listing.files:
-        yield f"{folder}/{file}"
-    for inner in listing.folders:
-        yield from _walk(blobs, f"{folder}/{inner}")
+        Raises:
+            ArtifactNotFoundError: There is no artifact with this name (it is a `KeyError`).
+            ArtifactKindError: There are several; the error lists their kinds.
+        """
+        return self._kind(name).name
+
+    def load(self, name: str, kind: str | None = None) -> Any:
+        """The value of an artifact.
+
+        Args:
+            name: The artifact's name.
+            kind: Its kind; needed if artifacts of several kinds have this name.
+
+        Raises:
+            ArtifactNotFoundError: There is none (it is a `KeyError` and a `FileNotFoundError`).
+            ArtifactKindError: The kind is unknown, or has to be named.
+        """
+        found = self._kind(name) if kind is None else kind_named(kind)
+        found.check_name(name)
+        for path in found.paths(name):
+            try:
+                return found.read(self._blobs, self._key(path))
+            except NotFoundError:
+                continue
+        raise self._not_found(name, found.path(name))
+
+    def save(self, name: str, value: Any, kind: str | None = None) -> str:
+        """Write an artifact, replacing one of the same name and kind.
+
+        A file is replaced in one step. So is an array on Linux and macOS; where the system has no
+        call for that, a reader that comes at that instant finds neither, and so does everyone after
+        a writer that is killed just then.
+
+        Args:
+            name: The artifact's name.
+            value: A data frame, an array, or anything that JSON has; or a value of another kind.
+            kind: The kind to save it as; found from the value if None.
+
+        Returns:
+            The key that it is stored under, relative to the dataset's root.
+
+        Raises:
+            ArtifactKindError: The kind is unknown, or has to be named.
+            TypeError, ValueError: The kind cannot hold the value (`SchemaValidationError` is one).
+        """
+        chosen = kind_of_value(value) if kind is None else kind_named(kind)
+        self._require_writable(f"write the artifact {name!r}")
+        chosen.check_name(name)
+        key, parent = self._key(chosen.path(name)), self._key(chosen.root)
+        there = check_writable(
+            self._blobs, key, inside=parent, kind=chosen.name, is_folder=chosen.is_folder
+        )
+        if chosen.is_folder:
+            with self._blobs.staging(parent) as staging:
+                chosen.write(
+                    value,
+                    key=key,
+                    put=lambda file, data: staging.put(file.removeprefix(f"{parent}/"), data),
+                )
+                staging.publish([name], replace=True)
+        else:
+            chosen.write(value, key=key, put=self._blobs.put)
+        if not there:
+            enter_artifacts(self._blobs, self._document, [key])
+        return key
+
+    def delete(self, name: str, kind: str | None = None) -> None:
+        """Delete an artifact; one that should be there but is gone no longer counts as missing.
+
+        Args:
+            name: The artifact's name.
+            kind: Its kind; needed if artifacts of several kinds have this name.
+
+        Raises:
+            ArtifactNotFoundError: There is none.
+            ArtifactKindError: The kind is unknown, or has to be named.
+            InvalidNameError: The record keeps its own facts there.
+        """
+        found = self._kind(name) if kind is None else kind_named(kind)
+        found.check_name(name)
+        paths = found.paths(name)
+        if not OWN_PATHS.isdisjoint(paths):
+            raise InvalidNameError(
+                name, kind="artifact", reason="the record keeps its own facts there"
+            )
+        if not any(self._delete(lambda path: path in paths)):
+            raise self._not_found(name, paths[0])
+
+    def delete_results(self, suffixes: tuple[str, ...] | None = None) -> list[str]:
+        """Delete the results whose files end in one of the suffixes, by default all; arrays stay.
+
+        The metadata payload, the provenance and the vendor's header are no results and stay.
+
+        Returns:
+            The keys that were deleted.
+
+        Raises:
+            SchemaValidationError: A suffix that no kind has.
+        """
+        known = tuple(suffix for kind in artifact_kinds() for suffix in kind.suffixes)
+        chosen = known if suffixes is None else suffixes
+        for suffix in chosen:
+            if suffix not in known:
+                raise SchemaValidationError(
+                    f"unknown artifact suffix {suffix!r}; choose from {', '.join(map(repr, known))}"
+                )
+
+        def is_chosen(path: str) -> bool:
+            found = split_path(path)
+            return found is not None and not found[1].is_folder and path.endswith(chosen)
+
+        deleted, _ = self._delete(is_chosen)
+        return deleted
+
+    def _delete(self, condition: Callable[[str], bool]) -> tuple[list[str], list[str]]:
+        """Delete the results at some paths of the record's folder, never the record's own facts.
+
+        Returns:
+            The keys that were deleted, and those that should have been there.
+        """
+        self._require_writable("delete artifacts")
+        image_id = self._document.image_id
+        prefix = f"{image_folder(image_id)}/"
+
+        def is_doomed(key: str) -> bool:
+            path = key.removeprefix(prefix)
+            return path not in OWN_PATHS and condition(path)
+
+        there = {key: found[1] for key, found in iter_stored(self._blobs, image_id) if found}
+        inventory = read_inventory(self._blobs, image_folder(image_id))
+        missing = expected_artifacts(self._document, inventory).difference(there)
+        doomed, gone = sorted(filter(is_doomed, there)), sorted(filter(is_doomed, missing))
+        strike_artifacts(self._blobs, self._document, [*doomed, *gone])
+        for key in doomed:
+            if there[key].is_folder:
+                self._blobs.delete_folder(key)
+            else:
+                self._blobs.delete(key)
+        return doomed, gone
+
+    def _key(self, path: str) -> str:
+        return f"{image_folder(self._document.image_id)}/{path}"
+
+    def _kinds(self, name: str) -> list[ArtifactKind]:
+        """The kinds of which there is an artifact with this name."""
+        return [
+            kind
+            for kind in artifact_kinds()
+            if kind.is_valid_name(name)
+            and any(kind.exists(self._blobs, self._key(path)) for path in kind.paths(name))
+        ]
+
+    def _kind(self, name: str) -> ArtifactKind:
+        found = self._kinds(name)
+        if not found:
+            raise self._not_found(name, name)
+        if len(found) > 1:
+            names = tuple(kind.name for kind in found)
+            raise ArtifactKindError(
+                f"{name!r} names artifacts of several kinds: {', '.join(names)}; "
+                f"say which one with kind=, such as kind={names[0]!r}",
+                kinds=names,
+            )
+        return found[0]
+
+    def _not_found(self, name: str, path: str) -> ArtifactNotFoundError:
+        image_id = self._document.image_id
+        return ArtifactNotFoundError(self._key(path), image_id=image_id, name=name)
+
+    def _require_writable(self, action: str) -> None:
+        if not self._writable:
+            raise ReadOnlyError(action)
+        # What is written for an image that was deleted meanwhile, nobody would find.
+        if self._document.digest and self._blobs.stat(self._key(COMMIT_KEY)) is None:
+            raise ImageNotFoundError(self._document.image_id)

@@ -7,46 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from kymflow_zarr._artifacts.json_kind import JSON
+from kymflow_zarr._artifacts.kind import ArtifactKind
 from kymflow_zarr._pixels.codec import AnyArray
-from kymflow_zarr._pixels.layout import check_dtype, check_geometry, choose_chunks
+from kymflow_zarr._pixels.layout import check_dtype
 from kymflow_zarr._pixels.ome import ome_attributes, ome_axes
 from kymflow_zarr._pixels.writer import write_array
-from kymflow_zarr._records.artifacts import ANALYSIS, JSON, METADATA, PROVENANCE
-from kymflow_zarr._records.document import RecordDocument
+from kymflow_zarr._records.document import RecordDocument, image_folder
+from kymflow_zarr._records.facts import METADATA, PROVENANCE
 from kymflow_zarr._storage.blobs import COMMIT_KEY, Staging
-from kymflow_zarr._storage.json_text import JsonValue, dumps
+from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr.errors import SchemaValidationError
 from kymflow_zarr.schema import software_version, utc_now
 
-__all__ = ["check_axes", "provenance_bytes", "resolve_chunks", "slabs", "stage_record"]
-
-
-def check_axes(axes: tuple[str, ...], shape: tuple[int, ...]) -> None:
-    """Refuse axes that do not name each dimension once.
-
-    Raises:
-        SchemaValidationError: Wrong number, or a name twice.
-    """
-    if len(axes) != len(shape) or len(set(axes)) != len(axes) or not all(axes):
-        raise SchemaValidationError(
-            f"axes {axes!r} do not name each dimension of shape {shape!r} once; "
-            "give one distinct name per dimension, such as ('t', 'x')"
-        )
-
-
-def resolve_chunks(
-    shape: tuple[int, ...], dtype: np.dtype[Any], chunks: tuple[int, ...] | None
-) -> tuple[int, ...]:
-    """The chunk shape to use: the one asked for, checked, or a well chosen one.
-
-    Raises:
-        SchemaValidationError: A shape or chunk shape that cannot be stored.
-    """
-    if chunks is None:
-        check_geometry(shape, (1,) * len(shape), dtype)
-        chunks = choose_chunks(shape, dtype.itemsize)
-    check_geometry(shape, chunks, dtype)
-    return tuple(min(chunk, length) for chunk, length in zip(chunks, shape, strict=True))
+__all__ = ["provenance_document", "stage_artifact", "stage_record"]
 
 
 def stage_record(
@@ -62,8 +36,7 @@ def stage_record(
     unit: Mapping[str, str],
     metadata: Mapping[str, JsonValue] | None,
     source: Mapping[str, JsonValue] | None,
-    artifacts: Mapping[str, bytes],
-    staged: Iterable[str] = (),
+    artifacts: Iterable[str] = (),
 ) -> RecordDocument:
     """Write a whole record into a staging, ready to be published.
 
@@ -79,9 +52,8 @@ def stage_record(
         unit: Axis → unit of that step.
         metadata: The metadata payload, if there is one.
         source: The facts of the file that the pixels come from; None where there is no file.
-        artifacts: Key relative to ``analysis/`` → bytes, as they are to be stored.
-        staged: Further artifacts, by keys relative to the record's folder, that are staged by the
-            caller: the commit document names these, too.
+        artifacts: The paths that `stage_artifact` returned. A provenance among them is the one that
+            the record gets.
 
     Returns:
         The commit document as staged.
@@ -99,21 +71,21 @@ def stage_record(
         put=lambda key, data: staging.put(f"{image_id}/data/{key}", data),
     )
     created_utc, software = utc_now(), software_version()
-    provenance = provenance_bytes(
-        image_id,
-        created_utc=created_utc,
-        software=software,
-        pixels_digest=pixels.digest,
-        source=source,
-    )
-    files = {f"{PROVENANCE}{JSON}": provenance, **artifacts}
+    paths = set(artifacts)
+    if JSON.path(PROVENANCE) not in paths:
+        provenance = provenance_document(
+            image_id,
+            created_utc=created_utc,
+            software=software,
+            pixels_digest=pixels.digest,
+            source=source,
+        )
+        paths.add(stage_artifact(staging, image_id, JSON, PROVENANCE, provenance))
     if metadata is not None:
         try:
-            files[f"{METADATA}{JSON}"] = dumps(dict(metadata))
+            paths.add(stage_artifact(staging, image_id, JSON, METADATA, metadata))
         except SchemaValidationError as error:
             raise SchemaValidationError(f"the metadata payload is too large: {error}") from error
-    for key, data in files.items():
-        staging.put(f"{image_id}/{ANALYSIS}/{key}", data)
     document = RecordDocument(
         image_id=image_id,
         created_utc=created_utc,
@@ -122,22 +94,43 @@ def stage_record(
         shape=shape,
         dtype=pixels.dtype,
         digest=pixels.digest,
-        artifacts=tuple(sorted([*(f"{ANALYSIS}/{key}" for key in files), *staged])),
+        artifacts=tuple(sorted(paths)),
         ome=ome_attributes(axes, scale=scale, unit=unit),
     )
     staging.put(f"{image_id}/{COMMIT_KEY}", document.to_bytes())
     return document
 
 
-def provenance_bytes(
+def stage_artifact(
+    staging: Staging, image_id: str, kind: ArtifactKind, name: str, value: object
+) -> str:
+    """Write an artifact of a record that is being staged.
+
+    Returns:
+        Its path, relative to the record's folder.
+
+    Raises:
+        TypeError, ValueError: The kind cannot hold the value (`SchemaValidationError` is one).
+    """
+    path = kind.path(name)
+    folder = image_folder(image_id)
+    kind.write(
+        value,
+        key=f"{folder}/{path}",
+        put=lambda key, data: staging.put(f"{image_id}/{key.removeprefix(f'{folder}/')}", data),
+    )
+    return path
+
+
+def provenance_document(
     image_id: str,
     *,
     created_utc: str,
     software: str,
     pixels_digest: str,
     source: Mapping[str, JsonValue] | None,
-) -> bytes:
-    """The artifact that says where an image came from, as it is to be stored.
+) -> dict[str, JsonValue]:
+    """The artifact that says where an image came from.
 
     Args:
         image_id: The image.
@@ -146,17 +139,10 @@ def provenance_bytes(
         pixels_digest: The digest of its pixels.
         source: The facts of the file that the pixels come from; None where there is no file.
     """
-    return dumps(
-        {
-            "image_id": image_id,
-            "created_utc": created_utc,
-            "software": software,
-            "pixels_digest": pixels_digest,
-            "source": None if source is None else dict(source),
-        }
-    )
-
-
-def slabs(array: AnyArray, rows: int) -> Iterable[AnyArray]:
-    """Consecutive parts of an array along its first axis."""
-    return (array[start : start + rows] for start in range(0, array.shape[0], rows))
+    return {
+        "image_id": image_id,
+        "created_utc": created_utc,
+        "software": software,
+        "pixels_digest": pixels_digest,
+        "source": None if source is None else dict(source),
+    }

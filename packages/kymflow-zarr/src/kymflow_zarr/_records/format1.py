@@ -2,38 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-
-from kymflow_zarr._pixels.codec import AnyArray
-from kymflow_zarr._pixels.layout import check_dtype, check_geometry
+from kymflow_zarr._pixels.format1 import read_format1_array_document
 from kymflow_zarr._records.document import RecordDocument, image_folder, read_record_document
-from kymflow_zarr._records.format1_chunks import COMPRESSORS, DECODER_ERRORS, check_chunk
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import loads
-from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
+from kymflow_zarr.errors import CorruptDataError
 
-if TYPE_CHECKING:
-    import zarr
-
-__all__ = [
-    "find_record_document",
-    "iter_format1_slabs",
-    "open_format1_array",
-    "read_format1_array",
-    "read_format1_document",
-]
-
-_V2_DTYPE = re.compile(r"[<>|][buif][1248]")
-_CHUNK = re.compile(r"\d+([./]\d+)*")
-# Larger arrays must have most of their chunks: those that are missing cost memory all the same.
-_SPARSE_BYTES = 256 * 1024 * 1024
+__all__ = ["find_record_document", "read_format1_document"]
 
 
 def find_record_document(blobs: BlobStore, image_id: str) -> RecordDocument | None:
@@ -48,7 +23,7 @@ def read_format1_document(blobs: BlobStore, image_id: str) -> RecordDocument | N
         CorruptDataError: Its attributes or its array's document are damaged.
     """
     folder = image_folder(image_id)
-    array = _read_array_document(blobs, f"{folder}/data")
+    array = read_format1_array_document(blobs, f"{folder}/data")
     key = f"{folder}/.zattrs"
     text = blobs.get(key)
     if array is None or text is None:
@@ -72,128 +47,4 @@ def read_format1_document(blobs: BlobStore, image_id: str) -> RecordDocument | N
         shape=array.shape,
         dtype=array.dtype,
         digest="",
-    )
-
-
-def open_format1_array(blobs: BlobStore, folder: str) -> zarr.Array[Any]:
-    """A Zarr v2 array, read-only; it carries no checksums.
-
-    Raises:
-        CorruptDataError: Its document is damaged, or names codecs that prototypes never wrote.
-    """
-    import zarr
-
-    from kymflow_zarr._pixels.view import CheckedArrayStore
-
-    array = _read_array_document(blobs, folder)
-    if array is None:
-        raise CorruptDataError(f"{folder}/.zarray", "it is missing")
-    count = math.prod(-(-n // c) for n, c in zip(array.shape, array.chunks, strict=True))
-    if math.prod(array.shape) * array.dtype.itemsize > _SPARSE_BYTES and count > 2 * _count_files(
-        blobs, folder, depth=len(array.shape)
-    ):
-        raise CorruptDataError(
-            f"{folder}/.zarray", f"most of the {count} chunks that it declares are missing"
-        )
-    limit = math.prod(array.chunks) * array.dtype.itemsize
-
-    def check(name: str, data: bytes) -> None:
-        if array.compressor is not None and _CHUNK.fullmatch(name):
-            check_chunk(data, array.compressor, limit=limit, key=f"{folder}/{name}")
-
-    with _decoding(folder):
-        store = CheckedArrayStore(blobs, folder, None, check=check)
-        return zarr.open_array(store, mode="r", zarr_format=2)
-
-
-def iter_format1_slabs(
-    blobs: BlobStore, folder: str, rows: int | None = None
-) -> Iterator[AnyArray]:
-    """A Zarr v2 array in consecutive parts along its first axis.
-
-    Args:
-        blobs: The key space.
-        folder: The array's folder.
-        rows: How long a part is; that of a chunk if None.
-
-    Raises:
-        CorruptDataError: It cannot be decoded.
-    """
-    array = open_format1_array(blobs, folder)
-    step = rows or array.chunks[0]
-    for start in range(0, array.shape[0], step):
-        with _decoding(folder):
-            part: AnyArray = np.asarray(array[start : start + step])
-        yield part
-
-
-def read_format1_array(blobs: BlobStore, folder: str) -> AnyArray:
-    """A whole Zarr v2 array.
-
-    Raises:
-        CorruptDataError: It cannot be decoded.
-    """
-    array = open_format1_array(blobs, folder)
-    with _decoding(folder):
-        return np.asarray(array[...])
-
-
-@contextmanager
-def _decoding(folder: str) -> Iterator[None]:
-    """What zarr and its codecs raise for damaged bytes, as an error that names the array."""
-    try:
-        yield
-    except CorruptDataError:
-        raise
-    except DECODER_ERRORS as error:
-        raise CorruptDataError(folder, f"its array cannot be decoded ({error})") from error
-
-
-def _count_files(blobs: BlobStore, folder: str, *, depth: int) -> int:
-    """How many files there are; chunks may lie in folders, one for each axis but the last."""
-    listing = blobs.list_folder(folder)
-    if depth == 0:
-        return len(listing.files)
-    inner = (f"{folder}/{name}" for name in listing.folders)
-    return len(listing.files) + sum(_count_files(blobs, one, depth=depth - 1) for one in inner)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _ArrayDocument:
-    """What the ``.zarray`` of an array of format 1 says, checked."""
-
-    shape: tuple[int, ...]
-    chunks: tuple[int, ...]
-    dtype: np.dtype[Any]
-    compressor: str | None
-
-
-def _read_array_document(blobs: BlobStore, folder: str) -> _ArrayDocument | None:
-    """An array's document, or None where there is none.
-
-    Raises:
-        CorruptDataError: It is damaged, declares what cannot be, or names other codecs or types
-            than prototypes wrote.
-    """
-    key = f"{folder}/.zarray"
-    text = blobs.get(key)
-    if text is None:
-        return None
-    said: Any = loads(text, key=key)
-    try:
-        if not isinstance(said["dtype"], str) or not _V2_DTYPE.fullmatch(said["dtype"]):
-            raise SchemaValidationError(f"its dtype is {said['dtype']!r}")
-        dtype = np.dtype(said["dtype"])
-        shape, chunks = tuple(said["shape"]), tuple(said["chunks"])
-        check_geometry(shape, chunks, check_dtype(dtype))
-        compressor = None if said.get("compressor") is None else said["compressor"]["id"]
-        if said.get("filters") or (compressor is not None and compressor not in COMPRESSORS):
-            filters = said.get("filters")
-            raise SchemaValidationError(
-                f"its codecs {compressor!r} and {filters!r} are not ones that it may have"
-            )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise CorruptDataError(key, f"it is not an array of format 1 ({error})") from error
-    return _ArrayDocument(
-        shape=shape, chunks=chunks, dtype=check_dtype(dtype), compressor=compressor
     )

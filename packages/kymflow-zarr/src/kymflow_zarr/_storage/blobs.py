@@ -8,14 +8,25 @@ durable according to the store's `Durability`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, Protocol, TypeAlias
 
-__all__ = ["COMMIT_KEY", "BlobStat", "BlobStore", "Durability", "FolderListing", "Staging"]
+__all__ = [
+    "COMMIT_KEY",
+    "BlobStat",
+    "BlobStore",
+    "Durability",
+    "FolderListing",
+    "PutFile",
+    "Staging",
+]
 
 Durability: TypeAlias = Literal["record", "batch", "none"]
+
+PutFile: TypeAlias = Callable[[str, bytes], None]
+"""Stores one file: its key, and its bytes."""
 
 COMMIT_KEY = "zarr.json"
 """The key of a published folder that is written last: without it the folder does not count."""

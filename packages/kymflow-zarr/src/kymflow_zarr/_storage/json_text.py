@@ -37,13 +37,14 @@ _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.?[^"\\]*+)*+"?', re.DOTALL)
 _EMPTY: Final = re.compile(rb"\[\s*+\]|\{\s*+\}")
 
 
-def dumps(value: JsonValue) -> bytes:
-    """Write a document: raw UTF-8, indented by 2, keys in their order, a newline at the end.
+def dumps(value: JsonValue, *, indent: int | None = 2) -> bytes:
+    """Write a document: raw UTF-8, indented, keys in their order, a newline at the end.
 
     Tuples are written as arrays. Equal values give equal bytes.
 
     Args:
         value: The document.
+        indent: Spaces per level; None for one line, which is written several times as fast.
 
     Returns:
         The document's bytes.
@@ -62,7 +63,7 @@ def dumps(value: JsonValue) -> bytes:
             f"the document holds {count} values, the limit is {MAX_VALUES}; "
             "store large data as a table or an array"
         )
-    data = json.dumps(value, ensure_ascii=False, indent=2).encode("utf-8") + b"\n"
+    data = json.dumps(value, ensure_ascii=False, indent=indent).encode("utf-8") + b"\n"
     if len(data) > MAX_BYTES:
         raise SchemaValidationError(
             f"indented, the document has {len(data)} bytes, the limit is {MAX_BYTES}; "
@@ -160,9 +161,13 @@ def _check_members(
                     f"{_shown(place)} has the key {key!r} of type {type(key).__name__}; "
                     "JSON keys are text"
                 )
-            _check(key, place)
+            if not key.isascii():
+                _check(key, place)
     count = 1
     for step, item in value.items() if isinstance(value, dict) else enumerate(value):
+        if item is None or (type(item) is str and item.isascii()):  # most are, and need no call
+            count += 1
+            continue
         place.append(step)
         count += _check(item, place)
         place.pop()
@@ -183,7 +188,7 @@ def _count_values(data: bytes) -> int:
     most = 1 + data.count(b",") + data.count(b"[") + data.count(b"{")
     if most <= MAX_VALUES:
         return most
-    rest = _STRING.sub(b"", data)
+    rest = _STRING.sub(b"0", data)
     empty = len(_EMPTY.findall(rest))
     return 1 + rest.count(b",") + rest.count(b"[") + rest.count(b"{") - empty
 

@@ -28,7 +28,7 @@ def sealed_bytes(document: JsonValue) -> bytes:
     Returns:
         The JSON text, UTF-8.
     """
-    blank = dumps(document)
+    blank = dumps(document, indent=None)  # for programs: there are two for each image
     match = _only_seal(blank)
     if match is None or match.group(1) != b"0" * 64:
         raise ValueError("the document has no blank seal to fill in; put BLANK_SEAL under 'seal'")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.names import check_no_collision
+from kymflow_zarr.errors import InvalidNameError
 
 __all__ = ["check_writable"]
 
 
-def check_writable(blobs: BlobStore, key: str, *, inside: str, kind: str) -> bool:
+def check_writable(
+    blobs: BlobStore, key: str, *, inside: str, kind: str, is_folder: bool = False
+) -> bool:
     """Refuse a key that would share a file with another on Windows or macOS.
 
     Every folder on the way is looked at, for ``A/b`` beside ``a/b``.
@@ -18,18 +21,29 @@ def check_writable(blobs: BlobStore, key: str, *, inside: str, kind: str) -> boo
         key: The key.
         inside: The folder, above the key, below which names are chosen by a caller.
         kind: What the key is for, used in the message.
+        is_folder: Whether the key is that of a folder.
 
     Returns:
-        Whether something lies under the key already.
+        Whether something is stored under the key already.
 
     Raises:
-        InvalidNameError: It differs from an existing one only in case.
+        InvalidNameError: It differs from an existing one only in case, or a file is where a folder
+            is needed, or the other way round.
     """
+    name = key.removeprefix(f"{inside}/")
+    segments = name.split("/")
     folder = inside
     there = False
-    for segment in key.removeprefix(f"{inside}/").split("/"):
+    for position, segment in enumerate(segments, start=1):
         listing = blobs.list_folder(folder)
         check_no_collision(segment, (*listing.files, *listing.folders), kind=kind)
-        there = segment in listing.files
+        same, other = listing.files, listing.folders
+        if is_folder or position < len(segments):
+            same, other = other, same
+        if segment in other:
+            raise InvalidNameError(
+                name, kind=kind, reason=f"{folder}/{segment} is in the way, a file or folder"
+            )
+        there = segment in same
         folder = f"{folder}/{segment}"
     return there

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from bisect import bisect_left
 from collections.abc import Collection, Iterator
@@ -26,7 +27,9 @@ __all__ = [
     "open_parquet",
     "open_parquet_writer",
     "read_parquet",
+    "table_to_bytes",
     "table_to_frame",
+    "verify_parquet",
     "write_parquet",
 ]
 
@@ -246,6 +249,26 @@ def write_parquet(
         open_parquet_writer(stream, table.schema, key=key, sorted_by=sorted_by) as writer,
     ):
         writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+
+
+def table_to_bytes(table: pa.Table, *, key: str | None = None) -> bytes:
+    """A table as a Parquet file; `key` as for `open_parquet_writer`."""
+    stream = io.BytesIO()
+    with open_parquet_writer(stream, table.schema, key=key) as writer:
+        writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+    return stream.getvalue()
+
+
+def verify_parquet(blobs: BlobStore, key: str, *, deep: bool) -> None:
+    """Open a Parquet file and, if `deep`, read every page; nothing if there is no such file.
+
+    Raises:
+        CorruptDataError: The file is damaged.
+    """
+    with open_parquet(blobs, key) as file:
+        if file is not None and deep:
+            for _ in file.iter_groups():
+                pass
 
 
 def read_parquet(blobs: BlobStore, key: str) -> pa.Table | None:

@@ -11,23 +11,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from kymflow_zarr._artifacts.array_kind import ARRAY
+from kymflow_zarr._artifacts.json_kind import JSON
 from kymflow_zarr._catalog.listing import IMAGES, list_image_ids
 from kymflow_zarr._catalog.sources import SourceFile, SourceRow, source_to_json
-from kymflow_zarr._pixels.layout import CHUNK_PREFIX, ArrayDocument, check_dtype
-from kymflow_zarr._pixels.ome import ome_attributes, ome_axes
-from kymflow_zarr._pixels.writer import write_array
-from kymflow_zarr._records.artifacts import ARRAYS, PARQUET, array_names, provenance_key
-from kymflow_zarr._records.build import provenance_bytes, resolve_chunks
-from kymflow_zarr._records.document import RecordDocument, image_folder, read_record_document
-from kymflow_zarr._records.expected import present_artifacts
-from kymflow_zarr._records.format1 import (
+from kymflow_zarr._pixels.format1 import (
+    FORMAT1_DOCUMENT,
     iter_format1_slabs,
     open_format1_array,
-    read_format1_document,
 )
+from kymflow_zarr._pixels.layout import CHUNK_PREFIX, ArrayDocument, check_dtype, resolve_chunks
+from kymflow_zarr._pixels.ome import ome_attributes, ome_axes
+from kymflow_zarr._pixels.writer import write_array
+from kymflow_zarr._records.build import provenance_document
+from kymflow_zarr._records.document import RecordDocument, image_folder, read_record_document
+from kymflow_zarr._records.facts import provenance_key
+from kymflow_zarr._records.format1 import read_format1_document
+from kymflow_zarr._records.stored import iter_stored, present_artifacts
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.inventory import enter
-from kymflow_zarr._storage.json_text import JsonValue
+from kymflow_zarr._storage.json_text import JsonValue, dumps
 from kymflow_zarr._tables.tables import TABLES, Tables
 from kymflow_zarr.schema import DatasetSchema, software_version, utc_now
 
@@ -78,20 +81,19 @@ def _upgrade_image(blobs: BlobStore, image_id: str, source: SourceRow | None) ->
     if old is None:  # deleted since it was listed
         return
     folder = image_folder(image_id)
-    for name in array_names(blobs, image_id):
-        key = f"{folder}/{ARRAYS}/{name}"
-        if blobs.stat(f"{key}/.zarray") is not None:
+    for key in _array_keys(blobs, image_id):
+        if blobs.stat(f"{key}/{FORMAT1_DOCUMENT}") is not None:
             _rewrite_array(blobs, key, axes=None)
     pixels = _rewrite_array(blobs, f"{folder}/data", axes=ome_axes(old.axes) or old.axes)
     created_utc, software = old.created_utc or utc_now(), software_version()
-    provenance = provenance_bytes(
+    provenance = provenance_document(
         image_id,
         created_utc=created_utc,
         software=software,
         pixels_digest=pixels.digest,
         source=None if source is None else _source(source),
     )
-    blobs.put(provenance_key(image_id), provenance)
+    blobs.put(provenance_key(image_id), dumps(provenance))
     artifacts = present_artifacts(blobs, image_id) | {provenance_key(image_id)}
     document = RecordDocument(
         image_id=image_id,
@@ -110,7 +112,7 @@ def _upgrade_image(blobs: BlobStore, image_id: str, source: SourceRow | None) ->
 def _enter_tables(blobs: BlobStore) -> None:
     names = Tables(blobs).names()
     if names:
-        enter(blobs, TABLES, [f"{name}{PARQUET}" for name in names])
+        enter(blobs, TABLES, [f"{name}.parquet" for name in names])
 
 
 def _rewrite_array(blobs: BlobStore, folder: str, *, axes: tuple[str, ...] | None) -> ArrayDocument:
@@ -129,6 +131,11 @@ def _rewrite_array(blobs: BlobStore, folder: str, *, axes: tuple[str, ...] | Non
     )
 
 
+def _array_keys(blobs: BlobStore, image_id: str) -> list[str]:
+    """The keys of a record's array artifacts."""
+    return [key for key, found in iter_stored(blobs, image_id) if found and found[1] is ARRAY]
+
+
 def _source(row: SourceRow) -> dict[str, JsonValue]:
     file = SourceFile(
         paths=(row.source_primary_path,),
@@ -140,13 +147,12 @@ def _source(row: SourceRow) -> dict[str, JsonValue]:
 
 def _remove_format1(blobs: BlobStore, image_id: str) -> None:
     folder = image_folder(image_id)
-    for group in (folder, f"{folder}/analysis", f"{folder}/{ARRAYS}"):
+    for group in (folder, f"{folder}/{JSON.root}", f"{folder}/{ARRAY.root}"):
         for name in _GROUP_FILES:
             blobs.delete(f"{group}/{name}")
-    arrays = [f"{folder}/{ARRAYS}/{name}" for name in array_names(blobs, image_id)]
-    for array in (f"{folder}/data", *arrays):
+    for array in (f"{folder}/data", *_array_keys(blobs, image_id)):
         # The v2 document last: as long as it is there, a later run knows that there is work left.
-        if blobs.stat(f"{array}/.zarray") is None:
+        if blobs.stat(f"{array}/{FORMAT1_DOCUMENT}") is None:
             continue
         listing = blobs.list_folder(array)
         for file in listing.files:
@@ -155,4 +161,4 @@ def _remove_format1(blobs: BlobStore, image_id: str) -> None:
         for inner in listing.folders:
             blobs.delete_folder(f"{array}/{inner}")
         blobs.delete(f"{array}/.zattrs")
-        blobs.delete(f"{array}/.zarray")
+        blobs.delete(f"{array}/{FORMAT1_DOCUMENT}")

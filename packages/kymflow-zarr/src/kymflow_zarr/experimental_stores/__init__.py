@@ -11,7 +11,6 @@ from kymflow_zarr.experimental_stores.acq_image import AcqImageV01
 from kymflow_zarr.experimental_stores.acq_image_list import AcqImageListV01
 from kymflow_zarr.experimental_stores.stores.base import (
     Artifact,
-    ArtifactKind,
     ArtifactStore,
     PixelFacts,
     PixelStore,
@@ -21,7 +20,6 @@ __all__ = [
     "AcqImageListV01",
     "AcqImageV01",
     "Artifact",
-    "ArtifactKind",
     "ArtifactStore",
     "PixelFacts",
     "PixelStore",

@@ -11,6 +11,7 @@ from kymflow_zarr.dataset import ZarrDataset
 from kymflow_zarr.errors import ImageNotFoundError, UnreadableImageError
 from kymflow_zarr.experimental_stores.acq_image import AcqImageV01
 from kymflow_zarr.experimental_stores.stores.factory import Stores, open_stores
+from kymflow_zarr.options import IngestOptions
 
 __all__ = ["AcqImageListV01"]
 
@@ -22,7 +23,8 @@ class AcqImageListV01(Sequence[AcqImageV01]):
 
     Args:
         source: A folder of TIFFs; or a dataset.
-        pattern: Which files of a folder; ``"**/*.tif"`` looks into subfolders, too.
+        pattern: Which files of a folder; ``"**/*.tif"`` looks into subfolders, too. None stands
+            for all files that an installed reader takes.
 
     Raises:
         NotADirectoryError: There is no such folder.
@@ -32,7 +34,7 @@ class AcqImageListV01(Sequence[AcqImageV01]):
     """
 
     def __init__(
-        self, source: str | Path | ZarrDataset, pattern: str | Sequence[str] = "*.tif"
+        self, source: str | Path | ZarrDataset, pattern: str | Sequence[str] | None = None
     ) -> None:
         stores = open_stores(source)
         self.refused: Mapping[Path, UnreadableImageError] = {}
@@ -42,7 +44,7 @@ class AcqImageListV01(Sequence[AcqImageV01]):
                 for image_id in source.list_image_ids()
             ]
         else:
-            scan = scan_folder(Path(source).expanduser(), pattern)
+            scan = scan_folder(Path(source).expanduser(), pattern, options=IngestOptions())
             self.refused = scan.refused
             images = [
                 AcqImageV01(str(file.primary), stores.pixels, stores.artifacts, file.primary)

@@ -66,23 +66,25 @@ class AnalyzeResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plugin:
-    """One indexer or analysis of this installation.
+    """One reader, header reader, indexer or analysis of this installation.
 
     Attributes:
-        kind: Which of the two.
+        kind: Which of them.
         name: Its name.
         origin: The distribution that it comes from.
         version: That distribution's version; None if it is not installed.
+        suffixes: Endings of the files that a reader takes; empty for others.
         status: Whether it can be used.
         summary: What it says of itself, in a line.
         reason: Why it cannot be used; None if it can.
     """
 
     type: ClassVar[str] = "plugin"
-    kind: Literal["indexer", "analysis"]
+    kind: Literal["reader", "header", "indexer", "analysis"]
     name: str
     origin: str
     version: str | None
+    suffixes: tuple[str, ...] = ()
     status: Literal["ok", "broken"]
     summary: str
     reason: str | None
@@ -90,7 +92,7 @@ class Plugin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginListResult:
-    """The indexers and analyses of this installation.
+    """The readers, indexers and analyses of this installation.
 
     Attributes:
         verb: ``plugins``, or ``index`` with ``--list``.

@@ -18,11 +18,17 @@ def _plugins(result: PluginListResult, screen: Screen) -> Iterator[Block]:
         screen,
     )
     rows = [
-        (item.kind, item.name, f"{item.origin} {item.version or ''}".strip(), item.summary)
+        (
+            item.kind,
+            item.name,
+            f"{item.origin} {item.version or ''}".strip(),
+            " ".join(item.suffixes),
+            item.summary,
+        )
         for item in result.items
         if item.status == "ok"
     ]
-    yield from table_blocks(("kind", "name", "from", "what it does"), rows, screen)
+    yield from table_blocks(("kind", "name", "from", "files", "what it does"), rows, screen)
 
 
 @view.register

@@ -90,8 +90,9 @@ def nothing_matches(patterns: Sequence[str]) -> Block:
     deeper = (
         "" if any(name.startswith("**/") for name in patterns) else ", in subfolders: --recursive"
     )
-    named = ", ".join(show(name) for name in patterns)
-    return remark(f"no file matches {named}; for others: --pattern{deeper}")
+    named = ", ".join(show(name) for name in patterns if name not in {"*", "**/*"})
+    what = f"no file matches {named}" if named else "no image files here"
+    return remark(f"{what}; for others: --pattern{deeper}")
 
 
 def counted(number: int, noun: str) -> str:

@@ -65,6 +65,7 @@ def read_fluoview(metadata: TiffMetadata) -> Facts | None:
     stamp = f"{parameters.get('Date', '')} {parameters.get('Time', '')}"
     return Facts(
         source="vendor_tiff",
+        texts={"fluoview": f"{metadata.description}\n[PageName]\n{metadata.page_name}"},
         pixels={
             _AXES.get(dimension.name.upper(), dimension.name.lower()): dimension.size
             for dimension in metadata.fluoview

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from kymflow_zarr._readers.facts import Facts
+from kymflow_zarr._readers.facts import Facts, Rank
 from kymflow_zarr._readers.tiff_metadata import TiffMetadata
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
 from kymflow_zarr._readers.vendors.fluoview import is_olympus_software
@@ -62,7 +62,14 @@ def read_imagej(metadata: TiffMetadata) -> Facts | None:
     if interval is not None and interval.unit == TIME:
         steps["t"] = interval
     axes = tuple(name.strip() for name in pairs.get(AXES_KEY, "").split(",") if name.strip())
-    return Facts(source="imagej", axes=axes, steps=steps, warnings=tuple(warnings))
+    return Facts(
+        source="imagej",
+        rank=Rank.IMAGEJ,
+        axes=axes,
+        steps=steps,
+        texts={"imagej": metadata.description},
+        warnings=tuple(warnings),
+    )
 
 
 def _inverse(resolution: float | None, unit: str) -> Quantity | None:

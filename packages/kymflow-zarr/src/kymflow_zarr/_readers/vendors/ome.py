@@ -10,7 +10,7 @@ from typing import Final
 from xml.etree import ElementTree
 
 from kymflow_zarr._readers.clock import parse_iso
-from kymflow_zarr._readers.facts import Channel, Facts
+from kymflow_zarr._readers.facts import Channel, Facts, Rank
 from kymflow_zarr._readers.tiff_metadata import TiffMetadata
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, decimal_of, quantity
 from kymflow_zarr._storage.json_text import JsonValue
@@ -32,18 +32,22 @@ def read_ome(metadata: TiffMetadata) -> Facts | None:
     """
     if not metadata.ome_xml:
         return None
+    texts = {"ome_xml": metadata.ome_xml}
     try:
         # Documents that declare entities, which could grow without bound, were refused before.
         root = ElementTree.fromstring(metadata.ome_xml)  # noqa: S314
     except ElementTree.ParseError as error:
-        return Facts(source="ome", warnings=(f"the OME-XML cannot be read: {error}",))
+        warning = f"the OME-XML cannot be read: {error}"
+        return Facts(source="ome", rank=Rank.OME, texts=texts, warnings=(warning,))
     image = root.find("{*}Image")
     pixels = None if image is None else image.find("{*}Pixels")
     if image is None or pixels is None:
-        return None
+        return Facts(source="ome", rank=Rank.OME, texts=texts)
     warnings: list[str] = []
     return Facts(
         source="ome",
+        rank=Rank.OME,
+        texts=texts,
         steps=_steps(pixels),
         acquired_local_epoch_ns=_acquired(image, warnings),
         bits_per_pixel=_bits(pixels),

@@ -39,7 +39,12 @@ def read_scanimage(metadata: TiffMetadata) -> Facts | None:
                 values.setdefault(key, value)
     if not values:
         return None
-    return Facts(source="vendor_tiff", steps=_steps(values), vendor=_settings(values), warnings=())
+    return Facts(
+        source="vendor_tiff",
+        steps=_steps(values),
+        vendor=_settings(values),
+        texts={"scanimage": f"{metadata.software}\n{metadata.description}"},
+    )
 
 
 def _steps(values: Mapping[str, str]) -> dict[str, Quantity]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from kymflow_zarr.experimental_stores.stores.base import (
     Artifact,
-    ArtifactKind,
     ArtifactStore,
     PixelFacts,
     PixelStore,
@@ -20,7 +19,6 @@ from kymflow_zarr.experimental_stores.stores.zarr_store import ZarrArtifactStore
 
 __all__ = [
     "Artifact",
-    "ArtifactKind",
     "ArtifactStore",
     "PixelFacts",
     "PixelStore",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._storage.json_text import JsonValue
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from kymflow_zarr.dataset import ZarrDataset
     from kymflow_zarr.record import ZarrImageRecord
 
-__all__ = ["Artifact", "ArtifactKind", "ArtifactStore", "PixelFacts", "PixelStore", "channel_index"]
-
-ArtifactKind: TypeAlias = Literal["json", "table", "array"]
+__all__ = ["Artifact", "ArtifactStore", "PixelFacts", "PixelStore", "channel_index"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +48,15 @@ class PixelFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """One named result of an image."""
+    """One named result of an image.
+
+    Attributes:
+        name: Its name.
+        kind: The name of its kind, such as ``"json"``, ``"table"`` or ``"array"``.
+    """
 
     name: str
-    kind: ArtifactKind
+    kind: str
 
 
 class PixelStore(Protocol):
@@ -101,7 +104,7 @@ class ArtifactStore(Protocol):
 
         Raises:
             MetadataNotFoundError: There is none.
-            CorruptDataError: It is no JSON object.
+            CorruptDataError: It is not a JSON object.
         """
 
     def save_metadata_payload(self, source_key: str, payload: Mapping[str, Any]) -> None:
@@ -115,7 +118,7 @@ class ArtifactStore(Protocol):
 
         Raises:
             ArtifactNotFoundError: There is none (it is a `KeyError`).
-            CorruptDataError: It is no JSON.
+            CorruptDataError: It is not JSON.
         """
 
     def save_json(self, source_key: str, name: str, value: JsonValue) -> None:
@@ -126,6 +129,7 @@ class ArtifactStore(Protocol):
 
         Raises:
             ArtifactNotFoundError: There is none.
+            CorruptDataError: It is damaged.
         """
 
     def save_df(self, source_key: str, name: str, df: pd.DataFrame) -> None:
@@ -136,6 +140,7 @@ class ArtifactStore(Protocol):
 
         Raises:
             ArtifactNotFoundError: There is none.
+            CorruptDataError: It is damaged.
         """
 
     def save_array(self, source_key: str, name: str, array: AnyArray) -> None:

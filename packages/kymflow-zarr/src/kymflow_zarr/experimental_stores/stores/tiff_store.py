@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kymflow_zarr._ingest.folder import images_in, list_folder
 from kymflow_zarr._ingest.scan import scan_file
 from kymflow_zarr._pixels.codec import AnyArray
-from kymflow_zarr._readers import (
-    Header,
-    find_sidecars,
-    list_folder,
-    load_json_sidecar,
-    open_tiff,
-    read_header,
-    read_vendor_text,
-)
+from kymflow_zarr._readers.header import Header
+from kymflow_zarr._readers.image_file import ImageFile, open_image, read_header
 from kymflow_zarr.errors import UnreadableImageError
 from kymflow_zarr.experimental_stores.stores.base import PixelFacts, channel_index
+from kymflow_zarr.options import IngestOptions
 
 if TYPE_CHECKING:
     from kymflow_zarr.dataset import ZarrDataset
@@ -61,13 +57,13 @@ class TiffPixelStore:
         path = Path(source_key)
         files = _channel_files(path)
         if len(files) > 1:
-            with open_tiff(files[channel_index(source_key, channel, len(files))]) as tiff:
-                return tiff.read()
+            with _open(files[channel_index(source_key, channel, len(files))]) as image:
+                return image.read()
         axes = _read_header(path).axes
-        with open_tiff(path) as tiff:
+        with _open(path) as image:
             at = axes.index("c") if "c" in axes else None
-            index = channel_index(source_key, channel, 1 if at is None else tiff.shape[at])
-            whole = tiff.read()
+            index = channel_index(source_key, channel, 1 if at is None else image.shape[at])
+            whole = image.read()
         return whole if at is None else np.ascontiguousarray(whole.take(index, axis=at))
 
     def acquisition_times(self, source_keys: Iterable[str]) -> dict[str, int | None]:
@@ -87,15 +83,16 @@ class TiffPixelStore:
 
 
 def _channel_files(path: Path) -> tuple[Path, ...]:
-    return scan_file(path).files
+    return scan_file(path, options=IngestOptions()).files
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[ImageFile]:
+    listing = list_folder(path.parent)
+    with open_image(path, images_in(listing).get(path.name)) as image:
+        yield image
 
 
 def _read_header(path: Path) -> Header:
-    sidecars = find_sidecars(path, list_folder(found.name for found in path.parent.iterdir()))
-    payload = {} if sidecars.metadata is None else load_json_sidecar(sidecars.metadata)
-    said = payload.get("header") if isinstance(payload, dict) else None
-    text = None if sidecars.vendor_text is None else read_vendor_text(sidecars.vendor_text)
-    with open_tiff(path) as tiff:
-        return read_header(
-            tiff, vendor_text=text, sidecar_header=said if isinstance(said, dict) else None
-        )
+    with _open(path) as image:
+        return read_header(image, list_folder(path.parent))

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kymflow_zarr._pixels.codec import AnyArray
-from kymflow_zarr._readers.vendors.payload import read_payload_header
-from kymflow_zarr._records.artifacts import CSV_GZ, JSON, JSON_GZ, PARQUET, RESERVED
+from kymflow_zarr._readers.headers.payload import read_payload_header
+from kymflow_zarr._records.facts import OWN_NAMES
 from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr.errors import ArtifactNotFoundError, ImageNotFoundError, MetadataNotFoundError
 from kymflow_zarr.experimental_stores.stores.base import (
     Artifact,
-    ArtifactKind,
     PixelFacts,
     channel_index,
 )
@@ -31,13 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["ZarrArtifactStore", "ZarrPixelStore"]
 
 logger = logging.getLogger(__name__)
-
-_KINDS: Mapping[str, ArtifactKind] = {
-    JSON_GZ: "json",
-    CSV_GZ: "table",
-    JSON: "json",
-    PARQUET: "table",
-}
 
 
 class ZarrPixelStore:
@@ -118,19 +110,14 @@ class ZarrArtifactStore:
 
     def list_artifacts(self, source_key: str) -> tuple[Artifact, ...]:
         """The record's results, without what it keeps its own facts in."""
-        record = self._dataset.record(source_key)
-        found: set[tuple[str, ArtifactKind]] = set()
-        for key in record.list_analysis_keys():
-            name = key.split("/", 3)[-1]
-            for ending, kind in _KINDS.items():
-                if name.endswith(ending):
-                    found.add((name.removesuffix(ending), kind))
-                    break
-        found.update((name, "array") for name in record.list_array_artifacts())
+        found = {
+            (artifact.name, artifact.kind)
+            for artifact in self._dataset.record(source_key).artifacts.entries()
+        }
         return tuple(
             Artifact(name=name, kind=kind)
             for name, kind in sorted(found)
-            if not (kind == "json" and name in RESERVED)
+            if not (kind == "json" and name in OWN_NAMES)
         )
 
     def load_json(self, source_key: str, name: str) -> JsonValue:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["Problem", "ProblemKind", "Repair"]
+from kymflow_zarr.errors import CorruptDataError
+
+__all__ = ["Problem", "ProblemKind", "Repair", "unreadable"]
 
 ProblemKind: TypeAlias = Literal[
     "missing",
@@ -65,3 +67,8 @@ class Repair:
 
     location: str
     action: str
+
+
+def unreadable(error: CorruptDataError) -> Problem:
+    """The problem that an error stands for."""
+    return Problem(location=error.key, kind="unreadable", message=error.reason)

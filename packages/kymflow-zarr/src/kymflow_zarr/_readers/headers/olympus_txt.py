@@ -13,14 +13,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from kymflow_zarr._readers.clock import parse_us_clock
-from kymflow_zarr._readers.facts import Channel, Facts
+from kymflow_zarr._readers.facts import Channel, Facts, Rank
+from kymflow_zarr._readers.limits import ReadLimits
+from kymflow_zarr._readers.protocols import FolderListing
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, decimal_of, quantity
+from kymflow_zarr._readers.vendor_text import read_vendor_text
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["is_olympus_text", "read_olympus_text"]
+__all__ = ["OlympusTextHeader", "read_olympus_text"]
 
 _NUMBER: Final = r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
 _LETTERS: Final = re.compile(r"[A-Za-z]+")
@@ -32,21 +36,31 @@ _CHANNEL: Final = re.compile(r"Channel (\d{1,4})")
 _MAX_BITS: Final = 64
 
 
-def is_olympus_text(text: str) -> bool:
-    """Tell whether a text is an Olympus header.
+class OlympusTextHeader:
+    """Reads ``<stem>.txt``. See `kymflow_zarr.readers.HeaderReader`."""
 
-    Args:
-        text: The text.
+    name = "olympus_txt"
+    suffixes = (".txt",)
 
-    Returns:
-        Whether it has the sections that every such header has.
-    """
-    sections = _sections(text)
-    return "General" in sections and ("Dimensions" in sections or "Image" in sections)
+    def read(
+        self,
+        path: Path,
+        listing: FolderListing,
+        *,
+        shape: tuple[int, ...],  # noqa: ARG002 - the header has its own numbers of pixels
+        limits: ReadLimits,
+    ) -> Facts | None:
+        """What the text beside an image says; a text of another kind is kept, with a warning.
+
+        Raises:
+            UnreadableImageError: The text cannot be read, or is too large.
+        """
+        found = listing.beside(path, ".txt")
+        return None if found is None else read_olympus_text(read_vendor_text(found, limits=limits))
 
 
 def read_olympus_text(text: str) -> Facts:
-    """Read an Olympus header.
+    """Read the text of an Olympus header.
 
     Args:
         text: The header, decoded.
@@ -55,6 +69,13 @@ def read_olympus_text(text: str) -> Facts:
         Axis steps, acquisition time, channels and scan settings, as far as they are there.
     """
     sections = _sections(text)
+    if "General" not in sections or not sections.keys() & {"Dimensions", "Image"}:
+        return Facts(
+            source="vendor_text",
+            rank=Rank.HEADER_FILE,
+            texts={"text": text},
+            warnings=("the text beside the image is not a known vendor header",),
+        )
     general = sections.get("General", {})
     scan_mode = general.get("Scan Mode", "")
     pixels, extents = _image_size(sections.get("Image", {}))
@@ -69,6 +90,8 @@ def read_olympus_text(text: str) -> Facts:
     channels, bits = _channels(sections)
     return Facts(
         source="vendor_text",
+        rank=Rank.HEADER_FILE,
+        texts={"olympus_txt": text},
         line_scan=line_scan,
         pixels=pixels,
         steps=steps,

@@ -1,0 +1,46 @@
+"""JSON documents: text that a person may open and edit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from kymflow_zarr._artifacts.kind import MAX_FILE_BYTES, ArtifactKind
+from kymflow_zarr._storage.gunzip import gunzip_bounded
+from kymflow_zarr._storage.json_text import MAX_BYTES, JsonValue, dumps, loads
+
+__all__ = ["JSON"]
+
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+
+
+class JsonKind(ArtifactKind):
+    """JSON values. ``.json.gz`` is legacy: read where there is no ``.json``, never written."""
+
+    name = "json"
+    suffixes = (".json", ".json.gz")
+    sidecar_suffixes = (".json",)
+
+    def accepts(self, value: object) -> bool:
+        """What JSON has: null, booleans, numbers, texts, lists and mappings."""
+        return value is None or isinstance(value, bool | int | float | str | list | tuple | Mapping)
+
+    def encode(self, value: Any) -> bytes:
+        """Indented UTF-8."""
+        return dumps(dict(value) if isinstance(value, Mapping) else value)
+
+    def decode(self, data: bytes, *, key: str) -> JsonValue:
+        """Strict JSON of bounded size and depth."""
+        # Prototypes wrote plain text under the .gz name, too.
+        if key.endswith(".gz") and data.startswith(_GZIP_MAGIC):
+            data = gunzip_bounded(data, key=key)
+        return loads(data, key=key)
+
+    def read_file(self, path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> JsonValue:
+        """The document of a file of at most 64 MiB."""
+        value: JsonValue = super().read_file(path, max_bytes=min(max_bytes, MAX_BYTES))
+        return value
+
+
+JSON: Final = JsonKind()

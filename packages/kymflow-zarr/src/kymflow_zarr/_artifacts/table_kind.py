@@ -1,0 +1,140 @@
+"""Tables as Parquet: typed columns, a checksum for each page and for the whole file."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from kymflow_zarr._artifacts.kind import MAX_FILE_BYTES, ArtifactKind
+from kymflow_zarr._problems import Problem, unreadable
+from kymflow_zarr._storage.blobs import BlobStore, PutFile
+from kymflow_zarr._storage.gunzip import gunzip_bounded
+from kymflow_zarr._tables.parquet import (
+    frame_to_table,
+    read_parquet,
+    table_to_bytes,
+    table_to_frame,
+    verify_parquet,
+)
+from kymflow_zarr.errors import CorruptDataError, NotFoundError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+__all__ = ["TABLE"]
+
+_MAX_COLUMNS: Final = 10_000
+_BYTES_PER_CELL: Final = 8
+
+
+class TableKind(ArtifactKind):
+    """Data frames, or Arrow tables. A file beside an image may be Parquet, CSV or gzipped CSV."""
+
+    name = "table"
+    suffixes = (".parquet",)
+    sidecar_suffixes = (".parquet", ".csv", ".csv.gz")  # Parquet keeps types, CSV does not
+
+    def accepts(self, value: object) -> bool:
+        """Data frames and Arrow tables."""
+        # A library that was not imported made no value, either.
+        pandas, pyarrow = sys.modules.get("pandas"), sys.modules.get("pyarrow")
+        return (pandas is not None and isinstance(value, pandas.DataFrame)) or (
+            pyarrow is not None and isinstance(value, pyarrow.Table)
+        )
+
+    def encode(self, value: pd.DataFrame | pa.Table) -> bytes:
+        """Parquet that names no key; a data frame's index is dropped."""
+        return table_to_bytes(_arrow_table(value, what="the table"))
+
+    def decode(self, data: bytes, *, key: str) -> pd.DataFrame:
+        """A data frame, from the form that the key's suffix names."""
+        return self.decode_file(data, key=key, max_bytes=MAX_FILE_BYTES)
+
+    def write(self, value: pd.DataFrame | pa.Table, *, key: str, put: PutFile) -> None:
+        """Store a table as Parquet that names its key."""
+        put(key, table_to_bytes(_arrow_table(value, what=repr(key)), key=key))
+
+    def read(self, blobs: BlobStore, key: str) -> pd.DataFrame:
+        """The stored table, every page checked."""
+        table = read_parquet(blobs, key)
+        if table is None:
+            raise NotFoundError(key, f"no table is stored under {key!r}; check the name")
+        return table_to_frame(table, key=key)
+
+    def check(self, blobs: BlobStore, key: str, *, deep: bool) -> Iterator[Problem]:
+        """Whether the file opens and, if `deep`, whether each page holds what was written."""
+        try:
+            verify_parquet(blobs, key, deep=deep)
+        except CorruptDataError as error:
+            yield unreadable(error)
+
+    def decode_file(self, data: bytes, *, key: str, max_bytes: int) -> pd.DataFrame:
+        """A data frame, from the form that the suffix of its name says.
+
+        CSV is UTF-8, else Windows-1252, with a header row. Its numbers are read exactly (by pandas
+        3.1 on), and its types are what pandas infers.
+        """
+        suffix = key.lower()
+        if suffix.endswith(".parquet"):
+            return _from_parquet(data, key=key, max_bytes=max_bytes)
+        if suffix.endswith(".gz"):
+            data = gunzip_bounded(data, key=key, limit=max_bytes)
+        return _from_csv(data, key=key)
+
+    def encode_file(self, value: pd.DataFrame, suffix: str) -> bytes:
+        """Parquet, or CSV that opens anywhere."""
+        if suffix != ".csv":
+            return self.encode(value)
+        text: str = value.to_csv(index=False, lineterminator="\n")
+        return text.encode("utf-8")
+
+
+def _arrow_table(value: pd.DataFrame | pa.Table, *, what: str) -> pa.Table:
+    import pyarrow as pa
+
+    return value if isinstance(value, pa.Table) else frame_to_table(value, what=what)
+
+
+def _from_csv(data: bytes, *, key: str) -> pd.DataFrame:
+    import pandas as pd
+
+    columns = data.partition(b"\n")[0].count(b",") + 1
+    if columns > _MAX_COLUMNS:
+        raise CorruptDataError(
+            key, f"its first row has {columns} columns, the limit is {_MAX_COLUMNS}"
+        )
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("cp1252")
+    return pd.read_csv(io.StringIO(text), low_memory=False)
+
+
+def _from_parquet(data: bytes, *, key: str, max_bytes: int) -> pd.DataFrame:
+    """A data frame from Parquet of any program; what it declares is looked at before it is read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(
+        pa.BufferReader(data), page_checksum_verification=True, pre_buffer=False
+    ) as file:
+        metadata = file.metadata
+        groups = range(metadata.num_row_groups)
+        declared = max(
+            sum(metadata.row_group(index).total_byte_size for index in groups),
+            metadata.num_rows * metadata.num_columns * _BYTES_PER_CELL,
+        )
+        if metadata.num_columns > _MAX_COLUMNS or declared > max_bytes:
+            raise CorruptDataError(
+                key,
+                f"it declares {metadata.num_rows} rows of {metadata.num_columns} columns, "
+                f"{declared} bytes, the limit is {max_bytes}",
+            )
+        frame: pd.DataFrame = file.read(use_threads=False).to_pandas()
+    return frame
+
+
+TABLE: Final = TableKind()

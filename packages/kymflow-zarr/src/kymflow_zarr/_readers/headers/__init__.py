@@ -1,0 +1,1 @@
+"""What lies beside an image file, one module per kind of header."""

@@ -1,0 +1,144 @@
+"""The metadata payload that labs keep beside an image, as ``<stem>.json``.
+
+Its ``header`` is known in two forms. Ours names axes, steps and units (``axes``, ``scale``,
+``unit``). That of labs is a list per dimension (``voxels``, ``voxels_units``, ``labels``); its line
+period was divided from a rounded duration (0.0011339666 s for 0.001134 s), so the vendor's own
+header and tags rank above. A dimension whose unit is a time is named ``t``.
+
+``<stem>.metadata.json``, which the prototype of this package wrote, is read where there is no
+``<stem>.json``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from kymflow_zarr._readers.axes import default_axes
+from kymflow_zarr._readers.facts import Facts, Rank
+from kymflow_zarr._readers.files import read_bounded
+from kymflow_zarr._readers.limits import ReadLimits
+from kymflow_zarr._readers.protocols import FolderListing
+from kymflow_zarr._readers.units import TIME, Quantity, quantity
+from kymflow_zarr._storage.json_text import MAX_BYTES, JsonValue, loads
+from kymflow_zarr.errors import CorruptDataError, UnreadableImageError
+
+__all__ = ["PAYLOAD_SUFFIXES", "PayloadHeader", "find_payload", "read_payload_header"]
+
+PAYLOAD_SUFFIXES = (".json", ".metadata.json")
+
+
+class PayloadHeader:
+    """Reads the metadata payload beside an image. See `kymflow_zarr.readers.HeaderReader`."""
+
+    name = "payload"
+    suffixes = PAYLOAD_SUFFIXES
+
+    def read(
+        self,
+        path: Path,
+        listing: FolderListing,
+        *,
+        shape: tuple[int, ...],
+        limits: ReadLimits,  # noqa: ARG002 - JSON has one limit everywhere
+    ) -> Facts | None:
+        """What the payload's header says, and the payload itself.
+
+        Raises:
+            UnreadableImageError: It cannot be read, or is not a JSON object.
+        """
+        found = find_payload(path, listing)
+        if found is None:
+            return None
+        data = read_bounded(found, limit=MAX_BYTES)
+        try:
+            payload = loads(data, key=found.name)
+        except CorruptDataError as error:
+            raise UnreadableImageError(found, f"{error.reason}; correct or remove it") from error
+        if not isinstance(payload, dict):
+            raise UnreadableImageError(
+                found, "the metadata payload is not a JSON object; correct or remove it"
+            )
+        header = payload.get("header")
+        facts = read_payload_header(header if isinstance(header, dict) else {}, shape=shape)
+        return replace(facts, metadata=payload)
+
+
+def find_payload(path: Path, listing: FolderListing) -> Path | None:
+    """The metadata payload beside an image, or None."""
+    places = (listing.beside(path, suffix) for suffix in PAYLOAD_SUFFIXES)
+    return next((place for place in places if place is not None), None)
+
+
+def read_payload_header(header: Mapping[str, JsonValue], *, shape: tuple[int, ...]) -> Facts:
+    """Read the header of a metadata payload.
+
+    Args:
+        header: The payload's ``header``.
+        shape: Shape of the image that it should describe.
+
+    Returns:
+        What it says; only a warning when it describes another shape.
+    """
+    declared = header.get("shape")
+    if isinstance(declared, list) and tuple(declared) != shape:
+        return _facts(
+            warnings=(
+                f"the metadata payload describes an image of shape {declared}, not {list(shape)}, "
+                "and is not used for calibration",
+            ),
+        )
+    if "voxels" in header:
+        return _lab_header(header, ndim=len(shape))
+    axes = _texts(header.get("axes"))
+    scale, unit = header.get("scale"), header.get("unit")
+    if not isinstance(scale, dict) or not isinstance(unit, dict):
+        return _facts(axes=axes)
+    steps = {name: _quantity(value, unit.get(name)) for name, value in scale.items()}
+    acquired = header.get("acquired_local_epoch_ns")
+    bits = header.get("bits_per_pixel")
+    return replace(
+        _facts(axes=axes, steps={name: step for name, step in steps.items() if step is not None}),
+        acquired_local_epoch_ns=acquired if type(acquired) is int else None,
+        bits_per_pixel=bits if type(bits) is int else None,
+    )
+
+
+def _facts(
+    *,
+    axes: tuple[str, ...] = (),
+    steps: Mapping[str, Quantity] | None = None,
+    warnings: tuple[str, ...] = (),
+) -> Facts:
+    return Facts(
+        source="sidecar", rank=Rank.PAYLOAD, axes=axes, steps=steps or {}, warnings=warnings
+    )
+
+
+def _lab_header(header: Mapping[str, JsonValue], *, ndim: int) -> Facts:
+    voxels, units = header.get("voxels"), _texts(header.get("voxels_units"))
+    if not isinstance(voxels, list) or len(voxels) != ndim or len(units) != ndim:
+        return _facts()
+    found = [_quantity(value, unit) for value, unit in zip(voxels, units, strict=True)]
+    axes = tuple(
+        "t" if step is not None and step.unit == TIME else name
+        for name, step in zip(default_axes(ndim), found, strict=True)
+    )
+    if len(set(axes)) != ndim:
+        return _facts()
+    steps = {axis: step for axis, step in zip(axes, found, strict=True) if step is not None}
+    return _facts(axes=axes, steps=steps)
+
+
+def _texts(value: JsonValue) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        return ()
+    texts = tuple(item for item in value if isinstance(item, str))
+    return texts if len(texts) == len(value) else ()
+
+
+def _quantity(value: JsonValue, unit: JsonValue) -> Quantity | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isinstance(unit, str):
+        return None
+    return quantity(value, unit)

@@ -1,0 +1,189 @@
+"""One image file, read by whichever reader claims it, with what lies beside it.
+
+What is the same for every format is here: regular files only, a file that changes while it is read
+is refused, limits on the pixels, and any failure of a reader named as a fault of that file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from kymflow_zarr._readers.facts import Facts
+from kymflow_zarr._readers.files import FileFacts, look_at_regular_file
+from kymflow_zarr._readers.header import Header, HeaderOverrides, merge_facts
+from kymflow_zarr._readers.limits import ReadLimits
+from kymflow_zarr._readers.protocols import FolderListing, ImageReader, OpenImage
+from kymflow_zarr._readers.registry import HEADERS, READERS
+from kymflow_zarr._readers.translate import translated
+from kymflow_zarr.errors import UnreadableImageError
+
+__all__ = ["ImageFile", "no_reader_reason", "open_image", "read_header"]
+
+_MAX_NDIM: Final = 8
+_MAX_ITEM_BYTES: Final = 8
+_KINDS: Final = frozenset("buif")
+
+
+class ImageFile:
+    """An open image file; made by `open_image`.
+
+    Attributes:
+        path: The file.
+        shape: The image's shape.
+        dtype: Its dtype, in native byte order.
+        facts: What the file says about itself.
+    """
+
+    def __init__(
+        self, path: Path, image: OpenImage, *, before: FileFacts, follow_links: bool
+    ) -> None:
+        self.path = path
+        self.shape = tuple(int(length) for length in image.shape)
+        self.dtype: np.dtype[Any] = image.dtype
+        self.facts: tuple[Facts, ...] = tuple(image.facts)
+        self._image = image
+        self._before = before
+        self._follow_links = follow_links
+
+    def iter_blocks(self, rows: int) -> Iterator[npt.NDArray[Any]]:
+        """The pixels, in blocks of at most ``rows`` entries along the first axis.
+
+        Raises:
+            UnreadableImageError: The pixels do not decode, are not what the file declares, or the
+                file changed meanwhile.
+        """
+        count = 0
+        with translated(self.path):
+            for block in self._image.iter_blocks(rows):
+                if (block.shape[1:], block.dtype) != (self.shape[1:], self.dtype):
+                    raise UnreadableImageError(
+                        self.path,
+                        f"a block has shape {block.shape} and type {block.dtype}, the image "
+                        f"{self.shape} and {self.dtype}; report it to the reader's authors",
+                    )
+                count += len(block)
+                yield block
+        if count != self.shape[0]:
+            raise UnreadableImageError(
+                self.path,
+                f"it gave {count} of its {self.shape[0]} rows; copy or export it again",
+            )
+        if look_at_regular_file(self.path, follow_links=self._follow_links) != self._before:
+            raise UnreadableImageError(
+                self.path, "it changed while it was read; try again when nothing writes to it"
+            )
+
+    def read(self) -> npt.NDArray[Any]:
+        """All pixels, of `shape` and `dtype`.
+
+        Raises:
+            UnreadableImageError: See `iter_blocks`.
+        """
+        return np.concatenate(list(self.iter_blocks(self.shape[0])))
+
+
+@contextmanager
+def open_image(
+    path: Path,
+    reader: ImageReader | None,
+    *,
+    limits: ReadLimits | None = None,
+    follow_links: bool = False,
+) -> Iterator[ImageFile]:
+    """Open an image file.
+
+    Args:
+        path: The file.
+        reader: The reader that claims it; None if none does.
+        limits: Bounds on what it may ask for; the defaults of `ReadLimits` if None.
+        follow_links: Whether the file that a symbolic link leads to is read; else it is refused.
+
+    Yields:
+        The open image, which is closed at the end of the block.
+
+    Raises:
+        UnreadableImageError: No reader claims it, or the one that does cannot open it.
+    """
+    before = look_at_regular_file(path, follow_links=follow_links)
+    if reader is None:
+        raise UnreadableImageError(path, no_reader_reason(path.name))
+    limits = limits or ReadLimits()
+    with translated(path):
+        image = reader.open(path.resolve() if follow_links else path, limits=limits)
+    try:
+        with translated(path):
+            _check(path, reader, image, limits)
+            opened = ImageFile(path, image, before=before, follow_links=follow_links)
+        yield opened
+    finally:
+        image.close()
+
+
+def read_header(
+    image: ImageFile,
+    listing: FolderListing,
+    *,
+    limits: ReadLimits | None = None,
+    beside: bool = True,
+    overrides: HeaderOverrides | None = None,
+) -> Header:
+    """The header of an image, from the file itself and from what lies beside it.
+
+    Args:
+        image: The open image; no pixels are read.
+        listing: The files of its folder.
+        limits: Bounds on the files beside it.
+        beside: Whether those files are read at all.
+        overrides: What the caller states.
+
+    Raises:
+        UnreadableImageError: A header beside the image cannot be read.
+        ValueError: The overrides do not fit the image.
+    """
+    facts = list(image.facts)
+    for reader in HEADERS.usable() if beside else ():
+        with translated(image.path):
+            found = reader.read(
+                image.path, listing, shape=image.shape, limits=limits or ReadLimits()
+            )
+        if found is not None:
+            facts.append(found)
+    return merge_facts(image.shape, image.dtype, facts, overrides=overrides)
+
+
+def no_reader_reason(name: str) -> str:
+    """Why a file that no reader claims is not read, ending with what to do."""
+    known = ", ".join(
+        f"{reader.name} ({', '.join(reader.suffixes)})" for reader in READERS.usable()
+    )
+    suffix = name[name.rfind(".") :] if "." in name else name
+    return f"no installed reader takes {suffix!r} files, only: {known}; install one that does"
+
+
+def _check(path: Path, reader: ImageReader, image: OpenImage, limits: ReadLimits) -> None:
+    """Refuse what cannot be stored, or asks for too much, by what the file declares."""
+    shape, dtype = tuple(image.shape), np.dtype(image.dtype)
+    if not 1 <= len(shape) <= _MAX_NDIM or min(shape) < 1:
+        raise UnreadableImageError(
+            path, f"it holds no pixels, its shape is {shape}; export the file again"
+        )
+    if dtype.kind not in _KINDS or dtype.itemsize > _MAX_ITEM_BYTES or not dtype.isnative:
+        raise UnreadableImageError(
+            path,
+            f"the reader {reader.name!r} gives pixels of type {dtype}, which is not supported; "
+            "export it as integers or floats",
+        )
+    nbytes = math.prod(shape) * dtype.itemsize
+    if nbytes > limits.max_pixel_bytes:
+        raise UnreadableImageError(
+            path,
+            f"it declares {nbytes} bytes of pixels, the limit is {limits.max_pixel_bytes}; "
+            "raise ReadLimits.max_pixel_bytes in IngestOptions if it is sound",
+        )

@@ -1,0 +1,165 @@
+"""What a plug-in provides to read image files, or headers beside them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from kymflow_zarr._readers.facts import Facts
+from kymflow_zarr._readers.limits import ReadLimits
+
+__all__ = ["ArrayImage", "FolderListing", "HeaderReader", "ImageReader", "OpenImage"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderListing:
+    """The files of one folder.
+
+    Attributes:
+        folder: The folder.
+        names: The names of its files, sorted; hidden files and subfolders are left out.
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+
+    def with_suffix(self, suffixes: Sequence[str]) -> list[str]:
+        """The names with one of these endings, which may be in capitals."""
+        endings = tuple(suffixes)
+        return [name for name in self.names if name.lower().endswith(endings)]
+
+    def beside(self, path: Path, suffix: str) -> Path | None:
+        """The file with an image's stem and another ending, such as ``".txt"``, or None."""
+        stem = path.name.rpartition(".")[0]
+        for number in range(bisect_left(self.names, f"{stem}."), len(self.names)):
+            name = self.names[number]
+            if not name.startswith(f"{stem}."):
+                break
+            if name[len(stem) :].lower() == suffix:
+                return self.folder / name
+        return None
+
+
+class OpenImage(Protocol):
+    """One image in an open file.
+
+    Any exception raised here is reported as a fault of this file, and stops only this file.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The image's shape, without what other files hold."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Booleans, integers or floats, in native byte order."""
+
+    @property
+    def facts(self) -> Sequence[Facts]:
+        """What the file says about itself, one entry for each source in it."""
+
+    def iter_blocks(self, rows: int) -> Iterator[npt.NDArray[Any]]:
+        """The pixels, in order along the first axis.
+
+        Args:
+            rows: Most entries along that axis per block. Memory should be bounded by one block.
+
+        Yields:
+            Arrays of shape ``(n, *shape[1:])`` with ``n <= rows``.
+        """
+
+    def close(self) -> None:
+        """Close the file; nothing is asked afterwards."""
+
+
+@runtime_checkable
+class ImageReader(Protocol):
+    """Reads the image files of one format."""
+
+    @property
+    def name(self) -> str:
+        """Its name, unique among readers."""
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """The endings of its files in lower case, such as ``(".npy",)``."""
+
+    def claims(self, listing: FolderListing) -> Collection[str]:
+        """Which files of a folder this reader opens as images; no file is opened for this."""
+
+    def open(self, path: Path, *, limits: ReadLimits) -> OpenImage:
+        """Open an image file.
+
+        Args:
+            path: A regular file that `claims` names.
+            limits: Bounds on what the file may ask for. The size of the pixels is checked by the
+                caller; a reader checks what it decodes before that.
+        """
+
+
+@runtime_checkable
+class HeaderReader(Protocol):
+    """Reads what a file beside an image, or one for its whole folder, says about it."""
+
+    @property
+    def name(self) -> str:
+        """Its name, unique among header readers."""
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """The endings of the files that it reads, for people."""
+
+    def read(
+        self, path: Path, listing: FolderListing, *, shape: tuple[int, ...], limits: ReadLimits
+    ) -> Facts | None:
+        """What is said about an image.
+
+        Args:
+            path: The image file.
+            listing: The files of its folder.
+            shape: The image's shape.
+            limits: Bounds on what a file may ask for.
+
+        Returns:
+            The facts; None if there is no such file.
+
+        Raises:
+            UnreadableImageError: There is one that cannot be read.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayImage:
+    """An `OpenImage` over anything with a shape and a dtype that can be sliced, such as a memmap.
+
+    Attributes:
+        array: The pixels.
+        facts: What the file says about itself.
+    """
+
+    array: npt.NDArray[Any]
+    facts: tuple[Facts, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The array's shape."""
+        return tuple(self.array.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The array's dtype in native byte order."""
+        return self.array.dtype.newbyteorder("=")
+
+    def iter_blocks(self, rows: int) -> Iterator[npt.NDArray[Any]]:
+        """See `OpenImage.iter_blocks`."""
+        for start in range(0, len(self.array), rows):
+            yield np.asarray(self.array[start : start + rows])
+
+    def close(self) -> None:
+        """Nothing to close: the array's memory goes with it."""

@@ -1,0 +1,205 @@
+"""Which readers there are: the built-in ones, those of other distributions, and registered ones.
+
+A distribution offers a reader by an entry point whose target, called without arguments, makes it::
+
+    [project.entry-points."kymflow_zarr.readers"]
+    npy = "my_lab.frames:NpyReader"
+
+Readers of headers beside image files go to the group ``kymflow_zarr.headers``. Plug-ins are loaded
+once per process, when the first folder is looked at.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Final, Generic, Literal, Protocol, TypeAlias, TypeVar
+
+from kymflow_zarr._readers.protocols import HeaderReader, ImageReader
+from kymflow_zarr.errors import PluginWarning, ReaderError
+
+__all__ = [
+    "HEADERS",
+    "READERS",
+    "ReaderInfo",
+    "ReaderRole",
+    "Registry",
+]
+
+
+class _Plugin(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def suffixes(self) -> tuple[str, ...]: ...
+
+
+T = TypeVar("T", bound=_Plugin)
+
+ReaderRole: TypeAlias = Literal["reader", "header"]
+
+_OWN: Final = "kymflow-zarr"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderInfo:
+    """What is known of a reader, usable or not.
+
+    Attributes:
+        name: Its name.
+        role: ``"reader"`` for image files, ``"header"`` for what lies beside them.
+        summary: What it says of itself, in a line.
+        suffixes: The endings of its files; empty if it cannot be used.
+        distribution: Where it comes from; empty if it was registered in this process.
+        version: That distribution's version; empty if it has none.
+        problem: Why it cannot be used; empty if it can.
+    """
+
+    name: str
+    role: ReaderRole
+    summary: str
+    suffixes: tuple[str, ...]
+    distribution: str
+    version: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Loaded(Generic[T]):
+    """A plug-in, or None where it cannot be used."""
+
+    info: ReaderInfo
+    plugin: T | None
+
+
+class Registry(Generic[T]):
+    """All plug-ins of one role, in order of precedence.
+
+    Args:
+        role: What they are.
+        protocol: What they must have.
+        built_in: ``name = module:class`` of those that come with this package.
+    """
+
+    def __init__(
+        self, *, role: ReaderRole, protocol: type[T], built_in: Iterable[tuple[str, str]]
+    ) -> None:
+        self._role: ReaderRole = role
+        self._protocol = protocol
+        self._built_in = tuple(built_in)
+        self._loaded: list[_Loaded[T]] | None = None
+
+    def usable(self) -> tuple[T, ...]:
+        """All that can be used: built-in, of other distributions by name, registered."""
+        return tuple(item.plugin for item in self._load() if item.plugin is not None)
+
+    def infos(self) -> tuple[ReaderInfo, ...]:
+        """All there are, also those that cannot be used."""
+        return tuple(item.info for item in self._load())
+
+    def register(self, plugin: T) -> None:
+        """Add one for this process.
+
+        Raises:
+            ReaderError: It lacks a part of its protocol, or its name is in use.
+        """
+        self._check(plugin)
+        self._load().append(self._loaded_one(plugin, distribution="", version=""))
+
+    def unregister(self, name: str) -> None:
+        """Remove one that was registered in this process; those of distributions stay."""
+        self._loaded = [
+            item for item in self._load() if item.info.distribution or item.info.name != name
+        ]
+
+    def _load(self) -> list[_Loaded[T]]:
+        if self._loaded is None:
+            self._loaded = []
+            group = f"kymflow_zarr.{self._role}s"
+            points = [
+                *(EntryPoint(name=name, value=at, group=group) for name, at in self._built_in),
+                *sorted(entry_points(group=group), key=lambda point: point.name),
+            ]
+            for point in points:
+                self._loaded.append(self._from_entry_point(point))
+        return self._loaded
+
+    def _from_entry_point(self, point: EntryPoint) -> _Loaded[T]:
+        """Load one; a broken one is a warning that names it."""
+        distribution = _OWN if point.dist is None else point.dist.name
+        version = "" if point.dist is None else point.dist.version
+        try:
+            made = self._check(_make(point))
+            if made.name != point.name:
+                raise ReaderError(f"it calls itself {made.name!r}")
+        except ReaderError as error:
+            warnings.warn(
+                f"the {self._role} {point.name!r} of {distribution!r} is not used: {error}; "
+                "update or uninstall that package",
+                PluginWarning,
+                stacklevel=2,
+            )
+            info = ReaderInfo(
+                name=point.name,
+                role=self._role,
+                summary="",
+                suffixes=(),
+                distribution=distribution,
+                version=version,
+                problem=str(error),
+            )
+            return _Loaded(info=info, plugin=None)
+        return self._loaded_one(made, distribution=distribution, version=version)
+
+    def _loaded_one(self, plugin: T, *, distribution: str, version: str) -> _Loaded[T]:
+        info = ReaderInfo(
+            name=plugin.name,
+            role=self._role,
+            summary=(type(plugin).__doc__ or "").strip().partition("\n")[0],
+            suffixes=tuple(plugin.suffixes),
+            distribution=distribution,
+            version=version,
+            problem="",
+        )
+        return _Loaded(info=info, plugin=plugin)
+
+    def _check(self, made: object) -> T:
+        """Refuse what is not such a plug-in, or has the name of another."""
+        if not isinstance(made, self._protocol):
+            lacks = sorted(set(_members(self._protocol)).difference(dir(made)))
+            raise ReaderError(f"it is not a {self._role}, it lacks {', '.join(lacks)}")
+        for item in self._loaded or ():
+            if item.info.name == made.name:
+                origin = item.info.distribution or "this process"
+                raise ReaderError(f"{origin!r} has a {self._role} of this name; rename one of them")
+        return made
+
+
+def _make(point: EntryPoint) -> object:
+    try:
+        made: object = point.load()()
+    except Exception as error:
+        # Anyone's code: whatever it raises says that this plug-in is broken, and no other.
+        raise ReaderError(f"{type(error).__name__}: {error}") from error
+    return made
+
+
+def _members(protocol: type) -> list[str]:
+    return [name for name in vars(protocol) if name[0] != "_"]
+
+
+READERS: Final[Registry[ImageReader]] = Registry(
+    role="reader",
+    protocol=ImageReader,  # type: ignore[type-abstract]
+    built_in=[("tiff", "kymflow_zarr._readers.tiff_reader:TiffReader")],
+)
+HEADERS: Final[Registry[HeaderReader]] = Registry(
+    role="header",
+    protocol=HeaderReader,  # type: ignore[type-abstract]
+    built_in=[
+        ("olympus_txt", "kymflow_zarr._readers.headers.olympus_txt:OlympusTextHeader"),
+        ("payload", "kymflow_zarr._readers.headers.payload:PayloadHeader"),
+    ],
+)

@@ -1,0 +1,164 @@
+"""Compare what tifffile makes of a file with what the file holds, declares and may ask for.
+
+Where a file is damaged or its metadata do not fit, tifffile reads fewer pages or ignores metadata,
+and only its log says so. So each way of losing something is looked for here.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Final
+from xml.etree import ElementTree
+
+from kymflow_zarr._readers.limits import ReadLimits
+from kymflow_zarr._readers.tiff_metadata import TiffMetadata
+from kymflow_zarr._readers.translate import BadTiffError
+
+if TYPE_CHECKING:
+    import tifffile
+
+__all__ = ["check_complete", "check_series", "check_xml"]
+
+_MAX_NDIM: Final = 8
+_KINDS: Final = frozenset("buif")
+_MAX_ITEM_BYTES: Final = 8
+
+_IMAGE_DESCRIPTION: Final = 270
+_STRIP_OFFSETS: Final = 273
+# How a description begins by which one page may stand for a whole stack.
+_PLANE_COUNTS: Final = (b"ImageJ=", b"SCIFIO=", b"{", b"shape=")
+_ENTITIES: Final = re.compile(r"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
+
+
+def check_xml(tif: tifffile.TiffFile, limits: ReadLimits) -> None:
+    """Check that XML in the description is safe to parse, and does not declare too many planes.
+
+    tifffile makes a list of all planes that OME-XML declares before it looks for their pages.
+
+    Args:
+        tif: The open file, of which no series were asked for yet.
+        limits: Bound on pages.
+
+    Raises:
+        BadTiffError: It defines entities, or declares more planes than a file may have pages.
+        ElementTree.ParseError: The OME-XML is no XML.
+        ValueError: A number in it is none.
+    """
+    first = tif.pages.first
+    if _ENTITIES.search(first.description):
+        raise BadTiffError(
+            "its XML defines entities, which is not accepted", "export the file again"
+        )
+    if not tif.is_ome:
+        return
+    planes = 0.0
+    for element in ElementTree.fromstring(first.description).iter():  # noqa: S314 - no entities
+        stated = element.attrib
+        if element.tag.endswith("Pixels"):
+            sizes = (int(stated[name]) for name in stated if name.startswith("Size"))
+            planes += abs(math.prod(sizes)) / first.size
+        elif element.tag.endswith("TiffData"):
+            count = stated.get("NumPlanes", 1 if "IFD" in stated else 0)
+            planes += abs(int(stated.get("PlaneCount", count))) or len(tif.pages)
+        elif element.tag[:-1].endswith("Along") and "Start" in stated:
+            span = float(stated["End"]) - float(stated["Start"])
+            planes += abs(span / float(stated.get("Step", 1)))
+    if not planes <= 2 * limits.max_pages:  # each is declared by its Pixels and by a TiffData
+        raise BadTiffError(
+            f"its OME-XML declares more than {limits.max_pages} planes",
+            "raise ReadLimits.max_pages if it is sound",
+        )
+
+
+def check_series(series: tifffile.TiffPageSeries, size_bytes: int, limits: ReadLimits) -> None:
+    """Check that an image is of a kind that can be taken in, and does not ask for too much.
+
+    Args:
+        series: The image.
+        size_bytes: The file's size.
+        limits: Bounds on its decoded size.
+
+    Raises:
+        BadTiffError: It cannot, or does.
+    """
+    keyframe = series.keyframe
+    if keyframe.dtype is None or series.transform is not None:
+        raise BadTiffError(
+            f"its pixel format ({keyframe.bitspersample} bits, sample format "
+            f"{keyframe.sampleformat}) is not supported",
+            "export it as 8- or 16-bit integers",
+        )
+    dtype = series.dtype
+    if dtype.kind not in _KINDS or dtype.itemsize > _MAX_ITEM_BYTES:
+        raise BadTiffError(
+            f"pixels of type {dtype} are not supported", "export it as integers or floats"
+        )
+    if not 1 <= len(series.shape) <= _MAX_NDIM or min(series.shape) < 1:
+        raise BadTiffError(f"it holds no pixels, its shape is {series.shape}")
+    nbytes = math.prod(series.shape) * dtype.itemsize
+    if nbytes > limits.max_pixel_bytes:
+        raise BadTiffError(
+            f"it declares {nbytes} bytes of pixels, the limit is {limits.max_pixel_bytes}",
+            "raise ReadLimits.max_pixel_bytes if it is sound",
+        )
+    if nbytes > limits.expansion_free_bytes and nbytes > limits.max_expansion * size_bytes:
+        raise BadTiffError(
+            f"its {size_bytes} bytes declare {nbytes} bytes of pixels, more than "
+            f"{limits.max_expansion:g} times as many",
+            "raise ReadLimits.max_expansion if it is sound",
+        )
+
+
+def check_complete(tif: tifffile.TiffFile, metadata: TiffMetadata, pages: int) -> None:
+    """Check that tifffile reads all that a file holds and declares.
+
+    Args:
+        tif: The open file.
+        metadata: What it says about itself.
+        pages: How many pages it holds.
+
+    Raises:
+        BadTiffError: It reads fewer pages, or ignores metadata.
+    """
+    if len(tif.pages) != pages:
+        raise BadTiffError(f"only {len(tif.pages)} of its {pages} pages can be read")
+    kind, series = metadata.kind, tif.series[0]
+    declared = {
+        "fluoview": tif.is_fluoview,
+        "imagej": tif.is_imagej,
+        "lsm": tif.is_lsm,
+        # With this element, OME-XML leaves the description to another file.
+        "ome": tif.is_ome and "BinaryOnly" not in metadata.description,
+        "shaped": tif.is_shaped,
+        "stk": tif.is_stk,
+    }
+    if any(declared.values()) and not declared.get(kind, False):
+        kinds = " and ".join(kind for kind, is_declared in declared.items() if is_declared)
+        raise BadTiffError(f"its {kinds} metadata do not match its pages")
+    description = tif.pages.first.tags.valueof(_IMAGE_DESCRIPTION)
+    if pages == 1 and isinstance(description, bytes) and description.startswith(_PLANE_COUNTS):
+        raise BadTiffError("the text that gives the number of its planes is damaged")
+    for page in (each.keyframe for each in tif.series if kind != "lsm"):
+        strips = page.tags.get(_STRIP_OFFSETS)
+        if strips is not None and not page.is_tiled and strips.count != math.prod(page.chunked):
+            raise BadTiffError(f"a page has {strips.count} strips, not {math.prod(page.chunked)}")
+    stored = [(each.keyframe.shape, each.dtype) for each in tif.series]
+    if kind == "generic" and stored[0] in stored[1:]:
+        raise BadTiffError(
+            "its pages are stored in different ways", "export it with one compression"
+        )
+    if kind == "ome" and sum(len(each) for each in tif.series) < pages:
+        raise BadTiffError(f"its OME-XML describes fewer than its {pages} pages")
+    shapes = [each["shape"] for each in tif.shaped_metadata or ()]
+    if kind == "shaped" and math.prod(shapes[0]) != series.size:
+        raise BadTiffError("its pages do not make up the shape that it declares")
+    # tifffile takes all pages that there are where ImageJ gives no frames, slices or channels.
+    images = metadata.imagej.get("images", "")
+    if kind == "imagej" and images.isdecimal():
+        planes = series.size // series.keyframe.size * max(1, series.keyframe.samplesperpixel)
+        if int(images) > planes:
+            raise BadTiffError(
+                f"its ImageJ description declares {images} images, it holds {planes}; "
+                "the file is cut short"
+            )

@@ -1,0 +1,31 @@
+"""How files are taken into a dataset, where the defaults do not fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from kymflow_zarr._readers.limits import ReadLimits
+
+__all__ = ["ChannelFiles", "IngestOptions"]
+
+ChannelFiles: TypeAlias = Literal["auto", "off"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestOptions:
+    """What `refresh_from_folder` and its kin do with the files they find.
+
+    Attributes:
+        limits: How much a file may ask for.
+        channels: Whether files whose names differ only in the number of their channel (``_c1``,
+            ``_ch2``, ``_C001``) are one image (``"auto"``), or one image each (``"off"``).
+        follow_links: Whether a symbolic link is read as the file that it leads to; else it is
+            refused. Its own name and folder count, as for DataLad or git-annex.
+        sidecars: Whether results and metadata beside an image come along.
+    """
+
+    limits: ReadLimits = field(default_factory=ReadLimits)
+    channels: ChannelFiles = "auto"
+    follow_links: bool = False
+    sidecars: bool = True

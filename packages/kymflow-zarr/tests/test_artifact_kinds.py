@@ -1,0 +1,313 @@
+"""One table of artifact kinds, and a record's artifacts as a mapping."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from kymflow_zarr import (
+    ArtifactKindError,
+    ArtifactNotFoundError,
+    CorruptDataError,
+    ImageNotFoundError,
+    IngestError,
+    InvalidNameError,
+    ReadOnlyError,
+    ZarrDataset,
+    ZarrImageRecord,
+)
+from kymflow_zarr.artifacts import (
+    ArtifactKind,
+    LabeledArray,
+    StoredArtifact,
+    artifact_kinds,
+    register_kind,
+    unregister_kind,
+)
+from kymflow_zarr.experimental_stores import Artifact
+from kymflow_zarr.experimental_stores.stores import SidecarArtifactStore, ZarrArtifactStore
+
+
+class NoteKind(ArtifactKind):
+    """Plain text in Markdown."""
+
+    name = "note"
+    suffixes = (".md",)
+    sidecar_suffixes = (".md",)
+
+    def encode(self, value: str) -> bytes:
+        return value.encode("utf-8")
+
+    def decode(self, data: bytes, *, key: str) -> str:  # noqa: ARG002
+        return data.decode("utf-8")
+
+
+@pytest.fixture
+def note_kind() -> Iterator[None]:
+    """The kind, registered for one test."""
+    register_kind(NoteKind())
+    yield
+    unregister_kind("note")
+
+
+@pytest.fixture
+def record(dataset: ZarrDataset) -> ZarrImageRecord:
+    return dataset.add_image(np.ones((4, 3), np.uint8), axes=("t", "x"))
+
+
+@pytest.fixture
+def on_disk(disk: ZarrDataset) -> tuple[ZarrImageRecord, Path]:
+    """A record and its folder."""
+    record = disk.add_image(np.ones((4, 3), np.uint8), axes=("t", "x"))
+    return record, Path(disk.location) / "images" / record.image_id
+
+
+# --- a kind of one's own
+
+
+@pytest.mark.usefixtures("note_kind")
+def test_a_new_kind_is_saved_loaded_listed_and_checked(
+    dataset: ZarrDataset, record: ZarrImageRecord
+) -> None:
+    key = record.artifacts.save("day/note", "# Vessel 3\nµ", kind="note")
+    assert key == f"images/{record.image_id}/analysis/day/note.md"
+    assert record.artifacts["day/note"] == "# Vessel 3\nµ"
+    assert record.artifacts.kind("day/note") == "note"
+    assert StoredArtifact(name="day/note", kind="note", key=key) in record.artifacts.entries()
+    assert key in record.list_analysis_keys()
+    assert dataset.check(deep=True) == []
+    assert ZarrArtifactStore(dataset).list_artifacts(record.image_id) == (
+        Artifact(name="day/note", kind="note"),
+    )
+    assert record.delete_analysis() == [key]
+    assert dataset.check(deep=True) == []
+
+
+@pytest.mark.usefixtures("note_kind")
+def test_damage_to_an_artifact_of_a_new_kind_is_found(
+    disk: ZarrDataset, on_disk: tuple[ZarrImageRecord, Path]
+) -> None:
+    record, folder = on_disk
+    key = record.artifacts.save("note", "text", "note")
+    (folder / "analysis" / "note.md").write_bytes(b"\xff")
+    assert [(found.kind, found.location) for found in disk.check()] == [("unreadable", key)]
+    with pytest.raises(CorruptDataError, match="cannot be decoded as note"):
+        record.artifacts.load("note")
+    (folder / "analysis" / "note.md").unlink()
+    assert [(found.kind, found.location) for found in disk.check()] == [("gone", key)]
+
+
+@pytest.mark.usefixtures("note_kind")
+def test_a_file_of_a_new_kind_beside_an_image_is_taken_in(disk: ZarrDataset, folder: Path) -> None:
+    (folder / "a.observed.MD").write_text("shaky", encoding="utf-8")
+    assert SidecarArtifactStore().list_artifacts(str(folder / "a.tif")) == (
+        Artifact(name="observed", kind="note"),
+    )
+    record = disk.ingest_image(folder / "a.tif")
+    assert record.artifacts["observed"] == "shaky"
+    (folder / "b.observed.md").write_bytes(b"\xff")
+    with pytest.raises(IngestError, match=r"b\.observed\.md"):
+        disk.refresh_from_folder(folder)
+
+
+def test_a_file_of_an_unknown_kind_is_reported_and_kept(
+    disk: ZarrDataset, on_disk: tuple[ZarrImageRecord, Path]
+) -> None:
+    record, folder = on_disk
+    register_kind(NoteKind())
+    key = record.artifacts.save("note", "text", "note")
+    unregister_kind("note")
+    assert "note" not in record.artifacts
+    assert key not in record.list_analysis_keys()
+    assert [(found.kind, found.location) for found in disk.check()] == [("unknown", key)]
+    assert disk.repair(forget_gone=True) == []
+    assert record.delete_analysis() == []
+    assert (folder / "analysis" / "note.md").read_text("utf-8") == "text"
+    assert [(found.kind, found.location) for found in disk.check()] == [("unknown", key)]
+
+
+class Clash(NoteKind):
+    """A kind whose name or suffixes differ from one test to the next."""
+
+    def __init__(self, name: str, suffix: str, sidecar: str) -> None:
+        self.name = name  # type: ignore[misc]  # a class variable elsewhere
+        self.suffixes = (suffix,)  # type: ignore[misc]
+        self.sidecar_suffixes = (sidecar,)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix", "sidecar"),
+    [
+        ("json", ".md", ".md"),
+        ("mine", ".json", ".md"),
+        ("mine", ".gz", ".md"),
+        ("mine", ".v2.json", ".md"),
+        ("mine", ".md", ".csv"),
+        ("mine", "md", ".md"),
+        ("mine", ".MD", ".md"),
+        ("mine", "/../x", ".md"),
+    ],
+)
+def test_a_kind_that_clashes_is_refused(name: str, suffix: str, sidecar: str) -> None:
+    before = artifact_kinds()
+    with pytest.raises(ArtifactKindError):
+        register_kind(Clash(name, suffix, sidecar))
+    assert artifact_kinds() == before
+
+
+def test_kinds_that_do_not_exist(record: ZarrImageRecord) -> None:
+    with pytest.raises(ArtifactKindError, match=r"unknown artifact kind 'x'.*'json', 'table'"):
+        record.artifacts.save("a", 1, "x")
+    with pytest.raises(ArtifactKindError, match="unknown artifact kind"):
+        unregister_kind("x")
+
+
+# --- a record's artifacts
+
+
+def test_artifacts_are_a_mapping_by_name(record: ZarrImageRecord) -> None:
+    frame = pd.DataFrame({"v": [1.5, 2.5]})
+    record.artifacts.save("velocity/params", {"window": 16})
+    record.artifacts.save("velocity/trace", frame)
+    record.artifacts.save("scores", np.arange(6.0).reshape(2, 3))
+    artifacts = record.artifacts
+    assert list(artifacts) == ["provenance", "scores", "velocity/params", "velocity/trace"]
+    assert len(artifacts) == 4
+    assert artifacts["velocity/params"] == {"window": 16}
+    pd.testing.assert_frame_equal(artifacts["velocity/trace"], frame)
+    np.testing.assert_array_equal(artifacts["scores"], np.arange(6.0).reshape(2, 3))
+    assert [artifacts.kind(name) for name in list(artifacts)[1:]] == ["array", "json", "table"]
+    assert "scores" in artifacts
+    assert not any(name in artifacts for name in ("score", "scores/", "../scores", "", 3))
+    assert artifacts.get("score", "none") == "none"
+    with pytest.raises(KeyError, match="no artifact 'score'"):
+        artifacts["score"]
+    with pytest.raises(ArtifactNotFoundError):
+        artifacts.kind("score")
+
+
+def test_the_fixed_names_and_the_mapping_are_two_views_of_the_same(
+    record: ZarrImageRecord,
+) -> None:
+    record.save_json("fit", None)
+    assert "fit" in record.artifacts
+    assert record.artifacts["fit"] is None
+    record.artifacts.save("fit", [1, 2])
+    assert record.load_json("fit") == [1, 2]
+    record.artifacts.save("map", LabeledArray(array=np.arange(3), axes=("angle",)))
+    assert record.list_array_artifacts() == ["map"]
+    record.artifacts.save("rows", pa.table({"v": [1, 2]}))
+    assert record.load_df_parquet("rows")["v"].tolist() == [1, 2]
+    record.artifacts.save("old", pd.DataFrame({"v": [3]}), kind="csv")
+    assert record.load_df_csv_gz("old")["v"].tolist() == [3]
+
+
+def test_a_value_of_no_kind_needs_one(record: ZarrImageRecord) -> None:
+    with pytest.raises(ArtifactKindError, match=r"no artifact kind accepts a 'complex'.*kind="):
+        record.artifacts.save("x", 1j)
+    assert "x" not in record.artifacts
+
+
+def test_of_two_kinds_with_one_name_the_caller_says_which(
+    dataset: ZarrDataset, record: ZarrImageRecord
+) -> None:
+    record.artifacts.save("velocity", {"window": 16})
+    record.artifacts.save("velocity", pd.DataFrame({"v": [1]}))
+    assert list(record.artifacts) == ["provenance", "velocity"]
+    for ask in (record.artifacts.load, record.artifacts.kind, record.artifacts.delete):
+        with pytest.raises(ArtifactKindError, match="kind='json'") as caught:
+            ask("velocity")
+        assert caught.value.kinds == ("json", "table")
+    assert record.artifacts.load("velocity", kind="json") == {"window": 16}
+    record.artifacts.delete("velocity", kind="json")
+    assert record.artifacts["velocity"]["v"].tolist() == [1]
+    assert dataset.check(deep=True) == []
+
+
+def test_one_artifact_is_deleted_and_no_other(
+    dataset: ZarrDataset, record: ZarrImageRecord
+) -> None:
+    for name in ("a", "a.b", "a/b"):
+        record.artifacts.save(name, name)
+    record.artifacts.save("scores", np.arange(3))
+    record.artifacts.delete("a")
+    record.artifacts.delete("scores")
+    assert list(record.artifacts) == ["a.b", "a/b", "provenance"]
+    assert dataset.check(deep=True) == []
+    for name in ("a", "scores"):
+        with pytest.raises(ArtifactNotFoundError):
+            record.artifacts.delete(name)
+    with pytest.raises(ArtifactNotFoundError):
+        record.artifacts.delete("a", kind="json")
+
+
+def test_a_deleted_document_does_not_come_back_from_its_legacy_form(
+    on_disk: tuple[ZarrImageRecord, Path],
+) -> None:
+    record, folder = on_disk
+    (folder / "analysis").mkdir(exist_ok=True)
+    (folder / "analysis" / "old.json.gz").write_bytes(gzip.compress(b'{"from": "gz"}'))
+    record.artifacts.save("old", {"from": "json"})
+    assert record.artifacts["old"] == {"from": "json"}
+    assert [found.name for found in record.artifacts.entries()] == ["old", "old", "provenance"]
+    record.artifacts.delete("old")
+    assert "old" not in record.artifacts
+
+
+def test_what_was_lost_can_be_deleted(
+    disk: ZarrDataset, on_disk: tuple[ZarrImageRecord, Path]
+) -> None:
+    record, folder = on_disk
+    record.artifacts.save("fit", {})
+    (folder / "analysis" / "fit.json").unlink()
+    assert [found.kind for found in disk.check()] == ["gone"]
+    record.artifacts.delete("fit", kind="json")
+    assert disk.check() == []
+
+
+def test_the_records_own_facts_cannot_be_deleted(record: ZarrImageRecord) -> None:
+    record.save_metadata_payload({"rois": []})
+    for name in ("metadata", "provenance"):
+        with pytest.raises(InvalidNameError, match="its own facts"):
+            record.artifacts.delete(name)
+    assert record.artifacts["metadata"] == {"rois": []}
+
+
+def test_an_array_named_like_a_file_is_no_file(
+    dataset: ZarrDataset, record: ZarrImageRecord
+) -> None:
+    record.artifacts.save("x.json", np.arange(3))
+    assert record.delete_analysis() == []
+    assert record.artifacts.kind("x.json") == "array"
+    assert dataset.check(deep=True) == []
+
+
+@pytest.mark.usefixtures("note_kind")
+def test_a_folder_and_a_file_do_not_get_in_each_others_way(record: ZarrImageRecord) -> None:
+    record.artifacts.save("a", "text", "note")
+    with pytest.raises(InvalidNameError, match="in the way"):
+        record.artifacts.save("a.md/b", 1)
+    record.artifacts.save("c.md/b", 1)
+    with pytest.raises(InvalidNameError, match="in the way"):
+        record.artifacts.save("c", "text", "note")
+
+
+def test_nothing_is_written_or_deleted_read_only_or_for_a_deleted_image(
+    dataset: ZarrDataset, record: ZarrImageRecord
+) -> None:
+    record.artifacts.save("fit", {})
+    closed = dataset.as_read_only().record(record.image_id)
+    with pytest.raises(ReadOnlyError):
+        closed.artifacts.save("fit", 1)
+    with pytest.raises(ReadOnlyError):
+        closed.artifacts.delete("fit")
+    assert closed.artifacts["fit"] == {}
+    dataset.delete_image(record.image_id)
+    with pytest.raises(ImageNotFoundError):
+        record.artifacts.save("fit", 1)
