@@ -438,7 +438,8 @@ class ZarrDataset:
             dir: The folder; made if it is not there.
             include_tiff: Whether pixels are written.
             include_tables: Whether dataset tables are written.
-            table_format: How tables are written; CSV cannot carry everything.
+            table_format: ``"parquet"`` writes tables as Parquet alone, ``"csv"`` as CSV for people
+                beside it.
             image_ids: Which images; all if None.
             progress: Called with images done and total; tables come after them.
 
