@@ -15,7 +15,6 @@ from kymflow.core.kym_dataset.columns import (
     fit_rows,
     known_columns,
     table_schema,
-    with_schema,
 )
 from kymflow.core.kym_dataset.extract import (
     BatchRows,
@@ -36,6 +35,7 @@ from kymflow.core.kym_dataset.unchanged import (
 from kymflow.core.provenance import IMAGE_ID
 from kymflow.core.run_log import Run, log_run, now
 from kymflow_zarr import ReadOnlyError, RowUpdate, ZarrDataset
+from kymflow_zarr.frames import fit_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -196,7 +196,7 @@ def _row_updates(
     # that was deleted during the run gets past here.
     existing = frozenset(dataset.list_image_ids())
     for image_ids, parts in spool:
-        fitted = [with_schema(part, schema) for part in parts]
+        fitted = [fit_columns(part, schema, what="the rows") for part in parts]
         rows = pa.concat_tables([schema.empty_table(), *fitted])
         if not existing.issuperset(image_ids):
             left = pa.array(sorted(existing.intersection(image_ids)), pa.string())
