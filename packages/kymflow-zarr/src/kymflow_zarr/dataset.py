@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
+from kymflow_zarr._artifacts.registry import artifact_kinds
+from kymflow_zarr._catalog.derived import load_derived, save_derived
 from kymflow_zarr._catalog.listing import IMAGES, list_image_ids
 from kymflow_zarr._catalog.manifest import Manifest, build_manifest
 from kymflow_zarr._catalog.manifest_cache import load_cache, save_cache
@@ -557,6 +559,45 @@ class ZarrDataset:
     def _store_manifest(self, manifest: Manifest) -> None:
         with self._lock("tables", "write the manifest"):
             save_cache(self._blobs, manifest)
+
+    # --- what is derived from images ----------------------------------------------------------
+
+    def artifact_stamps(self, image_ids: Iterable[str]) -> dict[str, str]:
+        """For each image a text that differs once one of its artifacts was changed.
+
+        No file is opened: names, sizes and times of files decide. The text is empty for an image
+        that does not exist, and on object stores, which do not keep times.
+        """
+        roots = sorted({kind.root for kind in artifact_kinds()})
+        stamps = {}
+        for image_id in image_ids:
+            folder = image_folder(image_id)
+            found = (self._blobs.stamp(f"{folder}/{root}") for root in roots)
+            stamps[image_id] = " ".join(found).strip()
+        return stamps
+
+    def load_derived(self, name: str) -> dict[str, str]:
+        """What `save_derived` kept, by image id; empty if it was lost.
+
+        Raises:
+            InvalidNameError: The name breaks a rule for names.
+        """
+        return load_derived(self._blobs, name)
+
+    def save_derived(self, name: str, values: Mapping[str, str]) -> None:
+        """Keep one text per image, such as the `artifact_stamps` that something was made from.
+
+        Only for what can be derived again: it lies in ``index/``, which may be deleted.
+
+        Args:
+            name: Segments joined by ``/``, as for tables.
+            values: The texts by image id.
+
+        Raises:
+            InvalidNameError: The name breaks a rule for names.
+        """
+        self._require_writable(f"write {name!r}")
+        save_derived(self._blobs, name, values)
 
     # --- tables -------------------------------------------------------------------------------
 
