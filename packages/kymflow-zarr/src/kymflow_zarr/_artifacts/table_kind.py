@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from itertools import chain
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from kymflow_zarr._artifacts.kind import MAX_FILE_BYTES, ArtifactKind
 from kymflow_zarr._problems import Problem, unreadable
@@ -13,11 +14,14 @@ from kymflow_zarr._storage.blobs import BlobStore, PutFile
 from kymflow_zarr._storage.gunzip import gunzip_bounded
 from kymflow_zarr._tables.parquet import (
     frame_to_table,
+    open_parquet,
     read_parquet,
+    table_from_bytes,
     table_to_bytes,
     table_to_frame,
     verify_parquet,
 )
+from kymflow_zarr._tables.spreadsheet import write_csv
 from kymflow_zarr.errors import CorruptDataError, NotFoundError
 
 if TYPE_CHECKING:
@@ -36,6 +40,7 @@ class TableKind(ArtifactKind):
     name = "table"
     suffixes = (".parquet",)
     sidecar_suffixes = (".parquet", ".csv", ".csv.gz")  # Parquet keeps types, CSV does not
+    has_spreadsheet = True
 
     def accepts(self, value: object) -> bool:
         """Data frames and Arrow tables."""
@@ -90,6 +95,18 @@ class TableKind(ArtifactKind):
             return self.encode(value)
         text: str = value.to_csv(index=False, lineterminator="\n")
         return text.encode("utf-8")
+
+    def show(self, blobs: BlobStore, key: str, stream: BinaryIO) -> None:
+        """The rows, one row group at a time."""
+        with open_parquet(blobs, key) as table:
+            if table is None:
+                raise NotFoundError(key, f"no table is stored under {key!r}; check the name")
+            # An empty part tells the columns of a table without rows.
+            write_csv(stream, chain([table.schema.empty_table()], table.iter_groups()))
+
+    def restore(self, data: bytes, *, key: str, axes: tuple[str, ...] = ()) -> pa.Table:
+        """An Arrow table, with types that a data frame lacks."""
+        return table_from_bytes(data)
 
 
 def _arrow_table(value: pd.DataFrame | pa.Table, *, what: str) -> pa.Table:

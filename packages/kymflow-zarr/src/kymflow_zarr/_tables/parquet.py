@@ -27,6 +27,7 @@ __all__ = [
     "open_parquet",
     "open_parquet_writer",
     "read_parquet",
+    "table_from_bytes",
     "table_to_bytes",
     "table_to_frame",
     "verify_parquet",
@@ -257,6 +258,22 @@ def table_to_bytes(table: pa.Table, *, key: str | None = None) -> bytes:
     with open_parquet_writer(stream, table.schema, key=key) as writer:
         writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
     return stream.getvalue()
+
+
+def table_from_bytes(data: bytes) -> pa.Table:
+    """The table of a Parquet file that is not in a dataset.
+
+    Raises:
+        ValueError: It is damaged (errors of Arrow are such).
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(
+        pa.BufferReader(data), page_checksum_verification=True, pre_buffer=False
+    ) as file:
+        table = file.read(use_threads=False)
+    return table.replace_schema_metadata(bare_schema(table.schema).metadata)
 
 
 def verify_parquet(blobs: BlobStore, key: str, *, deep: bool) -> None:
