@@ -46,7 +46,7 @@ class NoteKind(ArtifactKind):
     def encode(self, value: str) -> bytes:
         return value.encode("utf-8")
 
-    def decode(self, data: bytes, *, key: str) -> str:
+    def decode(self, data: bytes, *, key: str) -> str:  # noqa: ARG002
         return data.decode("utf-8")
 
 
@@ -129,7 +129,7 @@ class BagKind(ArtifactKind):
     def encode(self, value: list[str]) -> bytes:
         return "\n".join(value).encode("utf-8")
 
-    def decode(self, data: bytes, *, key: str) -> list[str]:
+    def decode(self, data: bytes, *, key: str) -> list[str]:  # noqa: ARG002
         return data.decode("utf-8").split("\n")
 
     def write(self, value: list[str], *, key: str, put: PutFile) -> None:

@@ -12,13 +12,14 @@ from kymflow_zarr._artifacts.kind import MAX_FILE_BYTES, ArtifactKind
 from kymflow_zarr._problems import Problem, unreadable
 from kymflow_zarr._storage.blobs import BlobStore, PutFile
 from kymflow_zarr._storage.gunzip import gunzip_bounded
+from kymflow_zarr._tables.columns import plain_table, to_table
+from kymflow_zarr._tables.frames import table_to_frame
 from kymflow_zarr._tables.parquet import (
-    frame_to_table,
+    MAX_COLUMNS,
     open_parquet,
     read_parquet,
     table_from_bytes,
     table_to_bytes,
-    table_to_frame,
     verify_parquet,
 )
 from kymflow_zarr._tables.spreadsheet import write_csv
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["TABLE"]
-
-_MAX_COLUMNS: Final = 10_000
-_BYTES_PER_CELL: Final = 8
 
 
 class TableKind(ArtifactKind):
@@ -51,8 +49,8 @@ class TableKind(ArtifactKind):
         )
 
     def encode(self, value: pd.DataFrame | pa.Table) -> bytes:
-        """Parquet that names no key; a data frame's index is dropped."""
-        return table_to_bytes(_arrow_table(value, what="the table"))
+        """Parquet that names no key; an index of unnamed whole numbers is dropped."""
+        return table_to_bytes(to_table(value, what="the table"))
 
     def decode(self, data: bytes, *, key: str) -> pd.DataFrame:
         """A data frame, from the form that the key's suffix names."""
@@ -60,14 +58,14 @@ class TableKind(ArtifactKind):
 
     def write(self, value: pd.DataFrame | pa.Table, *, key: str, put: PutFile) -> None:
         """Store a table as Parquet that names its key."""
-        put(key, table_to_bytes(_arrow_table(value, what=repr(key)), key=key))
+        put(key, table_to_bytes(to_table(value, what=repr(key)), key=key))
 
     def read(self, blobs: BlobStore, key: str) -> pd.DataFrame:
         """The stored table, every page checked."""
         table = read_parquet(blobs, key)
         if table is None:
             raise NotFoundError(key, f"no table is stored under {key!r}; check the name")
-        return table_to_frame(table, key=key)
+        return table_to_frame(table)
 
     def check(self, blobs: BlobStore, key: str, *, deep: bool) -> Iterator[Problem]:
         """Whether the file opens and, if `deep`, whether each page holds what was written."""
@@ -84,7 +82,8 @@ class TableKind(ArtifactKind):
         """
         suffix = key.lower()
         if suffix.endswith(".parquet"):
-            return _from_parquet(data, key=key, max_bytes=max_bytes)
+            table = table_from_bytes(data, key=key, max_bytes=max_bytes)
+            return table_to_frame(plain_table(table, what=repr(key)))
         if suffix.endswith(".gz"):
             data = gunzip_bounded(data, key=key, limit=max_bytes)
         return _from_csv(data, key=key)
@@ -106,52 +105,22 @@ class TableKind(ArtifactKind):
 
     def restore(self, data: bytes, *, key: str, axes: tuple[str, ...] = ()) -> pa.Table:
         """An Arrow table, with types that a data frame lacks."""
-        return table_from_bytes(data)
-
-
-def _arrow_table(value: pd.DataFrame | pa.Table, *, what: str) -> pa.Table:
-    import pyarrow as pa
-
-    return value if isinstance(value, pa.Table) else frame_to_table(value, what=what)
+        return table_from_bytes(data, key=key)
 
 
 def _from_csv(data: bytes, *, key: str) -> pd.DataFrame:
     import pandas as pd
 
     columns = data.partition(b"\n")[0].count(b",") + 1
-    if columns > _MAX_COLUMNS:
+    if columns > MAX_COLUMNS:
         raise CorruptDataError(
-            key, f"its first row has {columns} columns, the limit is {_MAX_COLUMNS}"
+            key, f"its first row has {columns} columns, the limit is {MAX_COLUMNS}"
         )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = data.decode("cp1252")
     return pd.read_csv(io.StringIO(text), low_memory=False)
-
-
-def _from_parquet(data: bytes, *, key: str, max_bytes: int) -> pd.DataFrame:
-    """A data frame from Parquet of any program; what it declares is looked at before it is read."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(
-        pa.BufferReader(data), page_checksum_verification=True, pre_buffer=False
-    ) as file:
-        metadata = file.metadata
-        groups = range(metadata.num_row_groups)
-        declared = max(
-            sum(metadata.row_group(index).total_byte_size for index in groups),
-            metadata.num_rows * metadata.num_columns * _BYTES_PER_CELL,
-        )
-        if metadata.num_columns > _MAX_COLUMNS or declared > max_bytes:
-            raise CorruptDataError(
-                key,
-                f"it declares {metadata.num_rows} rows of {metadata.num_columns} columns, "
-                f"{declared} bytes, the limit is {max_bytes}",
-            )
-        frame: pd.DataFrame = file.read(use_threads=False).to_pandas()
-    return frame
 
 
 TABLE: Final = TableKind()
