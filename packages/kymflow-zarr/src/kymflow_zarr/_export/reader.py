@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kymflow_zarr._export.artifact_files import RestoredArtifact, read_table, restore
+from kymflow_zarr._export.artifact_files import RestoredArtifact, restore
 from kymflow_zarr._export.manifest import (
     IMAGES,
     LISTING,
@@ -126,7 +126,8 @@ class ExportContents:
         path, file = self.table_path(name), self._tables[name]
         data = _read(path, file)
         with translated(path):
-            return read_table(file, data)
+            table: pa.Table = restore(file, data).value
+        return table
 
     def edited_tables(self) -> list[Path]:
         """Files of dataset tables that are for people, and that someone has changed."""
