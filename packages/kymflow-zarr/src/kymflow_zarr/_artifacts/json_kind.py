@@ -37,9 +37,13 @@ class JsonKind(ArtifactKind):
             data = gunzip_bounded(data, key=key)
         return loads(data, key=key)
 
-    def read_file(self, path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> JsonValue:
+    def read_file(
+        self, path: Path, *, max_bytes: int = MAX_FILE_BYTES, follow_links: bool = False
+    ) -> JsonValue:
         """The document of a file of at most 64 MiB."""
-        value: JsonValue = super().read_file(path, max_bytes=min(max_bytes, MAX_BYTES))
+        value: JsonValue = super().read_file(
+            path, max_bytes=min(max_bytes, MAX_BYTES), follow_links=follow_links
+        )
         return value
 
 

@@ -149,12 +149,16 @@ class ArtifactKind(ABC):
 
     # --- as a plain file ----------------------------------------------------------------------
 
-    def read_file(self, path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> Any:
+    def read_file(
+        self, path: Path, *, max_bytes: int = MAX_FILE_BYTES, follow_links: bool = False
+    ) -> Any:
         """The value of a file beside an image, or of an export.
 
         Args:
             path: The file.
             max_bytes: Most bytes that it may have, also once decompressed.
+            follow_links: Whether a symbolic link is read as the file that it leads to; else it is
+                refused.
 
         Raises:
             UnreadableImageError: It cannot be read, is damaged, or is too large.
@@ -162,7 +166,7 @@ class ArtifactKind(ABC):
         from kymflow_zarr._readers.files import read_bounded
         from kymflow_zarr._readers.translate import translated
 
-        data = read_bounded(path, limit=max_bytes)
+        data = read_bounded(path, limit=max_bytes, follow_symlinks=follow_links)
         with translated(path):
             try:
                 return self.decode_file(data, key=path.name, max_bytes=max_bytes)
