@@ -21,6 +21,7 @@ __all__ = [
     "FolderListing",
     "PutFile",
     "Staging",
+    "is_hidden",
 ]
 
 Durability: TypeAlias = Literal["record", "batch", "none"]
@@ -51,6 +52,11 @@ class FolderListing:
 
     files: tuple[str, ...]
     folders: tuple[str, ...]
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file is not part of a dataset: hidden, or left there by a file manager."""
+    return name[:1] == "." or name.lower() in {"desktop.ini", "thumbs.db"}
 
 
 class Staging(Protocol):
@@ -145,6 +151,9 @@ class BlobStore(Protocol):
         Raises:
             LockedError: Another writer held it for `timeout_s` seconds.
         """
+
+    def close(self) -> None:
+        """Let go of what writing holds; it is taken again when it is needed."""
 
     def leftovers(self) -> tuple[str, ...]:
         """What killed writers left behind, as keys; never what a live writer is using."""

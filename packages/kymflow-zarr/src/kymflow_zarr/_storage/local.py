@@ -17,12 +17,13 @@ import uuid
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
-from kymflow_zarr._storage.blobs import BlobStat, Durability, FolderListing
+from kymflow_zarr._storage.blobs import BlobStat, Durability, FolderListing, is_hidden
 from kymflow_zarr._storage.durability import (
     make_folders,
     sync_file,
@@ -59,6 +60,10 @@ class LocalBlobs:
         self._durability = durability
         self._scratch: _Scratch | None = None
         self._scratch_guard = threading.Lock()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Each process has a scratch folder of its own.
+        return partial(LocalBlobs, durability=self._durability), (self._root,)
 
     @property
     def location(self) -> str:
@@ -131,7 +136,7 @@ class LocalBlobs:
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(entry.name)
-                    elif entry.is_file(follow_symlinks=False):
+                    elif entry.is_file(follow_symlinks=False) and not is_hidden(entry.name):
                         files.append(entry.name)
         except (FileNotFoundError, NotADirectoryError):
             pass
@@ -226,6 +231,13 @@ class LocalBlobs:
         make_folders(folder, durable=False)
         with hold_file_lock(folder, name, action=action, timeout_s=timeout_s):
             yield
+
+    def close(self) -> None:
+        """Remove the scratch folder."""
+        with self._scratch_guard:
+            if self._scratch is not None:
+                self._scratch.close()
+                self._scratch = None
 
     def leftovers(self) -> tuple[str, ...]:
         """Scratch folders whose writer is gone."""
@@ -379,7 +391,7 @@ class _Scratch:
                 lock.release()
         self.folder = folder
         self._pid = os.getpid()
-        self._close = weakref.finalize(self, _close_scratch, folder, lock, self._pid)
+        self.close = weakref.finalize(self, _close_scratch, folder, lock, self._pid)
 
     def usable(self) -> bool:
         return self._pid == os.getpid() and self.folder.is_dir()
