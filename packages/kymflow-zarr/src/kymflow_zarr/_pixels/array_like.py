@@ -69,7 +69,7 @@ def as_pixels(array: ArrayLike | LazyArray) -> Pixels:
     """
     if isinstance(array, np.ma.MaskedArray):
         raise SchemaValidationError(
-            "a masked array would lose its mask; store array.filled(value), or the mask as well"
+            "a masked array would lose its mask; store array.filled(), or the mask as well"
         )
     if isinstance(array, LazyArray) and isinstance(array.dtype, np.dtype):
         return Pixels(shape=tuple(array.shape), dtype=array.dtype, source=array)

@@ -41,16 +41,18 @@ Rewrite: TypeAlias = Callable[[Any], bytes]
 It raises a `LookupError`, `TypeError`, `ValueError` or `AttributeError` for another document."""
 
 
-def sealed_bytes(document: JsonValue) -> bytes:
+def sealed_bytes(document: JsonValue, *, indent: int | None = None) -> bytes:
     """Encode a document and fill in its seal.
 
     Args:
         document: Holds `BLANK_SEAL` under a key ``"seal"``, once.
+        indent: Spaces per level. One line is the default: two documents are written for each
+            image, for programs to read.
 
     Returns:
         The JSON text, UTF-8.
     """
-    blank = dumps(document, indent=None)  # for programs: there are two for each image
+    blank = dumps(document, indent=indent)
     match = _only_seal(blank)
     if match is None or match.group(1) != b"0" * 64:
         raise ValueError("the document has no blank seal to fill in; put BLANK_SEAL under 'seal'")
@@ -95,11 +97,20 @@ def unseal_zarr(data: bytes, *, key: str, rewrite: Rewrite) -> tuple[Any, tuple[
     try:
         own = _own(said["attributes"])
         written: Any = loads(rewrite(said), key=key)
-        if _own(written["attributes"])["seal"] == own.get(_FIRST_SEAL, own["seal"]):
+        if own.get(_FIRST_SEAL, own["seal"]) in _seals(written):
             return said, _added(said, written)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise _broken(key) from error
     raise _broken(key)
+
+
+def _seals(written: Any) -> set[str]:
+    """The seals of a document in the forms that it may have been written in: 0.1 indented it."""
+    own = _own(written["attributes"])
+    seals = {own["seal"]}
+    own["seal"] = BLANK_SEAL
+    indented = _only_seal(sealed_bytes(written, indent=2))
+    return seals if indented is None else {*seals, f"sha256:{indented[1].decode('ascii')}"}
 
 
 def _added(said: Any, written: Any) -> tuple[str, ...]:
