@@ -33,6 +33,7 @@ def test_1_done_with_failures(process: Process, folder: Path) -> None:
     assert "text.tif" in done.stderr
 
 
+@pytest.mark.slow
 def test_1_problems_found(process: Process, dataset: str) -> None:
     (Path(dataset) / "tables" / "sources.parquet").unlink()
     found = process("check", dataset)
@@ -102,6 +103,7 @@ def test_4_a_newer_format(process: Process, dataset: str) -> None:
     assert "hint: install a newer kymflow-zarr" in done.stderr
 
 
+@pytest.mark.slow
 def test_5_locked(
     process: Process, dataset: str, tmp_path: Path, write_tiff: Callable[..., Path]
 ) -> None:
@@ -117,6 +119,7 @@ def test_5_locked(
     assert process("ingest", "images", dataset, "--wait", "0").returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="no SIGINT for one process alone")
 def test_130_interrupted(
     environment: dict[str, str], tmp_path: Path, write_tiff: Callable[..., Path]
@@ -162,6 +165,7 @@ def test_130_interrupted(
     assert rest.stdout == f"{100 - len(kept)} new images in k.zarr, {len(kept)} unchanged\n"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="no SIGTERM")
 def test_143_ended_by_the_system(
     environment: dict[str, str], tmp_path: Path, write_tiff: Callable[..., Path]
