@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kymflow_zarr._export.spreadsheet import NotShownError, harmless, harmless_csv, write_csv
 from kymflow_zarr._tables.frames import frame_to_table
+from kymflow_zarr._tables.spreadsheet import NotShownError, harmless, harmless_csv, write_csv
 
 RISKY = set("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
@@ -84,7 +84,7 @@ def shown(table: pa.Table, *, parts: int = 1) -> str:
     stream = io.BytesIO()
     step = max(1, -(-len(table) // parts))
     pieces = [table.slice(start, step) for start in range(0, len(table), step)]
-    write_csv(stream, table.schema, pieces)
+    write_csv(stream, [table.schema.empty_table(), *pieces])
     return stream.getvalue().decode("utf-8")
 
 

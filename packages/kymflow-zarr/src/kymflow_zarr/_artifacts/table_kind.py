@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from itertools import chain
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from kymflow_zarr._artifacts.kind import MAX_FILE_BYTES, ArtifactKind
 from kymflow_zarr._problems import Problem, unreadable
@@ -13,7 +14,15 @@ from kymflow_zarr._storage.blobs import BlobStore, PutFile
 from kymflow_zarr._storage.gunzip import gunzip_bounded
 from kymflow_zarr._tables.columns import plain_table, to_table
 from kymflow_zarr._tables.frames import table_to_frame
-from kymflow_zarr._tables.parquet import read_parquet, table_to_bytes, verify_parquet
+from kymflow_zarr._tables.parquet import (
+    MAX_COLUMNS,
+    open_parquet,
+    read_parquet,
+    table_from_bytes,
+    table_to_bytes,
+    verify_parquet,
+)
+from kymflow_zarr._tables.spreadsheet import write_csv
 from kymflow_zarr.errors import CorruptDataError, NotFoundError
 
 if TYPE_CHECKING:
@@ -22,9 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TABLE"]
 
-_MAX_COLUMNS: Final = 10_000
-_BYTES_PER_CELL: Final = 8
-
 
 class TableKind(ArtifactKind):
     """Data frames, or Arrow tables. A file beside an image may be Parquet, CSV or gzipped CSV."""
@@ -32,6 +38,7 @@ class TableKind(ArtifactKind):
     name = "table"
     suffixes = (".parquet",)
     sidecar_suffixes = (".parquet", ".csv", ".csv.gz")  # Parquet keeps types, CSV does not
+    has_spreadsheet = True
 
     def accepts(self, value: object) -> bool:
         """Data frames and Arrow tables."""
@@ -75,7 +82,8 @@ class TableKind(ArtifactKind):
         """
         suffix = key.lower()
         if suffix.endswith(".parquet"):
-            return _from_parquet(data, key=key, max_bytes=max_bytes)
+            table = table_from_bytes(data, key=key, max_bytes=max_bytes)
+            return table_to_frame(plain_table(table, what=repr(key)))
         if suffix.endswith(".gz"):
             data = gunzip_bounded(data, key=key, limit=max_bytes)
         return _from_csv(data, key=key)
@@ -87,43 +95,32 @@ class TableKind(ArtifactKind):
         text: str = value.to_csv(index=False, lineterminator="\n")
         return text.encode("utf-8")
 
+    def show(self, blobs: BlobStore, key: str, stream: BinaryIO) -> None:
+        """The rows, one row group at a time."""
+        with open_parquet(blobs, key) as table:
+            if table is None:
+                raise NotFoundError(key, f"no table is stored under {key!r}; check the name")
+            # An empty part tells the columns of a table without rows.
+            write_csv(stream, chain([table.schema.empty_table()], table.iter_groups()))
+
+    def restore(self, data: bytes, *, key: str, axes: tuple[str, ...] = ()) -> pa.Table:
+        """An Arrow table, with types that a data frame lacks."""
+        return table_from_bytes(data, key=key)
+
 
 def _from_csv(data: bytes, *, key: str) -> pd.DataFrame:
     import pandas as pd
 
     columns = data.partition(b"\n")[0].count(b",") + 1
-    if columns > _MAX_COLUMNS:
+    if columns > MAX_COLUMNS:
         raise CorruptDataError(
-            key, f"its first row has {columns} columns, the limit is {_MAX_COLUMNS}"
+            key, f"its first row has {columns} columns, the limit is {MAX_COLUMNS}"
         )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = data.decode("cp1252")
     return pd.read_csv(io.StringIO(text), low_memory=False)
-
-
-def _from_parquet(data: bytes, *, key: str, max_bytes: int) -> pd.DataFrame:
-    """A data frame from Parquet of any program; what it declares is looked at before it is read."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(
-        pa.BufferReader(data), page_checksum_verification=True, pre_buffer=False
-    ) as file:
-        metadata = file.metadata
-        groups = range(metadata.num_row_groups)
-        declared = max(
-            sum(metadata.row_group(index).total_byte_size for index in groups),
-            metadata.num_rows * metadata.num_columns * _BYTES_PER_CELL,
-        )
-        if metadata.num_columns > _MAX_COLUMNS or declared > max_bytes:
-            raise CorruptDataError(
-                key,
-                f"it declares {metadata.num_rows} rows of {metadata.num_columns} columns, "
-                f"{declared} bytes, the limit is {max_bytes}",
-            )
-        return table_to_frame(plain_table(file.read(use_threads=False), what=repr(key)))
 
 
 TABLE: Final = TableKind()

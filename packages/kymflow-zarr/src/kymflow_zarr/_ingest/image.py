@@ -103,7 +103,7 @@ def _stage(
         dtype = check_dtype(channels[0].dtype)
         chunks = resolve_chunks(shape, dtype, None)
         sidecars = find_sidecars(primary, folder.sidecars) if options.sidecars else Sidecars()
-        artifacts = stage_sidecars(staging, image_id, sidecars.artifacts)
+        artifacts = stage_sidecars(staging, image_id, sidecars.artifacts, options=options)
         if header.vendor_texts:
             texts = dict(header.vendor_texts)
             artifacts.append(stage_artifact(staging, image_id, JSON, VENDOR_HEADER, texts))

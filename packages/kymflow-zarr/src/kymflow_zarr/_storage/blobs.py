@@ -130,6 +130,12 @@ class BlobStore(Protocol):
     def stat(self, key: str) -> BlobStat | None:
         """Size and time of a blob, or None where there is none."""
 
+    def stamp(self, folder: str) -> str:
+        """A text that differs once a file anywhere in a folder does; no file is opened.
+
+        Empty where there is no such folder, and in a store that keeps no times.
+        """
+
     def open_read(self, key: str) -> BinaryIO | None:
         """A seekable stream over a blob, or None where there is none. The caller closes it."""
 

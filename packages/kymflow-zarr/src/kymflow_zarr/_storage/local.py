@@ -9,6 +9,7 @@ An export is written in the same way, with a folder of another name than ``index
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 import threading
@@ -172,6 +173,11 @@ class LocalBlobs:
             return None
         return BlobStat(size=found.st_size, mtime_ns=found.st_mtime_ns)
 
+    def stamp(self, folder: str) -> str:
+        """A text that differs once a file anywhere in a folder does; no file is opened."""
+        found = sorted(_file_stamps(self._prefix + folder, ""))
+        return hashlib.sha256("\n".join(found).encode("utf-8")).hexdigest() if found else ""
+
     def open_read(self, key: str) -> BinaryIO | None:
         """A seekable stream over a blob, or None where there is none. The caller closes it."""
         try:
@@ -275,6 +281,21 @@ class LocalBlobs:
                 make_folders(self._root, durable=self._durable)
                 self._scratch = _Scratch(self._path(self._staging_key))
             return self._scratch
+
+
+def _file_stamps(folder: str, inside: str) -> Iterator[str]:
+    """Name, size, time and number of each file in a folder and those below it."""
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _file_stamps(entry.path, f"{inside}{entry.name}/")
+                else:
+                    # Within a tick of the clock, a file that replaces another has another number.
+                    now = entry.stat(follow_symlinks=False)
+                    yield f"{inside}{entry.name} {now.st_size} {now.st_mtime_ns} {now.st_ino}"
+    except (FileNotFoundError, NotADirectoryError):
+        return
 
 
 class _LocalStaging:

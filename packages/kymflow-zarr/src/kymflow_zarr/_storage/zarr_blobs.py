@@ -123,6 +123,10 @@ class ZarrStoreBlobs:
         except FileNotFoundError:
             return None
 
+    def stamp(self, folder: str) -> str:  # noqa: ARG002 - such stores tell no time
+        """Nothing: such stores tell no time."""
+        return ""
+
     def open_read(self, key: str) -> BinaryIO | None:
         """A seekable stream over a copy of the blob, or None where there is none."""
         data = self.get(key)
