@@ -42,6 +42,7 @@ ABOVE = {"kymflow-zarr": ("kymflow",), "kymflow-core": ("kymflow.cli",)}
 
 RUN = {"python", "console"}
 PARSED: dict[str, Callable[[str], object]] = {"toml": tomllib.loads, "json": json.loads}
+NOT_CODE = {"text", "{toctree}"}
 MARKS = {"not run", "tested by", "file", "output"}
 
 
@@ -95,7 +96,7 @@ def complaint(block: Block) -> str:
         return ""
     if "not run" in block.marks:
         return "" if len(block.marks["not run"]) > 10 else "say why it is not run"
-    if block.language in RUN | set(PARSED) | {"text"} or {"file", "output"} & set(block.marks):
+    if block.language in RUN | set(PARSED) | NOT_CODE or {"file", "output"} & set(block.marks):
         return ""
     kind = block.language or "a block of no language"
     return f"no test runs {kind}: put <!-- not run: why --> above it"

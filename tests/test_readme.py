@@ -42,4 +42,7 @@ def test_the_script_of_the_demo_works(
 
 
 def test_the_script_of_the_tests_is_what_runs_now(hatch_config: dict[str, Any]) -> None:
-    assert hatch_config["envs"]["default"]["scripts"]["test"] == "pytest {args}"
+    script = hatch_config["envs"]["default"]["scripts"]["test"]
+    program, *options = script.split()
+    assert (program, options.pop()) == ("pytest", "{args}")
+    assert options == ["-n", "auto", "--dist", "worksteal"], "all tests, one worker per core"

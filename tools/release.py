@@ -1,75 +1,48 @@
-"""Say whether a package can be released: one verdict per rule, exit code 1 when any is broken.
+"""Say whether a package can be released: exit code 1 and the reason when it cannot.
 
     hatch run release:check kymflow-zarr     is it ready to be released now?
     hatch run release:try kymflow-zarr       would it work? Installs and tests it, too
 
-Both look at the version, the changelog, what the package requires of the others, what is gone since
-its last release, and at the files in the wheel, which is built from the sdist. `check` wants the
-changelog's entry dated. `try` takes one that is still unreleased, and then installs the wheel in a
-fresh environment and runs the package's quick tests there, or those that are named.
+What other tools know is left to them: `uv build` makes the sdist, and the wheel from it; `twine
+check` reads the metadata as PyPI does; `check-wheel-contents` compares the wheel with the sources;
+where the version promises that nothing breaks, `griffe check` compares the API with that of the
+last release, which is that of the highest tag ``kymflow-zarr-v*`` below this version.
 
-The last release is that of the highest tag ``kymflow-zarr-v*`` below this version.
+What no tool does is here: tag, version and changelog agree, and so do the requirements of the
+packages on each other; the wheel passes the package's quick tests, or those that are named, in a
+fresh environment outside the tree. `check` wants the changelog's entry dated, `try` does not.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Iterator, Sequence
+from datetime import date
 from pathlib import Path
 
-from release_api import api_rule
-from release_fresh import fresh_rules
-from release_source import source_rules
-from release_wheel import BuildError, build, wheel_rules
-from verdicts import Tally, judge
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 from workspace import PACKAGES, ROOT, Package
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What the command line asks for."""
-
-    package: Package
-    installed: bool
-    """Whether to install and test it: `try`, and not `check`."""
-    tag: str | None
-    dist: Path | None
-    tests: Sequence[str]
+PYTHON = (sys.executable, "-m")
+UV = (*PYTHON, "uv")
 
 
-def release(wanted: Wanted) -> Tally:
-    """Judge a release, from what is written to what is installed; stops where it cannot go on."""
-    package = wanted.package
-    dated = not wanted.installed or wanted.tag is not None
-    written = source_rules(package, dated=dated, tag=wanted.tag)
-    tally = judge([*written, api_rule(package)])
-    if tally.broken:
-        print("the rest was not looked at: correct this first")
-        return tally
-    with tempfile.TemporaryDirectory(prefix="kymflow-release-") as scratch:
-        folder = Path(scratch)
-        try:
-            built = build(package, folder / "dist")
-        except BuildError as error:
-            print(f"BROKEN  it can be built\n        {error}")
-            return tally + Tally(broken=1)
-        tally += judge(wheel_rules(package, built.wheel))
-        if wanted.installed and not tally.broken:
-            tally += judge(fresh_rules(package, built, folder, wanted.tests))
-        if wanted.dist and not tally.broken:
-            wanted.dist.mkdir(parents=True, exist_ok=True)
-            for file in (built.sdist, built.wheel):
-                shutil.copy(file, wanted.dist)
-    return tally
+class NotReadyError(Exception):
+    """The package cannot be released; the message says why."""
 
 
-def read_arguments(arguments: Sequence[str]) -> Wanted:
-    """What a command line says."""
+def main() -> int:
+    """Do what the arguments ask for."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -77,30 +50,168 @@ def read_arguments(arguments: Sequence[str]) -> Wanted:
     parser.add_argument("what", choices=["check", "try"])
     parser.add_argument("package", choices=list(names))
     parser.add_argument("--tag", help="the tag that is released, with all that it then needs")
-    parser.add_argument("--dist", type=Path, help="put sdist and wheel here if all rules are kept")
+    parser.add_argument("--dist", type=Path, help="put sdist and wheel here if all is well")
     parser.add_argument("tests", nargs="*", help="try: which of its tests to run (default: tests)")
-    said = parser.parse_intermixed_args(arguments)
-    return Wanted(
-        package=names[said.package],
-        installed=said.what == "try",
-        tag=said.tag,
-        dist=said.dist,
-        tests=said.tests,
-    )
+    said = parser.parse_intermixed_args()
+    package = names[said.package]
+    with tempfile.TemporaryDirectory(prefix="kymflow-release-") as scratch:
+        try:
+            dated = said.what == "check" or said.tag is not None
+            if problems := [*wrong_entry(package, dated=dated), *wrong_version(package, said.tag)]:
+                raise NotReadyError("\n".join(problems))
+            compare_api(package)
+            sdist, wheel = build(package, Path(scratch) / "dist")
+            inspect(package, sdist, wheel)
+            if said.what == "try":
+                try_out(package, sdist, wheel, Path(scratch), said.tests or ["tests"])
+        except NotReadyError as error:
+            print(f"{package.name} {version_of(package)} cannot be released:\n{error}")
+            return 1
+        if said.dist:
+            said.dist.mkdir(parents=True, exist_ok=True)
+            for file in (sdist, wheel):
+                shutil.copy(file, said.dist)
+    print(f"{package.name} {version_of(package)} can be released")
+    return 0
 
 
-def main() -> int:
-    """Run what the arguments ask for."""
-    wanted = read_arguments(sys.argv[1:])
-    inside = subprocess.run(
-        ["git", "rev-parse", "--git-dir"], cwd=ROOT, capture_output=True, check=False
+def run(*command: str | Path, folder: Path = ROOT) -> str:
+    """Run a command; returns what it prints.
+
+    Raises:
+        NotReadyError: It failed.
+    """
+    # What the caller set up for themselves must not help the wheel.
+    ours = {"PYTHONPATH", "PYTHONHOME", "PYTEST_ADDOPTS", "VIRTUAL_ENV"}
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={name: value for name, value in os.environ.items() if name not in ours},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        check=False,
     )
-    if inside.returncode:
-        print(f"{ROOT} is no clone of the repository: tags and files are read from git; clone it")
-        return 2
-    tally = release(wanted)
-    print(f"{wanted.package.name} {wanted.package.project()['version']}: {tally}")
-    return 1 if tally.broken else 0
+    if done.returncode:
+        said = " ".join(map(str, command))
+        raise NotReadyError(f"{done.stdout.strip()}\n(exit code {done.returncode} of {said})")
+    return done.stdout
+
+
+# --- tag, version and changelog
+
+
+def version_of(package: Package) -> Version:
+    """The version that pyproject.toml says."""
+    return Version(package.project()["version"])
+
+
+def released(package: Package) -> list[Version]:
+    """The versions of a package that have a tag."""
+    start = f"{package.name}-v"
+    tags = run("git", "tag", "--list", f"{start}*").split()
+    return [Version(tag.removeprefix(start)) for tag in tags]
+
+
+def wrong_entry(package: Package, *, dated: bool) -> Iterator[str]:
+    """What is wrong with the newest entry of the changelog."""
+    text = (package.folder / "CHANGELOG.md").read_text(encoding="utf-8")
+    _, *parts = re.split(r"^## (\S+) \((.*)\)$", text, maxsplit=2, flags=re.MULTILINE)
+    newest, day, said = parts[:3] if parts else ("missing", "", "")
+    version = version_of(package)
+    if newest != str(version):
+        yield f"pyproject.toml says {version}, the newest entry of CHANGELOG.md is {newest}"
+    elif not said.strip():
+        yield f"the entry of {newest} is empty: write what changed"
+    elif not (is_date(day) or (day == "unreleased" and not dated)):
+        yield f"the entry of {newest} says {day!r}: write its date, like '## 0.2.0 (2027-03-31)'"
+
+
+def is_date(text: str) -> bool:
+    """Whether a text is a date like 2027-03-31."""
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def wrong_version(package: Package, tag: str | None) -> Iterator[str]:
+    """What does not fit the version: the tag, earlier releases, the versions of other packages.
+
+    With a tag what it requires of the others must be released, and not only be in the tree.
+    """
+    version = version_of(package)
+    expected = f"{package.name}-v{version}"
+    if tag not in {None, expected}:
+        yield f"the tag is {tag}, and must be {expected}"
+    if version in released(package) and tag != expected:
+        yield f"there is a tag {expected}: raise the version"
+    for text in package.requirements():
+        wanted = Requirement(text)
+        name = canonicalize_name(wanted.name)
+        if name.startswith("kymflow") and name not in {package.name, *package.lower}:
+            yield f"{package.name} requires {text!r}, which is above it: drop the requirement"
+        for other in PACKAGES:
+            if other.name == name and other.name in package.lower:
+                there = {*released(other), *(() if tag else (version_of(other),))}
+                if not any(wanted.specifier.contains(one) for one in there):
+                    are = ", ".join(map(str, sorted(there))) or "none yet"
+                    yield f"{package.name} requires {text!r}, of {other.name} there is {are}"
+
+
+# --- what is built
+
+
+def compare_api(package: Package) -> None:
+    """Have griffe look for what callers of the last release would miss, unless it may break."""
+    new = version_of(package)
+    old = max((version for version in released(package) if version < new), default=None)
+    if old is None or new.major > old.major or (new.major == 0 and new.minor > old.minor):
+        return
+    # Relative, as it is looked for in a worktree of that tag, too.
+    sources = package.sources.relative_to(ROOT)
+    options = ("--search", sources, "--no-color", "--format", "oneline")
+    run(*PYTHON, "griffe", "check", package.module, "--against", f"{package.name}-v{old}", *options)
+
+
+def build(package: Package, into: Path) -> tuple[Path, Path]:
+    """Build the sdist, and the wheel from what is in it; returns both."""
+    run(*UV, "build", "--quiet", "--python", sys.executable, "--out-dir", into, package.folder)
+    name = f"{package.name.replace('-', '_')}-{version_of(package)}"
+    return into / f"{name}.tar.gz", into / f"{name}-py3-none-any.whl"
+
+
+def inspect(package: Package, sdist: Path, wheel: Path) -> None:
+    """Have the metadata checked, and the wheel's files compared with the sources in git."""
+    if strangers := run("git", "ls-files", "--others", "--exclude-standard", package.sources):
+        raise NotReadyError(f"add these files to git, or delete them:\n{strangers.strip()}")
+    run(*PYTHON, "twine", "check", "--strict", sdist, wheel)
+    options = ("--src-dir", package.sources, "--package-omit", "__pycache__")
+    run(*PYTHON, "check_wheel_contents", *options, wheel)
+
+
+# --- what is installed
+
+
+def try_out(package: Package, sdist: Path, wheel: Path, folder: Path, tests: Sequence[str]) -> None:
+    """Install a wheel where nothing else is, and run the tests that its sdist carries there."""
+    environment = folder / "environment"
+    inside = "Scripts/python.exe" if sys.platform == "win32" else "bin/python"
+    python = environment / inside
+    below = [other for other in PACKAGES if other.name in package.lower]
+    siblings = [build(other, folder / "siblings")[1] for other in below]
+    with tarfile.open(sdist) as files:
+        files.extractall(folder, filter="data")
+    place = folder / sdist.name.removesuffix(".tar.gz")
+    shutil.rmtree(place / "src")
+    shutil.copy(ROOT / ".pytest.toml", place)
+    hatch = tomllib.loads((ROOT / "hatch.toml").read_text(encoding="utf-8"))
+    run(*UV, "venv", "--python", sys.executable, environment)
+    run(*UV, "pip", "install", "--python", python, wheel, *siblings)
+    run(*UV, "pip", "check", "--python", python)
+    run(*UV, "pip", "install", "--python", python, *hatch["envs"]["alone"]["dependencies"])
+    options = ("-c", ".pytest.toml", "-p", "no:cacheprovider", "-m", "not slow")
+    run(python, "-I", "-m", "pytest", *options, *tests, folder=place)
 
 
 if __name__ == "__main__":

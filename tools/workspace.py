@@ -47,13 +47,3 @@ PACKAGES = (
     Package(name="kymflow-core", module="kymflow.core", lower=("kymflow-zarr",)),
     Package(name="kymflow-cli", module="kymflow.cli", lower=("kymflow-core", "kymflow-zarr")),
 )
-
-
-def is_within(target: str, module: str) -> bool:
-    """Whether a dotted name is a module or lies in it."""
-    return target == module or target.startswith(module + ".")
-
-
-def owner(target: str) -> Package | None:
-    """The package that a dotted name belongs to; None for other libraries and bare `kymflow`."""
-    return next((package for package in PACKAGES if is_within(target, package.module)), None)

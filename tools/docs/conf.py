@@ -1,17 +1,21 @@
-"""How Sphinx builds the site; `main` runs it on the pages that `assemble` has gathered.
+"""How Sphinx builds the site: `hatch run docs:build`, from the root of the repository.
 
-Sphinx with MyST and Furo, as of November 2026: each had a release within the year. Sphinx links
-the pages with the API that it reads from the docstrings, makes an error of every link that leads
-nowhere, and the site needs no server and no network. The last release of MkDocs is of 2024;
-Zensical, which would take its place, is at 0.1.
+Pages are read where they are written: in the docs of their package, or at the root. `index.md` has
+the contents. Every warning is an error: a link that leads nowhere, a page without a place in the
+contents, a name in a docstring that does not exist.
 """
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from kymflow.cli.app import build_app
+
+if TYPE_CHECKING:
+    from docutils.nodes import Element
+    from sphinx.addnodes import pending_xref
+    from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
 
 project = "kymflow"
 author = "kymflow contributors"
@@ -23,9 +27,15 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
-    "docs.references",
 ]
-exclude_patterns = ["files"]
+root_doc = "tools/docs/index"
+include_patterns = [
+    "README.md",
+    ".github/CONTRIBUTING.md",
+    "packages/*/*.md",
+    "packages/*/docs/**.md",
+    "tools/docs/*",
+]
 nitpicky = True
 default_role = "py:obj"
 
@@ -37,10 +47,8 @@ myst_heading_anchors = 4
 suppress_warnings = ["myst.strikethrough"]
 
 autodoc_member_order = "bysource"
-autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
-autodoc_inherit_docstrings = True
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 90
 napoleon_numpy_docstring = False
@@ -51,6 +59,7 @@ toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"
 html_static_path = ["static"]
+html_extra_path = ["extra"]
 html_css_files = ["kymflow.css"]
 html_copy_source = False
 html_show_sourcelink = False
@@ -67,3 +76,32 @@ html_theme_options = {
 }
 pygments_style = "friendly"
 pygments_dark_style = "github-dark"
+
+
+def find_by_public_name(
+    app: Sphinx, environment: BuildEnvironment, node: pending_xref, content: Element
+) -> Element | None:
+    """Find what a docstring or an annotation names by another path than its public one."""
+    domain = environment.domains.python_domain
+    parts = node["reftarget"].split(".")
+    for first in range(len(parts)):
+        end = "." + ".".join(parts[first:])
+        found = sorted((name.count("."), name) for name in domain.objects if name.endswith(end))
+        # A function is meant rather than a method of the same name.
+        if found and (len(found) == 1 or found[0][0] < found[1][0]):
+            return domain.resolve_xref(
+                environment, node["refdoc"], app.builder, "obj", found[0][1], node, content
+            )
+    return None
+
+
+def add_options(_app: Sphinx, page: str, source: list[str]) -> None:
+    """Let the command describe its own options."""
+    if page == "tools/docs/options":
+        source[0] += build_app().generate_docs(output_format="markdown", heading_level=2)
+
+
+def setup(app: Sphinx) -> None:
+    """What Sphinx calls."""
+    app.connect("source-read", add_options)
+    app.connect("missing-reference", find_by_public_name)

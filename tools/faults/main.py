@@ -108,7 +108,7 @@ def main() -> int:
         only_guards = all(part in _GUARDS for part in wanted)
         if not only_guards:  # compiled once, for all children
             estimate_velocity(flowing(0.5), seconds_per_line=None, um_per_pixel=None)
-        names = {"full", *(job.template for job in jobs)} if only_guards else set()
+        names = {"full", "empty", *(job.template for job in jobs)} if only_guards else set()
         made = in_child(partial(templates.make, names))
         if made.error:
             raise RuntimeError(made.error)

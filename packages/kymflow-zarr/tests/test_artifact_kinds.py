@@ -24,7 +24,9 @@ from kymflow_zarr import (
 )
 from kymflow_zarr.artifacts import (
     ArtifactKind,
+    BlobStore,
     LabeledArray,
+    PutFile,
     StoredArtifact,
     artifact_kinds,
     register_kind,
@@ -114,6 +116,57 @@ def test_a_file_of_a_new_kind_beside_an_image_is_taken_in(disk: ZarrDataset, fol
     (folder / "b.observed.md").write_bytes(b"\xff")
     with pytest.raises(IngestError, match=r"b\.observed\.md"):
         disk.refresh_from_folder(folder)
+
+
+class BagKind(ArtifactKind):
+    """Texts, each in a file of its own."""
+
+    name = "bag"
+    suffixes = ()
+    sidecar_suffixes = (".bag",)
+    root = "bags"
+
+    def encode(self, value: list[str]) -> bytes:
+        return "\n".join(value).encode("utf-8")
+
+    def decode(self, data: bytes, *, key: str) -> list[str]:  # noqa: ARG002
+        return data.decode("utf-8").split("\n")
+
+    def write(self, value: list[str], *, key: str, put: PutFile) -> None:
+        for number, text in enumerate(value):
+            put(f"{key}/{number}", text.encode("utf-8"))
+
+    def exists(self, blobs: BlobStore, key: str) -> bool:
+        return blobs.stat(f"{key}/0") is not None
+
+    def read(self, blobs: BlobStore, key: str) -> list[str]:
+        files = blobs.list_folder(key).files
+        return [(blobs.get(f"{key}/{file}") or b"").decode("utf-8") for file in files]
+
+
+@pytest.mark.usefixtures("note_kind")
+def test_artifacts_of_new_kinds_are_exported_and_come_back(
+    disk: ZarrDataset, on_disk: tuple[ZarrImageRecord, Path], tmp_path: Path
+) -> None:
+    record, _ = on_disk
+    register_kind(BagKind())
+    try:
+        record.artifacts.save("day/note", "# Vessel 3\nµ", kind="note")
+        record.artifacts.save("words", ["a", "b"], kind="bag")
+        disk.export_legacy_folder(tmp_path / "export")
+        plain = tmp_path / "export/images" / record.image_id
+        assert (plain / "day/note.md").read_text("utf-8") == "# Vessel 3\nµ"
+        assert (plain / "bag_artifacts/words.bag").read_text("utf-8") == "a\nb"
+        twin = ZarrDataset(tmp_path / "twin.zarr")
+        twin.ingest_legacy_folder(tmp_path / "export")
+        assert twin.record(record.image_id).artifacts["day/note"] == "# Vessel 3\nµ"
+        assert twin.record(record.image_id).artifacts["words"] == ["a", "b"]
+        assert twin.check(deep=True) == []
+    finally:
+        unregister_kind("bag")
+    stranger = ZarrDataset(tmp_path / "stranger.zarr")
+    with pytest.raises(IngestError, match=r"unknown artifact kind 'bag'.*register_kind"):
+        stranger.ingest_legacy_folder(tmp_path / "export")
 
 
 def test_a_file_of_an_unknown_kind_is_reported_and_kept(

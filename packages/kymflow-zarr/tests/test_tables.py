@@ -114,7 +114,7 @@ def test_ids_that_come_as_another_kind_of_text_are_kept_as_text(
     [
         (pd.Series(["a\udc80"], dtype=object), "'c'"),
         (pd.arrays.SparseArray([1]), "'c'"),
-        ([pd.DateOffset(months=1)], "month_day_nano_interval"),
+        ([pd.DateOffset(months=1)], "'c' holds objects of type DateOffset"),
         ([{}], "struct type 'c' with no child"),
         ([1 + 2j], "'c'"),
     ],
@@ -233,7 +233,7 @@ def test_nullable_integers_survive_a_rewrite(dataset: ZarrDataset) -> None:
         (pd.DataFrame({"image_id": ["other"]}), "name image 'other'"),
         (pd.DataFrame({"image_id": ["a", None]}), "name image None"),
         (pd.DataFrame({"v": [1]}), "no column 'image_id'"),
-        (pd.DataFrame({"image_id": [1]}), "incompatible types"),
+        (pd.DataFrame({"image_id": [1]}), "'image_id' holds int64, the table"),
     ],
 )
 def test_rows_that_are_not_the_images_are_refused(

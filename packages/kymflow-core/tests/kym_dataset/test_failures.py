@@ -97,7 +97,11 @@ def test_collect_lists_every_failure_with_its_cause(
     assert list(failures) == [raising, misfit, wrong]
     assert isinstance(failures[raising], IndexerFailedError)
     assert isinstance(failures[misfit], RowError)
-    for expected in ("KeyError: 'lost'", "column 'v': Parquet cannot hold it", "column 'image_id'"):
+    for expected in (
+        "KeyError: 'lost'",
+        "column 'v': it holds objects",
+        "column 'image_id'",
+    ):
         assert expected in str(caught.value)
 
 

@@ -436,7 +436,8 @@ class ZarrDataset:
             dir: The folder; made if it is not there.
             include_tiff: Whether pixels are written.
             include_tables: Whether dataset tables are written.
-            table_format: How tables are written; CSV cannot carry everything.
+            table_format: ``"parquet"`` writes tables as Parquet alone, ``"csv"`` as CSV for people
+                beside it.
             image_ids: Which images; all if None.
             progress: Called with images done and total; tables come after them.
 
@@ -522,7 +523,7 @@ class ZarrDataset:
         Raises:
             SchemaValidationError: Columns are missing, of another type, or hold nulls.
         """
-        from kymflow_zarr._tables.parquet import frame_to_table
+        from kymflow_zarr._tables.frames import frame_to_table
 
         self._require_writable("write the sources index")
         rows = rows_from_table(frame_to_table(df, what="the sources index"))
@@ -576,33 +577,37 @@ class ZarrDataset:
         name: str,
         *,
         columns: Sequence[str] | None = None,
-        image_ids: Collection[str] | None = None,
+        image_ids: str | Iterable[str] | None = None,
     ) -> pd.DataFrame:
         """Read a table.
 
         Args:
             name: The table's name.
             columns: Read just these.
-            image_ids: Read just these images' rows; of a sorted table, only the parts that hold
-                them are read.
+            image_ids: Read just the rows of one image, or of some; of a sorted table, only the
+                parts that hold them are read.
+
+        Returns:
+            The rows as they were saved: equal values in equal dtypes. Whole numbers of which some
+            are missing, because other rows lack the column, are ``Int64``.
 
         Raises:
+            TypeError: An image id is not text.
             TableNotFoundError: There is none (it is a `FileNotFoundError`).
             CorruptDataError: It is damaged.
         """
-        from kymflow_zarr._tables.parquet import table_to_frame
+        from kymflow_zarr._tables.frames import table_to_frame
 
-        table = self.load_arrow_table(name, columns=columns, image_ids=image_ids)
-        return table_to_frame(table, key=f"tables/{name}.parquet")
+        return table_to_frame(self.load_arrow_table(name, columns=columns, image_ids=image_ids))
 
     def load_arrow_table(
         self,
         name: str,
         *,
         columns: Sequence[str] | None = None,
-        image_ids: Collection[str] | None = None,
+        image_ids: str | Iterable[str] | None = None,
     ) -> pa.Table:
-        """`load_table`, as Arrow."""
+        """`load_table` as Arrow: categories are their values, text is ``string``."""
         return self._tables.load(
             name, columns=None if columns is None else list(columns), image_ids=image_ids
         )
@@ -619,10 +624,12 @@ class ZarrDataset:
 
         Args:
             name: One or more ``/``-separated segments ``[A-Za-z0-9][A-Za-z0-9._-]{0,119}``.
-            df: The rows; a pandas index is dropped.
+            df: The rows. An index of unnamed whole numbers is dropped.
 
         Raises:
-            SchemaValidationError: A column that Parquet cannot hold; the message names it.
+            TypeError: It is neither a frame nor a table.
+            SchemaValidationError: An index would be lost, or a column cannot be kept as it is
+                (`ColumnError`): the message names it, what it holds and what to do.
             InvalidNameError: The name cannot be a file everywhere, or is that of the sources index.
         """
         self._require_writable(f"write the table {name!r}")
@@ -651,23 +658,19 @@ class ZarrDataset:
         Args:
             name: The table's name.
             image_id: The image whose rows go.
-            df_rows: Its new rows; none at all is fine, the columns then still count.
+            df_rows: Its new rows; none at all is fine. A column without any value fits every other.
             image_id_col: The column with the image id; every new row must hold `image_id` there.
 
         Raises:
-            SchemaValidationError: The rows name another image, or do not fit the table.
+            TypeError: The rows are not a frame.
+            SchemaValidationError: The rows name another image, cannot be kept as they are (as for
+                `save_table`), or do not fit the table.
         """
-        from kymflow_zarr._tables.parquet import frame_to_table
+        from kymflow_zarr._tables.frames import frame_to_table
 
         rows = frame_to_table(df_rows, what=f"rows for table {name!r}")
-        # No rows say nothing about types: pandas makes up some for empty columns.
-        stored = None if len(rows) else self.table_schema(name)
-        self.replace_rows(
-            name,
-            [RowUpdate(image_ids=frozenset({image_id}), rows=rows)],
-            schema=stored or rows.schema,
-            image_id_col=image_id_col,
-        )
+        update = RowUpdate(image_ids=frozenset({image_id}), rows=rows)
+        self.replace_rows(name, [update], schema=rows.schema, image_id_col=image_id_col)
 
     def replace_rows(
         self,

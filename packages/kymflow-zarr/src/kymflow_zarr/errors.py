@@ -20,6 +20,7 @@ data as attributes, and has a message that ends with what to do::
     │   └── LockedError               TimeoutError        another writer holds the lock
     ├── what is there is wrong
     │   ├── SchemaValidationError     ValueError          contents that break the format's rules
+    │   │   └── ColumnError                               one column of a frame or table
     │   └── CorruptDataError          ValueError          bytes that fail their checksum or decoder
     └── what comes in or goes out cannot be
         ├── UnreadableImageError      ValueError          one image file
@@ -41,6 +42,7 @@ __all__ = [
     "AlreadyExistsError",
     "ArtifactKindError",
     "ArtifactNotFoundError",
+    "ColumnError",
     "CorruptDataError",
     "ExportError",
     "ImageNotFoundError",
@@ -220,6 +222,22 @@ class LockedError(KymflowZarrError, TimeoutError):
 
 class SchemaValidationError(KymflowZarrError, ValueError):
     """Contents break a rule of the format, or of the table that they are meant for."""
+
+
+class ColumnError(SchemaValidationError):
+    """A column cannot be kept as it is.
+
+    Attributes:
+        column: The column's name.
+        problem: What is wrong with it, and what kind of values it holds.
+        remedy: What to do.
+    """
+
+    def __init__(self, what: str, column: str, *, problem: str, remedy: str) -> None:
+        self.column = column
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"{what}: column {column!r} {problem}; {remedy}")
 
 
 class CorruptDataError(KymflowZarrError, ValueError):

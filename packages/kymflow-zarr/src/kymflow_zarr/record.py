@@ -229,13 +229,15 @@ class ZarrImageRecord:
         return payload
 
     def save_df_parquet(self, name: str, df: pd.DataFrame) -> str:
-        """Write a table artifact as Parquet; the index is dropped.
+        """Write a table artifact as Parquet; an index of unnamed whole numbers is dropped.
 
         Returns:
             The key that it lies under.
 
         Raises:
-            SchemaValidationError: A column that Parquet cannot hold; the message names it.
+            TypeError: It is not a frame.
+            SchemaValidationError: An index would be lost, or a column cannot be kept as it is
+                (`ColumnError`): the message names it, what it holds and what to do.
         """
         return self.artifacts.save(name, df, "table")
 

@@ -289,12 +289,11 @@ def test_killed_in_the_middle(
         disk.add_image(kymograph(seed, (3000, 400)), axes=("t", "x"))
     script = textwrap.dedent("""
         import os, sys
-        from kymflow_zarr._export.export import iter_export
-        from kymflow_zarr._storage.open import open_blobs
-        from pathlib import Path
-        blobs = open_blobs(sys.argv[1], durability="none")
-        for done in iter_export(blobs, Path(sys.argv[2])):
-            os._exit(9)
+        from kymflow_zarr import ZarrDataset
+        def killed(done, total):
+            if done == 1:
+                os._exit(9)
+        ZarrDataset(sys.argv[1], "r").export_legacy_folder(sys.argv[2], progress=killed)
     """)
     target = tmp_path / "export"
     killed = subprocess.run([sys.executable, "-c", script, disk.location, str(target)], check=False)
@@ -304,17 +303,23 @@ def test_killed_in_the_middle(
     disk.export_legacy_folder(target)
     disk.export_legacy_folder(tmp_path / "whole")
     assert files(target) == files(tmp_path / "whole")
-    assert [path.name for path in (target / ".kymflow_export").iterdir()] == ["export.lock"]
+    left = {
+        path.relative_to(target / ".kymflow_export")
+        for path in target.rglob(".kymflow_export/**/*")
+    }
+    assert {path.as_posix() for path in left} == {"export.lock", "staging"}
 
 
 def test_one_export_into_a_folder_at_a_time(pair: ZarrDataset, tmp_path: Path) -> None:
-    from kymflow_zarr._export.export import iter_export
-    from kymflow_zarr._storage.open import open_blobs
+    refused: list[str] = []
 
-    blobs = open_blobs(pair.location, durability="none")
-    running = iter_export(blobs, tmp_path / "export")
-    next(running)
-    with pytest.raises(LockedError):
-        next(iter_export(blobs, tmp_path / "export", lock_timeout_s=0))
-    running.close()
-    assert len(pair.export_legacy_folder(tmp_path / "export").image_ids) == 2
+    def export_at_the_same_time(done: int, total: int) -> None:
+        if done == 1:
+            other = ZarrDataset(pair.location, "r", lock_timeout_s=0)
+            with pytest.raises(LockedError) as caught:
+                other.export_legacy_folder(tmp_path / "export")
+            refused.append(str(caught.value))
+
+    report = pair.export_legacy_folder(tmp_path / "export", progress=export_at_the_same_time)
+    assert len(report.image_ids) == 2
+    assert "export into" in refused[0]

@@ -56,7 +56,7 @@ def test_it_becomes_a_dataset_of_the_current_format(old: Path, tmp_path: Path) -
     dataset.export_legacy_folder(tmp_path / "export")
     folder = tmp_path / "export/images" / IMAGE
     assert json.loads((folder / "velocity/fit.json").read_text("utf-8")) == {"from": "plain"}
-    assert (folder / "trace.csv").read_text("utf-8") == "v\n1.5\n"
+    assert (folder / "trace.csv").read_text("utf-8") == '"v"\n"1.5"\n'
     new = ZarrDataset(tmp_path / "new.zarr")
     assert new.ingest_legacy_folder(tmp_path / "export") == [IMAGE]
     record, was = new.record(IMAGE), dataset.record(IMAGE)

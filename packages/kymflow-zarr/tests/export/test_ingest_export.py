@@ -188,12 +188,44 @@ def test_a_lost_file_costs_its_image(
 
 
 def test_an_altered_table_costs_itself(pair: ZarrDataset, export: Path, other: ZarrDataset) -> None:
-    path = export / "tables/kym_n.csv"
-    path.write_text(path.read_text("utf-8").replace(",2", ",3"), encoding="utf-8")
+    path = export / "tables/kym_n.parquet"
+    path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(IngestError, match="not the file that was exported") as caught:
         other.ingest_legacy_folder(export)
     assert len(caught.value.image_ids) == 2
     assert other.list_table_names() == []
+
+
+def test_a_csv_that_a_person_edited_is_not_read_but_reported(
+    pair: ZarrDataset, tmp_path: Path, other: ZarrDataset, check_equal: CheckEqual
+) -> None:
+    first, second = pair.list_image_ids()
+    pair.record(first).save_df_parquet("trace", pd.DataFrame({"v": [1, 2]}))
+    pair.record(second).save_df_csv_gz("old", pd.DataFrame({"v": [1, 2]}))
+    pair.export_legacy_folder(tmp_path / "export")
+    edited = [
+        tmp_path / "export/images" / first / "trace.csv",
+        tmp_path / "export/images" / second / "old.csv",
+        tmp_path / "export/tables/kym_n.csv",
+    ]
+    for path in edited:
+        path.write_text(path.read_text("utf-8").replace("2", "3"), encoding="utf-8")
+    with pytest.raises(IngestError, match="changed after the export") as caught:
+        other.ingest_legacy_folder(tmp_path / "export")
+    assert list(caught.value.failures) == edited
+    assert sorted(caught.value.image_ids) == [first, second]
+    check_equal(pair, other)
+    # Exporting again restores them.
+    assert pair.export_legacy_folder(tmp_path / "export").files_written == 4
+    assert other.ingest_legacy_folder(tmp_path / "export") == []
+
+
+def test_a_csv_that_a_person_removed_is_not_missed(
+    pair: ZarrDataset, export: Path, other: ZarrDataset, check_equal: CheckEqual
+) -> None:
+    (export / "tables/kym_n.csv").unlink()
+    other.ingest_legacy_folder(export)
+    check_equal(pair, other)
 
 
 def test_tables_that_do_not_fit_are_told_of(
@@ -205,7 +237,7 @@ def test_tables_that_do_not_fit_are_told_of(
     other.save_table("notes", pd.DataFrame({"v": [2]}))
     with pytest.raises(IngestError) as caught:
         other.ingest_legacy_folder(tmp_path / "export")
-    assert {path.name for path in caught.value.failures} == {"kym_n.csv", "notes.csv"}
+    assert {path.name for path in caught.value.failures} == {"kym_n.parquet", "notes.parquet"}
     assert other.load_table("notes")["v"].tolist() == [2]
     assert len(caught.value.image_ids) == 2
 
@@ -246,7 +278,7 @@ def test_a_listing_cannot_name_other_places(
             left_out={},
         ).to_bytes()
     )
-    with pytest.raises(IngestError, match="no listing") as caught:
+    with pytest.raises(IngestError, match="does not list") as caught:
         other.ingest_legacy_folder(export)
     assert caught.value.image_ids == (second,)
 
@@ -261,8 +293,8 @@ def test_a_damaged_manifest_is_refused(export: Path, other: ZarrDataset) -> None
 
 def test_a_newer_export_is_refused(export: Path, other: ZarrDataset) -> None:
     path = export / "kymflow_export.json"
-    path.write_text(path.read_text("utf-8").replace('"version": 1', '"version": 2', 1), "utf-8")
-    with pytest.raises(UnsupportedFormatError, match="version 2"):
+    path.write_text(path.read_text("utf-8").replace('"version": 2', '"version": 3', 1), "utf-8")
+    with pytest.raises(UnsupportedFormatError, match="version 3"):
         other.ingest_legacy_folder(export)
 
 

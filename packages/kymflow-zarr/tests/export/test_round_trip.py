@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 import pytest
 import tifffile
@@ -49,17 +50,23 @@ def test_the_layout_is_the_one_that_the_page_describes(
             "image.tif",
             "metadata.json",
             "old.csv",
+            "old.csv.gz",
             "provenance.json",
             "velocity/params.json",
             "velocity/trace.csv",
             "velocity/trace.csv.gz",
+            "velocity/trace.parquet",
         )
     }
     assert {path for path in found if "images/" not in path} == {
         "kymflow_export.json",
         "tables/kym_length.csv",
+        "tables/kym_length.parquet",
         "tables/notes.csv",
+        "tables/notes.parquet",
     }
+    full.export_legacy_folder(tmp_path / "export", table_format="parquet")
+    assert set(files(tmp_path / "export")) == {path for path in found if not path.endswith(".csv")}
 
 
 def test_what_the_files_hold_is_plain(full: ZarrDataset, tmp_path: Path) -> None:
@@ -72,7 +79,11 @@ def test_what_the_files_hold_is_plain(full: ZarrDataset, tmp_path: Path) -> None
     assert trace == (
         '"time","label","kind","count"\n0,"\'=cmd()","b",1\n0.1,"","a",\n,,,1152921504606846976\n'
     )
-    assert (folder / "old.csv").read_text("utf-8") == "v,w\n-1.5,'@x\n2.0,''y\n"
+    assert (folder / "old.csv").read_text("utf-8") == ('"v","w"\n"-1.5","\'@x"\n"2.0","\'\'y"\n')
+    for name in ("velocity/trace.parquet", "old.csv.gz"):
+        key = f"images/{image_id}/analysis/{name}"
+        if not full.location.startswith("memory"):
+            assert (folder / name).read_bytes() == Path(full.location, key).read_bytes()
 
 
 def test_what_it_came_from_comes_along(
@@ -98,20 +109,41 @@ def test_an_export_of_an_export_is_the_same(
     other.export_legacy_folder(tmp_path / "two")
     one, two = files(tmp_path / "one"), files(tmp_path / "two")
     assert one.keys() == two.keys()
-    differing = {Path(path).name for path in one if one[path] != two[path]}
+    differing = {
+        Path(path).name for path in one if one[path] != two[path] and not path.endswith(".parquet")
+    }
     assert differing <= {"_files.json", "kymflow_export.json"}  # they name the dataset
 
 
-def test_a_table_that_csv_cannot_carry_is_parquet(disk: ZarrDataset, tmp_path: Path) -> None:
+def test_a_table_of_any_type_has_a_csv_for_people(disk: ZarrDataset, tmp_path: Path) -> None:
     disk.save_table("lists", pd.DataFrame({"v": [[1, 2], [3]]}))
-    disk.save_table("eras", pd.DataFrame({"v": pd.to_datetime(["2025-01-01"])}))
+    disk.save_table("empty", pd.DataFrame({}))
     report = disk.export_legacy_folder(tmp_path / "export")
-    assert report.table_names == ("eras", "lists")
-    assert (tmp_path / "export/tables/lists.parquet").is_file()
-    assert (tmp_path / "export/tables/eras.csv").is_file()
+    assert report.table_names == ("empty", "lists")
+    assert (tmp_path / "export/tables/lists.csv").read_text("utf-8") == '"v"\n"[1, 2]"\n"[3]"\n'
+    assert (tmp_path / "export/tables/empty.csv").read_text("utf-8") == ""
     other = ZarrDataset(MemoryStore())
     other.ingest_legacy_folder(tmp_path / "export")
     assert other.load_arrow_table("lists").equals(disk.load_arrow_table("lists"))
+
+
+def test_a_csv_that_cannot_be_made_is_left_out(
+    disk: ZarrDataset, tmp_path: Path, check_equal: CheckEqual
+) -> None:
+    import pyarrow as pa
+
+    record = disk.add_image(np.zeros((2, 2), np.uint8), axes=("t", "x"))
+    record.save_df_csv_gz("broken", pd.DataFrame({"v": ["x" * 200_000]}))
+    disk.save_table("ages", pa.table({"v": pa.array([[-(2**52)]], pa.list_(pa.timestamp("s")))}))
+    disk.export_legacy_folder(tmp_path / "export")
+    folder = tmp_path / "export/images" / record.image_id
+    assert not (folder / "broken.csv").exists()
+    assert [path.name for path in (tmp_path / "export/tables").iterdir()] == ["ages.parquet"]
+    other = ZarrDataset(MemoryStore())
+    other.ingest_legacy_folder(tmp_path / "export")
+    assert other.load_arrow_table("ages").equals(disk.load_arrow_table("ages"))
+    twin = other.record(record.image_id).load_df_csv_gz("broken")
+    pd.testing.assert_frame_equal(twin, record.load_df_csv_gz("broken"))
 
 
 def test_some_images_only(full: ZarrDataset, tmp_path: Path) -> None:

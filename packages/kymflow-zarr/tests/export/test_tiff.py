@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,9 +14,10 @@ import tifffile
 from numpy.typing import NDArray
 
 from kymflow_zarr import ZarrDataset
+from kymflow_zarr._export import tiff as tiff_module
 from kymflow_zarr._export.pixels import c_order_regions
-from kymflow_zarr._export.tiff_encoder import TiffTags, tiff_geometry, write_tiff
-from kymflow_zarr._readers.header import merge_facts
+from kymflow_zarr._export.tiff import TiffFacts, write_tiff
+from kymflow_zarr._readers.header import Header, merge_facts
 from kymflow_zarr._readers.image_file import open_image
 from kymflow_zarr._readers.tiff import open_tiff
 from kymflow_zarr._readers.tiff_reader import TiffReader
@@ -32,6 +36,11 @@ EXACT = [
     ((5, 4, 2), ("y", "x", "c"), "float16"),
     ((2, 3, 4, 5), ("a", "b", "y", "x"), "int8"),
 ]
+
+
+def header_of(path: Path) -> Header:
+    with open_image(path, TiffReader()) as image:
+        return merge_facts(image.shape, image.dtype, image.facts)
 
 
 def header_payload(shape: tuple[int, ...], axes: tuple[str, ...]) -> dict[str, object]:
@@ -58,8 +67,8 @@ def test_pixels_axes_and_calibration_are_in_the_tiff(
     record.save_metadata_payload({"header": said})
     dataset.export_legacy_folder(tmp_path)
     path = tmp_path / "images" / record.image_id / "image.tif"
-    with open_image(path, TiffReader()) as tiff:
-        header = merge_facts(tiff.shape, tiff.dtype, tiff.facts)
+    header = header_of(path)
+    with open_tiff(path) as tiff:
         np.testing.assert_array_equal(tiff.read(), pixels)
         assert tiff.dtype == dtype
     assert header.axes == axes
@@ -75,8 +84,7 @@ def test_ome_tells_the_date_and_the_channels(dataset: ZarrDataset, tmp_path: Pat
     record = dataset.add_image(np.zeros(shape, np.uint8), axes=axes)
     record.save_metadata_payload({"header": header_payload(shape, axes)})
     dataset.export_legacy_folder(tmp_path)
-    with open_image(tmp_path / "images" / record.image_id / "image.tif", TiffReader()) as tiff:
-        header = merge_facts(tiff.shape, tiff.dtype, tiff.facts)
+    header = header_of(tmp_path / "images" / record.image_id / "image.tif")
     assert header.acquired_local_epoch_ns == 1_753_186_394_620_000_000
     assert [channel.name for channel in header.channels] == ["GFP", "RFP"]
 
@@ -90,77 +98,115 @@ def test_a_calibration_that_is_not_known_is_not_made_up(
     ]
     dataset.export_legacy_folder(tmp_path)
     for record in records:
-        with open_image(tmp_path / "images" / record.image_id / "image.tif", TiffReader()) as tiff:
-            header = merge_facts(tiff.shape, tiff.dtype, tiff.facts)
+        header = header_of(tmp_path / "images" / record.image_id / "image.tif")
         assert set(header.scale.values()) == {None}
         assert header.axes == record.get_axes()
 
 
 def test_odd_names_of_channels_and_axes_do_no_harm(dataset: ZarrDataset, tmp_path: Path) -> None:
-    record = dataset.add_image(np.zeros((2, 4, 5), np.uint8), axes=("c", "y", "x"))
-    channels = [{"name": 'a<b>&"µ'}, {"name": "bell\a"}]
+    record = dataset.add_image(np.zeros((3, 4, 5), np.uint8), axes=("c", "y", "x"))
+    channels = [{"name": "a<b>&'µ"}, {"name": "bell\a"}, {"name": 'say "x"'}]
     record.save_metadata_payload({"header": {"scale": {}, "unit": {}, "channels": channels}})
     odd = dataset.add_image(np.zeros((4, 5), np.uint8), axes=("Zeit, s\n", "µm"))
     dataset.export_legacy_folder(tmp_path)
-    with open_image(tmp_path / "images" / record.image_id / "image.tif", TiffReader()) as tiff:
-        assert [
-            channel.name for channel in merge_facts(tiff.shape, tiff.dtype, tiff.facts).channels
-        ] == ['a<b>&"µ', None]
-    with open_image(tmp_path / "images" / odd.image_id / "image.tif", TiffReader()) as tiff:
-        assert merge_facts(tiff.shape, tiff.dtype, tiff.facts).axes == ("y", "x")
+    header = header_of(tmp_path / "images" / record.image_id / "image.tif")
+    assert [channel.name for channel in header.channels] == ["a<b>&'µ", None, None]
+    assert header_of(tmp_path / "images" / odd.image_id / "image.tif").axes == ("y", "x")
     other = ZarrDataset(tmp_path / "other.zarr")
     other.ingest_legacy_folder(tmp_path)
     assert other.record(odd.image_id).get_axes() == ("Zeit, s\n", "µm")
 
 
+def facts(shape: tuple[int, ...], axes: tuple[str, ...], dtype: str) -> TiffFacts:
+    return TiffFacts(image_id="an image", shape=shape, axes=axes, dtype=np.dtype(dtype), steps={})
+
+
+STACKS = [
+    ((7, 5), ("y", "x"), "uint16"),
+    ((3, 7, 5), ("z", "y", "x"), "uint16"),
+    ((2, 3, 7, 5), ("a", "b", "y", "x"), "float16"),
+    ((3, 7, 5, 2), ("t", "y", "x", "c"), "int64"),
+    ((2, 1, 2, 1, 1, 1, 7, 5), ("d0", "d1", "d2", "d3", "d4", "d5", "d6", "d7"), "uint8"),
+]
+
+
 @pytest.mark.parametrize("big", [False, True])
-@pytest.mark.parametrize("shape", [(7, 5), (3, 7, 5), (2, 3, 7, 5)])
-def test_a_bigtiff_holds_the_same(tmp_path: Path, big: bool, shape: tuple[int, ...]) -> None:
-    pixels = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
-    axes = ("a", "b", "y", "x")[-len(shape) :]
-    tags = TiffTags(description=b"plain", pixels_per_unit=None)
+@pytest.mark.parametrize(
+    ("shape", "axes", "dtype"), STACKS, ids=["".join(axes) for _, axes, _ in STACKS]
+)
+def test_a_bigtiff_holds_the_same(
+    tmp_path: Path, big: bool, shape: tuple[int, ...], axes: tuple[str, ...], dtype: str
+) -> None:
+    pixels = np.arange(np.prod(shape)).astype(dtype).reshape(shape)
     path = tmp_path / "image.tif"
-    with path.open("wb") as stream:
-        write_tiff(stream, [pixels], tiff_geometry(shape, axes, pixels.dtype), tags, big=big)
+    with path.open("w+b") as stream:
+        write_tiff(stream, [pixels], facts(shape, axes, dtype), big=big)
     with tifffile.TiffFile(path) as tiff:
         assert tiff.is_bigtiff is big
         assert tiff.pages.first.tags["Software"].value == "kymflow-zarr"
         np.testing.assert_array_equal(
             np.stack([page.asarray() for page in tiff.pages]).reshape(shape), pixels
         )
+        # ImageJ reads the first directory and takes all pages to follow without a gap.
+        starts = [page.dataoffsets[0] for page in tiff.pages]
+        size = sum(tiff.pages.first.databytecounts)
+        assert starts == [starts[0] + number * size for number in range(len(starts))]
     with open_tiff(path) as opened:
         np.testing.assert_array_equal(opened.read().reshape(shape), pixels)
 
 
-class Discard:
-    """Counts bytes."""
+def test_pages_are_cut_into_strips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of any size become strips of whole rows that end with their page."""
+    monkeypatch.setattr(tiff_module, "_STRIP_BYTES", 35)
+    pixels = np.arange(3 * 7 * 5, dtype=np.uint16).reshape(3, 7, 5)
+    path = tmp_path / "image.tif"
+    with path.open("w+b") as stream:
+        write_tiff(
+            stream,
+            np.split(pixels.reshape(-1), [1, 4, 50]),
+            facts((3, 7, 5), ("t", "y", "x"), "uint16"),
+        )
+    with tifffile.TiffFile(path) as tiff:
+        assert [page.databytecounts for page in tiff.pages] == [(30, 30, 10)] * 3
+    np.testing.assert_array_equal(tifffile.imread(path), pixels)
 
-    def __init__(self) -> None:
-        self.count = 0
 
-    def write(self, data: bytes | memoryview, /) -> int:
-        self.count += len(data)
+def test_pixels_that_end_too_early_are_an_error() -> None:
+    with pytest.raises(ValueError, match="too early"):
+        write_tiff(io.BytesIO(), [np.zeros(6, np.uint8)], facts((2, 4), ("t", "x"), "uint8"))
+
+
+class SparseFile(io.FileIO):
+    """Leaves a hole where a strip of zeros is written."""
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        if len(data) < 2**20:
+            return super().write(data)
+        self.seek(len(data) - 1, os.SEEK_CUR)
+        super().write(b"\0")
         return len(data)
 
 
 @pytest.mark.parametrize(("rows", "big"), [(1000, False), (4300, True)])
-def test_bigtiff_where_four_bytes_do_not_reach(rows: int, big: bool) -> None:
-    """4.3 GB of pixels, none of which is ever in memory but one block."""
-    block = np.zeros((100, 1_000_000), np.uint8)
-    sink = Discard()
-    heads: list[bytes] = []
-
-    class Head(Discard):
-        def write(self, data: bytes | memoryview, /) -> int:
-            if not heads:
-                heads.append(bytes(data))
-            return sink.write(data)
-
-    geometry = tiff_geometry((rows, 1_000_000), ("t", "x"), block.dtype)
-    tags = TiffTags(description=b"", pixels_per_unit=None)
-    write_tiff(Head(), (block for _ in range(rows // 100)), geometry, tags)
-    assert heads[0][2] == (43 if big else 42)
-    assert sink.count > rows * 1_000_000
+def test_bigtiff_where_four_bytes_do_not_reach(tmp_path: Path, rows: int, big: bool) -> None:
+    """4.3 GB of pixels on one page, none of which is ever in memory but a few strips."""
+    block = np.zeros((20, 1_000_000), np.uint8)
+    path = tmp_path / "image.tif"
+    tracemalloc.start()
+    try:
+        with SparseFile(path, "w+b") as stream:
+            write_tiff(
+                stream,
+                (block for _ in range(rows // 20)),
+                facts((rows, 1_000_000), ("t", "x"), "uint8"),
+            )
+        assert tracemalloc.get_traced_memory()[1] < 200 * 2**20
+    finally:
+        tracemalloc.stop()
+    with open_tiff(path) as opened:
+        assert opened.shape == (rows, 1_000_000)
+    with tifffile.TiffFile(path) as tiff:
+        assert tiff.is_bigtiff is big
 
 
 @pytest.mark.parametrize(

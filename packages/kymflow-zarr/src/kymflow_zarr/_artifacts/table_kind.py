@@ -11,13 +11,9 @@ from kymflow_zarr._artifacts.kind import MAX_FILE_BYTES, ArtifactKind
 from kymflow_zarr._problems import Problem, unreadable
 from kymflow_zarr._storage.blobs import BlobStore, PutFile
 from kymflow_zarr._storage.gunzip import gunzip_bounded
-from kymflow_zarr._tables.parquet import (
-    frame_to_table,
-    read_parquet,
-    table_to_bytes,
-    table_to_frame,
-    verify_parquet,
-)
+from kymflow_zarr._tables.columns import plain_table, to_table
+from kymflow_zarr._tables.frames import table_to_frame
+from kymflow_zarr._tables.parquet import read_parquet, table_to_bytes, verify_parquet
 from kymflow_zarr.errors import CorruptDataError, NotFoundError
 
 if TYPE_CHECKING:
@@ -46,8 +42,8 @@ class TableKind(ArtifactKind):
         )
 
     def encode(self, value: pd.DataFrame | pa.Table) -> bytes:
-        """Parquet that names no key; a data frame's index is dropped."""
-        return table_to_bytes(_arrow_table(value, what="the table"))
+        """Parquet that names no key; an index of unnamed whole numbers is dropped."""
+        return table_to_bytes(to_table(value, what="the table"))
 
     def decode(self, data: bytes, *, key: str) -> pd.DataFrame:
         """A data frame, from the form that the key's suffix names."""
@@ -55,14 +51,14 @@ class TableKind(ArtifactKind):
 
     def write(self, value: pd.DataFrame | pa.Table, *, key: str, put: PutFile) -> None:
         """Store a table as Parquet that names its key."""
-        put(key, table_to_bytes(_arrow_table(value, what=repr(key)), key=key))
+        put(key, table_to_bytes(to_table(value, what=repr(key)), key=key))
 
     def read(self, blobs: BlobStore, key: str) -> pd.DataFrame:
         """The stored table, every page checked."""
         table = read_parquet(blobs, key)
         if table is None:
             raise NotFoundError(key, f"no table is stored under {key!r}; check the name")
-        return table_to_frame(table, key=key)
+        return table_to_frame(table)
 
     def check(self, blobs: BlobStore, key: str, *, deep: bool) -> Iterator[Problem]:
         """Whether the file opens and, if `deep`, whether each page holds what was written."""
@@ -90,12 +86,6 @@ class TableKind(ArtifactKind):
             return self.encode(value)
         text: str = value.to_csv(index=False, lineterminator="\n")
         return text.encode("utf-8")
-
-
-def _arrow_table(value: pd.DataFrame | pa.Table, *, what: str) -> pa.Table:
-    import pyarrow as pa
-
-    return value if isinstance(value, pa.Table) else frame_to_table(value, what=what)
 
 
 def _from_csv(data: bytes, *, key: str) -> pd.DataFrame:
@@ -133,8 +123,7 @@ def _from_parquet(data: bytes, *, key: str, max_bytes: int) -> pd.DataFrame:
                 f"it declares {metadata.num_rows} rows of {metadata.num_columns} columns, "
                 f"{declared} bytes, the limit is {max_bytes}",
             )
-        frame: pd.DataFrame = file.read(use_threads=False).to_pandas()
-    return frame
+        return table_to_frame(plain_table(file.read(use_threads=False), what=repr(key)))
 
 
 TABLE: Final = TableKind()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kymflow_zarr._catalog.manifest import Manifest, ManifestEntry
 from kymflow_zarr._catalog.sources import SourceRow
 from kymflow_zarr._storage.blobs import BlobStore
-from kymflow_zarr._tables.parquet import read_parquet, write_parquet
+from kymflow_zarr._tables.parquet import read_parquet, verify_parquet, write_parquet
 from kymflow_zarr.errors import CorruptDataError
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def load_cache(blobs: BlobStore) -> dict[str, ManifestEntry]:
 def is_damaged(blobs: BlobStore) -> bool:
     """Whether there is a manifest that cannot be used."""
     try:
+        verify_parquet(blobs, MANIFEST_KEY, deep=True)
         _read_cache(blobs)
     except CorruptDataError:
         return True

@@ -30,6 +30,7 @@ __all__ = [
     "int64_or_none",
     "plan_refresh",
     "reconcile",
+    "row_to_json",
     "rows_from_table",
     "rows_to_table",
     "source_from_provenance",
@@ -313,6 +314,16 @@ def source_to_json(
         "ingested_epoch_ns": ingested_epoch_ns,
         "supersedes": supersedes,
     }
+
+
+def row_to_json(row: SourceRow) -> dict[str, JsonValue]:
+    """The ``source`` entry of a provenance, for a file of which only its row is known."""
+    file = SourceFile(
+        paths=(row.source_primary_path,),
+        mtime_ns=row.source_mtime_ns,
+        size_bytes=row.source_size_bytes,
+    )
+    return source_to_json(file, ingested_epoch_ns=row.ingested_epoch_ns, supersedes=None)
 
 
 def source_from_provenance(image_id: str, provenance: JsonValue) -> SourceRow | None:

@@ -62,7 +62,7 @@ def iter_problems(
         if name != SOURCES:
             found = _check_table(blobs, tables, name, existing, deep=deep)
             yield from _going_on(_TABLE.format(name), found)
-    yield from _going_on(_TABLE.format(SOURCES), _check_sources(sources))
+    yield from _going_on(_TABLE.format(SOURCES), _check_sources(blobs, sources, deep=deep))
     if _lists_tables(blobs):
         inventory = read_inventory(blobs, TABLES)
         present = _present_tables(tables)
@@ -96,7 +96,7 @@ def repair(
         yield Repair(location=leftover, action="removed what a killed writer left behind")
     # Rows of an image that has lost its commit document stay: it may be brought back from a copy.
     existing = set(published_ids(blobs))
-    if any(_check_sources(sources)):
+    if any(_check_sources(blobs, sources, deep=True)):
         sources.save(sources.mended())
         yield Repair(location=_TABLE.format(SOURCES), action="brought it in line with the records")
     for name in tables.names():
@@ -183,9 +183,11 @@ def _present_tables(tables: Tables) -> set[str]:
     return {_TABLE.format(name) for name in tables.names() if name != SOURCES}
 
 
-def _check_sources(sources: SourcesIndex) -> Iterator[Problem]:
+def _check_sources(blobs: BlobStore, sources: SourcesIndex, *, deep: bool) -> Iterator[Problem]:
     location = _TABLE.format(SOURCES)
     try:
+        if deep:
+            verify_parquet(blobs, location, deep=True)
         stored = {row.image_id for row in sources.stored()}
     except (CorruptDataError, SchemaValidationError) as error:
         yield Problem(location=location, kind="stale_cache", message=str(error))

@@ -1,71 +1,54 @@
-"""The folder that an export is written to: changed file by file, each in one step, only if needed.
+"""The folder that an export is written to: file by file, and only where it differs.
 
-What is to be written is staged below ``.kymflow_export/`` first and compared with what is there.
-Equal files are not touched. Only files that a listing of an earlier export names, and that are
-still as it wrote them, are ever removed.
+`LocalBlobs` does the writing, with ``.kymflow_export/`` for what is on its way. What an export
+needs besides: equal files are not touched, the manifest says from the first change on that the
+export is not complete, and only files that a listing of an earlier export names, and that are still
+as it wrote them, are ever removed.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
-import os
-import shutil
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final, Self
 
-from kymflow_zarr._export.manifest import ExportedFile
-from kymflow_zarr._storage.durability import (
-    make_folders,
-    sync_file,
-    sync_filesystem,
-    sync_folder,
-    sync_tree,
-)
-from kymflow_zarr._storage.locks import hold_file_lock
+from kymflow_zarr._export.manifest import MANIFEST, ExportedFile, ExportManifest
+from kymflow_zarr._storage.durability import sync_filesystem, sync_folder, sync_tree
+from kymflow_zarr._storage.local import LocalBlobs
 
-__all__ = ["ExportFolder", "HashingFile", "Stage", "hash_file"]
+__all__ = ["ExportFolder", "FileState"]
 
-_STAGING: Final = ".kymflow_export"
-_LOCK: Final = "export"
+_WORK: Final = ".kymflow_export"
 _READ_BYTES: Final = 2**20
 
 
-class HashingFile(io.RawIOBase):
-    """A file that is written front to back, and knows size and digest of what it holds."""
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What tells one state of a file from another.
 
-    def __init__(self, raw: io.BufferedWriter) -> None:
-        self._raw = raw
-        self._sha = hashlib.sha256()
-        self.size_bytes = 0
+    Attributes:
+        size_bytes: Its size.
+        sha256: Digest of its bytes, in hexadecimal.
+    """
 
-    @property
-    def sha256(self) -> str:
-        """Digest of what was written, in hexadecimal."""
-        return self._sha.hexdigest()
+    size_bytes: int
+    sha256: str
 
-    def writable(self) -> bool:
-        """True."""
-        return True
-
-    def write(self, data: bytes | bytearray | memoryview, /) -> int:  # type: ignore[override]
-        """Append bytes."""
-        self._sha.update(data)
-        self._raw.write(data)
-        count = memoryview(data).nbytes
-        self.size_bytes += count
-        return count
+    @classmethod
+    def of(cls, stream: BinaryIO) -> Self:
+        """The state of an open file, read in bounded memory."""
+        stream.seek(0)
+        sha = hashlib.sha256()
+        while data := stream.read(_READ_BYTES):
+            sha.update(data)
+        return cls(stream.tell(), sha.hexdigest())
 
 
-@dataclass(slots=True)
-class _Counts:
-    written: int = 0
-    unchanged: int = 0
-    removed: int = 0
+class _EqualError(Exception):
+    """The file that is there holds what would have replaced it."""
 
 
 class ExportFolder:
@@ -73,220 +56,113 @@ class ExportFolder:
 
     Attributes:
         root: The folder.
-        counts: How many files were written, found equal, and removed.
+        written: How many files were written.
+        unchanged: How many were there as they should be.
+        removed: How many were removed.
         kept: Files that an earlier export wrote, this one does not, and someone has changed since.
     """
 
-    def __init__(self, root: Path, *, before_change: Callable[[], None]) -> None:
+    def __init__(self, root: Path) -> None:
         self.root = root
-        self.counts = _Counts()
+        self.written = 0
+        self.unchanged = 0
+        self.removed = 0
         self.kept: list[str] = []
-        self._before_change = before_change
+        self._incomplete: ExportManifest | None = None
         self._changed = False
+        self._files = LocalBlobs(root, durability="none", work=_WORK)  # `finish` flushes them
+        self._durable = LocalBlobs(root, durability="record", work=_WORK)
 
     @classmethod
     @contextmanager
-    def open(cls, root: Path, *, timeout_s: float) -> Iterator[ExportFolder]:
-        """Hold the folder for the block, alone; what a killed run staged is swept.
+    def open(cls, root: Path, *, timeout_s: float) -> Iterator[Self]:
+        """Hold the folder for the block, alone; what a killed run left half written is removed.
 
         Raises:
             LockedError: Another process exports into it.
         """
-        staging = root / _STAGING
-        make_folders(staging, durable=True)
-        with hold_file_lock(staging, _LOCK, action=f"export into {root}", timeout_s=timeout_s):
-            folder = cls(root, before_change=lambda: None)
-            folder._sweep()
-            try:
-                yield folder
-            finally:
-                folder._sweep()
+        folder = cls(root)
+        with folder._files.lock("export", action=f"export into {root}", timeout_s=timeout_s):
+            for leftover in folder._files.leftovers():
+                folder._files.sweep(leftover)
+            yield folder
 
-    def announce(self, before_change: Callable[[], None]) -> None:
-        """Have something done before the first change."""
-        self._before_change = before_change
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything was changed."""
-        return self._changed
+    def begin(self, incomplete: ExportManifest) -> None:
+        """Say what the manifest tells from the first change to the end."""
+        self._incomplete = incomplete
+        if self.read(MANIFEST) is None:  # else the folder would pass for one of somebody else
+            self._change()
 
     def read(self, path: str) -> bytes | None:
         """A file's bytes, or None where there is none."""
-        try:
-            return (self.root / path).read_bytes()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return None
+        return self._files.get(path)
 
-    def put(self, path: str, data: bytes) -> None:
-        """Write a file, unless it holds these bytes already."""
-        with self.stage() as stage:
-            stage.put_bytes(path, data)
-            stage.commit()
-
-    def put_durably(self, path: str, data: bytes) -> None:
-        """Write a file at the top, unless it holds these bytes already; it survives a power cut."""
-        if self.read(path) == data:
-            self.counts.unchanged += 1
-            # Whoever wrote it may have been killed before this.
-            sync_folder(self.root)
-        else:
-            self._change()
-            self.overwrite(path, data)
-            self.counts.written += 1
-
-    @contextmanager
-    def stage(self) -> Iterator[Stage]:
-        """Files that take their places together; staged files that do not are thrown away."""
-        folder = self.root / _STAGING / uuid.uuid4().hex
-        folder.mkdir()
-        try:
-            yield Stage(self, folder)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    def holds(self, path: str, file: ExportedFile) -> bool:
-        """Whether a file is there as a listing describes it; it is read."""
-        target = self.root / path
-        try:
-            if target.stat().st_size != file.size_bytes:
-                return False
-            return hash_file(target) == file.sha256
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+    def holds(self, path: str, file: FileState | ExportedFile) -> bool:
+        """Whether a file is there with this size and digest; a link is not."""
+        found = self._files.stat(path)
+        if found is None or found.size != file.size_bytes or (self.root / path).is_symlink():
             return False
+        stream = self._files.open_read(path)
+        if stream is None:
+            return False
+        with stream:
+            return FileState.of(stream).sha256 == file.sha256
 
-    def remove(self, path: str, file: ExportedFile) -> None:
-        """Remove a file that an earlier export wrote, and folders that become empty."""
-        if self.holds(path, file):
-            self._remove(path)
-        elif (self.root / path).exists():
-            self.kept.append(path)
-
-    def remove_listing(self, path: str) -> None:
-        """Remove a listing, whatever it says."""
-        if (self.root / path).exists():
-            self._remove(path)
-
-    def overwrite(self, path: str, data: bytes) -> None:
-        """Write a file at the top in one step, announcing nothing; it survives a power cut."""
-        temporary = self.root / _STAGING / uuid.uuid4().hex
-        with temporary.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            sync_file(stream.fileno())
-        temporary.replace(self.root / path)
-        sync_folder(self.root)
-
-    def sync(self) -> None:
-        """Make all that was written durable."""
-        if not sync_filesystem(self.root):
-            sync_tree(self.root)
-
-    def replace(self, temporary: Path, path: str) -> None:
-        """Put a staged file in its place."""
-        self._change()
-        target = self.root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.replace(target)
-        self.counts.written += 1
-
-    def _remove(self, path: str) -> None:
-        self._change()
-        target = self.root / path
-        target.unlink()
-        self.counts.removed += 1
-        parent = target.parent
-        while parent != self.root and not list(parent.iterdir()):
-            parent.rmdir()
-            parent = parent.parent
-
-    def _change(self) -> None:
-        if not self._changed:
-            self._changed = True
-            self._before_change()
-
-    def _sweep(self) -> None:
-        with os.scandir(self.root / _STAGING) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry.path, ignore_errors=True)
-                elif not entry.name.startswith(_LOCK):
-                    Path(entry.path).unlink(missing_ok=True)
-
-
-class Stage:
-    """Files on their way into an `ExportFolder`; made by `ExportFolder.stage`."""
-
-    def __init__(self, owner: ExportFolder, folder: Path) -> None:
-        self._owner = owner
-        self._folder = folder
-        self._ready: dict[str, Path] = {}
-        self._equal = 0
-
-    def put(self, path: str, write: Callable[[HashingFile], object]) -> HashingFile:
-        """Stage one file.
+    def put(self, path: str, write: Callable[[BinaryIO], object]) -> FileState:
+        """Write a file in one step, unless it holds the same already.
 
         Args:
-            path: Where it will lie, relative to the export's root.
-            write: Writes its contents; if it raises, nothing is staged.
+            path: Where it lies, relative to the folder.
+            write: Writes its contents; if it raises, the file that is there stays.
 
         Returns:
-            The file, which knows its size and digest.
+            Its size and digest.
         """
-        temporary = self._folder / uuid.uuid4().hex
-        try:
-            with temporary.open("wb") as raw:
-                file = HashingFile(raw)
-                write(file)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        target = self._owner.root / path
-        if _is_equal(target, file):
-            temporary.unlink()
-            self._equal += 1
-        else:
-            self._ready[path] = temporary
-        return file
-
-    def put_bytes(self, path: str, data: bytes) -> str:
-        """Stage one file from memory; returns the digest of its bytes, in hexadecimal."""
-        if self._owner.read(path) == data:
-            self._equal += 1
-        else:
-            temporary = self._folder / uuid.uuid4().hex
-            temporary.write_bytes(data)
-            self._ready[path] = temporary
-        return hashlib.sha256(data).hexdigest()
+        with suppress(_EqualError), self._files.open_write(path) as stream:
+            write(stream)
+            state = FileState.of(stream)
+            if self.holds(path, state):
+                self.keep()
+                raise _EqualError
+            self._change()
+            self.written += 1
+        return state
 
     def keep(self) -> None:
         """Count a file that is known to be there as it should."""
-        self._equal += 1
+        self.unchanged += 1
 
-    def commit(self) -> None:
-        """Put all staged files in their places."""
-        for path, temporary in self._ready.items():
-            self._owner.replace(temporary, path)
-        self._owner.counts.unchanged += self._equal
-        self._ready.clear()
-        self._equal = 0
+    def remove(self, path: str, file: ExportedFile) -> None:
+        """Remove a file that an earlier export wrote, unless someone has changed it."""
+        if self.holds(path, file):
+            self.delete(path)
+        elif (self.root / path).exists():
+            self.kept.append(path)
 
+    def delete(self, path: str) -> None:
+        """Remove a file, and folders that become empty."""
+        self._change()
+        self.removed += self._files.delete(path)
+        for parent in (self.root / path).parents:
+            if parent == self.root or any(parent.iterdir()):
+                break
+            parent.rmdir()
 
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal, in bounded memory."""
-    sha = hashlib.sha256()
-    with path.open("rb") as stream:
-        while data := stream.read(_READ_BYTES):
-            sha.update(data)
-    return sha.hexdigest()
+    def finish(self, complete: ExportManifest) -> None:
+        """Make all that was written durable, then the manifest that says so."""
+        data = complete.to_bytes()
+        if self.read(MANIFEST) == data:
+            self.keep()
+            # Whoever wrote it may have been killed before this.
+            sync_folder(self.root)
+            return
+        self._change()
+        if not sync_filesystem(self.root):
+            sync_tree(self.root)
+        self._durable.put(MANIFEST, data)
+        self.written += 1
 
-
-def _is_equal(target: Path, file: HashingFile) -> bool:
-    try:
-        return (
-            not target.is_symlink()
-            and target.stat().st_size == file.size_bytes
-            and hash_file(target) == file.sha256
-        )
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return False
+    def _change(self) -> None:
+        if not self._changed and self._incomplete is not None:
+            self._durable.put(MANIFEST, self._incomplete.to_bytes())
+        self._changed = True

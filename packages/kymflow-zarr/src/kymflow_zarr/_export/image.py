@@ -3,45 +3,37 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import partial
+import logging
+from collections.abc import Iterable, Mapping
+from typing import BinaryIO
 
-from kymflow_zarr._export.folder import ExportFolder, Stage
-from kymflow_zarr._export.image_files import (
-    pixels_tags,
-    stage_array,
-    stage_gzipped_csv,
-    stage_json,
-    stage_pixels,
-    stage_table,
-    tags_digest,
-)
+from kymflow_zarr._export.artifact_files import PlainArtifact, PlainFile, iter_artifacts
+from kymflow_zarr._export.folder import ExportFolder
 from kymflow_zarr._export.manifest import (
     IMAGES,
     LISTING,
     PIXELS,
     ExportedFile,
-    FileKind,
     ImageListing,
     TableFormat,
     file_path,
 )
+from kymflow_zarr._export.pixels import PixelDigest, iter_c_order
+from kymflow_zarr._export.spreadsheet import NotShownError
+from kymflow_zarr._export.tiff import tiff_facts, write_tiff
+from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import BlobStore
-from kymflow_zarr.errors import CorruptDataError, InvalidNameError, NotFoundError
+from kymflow_zarr.errors import (
+    CorruptDataError,
+    InvalidNameError,
+    NotFoundError,
+    SchemaValidationError,
+)
 from kymflow_zarr.record import ZarrImageRecord
 
-__all__ = ["export_image", "read_listing", "remove_image"]
+__all__ = ["export_image", "put_artifacts", "read_listing", "remove_image"]
 
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """One artifact to export: its key, the kinds of file that it may become, and how."""
-
-    key: str
-    name: str
-    kinds: tuple[FileKind, ...]
-    stage: Callable[[Stage], ExportedFile]
+logger = logging.getLogger(__name__)
 
 
 def export_image(
@@ -66,25 +58,17 @@ def export_image(
     files: dict[str, ExportedFile] = {}
     left_out: dict[str, str] = {}
     digest = record.pixels_digest
-    with folder.stage() as stage:
-        if include_tiff:
-            try:
-                files[PIXELS], digest = _pixels(folder, stage, prefix, record, previous)
-            except CorruptDataError as error:
-                left_out[error.key] = error.reason
-                _keep_old(folder, prefix, (PIXELS,), old, files)
-        for item in _items(blobs, record, prefix, table_format, files):
-            try:
-                file = item.stage(stage)
-            except NotFoundError:  # deleted since it was listed
-                continue
-            except (CorruptDataError, InvalidNameError) as error:
-                left_out[item.key] = error.reason
-                paths = tuple(file_path(kind, item.name) for kind in item.kinds)
-                _keep_old(folder, prefix, paths, old, files)
-            else:
-                files[file_path(file.kind, file.name)] = file
-        stage.commit()
+    if include_tiff:
+        try:
+            files[PIXELS], digest = _put_pixels(folder, prefix, record, previous)
+        except CorruptDataError as error:
+            left_out[error.key] = error.reason
+            if PIXELS in old and folder.holds(prefix + PIXELS, old[PIXELS]):
+                files[PIXELS] = old[PIXELS]
+    artifacts = iter_artifacts(blobs, record, table_format=table_format)
+    written, damaged = put_artifacts(folder, prefix, artifacts, old)
+    files |= written
+    left_out |= damaged
     for path, file in old.items():
         if path not in files:
             folder.remove(prefix + path, file)
@@ -97,8 +81,44 @@ def export_image(
         pixels_digest=digest,
         files=files,
     ).to_bytes()
-    folder.put(prefix + LISTING, listing)
+    folder.put(prefix + LISTING, lambda stream: stream.write(listing))
     return hashlib.sha256(listing).hexdigest(), left_out
+
+
+def put_artifacts(
+    folder: ExportFolder,
+    prefix: str,
+    artifacts: Iterable[PlainArtifact],
+    old: Mapping[str, ExportedFile],
+) -> tuple[dict[str, ExportedFile], dict[str, str]]:
+    """Write artifacts, or dataset tables.
+
+    Args:
+        folder: The export.
+        prefix: The folder that they go to, with a ``/`` at the end.
+        artifacts: What is to be written.
+        old: The files that an earlier export holds there, by path below `prefix`.
+
+    Returns:
+        The files by path below `prefix`, and what was left out: key → reason. Of the latter, whole
+        copies that an earlier export made are among the files.
+    """
+    files: dict[str, ExportedFile] = {}
+    left_out: dict[str, str] = {}
+    for artifact in artifacts:
+        try:
+            for file in artifact.files:
+                _put_file(folder, prefix, file, files)
+        except NotFoundError:  # deleted since it was listed
+            continue
+        except (CorruptDataError, InvalidNameError, SchemaValidationError) as error:
+            left_out[artifact.key] = (
+                str(error) if isinstance(error, SchemaValidationError) else error.reason
+            )
+            for path, earlier in old.items():
+                if artifact.matches(earlier) and folder.holds(prefix + path, earlier):
+                    files.setdefault(path, earlier)
+    return files, left_out
 
 
 def remove_image(folder: ExportFolder, image_id: str) -> None:
@@ -109,7 +129,7 @@ def remove_image(folder: ExportFolder, image_id: str) -> None:
         return
     for path, file in listing.files.items():
         folder.remove(prefix + path, file)
-    folder.remove_listing(prefix + LISTING)
+    folder.delete(prefix + LISTING)
 
 
 def read_listing(folder: ExportFolder, image_id: str) -> ImageListing | None:
@@ -125,67 +145,64 @@ def read_listing(folder: ExportFolder, image_id: str) -> ImageListing | None:
     return listing if listing.image_id == image_id else None
 
 
-def _pixels(
+def _put_file(
+    folder: ExportFolder, prefix: str, file: PlainFile, files: dict[str, ExportedFile]
+) -> None:
+    path = file_path(file.kind, file.name)
+    try:
+        state = folder.put(prefix + path, file.write)
+    except NotShownError as error:
+        logger.info("there is no CSV of %r: %s", file.name, error)
+        return
+    files[path] = ExportedFile(
+        kind=file.kind,
+        name=file.name,
+        size_bytes=state.size_bytes,
+        sha256=state.sha256,
+        axes=file.axes,
+    )
+
+
+def _put_pixels(
     folder: ExportFolder,
-    stage: Stage,
     prefix: str,
     record: ZarrImageRecord,
     previous: ImageListing | None,
 ) -> tuple[ExportedFile, str]:
-    """Stage the pixels, unless the file of an earlier export holds them under the same tags."""
-    tags = pixels_tags(record)
+    """Write the pixels, unless the file of an earlier export holds them under the same tags.
+
+    Returns:
+        The file, and the digest over the pixels.
+
+    Raises:
+        CorruptDataError: The pixels are not what the record's document says.
+    """
+    facts = tiff_facts(record)
     known = None if previous is None else previous.files.get(PIXELS)
     if (
         previous is not None
         and known is not None
         and record.pixels_digest
         and previous.pixels_digest == record.pixels_digest
-        and known.tags_sha256 == tags_digest(tags)
+        and known.tags_sha256 == facts.sha256
         and folder.holds(prefix + PIXELS, known)
     ):
-        stage.keep()
+        folder.keep()
         return known, record.pixels_digest
-    return stage_pixels(stage, prefix, record, tags)
+    key = f"{image_folder(record.image_id)}/data"
+    digest = PixelDigest()
 
+    def write(stream: BinaryIO) -> None:
+        write_tiff(stream, digest.passing(iter_c_order(record.open_array(), key=key)), facts)
+        if record.pixels_digest and digest.text != record.pixels_digest:
+            raise CorruptDataError(key, "the digest over all its elements differs")
 
-def _items(
-    blobs: BlobStore,
-    record: ZarrImageRecord,
-    prefix: str,
-    table_format: TableFormat,
-    files: dict[str, ExportedFile],
-) -> Iterable[_Item]:
-    """All artifacts of a record; tables before gzipped CSV, which gives way to them."""
-    keys: dict[str, dict[str, str]] = {"json": {}, "table": {}, "csv": {}, "array": {}}
-    for artifact in record.artifacts.entries():
-        keys[artifact.kind].setdefault(artifact.name, artifact.key)
-    for name, key in keys["json"].items():
-        stage = partial(stage_json, prefix=prefix, record=record, name=name)
-        yield _Item(key, name, ("json",), stage)
-    for name, key in keys["table"].items():
-        table = partial(
-            stage_table, prefix=prefix, blobs=blobs, key=key, name=name, table_format=table_format
-        )
-        yield _Item(key, name, ("csv", "parquet"), table)
-    for name, key in keys["csv"].items():
-        taken = file_path("csv", name) in files
-        text = partial(
-            stage_gzipped_csv, prefix=prefix, blobs=blobs, key=key, name=name, taken=taken
-        )
-        yield _Item(key, name, ("text_csv", "packed_csv"), text)
-    for name, key in keys["array"].items():
-        array = partial(stage_array, prefix=prefix, blobs=blobs, record=record, name=name, key=key)
-        yield _Item(key, name, ("array",), array)
-
-
-def _keep_old(
-    folder: ExportFolder,
-    prefix: str,
-    paths: tuple[str, ...],
-    old: dict[str, ExportedFile],
-    files: dict[str, ExportedFile],
-) -> None:
-    """Keep what an earlier export holds of an artifact that cannot be read any more."""
-    for path in paths:
-        if path in old and folder.holds(prefix + path, old[path]):
-            files[path] = old[path]
+    state = folder.put(prefix + PIXELS, write)
+    file = ExportedFile(
+        kind="pixels",
+        name="",
+        size_bytes=state.size_bytes,
+        sha256=state.sha256,
+        tags_sha256=facts.sha256,
+    )
+    return file, digest.text

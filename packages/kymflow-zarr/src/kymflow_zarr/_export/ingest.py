@@ -11,35 +11,33 @@ off between images and tables is made good by the next one.
 
 from __future__ import annotations
 
-import gzip
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kymflow_zarr._artifacts.array_kind import ARRAY, LabeledArray
-from kymflow_zarr._artifacts.csv_kind import CSV
 from kymflow_zarr._artifacts.json_kind import JSON
-from kymflow_zarr._artifacts.table_kind import TABLE
 from kymflow_zarr._catalog.listing import IMAGES, list_image_ids
 from kymflow_zarr._catalog.sources import (
     SOURCES,
     RefreshPlan,
     SourceFile,
     SourceRow,
+    row_to_json,
     rows_from_table,
     source_from_provenance,
-    source_to_json,
 )
 from kymflow_zarr._catalog.sources_index import SourcesIndex
+from kymflow_zarr._export.artifact_files import RestoredArtifact
 from kymflow_zarr._export.reader import ExportContents, ExportedImage, read_export
+from kymflow_zarr._ingest.batch import in_batches
 from kymflow_zarr._ingest.outcome import IngestOutcome, failed
 from kymflow_zarr._pixels.layout import check_axes, check_dtype, resolve_chunks
 from kymflow_zarr._readers.headers.payload import read_payload_header
-from kymflow_zarr._records.build import stage_artifact, stage_record
+from kymflow_zarr._records.build import stage_record
 from kymflow_zarr._records.document import read_record_document
 from kymflow_zarr._records.facts import METADATA, PROVENANCE
 from kymflow_zarr._storage.blobs import BlobStore, Staging
@@ -62,9 +60,6 @@ logger = logging.getLogger(__name__)
 
 PROVENANCE_EXPORTED = "provenance_exported"
 """The JSON artifact that keeps an exported provenance which is none of this image."""
-
-_BATCH_IMAGES = 64
-_BATCH_BYTES = 256 * 2**20
 
 
 def plan_ingest_export(blobs: BlobStore, directory: Path) -> RefreshPlan:
@@ -95,7 +90,7 @@ def plan_ingest_export(blobs: BlobStore, directory: Path) -> RefreshPlan:
             file = SourceFile(
                 paths=(str(folder),),
                 mtime_ns=folder.stat().st_mtime_ns,
-                size_bytes=sum(file.size_bytes for file in image.listing.files.values()),
+                size_bytes=image.nbytes,
             )
             (unchanged if known else new).append(file)
     return RefreshPlan(
@@ -163,50 +158,62 @@ def _ingest(
 def _ingest_images(
     blobs: BlobStore, contents: ExportContents, *, one_by_one: bool
 ) -> Iterator[IngestOutcome]:
-    waiting = iter(contents.image_ids)
     rows = _exported_sources(contents)
-    limit = 1 if one_by_one else _BATCH_IMAGES
-    more = True
-    while more:
-        outcomes: list[IngestOutcome] = []
-        staged_bytes = 0
+    found = (_find_new(blobs, contents, image_id) for image_id in contents.image_ids)
+    new = (item for item in found if item is not None)
+    for batch in in_batches(new, size_of=_size_of, one_by_one=one_by_one):
         with blobs.staging(IMAGES) as staging:
-            while len(outcomes) < limit and staged_bytes < _BATCH_BYTES:
-                image_id = next(waiting, None)
-                if image_id is None:
-                    more = False
-                    break
-                outcome, nbytes = _ingest_image(
-                    blobs, staging, contents, image_id, rows.get(image_id)
-                )
-                if outcome is not None:
-                    outcomes.append(outcome)
-                staged_bytes += nbytes
+            outcomes = [
+                _ingest_image(staging, item, rows.get(item.image_id))
+                if isinstance(item, ExportedImage)
+                else item
+                for item in batch
+            ]
             staging.publish([done.image_id for done in outcomes if done.error is None])
         yield from outcomes
+        for item in batch:
+            if isinstance(item, ExportedImage):
+                yield from map(_edited, item.edited_files())
 
 
-def _ingest_image(
-    blobs: BlobStore,
-    staging: Staging,
-    contents: ExportContents,
-    image_id: str,
-    row: SourceRow | None,
-) -> tuple[IngestOutcome | None, int]:
-    """Stage one image; its outcome, None if it is there already, and the size of its pixels."""
+def _find_new(
+    blobs: BlobStore, contents: ExportContents, image_id: str
+) -> ExportedImage | IngestOutcome | None:
+    """An image that the dataset lacks, or what is wrong with it; None if it is there already."""
     folder = contents.folder(image_id)
     try:
         image = contents.image(image_id)
-        if _is_known(blobs, image):
-            return None, 0
-        source, nbytes = _stage_image(staging, image, row)
-    except (SchemaValidationError, CorruptDataError, InvalidNameError) as error:
-        staging.discard(image_id)
-        return failed(folder, UnreadableImageError(folder, str(error))), 0
+        return None if _is_known(blobs, image) else image
     except UnreadableImageError as error:
-        staging.discard(image_id)
-        return failed(folder, error), 0
-    return IngestOutcome(path=folder, image_id=image_id, source=source), nbytes
+        return failed(folder, error)
+    except CorruptDataError as error:
+        return failed(folder, UnreadableImageError(folder, str(error)))
+
+
+def _size_of(item: ExportedImage | IngestOutcome) -> int:
+    return item.nbytes if isinstance(item, ExportedImage) else 0
+
+
+def _ingest_image(staging: Staging, image: ExportedImage, row: SourceRow | None) -> IngestOutcome:
+    """Stage one image."""
+    try:
+        source = _stage_image(staging, image, row)
+    except (SchemaValidationError, CorruptDataError, InvalidNameError) as error:
+        staging.discard(image.image_id)
+        return failed(image.folder, UnreadableImageError(image.folder, str(error)))
+    except UnreadableImageError as error:
+        staging.discard(image.image_id)
+        return failed(image.folder, error)
+    return IngestOutcome(path=image.folder, image_id=image.image_id, source=source)
+
+
+def _edited(path: Path) -> IngestOutcome:
+    """What is said of a file for people that someone has changed."""
+    reason = (
+        "it was changed after the export, and is not read: another file beside it holds the table; "
+        "change the table in a dataset instead, or remove this file"
+    )
+    return IngestOutcome(path=path, image_id="", error=UnreadableImageError(path, reason))
 
 
 def _exported_sources(contents: ExportContents) -> dict[str, SourceRow]:
@@ -221,22 +228,18 @@ def _exported_sources(contents: ExportContents) -> dict[str, SourceRow]:
     return {row.image_id: row for row in rows}
 
 
-def _stage_image(
-    staging: Staging, image: ExportedImage, row: SourceRow | None
-) -> tuple[SourceRow | None, int]:
-    """Stage an image with all that belongs to it; where it is from, and the size of its pixels."""
+def _stage_image(staging: Staging, image: ExportedImage, row: SourceRow | None) -> SourceRow | None:
+    """Stage an image with all that belongs to it; returns where it is from."""
     listing = image.listing
     check_axes(listing.axes, listing.shape)
     dtype = check_dtype(_dtype(listing.dtype))
     chunks = resolve_chunks(listing.shape, dtype, None)
-    documents = dict(image.iter_json())
-    provenance = documents.get(PROVENANCE)
-    said = provenance.get("source") if isinstance(provenance, dict) else None
-    source = said if isinstance(said, dict) else None if row is None else _source(row)
-    if not _is_of(provenance, image) and PROVENANCE in documents:
-        documents[PROVENANCE_EXPORTED] = documents.pop(PROVENANCE)
-    metadata = documents.get(METADATA)
-    header = metadata.get("header") if isinstance(metadata, dict) else None
+    artifacts = _artifacts(image)
+    provenance = _document(artifacts, PROVENANCE)
+    source = provenance.get("source")
+    if not isinstance(source, dict):
+        source = None if row is None else row_to_json(row)
+    header = _document(artifacts, METADATA).get("header")
     steps = read_payload_header(
         header if isinstance(header, dict) else {}, shape=listing.shape
     ).steps
@@ -252,69 +255,51 @@ def _stage_image(
         unit={axis: step.unit for axis, step in steps.items()},
         metadata=None,
         source=source,
-        artifacts=_stage_artifacts(staging, image, documents),
+        artifacts=[artifact.stage(staging, listing.image_id) for artifact in artifacts.values()],
     )
     if document.digest != listing.pixels_digest:
         raise UnreadableImageError(
             image.pixels_path,
             "its pixels are not those that were exported; restore it, or export again",
         )
-    known = source_from_provenance(listing.image_id, {"source": source})
-    return known, int(np.prod(listing.shape, dtype=np.int64)) * dtype.itemsize
-
-
-def _source(row: SourceRow) -> dict[str, JsonValue]:
-    file = SourceFile(
-        paths=(row.source_primary_path,),
-        mtime_ns=row.source_mtime_ns,
-        size_bytes=row.source_size_bytes,
-    )
-    return source_to_json(file, ingested_epoch_ns=row.ingested_epoch_ns, supersedes=None)
+    return source_from_provenance(listing.image_id, {"source": source})
 
 
 def _dtype(name: str) -> np.dtype[np.generic]:
     try:
         return np.dtype(name)
     except TypeError as error:
-        raise SchemaValidationError(f"{name!r} is no type of pixels; export again") from error
+        raise SchemaValidationError(f"{name!r} is not a type of pixels; export again") from error
 
 
-def _is_of(provenance: JsonValue, image: ExportedImage) -> bool:
-    """Whether a provenance says what the new record's must."""
-    return (
-        isinstance(provenance, dict)
-        and provenance.get("image_id") == image.image_id
-        and provenance.get("pixels_digest") == image.listing.pixels_digest
-    )
-
-
-def _stage_artifacts(
-    staging: Staging, image: ExportedImage, documents: Mapping[str, JsonValue]
-) -> list[str]:
-    """Stage all artifacts of an image; their paths, relative to the record's folder.
+def _artifacts(image: ExportedImage) -> dict[str, RestoredArtifact]:
+    """All artifacts by path in lower case; a provenance that is not of this image under its own.
 
     Raises:
         InvalidNameError: Two names differ only in case.
     """
-    stage = partial(stage_artifact, staging, image.image_id)
-    paths = [stage(JSON, name, document) for name, document in documents.items()]
-    paths += [stage(TABLE, name, table) for name, table in image.iter_tables()]
-    for name, content in image.iter_gzipped_csv():
-        packed = content
-        if isinstance(packed, str):
-            packed = gzip.compress(packed.encode("utf-8"), mtime=0)
-        paths.append(CSV.path(name))
-        staging.put(f"{image.image_id}/{paths[-1]}", packed)
-    for name, axes, array in image.iter_arrays():
-        paths.append(stage(ARRAY, name, LabeledArray(array=array, axes=axes)))
-    seen: set[str] = set()
-    for path in paths:
-        if path.lower() in seen:
+    found: dict[str, RestoredArtifact] = {}
+    for artifact in image.iter_artifacts():
+        if artifact.path.lower() in found:
             raise InvalidNameError(
-                path, kind="artifact", reason="another one of the image differs only in case"
+                artifact.path,
+                kind="artifact",
+                reason="another one of the image differs only in case",
             )
-        seen.add(path.lower())
-    return paths
+        found[artifact.path.lower()] = artifact
+    provenance = _document(found, PROVENANCE)
+    said = provenance.get("image_id"), provenance.get("pixels_digest")
+    elsewhere = found.get(JSON.path(PROVENANCE))
+    if elsewhere is not None and said != (image.image_id, image.listing.pixels_digest):
+        del found[JSON.path(PROVENANCE)]
+        found[JSON.path(PROVENANCE_EXPORTED)] = replace(elsewhere, name=PROVENANCE_EXPORTED)
+    return found
+
+
+def _document(artifacts: Mapping[str, RestoredArtifact], name: str) -> dict[str, JsonValue]:
+    """A JSON artifact that is an object; an empty one where there is none."""
+    artifact = artifacts.get(JSON.path(name))
+    return artifact.value if artifact and isinstance(artifact.value, dict) else {}
 
 
 def _ingest_tables(blobs: BlobStore, contents: ExportContents) -> Iterator[IngestOutcome]:
@@ -332,6 +317,7 @@ def _ingest_tables(blobs: BlobStore, contents: ExportContents) -> Iterator[Inges
         except (SchemaValidationError, CorruptDataError, InvalidNameError) as error:
             refused = UnreadableImageError(path, str(error))
             yield IngestOutcome(path=path, image_id="", error=refused)
+    yield from map(_edited, contents.edited_tables())
     sources = SourcesIndex(blobs, tables)
     current = sources.mended()
     try:

@@ -11,74 +11,84 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias
 
+from kymflow_zarr._artifacts.csv_kind import CSV
+from kymflow_zarr._artifacts.registry import kind_named
+from kymflow_zarr._artifacts.table_kind import TABLE
+from kymflow_zarr._export.version1 import VERSION1_KEYS
 from kymflow_zarr._storage.json_text import JsonValue, dumps, loads
 from kymflow_zarr._storage.names import check_name, check_segment
 from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_bytes, unseal
 from kymflow_zarr.errors import CorruptDataError, InvalidNameError, UnsupportedFormatError
 
 __all__ = [
-    "ARRAY_FOLDER",
     "FORMAT",
     "IMAGES",
     "LISTING",
     "MANIFEST",
     "PIXELS",
+    "SPREADSHEET",
     "TABLES",
     "VERSION",
+    "VERSION1_CSV",
+    "VERSION1_TEXT",
     "ExportManifest",
     "ExportedFile",
-    "FileKind",
     "ImageListing",
     "TableFormat",
     "file_path",
-    "file_suffix",
 ]
 
 FORMAT: Final = "kymflow_export"
-VERSION: Final = 1
+VERSION: Final = 2
 MANIFEST: Final = "kymflow_export.json"
 LISTING: Final = "_files.json"
 IMAGES: Final = "images"
 TABLES: Final = "tables"
 PIXELS: Final = "image.tif"
-ARRAY_FOLDER: Final = "array_artifacts"
 
 TableFormat: TypeAlias = Literal["csv", "parquet"]
-"""How tables are written; a table that CSV cannot carry is written as Parquet in either case."""
+"""Whether tables are written as Parquet alone, or as CSV beside it."""
 
-FileKind: TypeAlias = Literal["pixels", "json", "csv", "parquet", "text_csv", "packed_csv", "array"]
-"""``csv`` and ``parquet`` are tables; ``text_csv`` is an artifact that the dataset keeps as gzipped
-CSV, unpacked, and ``packed_csv`` the same as it is."""
+SPREADSHEET: Final = "spreadsheet"
+"""A CSV for people: another file holds the same, and is read back."""
+VERSION1_CSV: Final = "version1_csv"
+VERSION1_TEXT: Final = "version1_text_csv"
+"""CSV of version 1 that is read back: a table, and an artifact of gzipped CSV; see `version1`."""
 
-_SUFFIXES: Final[Mapping[FileKind, str]] = {
-    "pixels": ".tif",
-    "json": ".json",
-    "csv": ".csv",
-    "parquet": ".parquet",
-    "text_csv": ".csv",
-    "packed_csv": ".csv.gz",
-    "array": ".npy",
+_PIXELS_KIND: Final = "pixels"
+_CSV_KINDS: Final = frozenset({SPREADSHEET, VERSION1_CSV, VERSION1_TEXT})
+_KINDS_OF_VERSION1: Final = {
+    "parquet": TABLE.name,
+    "csv": VERSION1_CSV,
+    "packed_csv": CSV.name,
+    "text_csv": VERSION1_TEXT,
 }
 
 
-def file_suffix(kind: FileKind) -> str:
-    """The ending of files of a kind."""
-    return _SUFFIXES[kind]
-
-
-def file_path(kind: FileKind, name: str) -> str:
-    """Where a file of an image lies, relative to the image's folder.
+def file_path(kind: str, name: str) -> str:
+    """Where a file lies, relative to the folder of its image or of the tables.
 
     Args:
-        kind: What it holds.
-        name: The artifact's name; empty for the pixels.
+        kind: What it holds; see `ExportedFile`.
+        name: The artifact's or table's name; empty for the pixels.
+
+    Raises:
+        ArtifactKindError: There is no such kind.
+        InvalidNameError: Nothing of this kind can have this name.
     """
-    if kind == "pixels":
+    if kind == _PIXELS_KIND:
         return PIXELS
-    folder = f"{ARRAY_FOLDER}/" if kind == "array" else ""
-    return f"{folder}{name}{_SUFFIXES[kind]}"
+    if kind in _CSV_KINDS:
+        check_name(name, kind="artifact")
+        return f"{name}.csv"
+    found = kind_named(kind)
+    found.check_name(name)
+    if not found.is_folder:
+        return f"{name}{found.suffixes[0]}"
+    suffix, *_ = (*found.sidecar_suffixes, f".{kind}")
+    return f"{kind}_artifacts/{name}{suffix}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,28 +96,38 @@ class ExportedFile:
     """One file of an export.
 
     Attributes:
-        kind: What it holds.
+        kind: What it holds: the name of an artifact kind, ``"pixels"``, `SPREADSHEET`,
+            `VERSION1_CSV` or `VERSION1_TEXT`.
         name: The artifact's or table's name; empty for the pixels.
         size_bytes: Its size.
         sha256: Digest of its bytes, in hexadecimal.
-        arrow_schema: CSV tables: the Arrow schema, serialised and in base64; else empty.
-        columns: CSV tables: column → its type in words, for people.
-        categories: CSV tables: categorical column → its categories in order.
-        escaped: ``text_csv``: whether cells were made harmless (see `cells`).
         axes: Arrays: a name for each dimension.
-        tags_sha256: Pixels: digest of what the TIFF's tags tell.
+        tags_sha256: Pixels: digest of what the TIFF tells besides.
+        version1: What version 1 says of a file besides; see `version1`.
     """
 
-    kind: FileKind
+    kind: str
     name: str
     size_bytes: int
     sha256: str
-    arrow_schema: str = ""
-    columns: Mapping[str, str] = field(default_factory=dict)
-    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    escaped: bool = False
     axes: tuple[str, ...] = ()
     tags_sha256: str = ""
+    version1: Mapping[str, JsonValue] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        """Where it lies, relative to the folder of its image or of the tables."""
+        return file_path(self.kind, self.name)
+
+    @property
+    def is_for_people(self) -> bool:
+        """Whether it is never read back: another file holds the same."""
+        return self.kind == SPREADSHEET
+
+    @property
+    def is_artifact(self) -> bool:
+        """Whether an artifact comes back from it."""
+        return self.kind not in {SPREADSHEET, _PIXELS_KIND}
 
     def to_json(self) -> dict[str, JsonValue]:
         """The entry as JSON, without what does not apply."""
@@ -117,33 +137,22 @@ class ExportedFile:
             "size_bytes": self.size_bytes,
             "sha256": self.sha256,
         }
-        if self.arrow_schema:
-            entry["columns"] = dict(self.columns)
-            entry["arrow_schema"] = self.arrow_schema
-        if self.categories:
-            entry["categories"] = {name: list(texts) for name, texts in self.categories.items()}
-        if self.escaped:
-            entry["escaped"] = True
         if self.axes:
             entry["axes"] = list(self.axes)
         if self.tags_sha256:
             entry["tags_sha256"] = self.tags_sha256
-        return entry
+        return {**entry, **self.version1}
 
     @classmethod
-    def from_json(cls, said: Any) -> ExportedFile:
-        """Read an entry.
+    def from_json(cls, said: Any, *, version: int) -> ExportedFile:
+        """Read an entry of a document of some version.
 
         Raises:
-            KeyError, TypeError, ValueError: It is none (`InvalidNameError` is a `ValueError`).
+            KeyError, TypeError, ValueError: It is none.
         """
-        kind, name = said["kind"], said["name"]
-        if kind not in get_args(FileKind):
-            raise ValueError(f"it names a file of kind {kind!r}")
-        if kind == "array":
-            check_segment(name, kind="array")
-        elif kind != "pixels":
-            check_name(name, kind="artifact")
+        kind, name = _text(said["kind"]), _text(said["name"])
+        if version == 1:
+            kind = _KINDS_OF_VERSION1.get(kind, kind)
         size = said["size_bytes"]
         if type(size) is not int or size < 0:
             raise ValueError(f"it names a size of {size!r}")
@@ -152,15 +161,9 @@ class ExportedFile:
             name=name,
             size_bytes=size,
             sha256=_text(said["sha256"]),
-            arrow_schema=_text(said.get("arrow_schema", "")),
-            columns={key: _text(value) for key, value in said.get("columns", {}).items()},
-            categories={
-                key: tuple(_text(text) for text in texts)
-                for key, texts in said.get("categories", {}).items()
-            },
-            escaped=said.get("escaped", False) is True,
             axes=tuple(_text(axis) for axis in said.get("axes", [])),
             tags_sha256=_text(said.get("tags_sha256", "")),
+            version1={key: said[key] for key in VERSION1_KEYS if key in said},
         )
 
 
@@ -220,12 +223,10 @@ class ImageListing:
                 dtype=_text(said["dtype"]),
                 axes=tuple(_text(axis) for axis in said["axes"]),
                 pixels_digest=_text(said["pixels_digest"]),
-                files=_files(said["files"], prefix=""),
+                files=_files(said["files"], prefix="", version=said["version"]),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise CorruptDataError(key, f"it is no listing of an exported image ({error})") from (
-                error
-            )
+            raise CorruptDataError(key, f"it does not list an exported image ({error})") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,7 +235,7 @@ class ExportManifest:
 
     Attributes:
         complete: Whether the run that wrote it came to its end.
-        dataset: ``created_utc``, ``software`` and ``schema_version`` of the dataset.
+        dataset: ``created_utc`` and ``software`` of the dataset.
         software: What wrote the export.
         include_tiff: Whether images have their pixels.
         include_tables: Whether dataset tables were asked for.
@@ -283,11 +284,13 @@ class ExportManifest:
         """
         said: Any = loads(data, key=key)
         if not isinstance(said, dict) or said.get("format") != FORMAT:
-            raise CorruptDataError(key, "it is no manifest of an export")
+            raise CorruptDataError(key, "it is not the manifest of an export")
         version = said.get("version")
-        if type(version) is int and version > VERSION:
+        if type(version) is not int:
+            raise CorruptDataError(key, "it does not say of which version it is")
+        if version > VERSION:
             raise UnsupportedFormatError(
-                key, found=version, supported=(VERSION,), hint="install a newer kymflow-zarr"
+                key, found=version, supported=(1, VERSION), hint="install a newer kymflow-zarr"
             )
         unseal(data, key=key)
         try:
@@ -301,19 +304,19 @@ class ExportManifest:
                 include_tables=said["include_tables"] is True,
                 table_format="parquet" if said["table_format"] == "parquet" else "csv",
                 images={image_id: _text(digest) for image_id, digest in said["images"].items()},
-                tables=_files(said["tables"], prefix=f"{TABLES}/"),
+                tables=_files(said["tables"], prefix=f"{TABLES}/", version=version),
                 left_out={what: _text(why) for what, why in said["left_out"].items()},
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise CorruptDataError(key, f"it is no manifest of an export ({error})") from error
+            raise CorruptDataError(key, f"it is not the manifest of an export ({error})") from error
 
 
-def _files(said: Any, *, prefix: str) -> dict[str, ExportedFile]:
+def _files(said: Any, *, prefix: str, version: int) -> dict[str, ExportedFile]:
     """Entries by path; each path must be the one that its kind and name stand for."""
     files: dict[str, ExportedFile] = {}
     for path, entry in said.items():
-        file = ExportedFile.from_json(entry)
-        if path != prefix + file_path(file.kind, file.name):
+        file = ExportedFile.from_json(entry, version=version)
+        if path != prefix + file.path:
             raise InvalidNameError(path, kind="file", reason="an export has no such path")
         files[path] = file
     return files
@@ -321,11 +324,11 @@ def _files(said: Any, *, prefix: str) -> dict[str, ExportedFile]:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{value!r} is not text")
     return value
 
 
 def _length(value: object) -> int:
     if type(value) is not int or value < 1:
-        raise ValueError(f"{value!r} is no length of an axis")
+        raise ValueError(f"{value!r} is not the length of an axis")
     return value

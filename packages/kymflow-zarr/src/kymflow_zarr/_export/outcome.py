@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ExportReport", "ImageExport"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageExport:
-    """What became of one image.
-
-    Attributes:
-        image_id: The image.
-        left_out: Key of what could not be exported, relative to the dataset's root → why; empty if
-            all of it was.
-    """
-
-    image_id: str
-    left_out: Mapping[str, str]
+__all__ = ["ExportReport"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +21,6 @@ class ExportReport:
         files_removed: How many files of an earlier export were removed.
         files_kept: Files of an earlier export that would have been removed, but that someone has
             changed since.
-        left_out: Key of what could not be exported → why.
     """
 
     directory: Path
@@ -46,4 +30,3 @@ class ExportReport:
     files_unchanged: int
     files_removed: int
     files_kept: tuple[str, ...]
-    left_out: Mapping[str, str]

@@ -17,7 +17,7 @@ from kymflow_zarr.errors import CorruptDataError
 if TYPE_CHECKING:
     import zarr
 
-__all__ = ["PixelDigest", "c_order_regions", "iter_c_order", "reblocked"]
+__all__ = ["PixelDigest", "c_order_regions", "iter_c_order", "recut"]
 
 Region: TypeAlias = tuple[int | slice, ...]
 
@@ -85,40 +85,31 @@ def c_order_regions(
             yield (*lead, slice(start, min(start + step, shape[axis])))
 
 
-def reblocked(
-    blocks: Iterable[AnyArray], *, shape: tuple[int, ...], rows: int, dtype: np.dtype[Any]
-) -> Iterator[AnyArray]:
-    """Elements that arrive in C order, as consecutive parts of an array along its first axis.
+def recut(blocks: Iterable[AnyArray], sizes: Iterable[int]) -> Iterator[bytes]:
+    """Elements that arrive in C order, cut anew.
 
     Args:
-        blocks: Arrays of any shape.
-        shape: The array's shape.
-        rows: Entries along the first axis of each part but the last.
-        dtype: The array's type; blocks of bytes are taken for booleans where that is asked for.
+        blocks: Arrays of any shape, one after the other.
+        sizes: How many bytes each piece has.
 
     Yields:
-        Arrays of shape ``(n, *shape[1:])``, also beyond ``shape[0]`` if more elements arrive.
+        The bytes of consecutive elements.
 
     Raises:
-        ValueError: The elements end within a row.
+        ValueError: The blocks end before the last piece does.
     """
-    row_items = math.prod(shape[1:])
-    part = np.empty((rows * row_items,), dtype=dtype)
-    filled = 0
-    for block in blocks:
-        flat = block.reshape(-1)
-        used = 0
-        while used < flat.size:
-            take = min(part.size - filled, flat.size - used)
-            part[filled : filled + take] = flat[used : used + take]
-            filled += take
-            used += take
-            if filled == part.size:
-                yield part.reshape((rows, *shape[1:]))
-                part = np.empty_like(part)
-                filled = 0
-    whole = filled // row_items
-    if whole:
-        yield part[: whole * row_items].reshape((whole, *shape[1:]))
-    if filled % row_items:
-        raise ValueError("the pixels end within a row")
+    rest = iter(blocks)
+    left = memoryview(b"")
+    for size in sizes:
+        parts: list[memoryview] = []
+        missing = size
+        while missing:
+            if not left:
+                block = next(rest, None)
+                if block is None:
+                    raise ValueError(f"the pixels end {missing} bytes too early")
+                left = np.ascontiguousarray(block).reshape(-1).view(np.uint8).data
+            parts.append(left[:missing])
+            left = left[missing:]
+            missing -= len(parts[-1])
+        yield b"".join(parts)

@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kymflow_zarr._artifacts.array_kind import ARRAY
-from kymflow_zarr._export.cells import unescape_csv_text
-from kymflow_zarr._export.csv_tables import bare_schema, read_csv
+from kymflow_zarr._export.artifact_files import RestoredArtifact, read_table, restore
 from kymflow_zarr._export.manifest import (
     IMAGES,
     LISTING,
     MANIFEST,
     PIXELS,
+    TABLES,
     ExportedFile,
     ExportManifest,
     ImageListing,
-    file_path,
 )
-from kymflow_zarr._export.pixels import reblocked
+from kymflow_zarr._export.pixels import recut
 from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._readers.files import read_bounded
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.tiff import open_tiff
 from kymflow_zarr._readers.translate import translated
-from kymflow_zarr._storage.json_text import MAX_BYTES, JsonValue, loads
+from kymflow_zarr._storage.json_text import MAX_BYTES
 from kymflow_zarr.errors import CorruptDataError, UnreadableImageError
 
 if TYPE_CHECKING:
@@ -91,7 +89,7 @@ class ExportContents:
     @property
     def table_names(self) -> tuple[str, ...]:
         """The dataset tables in it, sorted."""
-        return tuple(sorted(file.name for file in self.manifest.tables.values()))
+        return tuple(sorted(self._tables))
 
     def folder(self, image_id: str) -> Path:
         """The folder of an image."""
@@ -115,17 +113,9 @@ class ExportContents:
             raise UnreadableImageError(path, f"it lists the files of {listing.image_id!r}")
         return ExportedImage(folder=path.parent, listing=listing)
 
-    def iter_images(self) -> Iterator[ExportedImage]:
-        """All images, sorted by id.
-
-        Raises:
-            UnreadableImageError: See `image`.
-        """
-        return map(self.image, self.image_ids)
-
     def table_path(self, name: str) -> Path:
-        """The file of a dataset table."""
-        return self.directory / self._table(name)[0]
+        """The file that a dataset table is read back from."""
+        return self.directory / TABLES / self._tables[name].path
 
     def load_table(self, name: str) -> pa.Table:
         """A dataset table.
@@ -133,12 +123,19 @@ class ExportContents:
         Raises:
             UnreadableImageError: Its file is not the one that was exported.
         """
-        path, file = self._table(name)
-        return _load_table(self.directory / path, file)
+        path, file = self.table_path(name), self._tables[name]
+        data = _read(path, file)
+        with translated(path):
+            return read_table(file, data)
 
-    def _table(self, name: str) -> tuple[str, ExportedFile]:
-        (found,) = ((at, file) for at, file in self.manifest.tables.items() if file.name == name)
-        return found
+    def edited_tables(self) -> list[Path]:
+        """Files of dataset tables that are for people, and that someone has changed."""
+        return _edited(self.directory / TABLES, self.manifest.tables.values())
+
+    @property
+    def _tables(self) -> dict[str, ExportedFile]:
+        files = self.manifest.tables.values()
+        return {file.name: file for file in files if not file.is_for_people}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +154,11 @@ class ExportedImage:
     def image_id(self) -> str:
         """The id that it had in the dataset."""
         return self.listing.image_id
+
+    @property
+    def nbytes(self) -> int:
+        """The size of its files."""
+        return sum(file.size_bytes for file in self.listing.files.values())
 
     @property
     def pixels_path(self) -> Path:
@@ -191,84 +193,52 @@ class ExportedImage:
             stored = np.dtype(np.uint8) if dtype.kind == "b" else dtype
             if math.prod(tiff.shape) != math.prod(listing.shape) or tiff.dtype != stored:
                 raise UnreadableImageError(path, _ALTERED)
-            tiff_rows = max(1, _BLOCK_BYTES // (tiff.nbytes // tiff.shape[0]))
-            blocks = tiff.iter_blocks(tiff_rows)
-            yield from reblocked(blocks, shape=listing.shape, rows=rows, dtype=dtype)
+            blocks = tiff.iter_blocks(max(1, _BLOCK_BYTES // (tiff.nbytes // tiff.shape[0])))
+            row_bytes = math.prod(listing.shape[1:]) * dtype.itemsize
+            parts = (min(rows, listing.shape[0] - at) for at in range(0, listing.shape[0], rows))
+            for data in recut(blocks, (part * row_bytes for part in parts)):
+                yield np.frombuffer(data, dtype=dtype).reshape(-1, *listing.shape[1:])
 
-    def iter_json(self) -> Iterator[tuple[str, JsonValue]]:
-        """The JSON artifacts by name, the metadata payload and the provenance among them.
-
-        Raises:
-            UnreadableImageError: One is not the file that was exported.
-        """
-        for file, path in self._files("json"):
-            data = _read(path, file)
-            try:
-                yield file.name, loads(data, key=path.name)
-            except CorruptDataError as error:
-                raise UnreadableImageError(path, error.reason) from error
-
-    def iter_tables(self) -> Iterator[tuple[str, pa.Table]]:
-        """The table artifacts by name.
+    def iter_artifacts(self) -> Iterator[RestoredArtifact]:
+        """All artifacts.
 
         Raises:
             UnreadableImageError: One is not the file that was exported.
         """
-        for file, path in (*self._files("csv"), *self._files("parquet")):
-            yield file.name, _load_table(path, file)
+        for file in self.listing.files.values():
+            if file.is_artifact:
+                path = self.folder / file.path
+                data = _read(path, file)
+                with translated(path):
+                    restored = restore(file, data)
+                yield restored
 
-    def iter_gzipped_csv(self) -> Iterator[tuple[str, bytes | str]]:
-        """The artifacts that the dataset keeps as gzipped CSV by name: bytes if packed, else text.
-
-        Raises:
-            UnreadableImageError: One is not the file that was exported.
-        """
-        for file, path in self._files("packed_csv"):
-            yield file.name, _read(path, file)
-        for file, path in self._files("text_csv"):
-            data = _read(path, file)
-            with translated(path):
-                text = data.decode("utf-8")
-                text = unescape_csv_text(text) if file.escaped else text
-            yield file.name, text
-
-    def iter_arrays(self) -> Iterator[tuple[str, tuple[str, ...], AnyArray]]:
-        """The array artifacts: name, names of the dimensions, contents.
-
-        Raises:
-            UnreadableImageError: One is not the file that was exported.
-        """
-        for file, path in self._files("array"):
-            _read(path, file)
-            array = ARRAY.read_file(path)
-            axes = file.axes or tuple(f"dim_{number}" for number in range(array.ndim))
-            yield file.name, axes, array
-
-    def _files(self, kind: str) -> list[tuple[ExportedFile, Path]]:
-        return [
-            (file, self.folder / file_path(file.kind, file.name))
-            for _, file in sorted(self.listing.files.items())
-            if file.kind == kind
-        ]
+    def edited_files(self) -> list[Path]:
+        """Files that are for people, and that someone has changed."""
+        return _edited(self.folder, self.listing.files.values())
 
 
 def _read(path: Path, file: ExportedFile) -> bytes:
-    data = read_bounded(path, limit=max(file.size_bytes, 1))
+    """A file of an export.
+
+    Raises:
+        UnreadableImageError: It is not the file that was exported.
+    """
+    if path.is_file() and path.stat().st_size != file.size_bytes:
+        raise UnreadableImageError(path, _ALTERED)
+    data = read_bounded(path, limit=file.size_bytes)
     if hashlib.sha256(data).hexdigest() != file.sha256:
         raise UnreadableImageError(path, _ALTERED)
     return data
 
 
-def _load_table(path: Path, file: ExportedFile) -> pa.Table:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    data = _read(path, file)
-    with translated(path):
-        if file.kind == "csv":
-            return read_csv(data, arrow_schema=file.arrow_schema, categories=file.categories)
-        with pq.ParquetFile(
-            pa.BufferReader(data), page_checksum_verification=True, pre_buffer=False
-        ) as parquet:
-            table = parquet.read(use_threads=False)
-            return table.replace_schema_metadata(bare_schema(table.schema).metadata)
+def _edited(folder: Path, files: Iterable[ExportedFile]) -> list[Path]:
+    found = []
+    for file in files:
+        path = folder / file.path
+        if file.is_for_people and path.exists():  # to remove it is no edit
+            try:
+                _read(path, file)
+            except UnreadableImageError:
+                found.append(path)
+    return found

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from kymflow_zarr._catalog.listing import IMAGES
 from kymflow_zarr._ingest.folder import ImageFolder, look_at_folder
@@ -18,7 +19,9 @@ from kymflow_zarr._storage.blobs import BlobStore, Staging
 from kymflow_zarr.errors import UnreadableImageError
 from kymflow_zarr.options import IngestOptions
 
-__all__ = ["ingest_jobs"]
+__all__ = ["in_batches", "ingest_jobs"]
+
+_T = TypeVar("_T")
 
 _BATCH_IMAGES = 64
 _BATCH_BYTES = 256 * 2**20
@@ -53,7 +56,7 @@ def ingest_jobs(
     }
     with ExitStack() as stack:
         executor = stack.enter_context(ThreadPoolExecutor(workers)) if workers > 1 else None
-        for batch in _batches(jobs, one_by_one=one_by_one):
+        for batch in in_batches(jobs, size_of=_size_of, one_by_one=one_by_one):
             with blobs.staging(IMAGES) as staging:
                 outcomes = list(
                     _stage(executor, partial(_stage_one, staging, folders, options), batch)
@@ -89,21 +92,30 @@ def _stage_one(
     return IngestOutcome(path=path, image_id=job.image_id, source=source)
 
 
-def _batches(jobs: Iterable[IngestJob], *, one_by_one: bool) -> Iterator[list[IngestJob]]:
-    """Jobs in batches of bounded number and size."""
-    if one_by_one:
-        yield from ([job] for job in jobs)
-        return
-    rest = iter(jobs)
+def in_batches(
+    items: Iterable[_T], *, size_of: Callable[[_T], int], one_by_one: bool
+) -> Iterator[list[_T]]:
+    """Items in batches of bounded number and size.
+
+    Args:
+        items: What is to be taken in.
+        size_of: About how many bytes an item has.
+        one_by_one: Whether each is a batch of its own.
+    """
+    rest = iter(items)
     while batch := list(islice(rest, 1)):
-        size = batch[0].file.size_bytes
-        while len(batch) < _BATCH_IMAGES and size < _BATCH_BYTES:
-            job = next(rest, None)
-            if job is None:
+        size = size_of(batch[0])
+        while not one_by_one and len(batch) < _BATCH_IMAGES and size < _BATCH_BYTES:
+            item = next(rest, None)
+            if item is None:
                 break
-            batch.append(job)
-            size += job.file.size_bytes
+            batch.append(item)
+            size += size_of(item)
         yield batch
+
+
+def _size_of(job: IngestJob) -> int:
+    return job.file.size_bytes
 
 
 def _folder_of(job: IngestJob) -> str:

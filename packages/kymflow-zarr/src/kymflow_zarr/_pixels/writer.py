@@ -121,7 +121,16 @@ def write_whole_array(
 
 
 def slabs(array: AnyArray, rows: int) -> Iterable[AnyArray]:
-    """Consecutive parts of an array along its first axis."""
+    """Consecutive parts of an array along its first axis.
+
+    Raises:
+        SchemaValidationError: It is a masked array.
+    """
+    if isinstance(array, np.ma.MaskedArray):
+        raise SchemaValidationError(
+            "the mask of a masked array would be lost; store it as an array of its own, "
+            "or fill it in with .filled()"
+        )
     return (array[start : start + rows] for start in range(0, array.shape[0], rows))
 
 

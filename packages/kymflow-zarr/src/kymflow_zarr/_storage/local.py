@@ -3,6 +3,7 @@
 Every write goes to a scratch folder of this process, ``index/staging/<uuid>/``, and from there to
 its place with one rename. The scratch folder holds a lock file for as long as the process lives,
 so that `LocalBlobs.leftovers` can tell what a killed writer left from what a live one is using.
+An export is written in the same way, with a folder of another name than ``index``.
 """
 
 from __future__ import annotations
@@ -35,7 +36,6 @@ from kymflow_zarr.errors import AlreadyExistsError
 
 __all__ = ["LocalBlobs"]
 
-_STAGING = "index/staging"
 _LOCK_FILE = "writer.lock"
 
 
@@ -46,10 +46,13 @@ class LocalBlobs:
         root: The dataset's folder; it need not exist before the first write.
         durability: Whether what a returned call has written must survive a power cut; with
             ``"batch"`` several folders published together share one flush.
+        work: The key of the folder for locks and for what is being written.
     """
 
-    def __init__(self, root: Path, *, durability: Durability) -> None:
+    def __init__(self, root: Path, *, durability: Durability, work: str = "index") -> None:
         self._root = root
+        self._work = work
+        self._staging_key = f"{work}/staging"
         # Keys are read and looked at by the thousand, where a Path costs more than the call.
         self._prefix = f"{root}/"
         self._durability = durability
@@ -213,7 +216,7 @@ class LocalBlobs:
     @contextmanager
     def lock(self, name: str, *, action: str, timeout_s: float) -> Iterator[None]:
         """Hold the named writer's lock for the block."""
-        folder = self._path("index")
+        folder = self._path(self._work)
         make_folders(folder, durable=False)
         with hold_file_lock(folder, name, action=action, timeout_s=timeout_s):
             yield
@@ -221,11 +224,11 @@ class LocalBlobs:
     def leftovers(self) -> tuple[str, ...]:
         """Scratch folders whose writer is gone."""
         own = None if self._scratch is None else self._scratch.folder.name
-        found = self.list_folder(_STAGING).folders
+        found = self.list_folder(self._staging_key).folders
         return tuple(
-            f"{_STAGING}/{name}"
+            f"{self._staging_key}/{name}"
             for name in found
-            if name != own and _writer_is_gone(self._path(f"{_STAGING}/{name}"))
+            if name != own and _writer_is_gone(self._path(f"{self._staging_key}/{name}"))
         )
 
     def sweep(self, leftover: str) -> None:
@@ -258,7 +261,7 @@ class LocalBlobs:
             if self._scratch is None or not self._scratch.usable():
                 # Nothing can outlast a power cut in a folder whose own entry does not.
                 make_folders(self._root, durable=self._durable)
-                self._scratch = _Scratch(self._path(_STAGING))
+                self._scratch = _Scratch(self._path(self._staging_key))
             return self._scratch
 
 

@@ -1,20 +1,22 @@
-"""Parquet as this format has it: checksums, small row groups, damage told by key."""
+"""Parquet as this format has it: checksums, small row groups, damage reported by key."""
 
 from __future__ import annotations
 
 import io
 import json
 from bisect import bisect_left
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._tables import parquet_seal
+from kymflow_zarr._tables.arrow_types import is_text
+from kymflow_zarr._tables.columns import plain_schema, plain_table
+from kymflow_zarr._tables.dtypes import pandas_metadata
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -22,13 +24,10 @@ __all__ = [
     "ROW_GROUP_ROWS",
     "StoredTable",
     "bare_schema",
-    "frame_to_table",
-    "merge_pandas_metadata",
     "open_parquet",
     "open_parquet_writer",
     "read_parquet",
     "table_to_bytes",
-    "table_to_frame",
     "verify_parquet",
     "write_parquet",
 ]
@@ -36,83 +35,94 @@ __all__ = [
 ROW_GROUP_ROWS = 32_768
 
 _KEY_OF_FILE = "kymflow_zarr.key"
-_OF_THE_FILE = (_KEY_OF_FILE.encode("ascii"), parquet_seal.METADATA_KEY.encode("ascii"))
+_OF_THE_FILE = tuple(key.encode("ascii") for key in (_KEY_OF_FILE, *parquet_seal.METADATA_KEYS))
 
 
 class StoredTable:
-    """An open Parquet file. Pages are checked as they are read; damage is told by key.
+    """An open Parquet file, of which no more is read and checked than is asked for.
 
     All is read in the thread that asks. Arrow's own threads would call back into the Python stream,
     and one that is still at it while the interpreter ends takes the whole process down (SIGABRT).
     """
 
-    def __init__(self, file: pq.ParquetFile, key: str) -> None:
+    def __init__(
+        self, file: pq.ParquetFile, stream: BinaryIO, checksums: Sequence[int], key: str
+    ) -> None:
         self._file = file
+        self._stream = stream
+        self._checksums = checksums
         self._key = key
 
     @property
     def schema(self) -> pa.Schema:
         """The columns."""
-        return _plain_schema(self._file.schema_arrow)
+        import pyarrow as pa
+
+        stored = self._file.schema_arrow
+        schema = plain_schema(stored, what=self._key)
+        # Version 0.1 left categories to Parquet, which keeps them with the rows.
+        categorical = [field.name for field in stored if pa.types.is_dictionary(field.type)]
+        for field in self.read(categorical).schema if categorical else ():
+            schema = schema.set(schema.get_field_index(field.name), field)
+        return bare_schema(schema)
 
     @property
     def num_rows(self) -> int:
-        """How many rows there are, as the footer says."""
+        """How many rows there are."""
         return self._file.metadata.num_rows
 
-    def read(self, columns: list[str] | None = None) -> pa.Table:
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows.
 
         Raises:
-            CorruptDataError: A page is damaged.
+            CorruptDataError: What was read is damaged.
             SchemaValidationError: There is no such column.
         """
-        self._check_columns(columns)
-        with _damage_named(self._key):
-            return _plain_table(self._file.read(columns=columns, use_threads=False))
+        return self._read(range(self._file.num_row_groups), columns)
 
-    def iter_groups(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    def iter_groups(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """All rows, one row group at a time.
 
         Raises:
-            CorruptDataError: A page is damaged.
+            CorruptDataError: What was read is damaged.
             SchemaValidationError: There is no such column.
         """
         self._check_columns(columns)
         for group in range(self._file.num_row_groups):
-            with _damage_named(self._key):
-                rows = _plain_table(
-                    self._file.read_row_group(group, columns=columns, use_threads=False)
-                )
-            yield rows
+            yield self._read([group], columns)
 
     def read_where(
-        self, column: str, values: Collection[str], *, columns: list[str] | None = None
+        self, column: str, values: Collection[str], *, columns: Sequence[str] | None = None
     ) -> pa.Table:
         """The rows that hold one of some texts in a column.
 
         Row groups that cannot hold one, by their statistics, are not read.
 
         Raises:
-            CorruptDataError: A page is damaged.
+            CorruptDataError: What was read is damaged.
             SchemaValidationError: There is no such column.
         """
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        self._check_columns(columns)
         wanted = None if columns is None else list(dict.fromkeys([*columns, column]))
-        groups = self._groups_holding(column, sorted(values))
-        with _damage_named(self._key):
-            found = _plain_table(
-                self._file.read_row_groups(groups, columns=wanted, use_threads=False)
-            )
+        found = self._read(self._groups_holding(column, sorted(values)), wanted)
         rows = found.filter(pc.is_in(found[column], pa.array(sorted(values), pa.string())))
-        return rows if columns is None else rows.select(columns)
+        return rows if columns is None else rows.select(list(columns))
+
+    def verify(self) -> None:
+        """Read every byte and every row, and compare them with all checksums.
+
+        Raises:
+            CorruptDataError: The file is damaged.
+        """
+        parquet_seal.verify_file(self._stream, key=self._key)
+        for _ in self.iter_groups():
+            pass
 
     def is_sorted_by(self, column: str) -> bool:
         """Whether every row group declares to be sorted by this column."""
-        at = self._leaf_index(column)
+        at = self._text_leaf(column)
         metadata = self._file.metadata
         return all(
             [
@@ -123,8 +133,43 @@ class StoredTable:
             for group in range(metadata.num_row_groups)
         )
 
+    def valueless_floats(self) -> frozenset[str]:
+        """The columns of floats without any value: pandas calls a column so that has no type."""
+        import pyarrow as pa
+
+        metadata = self._file.metadata
+        groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+        found = set()
+        at = 0
+        for field in self._file.schema_arrow:
+            if pa.types.is_float64(field.type) and all(_is_null(group, at) for group in groups):
+                found.add(field.name)
+            at += _count_leaves(field.type)
+        return frozenset(found)
+
+    def _read(self, groups: Iterable[int], columns: Sequence[str] | None) -> pa.Table:
+        self._check_columns(columns)
+        wanted = list(groups)
+        parquet_seal.verify_chunks(
+            self._stream,
+            self._file.metadata,
+            self._checksums,
+            groups=wanted,
+            leaves=self._leaves(columns),
+            key=self._key,
+        )
+        names = None if columns is None else list(columns)
+        if not wanted:
+            rows = self._file.schema_arrow.empty_table()
+        else:
+            with _damage_named(self._key):
+                rows = self._file.read_row_groups(wanted, columns=names, use_threads=False)
+        # Arrow takes "a" for the columns "a.b", too.
+        rows = plain_table(rows if names is None else rows.select(names), what=self._key)
+        return rows.replace_schema_metadata(bare_schema(rows.schema).metadata)
+
     def _groups_holding(self, column: str, ordered: list[str]) -> list[int]:
-        at = self._leaf_index(column)
+        at = self._text_leaf(column)
         groups = []
         for group in range(self._file.num_row_groups):
             stats = self._file.metadata.row_group(group).column(at).statistics
@@ -136,21 +181,38 @@ class StoredTable:
                 groups.append(group)
         return groups
 
-    def _leaf_index(self, column: str) -> int:
-        """Where Parquet counts a column: one before it that is nested counts once for each part."""
+    def _text_leaf(self, column: str) -> int:
+        """Where Parquet counts a column of text.
+
+        Raises:
+            SchemaValidationError: It holds something else.
+        """
+        import pyarrow as pa
+
         self._check_columns([column])
-        leaves = self._file.schema
-        for at in range(len(leaves)):
-            if leaves.column(at).path == leaves.column(at).name == column:
-                return at
-        raise SchemaValidationError(
-            f"column {column!r} of {self._key!r} holds {self.schema.field(column).type}, not text; "
-            "convert it, and save the table anew"
-        )
+        (at, *others) = self._leaves([column])
+        kind = self._file.schema_arrow.field(column).type
+        if others or not (pa.types.is_null(kind) or is_text(kind)):
+            raise SchemaValidationError(
+                f"column {column!r} of {self._key!r} holds {kind}, not text; "
+                "convert it, and save the table anew"
+            )
+        return at
+
+    def _leaves(self, columns: Sequence[str] | None) -> list[int]:
+        """Where Parquet counts columns: one that is nested counts once for each part."""
+        wanted = None if columns is None else set(columns)
+        leaves: list[int] = []
+        count = 0
+        for field in self._file.schema_arrow:
+            start, count = count, count + _count_leaves(field.type)
+            if wanted is None or field.name in wanted:
+                leaves += range(start, count)
+        return leaves
 
     def _check_columns(self, columns: Collection[str] | None) -> None:
         # Arrow leaves a column that is not there out without a word.
-        names = self.schema.names
+        names = dict.fromkeys(self._file.schema_arrow.names)
         for column in columns or ():
             if column not in names:
                 raise SchemaValidationError(
@@ -161,10 +223,10 @@ class StoredTable:
 
 @contextmanager
 def open_parquet(blobs: BlobStore, key: str) -> Iterator[StoredTable | None]:
-    """An open Parquet file, or None where there is none.
+    """An open Parquet file, or None where there is none. Its footer is checked, its rows are not.
 
     Raises:
-        CorruptDataError: The file is no Parquet, or a copy of another one.
+        CorruptDataError: It is damaged, is not Parquet, or is a copy of another file.
     """
     import pyarrow.parquet as pq
 
@@ -174,16 +236,23 @@ def open_parquet(blobs: BlobStore, key: str) -> Iterator[StoredTable | None]:
         return
     with stream:
         with _damage_named(key):
-            parquet_seal.verify(stream, key=key)
-            file = pq.ParquetFile(stream, page_checksum_verification=True, pre_buffer=False)
-        _check_key(file, key)
-        yield StoredTable(file, key)
+            checksums = parquet_seal.read_checksums(stream, key=key)
+            file = pq.ParquetFile(
+                stream, page_checksum_verification=not checksums, pre_buffer=False
+            )
+        _check_metadata(file, key)
+        yield StoredTable(file, stream, checksums, key)
 
 
-def _check_key(file: pq.ParquetFile, key: str) -> None:
-    said = (file.metadata.metadata or {}).get(_KEY_OF_FILE.encode("ascii"), key.encode("utf-8"))
+def _check_metadata(file: pq.ParquetFile, key: str) -> None:
+    metadata = file.metadata.metadata or {}
+    said = metadata.get(_KEY_OF_FILE.encode("ascii"), key.encode("utf-8"))
     if said != key.encode("utf-8"):
         raise CorruptDataError(key, f"it is a copy of {said.decode('utf-8', 'replace')!r}")
+    try:
+        json.loads(metadata.get(b"pandas", b"null"))
+    except ValueError as error:  # in files of format 1 no checksum covers it
+        raise CorruptDataError(key, f"what pandas wrote into it is not JSON ({error})") from error
 
 
 @contextmanager
@@ -221,7 +290,9 @@ def open_parquet_writer(
     try:
         opened = pq.ParquetWriter(
             stream,
-            bare_schema(schema),
+            bare_schema(schema).with_metadata(
+                {**(bare_schema(schema).metadata or {}), **pandas_metadata(schema)}
+            ),
             compression="zstd",
             write_page_checksum=True,
             write_page_index=True,
@@ -232,11 +303,16 @@ def open_parquet_writer(
             f"Parquet cannot hold a column of {key or 'the table'!r} ({error}); "
             "convert it, and store nested values as JSON text"
         ) from error
-    with opened as writer:
-        yield writer
-        if key is not None:
-            writer.add_key_value_metadata({_KEY_OF_FILE: key})
-        writer.add_key_value_metadata({parquet_seal.METADATA_KEY: parquet_seal.BLANK})
+    try:
+        with opened as writer:
+            yield writer
+            if key is not None:
+                writer.add_key_value_metadata({_KEY_OF_FILE: key})
+            writer.add_key_value_metadata(parquet_seal.BLANKS)
+    except pa.ArrowInvalid as error:
+        raise SchemaValidationError(
+            f"Parquet cannot hold the rows of {key or 'the table'!r} ({error}); convert them"
+        ) from error
     parquet_seal.fill_in(stream)
 
 
@@ -260,15 +336,14 @@ def table_to_bytes(table: pa.Table, *, key: str | None = None) -> bytes:
 
 
 def verify_parquet(blobs: BlobStore, key: str, *, deep: bool) -> None:
-    """Open a Parquet file and, if `deep`, read every page; nothing if there is no such file.
+    """Open a Parquet file and, if `deep`, read all of it; nothing if there is no such file.
 
     Raises:
         CorruptDataError: The file is damaged.
     """
     with open_parquet(blobs, key) as file:
         if file is not None and deep:
-            for _ in file.iter_groups():
-                pass
+            file.verify()
 
 
 def read_parquet(blobs: BlobStore, key: str) -> pa.Table | None:
@@ -281,96 +356,8 @@ def read_parquet(blobs: BlobStore, key: str) -> pa.Table | None:
         return None if file is None else file.read()
 
 
-def frame_to_table(frame: pd.DataFrame, *, what: str) -> pa.Table:
-    """A data frame as an Arrow table, its index dropped.
-
-    Args:
-        frame: Columns of one type each.
-        what: What is being stored, for messages.
-
-    Raises:
-        SchemaValidationError: Column names that are not unique text, or a column that Parquet
-            cannot hold; the message names it.
-    """
-    import pyarrow as pa
-
-    names = list(frame.columns)
-    for name in names:
-        if not isinstance(name, str):
-            raise SchemaValidationError(
-                f"{what}: the column name {name!r} is not text; rename the column"
-            )
-        if names.count(name) > 1:
-            raise SchemaValidationError(
-                f"{what}: the column {name!r} is there twice; rename or drop one"
-            )
-    try:
-        return _plain_table(pa.Table.from_pandas(frame, preserve_index=False))
-    except _unfit() as error:
-        _name_bad_column(frame, what=what)
-        raise SchemaValidationError(
-            f"{what}: Parquet cannot hold it ({error}); give each column one type"
-        ) from error
-
-
-def table_to_frame(table: pa.Table, *, key: str) -> pd.DataFrame:
-    """An Arrow table as a data frame.
-
-    Args:
-        table: The table.
-        key: The file that it was read from, for messages.
-
-    Raises:
-        CorruptDataError: What pandas has written of it into the file is damaged, which Parquet's
-            own checksums do not cover in files of format 1.
-    """
-    import pyarrow as pa
-
-    try:
-        frame: pd.DataFrame = table.to_pandas()
-    except (pa.ArrowException, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise CorruptDataError(key, f"it cannot be made a data frame ({error})") from error
-    return frame
-
-
-def _name_bad_column(frame: pd.DataFrame, *, what: str) -> None:
-    import pyarrow as pa
-
-    for name in frame.columns:
-        try:
-            pa.Array.from_pandas(frame[name])
-        except _unfit() as error:
-            raise SchemaValidationError(
-                f"{what}: Parquet cannot hold the column {name!r} ({error}); "
-                "give it one type, and store nested values as JSON text"
-            ) from error
-
-
-def _unfit() -> tuple[type[Exception], ...]:
-    """What Arrow raises for values that it has no type for, or that do not go together."""
-    import pyarrow as pa
-
-    # TypeError: sparse columns; UnicodeEncodeError: half surrogate pairs.
-    return (pa.ArrowInvalid, pa.ArrowNotImplementedError, OverflowError, TypeError, UnicodeError)
-
-
-def _plain_table(table: pa.Table) -> pa.Table:
-    """pandas 3 makes ``large_string``, which does not mix with ``string``: here there is one."""
-    return table.cast(_plain_schema(table.schema))
-
-
-def _plain_schema(schema: pa.Schema) -> pa.Schema:
-    import pyarrow as pa
-
-    plain = [
-        field.with_type(pa.string()) if pa.types.is_large_string(field.type) else field
-        for field in schema
-    ]
-    return pa.schema(plain).with_metadata(bare_schema(schema).metadata or {})
-
-
 def bare_schema(schema: pa.Schema) -> pa.Schema:
-    """A schema without the checksum and the key of the file that it was read from."""
+    """A schema without the checksums and the key of the file that it was read from."""
     metadata = schema.metadata or {}
     return schema.with_metadata(
         {name: text for name, text in metadata.items() if name not in _OF_THE_FILE}
@@ -391,27 +378,12 @@ def _count_leaves(kind: pa.DataType) -> int:
     return sum(map(_count_leaves, inner)) if inner else 1
 
 
+def _is_null(group: pq.RowGroupMetaData, leaf: int) -> bool:
+    """Whether the statistics of a column chunk say that it holds no value."""
+    stats = group.column(leaf).statistics
+    return stats is not None and stats.null_count == group.num_rows
+
+
 def _meets(ordered: list[str], low: str, high: str) -> bool:
     at = bisect_left(ordered, low)
     return at < len(ordered) and ordered[at] <= high
-
-
-def merge_pandas_metadata(schema: pa.Schema, *others: pa.Schema) -> pa.Schema:
-    """A schema whose pandas metadata knows the columns of all the others.
-
-    pandas' nullable types survive Parquet only through this metadata.
-    """
-    columns: dict[str, object] = {}
-    document: dict[str, object] | None = None
-    for other in others:
-        text = (other.metadata or {}).get(b"pandas")
-        if text is None:
-            continue
-        said = json.loads(text)
-        document = document or said
-        for column in said["columns"]:
-            columns.setdefault(column["name"], column)
-    if document is None:
-        return schema.remove_metadata()
-    document["columns"] = [columns[name] for name in schema.names if name in columns]
-    return schema.with_metadata({b"pandas": json.dumps(document).encode("utf-8")})

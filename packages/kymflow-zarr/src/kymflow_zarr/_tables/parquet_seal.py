@@ -1,8 +1,16 @@
-"""A checksum over a whole Parquet file, kept in its own footer.
+"""Checksums of a Parquet file, kept in the file itself.
 
 Parquet's page checksums leave page headers and the footer uncovered: a flipped bit there can change
-values in silence. So the footer's key-value metadata hold ``kymflow-crc32c:<8 hex digits>``: the
-CRC-32C of the file's bytes with those eight digits replaced by zeros. Other readers ignore it.
+values in silence. So the footer's key-value metadata hold two texts, which other readers pass over:
+
+- ``kymflow-crc32c:<8 hex digits>``, the CRC-32C of the whole file with those digits as zeros;
+- ``kymflow-tail-crc32c:<8 hex digits>:<8 hex digits>``, the CRC-32C of the file's tail with the
+  digits of both texts as zeros, and how many bytes of that tail stand before the footer. They are
+  the CRC-32C of each column chunk, four bytes each, little-endian, row group by row group.
+
+The tail proves the schema, the number of rows and the checksums of the chunks: whoever wants these,
+or some columns of some row groups, reads and checks no more. Version 0.1 wrote the first text only;
+such a file is checked as a whole.
 """
 
 from __future__ import annotations
@@ -10,40 +18,69 @@ from __future__ import annotations
 import os
 import re
 import struct
-from typing import BinaryIO
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, BinaryIO
 
 import google_crc32c
 
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["BLANK", "METADATA_KEY", "fill_in", "verify"]
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
-METADATA_KEY = "kymflow_zarr.crc32c"
-BLANK = "kymflow-crc32c:00000000"
+__all__ = ["BLANKS", "METADATA_KEYS", "fill_in", "read_checksums", "verify_chunks", "verify_file"]
 
-_DIGITS = re.compile(rb"kymflow-crc32c:([0-9a-f]{8})")
-_TAIL = 8  # length of the footer, then "PAR1"
+_FILE_KEY = "kymflow_zarr.crc32c"
+_TAIL_KEY = "kymflow_zarr.tail_crc32c"
+BLANKS = {
+    _FILE_KEY: "kymflow-crc32c:00000000",
+    _TAIL_KEY: "kymflow-tail-crc32c:00000000:00000000",
+}
+"""The key-value metadata that `fill_in` fills in."""
+METADATA_KEYS = tuple(BLANKS)
+
+_FILE_TEXT = re.compile(rb"kymflow-crc32c:([0-9a-f]{8})")
+_TAIL_TEXT = re.compile(rb"kymflow-tail-crc32c:([0-9a-f]{8}):([0-9a-f]{8})")
+_END_BYTES = 8  # length of the footer, then "PAR1"
 _PART = 2**20
 
 
 def fill_in(stream: BinaryIO) -> None:
-    """Put the checksum into a finished file whose footer holds `BLANK`.
+    """Put the checksums into a finished file whose footer holds `BLANKS`.
 
     Args:
         stream: The file, open to read and write.
     """
-    found = _find_digits(stream)
-    if found is None:
-        raise ValueError(f"the footer holds no {BLANK!r}; add it under {METADATA_KEY!r}")
-    at, _ = found
-    checksum = _checksum(stream, blank_at=at)
-    stream.seek(at)
-    stream.write(f"{checksum:08x}".encode("ascii"))
+    import pyarrow.parquet as pq
+
+    start, footer = _read_footer(stream)
+    file_text, tail_text = _last(_FILE_TEXT, footer), _last(_TAIL_TEXT, footer)
+    if file_text is None or tail_text is None:
+        raise ValueError(f"the footer does not hold {BLANKS!r}; add them to its metadata")
+    stream.seek(start + len(footer))
+    end = stream.read(_END_BYTES)
+    metadata = pq.read_metadata(stream)
+    checksums = b"".join(
+        struct.pack("<I", _checksum(stream, *_chunk(metadata, group, leaf)))
+        for group in range(metadata.num_row_groups)
+        for leaf in range(metadata.num_columns)
+    )
+    tail = google_crc32c.value(checksums + footer)
+    digits = f"{tail:08x}:{len(checksums):08x}".encode("ascii")
+    footer = footer[: tail_text.start(1)] + digits + footer[tail_text.end(2) :]
+    stream.seek(start)
+    stream.write(checksums + footer + end)
+    whole = _checksum(stream, 0, stream.tell())
+    stream.seek(start + len(checksums) + file_text.start(1))
+    stream.write(f"{whole:08x}".encode("ascii"))
     stream.seek(0, os.SEEK_END)
 
 
-def verify(stream: BinaryIO, *, key: str) -> None:
-    """Compare a file with its checksum; files of other writers name none and pass.
+def read_checksums(stream: BinaryIO, *, key: str) -> Sequence[int]:
+    """The checksums of a file's column chunks, once its tail was compared with its own.
+
+    A file of version 0.1 is compared as a whole and has none; nor has that of another writer.
 
     Args:
         stream: The file; it is left at its start.
@@ -52,46 +89,118 @@ def verify(stream: BinaryIO, *, key: str) -> None:
     Raises:
         CorruptDataError: They differ.
     """
-    found = _find_digits(stream)
-    if found is not None:
-        at, digits = found
-        if digits is None or _checksum(stream, blank_at=at) != int(digits, 16):
-            raise CorruptDataError(key, "the file differs from the checksum in its footer")
+    start, footer = _read_footer(stream)
+    text = _last(_TAIL_TEXT, footer)
+    if text is None:
+        if _TAIL_KEY.encode("ascii") in footer:
+            raise CorruptDataError(key, "the checksum in its footer is damaged")
+        verify_file(stream, key=key)
+        return ()
+    digits = [text.span(1), text.span(2)]
+    if (file_text := _last(_FILE_TEXT, footer)) is not None:
+        digits.append(file_text.span(1))
+    stream.seek(max(0, start - int(text.group(2), 16)))
+    checksums = stream.read(start - stream.tell())
+    checksum = google_crc32c.value(checksums + _blanked(footer, *digits))
+    if checksum != int(text.group(1), 16):
+        raise CorruptDataError(key, "its tail differs from the checksum in its footer")
     stream.seek(0)
+    return struct.unpack(f"<{len(checksums) // 4}I", checksums)
 
 
-def _find_digits(stream: BinaryIO) -> tuple[int, bytes | None] | None:
-    """Where the eight digits stand, and what they are.
+def verify_chunks(
+    stream: BinaryIO,
+    metadata: pq.FileMetaData,
+    checksums: Sequence[int],
+    *,
+    groups: Iterable[int],
+    leaves: Sequence[int],
+    key: str,
+) -> None:
+    """Compare column chunks with their checksums, if the file has them.
 
-    They are None where the footer names a checksum but holds none: then its text is damaged.
+    Args:
+        stream: The file.
+        metadata: Its metadata.
+        checksums: As `read_checksums` returned them.
+        groups: Row groups.
+        leaves: Columns, as Parquet counts them.
+        key: Where the file lies, for messages.
+
+    Raises:
+        CorruptDataError: They differ.
     """
-    end = stream.seek(0, os.SEEK_END)
-    if end < _TAIL:
-        return None
-    stream.seek(end - _TAIL)
-    (length,) = struct.unpack("<I", stream.read(4))
-    start = end - _TAIL - length
-    if start < 0:
-        return None
-    stream.seek(start)
-    footer = stream.read(length)
-    # The last one: column names come before the key-value metadata.
-    found = list(_DIGITS.finditer(footer))
-    if found:
-        return start + found[-1].start(1), found[-1].group(1)
-    return (start, None) if METADATA_KEY.encode("ascii") in footer else None
+    if not checksums:
+        return
+    for group in groups:
+        for leaf in leaves:
+            expected = checksums[group * metadata.num_columns + leaf]
+            if _checksum(stream, *_chunk(metadata, group, leaf)) != expected:
+                path = metadata.row_group(group).column(leaf).path_in_schema
+                raise CorruptDataError(key, f"column {path!r} differs from its checksum")
 
 
-def _checksum(stream: BinaryIO, *, blank_at: int) -> int:
-    checksum = 0
+def verify_file(stream: BinaryIO, *, key: str) -> None:
+    """Compare a whole file with its checksum; files of other writers have none and pass.
+
+    Args:
+        stream: The file; it is left at its start.
+        key: Where it lies, for messages.
+
+    Raises:
+        CorruptDataError: They differ.
+    """
+    start, footer = _read_footer(stream)
+    text = _last(_FILE_TEXT, footer)
+    if text is not None:
+        blank = _blanked(footer, text.span(1))
+        stream.seek(start + len(footer))
+        rest = blank + stream.read()
+        checksum = google_crc32c.extend(_checksum(stream, 0, start), rest)
+        if checksum != int(text.group(1), 16):
+            raise CorruptDataError(key, "the file differs from the checksum in its footer")
+    elif _FILE_KEY.encode("ascii") in footer:
+        raise CorruptDataError(key, "the checksum in its footer is damaged")
     stream.seek(0)
-    while part := stream.read(_PART):
-        begin = stream.tell() - len(part)
-        offset = blank_at - begin
-        if -8 < offset < len(part):
-            digits = bytearray(part)
-            for index in range(max(0, offset), min(len(part), offset + 8)):
-                digits[index] = ord("0")
-            part = bytes(digits)
+
+
+def _read_footer(stream: BinaryIO) -> tuple[int, bytes]:
+    """Where the footer starts, and the footer; empty where there cannot be one."""
+    end = stream.seek(0, os.SEEK_END)
+    if end < _END_BYTES:
+        return 0, b""
+    stream.seek(end - _END_BYTES)
+    start = end - _END_BYTES - int.from_bytes(stream.read(4), "little")
+    if start < 0:
+        return 0, b""
+    stream.seek(start)
+    return start, stream.read(end - _END_BYTES - start)
+
+
+def _last(pattern: re.Pattern[bytes], footer: bytes) -> re.Match[bytes] | None:
+    """The last match: names of columns, which may look like one, come before the metadata."""
+    return next(iter(deque(pattern.finditer(footer), maxlen=1)), None)
+
+
+def _blanked(footer: bytes, *spans: tuple[int, int]) -> bytes:
+    blank = bytearray(footer)
+    for begin, end in spans:
+        blank[begin:end] = b"0" * (end - begin)
+    return bytes(blank)
+
+
+def _chunk(metadata: pq.FileMetaData, group: int, leaf: int) -> tuple[int, int]:
+    """Where a column chunk starts, and how many bytes it has."""
+    column = metadata.row_group(group).column(leaf)
+    dictionary = column.dictionary_page_offset if column.has_dictionary_page else None
+    start = column.data_page_offset if dictionary is None else dictionary
+    return start, column.total_compressed_size
+
+
+def _checksum(stream: BinaryIO, start: int, length: int) -> int:
+    checksum = 0
+    stream.seek(start)
+    while length and (part := stream.read(min(length, _PART))):
         checksum = google_crc32c.extend(checksum, part)
+        length -= len(part)
     return checksum

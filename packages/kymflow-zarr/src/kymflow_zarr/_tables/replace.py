@@ -6,13 +6,21 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kymflow_zarr._tables.parquet import ROW_GROUP_ROWS, merge_pandas_metadata
-from kymflow_zarr.errors import SchemaValidationError
+from kymflow_zarr._tables.columns import fit_columns, merge_schemas, plain_table
+from kymflow_zarr._tables.parquet import ROW_GROUP_ROWS, StoredTable
+from kymflow_zarr.errors import ColumnError, SchemaValidationError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["RowUpdate", "check_rows", "merged_schema", "merged_tables"]
+__all__ = [
+    "RowUpdate",
+    "checked_rows",
+    "image_id_set",
+    "merged_schema",
+    "merged_tables",
+    "regrouped",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,47 +30,63 @@ class RowUpdate:
     Attributes:
         image_ids: The images whose rows are replaced. One of them may have no new row.
         rows: The new rows, in any order.
+
+    Raises:
+        TypeError: The rows are not a table, or an image id is not text.
     """
 
     image_ids: frozenset[str]
     rows: pa.Table
 
+    def __post_init__(self) -> None:
+        import pyarrow as pa
 
-def merged_schema(old: pa.Schema | None, new: pa.Schema, *, table: str) -> pa.Schema:
-    """The schema of a table that holds rows of both.
+        object.__setattr__(self, "image_ids", image_id_set(self.image_ids))
+        if not isinstance(self.rows, pa.Table):
+            raise TypeError(
+                f"expected rows as a pyarrow Table, not a {type(self.rows).__name__}; "
+                "convert a frame with frame_to_table()"
+            )
 
-    A column that only one side has is null on the other; numbers widen.
+
+def merged_schema(
+    old: StoredTable | None,
+    new: pa.Schema,
+    *,
+    column: str,
+    what: str,
+    open_new: Collection[str],
+) -> pa.Schema:
+    """The schema of a table that holds old and new rows.
+
+    Args:
+        old: The table, if there is one.
+        new: The plain schema of the rows.
+        column: The column with the image id; it is text, and there in any case.
+        what: What is being stored, for messages.
+        open_new: Columns of the rows that hold no value.
 
     Raises:
-        SchemaValidationError: A column has two types that do not go together.
+        ColumnError: A column has two types that have nothing in common.
     """
     import pyarrow as pa
 
-    if old is None:
-        return new
-    try:
-        unified = pa.unify_schemas(
-            [old.remove_metadata(), new.remove_metadata()], promote_options="permissive"
-        )
-    except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
-        raise SchemaValidationError(
-            f"the new rows do not fit table {table!r} ({error}); "
-            "convert them, or save_table() it anew with the type you want"
-        ) from error
-    for field in old:
-        fresh = unified.field(field.name)
-        if pa.types.is_string(fresh.type) and not (
-            pa.types.is_string(field.type) or pa.types.is_null(field.type)
-        ):
-            raise SchemaValidationError(
-                f"column {field.name!r} of table {table!r} holds {field.type}, the new rows hold "
-                "text; convert them, or save_table() it anew with the type you want"
-            )
-    return merge_pandas_metadata(unified, old, new)
+    merged = merge_schemas(
+        pa.schema([]) if old is None else old.schema,
+        new,
+        what=what,
+        open_old=frozenset() if old is None else old.valueless_floats(),
+        open_new=open_new,
+    )
+    ids = pa.field(column, pa.string())
+    at = merged.get_field_index(column)
+    if at < 0:
+        return merged.append(ids)
+    return merged.set(at, ids) if pa.types.is_null(merged.field(at).type) else merged
 
 
-def check_rows(update: RowUpdate, column: str, *, table: str) -> None:
-    """Refuse rows that name no image, or another than those that they are for.
+def checked_rows(update: RowUpdate, schema: pa.Schema, column: str, *, what: str) -> RowUpdate:
+    """Rows in plain types; refused if they name no image, or another than those they are for.
 
     Raises:
         SchemaValidationError: The message names the image or the column.
@@ -70,23 +94,37 @@ def check_rows(update: RowUpdate, column: str, *, table: str) -> None:
     import pyarrow as pa
 
     if not len(update.rows):
-        return
-    if column not in update.rows.schema.names:
+        return update
+    rows = plain_table(update.rows, what=what)
+    for name in {*rows.column_names, column}.difference(schema.names):
+        raise ColumnError(what, name, problem="is not in the schema", remedy="add it there")
+    if column not in rows.schema.names:
         raise SchemaValidationError(
-            f"rows for table {table!r} have no column {column!r}; add it, "
-            "or name the right one with image_id_col="
+            f"{what} have no column {column!r}; add it, or name the right one with image_id_col="
         )
-    if not pa.types.is_string(update.rows.schema.field(column).type):
-        raise SchemaValidationError(
-            f"column {column!r} of rows for table {table!r} holds "
-            f"{update.rows.schema.field(column).type}, not text; convert it"
-        )
-    for image_id in update.rows[column].unique().to_pylist():
+    if not pa.types.is_string(rows.schema.field(column).type):
+        kind = rows.schema.field(column).type
+        raise ColumnError(what, column, problem=f"holds {kind}, not text", remedy="convert it")
+    for image_id in rows[column].unique().to_pylist():
         if image_id not in update.image_ids:
             raise SchemaValidationError(
-                f"rows for table {table!r} name image {image_id!r} in {column!r}, "
+                f"{what} name image {image_id!r} in {column!r}, "
                 "which is not one of those being replaced; split the rows by image"
             )
+    return RowUpdate(image_ids=update.image_ids, rows=rows)
+
+
+def image_id_set(image_ids: str | Iterable[str]) -> frozenset[str]:
+    """Image ids that a caller gave, as one or as some.
+
+    Raises:
+        TypeError: One of them is not text.
+    """
+    found = frozenset([image_ids] if isinstance(image_ids, str) else image_ids)
+    for image_id in found:
+        if not isinstance(image_id, str):
+            raise TypeError(f"expected image ids as text, not {image_id!r}; convert it")
+    return found
 
 
 def merged_tables(
@@ -96,6 +134,7 @@ def merged_tables(
     schema: pa.Schema,
     column: str,
     keep_others: Collection[str] | None,
+    what: str,
 ) -> Iterator[pa.Table]:
     """The new table in sorted parts of about one row group each.
 
@@ -105,23 +144,26 @@ def merged_tables(
         schema: The new table's schema.
         column: The column with the image id.
         keep_others: Of the images that no update names, those that keep their rows; None: all.
+        what: What is being stored, for messages.
 
     Raises:
-        SchemaValidationError: The updates are out of order.
+        SchemaValidationError: The updates are out of order, or a row does not fit the schema.
     """
-    rest = _OldRows(old, schema=schema, column=column, keep_others=keep_others)
-    last = ""
+    fitted = (fit_columns(part, schema, what=what) for part in old)
+    rest = _OldRows(fitted, column=column, keep_others=keep_others)
+    last: str | None = None
     for update in updates:
         if not update.image_ids:
             continue
         low, high = min(update.image_ids), max(update.image_ids)
-        if low <= last:
+        if last is not None and low <= last:
             raise SchemaValidationError(
                 f"row updates out of order: {low!r} comes after {last!r}; sort them by image id"
             )
         last = high
         yield from rest.before(low)
-        yield _sorted([*rest.up_to(high, without=update.image_ids), update.rows], schema, column)
+        rows = fit_columns(update.rows, schema, what=what)
+        yield _sorted([*rest.up_to(high, without=update.image_ids), rows], column)
     yield from rest.remaining()
 
 
@@ -132,14 +174,12 @@ class _OldRows:
         self,
         parts: Iterator[pa.Table],
         *,
-        schema: pa.Schema,
         column: str,
         keep_others: Collection[str] | None,
     ) -> None:
         import pyarrow as pa
 
         self._parts = parts
-        self._schema = schema
         self._column = column
         self._kept = (
             None if keep_others is None else pa.array(sorted(set(keep_others)), pa.string())
@@ -186,7 +226,7 @@ class _OldRows:
             part = next(self._parts, None)
             if part is None:
                 return None
-            self._head = fit(part, self._schema)
+            self._head = part
         return self._head
 
     def _split(self, head: pa.Table, count: int) -> tuple[pa.Table, bool]:
@@ -205,23 +245,10 @@ class _OldRows:
             yield rows
 
 
-def fit(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Rows with exactly the columns of `schema`, nulls where they had none."""
+def _sorted(parts: list[pa.Table], column: str) -> pa.Table:
     import pyarrow as pa
 
-    columns = [
-        rows[field.name].cast(field.type)
-        if field.name in rows.schema.names
-        else pa.nulls(len(rows), field.type)
-        for field in schema
-    ]
-    return pa.table(columns, schema=schema)
-
-
-def _sorted(parts: list[pa.Table], schema: pa.Schema, column: str) -> pa.Table:
-    import pyarrow as pa
-
-    joined = pa.concat_tables([fit(part, schema) for part in parts])
+    joined = pa.concat_tables(parts)
     return joined.sort_by(column) if len(joined) else joined
 
 

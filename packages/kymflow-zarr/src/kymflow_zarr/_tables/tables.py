@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -10,16 +10,17 @@ from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.inventory import INVENTORY, enter, read_inventory, strike
 from kymflow_zarr._storage.names import check_name, is_valid_name
 from kymflow_zarr._storage.siblings import check_writable
+from kymflow_zarr._tables.columns import plain_schema, to_table, valueless_columns
 from kymflow_zarr._tables.parquet import (
     StoredTable,
-    frame_to_table,
     open_parquet,
     open_parquet_writer,
     write_parquet,
 )
 from kymflow_zarr._tables.replace import (
     RowUpdate,
-    check_rows,
+    checked_rows,
+    image_id_set,
     merged_schema,
     merged_tables,
     regrouped,
@@ -61,13 +62,14 @@ class Tables:
         self,
         name: str,
         *,
-        columns: list[str] | None = None,
-        image_ids: Collection[str] | None = None,
+        columns: Sequence[str] | None = None,
+        image_ids: str | Iterable[str] | None = None,
         image_id_col: str = IMAGE_ID,
     ) -> pa.Table:
-        """A table, or some of its columns and rows.
+        """A table, or some of its columns and rows; one text is one image.
 
         Raises:
+            TypeError: An image id is not text.
             TableNotFoundError: There is no such table.
             CorruptDataError: It is damaged.
         """
@@ -77,7 +79,7 @@ class Tables:
                 raise TableNotFoundError(key, name=name)
             if image_ids is None:
                 return file.read(columns)
-            return file.read_where(image_id_col, image_ids, columns=columns)
+            return file.read_where(image_id_col, image_id_set(image_ids), columns=columns)
 
     def iterate(self, name: str, *, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """A table part by part, one row group at a time.
@@ -96,20 +98,14 @@ class Tables:
         """Replace a whole table; rows are sorted by image id where there is such a column.
 
         Raises:
-            SchemaValidationError: A column that Parquet cannot hold.
+            TypeError: It is neither a frame nor a table.
+            SchemaValidationError: A column cannot be kept as it is.
         """
         import pyarrow as pa
 
         with self._writing(name) as key:
-            rows = (
-                frame
-                if isinstance(frame, pa.Table)
-                else frame_to_table(frame, what=f"table {name!r}")
-            )
-            if _holds_texts(rows.schema, IMAGE_ID):
-                at = rows.schema.get_field_index(IMAGE_ID)
-                # Categories, above all: they cannot be sorted, nor other images be added to them.
-                rows = rows.set_column(at, IMAGE_ID, rows[IMAGE_ID].cast(pa.string()))
+            rows = to_table(frame, what=f"table {name!r}")
+            if IMAGE_ID in rows.column_names and pa.types.is_string(rows[IMAGE_ID].type):
                 write_parquet(self._blobs, key, rows.sort_by(IMAGE_ID), sorted_by=IMAGE_ID)
             else:
                 write_parquet(self._blobs, key, rows)
@@ -129,6 +125,12 @@ class Tables:
             SchemaValidationError: The new rows do not fit, or the updates are out of order.
             CorruptDataError: The old table is damaged, or the new one did not come out whole.
         """
+        what = f"rows for table {name!r}"
+        plain = plain_schema(schema, what=what)
+        open_new: frozenset[str] = frozenset()
+        if isinstance(updates, Sequence) and updates:  # rows that are to come may hold anything
+            open_new = frozenset.intersection(*(valueless_columns(one.rows) for one in updates))
+        kept = None if keep_others is None else image_id_set(keep_others)
         written = 0
         # The old file is closed before the new one takes its place: Windows insists.
         with (
@@ -136,18 +138,21 @@ class Tables:
             self._blobs.open_write(key) as stream,
             open_parquet(self._blobs, key) as old,
         ):
-            merged = merged_schema(None if old is None else old.schema, schema, table=name)
+            merged = merged_schema(old, plain, column=image_id_col, what=what, open_new=open_new)
             parts = merged_tables(
                 iter(()) if old is None else _sorted_parts(old, image_id_col),
-                _checked(updates, image_id_col, table=name),
+                (checked_rows(update, merged, image_id_col, what=what) for update in updates),
                 schema=merged,
                 column=image_id_col,
-                keep_others=keep_others,
+                keep_others=kept,
+                what=what,
             )
             with open_parquet_writer(stream, merged, key=key, sorted_by=image_id_col) as writer:
                 for part in regrouped(parts):
                     writer.write_table(part, row_group_size=len(part))
                     written += len(part)
+                if not written:  # Arrow before version 20 reads no file without a row group
+                    writer.write_table(merged.empty_table())
         return written
 
     def delete(self, name: str) -> bool:
@@ -189,27 +194,11 @@ class Tables:
             enter(self._blobs, TABLES, [key.removeprefix(f"{TABLES}/")])
 
 
-def _checked(updates: Iterable[RowUpdate], column: str, *, table: str) -> Iterator[RowUpdate]:
-    for update in updates:
-        check_rows(update, column, table=table)
-        yield update
-
-
 def _sorted_parts(table: StoredTable, column: str) -> Iterator[pa.Table]:
     """A table's row groups in order of image; one that is not declared sorted is sorted whole."""
+    if not table.num_rows:
+        return
     if table.is_sorted_by(column):
         yield from table.iter_groups()
     else:
         yield table.read().sort_by(column)
-
-
-def _holds_texts(schema: pa.Schema, column: str) -> bool:
-    import pyarrow as pa
-
-    at = schema.get_field_index(column)
-    if at < 0:
-        return False
-    kind = schema.field(at).type
-    if isinstance(kind, pa.DictionaryType):
-        kind = kind.value_type
-    return any(kind.equals(text) for text in (pa.string(), pa.large_string(), pa.string_view()))

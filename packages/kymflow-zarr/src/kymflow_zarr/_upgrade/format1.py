@@ -14,7 +14,7 @@ from typing import Any
 from kymflow_zarr._artifacts.array_kind import ARRAY
 from kymflow_zarr._artifacts.json_kind import JSON
 from kymflow_zarr._catalog.listing import IMAGES, list_image_ids
-from kymflow_zarr._catalog.sources import SourceFile, SourceRow, source_to_json
+from kymflow_zarr._catalog.sources import SourceRow, row_to_json
 from kymflow_zarr._pixels.format1 import (
     FORMAT1_DOCUMENT,
     iter_format1_slabs,
@@ -30,7 +30,7 @@ from kymflow_zarr._records.format1 import read_format1_document
 from kymflow_zarr._records.stored import iter_stored, present_artifacts
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.inventory import enter
-from kymflow_zarr._storage.json_text import JsonValue, dumps
+from kymflow_zarr._storage.json_text import dumps
 from kymflow_zarr._tables.tables import TABLES, Tables
 from kymflow_zarr.schema import DatasetSchema, software_version, utc_now
 
@@ -91,7 +91,7 @@ def _upgrade_image(blobs: BlobStore, image_id: str, source: SourceRow | None) ->
         created_utc=created_utc,
         software=software,
         pixels_digest=pixels.digest,
-        source=None if source is None else _source(source),
+        source=None if source is None else row_to_json(source),
     )
     blobs.put(provenance_key(image_id), dumps(provenance))
     artifacts = present_artifacts(blobs, image_id) | {provenance_key(image_id)}
@@ -134,15 +134,6 @@ def _rewrite_array(blobs: BlobStore, folder: str, *, axes: tuple[str, ...] | Non
 def _array_keys(blobs: BlobStore, image_id: str) -> list[str]:
     """The keys of a record's array artifacts."""
     return [key for key, found in iter_stored(blobs, image_id) if found and found[1] is ARRAY]
-
-
-def _source(row: SourceRow) -> dict[str, JsonValue]:
-    file = SourceFile(
-        paths=(row.source_primary_path,),
-        mtime_ns=row.source_mtime_ns,
-        size_bytes=row.source_size_bytes,
-    )
-    return source_to_json(file, ingested_epoch_ns=row.ingested_epoch_ns, supersedes=None)
 
 
 def _remove_format1(blobs: BlobStore, image_id: str) -> None:

@@ -31,7 +31,7 @@ def export(
 ) -> ExportResult:
     """Write a dataset as plain files.
 
-    Images become TIFF, results JSON, tables CSV or Parquet. A second run into the same folder
+    Images become TIFF, results JSON, tables Parquet and CSV. A second run into the same folder
     writes only what differs. kymflow ingest takes the folder in again.
 
     Args:
@@ -41,7 +41,7 @@ def export(
             given several times.
         pixels: Whether to write the pixels, as TIFF.
         tables: Whether to write the tables.
-        table_format: How to write tables. CSV cannot carry everything.
+        table_format: How to write tables: as Parquet alone, or as CSV beside it.
         wait: For how many seconds to wait for another export into this folder.
         progress: Who is told how it goes.
 

@@ -13,7 +13,6 @@ from kymflow.core.kym_dataset.columns import (
     fit_rows,
     known_columns,
     table_schema,
-    with_schema,
 )
 from kymflow.core.kym_dataset.extract import BatchRows, check_version, declared_columns
 from kymflow.core.kym_dataset.indexer_base import BaseIndexer
@@ -30,6 +29,7 @@ from kymflow.core.kym_dataset.table_names import (
 from kymflow.core.kym_dataset.view import dataset_view
 from kymflow.core.provenance import IMAGE_ID, PARAMS_HASH
 from kymflow_zarr import ReadOnlyError, RowUpdate, ZarrDataset
+from kymflow_zarr.frames import fit_columns
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -249,7 +249,7 @@ class KymDataset:
         # image that was deleted during the run gets past here.
         existing = frozenset(self._ds.list_image_ids())
         for image_ids, parts in spool:
-            fitted = [with_schema(part, schema) for part in parts]
+            fitted = [fit_columns(part, schema, what="the rows") for part in parts]
             rows = pa.concat_tables([schema.empty_table(), *fitted])
             if not existing.issuperset(image_ids):
                 left = pa.array(sorted(existing.intersection(image_ids)), pa.string())

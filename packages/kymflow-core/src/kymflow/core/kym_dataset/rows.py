@@ -6,33 +6,22 @@ because converting costs far more than a row; only when that fails is each image
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kymflow.core.errors import RowError
 from kymflow.core.provenance import ANALYSIS_VERSION, IMAGE_ID, PARAMS_HASH
+from kymflow_zarr import ColumnError, SchemaValidationError, frames
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["NULLABLE", "ImageRows", "check_frame", "check_text", "stamped_rows"]
-
-NULLABLE = b"pandas_nullable"
-
-_KINDS: Final = (
-    (bool, np.bool_),
-    (int, float, np.integer, np.floating),
-    (str,),
-    (dt.datetime, np.datetime64),
-    (dt.timedelta, np.timedelta64),
-    (list, tuple, np.ndarray),
-)
-"""Types of values that may share a column; any other type stays among its own."""
+__all__ = ["ImageRows", "check_frame", "check_text", "stamped_rows"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,19 +49,15 @@ def check_frame(frame: object, *, indexer: str, image_id: str) -> pd.DataFrame:
     """
     import pandas as pd
 
-    def refuse(column: str, reason: str) -> RowError:
-        return RowError(indexer=indexer, image_id=image_id, column=column, reason=reason)
-
     if not isinstance(frame, pd.DataFrame):
-        raise refuse("", f"it returned a {type(frame).__name__}; return a pandas DataFrame")
-    names: list[object] = list(frame.columns)
-    for name in names:
-        if not isinstance(name, str) or not name:
-            raise refuse(str(name), "a column name must be text; rename the column")
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise refuse(str(twice), "the column is there twice; rename or drop one")
-    return frame
+        raise RowError(
+            indexer=indexer,
+            image_id=image_id,
+            column="",
+            reason=f"it returned a {type(frame).__name__}; return a pandas DataFrame",
+        )
+    with _row_errors(indexer=indexer, image_id=image_id):
+        return frames.check_frame(frame, what="the rows")
 
 
 def check_text(value: object, column: str, *, indexer: str, image_id: str) -> str:
@@ -138,11 +123,13 @@ def _stamp(group: Sequence[ImageRows], *, indexer: str, analysis_version: str) -
     import pandas as pd
     import pyarrow as pa
 
-    frames = [image.frame for image in group]
-    frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True, sort=False)
+    parts = [image.frame for image in group]
+    frame = parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True, sort=False)
     image_id = group[0].image_id
-    rows = _arrow_columns(frame, indexer=indexer, image_id=image_id)
-    counts = [len(frame) for frame in frames]
+    with _row_errors(indexer=indexer, image_id=image_id):
+        table = frames.frame_to_table(frame, what="the rows")
+    rows = dict(zip(table.column_names, table.columns, strict=True))
+    counts = [len(part) for part in parts]
     expected: dict[str, pa.StringArray] = {
         IMAGE_ID: _repeated([image.image_id for image in group], counts),
         ANALYSIS_VERSION: pa.repeat(analysis_version, len(frame)),
@@ -152,11 +139,18 @@ def _stamp(group: Sequence[ImageRows], *, indexer: str, analysis_version: str) -
         if given in rows:
             _check_given(rows[given], right, given, indexer=indexer, image_id=image_id)
     values: list[pa.Array[Any] | pa.ChunkedArray[Any]] = list(expected.values())
-    fields = [pa.field(column, pa.string()) for column in expected]
-    for name, column in rows.items():
-        if name not in expected:
-            values.append(column)
-            fields.append(pa.field(name, column.type, metadata=_nullable(frame.dtypes[name])))
+    fields: list[pa.Field[Any]] = [pa.field(column, pa.string()) for column in expected]
+    for field in table.schema:
+        if field.name not in expected:
+            if frame.dtypes[field.name] == np.dtype(object) and _holds_dicts(field.type):
+                raise RowError(
+                    indexer=indexer,
+                    image_id=image_id,
+                    column=field.name,
+                    reason="dicts are not kept in tables; store them as JSON text",
+                )
+            values.append(rows[field.name])
+            fields.append(field)
     return pa.table(values, schema=pa.schema(fields))
 
 
@@ -218,86 +212,25 @@ def _check_given(
             )
 
 
-def _arrow_columns(
-    frame: pd.DataFrame, *, indexer: str, image_id: str
-) -> dict[str, pa.ChunkedArray[Any]]:
-    """Every column in a type that Parquet holds and that means the same everywhere."""
+def _holds_dicts(kind: pa.DataType) -> bool:
     import pyarrow as pa
 
-    for name, dtype in zip(frame.columns, frame.dtypes.array, strict=True):
-        if isinstance(dtype, np.dtype) and dtype.kind == "O":
-            _check_one_kind(frame[name], indexer=indexer, image_id=image_id)
+    if isinstance(kind, pa.ListType):
+        return _holds_dicts(kind.value_type)
+    return pa.types.is_nested(kind)
+
+
+@contextmanager
+def _row_errors(*, indexer: str, image_id: str) -> Iterator[None]:
+    """What the store refuses of a frame, as an error of the image."""
     try:
-        table = pa.Table.from_pandas(frame, preserve_index=False)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        for name in frame.columns:
-            try:
-                pa.Array.from_pandas(frame[name])
-            except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-                raise RowError(
-                    indexer=indexer,
-                    image_id=image_id,
-                    column=name,
-                    reason=f"Parquet cannot hold it ({error}); "
-                    "give it one type, and store nested values as JSON text",
-                ) from error
-        raise
-    columns = {}
-    for name in table.schema.names:
-        column = table[name]
-        plain = _plain_type(column.type)
-        if plain is None:
-            raise RowError(
-                indexer=indexer,
-                image_id=image_id,
-                column=name,
-                reason=f"values of type {column.type} are not kept in tables; "
-                "store them as JSON text, or as plain numbers, text or times",
-            )
-        columns[name] = column if plain == column.type else column.cast(plain)
-    return columns
-
-
-def _check_one_kind(column: pd.Series[Any], *, indexer: str, image_id: str) -> None:
-    """Refuse a mixture that Arrow would make one type of without a word: dates with times, …."""
-    types = {type(value) for value in column.dropna()}
-    kinds = {
-        next((kind for kind in _KINDS if issubclass(value_type, kind)), (value_type,))
-        for value_type in types
-    }
-    if len(kinds) > 1:
+        yield
+    except ColumnError as error:
         raise RowError(
             indexer=indexer,
             image_id=image_id,
-            column=str(column.name),
-            reason=f"Parquet cannot hold it ({', '.join(sorted(t.__name__ for t in types))} "
-            "in one column); give it one type, and store nested values as JSON text",
-        )
-
-
-def _plain_type(kind: pa.DataType) -> pa.DataType | None:
-    """The type that stands for this one in tables; None if no table should hold it."""
-    import pyarrow as pa
-
-    types = pa.types
-    if isinstance(kind, pa.DictionaryType):
-        return _plain_type(kind.value_type)
-    if types.is_large_string(kind) or types.is_string_view(kind):
-        return pa.string()
-    if types.is_large_binary(kind) or types.is_binary_view(kind):
-        return pa.binary()
-    if isinstance(kind, pa.ListType | pa.LargeListType | pa.FixedSizeListType):
-        inner = _plain_type(kind.value_type)
-        return None if inner is None else pa.list_(inner)
-    if types.is_nested(kind) or isinstance(kind, pa.BaseExtensionType):
-        return None
-    return kind
-
-
-def _nullable(dtype: object) -> dict[bytes, bytes] | None:
-    """Names pandas' own type for numbers with gaps (``Int64``), which Arrow does not tell apart."""
-    import pandas as pd
-
-    if isinstance(dtype, pd.api.extensions.ExtensionDtype) and pd.api.types.is_numeric_dtype(dtype):
-        return {NULLABLE: dtype.name.encode("utf-8")}
-    return None
+            column=error.column,
+            reason=f"it {error.problem}; {error.remedy}",
+        ) from error
+    except SchemaValidationError as error:
+        raise RowError(indexer=indexer, image_id=image_id, column="", reason=str(error)) from error

@@ -1,0 +1,302 @@
+"""An image as TIFF, with axes and calibration in words that other software knows.
+
+OME-XML names the dimensions t, z, c, y, x and their steps exactly, so it serves images that end in
+``y, x``. It has no word for a kymograph's ``(t, x)``, nor for other axes: these carry an ImageJ
+description, where ``finterval`` is the line period, ``unit``/``yunit`` with the resolution tags the
+calibration that ImageJ shows, and the key ``kymflow_axes`` the names of the axes. The resolution is
+a quotient of two 32-bit integers: exact for what microscopes print, to 9 digits for any other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeGuard
+
+import numpy as np
+
+from kymflow_zarr._export.pixels import recut
+from kymflow_zarr._pixels.codec import AnyArray
+from kymflow_zarr._readers.headers.payload import read_payload_header
+from kymflow_zarr._readers.units import LENGTH, Quantity
+from kymflow_zarr._readers.vendors.imagej import AXES_KEY
+from kymflow_zarr._storage.json_text import JsonValue
+from kymflow_zarr.errors import CorruptDataError, MetadataNotFoundError
+
+if TYPE_CHECKING:
+    from kymflow_zarr.record import ZarrImageRecord
+
+__all__ = ["TiffFacts", "tiff_facts", "write_tiff"]
+
+_SOFTWARE: Final = "kymflow-zarr"
+_STRIP_BYTES: Final = 32 * 2**20
+_CLASSIC_BYTES: Final = 2**32 - 2**25  # of which directories take the rest
+_PAGE_BYTES: Final = 512
+_OME_KINDS: Final = frozenset(
+    {"int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64"}
+)
+_OME_STEPS: Final = {
+    "x": "PhysicalSizeX",
+    "y": "PhysicalSizeY",
+    "z": "PhysicalSizeZ",
+    "t": "TimeIncrement",
+}
+_IMAGEJ_VERSION: Final = "1.53t"
+_AXIS_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
+_IMAGEJ_STACK: Final = {"t": 0, "z": 1, "c": 2}
+_MAX_RATIONAL: Final = 2**32 - 1
+_MAX_PER_UNIT: Final = Fraction(2**31)
+_RGB_SAMPLES: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TiffFacts:
+    """What an image's TIFF tells about it besides its pixels.
+
+    Attributes:
+        image_id: The image.
+        shape: Its shape.
+        axes: A name for each dimension.
+        dtype: The pixels' type; booleans are written as bytes 0 and 1.
+        steps: Axis → distance of two pixels, where known.
+        acquired_local_epoch_ns: Wall time of the acquisition, where known.
+        channel_names: Names of the channels, where known.
+    """
+
+    image_id: str
+    shape: tuple[int, ...]
+    axes: tuple[str, ...]
+    dtype: np.dtype[Any]
+    steps: Mapping[str, Quantity]
+    acquired_local_epoch_ns: int | None = None
+    channel_names: tuple[str | None, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """A digest of all these, in hexadecimal."""
+        return hashlib.sha256(repr(self).encode("utf-8")).hexdigest()
+
+
+def tiff_facts(record: ZarrImageRecord) -> TiffFacts:
+    """What an image's metadata payload says of it; little where that is missing or damaged."""
+    try:
+        header = record.load_metadata_payload().get("header")
+    except (MetadataNotFoundError, CorruptDataError):
+        header = None
+    said = header if isinstance(header, dict) else {}
+    facts = read_payload_header(said, shape=record.shape)
+    channels = said.get("channels")
+    names = [
+        channel.get("name")
+        for channel in (channels if isinstance(channels, list) else [])
+        if isinstance(channel, dict)
+    ]
+    return TiffFacts(
+        image_id=record.image_id,
+        shape=record.shape,
+        axes=record.get_axes(),
+        dtype=record.dtype,
+        steps=dict(sorted(facts.steps.items())),
+        acquired_local_epoch_ns=facts.acquired_local_epoch_ns,
+        channel_names=tuple(name if _fits_xml(name) else None for name in names),
+    )
+
+
+def _fits_xml(name: JsonValue) -> TypeGuard[str]:
+    """Whether a name may stand in an attribute: tifffile before 2026 escapes no quotation marks."""
+    return isinstance(name, str) and name.isprintable() and '"' not in name
+
+
+def write_tiff(
+    stream: BinaryIO, blocks: Iterable[AnyArray], facts: TiffFacts, *, big: bool | None = None
+) -> None:
+    """Write a TIFF file: uncompressed, one page per plane, all pixels in one piece.
+
+    Memory is bounded by a few strips of 32 MiB, or by a row where one is longer.
+
+    Args:
+        stream: Where it goes; seekable.
+        blocks: The pixels: little-endian arrays of any shape that hold consecutive elements in C
+            order.
+        facts: What the image is.
+        big: Whether to write a BigTIFF; where offsets of 32 bits do not reach, if None.
+
+    Raises:
+        ValueError: The blocks end before the image does.
+    """
+    import tifffile
+
+    planes = _Planes.of(facts)
+    rows = max(1, min(planes.length, _STRIP_BYTES // planes.row_bytes))
+    strips = [
+        min(rows, planes.length - top) * planes.row_bytes for top in range(0, planes.length, rows)
+    ]
+    directories = planes.count * (_PAGE_BYTES + 16 * len(strips) + 8 * planes.samples)
+    if big is None:
+        big = planes.nbytes + directories > _CLASSIC_BYTES
+    ome = _fits_ome(facts)
+    with tifffile.TiffWriter(stream, bigtiff=big, byteorder="<", ome=ome, shaped=False) as writer:
+        writer.write(
+            recut(blocks, (size for _ in range(planes.count) for size in strips)),
+            shape=facts.shape if ome else planes.shape,
+            dtype=planes.dtype,
+            photometric="rgb" if planes.is_rgb else "minisblack",
+            planarconfig="contig" if planes.samples > 1 else None,
+            rowsperstrip=rows,
+            software=_SOFTWARE,
+            **(_ome_options(facts) if ome else _imagej_options(facts, planes)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Planes:
+    """How an image is cut into pages: the last two dimensions, or three if the last one is ``c``.
+
+    Attributes:
+        stack: The axes before those of a page.
+        down: The axis of a page's rows; empty where there is but one row.
+        across: The axis of a row's pixels.
+        count: Number of pages.
+        length: Rows of a page.
+        width: Pixels of a row.
+        samples: Values of a pixel.
+        dtype: Their type.
+    """
+
+    stack: tuple[str, ...]
+    down: str
+    across: str
+    count: int
+    length: int
+    width: int
+    samples: int
+    dtype: np.dtype[Any]
+
+    @classmethod
+    def of(cls, facts: TiffFacts) -> _Planes:
+        """The pages of an image."""
+        axes, shape, samples = facts.axes, facts.shape, 1
+        if len(shape) >= 3 and axes[-1] == "c":
+            axes, shape, samples = axes[:-1], shape[:-1], shape[-1]
+        if len(shape) == 1:
+            axes, shape = ("", *axes), (1, *shape)
+        return cls(
+            stack=axes[:-2],
+            down=axes[-2],
+            across=axes[-1],
+            count=math.prod(shape[:-2]),
+            length=shape[-2],
+            width=shape[-1],
+            samples=samples,
+            dtype=np.dtype(np.uint8) if facts.dtype.kind == "b" else facts.dtype,
+        )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of all pages together."""
+        samples = (self.samples,) if self.samples > 1 else ()
+        return (self.count, self.length, self.width, *samples)
+
+    @property
+    def row_bytes(self) -> int:
+        """Size of one row."""
+        return self.width * self.samples * self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Size of all pixels."""
+        return self.count * self.length * self.row_bytes
+
+    @property
+    def is_rgb(self) -> bool:
+        """Whether viewers show the samples as colours."""
+        return self.samples == _RGB_SAMPLES and self.dtype.name in {"uint8", "uint16"}
+
+
+def _fits_ome(facts: TiffFacts) -> bool:
+    axes = facts.axes
+    return (
+        axes[-2:] == ("y", "x")
+        and set(axes) <= set("tzcyx")
+        and len(set(axes)) == len(axes)
+        and facts.dtype.name in _OME_KINDS
+    )
+
+
+def _ome_options(facts: TiffFacts) -> dict[str, Any]:
+    """OME metadata; micrometres and seconds are the schema's default units."""
+    metadata: dict[str, Any] = {
+        "axes": "".join(facts.axes).upper(),
+        "Creator": _SOFTWARE,
+        "UUID": str(uuid.uuid5(uuid.NAMESPACE_OID, facts.image_id)),  # a random one by default
+    }
+    for axis, name in _OME_STEPS.items():
+        if axis in facts.steps:
+            metadata[name] = facts.steps[axis].value
+    if facts.acquired_local_epoch_ns is not None:
+        metadata["AcquisitionDate"] = _iso(facts.acquired_local_epoch_ns)
+    if len(facts.channel_names) == dict(zip(facts.axes, facts.shape, strict=True)).get("c", 1):
+        metadata["Channel"] = [{"Name": name} if name else {} for name in facts.channel_names]
+    return {"metadata": metadata}
+
+
+def _iso(local_epoch_ns: int) -> str:
+    """The wall time, to the nanosecond and without a zone."""
+    seconds, rest = divmod(local_epoch_ns, 10**9)
+    wall = datetime.fromtimestamp(0, UTC) + timedelta(seconds=seconds)
+    return f"{wall:%Y-%m-%dT%H:%M:%S}.{rest:09d}"
+
+
+def _imagej_options(facts: TiffFacts, planes: _Planes) -> dict[str, Any]:
+    """An ImageJ description, and the pixels per unit of length that it names the unit of."""
+    import tifffile
+
+    across, down = facts.steps.get(planes.across), facts.steps.get(planes.down)
+    said: dict[str, Any] = {}
+    options: dict[str, Any] = {"metadata": None}
+    resolution = [_per_unit(across), (1, 1) if down is None else _per_unit(down)]
+    if across is not None and None not in resolution:
+        options |= {"resolution": resolution, "resolutionunit": "NONE"}
+        said["unit"] = across.unit
+        if down is None or down.unit != across.unit:
+            said["yunit"] = "pixel" if down is None else down.unit
+    if "z" in planes.stack and "z" in facts.steps and facts.steps["z"].unit == LENGTH:
+        said |= {"spacing": facts.steps["z"].value, "zunit": LENGTH}
+    if "t" in facts.steps:
+        said["finterval"] = facts.steps["t"].value
+    if all(_AXIS_NAME.fullmatch(axis) for axis in facts.axes):
+        said[AXES_KEY] = ",".join(facts.axes)
+    options["description"] = tifffile.imagej_description(
+        (*_imagej_stack(facts, planes), planes.length, planes.width, 3 if planes.is_rgb else 1),
+        rgb=planes.is_rgb,
+        ImageJ=_IMAGEJ_VERSION,
+        **said,
+    )
+    return options
+
+
+def _imagej_stack(facts: TiffFacts, planes: _Planes) -> tuple[int, int, int]:
+    """ImageJ's numbers of frames, slices and channels, in which a stack is laid out."""
+    lengths = facts.shape[: len(planes.stack)]
+    known = [_IMAGEJ_STACK.get(axis, -1) for axis in planes.stack]
+    if len(lengths) > len(_IMAGEJ_STACK):
+        return planes.count, 1, 1
+    if -1 in known or known != sorted(known):
+        known = list(range(len(lengths)))
+    found = dict(zip(known, lengths, strict=True))
+    return found.get(0, 1), found.get(1, 1), found.get(2, 1)
+
+
+def _per_unit(step: Quantity | None) -> tuple[int, int] | None:
+    """Pixels per unit of length as a quotient of two 32-bit integers; None where there is none."""
+    count = Fraction(0) if step is None else 1 / Fraction(repr(step.value))
+    if not 1 / _MAX_PER_UNIT <= count <= _MAX_PER_UNIT:
+        return None
+    near = count.limit_denominator(int(_MAX_RATIONAL / max(count, Fraction(1))))
+    return near.numerator, near.denominator

@@ -1,1 +1,0 @@
-"""The documentation as a site, and what holds its pages together."""
