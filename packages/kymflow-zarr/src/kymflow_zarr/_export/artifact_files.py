@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -32,8 +32,8 @@ from kymflow_zarr._records.artifacts import StoredArtifact
 from kymflow_zarr._records.build import stage_artifact
 from kymflow_zarr._storage.blobs import BlobStore, Staging
 from kymflow_zarr._storage.gunzip import gunzip_bounded
-from kymflow_zarr._tables.parquet import bare_schema, open_parquet, table_to_bytes
-from kymflow_zarr.errors import CorruptDataError, NotFoundError, TableNotFoundError
+from kymflow_zarr._tables.parquet import bare_schema, open_parquet
+from kymflow_zarr.errors import CorruptDataError, NotFoundError
 from kymflow_zarr.record import ZarrImageRecord
 
 if TYPE_CHECKING:
@@ -41,56 +41,48 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PlainArtifact",
-    "PlainFile",
     "RestoredArtifact",
     "iter_artifacts",
-    "plain_rows",
-    "plain_table",
+    "plain_artifact",
     "read_table",
     "restore",
 ]
 
 _COPY_BYTES: Final = 2**20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlainFile:
-    """One file that is to be written.
-
-    Attributes:
-        kind: What it holds; see `ExportedFile`.
-        name: The artifact's or table's name.
-        write: Writes its contents to an open file. It raises `CorruptDataError` for what is
-            damaged, `NotFoundError` for what is gone since it was listed, and `NotShownError` for a
-            CSV that there is none of.
-        axes: Arrays: a name for each dimension.
-    """
-
-    kind: str
-    name: str
-    write: Callable[[BinaryIO], object]
-    axes: tuple[str, ...] = ()
+# As what else an earlier export may hold a kind.
+_FORMS: Final = {
+    TABLE.name: (SPREADSHEET, VERSION1_CSV),
+    CSV.name: (SPREADSHEET, VERSION1_TEXT),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlainArtifact:
-    """One artifact, or dataset table, as plain files.
+    """One artifact, or dataset table, that is to be written.
+
+    What writes it raises `CorruptDataError` if it is damaged, `NotFoundError` if it is gone since
+    it was listed.
 
     Attributes:
         key: Its key in the dataset.
-        files: Its files; the first is the one that it comes back from.
+        kind: The name of its kind.
+        name: Its name.
+        write: Writes the file that it comes back from.
+        show: Writes a CSV for people; None where there is none. It may raise `NotShownError`.
+        axes: Arrays: a name for each dimension.
     """
 
     key: str
-    files: tuple[PlainFile, ...]
+    kind: str
+    name: str
+    write: Callable[[BinaryIO], object]
+    show: Callable[[BinaryIO], object] | None = None
+    axes: tuple[str, ...] = ()
 
     def matches(self, earlier: ExportedFile) -> bool:
         """Whether a file of an earlier export holds this artifact."""
-        first = self.files[0]
-        forms = {first.kind}
-        if first.kind in {TABLE.name, CSV.name}:
-            forms |= {SPREADSHEET, VERSION1_CSV if first.kind == TABLE.name else VERSION1_TEXT}
-        return earlier.name == first.name and earlier.kind in forms
+        forms = {self.kind, *_FORMS.get(self.kind, ())}
+        return earlier.name == self.name and earlier.kind in forms
 
 
 def iter_artifacts(
@@ -104,60 +96,26 @@ def iter_artifacts(
         found.setdefault(place, artifact)
     taken = {file_path(artifact.kind, artifact.name) for artifact in found.values()}
     for _, artifact in sorted(found.items()):
+        plain = plain_artifact(blobs, artifact)
         path = file_path(SPREADSHEET, artifact.name)
-        shown = table_format == "csv" and path not in taken
-        if artifact.kind == TABLE.name:
-            yield plain_table(blobs, artifact.key, artifact.name, shown=shown)
-        elif artifact.kind == CSV.name:
-            show = partial(_show_gzipped, blobs, artifact.key)
-            yield _plain(blobs, artifact, show=show if shown else None)
-        else:
-            yield _plain(blobs, artifact)
-            continue
-        taken.add(path)
+        if plain.show is not None and (table_format != "csv" or path in taken):
+            plain = replace(plain, show=None)
+        elif plain.show is not None:
+            taken.add(path)
+        yield plain
 
 
-def plain_table(blobs: BlobStore, key: str, name: str, *, shown: bool) -> PlainArtifact:
-    """A table that is stored as Parquet."""
-
-    def show(stream: BinaryIO) -> None:
-        write_csv(stream, _iter_rows(blobs, key, name))
-
-    table = StoredArtifact(name=name, kind=TABLE.name, key=key)
-    return _plain(blobs, table, show=show if shown else None)
-
-
-def plain_rows(key: str, name: str, rows: Callable[[], pa.Table], *, shown: bool) -> PlainArtifact:
-    """A table that is made from other things, when it is asked for."""
-    files = [
-        PlainFile(
-            kind=TABLE.name, name=name, write=lambda stream: stream.write(table_to_bytes(rows()))
-        )
-    ]
-    if shown:
-        show = PlainFile(
-            kind=SPREADSHEET, name=name, write=lambda stream: write_csv(stream, [rows()])
-        )
-        files.append(show)
-    return PlainArtifact(key=key, files=tuple(files))
-
-
-def _plain(
-    blobs: BlobStore,
-    artifact: StoredArtifact,
-    *,
-    show: Callable[[BinaryIO], object] | None = None,
-) -> PlainArtifact:
-    file = PlainFile(
+def plain_artifact(blobs: BlobStore, artifact: StoredArtifact) -> PlainArtifact:
+    """An artifact, or dataset table, as it is stored."""
+    show = {TABLE.name: _show_table, CSV.name: _show_gzipped}.get(artifact.kind)
+    return PlainArtifact(
+        key=artifact.key,
         kind=artifact.kind,
         name=artifact.name,
         write=partial(_write, blobs, artifact),
+        show=None if show is None else partial(show, blobs, artifact),
         axes=_axes(blobs, artifact.key) if artifact.kind == ARRAY.name else (),
     )
-    files = [file]
-    if show is not None:
-        files.append(PlainFile(kind=SPREADSHEET, name=artifact.name, write=show))
-    return PlainArtifact(key=artifact.key, files=tuple(files))
 
 
 def _axes(blobs: BlobStore, key: str) -> tuple[str, ...]:
@@ -178,25 +136,27 @@ def _write(blobs: BlobStore, artifact: StoredArtifact, stream: BinaryIO) -> None
         raise CorruptDataError(problem.location, problem.message)
     source = blobs.open_read(key)
     if source is None:
-        raise NotFoundError(key, f"nothing is stored under {key!r} any more")
+        raise _gone(key)
     with source:
         shutil.copyfileobj(source, stream, _COPY_BYTES)
 
 
-def _show_gzipped(blobs: BlobStore, key: str, stream: BinaryIO) -> None:
-    packed = blobs.get(key)
+def _show_gzipped(blobs: BlobStore, artifact: StoredArtifact, stream: BinaryIO) -> None:
+    packed = blobs.get(artifact.key)
     if packed is None:
-        raise NotFoundError(key, f"nothing is stored under {key!r} any more")
-    stream.write(harmless_csv(gunzip_bounded(packed, key=key, limit=MAX_FILE_BYTES)))
+        raise _gone(artifact.key)
+    stream.write(harmless_csv(gunzip_bounded(packed, key=artifact.key, limit=MAX_FILE_BYTES)))
 
 
-def _iter_rows(blobs: BlobStore, key: str, name: str) -> Iterator[pa.Table]:
-    """A stored table in parts; an empty one first, which tells the columns."""
-    with open_parquet(blobs, key) as table:
+def _show_table(blobs: BlobStore, artifact: StoredArtifact, stream: BinaryIO) -> None:
+    with open_parquet(blobs, artifact.key) as table:
         if table is None:
-            raise TableNotFoundError(key, name=name)
-        yield table.schema.empty_table()
-        yield from table.iter_groups()
+            raise _gone(artifact.key)
+        write_csv(stream, table.schema, table.iter_groups())
+
+
+def _gone(key: str) -> NotFoundError:
+    return NotFoundError(key, f"nothing is stored under {key!r} any more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
