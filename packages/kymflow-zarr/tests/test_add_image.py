@@ -161,6 +161,15 @@ def test_units_that_are_left_out_are_seconds_and_micrometres(dataset: ZarrDatase
     assert header_of(record)["unit"] == {"t": "s", "x": "um"}
 
 
+def test_coordinates_are_in_seconds_and_micrometres(dataset: ZarrDataset) -> None:
+    pixels = np.zeros((3, 4, 2))
+    record = dataset.add_image(pixels, axes=("c", "t", "x"), scale={"t": 2}, unit={"t": "ms"})
+    assert {axis: at.tolist() for axis, at in record.get_coordinates().items()} == {
+        "t": [0.0, 0.002, 0.004, 0.006]
+    }
+    assert dataset.add_image(pixels).get_coordinates() == {}
+
+
 def test_metadata_becomes_the_payload(dataset: ZarrDataset) -> None:
     metadata = {"rois": [{"id": 1}], "experiment_metadata": {"species": "mouse"}, "mine": None}
     record = dataset.add_image(np.zeros((4, 3)), metadata=metadata)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kymflow_zarr._artifacts.array_kind import LabeledArray
 from kymflow_zarr._artifacts.json_kind import JSON
@@ -13,6 +14,7 @@ from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._pixels.format1 import open_format1_array, read_format1_array
 from kymflow_zarr._pixels.layout import ArrayDocument
 from kymflow_zarr._pixels.reader import read_array, read_document
+from kymflow_zarr._readers.headers.payload import read_payload_header
 from kymflow_zarr._records.artifacts import RecordArtifacts
 from kymflow_zarr._records.bounds import image_bounds
 from kymflow_zarr._records.document import RecordDocument, image_folder
@@ -129,6 +131,24 @@ class ZarrImageRecord:
             or 1).
         """
         return image_bounds(self.get_axes(), self.shape)
+
+    def get_coordinates(self) -> dict[str, NDArray[np.float64]]:
+        """Where the pixels are along each axis whose step is known by the metadata payload.
+
+        Returns:
+            Axis → positions, the first of them 0: in seconds for times, in micrometres for lengths.
+        """
+        try:
+            header = self.load_metadata_payload().get("header")
+        except MetadataNotFoundError:
+            return {}
+        facts = read_payload_header(header if isinstance(header, dict) else {}, shape=self.shape)
+        lengths = dict(zip(self.get_axes(), self.shape, strict=True))
+        return {
+            axis: np.arange(length) * facts.steps[axis].value
+            for axis, length in lengths.items()
+            if axis in facts.steps
+        }
 
     # --- pixels -------------------------------------------------------------------------------
 
