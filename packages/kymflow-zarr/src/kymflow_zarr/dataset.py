@@ -64,7 +64,7 @@ class ZarrDataset(FlatNames, Caches, Health, Mapping[str, ZarrImageRecord]):
     ``dataset[image_id]``, and iteration over ids in order. What belongs together is in
     `ZarrDataset.tables` and `ZarrDataset.sources`.
 
-    ``with ZarrDataset(…) as dataset:`` lets go of what writing holds at the end of the block.
+    ``with ZarrDataset(…) as dataset:`` releases what writing holds at the end of the block.
 
     Args:
         store_or_path: A path, a URL (object stores need the extra ``cloud``), an open Zarr store
@@ -78,7 +78,7 @@ class ZarrDataset(FlatNames, Caches, Health, Mapping[str, ZarrImageRecord]):
         lock_timeout_s: How long a writer waits for another one before it gives up.
 
     Raises:
-        NotADatasetError: There is none at that place, or something else.
+        NotADatasetError: There is no dataset, or something else is there.
         UnsupportedFormatError: It was written by a newer version.
         CorruptDataError: Its root document is damaged.
         ReadOnlyError: It should be written to, but the store is read-only.

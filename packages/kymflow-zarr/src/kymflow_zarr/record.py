@@ -209,7 +209,7 @@ class ZarrImageRecord:
             value: Plain JSON: no NaN, no NumPy scalars, text keys only.
 
         Returns:
-            The key that it lies under, relative to the dataset's root.
+            The key that it is stored under, relative to the dataset's root.
 
         Raises:
             ValueError: A value that JSON does not have.
@@ -231,7 +231,7 @@ class ZarrImageRecord:
         """Replace the metadata payload (``header``, ``experiment_metadata``, ``rois``, …).
 
         Returns:
-            The key that it lies under.
+            The key that it is stored under.
         """
         return self.save_json(METADATA, payload)
 
@@ -255,7 +255,7 @@ class ZarrImageRecord:
         """Write a table artifact as Parquet; an index of unnamed whole numbers is dropped.
 
         Returns:
-            The key that it lies under.
+            The key that it is stored under.
 
         Raises:
             TypeError: It is not a frame.
@@ -277,7 +277,7 @@ class ZarrImageRecord:
         """Write a table artifact as gzipped CSV, which keeps no column types.
 
         Returns:
-            The key that it lies under.
+            The key that it is stored under.
         """
         return self.artifacts.save(name, df, "csv")
 
@@ -332,7 +332,7 @@ class ZarrImageRecord:
     def delete_analysis(self, *, suffixes: Iterable[str] | None = None) -> list[str]:
         """Delete results: the artifacts whose keys end in one of the suffixes, by default all.
 
-        The metadata payload, the provenance and the vendor's header are no results and stay; so do
+        The metadata payload, the provenance and the vendor's header are not results and stay; so do
         arrays. Results that should be there but are gone no longer count as missing.
 
         Returns:

@@ -151,11 +151,11 @@ def _attributes(document: JsonValue, *, key: str) -> dict[str, JsonValue]:
         attributes = document.get("attributes", {})
         if isinstance(attributes, dict):
             return attributes
-    raise CorruptDataError(key, "it is no Zarr v3 group document")
+    raise CorruptDataError(key, "it is not a Zarr v3 group document")
 
 
 def _text(attributes: dict[str, JsonValue], name: str) -> str:
     value = attributes.get(name)
     if not isinstance(value, str):
-        raise CorruptDataError(_ROOT, f"its {name} is {value!r} instead of a text")
+        raise CorruptDataError(_ROOT, f"its {name} is {value!r} instead of text")
     return value

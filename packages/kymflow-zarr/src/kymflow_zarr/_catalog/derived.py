@@ -1,6 +1,6 @@
 """What was derived from images by name: ``index/derived/<name>.parquet``, one text per image.
 
-It spares whoever derived it the work of deriving it again, and may be lost at any time.
+It saves deriving it again, and may be lost at any time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Zarr documents that another program has written: what it added stays, and does no harm."""
+"""Zarr documents that another program has rewritten: what it added stays, and does no harm."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check_root_documents(blobs: BlobStore) -> Iterator[Problem]:
 
 
 def repair_documents(blobs: BlobStore, image_ids: Iterable[str]) -> Iterator[Repair]:
-    """Seal again what another program has written anew, and write the documents of folders."""
+    """Seal again what another program has rewritten, and write the documents of folders."""
     yield from _reseal(blobs, COMMIT_KEY, DatasetSchema.as_written)
     for key in write_missing_groups(blobs):
         yield Repair(location=key, action="wrote the document of a Zarr group")

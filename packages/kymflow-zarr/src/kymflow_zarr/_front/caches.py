@@ -37,7 +37,7 @@ class Caches:
         return manifest
 
     def rebuild_manifest(self, *, include_analysis_keys: bool = False) -> Manifest:
-        """Read every image anew, and keep what they say."""
+        """Read every image again, and keep what they say."""
         self._access.require_writable("rebuild the manifest")
         manifest = self._manifest(include_analysis_keys, cached=False)
         self.save_manifest(manifest)

@@ -68,7 +68,7 @@ class Health:
 
         The sources index, the manifest and table rows of images that are gone are derived data and
         are brought in line with the records, inventories with what is there; documents that another
-        program has written anew are sealed again; what killed writers left behind is removed, but
+        program has rewritten are sealed again; what killed writers left behind is removed, but
         never what a live one is using. Damaged pixels and artifacts are not touched: `check` names
         them.
 

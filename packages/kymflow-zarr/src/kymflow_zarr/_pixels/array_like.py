@@ -65,7 +65,7 @@ def as_pixels(array: ArrayLike | LazyArray) -> Pixels:
     """Take what a caller hands over, without reading what is lazy.
 
     Raises:
-        SchemaValidationError: It is no array: rows differ in length, or a mask would be lost.
+        SchemaValidationError: It is not an array: rows differ in length, or a mask would be lost.
     """
     if isinstance(array, np.ma.MaskedArray):
         raise SchemaValidationError(

@@ -43,7 +43,7 @@ _DTYPES = frozenset(["bool", *_INTEGERS, "float16", "float32", "float64"])
 CHUNK_PREFIX = "c."
 """How the key of each chunk starts."""
 
-# Chunks lie directly in the array's folder: a folder more costs as much as a file more.
+# Chunks are directly in the array's folder: one more folder costs as much as one more file.
 _CHUNK_KEYS: dict[str, JsonValue] = {"name": "default", "configuration": {"separator": "."}}
 
 
@@ -212,7 +212,7 @@ def chunk_key(position: Iterable[int]) -> str:
 
 
 def check_geometry(shape: tuple[Any, ...], chunks: tuple[Any, ...], dtype: np.dtype[Any]) -> None:
-    """Refuse shapes that cannot be honest, before any memory is asked for.
+    """Refuse shapes that cannot be honest, before any memory is allocated.
 
     Raises:
         SchemaValidationError: Too many axes, an empty axis, or a chunk out of bounds.

@@ -39,7 +39,7 @@ def ome_axes(axes: tuple[str, ...]) -> tuple[str, ...] | None:
 def ome_attributes(
     axes: tuple[str, ...], *, scale: Mapping[str, float], unit: Mapping[str, str]
 ) -> dict[str, JsonValue] | None:
-    """The ``ome`` attribute of an image group whose pixels lie in ``data``.
+    """The ``ome`` attribute of an image group whose pixels are in ``data``.
 
     Args:
         axes: The image's own axes.

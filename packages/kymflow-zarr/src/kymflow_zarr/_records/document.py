@@ -137,12 +137,12 @@ def read_record_document(blobs: BlobStore, image_id: str) -> RecordDocument | No
 
 def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise TypeError(f"{value!r} is no list of texts")
+        raise TypeError(f"{value!r} is not a list of texts")
     return tuple(value)
 
 
 def _keys(value: object) -> tuple[str, ...]:
     keys = _texts(value)
     if not all(_KEY.fullmatch(key) for key in keys):
-        raise TypeError(f"{value!r} is no list of keys")
+        raise TypeError(f"{value!r} is not a list of keys")
     return keys
