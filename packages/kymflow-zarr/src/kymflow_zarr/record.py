@@ -145,7 +145,7 @@ class ZarrImageRecord:
         facts = read_payload_header(header if isinstance(header, dict) else {}, shape=self.shape)
         lengths = dict(zip(self.get_axes(), self.shape, strict=True))
         return {
-            axis: np.arange(length) * facts.steps[axis].value
+            axis: np.arange(length, dtype=np.float64) * facts.steps[axis].value
             for axis, length in lengths.items()
             if axis in facts.steps
         }
