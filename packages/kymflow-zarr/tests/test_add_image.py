@@ -111,7 +111,7 @@ def test_arrays_of_dask(dataset: ZarrDataset) -> None:
 @pytest.mark.parametrize(
     ("array", "says"),
     [
-        (np.ma.masked_array([[1, 2]], [[False, True]]), "would lose its mask"),
+        (np.ma.masked_array([[1, 2]], [[False, True]]), "would be lost; fill it in"),
         ([[1, 2], [3]], "rows of equal length"),
         (None, "cannot store pixels of type 'object'"),
         ([["a"]], "cannot store pixels of type 'str"),
@@ -159,6 +159,15 @@ def ome_of(dataset: ZarrDataset, image_id: str) -> Any:
 def test_units_that_are_left_out_are_seconds_and_micrometres(dataset: ZarrDataset) -> None:
     record = dataset.add_image(np.zeros((4, 3)), axes=("t", "x"), scale={"t": 0.001, "x": 0.5})
     assert header_of(record)["unit"] == {"t": "s", "x": "um"}
+
+
+def test_coordinates_are_in_seconds_and_micrometres(dataset: ZarrDataset) -> None:
+    pixels = np.zeros((3, 4, 2))
+    record = dataset.add_image(pixels, axes=("c", "t", "x"), scale={"t": 2}, unit={"t": "ms"})
+    assert {axis: at.tolist() for axis, at in record.get_coordinates().items()} == {
+        "t": [0.0, 0.002, 0.004, 0.006]
+    }
+    assert dataset.add_image(pixels).get_coordinates() == {}
 
 
 def test_metadata_becomes_the_payload(dataset: ZarrDataset) -> None:

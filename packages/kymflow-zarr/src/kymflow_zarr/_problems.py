@@ -46,7 +46,7 @@ class Problem:
 
     @property
     def repairable(self) -> bool:
-        """Whether `repair` mends it: what is derived, or was never committed."""
+        """Whether `repair` repairs it: what is derived, or was never committed."""
         return self.kind in {
             "orphan_rows",
             "source_without_record",
@@ -60,7 +60,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """One thing that was mended.
+    """One thing that was repaired.
 
     Attributes:
         location: The key.
@@ -72,12 +72,12 @@ class Repair:
 
 
 def rewritten(location: str, added: tuple[str, ...]) -> Problem:
-    """The problem of a document that another program has written anew."""
+    """The problem of a document that another program has rewritten."""
     names = ", ".join(map(repr, added)) or "nothing"
     return Problem(
         location=location,
         kind="rewritten",
-        message=f"another program has written it anew, with {names} added; "
+        message=f"another program has rewritten it, with {names} added; "
         "nothing is lost, and repair() seals it again",
     )
 

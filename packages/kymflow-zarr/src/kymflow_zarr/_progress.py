@@ -1,4 +1,4 @@
-"""How far a long call is, for whoever wants to know."""
+"""How far a long call is, for callers that want to know."""
 
 from __future__ import annotations
 
@@ -12,4 +12,4 @@ ProgressCallback: TypeAlias = Callable[[int, int], None]
 
 
 def no_progress(done: int, total: int) -> None:
-    """Tells nobody."""
+    """Report to nobody."""

@@ -13,21 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
-from kymflow_zarr._artifacts.registry import artifact_kinds
-from kymflow_zarr._catalog.derived import load_derived, save_derived
 from kymflow_zarr._catalog.find import find_image_id
 from kymflow_zarr._catalog.listing import IMAGES, is_committed, list_image_ids
-from kymflow_zarr._catalog.manifest import Manifest, build_manifest, with_analysis_keys
-from kymflow_zarr._catalog.manifest_cache import load_cache, save_cache
 from kymflow_zarr._catalog.order import Missing, OrderBy, ordered_ids
 from kymflow_zarr._catalog.sources_index import SourcesIndex
-from kymflow_zarr._check.dataset import iter_problems, repair
-from kymflow_zarr._check.image import check_image
 from kymflow_zarr._front.access import Access, Mode, check_choice
+from kymflow_zarr._front.caches import Caches
 from kymflow_zarr._front.flat_names import FlatNames
+from kymflow_zarr._front.health import Health
 from kymflow_zarr._front.opening import open_dataset, reopen_dataset
-from kymflow_zarr._front.sources import DatasetSources
-from kymflow_zarr._front.tables import DatasetTables
 from kymflow_zarr._ingest.objects import (
     ChannelSource,
     HasChannelData,
@@ -37,17 +31,14 @@ from kymflow_zarr._ingest.objects import (
     metadata_of,
 )
 from kymflow_zarr._pixels.array_like import LazyArray, as_pixels
-from kymflow_zarr._problems import Problem, Repair
 from kymflow_zarr._progress import ProgressCallback, no_progress
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import Durability
-from kymflow_zarr._storage.names import check_segment
 from kymflow_zarr._tables.tables import Tables
 from kymflow_zarr._views.html import dataset_html
 from kymflow_zarr.errors import (
     CorruptDataError,
     ImageNotFoundError,
-    SchemaValidationError,
 )
 from kymflow_zarr.options import IngestOptions
 from kymflow_zarr.record import ZarrImageRecord, open_record
@@ -66,14 +57,14 @@ __all__ = ["ZarrDataset"]
 DEFAULT_LOCK_TIMEOUT_S = 60.0
 
 
-class ZarrDataset(FlatNames, Mapping[str, ZarrImageRecord]):
+class ZarrDataset(FlatNames, Caches, Health, Mapping[str, ZarrImageRecord]):
     """A folder, or any other place for bytes, that holds images, their results and tables.
 
     It is a mapping of image ids to records: ``len(dataset)``, ``image_id in dataset``,
     ``dataset[image_id]``, and iteration over ids in order. What belongs together is in
     `ZarrDataset.tables` and `ZarrDataset.sources`.
 
-    ``with ZarrDataset(…) as dataset:`` lets go of what writing holds at the end of the block.
+    ``with ZarrDataset(…) as dataset:`` releases what writing holds at the end of the block.
 
     Args:
         store_or_path: A path, a URL (object stores need the extra ``cloud``), an open Zarr store
@@ -87,7 +78,7 @@ class ZarrDataset(FlatNames, Mapping[str, ZarrImageRecord]):
         lock_timeout_s: How long a writer waits for another one before it gives up.
 
     Raises:
-        NotADatasetError: There is none at that place, or something else.
+        NotADatasetError: There is no dataset, or something else is there.
         UnsupportedFormatError: It was written by a newer version.
         CorruptDataError: Its root document is damaged.
         ReadOnlyError: It should be written to, but the store is read-only.
@@ -161,16 +152,6 @@ class ZarrDataset(FlatNames, Mapping[str, ZarrImageRecord]):
     def schema(self) -> DatasetSchema:
         """Format version, creation time and software."""
         return self._access.schema
-
-    @property
-    def tables(self) -> DatasetTables:
-        """The tables over all images, as a mapping by name."""
-        return DatasetTables(self._access)
-
-    @property
-    def sources(self) -> DatasetSources:
-        """The files that the images were made of, and what is new among them."""
-        return DatasetSources(self._access)
 
     def as_read_only(self) -> ZarrDataset:
         """The same dataset, through which nothing can be written."""
@@ -394,147 +375,6 @@ class ZarrDataset(FlatNames, Mapping[str, ZarrImageRecord]):
             progress=progress,
         )
 
-    # --- the manifest -------------------------------------------------------------------------
-
-    def load_manifest(self, *, include_analysis_keys: bool = False) -> Manifest:
-        """What each image says of itself, without opening those that have not changed.
-
-        It is current: images added a moment ago are in it, deleted ones are not. Nothing is
-        written.
-
-        Args:
-            include_analysis_keys: Whether each entry lists the image's artifacts, too; for that,
-                every image's folder is listed.
-        """
-        return self._manifest(include_analysis_keys, cached=True)
-
-    def update_manifest(self, *, include_analysis_keys: bool = False) -> Manifest:
-        """`load_manifest`, kept for the next time."""
-        manifest = self.load_manifest(include_analysis_keys=include_analysis_keys)
-        self.save_manifest(manifest)
-        return manifest
-
-    def rebuild_manifest(self, *, include_analysis_keys: bool = False) -> Manifest:
-        """Read every image anew, and keep what they say."""
-        self._access.require_writable("rebuild the manifest")
-        manifest = self._manifest(include_analysis_keys, cached=False)
-        self.save_manifest(manifest)
-        return manifest
-
-    def save_manifest(self, manifest: Manifest) -> None:
-        """Keep a manifest as the cache that `load_manifest` starts from."""
-        self._access.require_writable("write the manifest")
-        with self._access.lock("tables", "write the manifest"):
-            save_cache(self._access.blobs, manifest)
-
-    def _manifest(self, include_analysis_keys: bool, *, cached: bool) -> Manifest:
-        blobs = self._access.blobs
-        manifest = build_manifest(blobs, self.list_image_ids(), load_cache(blobs) if cached else {})
-        return with_analysis_keys(blobs, manifest) if include_analysis_keys else manifest
-
-    # --- what is derived from images ----------------------------------------------------------
-
-    def artifact_stamps(self, image_ids: Iterable[str]) -> dict[str, str]:
-        """For each image a text that differs once one of its artifacts was changed.
-
-        No file is opened: names, sizes and times of files decide. The text is empty for an image
-        that does not exist, and on object stores, which do not keep times.
-        """
-        roots = sorted({kind.root for kind in artifact_kinds()})
-        stamps = {}
-        for image_id in image_ids:
-            folder = image_folder(image_id)
-            found = (self._access.blobs.stamp(f"{folder}/{root}") for root in roots)
-            stamps[image_id] = " ".join(found).strip()
-        return stamps
-
-    def load_derived(self, name: str) -> dict[str, str]:
-        """What `save_derived` kept, by image id; empty if it was lost.
-
-        Raises:
-            InvalidNameError: The name breaks a rule for names.
-        """
-        return load_derived(self._access.blobs, name)
-
-    def save_derived(self, name: str, values: Mapping[str, str]) -> None:
-        """Keep one text per image, such as the `artifact_stamps` that something was made from.
-
-        Only for what can be derived again: it is in ``index/``, which may be deleted.
-
-        Args:
-            name: Segments joined by ``/``, as for tables.
-            values: The texts by image id.
-
-        Raises:
-            InvalidNameError: The name breaks a rule for names.
-        """
-        self._access.require_writable(f"write {name!r}")
-        save_derived(self._access.blobs, name, values)
-
-    # --- health -------------------------------------------------------------------------------
-
-    def check(self, *, deep: bool = False) -> list[Problem]:
-        """Look for everything that is wrong; nothing is changed.
-
-        Args:
-            deep: Also read every chunk and Parquet page and compare its checksum.
-
-        Returns:
-            One `Problem` ``(location, kind, message)`` for each thing; none if all is well.
-        """
-        return list(self.iter_problems(deep=deep))
-
-    def iter_problems(
-        self, *, deep: bool = False, progress: ProgressCallback = no_progress
-    ) -> Iterator[Problem]:
-        """`check`, each problem as it is found.
-
-        Args:
-            deep: As for `check`.
-            progress: Called with images done and total; tables come after them.
-        """
-        return iter_problems(self._access.blobs, deep=deep, progress=progress)
-
-    def validate_image(self, image_id: str) -> None:
-        """Refuse an image whose documents, chunks or artifacts break the format's rules.
-
-        Raises:
-            ImageNotFoundError: There is none with this id.
-            SchemaValidationError: Something is wrong; the message lists it.
-        """
-        check_segment(image_id, kind="image")
-        if image_id not in self._access.blobs.list_folder(IMAGES).folders:
-            raise ImageNotFoundError(image_id)
-        _refuse(check_image(self._access.blobs, image_id, deep=False))
-
-    def validate(self) -> None:
-        """Refuse a dataset in which `check` finds anything but repairable problems.
-
-        Raises:
-            SchemaValidationError: Something is wrong; the message lists it.
-        """
-        _refuse(self.iter_problems())
-
-    def repair(self, *, forget_gone: bool = False) -> list[Repair]:
-        """Repair what can be repaired without guessing.
-
-        The sources index, the manifest and table rows of images that are gone are derived data and
-        are brought in line with the records, inventories with what is there; documents that another
-        program has written anew are sealed again; what killed writers left behind is removed, but
-        never what a live one is using. Damaged pixels and artifacts are not touched: `check` names
-        them.
-
-        Args:
-            forget_gone: Whether artifacts and tables that someone removed, and that shall not come
-                back, stop being a problem.
-
-        Returns:
-            What was done.
-        """
-        self._access.require_writable("repair")
-        with self._access.lock("ingest", "repair"), self._access.lock("tables", "repair"):
-            return list(repair(self._access.blobs, forget_gone=forget_gone))
-
     def upgrade(self) -> list[str]:
         """Bring a dataset of format 1 to the current format; one that has it is left as it is.
 
@@ -556,14 +396,3 @@ class ZarrDataset(FlatNames, Mapping[str, ZarrImageRecord]):
             done = list(upgrade_dataset(blobs, self.schema, rows))
         self._access = replace(self._access, schema=DatasetSchema.read(blobs) or self.schema)
         return done
-
-
-def _refuse(problems: Iterable[Problem]) -> None:
-    found = [
-        f"{problem.location}: {problem.message}" for problem in problems if not problem.repairable
-    ]
-    if found:
-        raise SchemaValidationError(
-            f"{len(found)} problem(s): {'; '.join(found)}; "
-            "restore what is damaged from a copy, or delete and ingest those images again"
-        )

@@ -4,7 +4,7 @@ Every error is a `KymflowZarrError` and also the builtin that a caller would exp
 data as attributes, and has a message that ends with what to do::
 
     KymflowZarrError
-    ├── what is asked for is not there
+    ├── what is asked for does not exist
     │   ├── NotADatasetError          FileNotFoundError   the path holds no dataset
     │   └── NotFoundError             KeyError, FileNotFoundError
     │       ├── ImageNotFoundError
@@ -19,11 +19,11 @@ data as attributes, and has a message that ends with what to do::
     │   ├── AlreadyExistsError        FileExistsError     write-once data would be overwritten
     │   ├── UnsupportedFormatError    ValueError          written by newer software, or not upgraded
     │   └── LockedError               TimeoutError        another writer holds the lock
-    ├── what is there is wrong
+    ├── stored data are wrong
     │   ├── SchemaValidationError     ValueError          contents that break the format's rules
     │   │   └── ColumnError                               one column of a frame or table
     │   └── CorruptDataError          ValueError          bytes that fail their checksum or decoder
-    └── what comes in or goes out cannot be
+    └── input or output that is impossible
         ├── UnreadableImageError      ValueError          one image file
         ├── ReaderError               TypeError           a reader that lacks a part; one of another
         │                                                 distribution is a PluginWarning
@@ -117,7 +117,7 @@ class ArtifactNotFoundError(NotFoundError):
         super().__init__(
             key,
             f"image {image_id!r} has no artifact {name!r} at {key!r}; "
-            "record.artifacts.list() names those that exist",
+            "list(record.artifacts) names those that exist",
         )
 
 
@@ -161,7 +161,7 @@ class AmbiguousImageError(KymflowZarrError, KeyError):
 
 
 class ReadOnlyError(KymflowZarrError, PermissionError):
-    """A write was asked of a dataset that was opened with ``mode="r"``.
+    """A write to a dataset that was opened with ``mode="r"``.
 
     Attributes:
         action: What was asked for.
@@ -194,7 +194,7 @@ class ArtifactKindError(KymflowZarrError, ValueError):
     """An artifact kind that does not exist, cannot be registered, or has to be named.
 
     Attributes:
-        kinds: Names of the kinds to choose from, or that are in each other's way.
+        kinds: Names of the kinds to choose from, or that clash.
     """
 
     def __init__(self, message: str, *, kinds: tuple[str, ...]) -> None:
@@ -233,7 +233,7 @@ class LockedError(KymflowZarrError, TimeoutError):
 
     Attributes:
         lock: The lock's name.
-        holder: Who holds it, as far as is known.
+        holder: Who holds it, if known.
     """
 
     def __init__(self, lock: str, *, holder: str, waited_s: float) -> None:
@@ -284,7 +284,7 @@ class CorruptDataError(KymflowZarrError, ValueError):
 
 
 class UnreadableImageError(KymflowZarrError, ValueError):
-    """An image file cannot be taken in.
+    """An image file cannot be ingested.
 
     Attributes:
         path: The file.
@@ -306,11 +306,11 @@ class PluginWarning(UserWarning):
 
 
 class IngestError(KymflowZarrError, ValueError):
-    """Some files of a batch could not be taken in; every other one was.
+    """Some files of a batch could not be ingested; all others were.
 
     Attributes:
         failures: Path → reason, for each file that failed.
-        image_ids: The images that were taken in.
+        image_ids: The images that were ingested.
     """
 
     def __init__(self, failures: Mapping[Path, str], image_ids: tuple[str, ...]) -> None:
@@ -318,8 +318,8 @@ class IngestError(KymflowZarrError, ValueError):
         self.image_ids = image_ids
         listed = "; ".join(f"{path.name!r}: {reason}" for path, reason in self.failures.items())
         super().__init__(
-            f"{len(self.failures)} file(s) could not be taken in, {len(image_ids)} were: {listed}; "
-            "mend or remove them, a second run retries just those"
+            f"{len(self.failures)} file(s) could not be ingested, {len(image_ids)} were: {listed}; "
+            "correct or remove them; a second run retries just those"
         )
 
 
@@ -337,5 +337,5 @@ class ExportError(KymflowZarrError, ValueError):
         listed = "; ".join(f"{name!r}: {reason}" for name, reason in self.failures.items())
         super().__init__(
             f"{len(self.failures)} item(s) could not be exported, {len(image_ids)} image(s) were: "
-            f"{listed}; mend what is damaged, a second run writes just what is missing"
+            f"{listed}; repair what is damaged; a second run writes just what is missing"
         )

@@ -1,4 +1,4 @@
-"""How files are taken into a dataset, where the defaults do not fit."""
+"""How files are ingested, where the defaults do not fit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ChannelFiles: TypeAlias = Literal["auto", "off"] | re.Pattern[str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestOptions:
-    """What `refresh_from_folder` and its kin do with the files they find.
+    """What `refresh_from_folder` and similar calls do with the files they find.
 
     Attributes:
         limits: How much a file may ask for.
@@ -24,7 +24,7 @@ class IngestOptions:
             expression with one group says where in the name that number is.
         follow_links: Whether a symbolic link is read as the file that it leads to; else it is
             refused. Its own name and folder count, as for DataLad or git-annex.
-        sidecars: Whether results and metadata beside an image come along.
+        sidecars: Whether results and metadata beside an image are ingested with it.
     """
 
     limits: ReadLimits = field(default_factory=ReadLimits)

@@ -2,7 +2,7 @@
 
 A reader is a class with a name, the suffixes of its files, `ImageReader.claims` and
 `ImageReader.open`; a distribution offers it by an entry point of the group
-``kymflow_zarr.readers``. What lies beside image files is read by a `HeaderReader`, of the group
+``kymflow_zarr.readers``. What is beside image files is read by a `HeaderReader`, of the group
 ``kymflow_zarr.headers``. Both say what they found as `Facts`.
 """
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kymflow_zarr._artifacts.array_kind import LabeledArray
 from kymflow_zarr._artifacts.json_kind import JSON
@@ -13,6 +14,7 @@ from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._pixels.format1 import open_format1_array, read_format1_array
 from kymflow_zarr._pixels.layout import ArrayDocument
 from kymflow_zarr._pixels.reader import read_array, read_document
+from kymflow_zarr._readers.headers.payload import read_payload_header
 from kymflow_zarr._records.artifacts import RecordArtifacts
 from kymflow_zarr._records.bounds import image_bounds
 from kymflow_zarr._records.document import RecordDocument, image_folder
@@ -130,6 +132,24 @@ class ZarrImageRecord:
         """
         return image_bounds(self.get_axes(), self.shape)
 
+    def get_coordinates(self) -> dict[str, NDArray[np.float64]]:
+        """Where the pixels are along each axis whose step is known by the metadata payload.
+
+        Returns:
+            Axis → positions, the first of them 0: in seconds for times, in micrometres for lengths.
+        """
+        try:
+            header = self.load_metadata_payload().get("header")
+        except MetadataNotFoundError:
+            return {}
+        facts = read_payload_header(header if isinstance(header, dict) else {}, shape=self.shape)
+        lengths = dict(zip(self.get_axes(), self.shape, strict=True))
+        return {
+            axis: np.arange(length, dtype=np.float64) * facts.steps[axis].value
+            for axis, length in lengths.items()
+            if axis in facts.steps
+        }
+
     # --- pixels -------------------------------------------------------------------------------
 
     def load_array(self) -> AnyArray:
@@ -189,7 +209,7 @@ class ZarrImageRecord:
             value: Plain JSON: no NaN, no NumPy scalars, text keys only.
 
         Returns:
-            The key that it lies under, relative to the dataset's root.
+            The key that it is stored under, relative to the dataset's root.
 
         Raises:
             ValueError: A value that JSON does not have.
@@ -211,7 +231,7 @@ class ZarrImageRecord:
         """Replace the metadata payload (``header``, ``experiment_metadata``, ``rois``, …).
 
         Returns:
-            The key that it lies under.
+            The key that it is stored under.
         """
         return self.save_json(METADATA, payload)
 
@@ -235,7 +255,7 @@ class ZarrImageRecord:
         """Write a table artifact as Parquet; an index of unnamed whole numbers is dropped.
 
         Returns:
-            The key that it lies under.
+            The key that it is stored under.
 
         Raises:
             TypeError: It is not a frame.
@@ -257,7 +277,7 @@ class ZarrImageRecord:
         """Write a table artifact as gzipped CSV, which keeps no column types.
 
         Returns:
-            The key that it lies under.
+            The key that it is stored under.
         """
         return self.artifacts.save(name, df, "csv")
 
@@ -312,7 +332,7 @@ class ZarrImageRecord:
     def delete_analysis(self, *, suffixes: Iterable[str] | None = None) -> list[str]:
         """Delete results: the artifacts whose keys end in one of the suffixes, by default all.
 
-        The metadata payload, the provenance and the vendor's header are no results and stay; so do
+        The metadata payload, the provenance and the vendor's header are not results and stay; so do
         arrays. Results that should be there but are gone no longer count as missing.
 
         Returns:

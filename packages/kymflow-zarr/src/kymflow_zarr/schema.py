@@ -75,10 +75,10 @@ class DatasetSchema:
 
     def write(self, blobs: BlobStore) -> None:
         """Write the root document: from then on there is a dataset."""
-        blobs.put(_ROOT, self.to_bytes())
+        blobs.put(_ROOT, sealed_bytes(self.to_json()))
 
-    def to_bytes(self) -> bytes:
-        """The sealed root document, a Zarr v3 group."""
+    def to_json(self) -> dict[str, JsonValue]:
+        """The document with a blank seal."""
         attributes: dict[str, JsonValue] = {
             "format": self.FORMAT,
             "schema_version": self.version,
@@ -86,7 +86,7 @@ class DatasetSchema:
             "software": self.software,
             "seal": BLANK_SEAL,
         }
-        return sealed_bytes({"zarr_format": 3, "node_type": "group", "attributes": attributes})
+        return {"zarr_format": 3, "node_type": "group", "attributes": attributes}
 
     @classmethod
     def _from_root(cls, location: str, data: bytes) -> DatasetSchema:
@@ -97,7 +97,7 @@ class DatasetSchema:
                 location, "it is a Zarr group of another kind; name another path"
             )
         cls._check_version(location, attributes, supported=2)
-        unseal_zarr(data, key=_ROOT, rewrite=cls.rewrite)
+        unseal_zarr(data, key=_ROOT, as_written=cls.as_written)
         return cls._from_attributes(attributes)
 
     @classmethod
@@ -109,9 +109,9 @@ class DatasetSchema:
         )
 
     @classmethod
-    def rewrite(cls, said: JsonValue) -> bytes:
-        """The root document's bytes from what it says; see `seal.Rewrite`."""
-        return cls._from_attributes(_attributes(said, key=_ROOT)).to_bytes()
+    def as_written(cls, said: JsonValue) -> dict[str, JsonValue]:
+        """See `seal.AsWritten`."""
+        return cls._from_attributes(_attributes(said, key=_ROOT)).to_json()
 
     @classmethod
     def _from_root_v1(cls, blobs: BlobStore) -> DatasetSchema:
@@ -151,11 +151,11 @@ def _attributes(document: JsonValue, *, key: str) -> dict[str, JsonValue]:
         attributes = document.get("attributes", {})
         if isinstance(attributes, dict):
             return attributes
-    raise CorruptDataError(key, "it is no Zarr v3 group document")
+    raise CorruptDataError(key, "it is not a Zarr v3 group document")
 
 
 def _text(attributes: dict[str, JsonValue], name: str) -> str:
     value = attributes.get(name)
     if not isinstance(value, str):
-        raise CorruptDataError(_ROOT, f"its {name} is {value!r} instead of a text")
+        raise CorruptDataError(_ROOT, f"its {name} is {value!r} instead of text")
     return value

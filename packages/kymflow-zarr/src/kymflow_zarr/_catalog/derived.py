@@ -1,24 +1,37 @@
 """What was derived from images by name: ``index/derived/<name>.parquet``, one text per image.
 
-It spares whoever derived it the work of deriving it again, and may be lost at any time.
+It saves deriving it again, and may be lost at any time.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from kymflow_zarr._artifacts.registry import artifact_kinds
+from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.names import check_name
 from kymflow_zarr._tables.parquet import read_parquet, write_parquet
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["load_derived", "save_derived"]
+__all__ = ["artifact_stamps", "load_derived", "save_derived"]
 
 logger = logging.getLogger(__name__)
 
 _IMAGE_ID, _VALUE = "image_id", "value"
+
+
+def artifact_stamps(blobs: BlobStore, image_ids: Iterable[str]) -> dict[str, str]:
+    """For each image a text that differs once one of its artifacts was changed; see `Caches`."""
+    roots = sorted({kind.root for kind in artifact_kinds()})
+    stamps = {}
+    for image_id in image_ids:
+        folder = image_folder(image_id)
+        found = (blobs.stamp(f"{folder}/{root}") for root in roots)
+        stamps[image_id] = " ".join(found).strip()
+    return stamps
 
 
 def load_derived(blobs: BlobStore, name: str) -> dict[str, str]:

@@ -39,15 +39,15 @@ def is_committed(blobs: BlobStore, image_id: str) -> bool:
 def published_ids(blobs: BlobStore) -> list[str]:
     """The ids of all images that were committed and not deleted, damaged ones as well.
 
-    With renames one listing tells, at half the cost of `committed_ids`. An image whose commit
-    document someone removed is among them.
+    Where folders are renamed into place one listing is enough, at half the cost of `committed_ids`.
+    An image whose commit document someone removed is among them.
     """
     published = blobs.published(IMAGES)
     return committed_ids(blobs) if published is None else list(_valid(published))
 
 
 def _valid(names: Collection[str]) -> Iterable[str]:
-    # One look at all names takes a third of what a look at each would.
+    # Matching all names at once takes a third of the time of matching each.
     if _OWN_IDS.fullmatch("/".join([*names, ""])):
         return names
     return [name for name in names if is_valid_name(name, kind="image")]

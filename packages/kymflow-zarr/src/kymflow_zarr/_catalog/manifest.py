@@ -18,7 +18,7 @@ from kymflow_zarr._records.facts import METADATA, PROVENANCE, provenance_key
 from kymflow_zarr._records.stored import analysis_keys
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import JsonValue, loads
-from kymflow_zarr._storage.refusal import is_of_one_file
+from kymflow_zarr._storage.refusal import is_per_file_error
 from kymflow_zarr.errors import (
     ArtifactNotFoundError,
     CorruptDataError,
@@ -45,7 +45,7 @@ class ManifestEntry:
     Attributes:
         image_id: The image's id.
         created_utc: When its record was created, ISO 8601 in UTC.
-        acquired_local_epoch_ns: When it was recorded, by the clock on the wall there, as ns since
+        acquired_local_epoch_ns: When it was recorded, by the clock in the room, as ns since
             1970; None if unknown.
         shape: The pixels' shape.
         dtype: The pixels' type.
@@ -84,7 +84,7 @@ class Manifest:
 def build_manifest(
     blobs: BlobStore, image_ids: Iterable[str], cached: Mapping[str, ManifestEntry]
 ) -> Manifest:
-    """A manifest of these images; only what the cache does not know, or no longer, is read."""
+    """A manifest of these images; only what the cache lacks, or has out of date, is read."""
     entries: dict[str, ManifestEntry] = {}
     damaged: dict[str, CorruptDataError] = {}
     reread = 0
@@ -92,7 +92,7 @@ def build_manifest(
         entry = cached.get(image_id)
         try:
             stamp = _metadata_stamp(blobs, image_id)
-            if entry is None or entry.metadata_stamp != stamp or _is_vague(stamp):
+            if entry is None or entry.metadata_stamp != stamp or _lacks_time(stamp):
                 entry = _read_entry(blobs, image_id, stamp)
                 reread += 1
         except CorruptDataError as error:
@@ -100,10 +100,10 @@ def build_manifest(
         except ImageNotFoundError:  # deleted since it was listed
             continue
         except OSError as error:
-            if not is_of_one_file(error):
+            if not is_per_file_error(error):
                 raise
             damaged[image_id] = CorruptDataError(
-                image_folder(image_id), f"the system does not let it be read: {error}"
+                image_folder(image_id), f"the system refuses to read it: {error}"
             )
         else:
             entries[image_id] = entry
@@ -138,7 +138,7 @@ def _read_entry(blobs: BlobStore, image_id: str, stamp: tuple[int, int]) -> Mani
 
 
 def read_provenance_source(blobs: BlobStore, image_id: str) -> SourceRow | None:
-    """The sources row that an image's provenance stands for; None if it cannot tell of a file."""
+    """The sources row that an image's provenance stands for; None if it names no file."""
     key = provenance_key(image_id)
     data = blobs.get(key)
     if data is None:
@@ -146,7 +146,7 @@ def read_provenance_source(blobs: BlobStore, image_id: str) -> SourceRow | None:
     try:
         return source_from_provenance(image_id, loads(data, key=key))
     except CorruptDataError as error:
-        logger.warning("nobody can tell which file image %r was made of: %s", image_id, error)
+        logger.warning("which file image %r was made of is unknown: %s", image_id, error)
         return None
 
 
@@ -168,6 +168,6 @@ def _metadata_stamp(blobs: BlobStore, image_id: str) -> tuple[int, int]:
     return 0, -1
 
 
-def _is_vague(stamp: tuple[int, int]) -> bool:
+def _lacks_time(stamp: tuple[int, int]) -> bool:
     """Whether the store keeps no times, so that an edit could go unseen."""
     return stamp[1] == 0

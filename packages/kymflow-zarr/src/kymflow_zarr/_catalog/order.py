@@ -1,4 +1,4 @@
-"""The order in which images are gone through."""
+"""The order of images in an iteration."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def ordered_ids(
     Args:
         manifest: The entries.
         order_by: The value.
-        missing: Where those go that lack it, or are damaged.
+        missing: Where images go that lack the value, or are damaged.
     """
     known: list[tuple[int | str, str]] = []
     unknown: list[str] = list(manifest.damaged)

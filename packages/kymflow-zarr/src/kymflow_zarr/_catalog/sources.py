@@ -1,4 +1,4 @@
-"""The sources index: which file each image was taken in from, and what a refresh would do.
+"""The sources index: which file each image was made of, and what a refresh would do.
 
 The table ``sources`` is derived: each record's provenance holds the same facts, so rows that were
 lost (deleted by hand, restored from an old copy, cut off by a crash) come back from there.
@@ -46,8 +46,8 @@ RefreshMode: TypeAlias = Literal["skip", "reingest_if_changed"]
 
 
 FileState: TypeAlias = tuple[tuple[str, ...], int, int]
-"""The values of a `SourceFile`. A refresh looks at each file that there is, and asks of most only
-whether it has changed: a bare tuple of text costs a third, and the garbage collector lets it be."""
+"""The values of a `SourceFile`. A refresh looks at every file, and of most asks only
+whether it has changed: a bare tuple costs a third, and the garbage collector need not track it."""
 
 
 class SourceFile(NamedTuple):
@@ -55,7 +55,7 @@ class SourceFile(NamedTuple):
 
     Attributes:
         paths: The file of the first channel, then those of its further channels.
-        mtime_ns: The latest time of change of these files, ns since 1970.
+        mtime_ns: The latest modification time of these files, ns since 1970.
         size_bytes: Their size together.
     """
 
@@ -81,7 +81,7 @@ class FolderScan:
     Attributes:
         folder: The folder, absolute, links resolved.
         states: Its image files as bare tuples, sorted by path.
-        refused: What matches but is no regular file, with the reason.
+        refused: What matches but is not a regular file, with the reason.
         listings: Each folder that was looked at → the names of all files in it, in any order.
     """
 
@@ -104,9 +104,9 @@ class SourceRow(NamedTuple):
     Attributes:
         source_primary_path: Normalised absolute path of the (first channel's) file.
         image_id: The image that was made of it.
-        source_mtime_ns: The file's time of change when it was taken in, ns since 1970.
+        source_mtime_ns: The file's modification time when it was ingested, ns since 1970.
         source_size_bytes: Its size then.
-        ingested_epoch_ns: When it was taken in, ns since 1970.
+        ingested_epoch_ns: When it was ingested, ns since 1970.
     """
 
     source_primary_path: str
@@ -121,12 +121,12 @@ class RefreshPlan:
     """What a refresh finds, and so would do.
 
     Attributes:
-        new: Files that no image was made of yet.
-        changed: Files whose size or time differs from when their image was taken in, each with
+        new: Files that no image has been made of.
+        changed: Files whose size or time differs from when they were ingested, each with
             that image's id.
         unchanged_states: The files of `unchanged` as bare tuples.
-        gone: Paths in the index that would lie in a folder looked at, but are not there.
-        refused: What matches but is no regular file, with the reason.
+        gone: Paths in the index whose folder was looked at, and that are not in it.
+        refused: What matches but is not a regular file, with the reason.
     """
 
     new: tuple[SourceFile, ...]
@@ -141,7 +141,7 @@ class RefreshPlan:
         return tuple(map(SourceFile._make, self.unchanged_states))
 
     def to_ingest(self, mode: RefreshMode) -> tuple[tuple[SourceFile, str | None], ...]:
-        """The files to take in, each with the id of the image that it supersedes."""
+        """The files to ingest, each with the id of the image that it supersedes."""
         fresh: tuple[tuple[SourceFile, str | None], ...] = tuple((file, None) for file in self.new)
         return fresh if mode == "skip" else (*fresh, *self.changed)
 
@@ -153,7 +153,7 @@ def plan_refresh(scan: FolderScan, known: pa.Table) -> RefreshPlan:
         scan: What the folder holds.
         known: The index, as `sources_table` returns it.
     """
-    # Nearly all files are as a row says, to the letter. Columns tell that in half the time that it
+    # Nearly all files are exactly as a row says. Comparing columns takes half the time that it
     # takes to make the rows.
     paths: list[Any] = known["source_primary_path"].to_pylist()
     times, sizes = known["source_mtime_ns"].to_pylist(), known["source_size_bytes"].to_pylist()
@@ -181,17 +181,17 @@ def _compare(
     """Which files are new, changed (with the image that was made of them last), unchanged."""
     latest: dict[str, str] = {}
     # Not only the latest state: a clock that was set back makes an earlier one look like it, and
-    # the file would come in again with each refresh.
+    # the file would be ingested again by each refresh.
     states: set[tuple[str, int, int]] = set()
     for row in sorted(known, key=attrgetter("ingested_epoch_ns")):
-        path = _same(row.source_primary_path)
+        path = _normalized(row.source_primary_path)
         latest[path] = row.image_id
         states.add((path, row.source_mtime_ns, row.source_size_bytes))
     new: list[SourceFile] = []
     changed: list[tuple[SourceFile, str]] = []
     unchanged: list[FileState] = []
     for file in files:
-        path = _same(file.paths[0])
+        path = _normalized(file.paths[0])
         if path not in latest:
             new.append(file)
         elif (path, file.mtime_ns, file.size_bytes) in states:
@@ -202,10 +202,12 @@ def _compare(
 
 
 def _gone(paths: Iterable[str], listings: Mapping[Path, Iterable[str]]) -> Iterator[str]:
-    """The paths that would lie in a folder that was listed, but do not."""
-    listed = {_same(str(folder)): set(map(_same, names)) for folder, names in listings.items()}
+    """The paths whose folder was listed, and that are not in it."""
+    listed = {
+        _normalized(str(folder)): set(map(_normalized, names)) for folder, names in listings.items()
+    }
     for path in paths:
-        folder, name = os.path.split(_same(path))
+        folder, name = os.path.split(_normalized(path))
         if folder in listed and name not in listed[folder]:
             yield path
 
@@ -286,7 +288,7 @@ def sources_table(table: pa.Table) -> pa.Table:
             f"the sources index lacks {', '.join(missing)}; "
             f"its columns are {', '.join(schema.names)}"
         )
-    if not len(table):  # of an empty data frame: pandas makes up types
+    if not len(table):  # of an empty data frame, whose types pandas makes up
         return schema.empty_table()
     for field in schema:
         column = table[field.name]
@@ -347,12 +349,12 @@ def source_from_provenance(image_id: str, provenance: JsonValue) -> SourceRow | 
 
 
 def int64_or_none(value: JsonValue) -> int | None:
-    """An integer that a column can hold; JSON that people may edit can say any."""
+    """An integer that a column can hold; JSON that people edit can hold any."""
     if not isinstance(value, int) or isinstance(value, bool):
         return None
     return value if -(2**63) <= value < 2**63 else None
 
 
-def _same(path: str) -> str:
-    """Equal for two spellings of one path where the system does not tell upper from lower case."""
+def _normalized(path: str) -> str:
+    """A path as text that is equal for all spellings of one file on a system that ignores case."""
     return os.path.normcase(path)

@@ -30,14 +30,14 @@ logger = logging.getLogger(__name__)
 
 
 class SourcesIndex:
-    """Reads and writes ``tables/sources.parquet``. Who writes holds the tables' lock."""
+    """Reads and writes ``tables/sources.parquet``. The caller holds the tables' lock to write."""
 
     def __init__(self, blobs: BlobStore, tables: Tables) -> None:
         self._blobs = blobs
         self._tables = tables
 
     def stored(self) -> list[SourceRow]:
-        """The rows as they lie on disk; none where there is no table.
+        """The rows as stored; none if there is no table.
 
         Raises:
             CorruptDataError: The table is damaged.
@@ -49,19 +49,19 @@ class SourcesIndex:
         """The rows of exactly the images that exist and came from a file.
 
         Args:
-            extra: Rows that are known but not stored yet; they spare reading those records.
+            extra: Rows that are known but not stored yet; their records need not be read.
         """
         return rows_from_table(self.current_table(extra=extra))
 
     def current_table(self, *, extra: Iterable[SourceRow] = ()) -> pa.Table:
-        """`current` as a table, of which no row was made; in any order."""
+        """`current` as a table, in any order."""
         return self._reconciled(committed_ids(self._blobs), extra)
 
-    def taken_in(self, *, extra: Iterable[SourceRow] = ()) -> pa.Table:
+    def rows_for_refresh(self, *, extra: Iterable[SourceRow] = ()) -> pa.Table:
         """`current_table`, with the rows of images that have lost their commit document.
 
         A refresh must not make up for damage with a second image, which would not have the results
-        of the first: `check` names that one, and a person brings it back or removes it.
+        of the first: `check` names that one, and a person restores or removes it.
         """
         return self._reconciled(published_ids(self._blobs), extra)
 
@@ -79,13 +79,13 @@ class SourcesIndex:
             read_sources=self._read_sources,
         )
 
-    def mended(self) -> list[SourceRow]:
-        """The rows that should be stored: stored ones of images that are there, missing ones anew.
+    def rows_to_store(self) -> list[SourceRow]:
+        """The rows that should be stored: of existing images, missing ones read from the records.
 
-        A stored row is not read anew from its record: someone may have told the dataset that the
+        A stored row is not read again from its record: someone may have told the dataset that the
         files have moved, or the record may be too damaged to tell.
         """
-        return rows_from_table(self.taken_in())
+        return rows_from_table(self.rows_for_refresh())
 
     def save(self, rows: Iterable[SourceRow]) -> None:
         """Replace the stored rows."""
@@ -114,7 +114,7 @@ class SourcesIndex:
         entries = build_manifest(self._blobs, image_ids, load_cache(self._blobs)).entries
         rows = [entry.source for entry in entries.values()]
         # A record may be damaged elsewhere, or have lost its commit document: its file must not
-        # come in a second time for that.
+        # be ingested a second time for that.
         lost = [image_id for image_id in image_ids if image_id not in entries]
         rows += [read_provenance_source(self._blobs, image_id) for image_id in lost]
         return [row for row in rows if row is not None]

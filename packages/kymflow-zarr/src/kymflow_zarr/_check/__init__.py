@@ -1,1 +1,1 @@
-"""Finding what is wrong with a dataset, and mending what can be mended without guessing."""
+"""Checking a dataset for damage, and repairing what can be repaired without guessing."""

@@ -25,7 +25,7 @@ from kymflow_zarr._records.format1 import find_record_document
 from kymflow_zarr._records.stored import expected_artifacts, present_artifacts
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.inventory import Inventory, read_inventory
-from kymflow_zarr._storage.refusal import is_of_one_file
+from kymflow_zarr._storage.refusal import is_per_file_error
 from kymflow_zarr._tables.parquet import verify_parquet
 from kymflow_zarr._tables.tables import IMAGE_ID, TABLES, Tables
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
@@ -44,21 +44,21 @@ def iter_problems(
     Args:
         blobs: The key space.
         deep: Whether every chunk and Parquet page is read and its checksum compared.
-        progress: Told of the images; tables and the rest come after them.
+        progress: Called with images done and total; tables and the rest come after them.
     """
     tables = Tables(blobs)
     sources = SourcesIndex(blobs, tables)
     folders = blobs.list_folder(IMAGES).folders
     progress(0, len(folders))
     for done, name in enumerate(folders, start=1):
-        yield from _going_on(image_folder(name), check_image(blobs, name, deep=deep))
+        yield from _until_os_error(image_folder(name), check_image(blobs, name, deep=deep))
         progress(done, len(folders))
     existing = set(published_ids(blobs))
     for name in tables.names():
         if name != SOURCES:
             found = _check_table(blobs, tables, name, existing, deep=deep)
-            yield from _going_on(_TABLE.format(name), found)
-    yield from _going_on(_TABLE.format(SOURCES), _check_sources(blobs, sources, deep=deep))
+            yield from _until_os_error(_TABLE.format(name), found)
+    yield from _until_os_error(_TABLE.format(SOURCES), _check_sources(blobs, sources, deep=deep))
     if _is_current(blobs):
         inventory = read_inventory(blobs, TABLES)
         present = _present_tables(tables)
@@ -93,10 +93,10 @@ def repair(blobs: BlobStore, *, forget_gone: bool) -> Iterator[Repair]:
     for leftover in blobs.leftovers():
         blobs.sweep(leftover)
         yield Repair(location=leftover, action="removed what a killed writer left behind")
-    # Rows of an image that has lost its commit document stay: it may be brought back from a copy.
+    # Rows of an image that has lost its commit document stay: it may be restored from a copy.
     existing = set(published_ids(blobs))
     if any(_check_sources(blobs, sources, deep=True)):
-        sources.save(sources.mended())
+        sources.save(sources.rows_to_store())
         yield Repair(location=_TABLE.format(SOURCES), action="brought it in line with the records")
     for name in tables.names():
         if name == SOURCES:
@@ -123,18 +123,18 @@ def repair(blobs: BlobStore, *, forget_gone: bool) -> Iterator[Repair]:
     yield from _repair_inventories(blobs, tables, sorted(existing), forget_gone=forget_gone)
 
 
-def _going_on(location: str, problems: Iterator[Problem]) -> Iterator[Problem]:
-    """Problems of one thing; that the system does not let it be read is the last of them."""
+def _until_os_error(location: str, problems: Iterator[Problem]) -> Iterator[Problem]:
+    """The problems of one thing; if the system refuses to read it, that is the last of them."""
     try:
         yield from problems
     except OSError as error:
-        if not is_of_one_file(error):
+        if not is_per_file_error(error):
             raise
         yield Problem(
             location=location,
             kind="unreadable",
-            message=f"the system does not let it be read: {error}; "
-            "see to its permissions, or bring it back from a copy",
+            message=f"the system refuses to read it: {error}; "
+            "check its permissions, or restore it from a copy",
         )
 
 
@@ -176,7 +176,7 @@ def _repair_inventories(
 
 
 def _expected_tables(inventory: Inventory) -> set[str]:
-    """The keys of the tables that were written; the sources index, which is derived, apart."""
+    """The keys of the tables that were written, without the sources index, which is derived."""
     return {f"{TABLES}/{key}" for key in inventory.entered} - {_TABLE.format(SOURCES)}
 
 
@@ -193,7 +193,7 @@ def _check_sources(blobs: BlobStore, sources: SourcesIndex, *, deep: bool) -> It
     except (CorruptDataError, SchemaValidationError) as error:
         yield Problem(location=location, kind="stale_cache", message=str(error))
         return
-    actual = {row.image_id for row in sources.mended()}
+    actual = {row.image_id for row in sources.rows_to_store()}
     for image_id in sorted(stored - actual):
         yield Problem(
             location=location,

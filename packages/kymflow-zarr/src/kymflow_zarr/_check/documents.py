@@ -1,4 +1,4 @@
-"""Zarr documents that another program has written: what it added stays, and does no harm."""
+"""Zarr documents that another program has rewritten: what it added stays, and does no harm."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from kymflow_zarr._records.document import RecordDocument, image_folder
 from kymflow_zarr._records.stored import iter_stored
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.groups import iter_damaged_groups, write_missing_groups
-from kymflow_zarr._storage.seal import Rewrite, reseal, unseal_zarr
-from kymflow_zarr.errors import CorruptDataError
+from kymflow_zarr._storage.seal import AsWritten, reseal, unseal_zarr
 from kymflow_zarr.schema import DatasetSchema
 
 __all__ = ["check_root_documents", "repair_documents"]
@@ -22,7 +21,7 @@ def check_root_documents(blobs: BlobStore) -> Iterator[Problem]:
     """All problems of the dataset's root document, and of those of its folders."""
     data = blobs.get(COMMIT_KEY)
     if data is not None:
-        _, added = unseal_zarr(data, key=COMMIT_KEY, rewrite=DatasetSchema.rewrite)
+        _, added = unseal_zarr(data, key=COMMIT_KEY, as_written=DatasetSchema.as_written)
         if added is not None:
             yield rewritten(COMMIT_KEY, added)
     for key in iter_damaged_groups(blobs):
@@ -32,28 +31,28 @@ def check_root_documents(blobs: BlobStore) -> Iterator[Problem]:
 
 
 def repair_documents(blobs: BlobStore, image_ids: Iterable[str]) -> Iterator[Repair]:
-    """Seal again what another program has written anew, and write the documents of folders."""
-    yield from _reseal(blobs, COMMIT_KEY, DatasetSchema.rewrite)
+    """Seal again what another program has rewritten, and write the documents of folders."""
+    yield from _reseal(blobs, COMMIT_KEY, DatasetSchema.as_written)
     for key in write_missing_groups(blobs):
         yield Repair(location=key, action="wrote the document of a Zarr group")
     for image_id in image_ids:
         folder = image_folder(image_id)
-        yield from _reseal(blobs, f"{folder}/{COMMIT_KEY}", RecordDocument.rewrite)
+        yield from _reseal(blobs, f"{folder}/{COMMIT_KEY}", RecordDocument.as_written)
         stored = iter_stored(blobs, image_id)
         arrays = [key for key, found in stored if found and found[1] is ARRAY]
         for array in (f"{folder}/data", *arrays):
-            yield from _reseal(blobs, f"{array}/{COMMIT_KEY}", ArrayDocument.rewrite)
+            yield from _reseal(blobs, f"{array}/{COMMIT_KEY}", ArrayDocument.as_written)
 
 
-def _reseal(blobs: BlobStore, key: str, rewrite: Rewrite) -> Iterator[Repair]:
+def _reseal(blobs: BlobStore, key: str, as_written: AsWritten) -> Iterator[Repair]:
     data = blobs.get(key)
     if data is None:
         return
     try:
-        said, added = unseal_zarr(data, key=key, rewrite=rewrite)
+        said, added = unseal_zarr(data, key=key, as_written=as_written)
         if added is None:
             return
-        blobs.put(key, reseal(said, key=key, rewrite=rewrite))
-    except CorruptDataError:  # for `check` to name
+        blobs.put(key, reseal(said, as_written=as_written))
+    except ValueError:  # it is damaged, or what was added looks like a seal: `check` names it
         return
     yield Repair(location=key, action="sealed it again, with what another program has added")

@@ -41,7 +41,7 @@ def check_image(blobs: BlobStore, image_id: str, *, deep: bool) -> Iterator[Prob
             location=f"{folder}/{COMMIT_KEY}",
             kind="missing",
             message="the folder has no commit document, so the image is invisible; "
-            "bring it back from a copy, or remove the folder and take its file in again",
+            "restore it from a copy, or remove the folder and ingest its file again",
         )
         return
     if document.added is not None:

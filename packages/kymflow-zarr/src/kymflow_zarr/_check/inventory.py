@@ -1,4 +1,4 @@
-"""Holding what is there against what was written: what is gone, and what nobody wrote down."""
+"""Comparing what is stored with what was written: what is gone, and what is not listed."""
 
 from __future__ import annotations
 
@@ -31,23 +31,21 @@ def compare(
     Args:
         blobs: The key space.
         folder: The folder that the inventory is about.
-        before: What the inventory said before it was looked what is there.
+        before: What the inventory said before the folder was listed.
         expected: The keys that were written, by an inventory.
         present: The keys that are there.
     """
     if before.whole and expected(before) == present:
         return
-    # A live writer enters after it published, and strikes before it deletes: what was entered
-    # before and after the look, and is not there, is really gone.
+    # A live writer enters after publishing and strikes before deleting: what was entered
+    # before and after the listing, and is not there, is really gone.
     after = read_inventory(blobs, folder)
     for key in sorted((expected(before) & expected(after)) - present):
-        yield Problem(
-            location=key, kind="gone", message="it was written, and is not there any more"
-        )
+        yield Problem(location=key, kind="gone", message="it was written and no longer exists")
     location = f"{folder}/{INVENTORY}"
     for key in sorted(present - expected(before) - expected(after)):
         yield Problem(
-            location=location, kind="inventory", message=f"it does not name {key!r}, which is there"
+            location=location, kind="inventory", message=f"it does not list {key!r}, which exists"
         )
     if not after.whole:
         yield Problem(location=location, kind="inventory", message="some of its lines are damaged")
@@ -75,12 +73,12 @@ def repair_inventory(
     location = f"{folder}/{INVENTORY}"
     if not inventory.whole:
         rewrite(blobs, folder, inventory)
-        yield Repair(location=location, action="wrote it anew without its damaged lines")
+        yield Repair(location=location, action="rewrote it without its damaged lines")
     prefix = f"{folder}/"
     unnamed = present - expected
     if unnamed:
         enter(blobs, folder, [key.removeprefix(prefix) for key in unnamed])
-        yield Repair(location=location, action=f"entered {len(unnamed)} that it did not name")
+        yield Repair(location=location, action=f"added {len(unnamed)} that it did not list")
     gone = expected - present
     if gone and forget_gone:
         strike(blobs, folder, [key.removeprefix(prefix) for key in gone])

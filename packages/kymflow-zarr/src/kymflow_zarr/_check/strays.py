@@ -1,6 +1,6 @@
 """Files and folders that this format has no place for: copies, notes, another program's files.
 
-Nothing reads them, so they do no harm; but whoever put a result there believes that it is kept.
+Nothing reads them, so they do no harm; but someone who saved a result there believes it is kept.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def iter_strays_of_image(blobs: BlobStore, folder: str) -> Iterator[Problem]:
 
 
 def iter_stray_tables(blobs: BlobStore, inside: str = "") -> Iterator[str]:
-    """The keys of files among the tables that are none."""
+    """The keys of files among the tables that are not tables."""
     listing = blobs.list_folder(f"{_TABLES}/{inside}".rstrip("/"))
     for file in listing.files:
         name = inside + file.removesuffix(_SUFFIX)

@@ -319,10 +319,10 @@ def _ingest_tables(blobs: BlobStore, contents: ExportContents) -> Iterator[Inges
             yield IngestOutcome(path=path, image_id="", error=refused)
     yield from map(_edited, contents.edited_tables())
     sources = SourcesIndex(blobs, tables)
-    current = sources.mended()
+    current = sources.rows_to_store()
     try:
         up_to_date = {row.image_id for row in sources.stored()} == {row.image_id for row in current}
-    except (CorruptDataError, SchemaValidationError):  # told of by `mended`
+    except (CorruptDataError, SchemaValidationError):  # `rows_to_store` has logged it
         up_to_date = False
     if not up_to_date:
         sources.save(current)

@@ -1,1 +1,5 @@
-"""The views of an open dataset that `ZarrDataset` is put together from, one per file."""
+"""What `ZarrDataset` is put together from.
+
+`access` is an open dataset and `opening` opens one. `tables` and `sources` are its views;
+`flat_names`, `caches` and `health` are parts of the class itself, one concern each.
+"""

@@ -1,14 +1,14 @@
-"""The flat names for what `ZarrDataset.tables` and `ZarrDataset.sources` do, each a call of one."""
+"""The views of tables and sources, and the flat names for what they do, each a call of one."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING
 
 from kymflow_zarr._catalog.sources import RefreshMode, RefreshPlan
+from kymflow_zarr._front.access import Access
 from kymflow_zarr._front.sources import DatasetSources
 from kymflow_zarr._front.tables import DatasetTables
 from kymflow_zarr._ingest.outcome import IngestOutcome
@@ -23,18 +23,20 @@ if TYPE_CHECKING:
 __all__ = ["FlatNames"]
 
 
-class FlatNames(ABC):
-    """Methods of `ZarrDataset` that are documented where they lead."""
+class FlatNames:
+    """The part of `ZarrDataset` that leads to its views, and their methods by flat names."""
+
+    _access: Access
 
     @property
-    @abstractmethod
     def tables(self) -> DatasetTables:
-        """The tables."""
+        """The tables over all images, as a mapping by name."""
+        return DatasetTables(self._access)
 
     @property
-    @abstractmethod
     def sources(self) -> DatasetSources:
-        """The files that the images were made of."""
+        """The files that the images were made of, and what is new among them."""
+        return DatasetSources(self._access)
 
     # --- tables -------------------------------------------------------------------------------
 

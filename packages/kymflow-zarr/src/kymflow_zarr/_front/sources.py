@@ -1,4 +1,4 @@
-"""The files that a dataset grows from: which are in it, which are new, and taking them in."""
+"""The files that a dataset grows from: which are in it, which are new, and ingesting them."""
 
 from __future__ import annotations
 
@@ -113,8 +113,9 @@ class DatasetSources:
             folder: The folder with image files, each perhaps with sidecars.
             pattern: Which files; ``"**/*.tif"`` looks into subfolders, too. None stands for all
                 files that an installed reader takes.
-            mode: ``"skip"`` leaves files alone whose path is known. ``"reingest_if_changed"`` takes
-                a file in again, as a new image, if its size or time differs; the old image stays.
+            mode: ``"skip"`` leaves files alone whose path is known. ``"reingest_if_changed"``
+                ingests a file again, as a new image, if its size or time differs; the old image
+                stays.
             workers: How many files are read and compressed at a time.
             options: Limits, links, channel files and sidecars, where the defaults do not fit.
 
@@ -173,7 +174,7 @@ class DatasetSources:
         """Ingest one image file with its sidecars, whether or not it was ingested before.
 
         Args:
-            path: The file; the files of further channels beside it come along.
+            path: The file; the files of further channels beside it belong to it.
             options: As for `refresh`.
 
         Returns:
@@ -203,7 +204,7 @@ class DatasetSources:
             yield from self._ingest(jobs, workers=workers, options=options)
 
     def _plan(self, scan: FolderScan) -> RefreshPlan:
-        return plan_refresh(scan, self._index.taken_in())
+        return plan_refresh(scan, self._index.rows_for_refresh())
 
     def _ingest(
         self,
@@ -233,4 +234,4 @@ class DatasetSources:
             # Once per call, not per batch: after a crash the rows come back from the records.
             if fresh:
                 with self._access.lock("tables", "update the sources index"):
-                    self._index.save(rows_from_table(self._index.taken_in(extra=fresh)))
+                    self._index.save(rows_from_table(self._index.rows_for_refresh(extra=fresh)))

@@ -197,7 +197,7 @@ class DatasetTables(Mapping[str, "pd.DataFrame"]):
         """Refuse to write to a read-only dataset, or the sources index; returns the action."""
         action = f"write the table {name!r}"
         self._access.require_writable(action)
-        if name.lower() == SOURCES:  # in another case its name would be in its way
+        if name.lower() == SOURCES:  # names that differ only in case clash
             raise InvalidNameError(
                 name, kind="table", reason="the sources index is written by save_sources_index()"
             )

@@ -65,11 +65,11 @@ def as_pixels(array: ArrayLike | LazyArray) -> Pixels:
     """Take what a caller hands over, without reading what is lazy.
 
     Raises:
-        SchemaValidationError: It is no array: rows differ in length, or a mask would be lost.
+        SchemaValidationError: It is not an array: rows differ in length, or a mask would be lost.
     """
     if isinstance(array, np.ma.MaskedArray):
         raise SchemaValidationError(
-            "a masked array would lose its mask; store array.filled(), or the mask as well"
+            "the mask of a masked array would be lost; fill it in with .filled()"
         )
     if isinstance(array, LazyArray) and isinstance(array.dtype, np.dtype):
         return Pixels(shape=tuple(array.shape), dtype=array.dtype, source=array)

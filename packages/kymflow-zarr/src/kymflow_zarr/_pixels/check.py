@@ -22,7 +22,7 @@ def check_chunks(
     Args:
         blobs: The key space.
         folder: The array's folder.
-        document: What lies there, by its ``zarr.json``.
+        document: The array's ``zarr.json``.
         deep: Whether every chunk is read and its checksum compared.
     """
     if document.added is not None:

@@ -1,7 +1,7 @@
 """One chunk to bytes and back: Blosc (zstd 3, bit shuffle), then CRC-32C.
 
 The bytes are those of Zarr's own ``bytes``, ``blosc`` and ``crc32c`` codecs in a row, so that any
-Zarr v3 reader decodes them. A flipped bit in a bare Blosc chunk would be read back in silence: the
+Zarr v3 reader decodes them. A flipped bit in a bare Blosc chunk would be read back silently: the
 trailing checksum is what notices, and its copy in the array's document notices a swapped file.
 """
 
@@ -77,7 +77,7 @@ def chunk_checksum(data: bytes) -> int:
 
 
 def check_declared_size(data: bytes, *, size: int, key: str) -> None:
-    """Check what a chunk says that it decompresses to, before any memory is asked for.
+    """Check what a chunk says that it decompresses to, before any memory is allocated.
 
     Args:
         data: The chunk's bytes as stored.

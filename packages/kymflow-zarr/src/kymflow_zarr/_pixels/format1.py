@@ -155,7 +155,7 @@ def _decoding(folder: str) -> Iterator[None]:
 
 
 def _count_files(blobs: BlobStore, folder: str, *, depth: int) -> int:
-    """How many files there are; chunks may lie in folders, one for each axis but the last."""
+    """How many files there are; chunks may be in folders, one for each axis but the last."""
     listing = blobs.list_folder(folder)
     if depth == 0:
         return len(listing.files)

@@ -43,7 +43,7 @@ _DTYPES = frozenset(["bool", *_INTEGERS, "float16", "float32", "float64"])
 CHUNK_PREFIX = "c."
 """How the key of each chunk starts."""
 
-# Chunks lie directly in the array's folder: a folder more costs as much as a file more.
+# Chunks are directly in the array's folder: one more folder costs as much as one more file.
 _CHUNK_KEYS: dict[str, JsonValue] = {"name": "default", "configuration": {"separator": "."}}
 
 
@@ -110,36 +110,38 @@ class ArrayDocument:
 
     def to_bytes(self) -> bytes:
         """The sealed Zarr v3 document."""
+        return sealed_bytes(self.to_json())
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The document with a blank seal."""
         fill: JsonValue = 0
         if self.dtype.kind == "f":
             fill = 0.0
         elif self.dtype.kind == "b":
             fill = False
         codecs: list[JsonValue] = [*codec_documents(self.dtype)]
-        return sealed_bytes(
-            {
-                "zarr_format": 3,
-                "node_type": "array",
-                "shape": list(self.shape),
-                "data_type": self.dtype.name,
-                "chunk_grid": {
-                    "name": "regular",
-                    "configuration": {"chunk_shape": list(self.chunks)},
-                },
-                "chunk_key_encoding": _CHUNK_KEYS,
-                "fill_value": fill,
-                "codecs": codecs,
-                "dimension_names": list(self.axes),
-                "storage_transformers": [],
-                "attributes": {
-                    OWN_ATTRIBUTE: {
-                        "digest": self.digest,
-                        "chunk_crc32c": dict(self.checksums),
-                        "seal": BLANK_SEAL,
-                    }
-                },
-            }
-        )
+        return {
+            "zarr_format": 3,
+            "node_type": "array",
+            "shape": list(self.shape),
+            "data_type": self.dtype.name,
+            "chunk_grid": {
+                "name": "regular",
+                "configuration": {"chunk_shape": list(self.chunks)},
+            },
+            "chunk_key_encoding": _CHUNK_KEYS,
+            "fill_value": fill,
+            "codecs": codecs,
+            "dimension_names": list(self.axes),
+            "storage_transformers": [],
+            "attributes": {
+                OWN_ATTRIBUTE: {
+                    "digest": self.digest,
+                    "chunk_crc32c": dict(self.checksums),
+                    "seal": BLANK_SEAL,
+                }
+            },
+        }
 
     @classmethod
     def from_bytes(cls, data: bytes, *, key: str) -> ArrayDocument:
@@ -152,7 +154,7 @@ class ArrayDocument:
         Raises:
             CorruptDataError: Something in it was changed, or it is not such a document.
         """
-        said, added = unseal_zarr(data, key=key, rewrite=cls.rewrite)
+        said, added = unseal_zarr(data, key=key, as_written=cls.as_written)
         try:
             return replace(cls._from_json(said), added=added)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -185,9 +187,9 @@ class ArrayDocument:
         return document
 
     @classmethod
-    def rewrite(cls, said: Any) -> bytes:
-        """A document's bytes from what it says; see `seal.Rewrite`."""
-        return cls._from_json(said).to_bytes()
+    def as_written(cls, said: Any) -> dict[str, JsonValue]:
+        """See `seal.AsWritten`."""
+        return cls._from_json(said).to_json()
 
     def chunk_keys(self) -> Iterator[str]:
         """Every chunk's key in the array's folder, in C order: ``"c.0.0"``, then ``"c.0.1"``."""
@@ -210,7 +212,7 @@ def chunk_key(position: Iterable[int]) -> str:
 
 
 def check_geometry(shape: tuple[Any, ...], chunks: tuple[Any, ...], dtype: np.dtype[Any]) -> None:
-    """Refuse shapes that cannot be honest, before any memory is asked for.
+    """Refuse shapes that cannot be honest, before any memory is allocated.
 
     Raises:
         SchemaValidationError: Too many axes, an empty axis, or a chunk out of bounds.

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["as_written", "ome_attributes", "ome_axes"]
+__all__ = ["ome_attributes", "ome_axes", "written_ome"]
 
 _PIXELS: Final = "data"
 _ORDER = "tczyx"
@@ -39,7 +39,7 @@ def ome_axes(axes: tuple[str, ...]) -> tuple[str, ...] | None:
 def ome_attributes(
     axes: tuple[str, ...], *, scale: Mapping[str, float], unit: Mapping[str, str]
 ) -> dict[str, JsonValue] | None:
-    """The ``ome`` attribute of an image group whose pixels lie in ``data``.
+    """The ``ome`` attribute of an image group whose pixels are in ``data``.
 
     Args:
         axes: The image's own axes.
@@ -63,7 +63,7 @@ def ome_attributes(
     return _document(described, [scale.get(axis, 1.0) for axis in axes])
 
 
-def as_written(ome: Any) -> dict[str, JsonValue]:
+def written_ome(ome: Any) -> dict[str, JsonValue]:
     """What `ome_attributes` wrote of an attribute to which other programs have added something.
 
     Raises:

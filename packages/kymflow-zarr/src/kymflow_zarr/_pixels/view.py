@@ -107,11 +107,11 @@ class CheckedArrayStore(Store):
         return self._blobs.stat(f"{self._folder}/{key}") is not None
 
     async def set(self, key: str, value: Buffer) -> None:  # noqa: ARG002 - it refuses any
-        """Refuses: pixels are write-once."""
+        """Refused: pixels are write-once."""
         self._check_writable()
 
     async def delete(self, key: str) -> None:  # noqa: ARG002 - it refuses any
-        """Refuses: pixels are write-once."""
+        """Refused: pixels are write-once."""
         self._check_writable()
 
     async def list(self) -> AsyncIterator[str]:
@@ -140,7 +140,7 @@ class CheckedArrayStore(Store):
 
     def _read(self, key: str) -> bytes | None:
         if self._document is not None and key == COMMIT_KEY:
-            # As this package writes it: zarr must not stumble over what others made of the file.
+            # As this package writes it: zarr must not fail over what others made of the file.
             return self._document.to_bytes()
         data = self._blobs.get(f"{self._folder}/{key}")
         self._check(key, data)

@@ -70,7 +70,7 @@ def write_array(
         encoded = ((key, encode_chunk(chunk)) for key, chunk in _chunks_of(block, slab, chunks))
         # Compressing takes all cores; what follows the first chunk is mostly writing.
         first = next(encoded)
-        with _hashed_meanwhile(sha, block):
+        with _hashing_in_background(sha, block):
             for key, data in chain([first], encoded):
                 checksums[key] = chunk_checksum(data)
                 put(key, data)
@@ -135,7 +135,7 @@ def slabs(array: AnyArray, rows: int) -> Iterable[AnyArray]:
 
 
 @contextmanager
-def _hashed_meanwhile(sha: hashlib._Hash, block: AnyArray) -> Iterator[None]:
+def _hashing_in_background(sha: hashlib._Hash, block: AnyArray) -> Iterator[None]:
     """Feed a block to the digest during the body: hashing does not hold the interpreter's lock."""
     if block.nbytes < _WORTH_A_THREAD:
         sha.update(block.data)

@@ -57,7 +57,7 @@ class RecordArtifacts(Mapping[str, Any]):
     """The artifacts of one image by name. Get them from `ZarrImageRecord.artifacts`.
 
     ``record.artifacts["velocity/params"]`` is the value. Artifacts of different kinds may have the
-    same name: then the kind has to be named, and whoever does not gets an `ArtifactKindError` that
+    same name: then the kind has to be named; without it, an `ArtifactKindError`
     lists the kinds. The metadata payload and the provenance are artifacts, too.
 
     Methods raise what those of `ZarrImageRecord` raise.
@@ -186,7 +186,7 @@ class RecordArtifacts(Mapping[str, Any]):
     def delete_results(self, suffixes: tuple[str, ...] | None = None) -> list[str]:
         """Delete the results whose files end in one of the suffixes, by default all; arrays stay.
 
-        The metadata payload, the provenance and the vendor's header are no results and stay.
+        The metadata payload, the provenance and the vendor's header are not results and stay.
 
         Returns:
             The keys that were deleted.
@@ -219,21 +219,21 @@ class RecordArtifacts(Mapping[str, Any]):
         image_id = self._document.image_id
         prefix = f"{image_folder(image_id)}/"
 
-        def is_doomed(key: str) -> bool:
+        def is_to_delete(key: str) -> bool:
             path = key.removeprefix(prefix)
             return path not in OWN_PATHS and condition(path)
 
         there = {key: found[1] for key, found in iter_stored(self._blobs, image_id) if found}
         inventory = read_inventory(self._blobs, image_folder(image_id))
         missing = expected_artifacts(self._document, inventory).difference(there)
-        doomed, gone = sorted(filter(is_doomed, there)), sorted(filter(is_doomed, missing))
-        strike_artifacts(self._blobs, self._document, [*doomed, *gone])
-        for key in doomed:
+        to_delete, gone = sorted(filter(is_to_delete, there)), sorted(filter(is_to_delete, missing))
+        strike_artifacts(self._blobs, self._document, [*to_delete, *gone])
+        for key in to_delete:
             if there[key].is_folder:
                 self._blobs.delete_folder(key)
             else:
                 self._blobs.delete(key)
-        return doomed, gone
+        return to_delete, gone
 
     def _key(self, path: str) -> str:
         return f"{image_folder(self._document.image_id)}/{path}"
@@ -267,6 +267,6 @@ class RecordArtifacts(Mapping[str, Any]):
     def _require_writable(self, action: str) -> None:
         if not self._writable:
             raise ReadOnlyError(action)
-        # What is written for an image that was deleted meanwhile, nobody would find.
+        # Nobody would find what is written for an image that was deleted meanwhile.
         if self._document.digest and self._blobs.stat(self._key(COMMIT_KEY)) is None:
             raise ImageNotFoundError(self._document.image_id)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kymflow_zarr._pixels.layout import check_dtype
-from kymflow_zarr._pixels.ome import as_written
+from kymflow_zarr._pixels.ome import written_ome
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr._storage.seal import (
@@ -60,6 +60,10 @@ class RecordDocument:
 
     def to_bytes(self) -> bytes:
         """The sealed Zarr v3 group document."""
+        return sealed_bytes(self.to_json())
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The document with a blank seal."""
         attributes: dict[str, JsonValue] = {
             OWN_ATTRIBUTE: {
                 "image_id": self.image_id,
@@ -75,7 +79,7 @@ class RecordDocument:
         }
         if self.ome is not None:
             attributes["ome"] = self.ome
-        return sealed_bytes({"zarr_format": 3, "node_type": "group", "attributes": attributes})
+        return {"zarr_format": 3, "node_type": "group", "attributes": attributes}
 
     @classmethod
     def from_bytes(cls, data: bytes, *, key: str) -> RecordDocument:
@@ -84,7 +88,7 @@ class RecordDocument:
         Raises:
             CorruptDataError: Something in it was changed, or it is not such a document.
         """
-        said, added = unseal_zarr(data, key=key, rewrite=cls.rewrite)
+        said, added = unseal_zarr(data, key=key, as_written=cls.as_written)
         try:
             return replace(cls._from_json(said), added=added)
         except (KeyError, TypeError, SchemaValidationError) as error:
@@ -108,11 +112,11 @@ class RecordDocument:
         )
 
     @classmethod
-    def rewrite(cls, said: Any) -> bytes:
-        """A document's bytes from what it says; see `seal.Rewrite`."""
+    def as_written(cls, said: Any) -> dict[str, JsonValue]:
+        """See `seal.AsWritten`."""
         document = cls._from_json(said)
-        ome = None if document.ome is None else as_written(document.ome)
-        return replace(document, ome=ome).to_bytes()
+        ome = None if document.ome is None else written_ome(document.ome)
+        return replace(document, ome=ome).to_json()
 
 
 def read_record_document(blobs: BlobStore, image_id: str) -> RecordDocument | None:
@@ -133,12 +137,12 @@ def read_record_document(blobs: BlobStore, image_id: str) -> RecordDocument | No
 
 def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise TypeError(f"{value!r} is no list of texts")
+        raise TypeError(f"{value!r} is not a list of texts")
     return tuple(value)
 
 
 def _keys(value: object) -> tuple[str, ...]:
     keys = _texts(value)
     if not all(_KEY.fullmatch(key) for key in keys):
-        raise TypeError(f"{value!r} is no list of keys")
+        raise TypeError(f"{value!r} is not a list of keys")
     return keys

@@ -18,7 +18,7 @@ VENDOR_HEADER: Final = "vendor_header"
 
 OWN_NAMES: Final = frozenset({METADATA, PROVENANCE, VENDOR_HEADER})
 OWN_PATHS: Final = frozenset(path for name in OWN_NAMES for path in JSON.paths(name))
-"""Where they lie, relative to the record's folder. They are no results, and never deleted."""
+"""Their paths, relative to the record's folder. They are not results, and never deleted."""
 
 
 def provenance_key(image_id: str) -> str:

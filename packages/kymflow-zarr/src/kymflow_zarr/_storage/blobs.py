@@ -1,4 +1,4 @@
-"""The protocol of a key space: what the rest of the package asks of the place where bytes lie.
+"""The protocol of a key space: what the package asks of the place where bytes are stored.
 
 Keys are ``/``-separated, relative to the dataset's root, and made of checked names. Two promises
 carry the package: `BlobStore.put` and `BlobStore.open_write` replace a key in one step, and a
@@ -78,7 +78,7 @@ class Staging(Protocol):
         """
 
     def discard(self, name: str) -> None:
-        """Throw a staged folder away."""
+        """Discard a staged folder."""
 
 
 class BlobStore(Protocol):
@@ -95,10 +95,10 @@ class BlobStore(Protocol):
         """Replace the bytes under a key in one step."""
 
     def append_lines(self, key: str, lines: bytes, *, flush: bool) -> None:
-        """Add lines behind those under a key, which may be none; a cut-off line is ended first.
+        """Append lines to a key, which may be new; a cut-off line is ended first.
 
-        A writer that is killed may leave a part of them, and one that adds at the same time in a
-        store without files may win: for notes that readers need not believe.
+        A writer that is killed may leave a part of them, and in a store without files one of two
+        simultaneous writers loses its lines: for notes that readers need not believe.
 
         Args:
             key: The key; its folder exists.
@@ -124,7 +124,7 @@ class BlobStore(Protocol):
     def published(self, parent: str) -> Sequence[str] | None:
         """The folders directly in a folder, if each was published in one step, in any order.
 
-        None in a store without rename: there the commit key alone tells.
+        None in a store without rename: there only the commit key says so.
         """
 
     def stat(self, key: str) -> BlobStat | None:
@@ -153,7 +153,7 @@ class BlobStore(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of what writing holds; it is taken again when it is needed."""
+        """Release what writing holds; it is acquired again when needed."""
 
     def leftovers(self) -> tuple[str, ...]:
         """What killed writers left behind, as keys; never what a live writer is using."""

@@ -17,7 +17,7 @@ def sync_file(fd: int) -> None:
     """Flush one open file to stable storage.
 
     Raises:
-        OSError: The system could not; the file must then be written anew, never synced again.
+        OSError: The system could not; the file must then be rewritten, never synced again.
     """
     if sys.platform == "darwin":
         import fcntl

@@ -1,7 +1,7 @@
 """Two folders change places in one step, on the systems that have a call for it.
 
 A folder cannot be renamed over another one that is not empty, and with two renames there is an
-instant at which neither is in its place: whoever is killed then has lost the old one.
+instant at which neither is in its place: a process that is killed then has lost the old one.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@
     + analysis/velocity/params.json e49b8143
     - analysis/velocity/params.json f2a4b49c
 
-A thing is entered after it was published and struck before it is removed. So a writer that is
-killed in between leaves a thing that is not entered, which does no harm, and never an entry
-without its thing. Entries are for `check` alone: no reader asks them what there is.
+An artifact is entered after it was published and struck before it is removed. So a writer that
+is killed in between leaves an artifact that is not entered, which does no harm, and never an
+entry without its artifact. Entries are for `check` alone: readers do not use them.
 """
 
 from __future__ import annotations
@@ -70,17 +70,17 @@ def read_inventory(blobs: BlobStore, folder: str) -> Inventory:
 
 
 def enter(blobs: BlobStore, folder: str, keys: Iterable[str]) -> None:
-    """Note that things were published; a power cut may take the note, never the things."""
+    """Note what was published; a power cut may take the note, never what was published."""
     blobs.append_lines(f"{folder}/{INVENTORY}", _lines(_ENTERED, keys), flush=False)
 
 
 def strike(blobs: BlobStore, folder: str, keys: Iterable[str]) -> None:
-    """Note that things are about to be removed."""
+    """Note what is about to be removed."""
     blobs.append_lines(f"{folder}/{INVENTORY}", _lines(_STRUCK, keys), flush=True)
 
 
 def rewrite(blobs: BlobStore, folder: str, inventory: Inventory) -> None:
-    """Write an inventory anew, without its damaged lines."""
+    """Rewrite an inventory without its damaged lines."""
     text = _lines(_ENTERED, inventory.entered) + _lines(_STRUCK, inventory.struck)
     blobs.put(f"{folder}/{INVENTORY}", text)
 

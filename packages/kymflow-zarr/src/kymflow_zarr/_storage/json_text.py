@@ -1,6 +1,6 @@
 """Strict JSON text: what is written can be read by everyone, what is read is bounded.
 
-The standard library's module writes ``NaN``, reads duplicate keys in silence (the last one wins)
+The standard library's module writes ``NaN``, reads duplicate keys silently (the last one wins)
 and follows any depth. Here all of that is refused, in both directions and by the same limits, so
 that a document that was accepted once stays readable, also by software that is not Python.
 """
@@ -32,7 +32,7 @@ MAX_VALUES: Final = 6_000_000
 _MAX_INT_BITS: Final = 14_000  # Python refuses to print integers of more than 4,300 digits
 _HALF_PAIR: Final = re.compile("[\ud800-\udfff]")
 _ESCAPED_HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
-# Both match in one pass, whatever the text is: also a string that nothing ends.
+# Both match in one pass, whatever the text is, even if a string does not end.
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.?[^"\\]*+)*+"?', re.DOTALL)
 _EMPTY: Final = re.compile(rb"\[\s*+\]|\{\s*+\}")
 
@@ -130,7 +130,7 @@ def _check(value: object, place: list[object]) -> int:
     if type(value) is str:
         if not value.isascii() and _HALF_PAIR.search(value):
             raise ValueError(
-                f"{_shown(place)} holds half a surrogate pair, which is no character; remove it"
+                f"{_shown(place)} holds half a surrogate pair, which is not a character; remove it"
             )
     elif type(value) is dict or type(value) is list or type(value) is tuple:
         return _check_members(value, place)
@@ -216,4 +216,4 @@ def _finite_float(digits: str) -> float:
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number in JSON")
+    raise ValueError(f"{name} is not a number in JSON")

@@ -88,7 +88,7 @@ class LocalBlobs:
             stream.write(data)
 
     def append_lines(self, key: str, lines: bytes, *, flush: bool) -> None:
-        """Add lines behind those under a key; a cut-off line is ended first."""
+        """Append lines to a key; a cut-off line is ended first."""
         path = self._path(key)
         with path.open("a+b") as stream:
             if stream.tell():
@@ -115,14 +115,14 @@ class LocalBlobs:
     def delete_folder(self, key: str) -> bool:
         """Remove a folder: renamed away in one step, then emptied."""
         path = self._path(key)
-        doomed = self._open_scratch().new_path()
+        to_delete = self._open_scratch().new_path()
         try:
-            path.rename(doomed)
+            path.rename(to_delete)
         except FileNotFoundError:
             return False
         if self._durable:
             sync_folder(path.parent)
-        shutil.rmtree(doomed)
+        shutil.rmtree(to_delete)
         return True
 
     def list_folder(self, key: str) -> FolderListing:
@@ -250,7 +250,7 @@ class LocalBlobs:
         )
 
     def sweep(self, leftover: str) -> None:
-        """Remove a scratch folder whose writer is gone; one that has a writer now is let alone."""
+        """Remove a scratch folder whose writer is gone; one that has a writer now is left alone."""
         folder = self._path(leftover)
         lock = FileLock(folder / _LOCK_FILE)
         try:
@@ -263,7 +263,7 @@ class LocalBlobs:
                     shutil.rmtree(entry.path)
                 elif entry.name != _LOCK_FILE:
                     Path(entry.path).unlink()
-            if os.name != "nt":  # there, what is open cannot be removed
+            if os.name != "nt":  # Windows cannot remove open files
                 shutil.rmtree(folder)
         finally:
             lock.release()
@@ -339,7 +339,7 @@ class _LocalStaging:
         shutil.rmtree(self._folder / name, ignore_errors=True)
 
     def _make(self, folder: str) -> None:
-        """Make a folder and those that it lies in, unless this staging has made them before."""
+        """Make a folder and its parents, unless this staging has made them before."""
         if folder in self._made:
             return
         above, _, _ = folder.rpartition("/")
@@ -366,13 +366,13 @@ class _LocalStaging:
             raise
 
     def _replace(self, new: Path, old: Path) -> None:
-        # Afterwards the old one lies in the staging, which is removed.
+        # Afterwards the old one is in the staging, which is removed.
         if exchange(new, old):
             return
-        doomed = self._scratch.new_path()
-        old.rename(doomed)
+        to_delete = self._scratch.new_path()
+        old.rename(to_delete)
         new.rename(old)
-        shutil.rmtree(doomed)
+        shutil.rmtree(to_delete)
 
 
 class _Scratch:
@@ -414,7 +414,7 @@ def _writer_is_gone(scratch: Path) -> bool:
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
-    except (Timeout, OSError):  # in use, or nobody here may tell: on a read-only medium
+    except (Timeout, OSError):  # in use, or on a read-only medium
         return False
     lock.release()
     return True

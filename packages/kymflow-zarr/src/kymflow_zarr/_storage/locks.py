@@ -1,4 +1,4 @@
-"""The writer's locks: one holder at a time, and a waiting writer is told who it is."""
+"""The writer's locks: one holder at a time, and a waiting writer learns who it is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["describe_holder", "hold_file_lock", "holder_note"]
 
 
 def holder_note(action: str) -> bytes:
-    """The note that a holder leaves for those who wait: who, where, since when, doing what."""
+    """The note that a holder leaves for waiting writers: who, where, since when, doing what."""
     note = {
         "pid": os.getpid(),
         "host": socket.gethostname(),
@@ -51,7 +51,7 @@ def hold_file_lock(folder: Path, name: str, *, action: str, timeout_s: float) ->
     """
     note = folder / f"{name}.holder.json"
     try:
-        # A generator may be begun in one thread and ended in another, as with asyncio.to_thread.
+        # A generator may start in one thread and end in another, as with asyncio.to_thread.
         lock = FileLock(folder / f"{name}.lock", thread_local=False)
         held = lock.acquire(timeout=timeout_s)
     except Timeout:

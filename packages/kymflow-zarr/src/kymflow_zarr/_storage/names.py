@@ -1,4 +1,4 @@
-"""The rule for names that become files: checked, never mended.
+"""The rule for names that become files: checked, never corrected.
 
 A name is one or more ``/``-separated segments ``[A-Za-z0-9][A-Za-z0-9._-]{0,119}``. What passes is
 a plain relative path on Linux, macOS and Windows; what does not is refused with the rule it breaks.

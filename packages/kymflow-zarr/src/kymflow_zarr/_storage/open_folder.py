@@ -1,4 +1,4 @@
-"""A folder held open while many files in it are looked at, where the system can look from there."""
+"""A folder held open while many files in it are looked at, on systems that support it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class OpenFolder:
 
     Attributes:
         path: The folder's path, to be followed by a name, for messages.
-        start: What comes before a name: nothing where `fd` goes along, else the path.
+        start: What comes before a name: nothing if there is an `fd`, else the path.
         fd: The open folder; None where files are named by their paths alone.
     """
 
@@ -42,7 +42,7 @@ def open_folder(folder: Path) -> Iterator[OpenFolder]:
     of a file one folder further.
 
     Raises:
-        OSError: There is no such folder, or it must not be read.
+        OSError: There is no such folder, or reading it is not allowed.
     """
     if not _can_look_from_a_folder():
         yield by_path(folder)
@@ -55,5 +55,5 @@ def open_folder(folder: Path) -> Iterator[OpenFolder]:
 
 
 def _can_look_from_a_folder() -> bool:
-    """Whether the system has the calls; Windows has not."""
+    """Whether the system has the calls; Windows does not."""
     return {os.stat, os.access} <= os.supports_dir_fd

@@ -1,6 +1,6 @@
-"""One file that the system does not give: permission, a bad block, a link that leads to itself.
+"""One file that the system refuses to read: permission, a bad block, a link to itself.
 
-That is nothing that ends work on all the others, unlike a disk or a network that is gone.
+That does not end work on all the others, unlike a disk or a network that is gone.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 import errno
 from typing import Final
 
-__all__ = ["is_of_one_file"]
+__all__ = ["is_per_file_error"]
 
-_OF_ONE_FILE: Final = frozenset({errno.EACCES, errno.EPERM, errno.EIO, errno.ELOOP})
+_PER_FILE: Final = frozenset({errno.EACCES, errno.EPERM, errno.EIO, errno.ELOOP})
 
 
-def is_of_one_file(error: OSError) -> bool:
-    """Whether the system refuses one file, while others may well be read."""
-    return error.errno in _OF_ONE_FILE
+def is_per_file_error(error: OSError) -> bool:
+    """Whether the system refuses this file, while others may well be readable."""
+    return error.errno in _PER_FILE

@@ -6,7 +6,7 @@ language can check it without a canonical form of JSON.
 
 Zarr documents are written by other programs, too: zarr and xarray set attributes and consolidate
 metadata. That breaks the seal, but harms nothing if all that this package wrote is still there. So
-such a document is written again from what it says: if that gives the seal it carries, it is sound.
+what this package would write for such a document is sealed: if that gives its seal, it is sound.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from kymflow_zarr.errors import CorruptDataError
 __all__ = [
     "BLANK_SEAL",
     "OWN_ATTRIBUTE",
-    "Rewrite",
+    "AsWritten",
     "reseal",
     "sealed_bytes",
     "unseal",
@@ -35,29 +35,29 @@ OWN_ATTRIBUTE = "kymflow_zarr"
 _SEAL = re.compile(rb'"seal": "sha256:([0-9a-f]{64})"')
 _FIRST_SEAL = "first_seal"
 
-Rewrite: TypeAlias = Callable[[Any], bytes]
-"""Makes the sealed bytes that this package writes from what a document says.
+_LAYOUTS = (None, 2)  # on one line; and indented, as 0.1.0 wrote documents
+
+AsWritten: TypeAlias = Callable[[Any], dict[str, Any]]
+"""From what a document says to what this package would write for that, with a blank seal.
 
 It raises a `LookupError`, `TypeError`, `ValueError` or `AttributeError` for another document."""
 
 
-def sealed_bytes(document: JsonValue, *, indent: int | None = None) -> bytes:
+def sealed_bytes(document: JsonValue) -> bytes:
     """Encode a document and fill in its seal.
 
     Args:
         document: Holds `BLANK_SEAL` under a key ``"seal"``, once.
-        indent: Spaces per level. One line is the default: two documents are written for each
-            image, for programs to read.
 
     Returns:
         The JSON text, UTF-8.
     """
-    blank = dumps(document, indent=indent)
+    blank = dumps(document, indent=None)  # for programs: there are two for each image
     match = _only_seal(blank)
     if match is None or match.group(1) != b"0" * 64:
         raise ValueError("the document has no blank seal to fill in; put BLANK_SEAL under 'seal'")
-    digest = hashlib.sha256(blank).hexdigest().encode("ascii")
-    return blank[: match.start(1)] + digest + blank[match.end(1) :]
+    digits = _seal_of(blank).removeprefix("sha256:").encode("ascii")
+    return blank[: match.start(1)] + digits + blank[match.end(1) :]
 
 
 def unseal(data: bytes, *, key: str) -> JsonValue:
@@ -77,13 +77,15 @@ def unseal(data: bytes, *, key: str) -> JsonValue:
     return loads(data, key=key)
 
 
-def unseal_zarr(data: bytes, *, key: str, rewrite: Rewrite) -> tuple[Any, tuple[str, ...] | None]:
+def unseal_zarr(
+    data: bytes, *, key: str, as_written: AsWritten
+) -> tuple[Any, tuple[str, ...] | None]:
     """Decode a sealed Zarr document, which another program may have added something to.
 
     Args:
         data: The bytes as read.
         key: Where they were read, for messages.
-        rewrite: Makes it anew.
+        as_written: Makes of it what this package wrote.
 
     Returns:
         The document, and the names of what was added; None if no other program has written it.
@@ -95,31 +97,15 @@ def unseal_zarr(data: bytes, *, key: str, rewrite: Rewrite) -> tuple[Any, tuple[
     if _holds(data):
         return said, None
     try:
-        own = _own(said["attributes"])
-        written: Any = loads(rewrite(said), key=key)
-        if own.get(_FIRST_SEAL, own["seal"]) in _seals(written):
-            return said, _added(said, written)
+        ours = as_written(said)
+        if _first_seal(said) in {_seal_of(dumps(ours, indent=indent)) for indent in _LAYOUTS}:
+            return said, _added(said, ours)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise _broken(key) from error
     raise _broken(key)
 
 
-def _seals(written: Any) -> set[str]:
-    """The seals of a document in the forms that it may have been written in: 0.1 indented it."""
-    own = _own(written["attributes"])
-    seals = {own["seal"]}
-    own["seal"] = BLANK_SEAL
-    indented = _only_seal(sealed_bytes(written, indent=2))
-    return seals if indented is None else {*seals, f"sha256:{indented[1].decode('ascii')}"}
-
-
-def _added(said: Any, written: Any) -> tuple[str, ...]:
-    members = [*said, *said["attributes"]]
-    ours = {*written, *written["attributes"], _FIRST_SEAL}
-    return tuple(sorted(name for name in members if name not in ours))
-
-
-def reseal(said: Any, *, key: str, rewrite: Rewrite) -> bytes:
+def reseal(said: Any, *, as_written: AsWritten) -> bytes:
     """Seal a Zarr document again with the attributes that another program added to it.
 
     The seal that it had is kept as ``first_seal``: what is added later is judged by that one. All
@@ -127,24 +113,30 @@ def reseal(said: Any, *, key: str, rewrite: Rewrite) -> bytes:
 
     Args:
         said: The document, from `unseal_zarr`.
-        key: Where it was read, for messages.
-        rewrite: Makes it anew.
+        as_written: Makes of it what this package wrote.
 
     Raises:
         ValueError: It cannot be sealed: what was added looks like a seal.
     """
-    as_written = rewrite(said)
-    document: Any = loads(as_written, key=key)
-    ours: dict[str, JsonValue] = document["attributes"]
+    document = as_written(said)
+    ours: dict[str, Any] = document["attributes"]
     theirs = {name: value for name, value in said["attributes"].items() if name not in ours}
     if "ome" in ours:
         theirs["ome"] = said["attributes"]["ome"]
-    if {**ours, **theirs} == ours:
-        return as_written
-    own = _own(ours)
-    own |= {_FIRST_SEAL: own["seal"], "seal": BLANK_SEAL}
-    document["attributes"] = {**ours, **theirs}
+    if {**ours, **theirs} != ours:
+        _own(ours)[_FIRST_SEAL] = _first_seal(said)
+        document["attributes"] = {**ours, **theirs}
     return sealed_bytes(document)
+
+
+def _first_seal(said: Any) -> Any:
+    own = _own(said["attributes"])
+    return own.get(_FIRST_SEAL, own["seal"])
+
+
+def _added(said: Any, ours: dict[str, Any]) -> tuple[str, ...]:
+    names = {*ours, *ours["attributes"], _FIRST_SEAL}
+    return tuple(sorted({*said, *said["attributes"]} - names))
 
 
 def _own(attributes: dict[str, Any]) -> dict[str, Any]:
@@ -158,7 +150,11 @@ def _holds(data: bytes) -> bool:
     if match is None:
         return False
     blank = data[: match.start(1)] + b"0" * 64 + data[match.end(1) :]
-    return hashlib.sha256(blank).hexdigest().encode("ascii") == match.group(1)
+    return _seal_of(blank).encode("ascii").endswith(match.group(1))
+
+
+def _seal_of(blank: bytes) -> str:
+    return f"sha256:{hashlib.sha256(blank).hexdigest()}"
 
 
 def _broken(key: str) -> CorruptDataError:

@@ -80,7 +80,7 @@ class ZarrStoreBlobs:
         _wait(self._store.set(self._at(key), Buffer.from_bytes(data)))
 
     def append_lines(self, key: str, lines: bytes, *, flush: bool) -> None:  # noqa: ARG002 - as above
-        """Add lines behind those under a key: such stores can only write it anew."""
+        """Append lines to a key: such stores can only rewrite the whole."""
         before = self.get(key) or b""
         self.put(key, before + (b"" if before[-1:] in {b"", b"\n"} else b"\n") + lines)
 
@@ -113,18 +113,18 @@ class ZarrStoreBlobs:
         return _wait(_look_into(self._store, self._at(parent), holding))
 
     def published(self, parent: str) -> None:  # noqa: ARG002 - no folder says that it is whole
-        """None: keys are written one by one, so only the commit key tells."""
+        """None: keys are written one by one, so only the commit key says so."""
         return
 
     def stat(self, key: str) -> BlobStat | None:
-        """Size of a blob, or None where there is none; such stores tell no time."""
+        """Size of a blob, or None where there is none; such stores keep no times."""
         try:
             return BlobStat(size=_wait(self._store.getsize(self._at(key))), mtime_ns=0)
         except FileNotFoundError:
             return None
 
-    def stamp(self, folder: str) -> str:  # noqa: ARG002 - such stores tell no time
-        """Nothing: such stores tell no time."""
+    def stamp(self, folder: str) -> str:  # noqa: ARG002 - such stores keep no times
+        """Nothing: such stores keep no times."""
         return ""
 
     def open_read(self, key: str) -> BinaryIO | None:
@@ -171,10 +171,10 @@ class ZarrStoreBlobs:
                 self.delete(key)
 
     def close(self) -> None:
-        """Nothing: the store belongs to who opened it."""
+        """Nothing: the store belongs to its opener."""
 
     def leftovers(self) -> tuple[str, ...]:
-        """Nothing: a folder without its commit key cannot be told from one being written."""
+        """Nothing: a folder without its commit key may be one that is being written."""
         return ()
 
     def sweep(self, leftover: str) -> None:
@@ -253,10 +253,10 @@ async def _collect_prefix(store: Store, prefix: str) -> list[str]:
 
 
 @cache
-def _loop_of(pid: int) -> asyncio.AbstractEventLoop:  # noqa: ARG001 - it tells processes apart
+def _loop_of(pid: int) -> asyncio.AbstractEventLoop:  # noqa: ARG001 - one loop per process
     """One event loop in a thread of its own: callers may be inside a loop themselves.
 
-    A forked child has a copy of its parent's loop, but nobody who runs it.
+    A forked child has a copy of its parent's loop, but no thread that runs it.
     """
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="kymflow-zarr-io", daemon=True).start()

@@ -3,7 +3,7 @@
 Beside an image's Zarr v2 array its new array is written, then its provenance, then its commit
 document: from then on the image has format 2. When all have, the tables are entered in their
 inventory, and the root document says so. Last, what format 1 needed is removed. A run that was
-cut off is gone on with by the next one.
+cut off is continued by the next one.
 """
 
 from __future__ import annotations

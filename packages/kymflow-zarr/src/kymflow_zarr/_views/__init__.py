@@ -1,1 +1,1 @@
-"""How datasets and records show themselves in a notebook."""
+"""How datasets and records look in a notebook."""

@@ -51,7 +51,7 @@ def record_html(
 
 
 def _text(value: object) -> str:
-    """Text that is neither markup nor moves what stands around it."""
+    """Text that is neither markup nor changes the text around it."""
     shown = "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
         for char in str(value)

@@ -1,7 +1,7 @@
-"""One face for images that lie in a folder of TIFFs and images in a dataset.
+"""One interface to images in a folder of TIFFs and images in a dataset.
 
 `AcqImageV01` is one image, `AcqImageListV01` a folder or a dataset of them; where pixels and
-results come from is the business of two small protocols in `stores.base`. The names end in V01
+results come from is up to two small protocols in `stores.base`. The names end in V01
 because this is an experiment: it may change between releases.
 """
 

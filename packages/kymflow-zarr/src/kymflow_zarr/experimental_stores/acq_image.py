@@ -1,4 +1,4 @@
-"""One acquired image, wherever it lies."""
+"""One acquired image, wherever it is."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class AcqImageV01:
     Attributes:
         source_key: The pixel store's identity of the image. In a folder it is the absolute path of
             the channel-1 TIFF, in a dataset the record's ``image_id``. It says where the pixels
-            come from, and is no name for people: see `display_name`.
+            come from, and is not a name for people: see `display_name`.
         pixel_store: Where its pixels come from.
         artifact_store: Where its metadata payload and its results are kept.
         path: Its file; None for an image of a dataset.
@@ -88,7 +88,7 @@ class AcqImageV01:
 
     @property
     def acquired_local_epoch_ns(self) -> int | None:
-        """When it was recorded, by the clock on the wall there, in ns since 1970."""
+        """When it was recorded, by the clock in the room, in ns since 1970."""
         return self.load_facts().acquired_local_epoch_ns
 
     def channels_available(self) -> tuple[int, ...]:
@@ -130,7 +130,7 @@ class AcqImageV01:
 
         Raises:
             MetadataNotFoundError: There is none.
-            CorruptDataError: It is no JSON object.
+            CorruptDataError: It is not a JSON object.
         """
         return self.artifact_store.load_metadata_payload(self.source_key)
 

@@ -31,7 +31,7 @@ class AcqImageListV01(Sequence[AcqImageV01]):
         NotADirectoryError: There is no such folder.
 
     Attributes:
-        refused: Files of the folder that match but are no regular files → why they are left out.
+        refused: Files of the folder that match but are not regular files → why they are left out.
     """
 
     def __init__(

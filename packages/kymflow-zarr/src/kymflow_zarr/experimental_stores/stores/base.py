@@ -1,6 +1,6 @@
-"""What an image asks of the places where its pixels and its results lie.
+"""What an image asks of the places where its pixels and its results are.
 
-Both protocols speak of an image by its ``source_key``: in a folder of TIFFs the absolute path of
+Both protocols identify an image by its ``source_key``: in a folder of TIFFs the absolute path of
 the channel-1 file, in a dataset the image id. A store keeps no state about single images, so one
 store serves them all.
 """
@@ -34,7 +34,7 @@ class PixelFacts:
         axes: A name for each dimension; ``("t", "x")`` for a kymograph ``(time, space)``.
         scale: Axis → distance of two pixels, where known.
         unit: Axis → unit of that distance: ``"s"`` or ``"um"``.
-        acquired_local_epoch_ns: When it was recorded, by the clock on the wall there, in ns since
+        acquired_local_epoch_ns: When it was recorded, by the clock in the room, in ns since
             1970; None if unknown.
     """
 
@@ -89,10 +89,10 @@ class PixelStore(Protocol):
         """The acquisition time of each image, None where it is unknown; no pixels are read."""
 
     def ingest_into_dataset(self, source_key: str, dataset: ZarrDataset) -> ZarrImageRecord:
-        """Take an image with its results into a dataset.
+        """Ingest an image with its results into a dataset.
 
         Raises:
-            UnreadableImageError: It cannot be taken in.
+            UnreadableImageError: It cannot be ingested.
         """
 
 

@@ -2,7 +2,7 @@
 
 The payload is ``<stem>.json`` where there is one, else ``<stem>.metadata.json``. Every file is
 replaced in one step, so that a reader sees the old one or the new one. What is written here, an
-ingest of the image takes in.
+ingest of the image reads.
 """
 
 from __future__ import annotations

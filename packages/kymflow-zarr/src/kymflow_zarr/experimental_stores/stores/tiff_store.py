@@ -73,12 +73,12 @@ class TiffPixelStore:
             try:
                 times[source_key] = self.load_facts(source_key).acquired_local_epoch_ns
             except UnreadableImageError as error:
-                logger.warning("its acquisition time is taken for unknown: %s", error)
+                logger.warning("its acquisition time counts as unknown: %s", error)
                 times[source_key] = None
         return times
 
     def ingest_into_dataset(self, source_key: str, dataset: ZarrDataset) -> ZarrImageRecord:
-        """Take the file in, with its channels and the results beside it."""
+        """Ingest the file, with its channels and the results beside it."""
         return dataset.ingest_image(source_key)
 
 

@@ -39,7 +39,7 @@ class ZarrPixelStore:
         self._dataset = dataset
 
     def load_facts(self, source_key: str) -> PixelFacts:
-        """What the record and its metadata payload tell."""
+        """What the record and its metadata payload say."""
         record = self._dataset.record(source_key)
         try:
             header = record.load_metadata_payload().get("header")
@@ -78,7 +78,7 @@ class ZarrPixelStore:
                 raise ImageNotFoundError(source_key)
             if entry is None:
                 logger.warning(
-                    "its acquisition time is taken for unknown: %s", manifest.damaged[source_key]
+                    "its acquisition time counts as unknown: %s", manifest.damaged[source_key]
                 )
             times[source_key] = None if entry is None else entry.acquired_local_epoch_ns
         return times
