@@ -109,9 +109,9 @@ class DatasetSchema:
         )
 
     @classmethod
-    def as_written(cls, said: JsonValue) -> dict[str, JsonValue]:
+    def as_written(cls, parsed: JsonValue) -> dict[str, JsonValue]:
         """See `seal.AsWritten`."""
-        return cls._from_attributes(_attributes(said, key=_ROOT)).to_json()
+        return cls._from_attributes(_attributes(parsed, key=_ROOT)).to_json()
 
     @classmethod
     def _from_root_v1(cls, blobs: BlobStore) -> DatasetSchema:

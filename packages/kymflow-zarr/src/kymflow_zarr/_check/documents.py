@@ -49,10 +49,10 @@ def _reseal(blobs: BlobStore, key: str, as_written: AsWritten) -> Iterator[Repai
     if data is None:
         return
     try:
-        said, added = unseal_zarr(data, key=key, as_written=as_written)
+        parsed, added = unseal_zarr(data, key=key, as_written=as_written)
         if added is None:
             return
-        blobs.put(key, reseal(said, as_written=as_written))
+        blobs.put(key, reseal(parsed, as_written=as_written))
     except ValueError:  # it is damaged, or what was added looks like a seal: `check` names it
         return
     yield Repair(location=key, action="sealed it again, with what another program has added")

@@ -61,16 +61,16 @@ def read_format1_array_document(blobs: BlobStore, folder: str) -> Format1Array |
     text = blobs.get(key)
     if text is None:
         return None
-    said: Any = loads(text, key=key)
+    parsed: Any = loads(text, key=key)
     try:
-        if not isinstance(said["dtype"], str) or not _V2_DTYPE.fullmatch(said["dtype"]):
-            raise SchemaValidationError(f"its dtype is {said['dtype']!r}")
-        dtype = np.dtype(said["dtype"])
-        shape, chunks = tuple(said["shape"]), tuple(said["chunks"])
+        if not isinstance(parsed["dtype"], str) or not _V2_DTYPE.fullmatch(parsed["dtype"]):
+            raise SchemaValidationError(f"its dtype is {parsed['dtype']!r}")
+        dtype = np.dtype(parsed["dtype"])
+        shape, chunks = tuple(parsed["shape"]), tuple(parsed["chunks"])
         check_geometry(shape, chunks, check_dtype(dtype))
-        compressor = None if said.get("compressor") is None else said["compressor"]["id"]
-        if said.get("filters") or (compressor is not None and compressor not in COMPRESSORS):
-            filters = said.get("filters")
+        compressor = None if parsed.get("compressor") is None else parsed["compressor"]["id"]
+        if parsed.get("filters") or (compressor is not None and compressor not in COMPRESSORS):
+            filters = parsed.get("filters")
             raise SchemaValidationError(
                 f"its codecs {compressor!r} and {filters!r} are not ones that it may have"
             )

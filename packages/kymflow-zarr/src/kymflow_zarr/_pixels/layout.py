@@ -154,28 +154,28 @@ class ArrayDocument:
         Raises:
             CorruptDataError: Something in it was changed, or it is not such a document.
         """
-        said, added = unseal_zarr(data, key=key, as_written=cls.as_written)
+        parsed, added = unseal_zarr(data, key=key, as_written=cls.as_written)
         try:
-            return replace(cls._from_json(said), added=added)
+            return replace(cls._from_json(parsed), added=added)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CorruptDataError(
                 key, f"it is not an array document of this format ({error})"
             ) from error
 
     @classmethod
-    def _from_json(cls, said: Any) -> ArrayDocument:
-        own = said["attributes"][OWN_ATTRIBUTE]
+    def _from_json(cls, parsed: Any) -> ArrayDocument:
+        own = parsed["attributes"][OWN_ATTRIBUTE]
         document = cls(
-            shape=tuple(said["shape"]),
-            dtype=check_dtype(np.dtype(said["data_type"])),
-            chunks=tuple(said["chunk_grid"]["configuration"]["chunk_shape"]),
-            axes=tuple(said["dimension_names"]),
+            shape=tuple(parsed["shape"]),
+            dtype=check_dtype(np.dtype(parsed["data_type"])),
+            chunks=tuple(parsed["chunk_grid"]["configuration"]["chunk_shape"]),
+            axes=tuple(parsed["dimension_names"]),
             digest=own["digest"],
             checksums=own["chunk_crc32c"],
         )
-        if not is_codec_list(said["codecs"], document.dtype):
+        if not is_codec_list(parsed["codecs"], document.dtype):
             raise SchemaValidationError("its codecs are not the ones that this format names")
-        if said["chunk_key_encoding"] != _CHUNK_KEYS:
+        if parsed["chunk_key_encoding"] != _CHUNK_KEYS:
             raise SchemaValidationError("its chunk keys are not encoded as this format has it")
         check_geometry(document.shape, document.chunks, document.dtype)
         # The number first: a forged document may declare more chunks than anyone can count.
@@ -187,9 +187,9 @@ class ArrayDocument:
         return document
 
     @classmethod
-    def as_written(cls, said: Any) -> dict[str, JsonValue]:
+    def as_written(cls, parsed: Any) -> dict[str, JsonValue]:
         """See `seal.AsWritten`."""
-        return cls._from_json(said).to_json()
+        return cls._from_json(parsed).to_json()
 
     def chunk_keys(self) -> Iterator[str]:
         """Every chunk's key in the array's folder, in C order: ``"c.0.0"``, then ``"c.0.1"``."""

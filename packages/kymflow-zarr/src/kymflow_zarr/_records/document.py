@@ -88,17 +88,17 @@ class RecordDocument:
         Raises:
             CorruptDataError: Something in it was changed, or it is not such a document.
         """
-        said, added = unseal_zarr(data, key=key, as_written=cls.as_written)
+        parsed, added = unseal_zarr(data, key=key, as_written=cls.as_written)
         try:
-            return replace(cls._from_json(said), added=added)
+            return replace(cls._from_json(parsed), added=added)
         except (KeyError, TypeError, SchemaValidationError) as error:
             raise CorruptDataError(
                 key, f"it is not a record document of this format ({error})"
             ) from error
 
     @classmethod
-    def _from_json(cls, said: Any) -> RecordDocument:
-        own = said["attributes"][OWN_ATTRIBUTE]
+    def _from_json(cls, parsed: Any) -> RecordDocument:
+        own = parsed["attributes"][OWN_ATTRIBUTE]
         return cls(
             image_id=own["image_id"],
             created_utc=own["created_utc"],
@@ -108,13 +108,13 @@ class RecordDocument:
             dtype=check_dtype(np.dtype(own["dtype"])),
             digest=own["digest"],
             artifacts=_keys(own["artifacts"]),
-            ome=said["attributes"].get("ome"),
+            ome=parsed["attributes"].get("ome"),
         )
 
     @classmethod
-    def as_written(cls, said: Any) -> dict[str, JsonValue]:
+    def as_written(cls, parsed: Any) -> dict[str, JsonValue]:
         """See `seal.AsWritten`."""
-        document = cls._from_json(said)
+        document = cls._from_json(parsed)
         ome = None if document.ome is None else written_ome(document.ome)
         return replace(document, ome=ome).to_json()
 

@@ -93,50 +93,50 @@ def unseal_zarr(
     Raises:
         CorruptDataError: Something that this package wrote is changed, or the text is not JSON.
     """
-    said: Any = loads(data, key=key)
+    parsed: Any = loads(data, key=key)
     if _holds(data):
-        return said, None
+        return parsed, None
     try:
-        ours = as_written(said)
-        if _first_seal(said) in {_seal_of(dumps(ours, indent=indent)) for indent in _LAYOUTS}:
-            return said, _added(said, ours)
+        ours = as_written(parsed)
+        if _first_seal(parsed) in {_seal_of(dumps(ours, indent=indent)) for indent in _LAYOUTS}:
+            return parsed, _added(parsed, ours)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise _broken(key) from error
     raise _broken(key)
 
 
-def reseal(said: Any, *, as_written: AsWritten) -> bytes:
+def reseal(parsed: Any, *, as_written: AsWritten) -> bytes:
     """Seal a Zarr document again with the attributes that another program added to it.
 
     The seal that it had is kept as ``first_seal``: what is added later is judged by that one. All
     else that was added, such as consolidated metadata, is left out.
 
     Args:
-        said: The document, from `unseal_zarr`.
+        parsed: The document, from `unseal_zarr`.
         as_written: Makes of it what this package wrote.
 
     Raises:
         ValueError: It cannot be sealed: what was added looks like a seal.
     """
-    document = as_written(said)
+    document = as_written(parsed)
     ours: dict[str, Any] = document["attributes"]
-    theirs = {name: value for name, value in said["attributes"].items() if name not in ours}
+    theirs = {name: value for name, value in parsed["attributes"].items() if name not in ours}
     if "ome" in ours:
-        theirs["ome"] = said["attributes"]["ome"]
+        theirs["ome"] = parsed["attributes"]["ome"]
     if {**ours, **theirs} != ours:
-        _own(ours)[_FIRST_SEAL] = _first_seal(said)
+        _own(ours)[_FIRST_SEAL] = _first_seal(parsed)
         document["attributes"] = {**ours, **theirs}
     return sealed_bytes(document)
 
 
-def _first_seal(said: Any) -> Any:
-    own = _own(said["attributes"])
+def _first_seal(parsed: Any) -> Any:
+    own = _own(parsed["attributes"])
     return own.get(_FIRST_SEAL, own["seal"])
 
 
-def _added(said: Any, ours: dict[str, Any]) -> tuple[str, ...]:
+def _added(parsed: Any, ours: dict[str, Any]) -> tuple[str, ...]:
     names = {*ours, *ours["attributes"], _FIRST_SEAL}
-    return tuple(sorted({*said, *said["attributes"]} - names))
+    return tuple(sorted({*parsed, *parsed["attributes"]} - names))
 
 
 def _own(attributes: dict[str, Any]) -> dict[str, Any]:
