@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import io
+import gzip
 from typing import TYPE_CHECKING, Final
 
 from kymflow_zarr._artifacts.kind import MAX_FILE_BYTES, ArtifactKind
 from kymflow_zarr._storage.gunzip import gunzip_bounded
+from kymflow_zarr._tables.csv_text import read_csv, write_csv
+from kymflow_zarr._tables.frames import table_to_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,19 +23,13 @@ class CsvKind(ArtifactKind):
     suffixes = (".csv.gz",)
 
     def encode(self, value: pd.DataFrame) -> bytes:
-        """One gzip member; the index is dropped."""
-        stream = io.BytesIO()
-        value.to_csv(stream, index=False, compression={"method": "gzip", "mtime": 0})
-        return stream.getvalue()
+        """One gzip member; an index of unnamed whole numbers is dropped."""
+        return gzip.compress(write_csv(value, what="the table", delimiter=","), mtime=0)
 
     def decode(self, data: bytes, *, key: str) -> pd.DataFrame:
-        """A data frame whose types are what pandas infers."""
-        import pandas as pd
-
+        """A data frame: columns of text, whole numbers, floats and booleans."""
         text = gunzip_bounded(data, key=key, limit=MAX_FILE_BYTES, one_member=True)
-        if not text.strip():  # a table without columns
-            return pd.DataFrame()
-        return pd.read_csv(io.BytesIO(text))
+        return table_to_frame(read_csv(text, key=key, delimiter=","))
 
 
 CSV: Final = CsvKind()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
@@ -12,6 +11,7 @@ from kymflow_zarr._problems import Problem, unreadable
 from kymflow_zarr._storage.blobs import BlobStore, PutFile
 from kymflow_zarr._storage.gunzip import gunzip_bounded
 from kymflow_zarr._tables.columns import plain_table, to_table
+from kymflow_zarr._tables.csv_text import read_csv, write_csv
 from kymflow_zarr._tables.frames import table_to_frame
 from kymflow_zarr._tables.parquet import read_parquet, table_to_bytes, verify_parquet
 from kymflow_zarr.errors import CorruptDataError, NotFoundError
@@ -70,37 +70,20 @@ class TableKind(ArtifactKind):
     def decode_file(self, data: bytes, *, key: str, max_bytes: int) -> pd.DataFrame:
         """A data frame, from the form that the suffix of its name says.
 
-        CSV is UTF-8, else Windows-1252, with a header row. Its numbers are read exactly (by pandas
-        3.1 on), and its types are what pandas infers.
+        CSV has a header. It is read as other programs write it, or refused: see `read_csv`.
         """
         suffix = key.lower()
         if suffix.endswith(".parquet"):
             return _from_parquet(data, key=key, max_bytes=max_bytes)
         if suffix.endswith(".gz"):
             data = gunzip_bounded(data, key=key, limit=max_bytes)
-        return _from_csv(data, key=key)
+        return table_to_frame(read_csv(data, key=key))
 
     def encode_file(self, value: pd.DataFrame, suffix: str) -> bytes:
         """Parquet, or CSV that opens anywhere."""
         if suffix != ".csv":
             return self.encode(value)
-        text: str = value.to_csv(index=False, lineterminator="\n")
-        return text.encode("utf-8")
-
-
-def _from_csv(data: bytes, *, key: str) -> pd.DataFrame:
-    import pandas as pd
-
-    columns = data.partition(b"\n")[0].count(b",") + 1
-    if columns > _MAX_COLUMNS:
-        raise CorruptDataError(
-            key, f"its first row has {columns} columns, the limit is {_MAX_COLUMNS}"
-        )
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("cp1252")
-    return pd.read_csv(io.StringIO(text), low_memory=False)
+        return write_csv(value, what="the table")
 
 
 def _from_parquet(data: bytes, *, key: str, max_bytes: int) -> pd.DataFrame:
