@@ -37,7 +37,7 @@ HOLD = """
 import sys
 from kymflow_zarr import ZarrDataset
 dataset = ZarrDataset(sys.argv[1])
-with dataset._blobs.lock("tables", action="hold on", timeout_s=5):
+with dataset._access.blobs.lock("tables", action="hold on", timeout_s=5):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -85,6 +85,7 @@ def test_a_forked_process_reads_a_dataset_in_memory() -> None:
     assert said.split("\n") == ["[(2, 3)]", "0", ""]
 
 
+@pytest.mark.slow
 def test_processes_that_refresh_the_same_folder_take_each_file_in_once(
     tmp_path: Path,
 ) -> None:
@@ -104,6 +105,7 @@ def test_processes_that_refresh_the_same_folder_take_each_file_in_once(
     assert dataset.check(deep=True) == []
 
 
+@pytest.mark.slow
 def test_rows_of_different_processes_all_arrive(disk: ZarrDataset) -> None:
     running = [start(ROWS, disk.location, f"p{number}") for number in range(4)]
     for process in running:
@@ -143,7 +145,7 @@ def test_a_lock_in_a_store_without_files(tmp_path: Path) -> None:
     dataset = ZarrDataset(store, lock_timeout_s=0.1)
     assert dataset.load_table("t")["image_id"].tolist() == names
     with (
-        dataset._blobs.lock("tables", action="hold on", timeout_s=1),
+        dataset._access.blobs.lock("tables", action="hold on", timeout_s=1),
         pytest.raises(LockedError, match="hold on"),
     ):
         dataset.save_table("t", frame)

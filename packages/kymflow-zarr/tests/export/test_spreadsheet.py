@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kymflow_zarr._export.spreadsheet import NotShownError, harmless, harmless_csv, write_csv
 from kymflow_zarr._tables.frames import frame_to_table
+from kymflow_zarr._tables.spreadsheet import NotShownError, harmless, harmless_csv, write_csv
 
 RISKY = set("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
@@ -180,3 +180,16 @@ def test_what_python_has_no_text_for_is_refused() -> None:
     table = pa.table({"v": pa.array([[-(2**62)]], pa.list_(pa.timestamp("s")))})
     with pytest.raises(NotShownError):
         shown(table)
+
+
+def test_periods_and_intervals_are_shown_as_pandas_shows_them() -> None:
+    frame = pd.DataFrame(
+        {
+            "month": pd.PeriodIndex(["2024-05", None], freq="M"),
+            "bin": pd.arrays.IntervalArray.from_tuples([(0.0, 1.5), None]),
+        }
+    )
+    stream = io.BytesIO()
+    write_csv(stream, [frame_to_table(frame, what="a test")])
+    rows = list(csv.reader(io.StringIO(stream.getvalue().decode("utf-8"))))
+    assert rows == [["month", "bin"], ["2024-05", "(0.0, 1.5]"], ["", ""]]

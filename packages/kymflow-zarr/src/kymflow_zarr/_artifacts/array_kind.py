@@ -129,6 +129,18 @@ class ArrayKind(ArtifactKind):
         elif deep:
             yield from check_format1_array(blobs, key)
 
+    def axes(self, blobs: BlobStore, key: str) -> tuple[str, ...]:
+        """The names of the dimensions; none in format 1."""
+        try:
+            document = read_document(blobs, key)
+        except CorruptDataError:  # to export the array says the same
+            return ()
+        return () if document is None else document.axes
+
+    def restore(self, data: bytes, *, key: str, axes: tuple[str, ...] = ()) -> LabeledArray:
+        """The array with the names of its dimensions."""
+        return LabeledArray(array=self.decode(data, key=key), axes=axes or None)
+
 
 def _npy_header(file: io.BytesIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
     version = np.lib.format.read_magic(file)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from kymflow_zarr._artifacts.kind import MAX_FILE_BYTES, ArtifactKind
+from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.gunzip import gunzip_bounded
-from kymflow_zarr._tables.csv_text import read_csv, write_csv
+from kymflow_zarr._tables.csv_text import frame_to_csv, read_csv
 from kymflow_zarr._tables.frames import table_to_frame
+from kymflow_zarr._tables.spreadsheet import harmless_csv
+from kymflow_zarr.errors import NotFoundError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,15 +24,30 @@ class CsvKind(ArtifactKind):
 
     name = "csv"
     suffixes = (".csv.gz",)
+    has_spreadsheet = True
 
-    def encode(self, value: pd.DataFrame) -> bytes:
-        """One gzip member; an index of unnamed whole numbers is dropped."""
-        return gzip.compress(write_csv(value, what="the table", delimiter=","), mtime=0)
+    def encode(self, value: pd.DataFrame | bytes) -> bytes:
+        """One gzip member; an index of unnamed whole numbers is dropped. Bytes are one already."""
+        if isinstance(value, bytes):
+            return value
+        return gzip.compress(frame_to_csv(value, what="the table", delimiter=","), mtime=0)
 
     def decode(self, data: bytes, *, key: str) -> pd.DataFrame:
         """A data frame: columns of text, whole numbers, floats and booleans."""
         text = gunzip_bounded(data, key=key, limit=MAX_FILE_BYTES, one_member=True)
         return table_to_frame(read_csv(text, key=key, delimiter=","))
+
+    def show(self, blobs: BlobStore, key: str, stream: BinaryIO) -> None:
+        """The CSV with its cells made harmless."""
+        packed = blobs.get(key)
+        if packed is None:
+            raise NotFoundError(key, f"no table is stored under {key!r}; check the name")
+        stream.write(harmless_csv(gunzip_bounded(packed, key=key, limit=MAX_FILE_BYTES)))
+
+    def restore(self, data: bytes, *, key: str, axes: tuple[str, ...] = ()) -> bytes:
+        """The file as it is: it has no types, so that what is read of it would be written anew."""
+        self.decode(data, key=key)
+        return data
 
 
 CSV: Final = CsvKind()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
-from kymflow_zarr._artifacts.kind import MAX_FILE_BYTES, ArtifactKind
+from kymflow_zarr._artifacts.kind import ArtifactKind
 from kymflow_zarr._storage.gunzip import gunzip_bounded
 from kymflow_zarr._storage.json_text import MAX_BYTES, JsonValue, dumps, loads
 
@@ -21,6 +20,7 @@ class JsonKind(ArtifactKind):
     name = "json"
     suffixes = (".json", ".json.gz")
     sidecar_suffixes = (".json",)
+    max_file_bytes = MAX_BYTES
 
     def accepts(self, value: object) -> bool:
         """What JSON has: null, booleans, numbers, texts, lists and mappings."""
@@ -36,11 +36,6 @@ class JsonKind(ArtifactKind):
         if key.endswith(".gz") and data.startswith(_GZIP_MAGIC):
             data = gunzip_bounded(data, key=key)
         return loads(data, key=key)
-
-    def read_file(self, path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> JsonValue:
-        """The document of a file of at most 64 MiB."""
-        value: JsonValue = super().read_file(path, max_bytes=min(max_bytes, MAX_BYTES))
-        return value
 
 
 JSON: Final = JsonKind()

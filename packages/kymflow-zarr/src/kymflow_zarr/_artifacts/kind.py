@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar, Final
 
 from kymflow_zarr._problems import Problem, unreadable
 from kymflow_zarr._storage.blobs import BlobStore, PutFile
@@ -19,8 +20,9 @@ from kymflow_zarr.errors import (
 
 __all__ = ["MAX_FILE_BYTES", "ArtifactKind"]
 
-MAX_FILE_BYTES = 2**30
+MAX_FILE_BYTES: Final = 2**30
 """Largest file, also once decompressed, that is taken in unless a caller allows more."""
+_COPY_BYTES: Final = 2**20
 
 
 class ArtifactKind(ABC):
@@ -37,12 +39,16 @@ class ArtifactKind(ABC):
             several files with the same name the one whose suffix comes first.
         root: The folder of a record that its artifacts lie in. A kind without suffixes has one of
             its own.
+        max_file_bytes: Largest file of it that is taken in.
+        has_spreadsheet: Whether an export has a CSV for people beside its file.
     """
 
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
     sidecar_suffixes: ClassVar[tuple[str, ...]] = ()
     root: ClassVar[str] = "analysis"
+    max_file_bytes: ClassVar[int] = MAX_FILE_BYTES
+    has_spreadsheet: ClassVar[bool] = False
 
     @abstractmethod
     def encode(self, value: Any) -> bytes:
@@ -64,7 +70,7 @@ class ArtifactKind(ABC):
             ValueError: They are not what `encode` writes.
         """
 
-    def accepts(self, value: object) -> bool:  # noqa: ARG002 - kinds that override it look at it
+    def accepts(self, value: object) -> bool:
         """Whether a value that is saved without naming a kind is of this one."""
         return False
 
@@ -132,7 +138,7 @@ class ArtifactKind(ABC):
         except ValueError as error:
             raise CorruptDataError(key, f"it cannot be decoded as {self.name} ({error})") from error
 
-    def check(self, blobs: BlobStore, key: str, *, deep: bool) -> Iterator[Problem]:  # noqa: ARG002
+    def check(self, blobs: BlobStore, key: str, *, deep: bool) -> Iterator[Problem]:
         """All problems of what is stored under a key.
 
         Args:
@@ -147,14 +153,18 @@ class ArtifactKind(ABC):
         except CorruptDataError as error:
             yield unreadable(error)
 
-    # --- as a plain file ----------------------------------------------------------------------
+    # --- in a file beside an image ------------------------------------------------------------
 
-    def read_file(self, path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> Any:
-        """The value of a file beside an image, or of an export.
+    def read_file(
+        self, path: Path, *, max_bytes: int = MAX_FILE_BYTES, follow_links: bool = False
+    ) -> Any:
+        """The value of a file.
 
         Args:
             path: The file.
             max_bytes: Most bytes that it may have, also once decompressed.
+            follow_links: Whether a symbolic link is read as the file that it leads to; else it is
+                refused.
 
         Raises:
             UnreadableImageError: It cannot be read, is damaged, or is too large.
@@ -162,14 +172,15 @@ class ArtifactKind(ABC):
         from kymflow_zarr._readers.files import read_bounded
         from kymflow_zarr._readers.translate import translated
 
-        data = read_bounded(path, limit=max_bytes)
+        max_bytes = min(max_bytes, self.max_file_bytes)
+        data = read_bounded(path, limit=max_bytes, follow_symlinks=follow_links)
         with translated(path):
             try:
                 return self.decode_file(data, key=path.name, max_bytes=max_bytes)
             except CorruptDataError as error:
                 raise UnreadableImageError(path, f"{error.reason}; correct or remove it") from error
 
-    def decode_file(self, data: bytes, *, key: str, max_bytes: int) -> Any:  # noqa: ARG002
+    def decode_file(self, data: bytes, *, key: str, max_bytes: int) -> Any:
         """`decode` for a file from elsewhere, which may be in another form than a stored one.
 
         Args:
@@ -179,6 +190,57 @@ class ArtifactKind(ABC):
         """
         return self.decode(data, key=key)
 
-    def encode_file(self, value: Any, suffix: str) -> bytes:  # noqa: ARG002
+    def encode_file(self, value: Any, suffix: str) -> bytes:
         """A value as a file with one of the `sidecar_suffixes`."""
         return self.encode(value)
+
+    # --- in an export -------------------------------------------------------------------------
+
+    @property
+    def export_suffix(self) -> str:
+        """The ending of its files in an export."""
+        suffix, *_ = (*self.suffixes, *self.sidecar_suffixes, f".{self.name}")
+        return suffix
+
+    def export(self, blobs: BlobStore, key: str, stream: BinaryIO) -> None:
+        """Write what is stored under a key as one file: byte for byte where it is one already.
+
+        Raises:
+            NotFoundError: There is nothing.
+            CorruptDataError: It is damaged.
+        """
+        if self.is_folder or not key.endswith(self.export_suffix):
+            stream.write(self.encode(self.read(blobs, key)))
+            return
+        for problem in self.check(blobs, key, deep=True):
+            raise CorruptDataError(problem.location, problem.message)
+        source = blobs.open_read(key)
+        if source is None:
+            raise NotFoundError(key, f"nothing is stored under {key!r}; check the name")
+        with source:
+            shutil.copyfileobj(source, stream, _COPY_BYTES)
+
+    def axes(self, blobs: BlobStore, key: str) -> tuple[str, ...]:
+        """The names of an array's dimensions, which its file cannot hold; else none."""
+        return ()
+
+    def show(self, blobs: BlobStore, key: str, stream: BinaryIO) -> None:
+        """Write what is stored under a key as CSV for people, if it `has_spreadsheet`.
+
+        Raises:
+            NotShownError: CSV cannot show it.
+        """
+        raise NotImplementedError
+
+    def restore(self, data: bytes, *, key: str, axes: tuple[str, ...] = ()) -> Any:
+        """What `write` stores again, from a file of an export.
+
+        Args:
+            data: The file's contents.
+            key: Where it is in the export, for messages.
+            axes: What `axes` said of it.
+
+        Raises:
+            ValueError: It is not what the kind writes.
+        """
+        return self.decode(data, key=key)

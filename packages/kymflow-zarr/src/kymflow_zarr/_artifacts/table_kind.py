@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from itertools import chain
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from kymflow_zarr._artifacts.kind import MAX_FILE_BYTES, ArtifactKind
 from kymflow_zarr._problems import Problem, unreadable
 from kymflow_zarr._storage.blobs import BlobStore, PutFile
 from kymflow_zarr._storage.gunzip import gunzip_bounded
 from kymflow_zarr._tables.columns import plain_table, to_table
-from kymflow_zarr._tables.csv_text import read_csv, write_csv
+from kymflow_zarr._tables.csv_text import frame_to_csv, read_csv
 from kymflow_zarr._tables.frames import table_to_frame
-from kymflow_zarr._tables.parquet import read_parquet, table_to_bytes, verify_parquet
+from kymflow_zarr._tables.parquet import (
+    open_parquet,
+    read_parquet,
+    table_from_bytes,
+    table_to_bytes,
+    verify_parquet,
+)
+from kymflow_zarr._tables.spreadsheet import write_csv
 from kymflow_zarr.errors import CorruptDataError, NotFoundError
 
 if TYPE_CHECKING:
@@ -22,9 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TABLE"]
 
-_MAX_COLUMNS: Final = 10_000
-_BYTES_PER_CELL: Final = 8
-
 
 class TableKind(ArtifactKind):
     """Data frames, or Arrow tables. A file beside an image may be Parquet, CSV or gzipped CSV."""
@@ -32,6 +37,7 @@ class TableKind(ArtifactKind):
     name = "table"
     suffixes = (".parquet",)
     sidecar_suffixes = (".parquet", ".csv", ".csv.gz")  # Parquet keeps types, CSV does not
+    has_spreadsheet = True
 
     def accepts(self, value: object) -> bool:
         """Data frames and Arrow tables."""
@@ -74,7 +80,8 @@ class TableKind(ArtifactKind):
         """
         suffix = key.lower()
         if suffix.endswith(".parquet"):
-            return _from_parquet(data, key=key, max_bytes=max_bytes)
+            table = table_from_bytes(data, key=key, max_bytes=max_bytes)
+            return table_to_frame(plain_table(table, what=repr(key)))
         if suffix.endswith(".gz"):
             data = gunzip_bounded(data, key=key, limit=max_bytes)
         return table_to_frame(read_csv(data, key=key))
@@ -83,30 +90,19 @@ class TableKind(ArtifactKind):
         """Parquet, or CSV that opens anywhere."""
         if suffix != ".csv":
             return self.encode(value)
-        return write_csv(value, what="the table")
+        return frame_to_csv(value, what="the table")
 
+    def show(self, blobs: BlobStore, key: str, stream: BinaryIO) -> None:
+        """The rows, one row group at a time."""
+        with open_parquet(blobs, key) as table:
+            if table is None:
+                raise NotFoundError(key, f"no table is stored under {key!r}; check the name")
+            # An empty part tells the columns of a table without rows.
+            write_csv(stream, chain([table.schema.empty_table()], table.iter_groups()))
 
-def _from_parquet(data: bytes, *, key: str, max_bytes: int) -> pd.DataFrame:
-    """A data frame from Parquet of any program; what it declares is looked at before it is read."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(
-        pa.BufferReader(data), page_checksum_verification=True, pre_buffer=False
-    ) as file:
-        metadata = file.metadata
-        groups = range(metadata.num_row_groups)
-        declared = max(
-            sum(metadata.row_group(index).total_byte_size for index in groups),
-            metadata.num_rows * metadata.num_columns * _BYTES_PER_CELL,
-        )
-        if metadata.num_columns > _MAX_COLUMNS or declared > max_bytes:
-            raise CorruptDataError(
-                key,
-                f"it declares {metadata.num_rows} rows of {metadata.num_columns} columns, "
-                f"{declared} bytes, the limit is {max_bytes}",
-            )
-        return table_to_frame(plain_table(file.read(use_threads=False), what=repr(key)))
+    def restore(self, data: bytes, *, key: str, axes: tuple[str, ...] = ()) -> pa.Table:
+        """An Arrow table, with types that a data frame lacks."""
+        return table_from_bytes(data, key=key)
 
 
 TABLE: Final = TableKind()

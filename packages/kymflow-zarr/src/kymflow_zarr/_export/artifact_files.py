@@ -1,21 +1,19 @@
-"""How artifacts become plain files, and come back from them.
+"""How artifacts and dataset tables become plain files, and come back from them.
 
-An artifact is written in the form that its kind encodes to, and read back from there. A table, or
-one of gzipped CSV, has a ``.csv`` beside it, which is for people and never read back.
+An artifact is written in the form that its kind exports to, and read back from there. Some have a
+``.csv`` beside it, which is for people and never read back.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from kymflow_zarr._artifacts.array_kind import ARRAY, LabeledArray
 from kymflow_zarr._artifacts.csv_kind import CSV
-from kymflow_zarr._artifacts.kind import MAX_FILE_BYTES, ArtifactKind
-from kymflow_zarr._artifacts.registry import kind_named
+from kymflow_zarr._artifacts.kind import ArtifactKind
+from kymflow_zarr._artifacts.registry import artifact_kinds, kind_named
 from kymflow_zarr._artifacts.table_kind import TABLE
 from kymflow_zarr._export.manifest import (
     SPREADSHEET,
@@ -25,15 +23,12 @@ from kymflow_zarr._export.manifest import (
     TableFormat,
     file_path,
 )
-from kymflow_zarr._export.spreadsheet import harmless_csv, write_csv
 from kymflow_zarr._export.version1 import gzip_text, read_csv
-from kymflow_zarr._pixels.reader import read_document
 from kymflow_zarr._records.artifacts import StoredArtifact
 from kymflow_zarr._records.build import stage_artifact
 from kymflow_zarr._storage.blobs import BlobStore, Staging
-from kymflow_zarr._storage.gunzip import gunzip_bounded
-from kymflow_zarr._tables.parquet import bare_schema, open_parquet, table_to_bytes
-from kymflow_zarr.errors import CorruptDataError, NotFoundError, TableNotFoundError
+from kymflow_zarr._tables.parquet import table_to_bytes
+from kymflow_zarr._tables.spreadsheet import write_csv
 from kymflow_zarr.record import ZarrImageRecord
 
 if TYPE_CHECKING:
@@ -44,13 +39,12 @@ __all__ = [
     "PlainFile",
     "RestoredArtifact",
     "iter_artifacts",
+    "plain_artifact",
     "plain_rows",
-    "plain_table",
-    "read_table",
     "restore",
 ]
 
-_COPY_BYTES: Final = 2**20
+_VERSION1_KINDS = {VERSION1_CSV: TABLE.name, VERSION1_TEXT: CSV.name}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,133 +81,71 @@ class PlainArtifact:
     def matches(self, earlier: ExportedFile) -> bool:
         """Whether a file of an earlier export holds this artifact."""
         first = self.files[0]
-        forms = {first.kind}
-        if first.kind in {TABLE.name, CSV.name}:
-            forms |= {SPREADSHEET, VERSION1_CSV if first.kind == TABLE.name else VERSION1_TEXT}
-        return earlier.name == first.name and earlier.kind in forms
+        kind = _VERSION1_KINDS.get(earlier.kind, earlier.kind)
+        is_shown = earlier.is_for_people and kind_named(first.kind).has_spreadsheet
+        return earlier.name == first.name and (kind == first.kind or is_shown)
 
 
 def iter_artifacts(
     blobs: BlobStore, record: ZarrImageRecord, *, table_format: TableFormat
 ) -> Iterator[PlainArtifact]:
-    """All artifacts of a record."""
-    found: dict[tuple[bool, str, str], StoredArtifact] = {}
+    """All artifacts of a record, in the order of their kinds."""
+    found: dict[tuple[str, str], StoredArtifact] = {}
     for artifact in record.artifacts.entries():
-        # Tables first, whose CSV goes before that of gzipped CSV. Of two forms, the newer counts.
-        place = (artifact.kind != TABLE.name, artifact.kind, artifact.name)
-        found.setdefault(place, artifact)
-    taken = {file_path(artifact.kind, artifact.name) for artifact in found.values()}
-    for _, artifact in sorted(found.items()):
+        found.setdefault((artifact.kind, artifact.name), artifact)  # of two forms the newer counts
+    taken = {file_path(kind, name) for kind, name in found}
+    order = [kind.name for kind in artifact_kinds()]
+    for artifact in sorted(found.values(), key=lambda item: (order.index(item.kind), item.name)):
         path = file_path(SPREADSHEET, artifact.name)
-        shown = table_format == "csv" and path not in taken
-        if artifact.kind == TABLE.name:
-            yield plain_table(blobs, artifact.key, artifact.name, shown=shown)
-        elif artifact.kind == CSV.name:
-            show = partial(_show_gzipped, blobs, artifact.key)
-            yield _plain(blobs, artifact, show=show if shown else None)
-        else:
-            yield _plain(blobs, artifact)
-            continue
-        taken.add(path)
+        plain = plain_artifact(blobs, artifact, shown=table_format == "csv" and path not in taken)
+        taken.update(path for file in plain.files if file.kind == SPREADSHEET)
+        yield plain
 
 
-def plain_table(blobs: BlobStore, key: str, name: str, *, shown: bool) -> PlainArtifact:
-    """A table that is stored as Parquet."""
+def plain_artifact(blobs: BlobStore, artifact: StoredArtifact, *, shown: bool) -> PlainArtifact:
+    """An artifact, or a dataset table.
 
-    def show(stream: BinaryIO) -> None:
-        write_csv(stream, _iter_rows(blobs, key, name))
-
-    table = StoredArtifact(name=name, kind=TABLE.name, key=key)
-    return _plain(blobs, table, show=show if shown else None)
+    Args:
+        blobs: The key space.
+        artifact: What is stored.
+        shown: Whether it may have a CSV for people.
+    """
+    kind, key, name = kind_named(artifact.kind), artifact.key, artifact.name
+    write = partial(kind.export, blobs, key)
+    files = [PlainFile(kind=kind.name, name=name, write=write, axes=kind.axes(blobs, key))]
+    if shown and kind.has_spreadsheet:
+        files.append(PlainFile(kind=SPREADSHEET, name=name, write=partial(kind.show, blobs, key)))
+    return PlainArtifact(key=key, files=tuple(files))
 
 
 def plain_rows(key: str, name: str, rows: Callable[[], pa.Table], *, shown: bool) -> PlainArtifact:
     """A table that is made from other things, when it is asked for."""
-    files = [
-        PlainFile(
-            kind=TABLE.name, name=name, write=lambda stream: stream.write(table_to_bytes(rows()))
-        )
-    ]
+
+    def write(stream: BinaryIO) -> None:
+        stream.write(table_to_bytes(rows()))
+
+    def show(stream: BinaryIO) -> None:
+        write_csv(stream, [rows()])
+
+    files = [PlainFile(kind=TABLE.name, name=name, write=write)]
     if shown:
-        show = PlainFile(
-            kind=SPREADSHEET, name=name, write=lambda stream: write_csv(stream, [rows()])
-        )
-        files.append(show)
+        files.append(PlainFile(kind=SPREADSHEET, name=name, write=show))
     return PlainArtifact(key=key, files=tuple(files))
-
-
-def _plain(
-    blobs: BlobStore,
-    artifact: StoredArtifact,
-    *,
-    show: Callable[[BinaryIO], object] | None = None,
-) -> PlainArtifact:
-    file = PlainFile(
-        kind=artifact.kind,
-        name=artifact.name,
-        write=partial(_write, blobs, artifact),
-        axes=_axes(blobs, artifact.key) if artifact.kind == ARRAY.name else (),
-    )
-    files = [file]
-    if show is not None:
-        files.append(PlainFile(kind=SPREADSHEET, name=artifact.name, write=show))
-    return PlainArtifact(key=artifact.key, files=tuple(files))
-
-
-def _axes(blobs: BlobStore, key: str) -> tuple[str, ...]:
-    try:
-        document = read_document(blobs, key)
-    except CorruptDataError:  # writing the array says the same
-        document = None
-    return () if document is None else document.axes
-
-
-def _write(blobs: BlobStore, artifact: StoredArtifact, stream: BinaryIO) -> None:
-    """Write what is stored, byte for byte; folders and legacy forms as their kind encodes them."""
-    kind, key = kind_named(artifact.kind), artifact.key
-    if kind.is_folder or not key.endswith(kind.suffixes[0]):
-        stream.write(kind.encode(kind.read(blobs, key)))
-        return
-    for problem in kind.check(blobs, key, deep=True):
-        raise CorruptDataError(problem.location, problem.message)
-    source = blobs.open_read(key)
-    if source is None:
-        raise NotFoundError(key, f"nothing is stored under {key!r} any more")
-    with source:
-        shutil.copyfileobj(source, stream, _COPY_BYTES)
-
-
-def _show_gzipped(blobs: BlobStore, key: str, stream: BinaryIO) -> None:
-    packed = blobs.get(key)
-    if packed is None:
-        raise NotFoundError(key, f"nothing is stored under {key!r} any more")
-    stream.write(harmless_csv(gunzip_bounded(packed, key=key, limit=MAX_FILE_BYTES)))
-
-
-def _iter_rows(blobs: BlobStore, key: str, name: str) -> Iterator[pa.Table]:
-    """A stored table in parts; an empty one first, which tells the columns."""
-    with open_parquet(blobs, key) as table:
-        if table is None:
-            raise TableNotFoundError(key, name=name)
-        yield table.schema.empty_table()
-        yield from table.iter_groups()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoredArtifact:
-    """An artifact that was read from a file, and is to be stored.
+    """An artifact, or dataset table, that was read from a file.
 
     Attributes:
         kind: Its kind.
         name: Its name.
-        value: Its value.
-        stored: The bytes to store; what the kind makes of the value if None.
+        value: What its kind stores.
     """
 
     kind: ArtifactKind
     name: str
     value: Any
-    stored: bytes | None = None
 
     @property
     def path(self) -> str:
@@ -222,14 +154,11 @@ class RestoredArtifact:
 
     def stage(self, staging: Staging, image_id: str) -> str:
         """Stage it; returns its path."""
-        if self.stored is None:
-            return stage_artifact(staging, image_id, self.kind, self.name, self.value)
-        staging.put(f"{image_id}/{self.path}", self.stored)
-        return self.path
+        return stage_artifact(staging, image_id, self.kind, self.name, self.value)
 
 
 def restore(file: ExportedFile, data: bytes) -> RestoredArtifact:
-    """The artifact that a file holds.
+    """The artifact, or dataset table, that a file holds.
 
     Args:
         file: What the listing says of it.
@@ -238,32 +167,12 @@ def restore(file: ExportedFile, data: bytes) -> RestoredArtifact:
     Raises:
         ValueError: It is not what its kind says (errors of decoders are such).
     """
-    if file.kind in {TABLE.name, VERSION1_CSV}:
-        return RestoredArtifact(kind=TABLE, name=file.name, value=read_table(file, data))
-    if file.kind in {CSV.name, VERSION1_TEXT}:
-        packed = gzip_text(data, file.version1) if file.kind == VERSION1_TEXT else data
-        # Gzipped CSV keeps no types, so that what is read of it would be written otherwise.
-        return RestoredArtifact(kind=CSV, name=file.name, value=None, stored=packed)
-    kind = kind_named(file.kind)
-    value = kind.decode(data, key=file.path)
-    if kind is ARRAY:
-        value = LabeledArray(array=value, axes=file.axes or None)
-    return RestoredArtifact(kind=kind, name=file.name, value=value)
-
-
-def read_table(file: ExportedFile, data: bytes) -> pa.Table:
-    """The table of a file, with all its types.
-
-    Raises:
-        ValueError: It is not what its kind says (errors of decoders are such).
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    kind = kind_named(_VERSION1_KINDS.get(file.kind, file.kind))
+    value: Any
     if file.kind == VERSION1_CSV:
-        return read_csv(data, file.version1)
-    with pq.ParquetFile(
-        pa.BufferReader(data), page_checksum_verification=True, pre_buffer=False
-    ) as parquet:
-        table = parquet.read(use_threads=False)
-    return table.replace_schema_metadata(bare_schema(table.schema).metadata)
+        value = read_csv(data, file.version1)
+    elif file.kind == VERSION1_TEXT:
+        value = gzip_text(data, file.version1)
+    else:
+        value = kind.restore(data, key=file.path, axes=file.axes)
+    return RestoredArtifact(kind=kind, name=file.name, value=value)

@@ -8,10 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import get_args
 
+from kymflow_zarr._artifacts.table_kind import TABLE
 from kymflow_zarr._catalog.listing import list_image_ids
 from kymflow_zarr._catalog.sources import SOURCES, rows_to_table
 from kymflow_zarr._catalog.sources_index import SourcesIndex
-from kymflow_zarr._export.artifact_files import PlainArtifact, plain_rows, plain_table
+from kymflow_zarr._export.artifact_files import PlainArtifact, plain_artifact, plain_rows
 from kymflow_zarr._export.folder import ExportFolder
 from kymflow_zarr._export.image import export_image, put_artifacts, read_listing, remove_image
 from kymflow_zarr._export.manifest import (
@@ -25,6 +26,7 @@ from kymflow_zarr._export.manifest import (
 )
 from kymflow_zarr._export.outcome import ExportReport
 from kymflow_zarr._progress import ProgressCallback, no_progress
+from kymflow_zarr._records.artifacts import StoredArtifact
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr._tables.tables import Tables
@@ -35,7 +37,7 @@ from kymflow_zarr.errors import (
     ImageNotFoundError,
     NotADatasetError,
 )
-from kymflow_zarr.record import ZarrImageRecord
+from kymflow_zarr.record import open_record
 from kymflow_zarr.schema import DatasetSchema, software_version
 
 __all__ = ["export_folder"]
@@ -168,7 +170,7 @@ def _export_image(
 ) -> tuple[str, dict[str, str]]:
     """Export one image: the digest of its listing, empty if it has none; and what was left out."""
     try:
-        record = ZarrImageRecord.open(blobs, image_id, writable=False)
+        record = open_record(blobs, image_id, writable=False)
         return export_image(
             folder,
             blobs,
@@ -192,7 +194,8 @@ def _tables(blobs: BlobStore, *, shown: bool) -> Iterator[PlainArtifact]:
             rows = cache(lambda: rows_to_table(SourcesIndex(blobs, tables).current()))
             yield plain_rows(key, name, rows, shown=shown)
         else:
-            yield plain_table(blobs, key, name, shown=shown)
+            table = StoredArtifact(name=name, kind=TABLE.name, key=key)
+            yield plain_artifact(blobs, table, shown=shown)
 
 
 def _remove_unwanted(

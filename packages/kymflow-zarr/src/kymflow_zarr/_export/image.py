@@ -19,10 +19,10 @@ from kymflow_zarr._export.manifest import (
     file_path,
 )
 from kymflow_zarr._export.pixels import PixelDigest, iter_c_order
-from kymflow_zarr._export.spreadsheet import NotShownError
 from kymflow_zarr._export.tiff import tiff_facts, write_tiff
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import BlobStore
+from kymflow_zarr._tables.spreadsheet import NotShownError
 from kymflow_zarr.errors import (
     CorruptDataError,
     InvalidNameError,

@@ -85,10 +85,8 @@ def file_path(kind: str, name: str) -> str:
         return f"{name}.csv"
     found = kind_named(kind)
     found.check_name(name)
-    if not found.is_folder:
-        return f"{name}{found.suffixes[0]}"
-    suffix, *_ = (*found.sidecar_suffixes, f".{kind}")
-    return f"{kind}_artifacts/{name}{suffix}"
+    folder = f"{kind}_artifacts/" if found.is_folder else ""
+    return f"{folder}{name}{found.export_suffix}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

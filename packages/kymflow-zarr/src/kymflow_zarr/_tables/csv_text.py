@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["read_csv", "write_csv"]
+__all__ = ["frame_to_csv", "read_csv"]
 
 Rows: TypeAlias = "Iterator[tuple[int, list[str | None]]]"
 """Rows that are not blank, each with the number of its last line; None is an empty cell."""
@@ -77,7 +77,7 @@ def read_csv(data: bytes, *, key: str, delimiter: str | None = None) -> pa.Table
     raise refused[0]
 
 
-def write_csv(frame: pd.DataFrame, *, what: str, delimiter: str | None = None) -> bytes:
+def frame_to_csv(frame: pd.DataFrame, *, what: str, delimiter: str | None = None) -> bytes:
     """A frame as CSV that `read_csv` makes a table of the same columns and rows of, without types.
 
     Args:

@@ -21,18 +21,23 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 __all__ = [
+    "MAX_COLUMNS",
     "ROW_GROUP_ROWS",
     "StoredTable",
     "bare_schema",
     "open_parquet",
     "open_parquet_writer",
     "read_parquet",
+    "table_from_bytes",
     "table_to_bytes",
     "verify_parquet",
     "write_parquet",
 ]
 
 ROW_GROUP_ROWS = 32_768
+MAX_COLUMNS = 10_000
+"""Most columns of a table that is taken in from a file."""
+_BYTES_PER_CELL = 8
 
 _KEY_OF_FILE = "kymflow_zarr.key"
 _OF_THE_FILE = tuple(key.encode("ascii") for key in (_KEY_OF_FILE, *parquet_seal.METADATA_KEYS))
@@ -333,6 +338,44 @@ def table_to_bytes(table: pa.Table, *, key: str | None = None) -> bytes:
     with open_parquet_writer(stream, table.schema, key=key) as writer:
         writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
     return stream.getvalue()
+
+
+def table_from_bytes(data: bytes, *, key: str, max_bytes: int | None = None) -> pa.Table:
+    """The table of a Parquet file that is not in a dataset, by whatever program.
+
+    Args:
+        data: The file.
+        key: Where it is, for messages.
+        max_bytes: Most bytes that it may declare to become; any if None.
+
+    Raises:
+        CorruptDataError: It declares more.
+        ValueError: It is damaged (errors of Arrow are such).
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(
+        pa.BufferReader(data), page_checksum_verification=True, pre_buffer=False
+    ) as file:
+        if max_bytes is not None:
+            _check_declared(file.metadata, key=key, max_bytes=max_bytes)
+        table = file.read(use_threads=False)
+    return table.replace_schema_metadata(bare_schema(table.schema).metadata)
+
+
+def _check_declared(metadata: pq.FileMetaData, *, key: str, max_bytes: int) -> None:
+    groups = range(metadata.num_row_groups)
+    declared = max(
+        sum(metadata.row_group(index).total_byte_size for index in groups),
+        metadata.num_rows * metadata.num_columns * _BYTES_PER_CELL,
+    )
+    if metadata.num_columns > MAX_COLUMNS or declared > max_bytes:
+        raise CorruptDataError(
+            key,
+            f"it declares {metadata.num_rows} rows of {metadata.num_columns} columns, "
+            f"{declared} bytes, the limit is {max_bytes}",
+        )
 
 
 def verify_parquet(blobs: BlobStore, key: str, *, deep: bool) -> None:
