@@ -121,10 +121,12 @@ def alone(root: Path, tmp_path_factory: pytest.TempPathFactory, wheels: dict[str
 
 @pytest.fixture(scope="module")
 def full(root: Path, tmp_path_factory: pytest.TempPathFactory, wheels: dict[str, str]) -> Fresh:
-    """A project that depends on all three."""
+    """A project that depends on all three, and a reader of yet another distribution."""
     place = tmp_path_factory.mktemp("full")
     project = root / "tests" / "downstream" / "full_stack"
-    return installed(project, place, list(wheels.values()))
+    reader = root / "packages" / "kymflow-zarr" / "examples" / "npy-reader"
+    shutil.copytree(reader, place / "npy-reader")
+    return installed(project, place, [*wheels.values(), str(place / "npy-reader")])
 
 
 @pytest.fixture
@@ -154,14 +156,15 @@ def test_the_storage_brings_its_dependencies_and_nothing_else(alone: Fresh) -> N
 
 def test_a_project_on_the_storage_alone_works(alone: Fresh, tiffs: Path, tmp_path: Path) -> None:
     program = alone.script("microscope-archive")
+    np.save(tiffs / "frame.npy", np.full((6, 8), 11, np.uint16))
     visit = json.loads(alone.run(program, str(tiffs), str(tmp_path)))
     assert visit["brightest"] == 199
-    assert len(visit["refreshed"]) == 2
+    assert len(visit["refreshed"]) == 3, "two TIFFs, and a frame by the reader of the project"
     assert visit["refreshed_again"] == []
     assert visit["missing"] == "missing: no-such-image"
     assert set(visit["exported"]) == {visit["stored"], *visit["refreshed"]}
     exported = [tifffile.imread(file) for file in sorted((tmp_path / "plain").rglob("*.tif"))]
-    assert sorted(int(pixels.max()) for pixels in exported) == [7, 9, 199]
+    assert sorted(int(pixels.max()) for pixels in exported) == [7, 9, 11, 199]
 
 
 def test_a_project_on_the_storage_alone_is_typed(alone: Fresh, mypy: list[str]) -> None:
@@ -184,6 +187,24 @@ def test_a_study_on_the_full_stack_works(full: Fresh, tiffs: Path, tmp_path: Pat
     assert {row["row"]["mean"] for row in rows} == {7.0, 9.0}
     call = "import sys; from pathlib import Path; from flow_study import tabulate; "
     assert full.python("-c", f"{call}print(tabulate(Path(sys.argv[1])))", path) == "4\n"
+
+
+def test_a_reader_that_is_installed_is_part_of_the_command(full: Fresh, tmp_path: Path) -> None:
+    kymflow = full.script("kymflow")
+    found = [json.loads(line) for line in full.run(kymflow, "plugins", "--json").splitlines()]
+    (npy,) = [plugin for plugin in found if plugin.get("name") == "npy"]
+    assert (npy["origin"], npy["suffixes"], npy["status"]) == ("npy-reader", [".npy"], "ok")
+    (tmp_path / "scans").mkdir()
+    np.save(tmp_path / "scans" / "scan.npy", np.arange(60, dtype=np.uint16).reshape(12, 5))
+    (tmp_path / "scans" / "broken.npy").write_bytes(b"not an array")
+    ingest = [kymflow, "ingest", str(tmp_path / "scans"), str(tmp_path / "npy.zarr")]
+    assert "broken.npy" in full.run(*ingest, code=1)
+    (tmp_path / "scans" / "broken.npy").unlink()
+    assert "0 new images" in full.run(*ingest)
+    assert full.run(kymflow, "check", str(tmp_path / "npy.zarr"), "--deep")
+    full.run(kymflow, "export", str(tmp_path / "npy.zarr"), str(tmp_path / "plain"), "--quiet")
+    (exported,) = (tmp_path / "plain").rglob("*.tif")
+    assert tifffile.imread(exported).tolist() == np.arange(60).reshape(12, 5).tolist()
 
 
 def test_a_study_on_the_full_stack_is_typed(full: Fresh, mypy: list[str]) -> None:

@@ -41,7 +41,10 @@ default_role = "py:obj"
 
 # Of other projects nothing is known here: that would need the network.
 # Some signatures name a type that is not public: its name stands there, without a link.
-nitpick_ignore_regex = [(r"py:.*", r"(?!kymflow).*"), (r"py:class", r"kymflow_zarr\._.*")]
+nitpick_ignore_regex = [
+    (r"py:.*", r"(?!kymflow).*"),
+    (r"py:class", r"kymflow_zarr\._.*|kymflow\..*\.[A-Z]"),
+]
 
 myst_heading_anchors = 4
 suppress_warnings = ["myst.strikethrough"]

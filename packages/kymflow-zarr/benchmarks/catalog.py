@@ -80,7 +80,7 @@ def manifest_floor(inputs: Path, scratch: Path) -> None:  # noqa: ARG001 - a job
     root = inputs / "dataset.zarr"
     assert pq.read_table(root / "index" / "manifest.parquet").to_pylist()
     with os.scandir(root / "images") as entries:
-        for entry in entries:
+        for entry in filter(os.DirEntry.is_dir, entries):
             os.stat(f"{entry.path}/zarr.json")  # noqa: PTH116 - the least code
             os.stat(f"{entry.path}/analysis/metadata.json")  # noqa: PTH116
 
@@ -97,6 +97,7 @@ def rebuild_floor(inputs: Path, scratch: Path) -> None:
         found = [
             [json.loads(Path(f"{entry.path}/{name}").read_bytes()) for name in names]
             for entry in entries
+            if entry.is_dir()
         ]
     (scratch / "manifest.json").write_text(json.dumps(found), encoding="utf-8")
 

@@ -11,6 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kymflow_zarr import ExportReport, ImageNotFoundError, ZarrDataset, ZarrImageRecord
+from kymflow_zarr.readers import ArrayImage, Facts, FolderListing, Rank, ReadLimits
+
+
+class FrameReader:
+    """Reads frames that the camera's software saves with NumPy."""
+
+    name = "frames"
+    suffixes = (".npy",)
+
+    def claims(self, listing: FolderListing) -> list[str]:
+        """All files with the suffix."""
+        return listing.with_suffix(self.suffixes)
+
+    def open(self, path: Path, *, limits: ReadLimits) -> ArrayImage:  # noqa: ARG002
+        """Read a frame ``(y, x)``; the camera has 12 bits."""
+        facts = Facts(source="camera", rank=Rank.GENERIC, axes=("y", "x"), bits_per_pixel=12)
+        return ArrayImage(np.load(path, allow_pickle=False), facts=(facts,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +70,8 @@ def visit(folder: Path, place: Path) -> Visit:
     archive = ZarrDataset(place / "archive.zarr")
     frame = np.arange(200, dtype=np.uint16).reshape(10, 20)
     record = store(archive, frame)
-    refreshed = archive.refresh_from_folder(folder, pattern="*.tif")
-    again = archive.refresh_from_folder(folder, pattern="*.tif")
+    refreshed = archive.refresh_from_folder(folder)
+    again = archive.refresh_from_folder(folder)
     report: ExportReport = archive.export_legacy_folder(place / "plain")
     reader = ZarrDataset(place / "archive.zarr", mode="r")
     return Visit(

@@ -76,6 +76,14 @@ def test_the_example_is_short() -> None:
     assert len(lines) <= 40
 
 
+def test_the_page_shows_the_example() -> None:
+    page = (EXAMPLE.parents[1] / "docs" / "howto" / "write-a-reader.md").read_text(encoding="utf-8")
+    _, code = (EXAMPLE / "npy_reader.py").read_text(encoding="utf-8").split('"""\n\n', 1)
+    assert f"```python\n{code}```" in page
+    points = (EXAMPLE / "pyproject.toml").read_text(encoding="utf-8").partition("\n[project.entry")
+    assert "".join(points[1:]).strip() in page
+
+
 def test_a_reader_of_another_distribution_goes_all_the_way(npy: Path, tmp_path: Path) -> None:
     folder = tmp_path / "frames"
     folder.mkdir()

@@ -38,7 +38,8 @@ ProgressParam: TypeAlias = Annotated[Progress, Parameter(parse=False)]
 """Filled in by `kymflow.cli.app`, never on the command line."""
 
 Patterns: TypeAlias = Annotated[
-    tuple[str, ...], Parameter(name=["--pattern", "-p"], show_default=lambda _: "*.tif, *.tiff")
+    tuple[str, ...],
+    Parameter(name=["--pattern", "-p"], show_default=lambda _: "all that a reader takes"),
 ]
 Recursive: TypeAlias = Annotated[bool, Parameter(name=["--recursive", "-r"])]
 DryRun: TypeAlias = Annotated[bool, Parameter(name=["--dry-run", "-n"])]

@@ -44,7 +44,7 @@ def ingest(
     the same command ingests what is new. A file that cannot be read stops only itself.
 
     Args:
-        folder: The folder with the TIFF files.
+        folder: The folder with the image files.
         dataset: Path or URL of the dataset.
         options: How.
         progress: Who is told how it goes.

@@ -2,7 +2,7 @@
 
 `Analysis` says what one is, `run_analysis` runs it on the images of a dataset, `is_current` and
 `image_status` say how its results stand, `load_results` and `load_result_table` read them. The
-velocity analysis is `kymflow.core.analysis.velocity.VELOCITY`.
+velocity analysis is ``VELOCITY`` in `kymflow.core.analysis.velocity`.
 """
 
 from __future__ import annotations
