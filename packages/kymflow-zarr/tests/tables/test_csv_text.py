@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from zarr.storage import MemoryStore
 
@@ -155,6 +155,7 @@ FRAMES = st.dictionaries(
 )
 
 
+@settings(max_examples=200)
 @given(columns=FRAMES)
 def test_text_comes_back_from_gzipped_csv_or_is_refused_when_it_is_saved(
     record: Any, columns: dict[str, list[str]]
@@ -183,5 +184,12 @@ def test_gzipped_csv_refuses_what_it_would_lose(record: Any) -> None:
 
 def test_a_gzipped_csv_of_the_dataset_has_commas_and_no_comments(record: Any) -> None:
     frame = pd.DataFrame({"#a;b": ["x"], "007": ["0,5"], "large": ["x" * 200_000]})
+    record.save_df_csv_gz("t", frame)
+    pd.testing.assert_frame_equal(record.load_df_csv_gz("t"), frame)
+
+
+def test_a_carriage_return_at_the_end_of_a_text_is_kept(record: Any) -> None:
+    # Found by hypothesis: at the end of a line it was taken for a part of the line's end.
+    frame = pd.DataFrame({"v": ["a\r", "\rb", "c\r\n"]})
     record.save_df_csv_gz("t", frame)
     pd.testing.assert_frame_equal(record.load_df_csv_gz("t"), frame)

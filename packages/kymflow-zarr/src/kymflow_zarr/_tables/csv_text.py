@@ -8,6 +8,7 @@ numbers beyond 64 bits are text. Words such as ``NA`` are missing among numbers,
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 from collections import Counter
@@ -91,6 +92,8 @@ def frame_to_csv(frame: pd.DataFrame, *, what: str, delimiter: str | None = None
     """
     check_frame(frame, what=what)
     text: str = frame.to_csv(index=False, lineterminator="\n")
+    if "\r" in text:  # pandas quotes a cell for a line feed, but not for a carriage return
+        text = frame.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     data = text.encode("utf-8")
     try:
         found = read_csv(data, key=what, delimiter=delimiter)
