@@ -180,3 +180,16 @@ def test_what_python_has_no_text_for_is_refused() -> None:
     table = pa.table({"v": pa.array([[-(2**62)]], pa.list_(pa.timestamp("s")))})
     with pytest.raises(NotShownError):
         shown(table)
+
+
+def test_periods_and_intervals_are_shown_as_pandas_shows_them() -> None:
+    frame = pd.DataFrame(
+        {
+            "month": pd.PeriodIndex(["2024-05", None], freq="M"),
+            "bin": pd.arrays.IntervalArray.from_tuples([(0.0, 1.5), None]),
+        }
+    )
+    stream = io.BytesIO()
+    write_csv(stream, [frame_to_table(frame, what="a test")])
+    rows = list(csv.reader(io.StringIO(stream.getvalue().decode("utf-8"))))
+    assert rows == [["month", "bin"], ["2024-05", "(0.0, 1.5]"], ["", ""]]

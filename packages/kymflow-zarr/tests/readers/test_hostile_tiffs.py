@@ -539,9 +539,18 @@ def test_compression_that_needs_imagecodecs_says_so(
     else:
         pytest.skip(f"imagecodecs {imagecodecs.__version__} is installed")
     page = gray_page(bytes(24), width=4, length=3, compression=5)
-    assert "install imagecodecs, or export it uncompressed" in reason(
+    assert "install kymflow-zarr[codecs], or export it uncompressed" in reason(
         saved(tmp_path, build_tiff([page]))
     )
+
+
+@pytest.mark.parametrize("compression", ["lzw", "zstd"])
+def test_with_the_extra_codecs_other_compression_is_read(tmp_path: Path, compression: str) -> None:
+    pytest.importorskip("imagecodecs")
+    wanted = np.arange(200, dtype=np.uint16).reshape(20, 10)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, wanted, compression=compression)
+    np.testing.assert_array_equal(read(path), wanted)
 
 
 def test_an_unknown_compression(tmp_path: Path, build_tiff: Build, gray_page: Page) -> None:

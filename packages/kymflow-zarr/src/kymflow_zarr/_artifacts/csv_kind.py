@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import io
+import gzip
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from kymflow_zarr._artifacts.kind import MAX_FILE_BYTES, ArtifactKind
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.gunzip import gunzip_bounded
+from kymflow_zarr._tables.csv_text import frame_to_csv, read_csv
+from kymflow_zarr._tables.frames import table_to_frame
 from kymflow_zarr._tables.spreadsheet import harmless_csv
 from kymflow_zarr.errors import NotFoundError
 
@@ -25,21 +27,15 @@ class CsvKind(ArtifactKind):
     has_spreadsheet = True
 
     def encode(self, value: pd.DataFrame | bytes) -> bytes:
-        """One gzip member; the index is dropped. Bytes are one already."""
+        """One gzip member; an index of unnamed whole numbers is dropped. Bytes are one already."""
         if isinstance(value, bytes):
             return value
-        stream = io.BytesIO()
-        value.to_csv(stream, index=False, compression={"method": "gzip", "mtime": 0})
-        return stream.getvalue()
+        return gzip.compress(frame_to_csv(value, what="the table", delimiter=","), mtime=0)
 
     def decode(self, data: bytes, *, key: str) -> pd.DataFrame:
-        """A data frame whose types are what pandas infers."""
-        import pandas as pd
-
+        """A data frame: columns of text, whole numbers, floats and booleans."""
         text = gunzip_bounded(data, key=key, limit=MAX_FILE_BYTES, one_member=True)
-        if not text.strip():  # a table without columns
-            return pd.DataFrame()
-        return pd.read_csv(io.BytesIO(text))
+        return table_to_frame(read_csv(text, key=key, delimiter=","))
 
     def show(self, blobs: BlobStore, key: str, stream: BinaryIO) -> None:
         """The CSV with its cells made harmless."""

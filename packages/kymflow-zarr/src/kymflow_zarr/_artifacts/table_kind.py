@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Iterator
 from itertools import chain
@@ -13,9 +12,9 @@ from kymflow_zarr._problems import Problem, unreadable
 from kymflow_zarr._storage.blobs import BlobStore, PutFile
 from kymflow_zarr._storage.gunzip import gunzip_bounded
 from kymflow_zarr._tables.columns import plain_table, to_table
+from kymflow_zarr._tables.csv_text import frame_to_csv, read_csv
 from kymflow_zarr._tables.frames import table_to_frame
 from kymflow_zarr._tables.parquet import (
-    MAX_COLUMNS,
     open_parquet,
     read_parquet,
     table_from_bytes,
@@ -77,8 +76,7 @@ class TableKind(ArtifactKind):
     def decode_file(self, data: bytes, *, key: str, max_bytes: int) -> pd.DataFrame:
         """A data frame, from the form that the suffix of its name says.
 
-        CSV is UTF-8, else Windows-1252, with a header row. Its numbers are read exactly (by pandas
-        3.1 on), and its types are what pandas infers.
+        CSV has a header. It is read as other programs write it, or refused: see `read_csv`.
         """
         suffix = key.lower()
         if suffix.endswith(".parquet"):
@@ -86,14 +84,13 @@ class TableKind(ArtifactKind):
             return table_to_frame(plain_table(table, what=repr(key)))
         if suffix.endswith(".gz"):
             data = gunzip_bounded(data, key=key, limit=max_bytes)
-        return _from_csv(data, key=key)
+        return table_to_frame(read_csv(data, key=key))
 
     def encode_file(self, value: pd.DataFrame, suffix: str) -> bytes:
         """Parquet, or CSV that opens anywhere."""
         if suffix != ".csv":
             return self.encode(value)
-        text: str = value.to_csv(index=False, lineterminator="\n")
-        return text.encode("utf-8")
+        return frame_to_csv(value, what="the table")
 
     def show(self, blobs: BlobStore, key: str, stream: BinaryIO) -> None:
         """The rows, one row group at a time."""
@@ -106,21 +103,6 @@ class TableKind(ArtifactKind):
     def restore(self, data: bytes, *, key: str, axes: tuple[str, ...] = ()) -> pa.Table:
         """An Arrow table, with types that a data frame lacks."""
         return table_from_bytes(data, key=key)
-
-
-def _from_csv(data: bytes, *, key: str) -> pd.DataFrame:
-    import pandas as pd
-
-    columns = data.partition(b"\n")[0].count(b",") + 1
-    if columns > MAX_COLUMNS:
-        raise CorruptDataError(
-            key, f"its first row has {columns} columns, the limit is {MAX_COLUMNS}"
-        )
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("cp1252")
-    return pd.read_csv(io.StringIO(text), low_memory=False)
 
 
 TABLE: Final = TableKind()

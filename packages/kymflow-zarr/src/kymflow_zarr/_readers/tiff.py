@@ -5,7 +5,7 @@ tifffile acts on it, and what tifffile makes of it is compared with what it hold
 wrong is an `UnreadableImageError`, so that one bad file costs one file.
 
 Accepted pixels are booleans, integers of 8 to 64 bits and floats of 16 to 64 bits. Compressed
-files other than Deflate, LZMA and PackBits need the package ``imagecodecs``.
+files other than Deflate, LZMA and PackBits need the extra ``codecs``.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def translated(path: Path) -> Iterator[None]:
         if "imagecodecs" in detail:
             reason = (
                 f"its pixels are compressed or packed ({detail}); "
-                "install imagecodecs, or export it uncompressed"
+                "install kymflow-zarr[codecs], or export it uncompressed"
             )
         else:
             reason = f"its contents do not decode ({detail}); copy or export it again"

@@ -24,6 +24,7 @@ from kymflow_zarr._tables.dtypes import (
     OBJECT,
     Metadata,
     dtype_name,
+    has_meaning,
     is_category,
     is_masked,
     name_in,
@@ -178,7 +179,7 @@ def common_field(one: pa.Field[Any], other: pa.Field[Any]) -> pa.Field[Any] | No
     if is_category(name_in(one)) and is_category(name_in(other)):
         return _common_categories(field, one, other)
     names = _name_of_values(one), _name_of_values(other)
-    if names[0] != names[1] and any(map(_has_meaning, names)):
+    if names[0] != names[1] and any(map(has_meaning, names)):
         return None
     name = names[0] if names[0] == names[1] else _common_name(names, kind)
     return field.with_metadata({} if name is None else {DTYPE: name.encode("utf-8")})
@@ -216,11 +217,6 @@ def fit_columns(rows: pa.Table, schema: pa.Schema, *, what: str) -> pa.Table:
 def _name_of_values(field: pa.Field[Any]) -> str | None:
     """What the values of a column are in pandas, also if they are categories."""
     return name_in(categories_in(field)[1] if is_category(name_in(field)) else field)
-
-
-def _has_meaning(name: str | None) -> bool:
-    """Whether the stored numbers mean something else in every other dtype."""
-    return name is not None and name.startswith(("period[", "interval["))
 
 
 def _common_name(names: tuple[str | None, str | None], kind: pa.DataType) -> str | None:

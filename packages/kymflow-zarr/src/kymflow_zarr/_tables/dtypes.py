@@ -28,6 +28,7 @@ __all__ = [
     "OBJECT",
     "Metadata",
     "dtype_name",
+    "has_meaning",
     "is_category",
     "is_masked",
     "name_in",
@@ -78,6 +79,11 @@ def is_category(name: str | None) -> bool:
 def is_masked(name: str | None) -> bool:
     """Whether a name is that of one of pandas' own dtypes for numbers of which some are missing."""
     return name in _MASKED_NAMES
+
+
+def has_meaning(name: str | None) -> bool:
+    """Whether a name is that of periods or intervals: in any other dtype they are bare numbers."""
+    return name is not None and name.startswith(("period[", "interval["))
 
 
 def dtype_name(dtype: Any) -> str:
@@ -180,7 +186,7 @@ def pandas_metadata(schema: pa.Schema) -> Mapping[bytes, bytes]:
     for field in schema:
         name = name_in(field)
         if name is not None and (
-            is_masked(name) or name.startswith(("string[", "period[", "interval["))
+            is_masked(name) or has_meaning(name) or name.startswith("string[")
         ):
             known[field.name] = pd.Series(dtype=named_dtype(name, field.type))
     if not known:

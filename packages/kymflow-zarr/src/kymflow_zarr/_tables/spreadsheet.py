@@ -16,6 +16,9 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from kymflow_zarr._tables.dtypes import has_meaning, name_in
+from kymflow_zarr._tables.frames import table_to_frame
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -50,7 +53,7 @@ def write_csv(stream: BinaryIO, parts: Iterable[pa.Table]) -> None:
     header = True
     for part in parts:
         try:
-            columns = [_shown(column) for column in part.columns]
+            columns = list(map(_shown, part.columns, part.schema))
         except (pa.ArrowException, OverflowError, ValueError) as error:  # beyond Python's years
             raise NotShownError(str(error)) from error
         shown = pa.Table.from_arrays(columns, names=[harmless(name) for name in part.column_names])
@@ -75,10 +78,14 @@ def harmless_csv(data: bytes) -> bytes:
     return harmless_text.getvalue().encode("utf-8")
 
 
-def _shown(column: pa.ChunkedArray[Any]) -> Any:
+def _shown(column: pa.ChunkedArray[Any], field: pa.Field[Any]) -> Any:
     """A column as it stands in CSV."""
     import pyarrow as pa
 
+    if has_meaning(name_in(field)):  # stored as numbers that say nothing to people
+        values = table_to_frame(pa.table([column], schema=pa.schema([field]))).iloc[:, 0]
+        shown = values.astype(str).where(values.notna(), None)
+        return pa.array(shown, pa.string(), from_pandas=True)
     kind, types = column.type, pa.types
     if types.is_dictionary(kind):
         column, kind = column.cast(kind.value_type), kind.value_type

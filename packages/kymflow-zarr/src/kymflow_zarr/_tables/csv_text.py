@@ -1,0 +1,282 @@
+"""CSV that someone else wrote, read strictly: equal values, or a refusal that names the line.
+
+Programs differ in what separates cells, in how they write decimals and in what they put above the
+header. What can be told for sure is read, what cannot is refused. Cells stay text unless all of a
+column are numbers, or all are booleans, and none of them loses a digit: ``007``, dates and whole
+numbers beyond 64 bits are text. Words such as ``NA`` are missing among numbers, text among text.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from kymflow_zarr._tables.frames import check_frame
+from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+__all__ = ["frame_to_csv", "read_csv"]
+
+Rows: TypeAlias = "Iterator[tuple[int, list[str | None]]]"
+"""Rows that are not blank, each with the number of its last line; None is an empty cell."""
+
+_MAX_COLUMNS: Final = 10_000
+_ROWS_AT_ONCE: Final = 10_000
+_DELIMITERS: Final = ("\t", ";", ",")
+_WITH_DECIMAL_COMMAS: Final = ("\t", ";")
+
+# For Python's regular expressions and Arrow's, which are those of RE2.
+_WHOLE: Final = r"^[+-]?(0|[1-9][0-9]*)$"
+_NUMBER: Final = r"^[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_COMMA_NUMBER: Final = _NUMBER.replace(r"\.", ",")
+_THOUSANDS: Final = r"^[+-]?[1-9][0-9]{0,2},[0-9]{3}$"
+_NOT_FINITE: Final = r"^[+-]?(?i:inf|infinity|nan)$"
+_NOT_ZERO: Final = r"^[^eE]*[1-9]"
+_MISSING: Final = r"^(NA|N/A|#N/A|NULL|null|None)$"
+_BOOLEAN: Final = r"^(?i:true|false)$"
+
+
+def read_csv(data: bytes, *, key: str, delimiter: str | None = None) -> pa.Table:
+    """A CSV file as a table of text, whole numbers, floats and booleans.
+
+    Args:
+        data: The file's contents: UTF-8, UTF-16 with its mark, or else Windows-1252.
+        key: Where they lie, for messages.
+        delimiter: What separates the cells of a file whose first line is its header. If None, it is
+            found out: a tab or a semicolon, with which decimals may have a comma, or a comma; and
+            lines above the header that start with ``#`` are comments.
+
+    Raises:
+        CorruptDataError: It cannot be read for sure; the reason names the line.
+    """
+    text = _decoded(data, key=key)
+    if delimiter is not None:
+        rows = _rows(text, delimiter, key=key)
+        _, names = next(rows, (1, []))
+        return _table([name or "" for name in names], rows, delimiter=delimiter, key=key)
+    found: dict[str, pa.Table] = {}
+    refused: list[CorruptDataError] = []
+    for candidate in _candidates(text):
+        try:
+            header, rows = _split_header(_rows(text, candidate, key=key), key=key)
+            found[candidate] = _table(header, rows, delimiter=candidate, key=key)
+        except CorruptDataError as error:
+            refused.append(error)
+    if len(found) > 1:
+        named = " or ".join(map(repr, found))
+        raise CorruptDataError(key, f"its cells could be separated by {named}")
+    for table in found.values():
+        return table
+    raise refused[0]
+
+
+def frame_to_csv(frame: pd.DataFrame, *, what: str, delimiter: str | None = None) -> bytes:
+    """A frame as CSV that `read_csv` makes a table of the same columns and rows of, without types.
+
+    Args:
+        frame: The frame; an index of unnamed whole numbers is dropped.
+        what: What is being stored, for messages.
+        delimiter: What `read_csv` will be told.
+
+    Raises:
+        TypeError: It is not a frame.
+        SchemaValidationError: CSV cannot hold it, or not so that it can be told what it is.
+    """
+    check_frame(frame, what=what)
+    text: str = frame.to_csv(index=False, lineterminator="\n")
+    if "\r" in text:  # pandas quotes a cell for a line feed, but not for a carriage return
+        text = frame.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    data = text.encode("utf-8")
+    try:
+        found = read_csv(data, key=what, delimiter=delimiter)
+        same = found.column_names == list(frame) and found.num_rows == len(frame)
+        problem = None if same else "it would have other columns or rows"
+    except CorruptDataError as error:
+        problem = error.reason
+    if problem is not None:
+        raise SchemaValidationError(f"{what} cannot be CSV: {problem}; save it as Parquet")
+    return data
+
+
+def _decoded(data: bytes, *, key: str) -> str:
+    wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    try:
+        text = data.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        try:
+            text = data.decode("cp1252")
+        except UnicodeDecodeError:
+            raise CorruptDataError(key, f"it is not text ({error})") from error
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise CorruptDataError(key, f"line {line}: it holds a NUL, which is not text")
+    return text
+
+
+def _candidates(text: str) -> list[str]:
+    """What could separate the cells, by the first line that is not a comment."""
+    lines = [line for line in io.StringIO(text) if line.strip()]
+    first = next((line for line in lines if not line.startswith("#")), text)
+    return [one for one in _DELIMITERS if one in first] or [","]
+
+
+def _rows(text: str, delimiter: str, *, key: str) -> Rows:
+    """Not by `csv`, which limits cells and cannot tell an empty text from a missing one."""
+    # Lines end at carriage returns only where nothing else ends them.
+    newline, end = ("\n", r"\r*\n") if "\n" in text else ("\r", r"\r")
+    pattern = rf'(?:"([^"]*(?:""[^"]*)*)"|(?!")([^{delimiter}\r\n]*))({delimiter}|{end}|\Z)'
+    match_cell = re.compile(pattern).match
+    row: list[str | None] = []
+    line, start, at = 1, 0, 0
+    while at < len(text) or row:
+        cell = match_cell(text, at)
+        if cell is None:
+            line += text.count(newline, start, at)
+            raise CorruptDataError(key, f"line {line}: a quote or carriage return is out of place")
+        quoted, plain, ended_by = cell.groups()
+        row.append((plain or None) if quoted is None else quoted.replace('""', '"'))
+        at = cell.end()
+        if ended_by != delimiter:
+            line += text.count(newline, start, at)
+            if row != [None]:
+                yield line - bool(ended_by), row
+            row, start = [], at
+
+
+def _split_header(rows: Rows, *, key: str) -> tuple[list[str], Rows]:
+    """The names of the columns, and the rows below them."""
+    comment: list[str | None] = []
+    line, row = next(rows, (1, []))
+    while row and (row[0] or "").startswith("#"):
+        comment = row
+        line, row = next(rows, (line, []))
+    header = [(name or "").strip() for name in row]
+    numbers = [name for name in header if re.search(_NUMBER, name)]
+    if numbers and len(comment) == len(row):  # NumPy makes a comment of the header
+        header = [(name or "").lstrip("#").strip() for name in comment]
+        return header, chain([(line, row)], rows)
+    if not row or (len(numbers) == len(row) and header != [str(at) for at in range(len(row))]):
+        raise CorruptDataError(key, f"line {line}: there are no names of columns")
+    return header, rows
+
+
+def _table(header: Sequence[str], rows: Rows, *, delimiter: str, key: str) -> pa.Table:
+    import pyarrow as pa
+
+    if len(header) > _MAX_COLUMNS:
+        raise CorruptDataError(
+            key, f"its header has {len(header)} columns, the limit is {_MAX_COLUMNS}"
+        )
+    named = Counter(name for name in header if name)
+    if twice := [name for name, count in named.items() if count > 1]:
+        raise CorruptDataError(key, f"its header holds the column {twice[0]!r} twice")
+    fitted = (_fitted(row, len(header), line, key=key) for line, row in rows)
+    blocks: list[list[Any]] = [[] for _ in header]
+    while cells := list(islice(fitted, _ROWS_AT_ONCE)):
+        for block, texts in zip(blocks, zip(*cells, strict=True), strict=True):
+            block.append(pa.array(texts, pa.string()))
+    columns: dict[str, pa.ChunkedArray[Any]] = {}
+    for at, (name, block) in enumerate(zip(header, blocks, strict=True)):
+        column: pa.ChunkedArray[Any] = pa.chunked_array(block, pa.string())
+        # A delimiter at the end of the header makes no column.
+        if name or column.null_count < len(column):
+            columns[name or f"Unnamed: {at}"] = column
+    commas = delimiter in _WITH_DECIMAL_COMMAS and _have_commas(columns.values(), key=key)
+    typed = [_typed(column, commas=commas) for column in columns.values()]
+    return pa.table(typed, names=list(columns))
+
+
+def _fitted(row: list[str | None], length: int, line: int, *, key: str) -> list[str | None]:
+    """A row with as many cells as the header, which a delimiter at its end does not change."""
+    if len(row) == length + 1 and row[-1] is None:
+        row = row[:-1]
+    if len(row) != length:
+        raise CorruptDataError(
+            key, f"line {line}: it has {len(row)} cell(s), the header has {length}"
+        )
+    # pandas quotes what is missing where a line would be blank without.
+    return [None] if row == [""] else row
+
+
+def _have_commas(columns: Iterable[pa.ChunkedArray[Any]], *, key: str) -> bool:
+    """Whether numbers have decimal commas: refused where they could be commas of thousands."""
+    import pyarrow.compute as pc
+
+    doubtful: str | None = None
+    for column in columns:
+        words = _words(column)
+        if not _all_match(words, _COMMA_NUMBER):
+            continue
+        with_comma = words.filter(pc.match_substring(words, ","))
+        decimals = with_comma.filter(pc.invert(pc.match_substring_regex(with_comma, _THOUSANDS)))
+        if len(decimals):
+            return True
+        doubtful = with_comma[0].as_py() if len(with_comma) else doubtful
+    if doubtful is not None:
+        raise CorruptDataError(
+            key,
+            f"{doubtful!r} could be {doubtful.replace(',', '.')} or {doubtful.replace(',', '')}",
+        )
+    return False
+
+
+def _typed(column: pa.ChunkedArray[Any], *, commas: bool) -> pa.ChunkedArray[Any]:
+    """A column of texts as numbers or booleans, if all of it can be without a change."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    words = _words(column)
+    if words.null_count == len(words):
+        return column
+    if _all_match(words, _BOOLEAN) and words.null_count == column.null_count:
+        return words.cast(pa.bool_())
+    finite = words.filter(pc.invert(pc.match_substring_regex(words, _NOT_FINITE)))
+    if not _all_match(finite, _COMMA_NUMBER if commas else _NUMBER):
+        return column
+    plain = pc.utf8_lower(pc.replace_substring(pc.utf8_ltrim(words, "+"), ",", "."))
+    try:
+        if _all_match(words, _WHOLE):
+            return _whole_numbers(plain)
+        # Each of them must be exact as a float, too.
+        _whole_numbers(plain.filter(pc.match_substring_regex(plain, _WHOLE))).cast(pa.float64())
+        floats = plain.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return column
+    overflown = pc.and_(pc.is_inf(floats), pc.match_substring_regex(plain, _NUMBER))
+    is_zero = pc.equal(floats, pa.scalar(0.0))
+    underflown = pc.and_(is_zero, pc.match_substring_regex(plain, _NOT_ZERO))
+    return column if pc.any(pc.or_(overflown, underflown)).as_py() else floats
+
+
+def _whole_numbers(words: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    import pyarrow as pa
+
+    try:
+        return words.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return words.cast(pa.uint64())
+
+
+def _words(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    """The cells without blanks around them; null where they are nothing but that, or say so."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    words: Any = pc.utf8_trim_whitespace(column)
+    missing = pc.or_(pc.equal(words, pa.scalar("")), pc.match_substring_regex(words, _MISSING))
+    found: pa.ChunkedArray[Any] = pc.if_else(missing, pa.scalar(None, pa.string()), words)
+    return found
+
+
+def _all_match(words: pa.ChunkedArray[Any], pattern: str) -> bool:
+    import pyarrow.compute as pc
+
+    return bool(pc.all(pc.match_substring_regex(words, pattern), min_count=0).as_py())
