@@ -35,7 +35,8 @@ def test_a_folder_is_taken_in_once(dataset: ZarrDataset, folder: Path, kymograph
     assert sorted(first) == dataset.list_image_ids()
     sources = dataset.load_sources_index()
     assert list(sources.columns) == SOURCE_COLUMNS
-    assert [str(kind) for kind in sources.dtypes] == ["str", "str", "int64", "int64", "int64"]
+    text = str(pd.Series(["a"]).dtype)  # "str", or "object" with pandas 2
+    assert [str(kind) for kind in sources.dtypes] == [text, text, "int64", "int64", "int64"]
     assert sorted(sources["source_primary_path"]) == [
         str(folder.resolve() / f"{name}.tif") for name in "abc"
     ]
