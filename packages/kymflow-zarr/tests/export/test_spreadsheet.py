@@ -84,7 +84,7 @@ def shown(table: pa.Table, *, parts: int = 1) -> str:
     stream = io.BytesIO()
     step = max(1, -(-len(table) // parts))
     pieces = [table.slice(start, step) for start in range(0, len(table), step)]
-    write_csv(stream, [table.schema.empty_table(), *pieces])
+    write_csv(stream, table.schema, pieces)
     return stream.getvalue().decode("utf-8")
 
 

@@ -158,12 +158,10 @@ def test_size_is_bounded_before_parsing() -> None:
 def test_values_are_counted_and_not_the_commas_of_a_text() -> None:
     text = ",[{" * 3_000_000
     assert loads(dumps([text]), key="a.json") == [text]
-    most: list[JsonValue] = [0] * (MAX_VALUES - 1)
-    assert len(loads(json.dumps(most).encode(), key="a.json")) == len(most)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="store large data as a table"):
-        dumps([*most, 0])
+        dumps([None] * MAX_VALUES)
     with pytest.raises(CorruptDataError, match=f"the limit is {MAX_VALUES}"):
-        loads(json.dumps([*most, 0]).encode(), key="a.json")
+        loads(b"[0" + b",0" * (MAX_VALUES - 1) + b"]", key="a.json")
 
 
 def count(value: JsonValue) -> int:
@@ -188,7 +186,7 @@ def test_both_ways_count_the_same(value: JsonValue, indent: int | None) -> None:
 
 
 def test_a_text_that_nothing_ends_is_refused_at_once() -> None:
-    for data in (b'"\\' * 10_000_000, b'["\\"' * 5_000_000, b"[" + b" " * 10_000_000):
+    for data in (b'"\\' * 1_000_000, b'["\\"' * 1_000_000, b"[" + b" " * 1_000_000):
         with pytest.raises(CorruptDataError):
             loads(data + b"," * MAX_VALUES, key="a.json")
 
