@@ -186,7 +186,7 @@ def test_a_file_of_an_unknown_kind_is_reported_and_kept(
     assert disk.repair(forget_gone=True) == []
     assert record.delete_analysis() == []
     assert (folder / "analysis" / "note.md").read_text("utf-8") == "text"
-    assert record.artifacts.unregistered() == [key]
+    assert record.artifacts.unregistered_keys() == [key]
     with pytest.raises(ExportError, match=r"note\.md.*not registered"):
         disk.export_legacy_folder(tmp_path / "export")
     assert [(found.kind, found.location) for found in disk.check()] == [("unknown", key)]

@@ -70,7 +70,7 @@ def export_image(
     written, damaged = put_artifacts(folder, prefix, artifacts, old)
     files |= written
     left_out |= damaged
-    for key in record.artifacts.unregistered():
+    for key in record.artifacts.unregistered_keys():
         left_out[key] = "its artifact kind is not registered; register it, then export again"
     for path, file in old.items():
         if path not in files:

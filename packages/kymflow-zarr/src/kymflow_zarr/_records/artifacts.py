@@ -92,7 +92,7 @@ class RecordArtifacts(Mapping[str, Any]):
         ]
         return sorted(found, key=lambda artifact: (artifact.name, artifact.kind, artifact.key))
 
-    def unregistered(self) -> list[str]:
+    def unregistered_keys(self) -> list[str]:
         """The keys of artifacts that were written by a kind that is not registered here, sorted."""
         written = expected_artifacts(self._document, self._inventory())
         stored = iter_stored(self._blobs, self._document.image_id)
