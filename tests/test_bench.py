@@ -118,7 +118,7 @@ def test_what_may_not_cost_so_much_is_told(planted: Path) -> None:
 @pytest.mark.slow
 def test_all_benchmarks_run_and_cost_follows_the_work(root: Path, tmp_path: Path) -> None:
     output = tmp_path / "bench.json"
-    code, out = bench(root, "--small", f"--output={output}", f"--folder={tmp_path}")
+    code, out = bench(root, "--small", f"--output={output}")
     assert code == 0, out
     names = {item["name"] for item in json.loads(output.read_text("utf-8"))["results"]}
     assert len(names) >= 20

@@ -26,6 +26,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from bench_child import measure_time
 from bench_job import Benchmark, load_benchmarks
 from bench_report import (
     Result,
@@ -40,6 +41,7 @@ from bench_report import (
 from workspace import ROOT
 
 _CHILD = Path(__file__).with_name("bench_child.py")
+_MEMORY = Path("/dev/shm")  # noqa: S108 - the names in there are chosen by tempfile
 _LIBRARIES = ("zarr", "numcodecs", "numpy", "pandas", "pyarrow", "tifffile")
 
 
@@ -63,14 +65,17 @@ def run(
 ) -> Iterator[Result]:
     """Measure one benchmark, size by size; its memory, too, in processes of their own.
 
-    A small run leaves memory out, and does not wait for the disk, which others may keep busy: it
-    looks at growth only.
+    A small run looks at growth only: it leaves memory out, stays in this process, and neither waits
+    for the disk, which others may keep busy, nor writes to one if it can do without.
     """
     name = file.relative_to(ROOT).as_posix()
     with tempfile.TemporaryDirectory(dir=folder, prefix="kymflow-bench-") as made:
         place = Path(made)
-        options = ["--rounds", str(rounds), *([] if small else ["--settle"])]
-        taken = child("time", file, benchmark, place, sizes, *options)
+        if small:
+            taken = measure_time(benchmark, sizes, rounds, place, settle=False)
+        else:
+            options = ("--rounds", str(rounds), "--settle")
+            taken = child("time", file, benchmark, place, sizes, *options)
         smaller: Result | None = None
         for size in sizes:
             smaller = result(
@@ -143,6 +148,8 @@ def main() -> int:
         "--folder", type=Path, default=None, help="a folder on the disk to measure, up to 20 GB"
     )
     said = parser.parse_args()
+    in_memory = said.small and _MEMORY.is_dir()
+    folder = said.folder or (_MEMORY if in_memory else None)
     old = None if said.compare is None else read_report(said.compare)
     chosen = list(find(said.words))
     if not chosen:
@@ -166,7 +173,7 @@ def main() -> int:
                 sizes=sizes,
                 rounds=rounds,
                 small=said.small,
-                folder=said.folder,
+                folder=folder,
             ):
                 print(short(one), flush=True)
                 measured.append(one)

@@ -16,13 +16,14 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench_job import Benchmark, Run, load_benchmarks
 
 
 def measure_time(
-    benchmark: Benchmark, sizes: list[int], rounds: int, folder: Path, *, settle: bool
+    benchmark: Benchmark, sizes: Sequence[int], rounds: int, folder: Path, *, settle: bool
 ) -> dict[str, dict[str, list[float]]]:
     """Seconds of job and floor in each round, by size; the inputs stay in `folder`."""
     for size in sizes:

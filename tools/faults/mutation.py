@@ -12,7 +12,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,19 +37,22 @@ _LOCKING_JOBS = (
     *("update_index", "indexes", "repair", "upgrade", "export"),
 )
 
-# What no guard can miss: file, code of the line, and which of the lines with that code.
+# What no guard can miss: module, function and call.
 _EXEMPT = {
-    ("_export/folder.py", "sync_folder(self.root)", 0): "only after a run killed before its flush",
-    ("_storage/local.py", "old.rename(doomed)", 0): "only where folders cannot change places",
-    ("_storage/local.py", "new.rename(old)", 0): "only where folders cannot change places",
+    ("_export/folder.py", "finish", "sync_folder"): "only after a run killed before its flush",
+    ("_storage/local.py", "_replace", "rename"): "only where folders cannot change places",
 }
-# What must be changed, too, to make it run here: as if there were no syncfs.
-_ALSO = {
-    ("_export/folder.py", "sync_tree(self.root)"): (
-        "if not sync_filesystem(self.root):",
-        "if True:",
-    ),
-}
+# A call in the same function that must fail before this one matters: as if there were no syncfs.
+_FAILS_FIRST = {("_export/folder.py", "finish", "sync_tree"): "sync_filesystem"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """A text that takes the place of another: offsets in the module, and what stands there then."""
+
+    start: int
+    end: int
+    instead: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,22 +62,20 @@ class Mutant:
     Attributes:
         kind: ``flush``, ``rename``, ``lock`` or ``checksum``.
         file: The module, relative to the package.
+        function: The function that it is in.
+        call: What is called; empty for a comparison.
         line: Where it stands, from 1.
         code: The line.
-        start: Offset of the replaced text.
-        end: Where it ends.
-        instead: The text that replaces it.
-        nth: How many lines with the same code are before it in the module.
+        edits: What takes it away, the last one in the module first.
     """
 
     kind: str
     file: str
+    function: str
+    call: str
     line: int
     code: str
-    start: int
-    end: int
-    instead: str
-    nth: int
+    edits: tuple[Edit, ...]
 
     @property
     def name(self) -> str:
@@ -87,12 +87,16 @@ class Mutant:
         """The jobs that a guard of its kind looks at."""
         return _LOCKING_JOBS if self.kind == "lock" else _JOBS.get(self.file, ("repair",))
 
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """What it is known by, whatever else changes in the module."""
+        return self.file, self.function, self.call
+
     def take_away(self, text: str) -> str:
         """The module without it."""
-        changed = text[: self.start] + self.instead + text[self.end :]
-        if (self.file, self.code) in _ALSO:
-            changed = changed.replace(*_ALSO[self.file, self.code])
-        return changed
+        for edit in self.edits:
+            text = text[: edit.start] + edit.instead + text[edit.end :]
+        return text
 
 
 @dataclass(slots=True, kw_only=True)
@@ -132,7 +136,7 @@ def mutate(
         if _is_noticed(copy, workspace, kind, jobs, seed):
             done.missed.append(f"{kind}: the check fails though nothing was taken away")
     for mutant in mutants:
-        if (mutant.file, mutant.code, mutant.nth) in _EXEMPT:
+        if mutant.place in _EXEMPT:
             done.exempt += 1
             continue
         if draw.random() > share:
@@ -161,26 +165,49 @@ def find_mutants(workspace: Path) -> Iterator[Mutant]:
     top = workspace / _SOURCES
     for path in sorted(top.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
-        offsets = _line_offsets(text)
-        lines = text.splitlines()
-        found = sorted(_safeguards(ast.parse(text), text), key=lambda one: one[0].lineno)
-        before: Counter[str] = Counter()
-        for node, kind, instead in found:
-            code = lines[node.lineno - 1].strip()
-            start = offsets[node.lineno - 1] + _column(text, offsets, node.lineno, node.col_offset)
-            last = node.end_lineno or node.lineno
-            end = offsets[last - 1] + _column(text, offsets, last, node.end_col_offset or 0)
+        file, lines = path.relative_to(top).as_posix(), text.splitlines()
+        tree = ast.parse(text)
+        functions = _functions(tree)
+        for node, kind, instead in sorted(_safeguards(tree, text), key=lambda one: one[0].lineno):
+            function = functions.get(node)
+            name = function.name if function else ""
+            call = _called(node) if isinstance(node, ast.Call) else ""
+            edits = [_edit(node, instead, text)]
+            if first := _FAILS_FIRST.get((file, name, call)):
+                calls = (one for one in ast.walk(function or tree) if isinstance(one, ast.Call))
+                edits += [_edit(one, "False", text) for one in calls if _called(one) == first]
             yield Mutant(
                 kind=kind,
-                file=path.relative_to(top).as_posix(),
+                file=file,
+                function=name,
+                call=call,
                 line=node.lineno,
-                code=code,
-                start=start,
-                end=end,
-                instead=instead,
-                nth=before[code],
+                code=lines[node.lineno - 1].strip(),
+                edits=tuple(sorted(edits, key=lambda edit: edit.start, reverse=True)),
             )
-            before[code] += 1
+
+
+def _functions(tree: ast.Module) -> dict[ast.AST, ast.FunctionDef]:
+    """Each node, and the innermost function around it."""
+    return {
+        node: function
+        for function in ast.walk(tree)  # outer ones come before inner ones
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+    }
+
+
+def _edit(node: ast.expr, instead: str, text: str) -> Edit:
+    """What puts a text in the place of an expression."""
+    offsets = _line_offsets(text)
+    start, end = (
+        offsets[line - 1] + _column(text, offsets, line, column)
+        for line, column in (
+            (node.lineno, node.col_offset),
+            (node.end_lineno or node.lineno, node.end_col_offset or 0),
+        )
+    )
+    return Edit(start=start, end=end, instead=instead)
 
 
 def _safeguards(tree: ast.Module, text: str) -> Iterator[tuple[ast.expr, str, str]]:

@@ -122,6 +122,7 @@ def test_5_locked(
     assert code == 0, err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="no SIGINT for one process alone")
 def test_130_interrupted(
     environment: dict[str, str], tmp_path: Path, write_tiff: Callable[..., Path]
@@ -167,6 +168,7 @@ def test_130_interrupted(
     assert rest.stdout == f"{100 - len(kept)} new images in k.zarr, {len(kept)} unchanged\n"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="no SIGTERM")
 def test_143_ended_by_the_system(
     environment: dict[str, str], tmp_path: Path, write_tiff: Callable[..., Path]

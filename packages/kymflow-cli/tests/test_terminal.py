@@ -21,7 +21,11 @@ from kymflow.cli.verbs.report import report
 from kymflow.cli.views.parts import counted
 from kymflow_zarr import UnreadableImageError, ZarrDataset
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="no pseudo-terminals")
+# Each test is several processes on a terminal, and says the same whatever the requirements.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name == "nt", reason="no pseudo-terminals"),
+]
 
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -341,7 +345,6 @@ def test_tables_fit_the_terminal_and_say_what_they_leave_out(screen: Screen, dat
     assert "saturated_fraction" not in "".join(lines[:-1])
 
 
-@pytest.mark.slow
 def test_a_long_table_is_cut_on_a_terminal_and_says_so(screen: Screen, dataset: str) -> None:
     import pandas as pd
 
@@ -355,7 +358,6 @@ def test_a_long_table_is_cut_on_a_terminal_and_says_so(screen: Screen, dataset: 
     assert len(seen.splitlines()) == 52
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("setting", ["NO_COLOR", "TERM"])
 def test_no_colours_where_none_are_wanted(screen: Screen, dataset: str, setting: str) -> None:
     extra = {"NO_COLOR": "1"} if setting == "NO_COLOR" else {"TERM": "dumb"}

@@ -85,6 +85,7 @@ def test_a_forked_process_reads_a_dataset_in_memory() -> None:
     assert said.split("\n") == ["[(2, 3)]", "0", ""]
 
 
+@pytest.mark.slow
 def test_processes_that_refresh_the_same_folder_take_each_file_in_once(
     tmp_path: Path,
 ) -> None:
@@ -104,6 +105,7 @@ def test_processes_that_refresh_the_same_folder_take_each_file_in_once(
     assert dataset.check(deep=True) == []
 
 
+@pytest.mark.slow
 def test_rows_of_different_processes_all_arrive(disk: ZarrDataset) -> None:
     running = [start(ROWS, disk.location, f"p{number}") for number in range(4)]
     for process in running:

@@ -115,6 +115,7 @@ def test_paths_run_along_the_streaks(lab: Path) -> None:
     assert np.median(along) < 0.8 * np.median(across)
 
 
+@pytest.mark.slow
 def test_a_million_windows_are_drawn(stall: ImageReading, decode: Decode) -> None:
     (picture,) = stall.pictures.values()
     (region,) = stall.regions

@@ -179,6 +179,7 @@ def test_progress_is_told_image_by_image(dataset: str) -> None:
     assert listener.heard == [("drawing", 3), *["image", 1] * 3]
 
 
+@pytest.mark.slow
 def test_several_processes_draw_the_same_page(lab: Path, lab_page: ParsedPage) -> None:
     place = lab.with_name("two.html")
     assert report(str(lab), place, workers=2).ok
@@ -335,6 +336,7 @@ def test_images_that_are_no_kymographs_say_so(dataset: str, parse: Parse) -> Non
     assert not any("0 stalls" in e.attributes["alt"] for e in page.all("img"))
 
 
+@pytest.mark.slow
 def test_hostile_names_are_text_and_nothing_else(
     dataset: str, kymflow: Kymflow, kymflow_json: KymflowJson, folder: Path, parse: Parse
 ) -> None:
