@@ -64,7 +64,7 @@ COMMANDS = (
     Command(
         name="analyze",
         template="flow",
-        words=lambda place: ["analyze", place.dataset, "velocity", "--window", 16, "-w", 1],
+        words=lambda place: ["analyze", place.dataset, "velocity", "--overwrite", "-w", 1],
     ),
     Command(name="index", template="full", words=lambda place: ["index", place.dataset, "-w", 1]),
     Command(

@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 
 _MODULES = (
     "kymflow.core.analysis.run",
-    "kymflow.core.analysis.velocity_analysis",
+    "kymflow.core.analysis.velocity",
     "kymflow.core.indexers",
     "kymflow.core.kym_dataset.kym_dataset",
     "kymflow_zarr",

@@ -12,9 +12,9 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from faults.places import VELOCITY, Place, pixels, pixels_digest
-from kymflow.core.analysis.run import run_analysis
-from kymflow.core.analysis.velocity_analysis import VelocityAnalysis
+from faults.places import VELOCITY_PARAMS, Place, pixels, pixels_digest
+from kymflow.core.analysis import run_analysis
+from kymflow.core.analysis.velocity import VELOCITY
 from kymflow.core.indexers import ImageSummary
 from kymflow.core.kym_dataset.kym_dataset import KymDataset
 from kymflow_zarr import IngestOutcome, ZarrDataset
@@ -84,8 +84,7 @@ def _delete_image(place: Place, durability: Durability) -> Iterator[None]:
 def _analyze(place: Place, durability: Durability) -> Iterator[None]:
     """The velocity analysis: on images without results, and where there are older ones."""
     dataset = ZarrDataset(place.dataset, "r+", durability=durability)
-    analysis = VelocityAnalysis(params=VELOCITY, only_missing=True)
-    for outcome in run_analysis(dataset, analysis):
+    for outcome in run_analysis(dataset, VELOCITY, params=VELOCITY_PARAMS, overwrite=True):
         if outcome.error is not None:
             raise outcome.error
         yield

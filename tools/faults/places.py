@@ -15,14 +15,15 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from kymflow.core.analysis.velocity_analysis import VelocityAnalysis, VelocityParams
+from kymflow.core.analysis import run_analysis
+from kymflow.core.analysis.velocity import VELOCITY, VelocityParams
 from kymflow_zarr import ZarrDataset
 
-__all__ = ["VELOCITY", "Place", "Templates", "flowing", "pixels", "pixels_digest"]
+__all__ = ["VELOCITY_PARAMS", "Place", "Templates", "flowing", "pixels", "pixels_digest"]
 
 _LINES, _PIXELS = 24, 10
 _FLOW_LINES, _FLOW_PIXELS = 96, 32
-VELOCITY: Final = VelocityParams(window_lines=16)
+VELOCITY_PARAMS: Final = VelocityParams(window_lines=16)
 _FORMAT1_IDS = ("0a7f3c1e-1111-4222-8333-444455556666", "9b1d2e3f-1111-4222-8333-444455556666")
 
 
@@ -171,11 +172,15 @@ def _write_recording(path: Path, *, seed: int) -> None:
 
 
 def _make_flow(path: Path) -> None:
-    """Kymographs, one of them with results of other parameters than `VELOCITY`."""
+    """Kymographs, one of them with results of other parameters than `VELOCITY_PARAMS`."""
     dataset = ZarrDataset(path)
     for slope in (0.4, 0.8, -0.6):
         dataset.add_image(flowing(slope), axes=("t", "x"))
-    VelocityAnalysis(params=VelocityParams(window_lines=32)).run(next(dataset.iter_records()))
+    first = dataset.list_image_ids()[:1]
+    longer = VelocityParams(window_lines=32)
+    for outcome in run_analysis(dataset, VELOCITY, params=longer, image_ids=first):
+        if outcome.error is not None:
+            raise outcome.error
 
 
 def _make_format1(path: Path) -> None:

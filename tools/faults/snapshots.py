@@ -17,12 +17,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from faults.places import Place, pixels_digest
-from kymflow.core.analysis.velocity_results import (
-    load_intervals,
-    load_params,
-    load_summaries,
-    load_trace,
-)
+from kymflow.core.analysis import load_result_table, load_results
+from kymflow.core.analysis.velocity import VELOCITY
+from kymflow.core.run_log import RUN_LOG
 from kymflow_zarr import (
     CorruptDataError,
     IngestError,
@@ -38,6 +35,8 @@ Snapshot: TypeAlias = dict[str, str]
 """Thing → digest of what it holds. ``image <pixels>`` is there if the image is; its artifacts are
 ``image <pixels> <key>``; then ``table <name>`` and ``export``."""
 
+_OF_THE_RUN = ("sources", RUN_LOG)
+"""Tables that differ from run to run."""
 VELOCITY_RESULTS = " velocity results"
 _PROVENANCE_TIMES = ("created_utc", "software", "image_id")
 
@@ -75,7 +74,7 @@ def snapshot_of(dataset: ZarrDataset) -> Snapshot:
         source = Path(row["source_primary_path"]).name
         snapshot[f"{known[row['image_id']]} source"] = source
     for name in dataset.list_table_names():
-        if name != "sources":
+        if name not in _OF_THE_RUN:
             rows = dataset.load_table(name).to_dict("records")
             snapshot[f"table {name}"] = _digest_rows(rows, known)
     return snapshot
@@ -116,7 +115,7 @@ def read_what_can_be(
         except CorruptDataError as error:
             told.append(error.key)
         else:
-            if table != "sources":
+            if table not in _OF_THE_RUN:
                 seen[f"table {table}"] = _digest_rows(rows, known)
     return seen, told
 
@@ -129,7 +128,7 @@ def image_of(record: ZarrImageRecord) -> str:
 def _record_loaders(record: ZarrImageRecord) -> Iterator[tuple[str, Callable[[], str]]]:
     """What a record holds, and for each how to read it."""
     yield "", lambda: _digest([record.shape, record.get_axes(), record.dtype.name])
-    if load_summaries(record):
+    if load_results(record, VELOCITY).results:
         yield VELOCITY_RESULTS, partial(_read_velocity, record)
     for key in record.list_analysis_keys():
         inside = key.split("/analysis/", 1)[1]
@@ -146,14 +145,14 @@ def _read_velocity(record: ZarrImageRecord) -> str:
 
     Parameters that no result names any more are let be: a run that was cut off may leave some.
     """
-    tables = [load_trace(record), load_intervals(record)]
-    used = {summary.params_hash for summary in load_summaries(record)}
-    known = load_params(record)
-    params: dict[str, Any] = {digest: known[digest] for digest in sorted(used)}
+    tables = [load_result_table(record, VELOCITY, table.name) for table in VELOCITY.tables]
+    stored = load_results(record, VELOCITY)
+    used = {entry.params_hash for entry in stored.results}
+    params: dict[str, Any] = {digest: stored.params[digest] for digest in sorted(used)}
     return _digest(
         [
             *(table.to_dict("list") for table in tables),
-            *(asdict(summary) for summary in load_summaries(record)),
+            *(asdict(entry) for entry in stored.results),
             [{k: v for k, v in one.items() if k != "image_id"} for one in params.values()],
         ]
     )

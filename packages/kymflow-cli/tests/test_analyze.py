@@ -14,6 +14,7 @@ from kymflow.cli.errors import UnknownNameError
 from kymflow.cli.results import AnalysisStatus
 from kymflow.cli.verbs.analyze import analyze
 from kymflow.cli.verbs.status import status
+from kymflow.core.errors import OtherParametersError
 from kymflow_zarr import NotADatasetError, ZarrDataset
 
 Kymflow = Callable[..., tuple[int, str, str]]
@@ -30,21 +31,28 @@ def counting_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "Metadata-Version: 2.1\nName: lab-counts\nVersion: 3.4\n", encoding="utf-8"
     )
     (info / "entry_points.txt").write_text(
-        "[kymflow.analyses]\ncounts = lab_counts:Counts\n", encoding="utf-8"
+        "[kymflow.analyses]\ncounts = lab_counts:COUNTS\n", encoding="utf-8"
     )
     (site / "lab_counts.py").write_text(
         textwrap.dedent(
             '''
-            class Counts:
+            from dataclasses import dataclass
+            from kymflow.core.analysis import Analysis, Column, Result
+
+            @dataclass(frozen=True)
+            class Nothing:
+                pass
+
+            def run(pixels, calibration, params, region):
                 """Counts the lines."""
-                name = "counts"
-                def run(self, rec):
-                    if rec.shape[0] == 61:
-                        raise ZeroDivisionError("61 lines")
-                    rec.save_json("counts/params", {"of": "lines"})
-                    rec.save_json("counts/result", {"lines": rec.shape[0]})
-                def analysis_version(self):
-                    return "7"
+                if len(pixels) == 61:
+                    raise ZeroDivisionError("61 lines")
+                return Result(summary={"lines": len(pixels)})
+
+            COUNTS = Analysis(
+                name="counts", version="7", params=Nothing, run=run,
+                summary=(Column("lines", int, "number of lines"),),
+            )
             '''
         ),
         encoding="utf-8",
@@ -77,7 +85,11 @@ def test_missing_leaves_alone_what_has_these_parameters(dataset: str, kymflow: K
     both = _traces(dataset)
     assert len(both) == 3
     assert first.items() <= both.items()
-    assert analyze(dataset, "velocity", missing=True, window=8).images == 3
+    with pytest.raises(OtherParametersError, match="give the new ones a label"):
+        analyze(dataset, "velocity", missing=True, window=8)
+    assert analyze(dataset, "velocity", window=8, label="short").analyzed == 3
+    assert _traces(dataset) == both
+    assert analyze(dataset, "velocity", missing=True, window=8, overwrite=True).images == 3
     other = _traces(dataset)
     assert not both.items() & other.items()
     _, out, _ = kymflow("analyze", dataset, "velocity", "--missing", "--window", "8")
@@ -105,7 +117,7 @@ def test_an_image_that_fails_stops_only_itself(
         for image_id in ZarrDataset(dataset).list_image_ids()
     }
     (failed,) = [record for record in records[:-1] if record["status"] == "failed"]
-    assert failed["reason"] == "ZeroDivisionError: 61 lines"
+    assert failed["reason"] == "channel 1, the whole picture: ZeroDivisionError: 61 lines"
     assert failed["source"] == str(folder / "odd.tif")
     counts = [records[-1][name] for name in ("images", "analyzed", "skipped", "failed")]
     assert counts == [3, 3, 0, 1]

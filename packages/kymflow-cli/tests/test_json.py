@@ -21,7 +21,7 @@ IMAGE = {"image_id", "source", "shape", "axes", "dtype", "created_utc", "acquire
 PLUGIN = {"suffixes", "kind", "name", "origin", "version", "status", "summary", "reason"}
 TABLE = {"name", "rows", "columns"}
 PROBLEM = {"location", "kind", "message", "repairable"}
-INDEXED = {"indexer", "table", "status", "images", "failed", "rows", "reason"}
+INDEXED = {"indexer", "table", "status", "images", "failed", "rows", "left_out", "reason"}
 
 PROMISED: dict[str, dict[str, set[str]]] = {
     "ingest more k.zarr": {

@@ -130,6 +130,7 @@ def test_info_of_a_dataset(dataset: str, folder: Path, kymflow: Kymflow) -> None
     assert result.folders == (str(folder),)
     assert {item.name: item.rows for item in result.items} == {
         "kym_image_summary": 3,
+        "run_log": 1,
         "sources": 3,
     }
     _, out, _ = kymflow("info", dataset)
@@ -182,7 +183,11 @@ def test_info_shows_rois_and_notes(dataset: str, kymflow: Kymflow) -> None:
 def test_table_lists_shows_and_filters(dataset: str) -> None:
     listed = table(dataset)
     assert isinstance(listed, TableListResult)
-    assert [item.name for item in listed.items] == ["kym_image_summary", "sources"]
+    assert [item.name for item in listed.items] == [
+        "kym_image_summary",
+        "run_log",
+        "sources",
+    ]
 
     whole = table(dataset, "kym_image_summary")
     assert isinstance(whole, TableResult)

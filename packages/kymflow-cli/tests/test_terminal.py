@@ -182,7 +182,7 @@ def stuck_plugins(tmp_path: Path) -> dict[str, str]:
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lab-gate\nVersion: 1\n", "utf-8")
     (info / "entry_points.txt").write_text(
-        "[kymflow.analyses]\ngate = lab_gate:Gate\n[kymflow.indexers]\ngate = lab_gate:Gate\n",
+        "[kymflow.analyses]\ngate = lab_gate:GATE\n[kymflow.indexers]\ngates = lab_gate:Gate\n",
         encoding="utf-8",
     )
     (site / "lab_gate.py").write_text(
@@ -191,18 +191,31 @@ def stuck_plugins(tmp_path: Path) -> dict[str, str]:
             import os
             import pandas as pd
 
-            def wait(rec):
-                if rec.shape[0] == 61 and os.path.exists("gate"):
+            from dataclasses import dataclass
+            from kymflow.core.analysis import Analysis, Column, Result
+
+            @dataclass(frozen=True)
+            class Nothing:
+                pass
+
+            def run(pixels, calibration, params, region):
+                wait(len(pixels))
+                return Result(summary={"lines": len(pixels)})
+
+            GATE = Analysis(
+                name="gate", version="1", params=Nothing, run=run,
+                summary=(Column("lines", int, "number of lines"),),
+            )
+
+            def wait(lines):
+                if lines == 61 and os.path.exists("gate"):
                     with open("gate", "rb") as stream:
                         stream.read()
 
             class Gate:
-                name = "gate"
-                def run(self, rec):
-                    wait(rec)
-                    rec.save_json("gate/params", {"lines": rec.shape[0]})
+                name = "gates"
                 def extract_rows(self, rec):
-                    wait(rec)
+                    wait(rec.shape[0])
                     return pd.DataFrame({"lines": [rec.shape[0]]})
                 def params_hash(self, rec):
                     return "0" * 64
@@ -255,8 +268,15 @@ def test_ctrl_c_during_an_export_leaves_one_that_says_so_and_goes_on(
     assert len(ingest(files, str(tmp_path / "new.zarr")).items) == 3
 
 
+def tables_of(dataset: str) -> dict[str, bytes]:
+    """All tables, but for the log, which tells of runs that were stopped, too."""
+    files = (Path(dataset) / "tables").iterdir()
+    return {path.name: path.read_bytes() for path in files if path.name != "run_log.parquet"}
+
+
 @pytest.mark.parametrize(
-    ("verb", "activity"), [("analyze", "analyzing: gate"), ("index", "indexing: gate")]
+    ("verb", "name", "activity"),
+    [("analyze", "gate", "analyzing: gate"), ("index", "gates", "indexing: gates")],
 )
 def test_ctrl_c_keeps_what_was_done_and_the_next_run_goes_on(
     screen: Screen,
@@ -265,20 +285,21 @@ def test_ctrl_c_keeps_what_was_done_and_the_next_run_goes_on(
     write_tiff: Callable[..., Path],
     stuck_plugins: dict[str, str],
     verb: str,
+    name: str,
     activity: str,
 ) -> None:
     slow = write_tiff(tmp_path / "slow.tif", lines=61)
     ZarrDataset(dataset).ingest_image(slow)
-    tables = {path: path.read_bytes() for path in (Path(dataset) / "tables").iterdir()}
+    tables = tables_of(dataset)
 
-    command = (verb, dataset, "gate", "--workers", "1")
+    command = (verb, dataset, name, "--workers", "1")
     code, seen = screen(*command, interrupt_at=r"\d/4", **stuck_plugins)
 
     assert code == 130
     assert activity in seen
     assert_clean(seen)
     assert check(dataset, deep=True).problems == 0
-    assert tables == {path: path.read_bytes() for path in (Path(dataset) / "tables").iterdir()}
+    assert tables_of(dataset) == tables
     done = len(list((Path(dataset) / "images").glob("*/analysis/gate/params.json")))
     assert done < 4
     (tmp_path / "gate").unlink()
@@ -289,7 +310,7 @@ def test_ctrl_c_keeps_what_was_done_and_the_next_run_goes_on(
         left_alone = f", {done} left alone" if done else ""
         assert f"gate: {counted(4 - done, 'image')} analyzed{left_alone}\n" in seen
     else:
-        assert re.search(r"kym_gate +4 +4 +0 +ok", COLOUR.sub("", seen))
+        assert re.search(r"kym_gates +4 +4 +0 +ok", COLOUR.sub("", seen))
 
 
 def test_ctrl_c_reaches_worker_processes_only_through_their_parent(

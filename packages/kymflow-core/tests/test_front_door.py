@@ -24,14 +24,17 @@ print(*sorted(heavy.intersection(sys.modules)))
 def test_the_front_door() -> None:
     assert sorted(kymflow.core.__all__) == [
         "BaseIndexer",
-        "DeclaresColumns",
-        "DocumentsParams",
-        "HashesRows",
+        "DependentIndexer",
+        "DocumentedIndexer",
         "IndexUpdate",
         "KymDataset",
         "KymflowCoreError",
+        "RegionIndexer",
+        "RegionRows",
+        "TypedIndexer",
         "params_hash",
         "plot_kymograph",
+        "run_order",
     ]
     for name in kymflow.core.__all__:
         assert hasattr(kymflow.core, name)

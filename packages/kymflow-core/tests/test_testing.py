@@ -5,15 +5,20 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pytest
 
 from kymflow.core import params_hash
+from kymflow.core.analysis import Analysis, Column, Result
+from kymflow.core.analysis.velocity import VELOCITY
+from kymflow.core.errors import InvalidKymographError
 from kymflow.core.plugins import load_indexers
-from kymflow.core.testing import check_indexer, sample_dataset
+from kymflow.core.testing import check_analysis, check_indexer, sample_dataset
 from kymflow_zarr import JsonValue, ZarrDataset, ZarrImageRecord
 
 
@@ -146,7 +151,7 @@ def test_those_that_come_along_pass(sample: ZarrDataset) -> None:
 @pytest.mark.parametrize(
     ("make", "rule", "images", "message"),
     [
-        (object, "protocol", 1, "it is no indexer"),
+        (object, "protocol", 1, "it is not an indexer"),
         (BadName, "name", 1, "a name must match"),
         (NoVersion, "version", 1, "return text that is not empty"),
         (NewVersion, "version", 1, "changes from call to call"),
@@ -159,7 +164,7 @@ def test_those_that_come_along_pass(sample: ZarrDataset) -> None:
         (BadRows, "rows", 4, "column 'image_id'"),
         (BadTypes, "types", None, "to rebuild"),
         (Random, "repeatable", 4, "other rows"),
-        (OtherHash, "params", 4, "is no SHA-256"),
+        (OtherHash, "params", 4, "is not a SHA-256"),
         (NoDocument, "params", 4, "no document with this hash"),
         (NotPicklable, "pickle", 1, "cannot be sent to another process"),
         (lambda: Forgets(scale=2), "pickle", 4, "a copy of it says something else"),
@@ -179,3 +184,75 @@ def test_each_broken_rule_is_found(
 def test_a_class_is_no_indexer(sample: ZarrDataset) -> None:
     (problem,) = check_indexer(Sound, sample)
     assert problem.rule == "protocol"
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """No parameters."""
+
+
+def measure(pixels: Any, *_: object) -> Result:
+    """Mean brightness."""
+    return Result(summary={"mean": pixels.mean()})
+
+
+def darken(pixels: Any, *_: object) -> Result:
+    """Writes to the pixels."""
+    pixels[0] = 0
+    return Result(summary={"mean": 0.0})
+
+
+def other_columns(*_: object) -> Result:
+    """Returns something else than it declares."""
+    return Result(summary={"median": 0.0})
+
+
+def refuses(*_: object) -> Result:
+    """Cannot make sense of any pixels."""
+    raise InvalidKymographError("it is too dark; use more light")
+
+
+_calls = itertools.count()
+
+
+def drifts(*_: object) -> Result:
+    """Returns something else each time."""
+    return Result(summary={"mean": float(next(_calls))})
+
+
+MEAN = Analysis(
+    name="mean",
+    version="1",
+    params=Nothing,
+    run=measure,
+    summary=(Column("mean", float, "mean", "counts"),),
+)
+
+
+def test_an_analysis_that_keeps_every_rule_passes(sample: ZarrDataset) -> None:
+    assert check_analysis(MEAN, sample) == []
+    assert sample.list_table_names() == []
+
+
+def test_velocity_passes(sample: ZarrDataset) -> None:
+    assert check_analysis(VELOCITY, sample) == []
+
+
+@pytest.mark.parametrize(
+    ("make", "rule", "count", "message"),
+    [
+        (object, "definition", 1, "it is not an Analysis"),
+        (lambda: replace(MEAN, run=darken), "run", 6, "assignment destination is read-only"),
+        (lambda: replace(MEAN, run=other_columns), "result", 6, "those declared: ['mean']"),
+        (lambda: replace(MEAN, run=refuses), "run", 1, "no region could be analysed"),
+        (lambda: replace(MEAN, run=drifts), "repeatable", 6, "run again"),
+        (lambda: replace(MEAN, run=lambda p, *_: measure(p)), "pickle", 1, "cannot be pickled"),
+        (lambda: replace(MEAN, run=lambda p, *_: measure(p)), "definition", 1, "no docstring"),
+    ],
+)
+def test_each_rule_that_an_analysis_breaks_is_found(
+    sample: ZarrDataset, make: Callable[[], object], rule: str, count: int, message: str
+) -> None:
+    problems = [problem for problem in check_analysis(make(), sample) if problem.rule == rule]
+    assert len(problems) == count
+    assert all(message in problem.message for problem in problems)

@@ -293,14 +293,13 @@ def test_a_missing_index_and_a_damaged_manifest(full: ZarrDataset) -> None:
 KILLED = """
 import os, sys, numpy as np
 from kymflow_zarr import ZarrDataset
-dataset = ZarrDataset(sys.argv[1])
-def blocks():
-    yield np.zeros((1, 3), np.uint8)
-    os.kill(os.getpid(), 9)
-from kymflow_zarr._records.build import stage_record
-with dataset._blobs.staging("images") as staging:
-    stage_record(staging, "half", blocks(), shape=(2, 3), dtype=np.dtype("u1"), axes=("t", "x"),
-                 chunks=(1, 3), scale={}, unit={}, metadata=None, source=None, artifacts={})
+class Pixels:
+    shape, dtype = (2, 3), np.dtype("u1")
+    def __getitem__(self, region):
+        if region.start == 1:
+            os.kill(os.getpid(), 9)
+        return np.zeros((1, 3), np.uint8)
+ZarrDataset(sys.argv[1]).add_image(Pixels(), axes=("t", "x"), chunks=(1, 3))
 """
 
 

@@ -81,7 +81,7 @@ def test_damage_to_the_checksum_itself_is_found(two: ZarrDataset, marker: bytes)
     "place",
     [
         "zarr (copy).json",
-        "images/zarr.json",
+        "images/zarr (copy).json",
         "images/{0}/zarr (copy).json",
         "images/{0}/data/chunk",
         "images/{0}/analysis/trace (copy).csv.gz",

@@ -276,7 +276,7 @@ def test_mode_r_leaves_every_byte_on_disk_alone(
 
 
 def test_durability_and_mode_are_checked() -> None:
-    with pytest.raises(ValueError, match="none of 'record', 'batch', 'none'"):
+    with pytest.raises(ValueError, match="choose one of 'record', 'batch', 'none'"):
         ZarrDataset(MemoryStore(), durability="always")  # type: ignore[arg-type]  # wrong on purpose
-    with pytest.raises(ValueError, match="none of 'r', 'r\\+', 'a'"):
+    with pytest.raises(ValueError, match="choose one of 'r', 'r\\+', 'a'"):
         ZarrDataset(MemoryStore(), "w")  # type: ignore[arg-type]  # wrong on purpose

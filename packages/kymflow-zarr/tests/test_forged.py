@@ -117,7 +117,7 @@ def test_a_list_of_artifacts_that_nobody_could_have_written(disk: ZarrDataset, k
     document = json.loads(path.read_bytes())
     document["attributes"]["kymflow_zarr"]["artifacts"] = keys
     seal(path, document)
-    with pytest.raises(CorruptDataError, match="no record document"):
+    with pytest.raises(CorruptDataError, match="not a record document"):
         disk.record(record.image_id)
     assert [problem.kind for problem in disk.check()] == ["unreadable"]
     disk.repair(forget_gone=True)

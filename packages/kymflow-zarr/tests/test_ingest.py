@@ -404,7 +404,7 @@ def test_workers_and_durability_change_nothing_in_the_result(tmp_path: Path, fol
 
 
 def test_arguments_are_checked(dataset: ZarrDataset, folder: Path) -> None:
-    with pytest.raises(ValueError, match="none of 'skip', 'reingest_if_changed'"):
+    with pytest.raises(ValueError, match="choose one of 'skip', 'reingest_if_changed'"):
         dataset.refresh_from_folder(folder, mode="always")  # type: ignore[arg-type]  # wrong on purpose
     with pytest.raises(ValueError, match="workers must be at least 1"):
         dataset.refresh_from_folder(folder, workers=0)

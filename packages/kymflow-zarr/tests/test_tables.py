@@ -318,7 +318,7 @@ def test_a_table_larger_than_a_row_group_is_rewritten_in_parts(disk: ZarrDataset
 
 def test_a_table_that_someone_else_wrote_unsorted_is_put_in_order(disk: ZarrDataset) -> None:
     folder = Path(disk.location) / "tables"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     pq.write_table(pa.table({"image_id": ["c", "a"], "v": [1, 2]}), folder / "t.parquet")
     disk.replace_rows_for_image_id("t", "b", rows_of(["b"], 3))
     assert disk.load_table("t")["image_id"].tolist() == ["a", "b", "c"]

@@ -37,7 +37,7 @@ HOLD = """
 import sys
 from kymflow_zarr import ZarrDataset
 dataset = ZarrDataset(sys.argv[1])
-with dataset._blobs.lock("tables", action="hold on", timeout_s=5):
+with dataset._access.blobs.lock("tables", action="hold on", timeout_s=5):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -145,7 +145,7 @@ def test_a_lock_in_a_store_without_files(tmp_path: Path) -> None:
     dataset = ZarrDataset(store, lock_timeout_s=0.1)
     assert dataset.load_table("t")["image_id"].tolist() == names
     with (
-        dataset._blobs.lock("tables", action="hold on", timeout_s=1),
+        dataset._access.blobs.lock("tables", action="hold on", timeout_s=1),
         pytest.raises(LockedError, match="hold on"),
     ):
         dataset.save_table("t", frame)

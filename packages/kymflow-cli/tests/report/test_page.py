@@ -120,7 +120,8 @@ def test_every_picture_decodes_says_what_it_shows_and_has_a_dark_twin(
 
 
 def test_numbers_can_be_traced(lab: Path, lab_page: ParsedPage) -> None:
-    from kymflow.core.analysis.velocity_results import load_summaries
+    from kymflow.core.analysis import load_results
+    from kymflow.core.analysis.velocity import VELOCITY
 
     opened = ZarrDataset(lab, mode="r")
     record = opened.record(find_image(opened, "roi"))
@@ -131,7 +132,7 @@ def test_numbers_can_be_traced(lab: Path, lab_page: ParsedPage) -> None:
     )
     assert str(lab.parent / "images" / "roi.tif") in section.text
     assert record.pixels_digest in section.text
-    summaries = load_summaries(record)
+    summaries = load_results(record, VELOCITY).results
     assert len(summaries) == 2
     for summary in summaries:
         assert summary.params_hash in section.text

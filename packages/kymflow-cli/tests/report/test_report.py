@@ -209,7 +209,7 @@ def copied(lab: Path, tmp_path: Path) -> Path:
         ("analysis/velocity/trace.parquet", 2, "the velocity trace cannot be read"),
         ("analysis/velocity/intervals.parquet", 3, "the intervals cannot be read"),
         ("analysis/velocity/summary.json", 2, "its velocity cannot be read"),
-        ("analysis/velocity/params.json", 3, "the parameters cannot be read"),
+        ("analysis/velocity/params.json", 2, "its velocity cannot be read"),
         ("zarr.json", 0, "the image cannot be read"),
     ],
 )

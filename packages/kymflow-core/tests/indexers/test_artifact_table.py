@@ -8,16 +8,14 @@ import pandas as pd
 import pytest
 
 from kymflow.core import KymDataset, params_hash
-from kymflow.core.analysis.run import run_analysis
-from kymflow.core.analysis.velocity_analysis import VelocityAnalysis
-from kymflow.core.errors import IndexUpdateError, RowError
+from kymflow.core.analysis import run_analysis
+from kymflow.core.analysis.velocity import VELOCITY
+from kymflow.core.errors import IndexerFailedError, IndexUpdateError, RowError
 from kymflow.core.indexers import ArtifactTable
 from kymflow.core.testing import check_indexer, sample_dataset
 from kymflow_zarr import ZarrDataset
 
-TRACES = ArtifactTable(
-    name="traces", artifact="velocity/trace", params_artifact="velocity/params", version="1.2"
-)
+TRACES = ArtifactTable(name="traces", artifact="velocity/trace", params_artifact="velocity/params")
 
 
 def test_rows_parameters_and_version(dataset: ZarrDataset) -> None:
@@ -32,7 +30,7 @@ def test_rows_parameters_and_version(dataset: ZarrDataset) -> None:
     table = dataset.load_table("kym_traces")
     assert list(table["image_id"]) == [first, first, second]
     assert list(table["v"].fillna(-1)) == [1.5, -1, 2.5]
-    assert set(table["analysis_version"]) == {"1.2"}
+    assert set(table["analysis_version"]) == {"unknown"}
     assert list(table["params_hash"]) == [
         *[params_hash({"window": 2})] * 2,
         params_hash({"window": 1}),
@@ -41,7 +39,7 @@ def test_rows_parameters_and_version(dataset: ZarrDataset) -> None:
 
 def test_traces_of_several_regions_lead_back_to_the_parameters_of_each(tmp_path: Path) -> None:
     dataset = sample_dataset(tmp_path / "sample.zarr")
-    for outcome in run_analysis(dataset, VelocityAnalysis()):
+    for outcome in run_analysis(dataset, VELOCITY):
         assert outcome.error is None
     kymographs = KymDataset(dataset)
 
@@ -62,7 +60,9 @@ def test_a_row_that_names_parameters_that_are_not_there(dataset: ZarrDataset) ->
     rows = pd.DataFrame({"v": [1.0, 2.0], "params_hash": [params_hash(document), "0" * 64]})
     rec.save_df_parquet("velocity/trace", rows)
     rec.save_json("velocity/params", {params_hash(document): document})
-    with pytest.raises(RowError, match="a row says '0000"):
+    with pytest.raises(
+        IndexerFailedError, match=r"'velocity/params' of image .* does not hold them"
+    ):
         KymDataset(dataset).update_index(TRACES)
 
 
@@ -83,7 +83,18 @@ def test_parameters_that_should_be_there(dataset: ZarrDataset) -> None:
 def test_an_artifact_that_names_another_image(dataset: ZarrDataset) -> None:
     rec = dataset.record(dataset.list_image_ids()[0])
     rec.save_df_parquet("copied", pd.DataFrame({"image_id": ["another"], "v": [1.0]}))
-    copied = ArtifactTable(name="copied", artifact="copied", params_artifact=None, version="1")
+    copied = ArtifactTable(name="copied", artifact="copied", params_artifact=None)
 
     with pytest.raises(RowError, match="'another'"):
         KymDataset(dataset).update_index(copied)
+
+
+def test_a_version_is_that_of_the_artifact_or_unknown(dataset: ZarrDataset) -> None:
+    first, second, _ = dataset.list_image_ids()
+    for image_id, said in ((first, {}), (second, {"analysis_version": "7"})):
+        rec = dataset.record(image_id)
+        rec.save_df_parquet("velocity/trace", pd.DataFrame({"v": [1.0], **said}))
+        rec.save_json("velocity/params", {"window": 1})
+    KymDataset(dataset).update_index(TRACES)
+    table = dataset.load_table("kym_traces")
+    assert list(table["analysis_version"]) == ["unknown", "7"]

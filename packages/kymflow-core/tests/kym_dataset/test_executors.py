@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def test_processes_say_what_went_wrong_there(on_disk: ZarrDataset, processes: Ex
     bad = on_disk.list_image_ids()[40]
     on_disk.record(bad).save_df_parquet("velocity/trace", pd.DataFrame({"v": [1.0]}))
     lifts = ArtifactTable(
-        name="trace", artifact="velocity/trace", params_artifact="velocity/params", version="1"
+        name="trace", artifact="velocity/trace", params_artifact="velocity/params"
     )
     kym = KymDataset(on_disk)
 
@@ -152,7 +153,8 @@ def test_a_worker_with_another_version(dataset: ZarrDataset, make_indexer: MakeI
     class Upgrading(ThreadPoolExecutor):
         def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
             other = make_indexer(lambda _: pd.DataFrame({"a": [1]}), version="2")
-            return super().submit(fn, *(other if a is indexer else a for a in args), **kwargs)
+            newer = partial(fn.func, *(other if a is indexer else a for a in fn.args))
+            return super().submit(newer, *args, **kwargs)
 
     with Upgrading(1) as executor, pytest.raises(WorkerError, match="has version '2'"):
         kym.update_index(indexer, executor=executor)

@@ -188,7 +188,7 @@ def test_errors_survive_the_way_between_processes() -> None:
 
 def test_unknown_ways_to_handle_errors(dataset: ZarrDataset, make_indexer: MakeIndexer) -> None:
     indexer = make_indexer(lambda _: pd.DataFrame())
-    with pytest.raises(ValueError, match="on_error 'ignore'"):
+    with pytest.raises(ValueError, match="unknown on_error 'ignore'"):
         KymDataset(dataset).update_index(indexer, on_error="ignore")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="batch_size must be at least 1"):
         KymDataset(dataset).update_index(indexer, batch_size=0)

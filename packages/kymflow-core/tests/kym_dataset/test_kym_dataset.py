@@ -140,9 +140,9 @@ def test_images_that_lose_their_rows_keep_the_schema(
     assert dataset.table_row_count("kym_probe") == 0
 
 
-def test_only_one_mode_exists(dataset: ZarrDataset, make_indexer: MakeIndexer) -> None:
-    with pytest.raises(ValueError, match="mode 'incremental' is not 'replace'"):
-        KymDataset(dataset).update_index(make_indexer(two_rows), mode="incremental")  # type: ignore[arg-type]
+def test_an_unknown_mode_is_refused(dataset: ZarrDataset, make_indexer: MakeIndexer) -> None:
+    with pytest.raises(ValueError, match="unknown mode 'append'; only 'replace' and 'incremental'"):
+        KymDataset(dataset).update_index(make_indexer(two_rows), mode="append")  # type: ignore[arg-type]
 
 
 def test_what_is_no_indexer_is_refused(dataset: ZarrDataset) -> None:

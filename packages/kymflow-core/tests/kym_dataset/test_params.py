@@ -18,7 +18,7 @@ PARAMS = {"window": 16, "step": 4.0, "roi": {"dim0": [0, 40]}}
 @pytest.fixture
 def traces() -> ArtifactTable:
     return ArtifactTable(
-        name="traces", artifact="velocity/trace", params_artifact="velocity/params", version="3"
+        name="traces", artifact="velocity/trace", params_artifact="velocity/params"
     )
 
 
@@ -57,7 +57,7 @@ def test_from_an_indexer_that_tells_them(dataset: ZarrDataset) -> None:
 def test_from_an_indexer_that_is_given(dataset: ZarrDataset) -> None:
     for image_id in dataset.list_image_ids():
         dataset.record(image_id).save_df_parquet("radon", pd.DataFrame({"v": [1.0]}))
-    unknown = ArtifactTable(name="radon", artifact="radon", params_artifact=None, version="1")
+    unknown = ArtifactTable(name="radon", artifact="radon", params_artifact=None)
     kym = KymDataset(dataset)
     kym.update_index(unknown)
     (digest,) = set(kym.load_index("radon")["params_hash"])
@@ -70,7 +70,7 @@ def test_from_an_indexer_that_is_given(dataset: ZarrDataset) -> None:
 def test_parameters_that_changed_since(analysed: KymDataset, traces: ArtifactTable) -> None:
     table = analysed.load_index("traces")
     image_id, digest = str(table["image_id"][0]), str(table["params_hash"][0])
-    analysed.dataset.record(image_id).save_json("velocity/params", {"window": 64})
+    analysed.ds.record(image_id).save_json("velocity/params", {"window": 64})
 
     with pytest.raises(ParamsNotFoundError, match=r"stale, .*update the index"):
         analysed.params_for("kym_traces", digest)

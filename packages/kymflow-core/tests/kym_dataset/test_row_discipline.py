@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from kymflow.core import BaseIndexer, KymDataset
+from kymflow.core import BaseIndexer, KymDataset, RegionRows
 from kymflow.core.errors import ColumnTypeError, RowError, TableSchemaError
 from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
@@ -317,39 +317,55 @@ def test_provenance_declared_as_a_number(dataset: ZarrDataset) -> None:
 
 
 @dataclass(kw_only=True)
-class RegionsIndexer:
-    """Two rows per image, each with the parameters of its region."""
+class TwoRegions:
+    """Two rows per image, each with a provenance of its own."""
 
-    said: tuple[str, ...] = ("a" * 64, "b" * 64)
+    hashes: tuple[str | None, ...] = ("a" * 64, "b" * 64)
+    versions: tuple[str, ...] = ("1", "2")
+    left_out: tuple[str, ...] = ()
     name: str = "regions"
 
-    def extract_rows(self, rec: ZarrImageRecord) -> pd.DataFrame:  # noqa: ARG002
-        return pd.DataFrame({"region": [1, 2], "params_hash": self.said})
+    def extract_rows(self, rec: ZarrImageRecord) -> pd.DataFrame:
+        return self.extract_region_rows(rec).rows
 
-    def row_params_hashes(self, rec: ZarrImageRecord) -> set[str]:  # noqa: ARG002
-        return {"a" * 64, "b" * 64, "c" * 64}
+    def extract_region_rows(self, rec: ZarrImageRecord) -> RegionRows:  # noqa: ARG002
+        rows = {"region": [1, 2], "params_hash": self.hashes, "analysis_version": self.versions}
+        return RegionRows(rows=pd.DataFrame(rows), left_out=self.left_out)
 
     def params_hash(self, rec: ZarrImageRecord) -> str:  # noqa: ARG002
-        return "d" * 64
+        raise AssertionError("not asked of an indexer whose rows say it themselves")
 
     def analysis_version(self) -> str:
-        return "1"
+        return "2"
 
 
-def test_rows_with_parameters_of_their_own(dataset: ZarrDataset) -> None:
+def test_rows_with_a_provenance_of_their_own(dataset: ZarrDataset) -> None:
     kym = KymDataset(dataset)
-    kym.update_index(RegionsIndexer())
+    kym.update_index(TwoRegions())
 
     table = kym.load_index("regions")
-    assert set(zip(table["region"], table["params_hash"], strict=True)) == {
-        (1, "a" * 64),
-        (2, "b" * 64),
-    }
-    assert kym.update_index(RegionsIndexer()).unchanged_params == 3
-    assert kym.update_index(RegionsIndexer(said=("a" * 64, "c" * 64))).unchanged_params == 0
+    rows = zip(table["region"], table["params_hash"], table["analysis_version"], strict=True)
+    assert set(rows) == {(1, "a" * 64, "1"), (2, "b" * 64, "2")}
+    assert kym.update_index(TwoRegions()).unchanged_params == 3
+    assert kym.update_index(TwoRegions(hashes=("a" * 64, "c" * 64))).unchanged_params == 0
 
 
-def test_rows_with_parameters_that_nobody_named(dataset: ZarrDataset) -> None:
-    with pytest.raises(RowError, match=r"which row_params_hashes\(\) does not name") as caught:
-        KymDataset(dataset).update_index(RegionsIndexer(said=("a" * 64, "e" * 64)))
+@pytest.mark.parametrize(
+    ("indexer", "column"),
+    [
+        (TwoRegions(hashes=("a" * 64, None)), "params_hash"),
+        (TwoRegions(versions=("1", "")), "analysis_version"),
+    ],
+)
+def test_a_row_without_its_provenance(
+    dataset: ZarrDataset, indexer: TwoRegions, column: str
+) -> None:
+    with pytest.raises(RowError, match="give every row text that is not empty") as caught:
+        KymDataset(dataset).update_index(indexer)
     assert caught.value.image_id == dataset.list_image_ids()[0]
+    assert caught.value.column == column
+
+
+def test_what_has_no_row_is_named_by_the_run(dataset: ZarrDataset) -> None:
+    update = KymDataset(dataset).update_index(TwoRegions(left_out=("ROI 3 no longer exists",)))
+    assert update.left_out == dict.fromkeys(dataset.list_image_ids(), ("ROI 3 no longer exists",))

@@ -47,18 +47,34 @@ class VesselWidth:
 
     def analysis_version(self):
         return "0.3"
+'''
 
 
-class Drift:
-    """An analysis that writes one number."""
+DRIFT = '''
+from dataclasses import dataclass, replace
+from typing import Annotated
 
-    name = "drift"
+from kymflow.core.analysis import Analysis, Column, Param, Result, ResultTable
 
-    def run(self, rec):
-        rec.save_json("drift/params", {"order": 1})
 
-    def analysis_version(self):
-        return "1"
+@dataclass(frozen=True)
+class DriftParams:
+    order: Annotated[int, Param("order of the fit")] = 1
+
+
+def run(pixels, calibration, params, region):
+    """One number."""
+    return Result(summary={"px": float(params.order)}, tables={"steps": {"step": [0, 1]}})
+
+
+DRIFT = Analysis(
+    name="drift",
+    version="1",
+    params=DriftParams,
+    run=run,
+    summary=(Column("px", float, "drift", "px"),),
+    tables=(ResultTable(name="steps", columns=(Column("step", int, "step"),)),),
+)
 '''
 
 
@@ -127,13 +143,48 @@ def test_an_indexer_of_another_distribution(install: Install, dataset: ZarrDatas
 
 
 def test_an_analysis_of_another_distribution(install: Install, dataset: ZarrDataset) -> None:
-    install("lab_drift", VESSEL_WIDTH, analyses={"drift": "lab_drift:Drift"})
-
-    rec = dataset.record(dataset.list_image_ids()[0])
-    load_analysis("drift").run(rec)
+    install("lab_drift", DRIFT, analyses={"drift": "lab_drift:DRIFT"})
 
     assert find_analyses()["drift"].origin == "lab-drift"
-    assert rec.load_json("drift/params") == {"order": 1}
+    kym = KymDataset(dataset)
+    outcomes = kym.run("drift", order=2)
+
+    assert [outcome.status for outcome in outcomes] == ["ok"] * 3
+    assert {find_indexers()[name].origin for name in ("drift", "drift_steps")} == {"lab-drift"}
+    for name in ("drift", "drift_steps"):
+        kym.update_index(load_indexer(name))
+    assert list(kym["drift"]["px"]) == [2.0] * 3
+    assert list(kym["drift_steps"]["step"]) == [0, 1] * 3
+
+
+def test_a_table_whose_name_is_taken(install: Install) -> None:
+    install("lab_drift", DRIFT, analyses={"drift": "lab_drift:DRIFT"})
+    source = VESSEL_WIDTH.replace('"vessel_width"', '"drift_steps"')
+    install("lab_steps", source, indexers={"drift_steps": "lab_steps:VesselWidth"})
+
+    with pytest.warns(PluginWarning, match="table 'drift_steps' of analysis 'drift' is not used"):
+        found = find_indexers()
+
+    assert found["drift_steps"].origin == "lab-steps"
+    assert found["drift"].origin == "lab-drift"
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("class X:\n    name = 'drift'", "is not a kymflow.core.analysis.Analysis"),
+        (DRIFT + "\nX = replace(DRIFT, name='other')", "the analysis calls itself 'other'"),
+        (DRIFT + "\nX = replace(DRIFT, name='Drift')", "'Drift' cannot be a name here"),
+    ],
+)
+def test_a_broken_analysis_stops_only_itself(install: Install, source: str, reason: str) -> None:
+    install("lab_broken", source, analyses={"drift": "lab_broken:X"})
+
+    with pytest.warns(PluginWarning, match="'drift' of 'lab-broken' cannot be used"):
+        assert set(load_analyses()) == {"velocity"}
+    with pytest.raises(PluginError, match="update or uninstall 'lab-broken'") as caught:
+        load_analysis("drift")
+    assert reason in str(caught.value)
 
 
 def test_a_fresh_process_finds_it_too(install: Install) -> None:

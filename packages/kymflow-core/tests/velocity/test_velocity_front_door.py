@@ -15,12 +15,14 @@ from kymflow.core.analysis import velocity
 
 def test_public_names_are_these() -> None:
     assert velocity.__all__ == [
+        "VELOCITY",
         "Direction",
         "FlowInterval",
         "FlowIntervals",
         "IntervalKind",
         "Method",
         "StallRule",
+        "VelocityParams",
         "VelocityResult",
         "VelocitySummary",
         "WindowStatus",

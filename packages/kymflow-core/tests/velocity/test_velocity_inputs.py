@@ -72,6 +72,7 @@ def test_values_that_are_not_finite_are_pointed_at(flowing: Flowing, bad: float)
         ({"um_per_pixel": float("inf")}, "um_per_pixel"),
         ({"dwell_seconds": 0.0}, "dwell_seconds"),
         ({"dwell_seconds": 1e-6, "seconds_per_line": None}, "dwell_seconds"),
+        ({"dwell_seconds": 1e-3, "seconds_per_line": 1e-3}, "dwell_seconds"),
         ({"method": "fourier"}, "method"),
         ({"backend": "gpu"}, "backend"),
         ({"line_range": (10, 10)}, "line_range"),

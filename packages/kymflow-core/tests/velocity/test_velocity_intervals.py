@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -181,3 +182,51 @@ def test_reversing_flow_is_mixed_and_calibration_is_optional(flowing: Flowing) -
     assert summary.median_mm_s is None
     assert summary.share_stalled is None
     assert summary.p95_px_per_line == pytest.approx(3.0, abs=0.1)
+
+
+def _speeds(estimate: VelocityResult, velocity: list[float]) -> VelocityResult:
+    """An estimate with these velocities in px/line, NaN where there is no evidence."""
+    values = np.array(velocity)
+    status = np.where(np.isnan(values), "unknown", "ok")
+    lines = estimate.step_lines * np.arange(values.size, dtype=np.float64)
+    return replace(
+        estimate,
+        velocity_px_per_line=values,
+        status=status,
+        r2adj=np.where(np.isnan(values), 0.0, 0.9),
+        center_line=lines,
+        time_s=lines * _PERIOD,
+    )
+
+
+def _windows(seconds: float, estimate: VelocityResult) -> int:
+    return round(seconds / (estimate.step_lines * _PERIOD))
+
+
+def test_a_stall_does_not_cross_a_gap_in_the_evidence(stalling: VelocityResult) -> None:
+    second = _windows(1.0, stalling)
+    slow = [0.3] * (2 * second)  # between the speeds at which a stall begins and ends
+    flow, rest = [3.0] * (8 * second), [0.0] * second
+    seen = find_intervals(_speeds(stalling, [*flow, *rest, *slow, *flow]))
+    (stall,) = seen.of_kind(IntervalKind.STALL)
+    assert stall.duration_s == pytest.approx(3.0, abs=0.05), "slow flow does not end a stall"
+    gap = [np.nan] * _windows(0.5, stalling)
+    found = find_intervals(_speeds(stalling, [*flow, *rest, *gap, *slow, *flow]))
+    (stall,) = found.of_kind(IntervalKind.STALL)
+    assert stall.duration_s == pytest.approx(1.0, abs=0.05), "nobody saw what happened in the gap"
+
+
+def test_flow_to_and_fro_is_no_stall(stalling: VelocityResult) -> None:
+    second = _windows(1.0, stalling)
+    to_and_fro = [3.0, -3.0, 0.01] * second
+    found = find_intervals(_speeds(stalling, [*([3.0] * second), *to_and_fro]))
+    assert found.of_kind(IntervalKind.STALL) == ()
+    assert found.share_stalled == 0.0
+
+
+def test_a_window_without_evidence_is_not_stalled_as_well(stalling: VelocityResult) -> None:
+    rest = [0.0, 0.0, 0.0, np.nan] * _windows(1.0, stalling)
+    found = find_intervals(_speeds(stalling, rest))
+    assert found.share_unknown == 0.25
+    assert found.share_stalled is not None
+    assert found.share_unknown + found.share_stalled == 1.0

@@ -160,6 +160,10 @@ def test_scan_speed_correction(flowing: Flowing) -> None:
     )
     a = apparent.velocity_px_per_line
     np.testing.assert_allclose(true.velocity_px_per_line, a / (1.0 + a * dwell / period))
+    np.testing.assert_allclose(
+        true.standard_error_px_per_line,
+        apparent.standard_error_px_per_line / (1.0 + a * dwell / period) ** 2,
+    )
     # Against the scan, a cell is met early: it seems slower than it is.
     assert (np.abs(true.velocity_px_per_line) > np.abs(a)).all()
 

@@ -8,15 +8,38 @@ name starts with an underscore is not.
 from __future__ import annotations
 
 from kymflow_zarr._catalog.manifest import Manifest, ManifestEntry
-from kymflow_zarr._catalog.sources import RefreshPlan, SourceFile, SourceRow
+from kymflow_zarr._catalog.order import Missing, OrderBy
+from kymflow_zarr._catalog.sources import (
+    FileState,
+    RefreshMode,
+    RefreshPlan,
+    SourceFile,
+    SourceRow,
+)
+from kymflow_zarr._export.manifest import TableFormat
 from kymflow_zarr._export.outcome import ExportReport
+from kymflow_zarr._front.access import Mode
+from kymflow_zarr._front.sources import DatasetSources
+from kymflow_zarr._front.tables import DatasetTables
+from kymflow_zarr._ingest.objects import (
+    ChannelSource,
+    HasChannelData,
+    HasChannels,
+    HasMetadata,
+    Ingestible,
+)
 from kymflow_zarr._ingest.outcome import IngestOutcome
+from kymflow_zarr._pixels.array_like import LazyArray
+from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._problems import Problem, ProblemKind, Repair
+from kymflow_zarr._progress import ProgressCallback
+from kymflow_zarr._storage.blobs import Durability
 from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr._tables.replace import RowUpdate
 from kymflow_zarr.dataset import ZarrDataset
 from kymflow_zarr.errors import (
     AlreadyExistsError,
+    AmbiguousImageError,
     ArtifactKindError,
     ArtifactNotFoundError,
     ColumnError,
@@ -36,39 +59,59 @@ from kymflow_zarr.errors import (
     UnreadableImageError,
     UnsupportedFormatError,
 )
+from kymflow_zarr.options import IngestOptions
 from kymflow_zarr.record import ZarrImageRecord
 from kymflow_zarr.schema import DatasetSchema
 
 __all__ = [
     "AlreadyExistsError",
+    "AmbiguousImageError",
+    "AnyArray",
     "ArtifactKindError",
     "ArtifactNotFoundError",
+    "ChannelSource",
     "ColumnError",
     "CorruptDataError",
     "DatasetSchema",
+    "DatasetSources",
+    "DatasetTables",
+    "Durability",
     "ExportError",
     "ExportReport",
+    "FileState",
+    "HasChannelData",
+    "HasChannels",
+    "HasMetadata",
     "ImageNotFoundError",
     "IngestError",
+    "IngestOptions",
     "IngestOutcome",
+    "Ingestible",
     "InvalidNameError",
     "JsonValue",
     "KymflowZarrError",
+    "LazyArray",
     "LockedError",
     "Manifest",
     "ManifestEntry",
     "MetadataNotFoundError",
+    "Missing",
+    "Mode",
     "NotADatasetError",
     "NotFoundError",
+    "OrderBy",
     "Problem",
     "ProblemKind",
+    "ProgressCallback",
     "ReadOnlyError",
+    "RefreshMode",
     "RefreshPlan",
     "Repair",
     "RowUpdate",
     "SchemaValidationError",
     "SourceFile",
     "SourceRow",
+    "TableFormat",
     "TableNotFoundError",
     "UnreadableImageError",
     "UnsupportedFormatError",

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["Problem", "ProblemKind", "Repair", "unreadable"]
+__all__ = ["Problem", "ProblemKind", "Repair", "rewritten", "unreadable"]
 
 ProblemKind: TypeAlias = Literal[
     "missing",
@@ -20,6 +20,7 @@ ProblemKind: TypeAlias = Literal[
     "record_without_source",
     "stale_cache",
     "inventory",
+    "rewritten",
     "leftover",
 ]
 
@@ -34,8 +35,8 @@ class Problem:
             ``gone``, documents that disagree (``mismatch``), files that do not belong
             (``unknown``), table rows whose image is gone (``orphan_rows``), the two directions in
             which the sources index can be wrong, a damaged manifest (``stale_cache``), an
-            ``inventory`` with damaged lines or without something that is there, and what killed
-            writers left behind (``leftover``).
+            ``inventory`` with damaged lines or without something that is there, a document that
+            another program has ``rewritten``, and what killed writers left behind (``leftover``).
         message: What is wrong, as a sentence.
     """
 
@@ -52,6 +53,7 @@ class Problem:
             "record_without_source",
             "stale_cache",
             "inventory",
+            "rewritten",
             "leftover",
         }
 
@@ -67,6 +69,17 @@ class Repair:
 
     location: str
     action: str
+
+
+def rewritten(location: str, added: tuple[str, ...]) -> Problem:
+    """The problem of a document that another program has written anew."""
+    names = ", ".join(map(repr, added)) or "nothing"
+    return Problem(
+        location=location,
+        kind="rewritten",
+        message=f"another program has written it anew, with {names} added; "
+        "nothing is lost, and repair() seals it again",
+    )
 
 
 def unreadable(error: CorruptDataError) -> Problem:

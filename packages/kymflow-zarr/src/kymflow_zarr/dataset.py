@@ -1,83 +1,86 @@
-"""One dataset: images, tables over all of them, and the folder of files that it grows from."""
+"""One dataset: images by id, tables over all of them, and the files that it grows from."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
-from kymflow_zarr._catalog.listing import IMAGES, list_image_ids
-from kymflow_zarr._catalog.manifest import Manifest, build_manifest
+from numpy.typing import ArrayLike
+
+from kymflow_zarr._artifacts.registry import artifact_kinds
+from kymflow_zarr._catalog.derived import load_derived, save_derived
+from kymflow_zarr._catalog.find import find_image_id
+from kymflow_zarr._catalog.listing import IMAGES, is_committed, list_image_ids
+from kymflow_zarr._catalog.manifest import Manifest, build_manifest, with_analysis_keys
 from kymflow_zarr._catalog.manifest_cache import load_cache, save_cache
 from kymflow_zarr._catalog.order import Missing, OrderBy, ordered_ids
-from kymflow_zarr._catalog.sources import (
-    SOURCES,
-    FolderScan,
-    RefreshMode,
-    RefreshPlan,
-    SourceFile,
-    SourceRow,
-    plan_refresh,
-    rows_from_table,
-)
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._check.dataset import iter_problems, repair
 from kymflow_zarr._check.image import check_image
-from kymflow_zarr._ingest.outcome import IngestJob, IngestOutcome
-from kymflow_zarr._pixels.codec import AnyArray
-from kymflow_zarr._pixels.layout import check_axes, check_dtype, resolve_chunks
-from kymflow_zarr._pixels.writer import slabs
+from kymflow_zarr._front.access import Access, Mode, check_choice
+from kymflow_zarr._front.flat_names import FlatNames
+from kymflow_zarr._front.opening import open_dataset, reopen_dataset
+from kymflow_zarr._front.sources import DatasetSources
+from kymflow_zarr._front.tables import DatasetTables
+from kymflow_zarr._ingest.objects import (
+    ChannelSource,
+    HasChannelData,
+    HasChannels,
+    Ingestible,
+    channel_of,
+    metadata_of,
+)
+from kymflow_zarr._pixels.array_like import LazyArray, as_pixels
 from kymflow_zarr._problems import Problem, Repair
 from kymflow_zarr._progress import ProgressCallback, no_progress
-from kymflow_zarr._records.build import stage_record
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import Durability
-from kymflow_zarr._storage.local import LocalBlobs
 from kymflow_zarr._storage.names import check_segment
-from kymflow_zarr._storage.open import open_blobs
-from kymflow_zarr._tables.replace import RowUpdate
-from kymflow_zarr._tables.tables import IMAGE_ID, Tables
+from kymflow_zarr._tables.tables import Tables
 from kymflow_zarr._views.html import dataset_html
 from kymflow_zarr.errors import (
     CorruptDataError,
     ImageNotFoundError,
-    IngestError,
-    InvalidNameError,
-    NotADatasetError,
-    ReadOnlyError,
     SchemaValidationError,
-    UnsupportedFormatError,
 )
 from kymflow_zarr.options import IngestOptions
-from kymflow_zarr.record import ZarrImageRecord
+from kymflow_zarr.record import ZarrImageRecord, open_record
 from kymflow_zarr.schema import DatasetSchema
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
+    from zarr import Group
     from zarr.abc.store import Store
+    from zarr.storage import StorePath
 
     from kymflow_zarr._export.manifest import TableFormat
     from kymflow_zarr._export.outcome import ExportReport
 
-__all__ = ["Mode", "ZarrDataset"]
-
-Mode: TypeAlias = Literal["r", "r+", "a"]
+__all__ = ["ZarrDataset"]
 
 DEFAULT_LOCK_TIMEOUT_S = 60.0
 
 
-class ZarrDataset:
+class ZarrDataset(FlatNames, Mapping[str, ZarrImageRecord]):
     """A folder, or any other place for bytes, that holds images, their results and tables.
 
+    It is a mapping of image ids to records: ``len(dataset)``, ``image_id in dataset``,
+    ``dataset[image_id]``, and iteration over ids in order. What belongs together is in
+    `ZarrDataset.tables` and `ZarrDataset.sources`.
+
+    ``with ZarrDataset(…) as dataset:`` lets go of what writing holds at the end of the block.
+
     Args:
-        store_or_path: A path, a URL (object stores need the extra ``cloud``), or an open Zarr store
-            (`zarr.storage.MemoryStore` for tests).
+        store_or_path: A path, a URL (object stores need the extra ``cloud``), an open Zarr store
+            (`zarr.storage.MemoryStore` for tests), or a place in one: a `zarr.Group` or
+            `zarr.storage.StorePath`.
         mode: ``"a"`` creates the dataset where there is none, ``"r+"`` needs one, ``"r"`` needs one
-            and writes nothing.
+            and writes nothing. None stands for ``"a"``, or ``"r"`` for a store that is read-only.
         durability: What a returned call promises on a local disk. ``"batch"`` and ``"record"``:
             what it wrote survives a power cut; ``"batch"`` lets the images of a bulk call share one
             flush, ``"record"`` flushes and shows each on its own. ``"none"``: written, not flushed.
@@ -87,111 +90,138 @@ class ZarrDataset:
         NotADatasetError: There is none at that place, or something else.
         UnsupportedFormatError: It was written by a newer version.
         CorruptDataError: Its root document is damaged.
+        ReadOnlyError: It should be written to, but the store is read-only.
+        TypeError: `store_or_path` is nothing that can hold a dataset.
     """
 
     def __init__(
         self,
-        store_or_path: str | Path | Store,
-        mode: Mode = "a",
+        store_or_path: str | PathLike[str] | Store | StorePath | Group,
+        mode: Mode | None = None,
         *,
         durability: Durability = "batch",
         lock_timeout_s: float = DEFAULT_LOCK_TIMEOUT_S,
     ) -> None:
-        _check_choice("mode", mode, Mode)
-        _check_choice("durability", durability, Durability)
-        self._place = store_or_path
-        self._blobs = open_blobs(store_or_path, durability=durability)
-        self._mode: Mode = mode
-        self._durability: Durability = durability
-        self._lock_timeout_s = lock_timeout_s
-        self._tables = Tables(self._blobs)
-        self._sources = SourcesIndex(self._blobs, self._tables)
-        self._schema = self._open_or_create()
+        if mode is not None:
+            check_choice("mode", mode, Mode)
+        check_choice("durability", durability, Durability)
+        self._access = open_dataset(
+            store_or_path, mode=mode, durability=durability, lock_timeout_s=lock_timeout_s
+        )
+
+    @classmethod
+    def _with(cls, access: Access) -> ZarrDataset:
+        dataset = object.__new__(cls)
+        dataset._access = access
+        return dataset
+
+    @classmethod
+    def _reopen(cls, access: Access) -> ZarrDataset:
+        return cls._with(reopen_dataset(access))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return self._reopen, (self._access,)
+
+    def __enter__(self) -> ZarrDataset:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._access.blobs.close()
 
     def __repr__(self) -> str:
-        return f"ZarrDataset({self.location!r}, mode={self._mode!r})"
+        return f"ZarrDataset({self.location!r}, mode={self.mode!r})"
 
     def _repr_html_(self) -> str:
         return dataset_html(
             location=self.location,
             mode=self.mode,
             version=self.schema.version,
-            images=len(self.list_image_ids()),
+            images=len(self),
             tables=self.list_table_names(),
         )
-
-    def __reduce__(self) -> tuple[object, ...]:
-        # Workers in other processes open the dataset anew; contents in memory cannot follow them.
-        if isinstance(self._blobs, LocalBlobs):
-            place = self.location  # absolute: a worker may be in another folder
-        elif isinstance(self._place, str):
-            place = self._place
-        else:
-            raise TypeError(
-                f"{self!r} was opened from a store object and cannot be sent to another process; "
-                "open it by its path or URL"
-            )
-        # What is not found there must be an error: a worker makes no datasets.
-        mode = "r+" if self._mode == "a" else self._mode
-        return _reopen, (place, mode, self._durability, self._lock_timeout_s)
 
     # --- the dataset itself -------------------------------------------------------------------
 
     @property
     def location(self) -> str:
         """The path or URL."""
-        return self._blobs.location
+        return self._access.blobs.location
 
     @property
     def mode(self) -> Mode:
         """How the dataset was opened."""
-        return self._mode
-
-    def as_read_only(self) -> ZarrDataset:
-        """The same dataset, through which nothing can be written."""
-        twin = object.__new__(type(self))
-        vars(twin).update(vars(self), _mode="r")
-        return twin
+        return self._access.mode
 
     @property
     def schema(self) -> DatasetSchema:
         """Format version, creation time and software."""
-        return self._schema
+        return self._access.schema
 
-    def _open_or_create(self) -> DatasetSchema:
-        found = DatasetSchema.read(self._blobs)
-        if found is not None:
-            return found
-        if self._mode != "a":
-            raise NotADatasetError(
-                self.location, "there is none; check the path, or ingest a folder into it first"
-            )
-        listing = self._blobs.list_folder("")
-        if not listing.files and set(listing.folders) <= {"index"}:
-            schema = DatasetSchema.new()
-            schema.write(self._blobs)
-            return schema
-        # Perhaps another process has made the dataset since we looked.
-        found = DatasetSchema.read(self._blobs)
-        if found is None:
-            raise NotADatasetError(
-                self.location, "it is a folder with other contents; name a new or an empty one"
-            )
-        return found
+    @property
+    def tables(self) -> DatasetTables:
+        """The tables over all images, as a mapping by name."""
+        return DatasetTables(self._access)
+
+    @property
+    def sources(self) -> DatasetSources:
+        """The files that the images were made of, and what is new among them."""
+        return DatasetSources(self._access)
+
+    def as_read_only(self) -> ZarrDataset:
+        """The same dataset, through which nothing can be written."""
+        return self._with(replace(self._access, mode="r"))
 
     # --- images -------------------------------------------------------------------------------
 
+    def __len__(self) -> int:
+        return len(self.list_image_ids())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.list_image_ids())
+
+    def __contains__(self, image_id: object) -> bool:
+        return isinstance(image_id, str) and is_committed(self._access.blobs, image_id)
+
+    def __getitem__(self, image_id: str) -> ZarrImageRecord:
+        return self.record(image_id)
+
+    def __eq__(self, other: object) -> bool:
+        # Not that of mappings, which would open and compare every record.
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
     def list_image_ids(self) -> list[str]:
         """The ids of all images, sorted. The store itself is asked, never a cache."""
-        return list_image_ids(self._blobs)
+        return list_image_ids(self._access.blobs)
 
     def record(self, image_id: str) -> ZarrImageRecord:
-        """Open one image.
+        """Open one image, as ``dataset[image_id]`` does.
 
         Raises:
             ImageNotFoundError: There is none with this id (it is a `KeyError`).
         """
-        return ZarrImageRecord.open(self._blobs, image_id, writable=self._mode != "r")
+        return open_record(self._access.blobs, image_id, writable=self.mode != "r")
+
+    def find(self, name: str) -> ZarrImageRecord:
+        """Open the image that a person means.
+
+        Args:
+            name: An image id, the first characters of one, or the end of the path of the file that
+                the image was made of, such as ``"mouse7/run2.tif"``, ``"run2.tif"`` or ``"run2"``.
+
+        Raises:
+            ImageNotFoundError: No image goes by this name.
+            AmbiguousImageError: Several do; the error lists them.
+        """
+        sources = SourcesIndex(self._access.blobs, Tables(self._access.blobs))
+        return self.record(find_image_id(name, self.list_image_ids(), sources.current()))
 
     def iter_records(
         self,
@@ -205,8 +235,8 @@ class ZarrDataset:
             order_by: By id, by time of creation, or by time of acquisition.
             missing: Where images go that lack the value to sort by.
         """
-        _check_choice("order_by", order_by, OrderBy)
-        _check_choice("missing", missing, Missing)
+        check_choice("order_by", order_by, OrderBy)
+        check_choice("missing", missing, Missing)
         if order_by == "image_id":
             ids = self.list_image_ids()
         else:
@@ -215,211 +245,113 @@ class ZarrDataset:
 
     def _existing_records(self, image_ids: Iterable[str]) -> Iterator[ZarrImageRecord]:
         for image_id in image_ids:
-            try:
+            with suppress(ImageNotFoundError):  # deleted since it was listed
                 yield self.record(image_id)
-            except ImageNotFoundError:  # deleted since it was listed
-                continue
 
     def add_image(
         self,
-        arr: AnyArray,
+        arr: ArrayLike | LazyArray,
         *,
-        axes: Sequence[str],
+        axes: Sequence[str] | None = None,
         chunks: Sequence[int] | None = None,
+        scale: Mapping[str, float] | None = None,
+        unit: Mapping[str, str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> ZarrImageRecord:
-        """Add an image from memory.
+        """Add an image from an array, in one step.
 
         Args:
-            arr: Pixels: booleans, integers or floats.
-            axes: A name for each dimension; ``("t", "x")`` for a kymograph ``(time, space)``.
+            arr: Pixels: booleans, integers or floats, as an array or as lists of rows. An array of
+                dask, zarr, xarray or h5py is read part by part and need not fit into memory.
+            axes: A name for each dimension; ``("t", "x")`` for a kymograph ``(time, space)``. If
+                None, those of the header in `metadata`; else they follow from the number of
+                dimensions: ``y, x``; ``z, y, x``; ``z, y, x, c``; ``t, z, y, x, c``.
             chunks: A chunk shape; chosen if None.
+            scale: Axis → distance of two pixels along it.
+            unit: Axis → unit of that distance, such as ``"ms"`` or ``"um"``; where it is left out,
+                seconds for ``t`` and micrometres for other axes.
+            metadata: The metadata payload (``experiment_metadata``, ``rois``, …). It gets a header
+                with shape, axes and calibration, as an ingested image has.
 
         Returns:
             The new record, whole and visible.
 
         Raises:
-            SchemaValidationError: Axes, shape or type cannot be stored.
+            SchemaValidationError: Pixels, axes or steps cannot be stored.
         """
-        self._require_current_format("add an image")
-        check_axes(tuple(axes), arr.shape)
-        dtype = check_dtype(arr.dtype)
-        chunk_shape = resolve_chunks(arr.shape, dtype, None if chunks is None else tuple(chunks))
+        from kymflow_zarr._ingest.arrays import stage_array
+
+        self._access.require_current_format("add an image")
+        pixels = as_pixels(arr)
         image_id = str(uuid.uuid4())
-        with self._blobs.staging(IMAGES) as staging:
-            stage_record(
+        with self._access.blobs.staging(IMAGES) as staging:
+            stage_array(
                 staging,
                 image_id,
-                slabs(arr, chunk_shape[0]),
-                shape=arr.shape,
-                dtype=dtype,
-                axes=tuple(axes),
-                chunks=chunk_shape,
-                scale={},
-                unit={},
-                metadata=None,
-                source=None,
+                pixels,
+                axes=None if axes is None else tuple(axes),
+                chunks=None if chunks is None else tuple(chunks),
+                scale=scale,
+                unit=unit,
+                metadata=metadata,
             )
             staging.publish([image_id])
         return self.record(image_id)
 
+    def ingest_image(
+        self,
+        src: str | PathLike[str] | ChannelSource | Ingestible,
+        *,
+        options: IngestOptions | None = None,
+    ) -> ZarrImageRecord:
+        """Ingest one image, whether or not it was ingested before.
+
+        Args:
+            src: An image file, which comes with its sidecars and the files of further channels. Or
+                an image of another program: an object with ``get_channel(1)`` or
+                ``getChannelData(1)`` and, if it has metadata, ``load_metadata_payload()``. Its
+                first channel becomes the image. An `AcqImageV01` comes with all channels and
+                results.
+            options: For a file: limits, links, channel files and sidecars, where the defaults do
+                not fit.
+
+        Raises:
+            UnreadableImageError: The file cannot be ingested.
+            SchemaValidationError: The object's pixels or metadata cannot be stored.
+            TypeError: It is nothing of these.
+        """
+        if isinstance(src, str | PathLike):
+            return self.record(self.sources.ingest_file(src, options=options))
+        self._access.require_current_format("ingest an image")
+        if isinstance(src, Ingestible):
+            return src.ingest_into_dataset(self)
+        if isinstance(src, HasChannels | HasChannelData):
+            return self.add_image(channel_of(src), metadata=metadata_of(src))
+        raise TypeError(
+            f"an image cannot be ingested from a {type(src).__name__!r}; give a path, or an object "
+            "with get_channel(1) or getChannelData(1); add_image() takes arrays"
+        )
+
     def delete_image(self, image_id: str) -> None:
         """Delete an image with all its artifacts and its row in the sources index.
 
-        A file that the image was made of, if it still lies in its folder, counts as new again.
+        A file that the image was made of, if it is still in its folder, counts as new again.
 
         Raises:
             ImageNotFoundError: There is none with this id.
         """
-        self._require_writable("delete an image")
+        self._access.require_writable("delete an image")
         with suppress(CorruptDataError):  # what is damaged can be deleted, too
             self.record(image_id)
-        with self._lock("tables", "delete an image"):
-            if not self._blobs.delete_folder(image_folder(image_id)):
+        blobs = self._access.blobs
+        with self._access.lock("tables", "delete an image"):
+            if not blobs.delete_folder(image_folder(image_id)):
                 raise ImageNotFoundError(image_id)
-            self._sources.forget(image_id)
-
-    # --- taking files in ----------------------------------------------------------------------
-
-    def ingest_image(
-        self, src: str | Path, *, options: IngestOptions | None = None
-    ) -> ZarrImageRecord:
-        """Take one image file in, with its sidecars, whether or not it was taken in before.
-
-        Args:
-            src: An image file; the files of further channels beside it come along.
-            options: Limits, links, channel files and sidecars, where the defaults do not fit.
-
-        Raises:
-            UnreadableImageError: The file cannot be taken in.
-        """
-        from kymflow_zarr._ingest.scan import scan_file
-
-        self._require_current_format("ingest an image")
-        with self._lock("ingest", "ingest an image"):
-            options = options or IngestOptions()
-            job = (scan_file(Path(src), options=options), None)
-            (outcome,) = self._ingest([job], workers=1, options=options)
-        if outcome.error is not None:
-            raise outcome.error
-        return self.record(outcome.image_id)
-
-    def plan_refresh(
-        self,
-        folder: str | Path,
-        pattern: str | Sequence[str] | None = None,
-        *,
-        options: IngestOptions | None = None,
-    ) -> RefreshPlan:
-        """What `refresh_from_folder` would find: new, changed, unchanged and gone files.
-
-        Nothing is written, so this works with ``mode="r"`` too. In a folder that
-        `export_legacy_folder` wrote, the folder of each image stands for its file.
-
-        Raises:
-            NotADirectoryError: There is no such folder.
-            UnreadableImageError: It is an export that was cut off.
-        """
-        from kymflow_zarr._export.ingest import plan_ingest_export
-        from kymflow_zarr._export.reader import is_export
-        from kymflow_zarr._ingest.scan import scan_folder
-
-        if is_export(Path(folder)):
-            return plan_ingest_export(self._blobs, Path(folder))
-        return self._plan(scan_folder(Path(folder), pattern, options=options or IngestOptions()))
-
-    def refresh_from_folder(
-        self,
-        folder: str | Path,
-        pattern: str | Sequence[str] | None = None,
-        *,
-        mode: RefreshMode = "skip",
-        workers: int = 1,
-        options: IngestOptions | None = None,
-    ) -> list[str]:
-        """Take in what is new in a folder.
-
-        Args:
-            folder: The folder with image files, each perhaps with sidecars.
-            pattern: Which files; ``"**/*.tif"`` looks into subfolders, too. None stands for all
-                files that an installed reader takes.
-            mode: ``"skip"`` leaves files alone whose path is known. ``"reingest_if_changed"`` takes
-                a file in again, as a new image, if its size or time differs; the old image stays.
-            workers: How many files are read and compressed at a time.
-            options: Limits, links, channel files and sidecars, where the defaults do not fit.
-
-        Returns:
-            The ids of the new images.
-
-        Raises:
-            NotADirectoryError: There is no such folder.
-            IngestError: Some files could not be taken in; all others were. It lists both.
-            LockedError: Another process is taking files in.
-        """
-        return _image_ids(
-            self.iter_refresh(folder, pattern, mode=mode, workers=workers, options=options)
-        )
-
-    def iter_refresh(
-        self,
-        folder: str | Path,
-        pattern: str | Sequence[str] | None = None,
-        *,
-        mode: RefreshMode = "skip",
-        workers: int = 1,
-        include_sidecars: bool = True,
-        options: IngestOptions | None = None,
-    ) -> Iterator[IngestOutcome]:
-        """Take in what is new in a folder, telling of each file as its batch is committed.
-
-        The arguments and errors are those of `refresh_from_folder`, but a file that fails is an
-        outcome here, not an error. If the caller stops early, what was told of stays. A folder that
-        `export_legacy_folder` wrote is taken in as what it is: images keep their ids and results.
-        """
-        from kymflow_zarr._export.ingest import iter_ingest_export
-        from kymflow_zarr._export.reader import is_export
-        from kymflow_zarr._ingest.scan import scan_folder
-
-        _check_choice("mode", mode, RefreshMode)
-        if workers < 1:
-            raise ValueError(f"workers must be at least 1, not {workers}; give a positive number")
-        self._require_current_format("take files in")
-        if is_export(Path(folder)):
-            return iter_ingest_export(
-                self._blobs,
-                Path(folder),
-                one_by_one=self._durability == "record",
-                lock_timeout_s=self._lock_timeout_s,
-            )
-        options = options or IngestOptions()
-        options = replace(options, sidecars=options.sidecars and include_sidecars)
-        scan = scan_folder(Path(folder), pattern, options=options)
-        return self._refresh(scan, mode=mode, workers=workers, options=options)
-
-    def ingest_legacy_folder(
-        self,
-        root: str | Path,
-        *,
-        pattern: str | Sequence[str] | None = None,
-        include_sidecars: bool = True,
-        options: IngestOptions | None = None,
-    ) -> list[str]:
-        """Take a folder of plain files in: images, and the results that lie beside them.
-
-        It is `refresh_from_folder` with a choice about sidecars.
-
-        Returns:
-            The ids of the new images.
-
-        Raises:
-            IngestError: Some files could not be taken in; all others were.
-        """
-        return _image_ids(
-            self.iter_refresh(root, pattern, include_sidecars=include_sidecars, options=options)
-        )
+            SourcesIndex(blobs, Tables(blobs)).forget(image_id)
 
     def export_legacy_folder(
         self,
-        dir: str | Path,  # noqa: A002 - the name that callers know
+        dir: str | PathLike[str],  # noqa: A002 - the name that callers know
         *,
         include_tiff: bool = True,
         include_tables: bool = True,
@@ -430,7 +362,7 @@ class ZarrDataset:
         """Write the dataset as plain files: TIFF, JSON, CSV or Parquet, NPY.
 
         `docs/export.md` describes them. The call may be cut off and made again, and writes only
-        what differs. `iter_refresh` and its kin take such a folder in again.
+        what differs. `DatasetSources.refresh` ingests such a folder again.
 
         Args:
             dir: The folder; made if it is not there.
@@ -452,260 +384,92 @@ class ZarrDataset:
         from kymflow_zarr._export.export import export_folder
 
         return export_folder(
-            self._blobs,
-            Path(dir),
+            self._access.blobs,
+            Path(dir).expanduser(),
             include_tiff=include_tiff,
             include_tables=include_tables,
             table_format=table_format,
             image_ids=image_ids,
-            lock_timeout_s=self._lock_timeout_s,
+            lock_timeout_s=self._access.lock_timeout_s,
             progress=progress,
         )
 
-    def _refresh(
-        self, scan: FolderScan, *, mode: RefreshMode, workers: int, options: IngestOptions
-    ) -> Iterator[IngestOutcome]:
-        with self._lock("ingest", f"take in {scan.folder}"):
-            jobs = self._plan(scan).to_ingest(mode)
-            for path, error in scan.refused.items():
-                yield IngestOutcome(path=path, image_id="", error=error)
-            yield from self._ingest(jobs, workers=workers, options=options)
-
-    def _plan(self, scan: FolderScan) -> RefreshPlan:
-        return plan_refresh(scan, self._sources.taken_in())
-
-    def _ingest(
-        self,
-        files: Iterable[tuple[SourceFile, str | None]],
-        *,
-        workers: int,
-        options: IngestOptions,
-    ) -> Iterator[IngestOutcome]:
-        from kymflow_zarr._ingest.batch import ingest_jobs
-
-        jobs = [
-            IngestJob(image_id=str(uuid.uuid4()), file=file, supersedes=old) for file, old in files
-        ]
-        fresh: list[SourceRow] = []
-        try:
-            for outcome in ingest_jobs(
-                self._blobs,
-                jobs,
-                options=options,
-                workers=workers,
-                one_by_one=self._durability == "record",
-            ):
-                if outcome.source is not None:
-                    fresh.append(outcome.source)
-                yield outcome
-        finally:
-            # Once per call, not per batch: after a crash the rows come back from the records.
-            if fresh:
-                with self._lock("tables", "update the sources index"):
-                    self._sources.save(rows_from_table(self._sources.taken_in(extra=fresh)))
-
-    # --- the sources index --------------------------------------------------------------------
-
-    def load_sources_index(self) -> pd.DataFrame:
-        """Which file each image was made of; one row per image that came from a file.
-
-        Returns:
-            Columns ``source_primary_path``, ``image_id`` (text), ``source_mtime_ns``,
-            ``source_size_bytes``, ``ingested_epoch_ns`` (int64). Rows that the stored table lacks
-            are read from the records.
-        """
-        frame: pd.DataFrame = self._sources.current_table().sort_by(IMAGE_ID).to_pandas()
-        return frame
-
-    def save_sources_index(self, df: pd.DataFrame) -> None:
-        """Replace the stored sources index.
-
-        Raises:
-            SchemaValidationError: Columns are missing, of another type, or hold nulls.
-        """
-        from kymflow_zarr._tables.frames import frame_to_table
-
-        self._require_writable("write the sources index")
-        rows = rows_from_table(frame_to_table(df, what="the sources index"))
-        with self._lock("tables", "write the sources index"):
-            self._sources.save(rows)
-
     # --- the manifest -------------------------------------------------------------------------
 
-    def load_manifest(self) -> Manifest:
+    def load_manifest(self, *, include_analysis_keys: bool = False) -> Manifest:
         """What each image says of itself, without opening those that have not changed.
 
         It is current: images added a moment ago are in it, deleted ones are not. Nothing is
         written.
-        """
-        return build_manifest(self._blobs, self.list_image_ids(), load_cache(self._blobs))
 
-    def update_manifest(self) -> Manifest:
+        Args:
+            include_analysis_keys: Whether each entry lists the image's artifacts, too; for that,
+                every image's folder is listed.
+        """
+        return self._manifest(include_analysis_keys, cached=True)
+
+    def update_manifest(self, *, include_analysis_keys: bool = False) -> Manifest:
         """`load_manifest`, kept for the next time."""
-        self._require_writable("update the manifest")
-        manifest = self.load_manifest()
-        self._store_manifest(manifest)
+        manifest = self.load_manifest(include_analysis_keys=include_analysis_keys)
+        self.save_manifest(manifest)
         return manifest
 
-    def rebuild_manifest(self) -> Manifest:
+    def rebuild_manifest(self, *, include_analysis_keys: bool = False) -> Manifest:
         """Read every image anew, and keep what they say."""
-        self._require_writable("rebuild the manifest")
-        manifest = build_manifest(self._blobs, self.list_image_ids(), {})
-        self._store_manifest(manifest)
+        self._access.require_writable("rebuild the manifest")
+        manifest = self._manifest(include_analysis_keys, cached=False)
+        self.save_manifest(manifest)
         return manifest
 
-    def _store_manifest(self, manifest: Manifest) -> None:
-        with self._lock("tables", "write the manifest"):
-            save_cache(self._blobs, manifest)
+    def save_manifest(self, manifest: Manifest) -> None:
+        """Keep a manifest as the cache that `load_manifest` starts from."""
+        self._access.require_writable("write the manifest")
+        with self._access.lock("tables", "write the manifest"):
+            save_cache(self._access.blobs, manifest)
 
-    # --- tables -------------------------------------------------------------------------------
+    def _manifest(self, include_analysis_keys: bool, *, cached: bool) -> Manifest:
+        blobs = self._access.blobs
+        manifest = build_manifest(blobs, self.list_image_ids(), load_cache(blobs) if cached else {})
+        return with_analysis_keys(blobs, manifest) if include_analysis_keys else manifest
 
-    def list_table_names(self) -> list[str]:
-        """The names of all tables, sorted."""
-        return self._tables.names()
+    # --- what is derived from images ----------------------------------------------------------
 
-    def table_schema(self, name: str) -> pa.Schema | None:
-        """The Arrow schema of a table, without reading its rows; None where there is no table."""
-        return self._tables.schema(name)
+    def artifact_stamps(self, image_ids: Iterable[str]) -> dict[str, str]:
+        """For each image a text that differs once one of its artifacts was changed.
 
-    def table_row_count(self, name: str) -> int | None:
-        """How many rows a table has, without reading its rows; None where there is no table."""
-        return self._tables.row_count(name)
+        No file is opened: names, sizes and times of files decide. The text is empty for an image
+        that does not exist, and on object stores, which do not keep times.
+        """
+        roots = sorted({kind.root for kind in artifact_kinds()})
+        stamps = {}
+        for image_id in image_ids:
+            folder = image_folder(image_id)
+            found = (self._access.blobs.stamp(f"{folder}/{root}") for root in roots)
+            stamps[image_id] = " ".join(found).strip()
+        return stamps
 
-    def load_table(
-        self,
-        name: str,
-        *,
-        columns: Sequence[str] | None = None,
-        image_ids: str | Iterable[str] | None = None,
-    ) -> pd.DataFrame:
-        """Read a table.
-
-        Args:
-            name: The table's name.
-            columns: Read just these.
-            image_ids: Read just the rows of one image, or of some; of a sorted table, only the
-                parts that hold them are read.
-
-        Returns:
-            The rows as they were saved: equal values in equal dtypes. Whole numbers of which some
-            are missing, because other rows lack the column, are ``Int64``.
+    def load_derived(self, name: str) -> dict[str, str]:
+        """What `save_derived` kept, by image id; empty if it was lost.
 
         Raises:
-            TypeError: An image id is not text.
-            TableNotFoundError: There is none (it is a `FileNotFoundError`).
-            CorruptDataError: It is damaged.
+            InvalidNameError: The name breaks a rule for names.
         """
-        from kymflow_zarr._tables.frames import table_to_frame
+        return load_derived(self._access.blobs, name)
 
-        return table_to_frame(self.load_arrow_table(name, columns=columns, image_ids=image_ids))
+    def save_derived(self, name: str, values: Mapping[str, str]) -> None:
+        """Keep one text per image, such as the `artifact_stamps` that something was made from.
 
-    def load_arrow_table(
-        self,
-        name: str,
-        *,
-        columns: Sequence[str] | None = None,
-        image_ids: str | Iterable[str] | None = None,
-    ) -> pa.Table:
-        """`load_table` as Arrow: categories are their values, text is ``string``."""
-        return self._tables.load(
-            name, columns=None if columns is None else list(columns), image_ids=image_ids
-        )
-
-    def iter_table(self, name: str, *, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """`load_arrow_table` part by part, for tables larger than memory.
-
-        The table must not be written to before the last part was read.
-        """
-        return self._tables.iterate(name, columns=None if columns is None else list(columns))
-
-    def save_table(self, name: str, df: pd.DataFrame | pa.Table) -> None:
-        """Replace a whole table in one step. Rows are kept sorted by ``image_id``.
+        Only for what can be derived again: it is in ``index/``, which may be deleted.
 
         Args:
-            name: One or more ``/``-separated segments ``[A-Za-z0-9][A-Za-z0-9._-]{0,119}``.
-            df: The rows. An index of unnamed whole numbers is dropped.
+            name: Segments joined by ``/``, as for tables.
+            values: The texts by image id.
 
         Raises:
-            TypeError: It is neither a frame nor a table.
-            SchemaValidationError: An index would be lost, or a column cannot be kept as it is
-                (`ColumnError`): the message names it, what it holds and what to do.
-            InvalidNameError: The name cannot be a file everywhere, or is that of the sources index.
+            InvalidNameError: The name breaks a rule for names.
         """
-        self._require_writable(f"write the table {name!r}")
-        _refuse_sources(name)
-        with self._lock("tables", f"write the table {name!r}"):
-            self._tables.save(name, df)
-
-    def delete_table(self, name: str) -> bool:
-        """Delete a table; returns whether there was one."""
-        self._require_writable(f"delete the table {name!r}")
-        with self._lock("tables", f"delete the table {name!r}"):
-            return self._tables.delete(name)
-
-    def replace_rows_for_image_id(
-        self,
-        name: str,
-        image_id: str,
-        df_rows: pd.DataFrame,
-        *,
-        image_id_col: str = IMAGE_ID,
-    ) -> None:
-        """Replace one image's rows in a table; a table that is not there is made.
-
-        For many images use `replace_rows`: it costs the same as one.
-
-        Args:
-            name: The table's name.
-            image_id: The image whose rows go.
-            df_rows: Its new rows; none at all is fine. A column without any value fits every other.
-            image_id_col: The column with the image id; every new row must hold `image_id` there.
-
-        Raises:
-            TypeError: The rows are not a frame.
-            SchemaValidationError: The rows name another image, cannot be kept as they are (as for
-                `save_table`), or do not fit the table.
-        """
-        from kymflow_zarr._tables.frames import frame_to_table
-
-        rows = frame_to_table(df_rows, what=f"rows for table {name!r}")
-        update = RowUpdate(image_ids=frozenset({image_id}), rows=rows)
-        self.replace_rows(name, [update], schema=rows.schema, image_id_col=image_id_col)
-
-    def replace_rows(
-        self,
-        name: str,
-        updates: Iterable[RowUpdate],
-        *,
-        schema: pa.Schema,
-        keep_others: Collection[str] | None = None,
-        image_id_col: str = IMAGE_ID,
-    ) -> int:
-        """Replace many images' rows with one streamed rewrite of the table.
-
-        Args:
-            name: The table's name; a table that is not there is made.
-            updates: New rows, in ascending order: every image id of one before all of the next.
-            schema: The columns of the new rows.
-            keep_others: Of the images that no update names, those that keep their rows; all if
-                None.
-            image_id_col: The column with the image id.
-
-        Returns:
-            How many rows the table has now.
-
-        Raises:
-            SchemaValidationError: The rows do not fit the table, or are out of order. The old
-                table stays as it was.
-            InvalidNameError: As for `save_table`.
-            LockedError: Another writer is at work.
-        """
-        self._require_writable(f"write the table {name!r}")
-        _refuse_sources(name)
-        with self._lock("tables", f"write the table {name!r}"):
-            return self._tables.replace_rows(
-                name, updates, schema=schema, keep_others=keep_others, image_id_col=image_id_col
-            )
+        self._access.require_writable(f"write {name!r}")
+        save_derived(self._access.blobs, name, values)
 
     # --- health -------------------------------------------------------------------------------
 
@@ -729,27 +493,7 @@ class ZarrDataset:
             deep: As for `check`.
             progress: Called with images done and total; tables come after them.
         """
-        return iter_problems(self._blobs, self._tables, self._sources, deep=deep, progress=progress)
-
-    def repair(self, *, forget_gone: bool = False) -> list[Repair]:
-        """Mend what can be mended without guessing.
-
-        The sources index, the manifest and table rows of images that are gone are derived data and
-        are brought in line with the records, inventories with what is there; what killed writers
-        left behind is removed, but never what a live one is using. Damaged pixels and artifacts are
-        not touched: `check` names them.
-
-        Args:
-            forget_gone: Whether artifacts and tables that someone removed, and that shall not come
-                back, stop being a problem.
-
-        Returns:
-            What was done.
-        """
-        self._require_writable("repair")
-        with self._lock("ingest", "repair"), self._lock("tables", "repair"):
-            done = repair(self._blobs, self._tables, self._sources, forget_gone=forget_gone)
-            return list(done)
+        return iter_problems(self._access.blobs, deep=deep, progress=progress)
 
     def validate_image(self, image_id: str) -> None:
         """Refuse an image whose documents, chunks or artifacts break the format's rules.
@@ -759,9 +503,9 @@ class ZarrDataset:
             SchemaValidationError: Something is wrong; the message lists it.
         """
         check_segment(image_id, kind="image")
-        if image_folder(image_id) not in self._image_folders():
+        if image_id not in self._access.blobs.list_folder(IMAGES).folders:
             raise ImageNotFoundError(image_id)
-        _refuse(check_image(self._blobs, image_id, deep=False))
+        _refuse(check_image(self._access.blobs, image_id, deep=False))
 
     def validate(self) -> None:
         """Refuse a dataset in which `check` finds anything but repairable problems.
@@ -769,16 +513,33 @@ class ZarrDataset:
         Raises:
             SchemaValidationError: Something is wrong; the message lists it.
         """
-        _refuse(problem for problem in self.iter_problems() if not problem.repairable)
+        _refuse(self.iter_problems())
 
-    def _image_folders(self) -> set[str]:
-        return {image_folder(name) for name in self._blobs.list_folder(IMAGES).folders}
+    def repair(self, *, forget_gone: bool = False) -> list[Repair]:
+        """Repair what can be repaired without guessing.
+
+        The sources index, the manifest and table rows of images that are gone are derived data and
+        are brought in line with the records, inventories with what is there; documents that another
+        program has written anew are sealed again; what killed writers left behind is removed, but
+        never what a live one is using. Damaged pixels and artifacts are not touched: `check` names
+        them.
+
+        Args:
+            forget_gone: Whether artifacts and tables that someone removed, and that shall not come
+                back, stop being a problem.
+
+        Returns:
+            What was done.
+        """
+        self._access.require_writable("repair")
+        with self._access.lock("ingest", "repair"), self._access.lock("tables", "repair"):
+            return list(repair(self._access.blobs, forget_gone=forget_gone))
 
     def upgrade(self) -> list[str]:
         """Bring a dataset of format 1 to the current format; one that has it is left as it is.
 
         Images are upgraded one by one, in place. If the call is cut off, the dataset still opens
-        and reads, and the next call goes on. Legacy ``.json.gz`` artifacts stay and are read.
+        and reads, and the next call continues. Legacy ``.json.gz`` artifacts stay and are read.
 
         Returns:
             The ids of the images that were upgraded.
@@ -788,67 +549,21 @@ class ZarrDataset:
         """
         from kymflow_zarr._upgrade.format1 import upgrade_dataset
 
-        self._require_writable("upgrade")
-        with self._lock("ingest", "upgrade"), self._lock("tables", "upgrade"):
-            rows = {row.image_id: row for row in self._sources.stored()}
-            done = list(upgrade_dataset(self._blobs, self._schema, rows))
-        self._schema = DatasetSchema.read(self._blobs) or self._schema
+        self._access.require_writable("upgrade")
+        blobs = self._access.blobs
+        with self._access.lock("ingest", "upgrade"), self._access.lock("tables", "upgrade"):
+            rows = {row.image_id: row for row in SourcesIndex(blobs, Tables(blobs)).stored()}
+            done = list(upgrade_dataset(blobs, self.schema, rows))
+        self._access = replace(self._access, schema=DatasetSchema.read(blobs) or self.schema)
         return done
-
-    # --- rules --------------------------------------------------------------------------------
-
-    def _lock(self, name: str, action: str) -> AbstractContextManager[None]:
-        return self._blobs.lock(name, action=action, timeout_s=self._lock_timeout_s)
-
-    def _require_writable(self, action: str) -> None:
-        if self._mode == "r":
-            raise ReadOnlyError(action)
-
-    def _require_current_format(self, action: str) -> None:
-        self._require_writable(action)
-        if self._schema.version != DatasetSchema.CURRENT:
-            raise UnsupportedFormatError(
-                self.location,
-                found=self._schema.version,
-                supported=(DatasetSchema.CURRENT,),
-                hint=f"call upgrade() first, then {action}",
-            )
-
-
-def _check_choice(argument: str, value: str, choices: object) -> None:
-    """Refuse a value that is not one of a literal type's."""
-    allowed = get_args(choices)
-    if value not in allowed:
-        listed = ", ".join(map(repr, allowed))
-        raise ValueError(f"{argument} {value!r} is none of {listed}; choose one of them")
-
-
-def _refuse_sources(name: str) -> None:
-    """Refuse the sources index as a table; in another case its name would be in its way."""
-    if name.lower() == SOURCES:
-        raise InvalidNameError(
-            name, kind="table", reason="the sources index is written by save_sources_index()"
-        )
 
 
 def _refuse(problems: Iterable[Problem]) -> None:
-    found = [f"{problem.location}: {problem.message}" for problem in problems]
+    found = [
+        f"{problem.location}: {problem.message}" for problem in problems if not problem.repairable
+    ]
     if found:
         raise SchemaValidationError(
             f"{len(found)} problem(s): {'; '.join(found)}; "
             "restore what is damaged from a copy, or delete and ingest those images again"
         )
-
-
-def _image_ids(outcomes: Iterable[IngestOutcome]) -> list[str]:
-    """The new images, once all files were tried; one error for those that failed."""
-    done = list(outcomes)
-    image_ids = [item.image_id for item in done if item.error is None]
-    failures = {item.path: item.error.reason for item in done if item.error is not None}
-    if failures:
-        raise IngestError(failures, tuple(image_ids))
-    return image_ids
-
-
-def _reopen(place: str, mode: Mode, durability: Durability, lock_timeout_s: float) -> ZarrDataset:
-    return ZarrDataset(place, mode, durability=durability, lock_timeout_s=lock_timeout_s)

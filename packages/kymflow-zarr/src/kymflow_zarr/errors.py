@@ -12,6 +12,7 @@ data as attributes, and has a message that ends with what to do::
     │       ├── MetadataNotFoundError
     │       └── TableNotFoundError
     ├── the request is refused
+    │   ├── AmbiguousImageError       KeyError            a name that stands for several images
     │   ├── ReadOnlyError             PermissionError     the dataset was opened with mode "r"
     │   ├── InvalidNameError          ValueError          a name that cannot be a file everywhere
     │   ├── ArtifactKindError         ValueError          an artifact kind that is unknown
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlreadyExistsError",
+    "AmbiguousImageError",
     "ArtifactKindError",
     "ArtifactNotFoundError",
     "ColumnError",
@@ -140,12 +142,36 @@ class TableNotFoundError(NotFoundError):
         )
 
 
-class ReadOnlyError(KymflowZarrError, PermissionError):
-    """A write was asked of a dataset that was opened with ``mode="r"``."""
+class AmbiguousImageError(KymflowZarrError, KeyError):
+    """A name stands for several images.
 
-    def __init__(self, action: str) -> None:
+    Attributes:
+        name: The name as given.
+        candidates: The ids of the images.
+    """
+
+    def __init__(self, name: str, *, candidates: tuple[str, ...]) -> None:
+        self.name = name
+        self.candidates = candidates
+        listed = ", ".join(candidates[:8]) + (", …" if len(candidates) > 8 else "")
+        super().__init__(
+            f"{name!r} stands for {len(candidates)} images: {listed}; "
+            "give more of the id, or of the path"
+        )
+
+
+class ReadOnlyError(KymflowZarrError, PermissionError):
+    """A write was asked of a dataset that was opened with ``mode="r"``.
+
+    Attributes:
+        action: What was asked for.
+    """
+
+    def __init__(
+        self, action: str, *, reason: str = 'the dataset is open read-only; open it with mode="a"'
+    ) -> None:
         self.action = action
-        super().__init__(f'cannot {action}: the dataset is open read-only; open it with mode="a"')
+        super().__init__(f"cannot {action}: {reason}")
 
 
 class InvalidNameError(KymflowZarrError, ValueError):

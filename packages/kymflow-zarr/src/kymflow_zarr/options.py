@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -9,7 +10,7 @@ from kymflow_zarr._readers.limits import ReadLimits
 
 __all__ = ["ChannelFiles", "IngestOptions"]
 
-ChannelFiles: TypeAlias = Literal["auto", "off"]
+ChannelFiles: TypeAlias = Literal["auto", "off"] | re.Pattern[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +20,8 @@ class IngestOptions:
     Attributes:
         limits: How much a file may ask for.
         channels: Whether files whose names differ only in the number of their channel (``_c1``,
-            ``_ch2``, ``_C001``) are one image (``"auto"``), or one image each (``"off"``).
+            ``_ch2``, ``_C001``) are one image (``"auto"``), or one image each (``"off"``). An
+            expression with one group says where in the name that number is.
         follow_links: Whether a symbolic link is read as the file that it leads to; else it is
             refused. Its own name and folder count, as for DataLad or git-annex.
         sidecars: Whether results and metadata beside an image come along.
@@ -29,3 +31,15 @@ class IngestOptions:
     channels: ChannelFiles = "auto"
     follow_links: bool = False
     sidecars: bool = True
+
+    def __post_init__(self) -> None:
+        if isinstance(self.channels, re.Pattern):
+            if self.channels.groups != 1:
+                raise ValueError(
+                    f"channels {self.channels.pattern!r} has {self.channels.groups} groups; "
+                    r"give it one that finds the channel's number, such as '_C(\d+)T'"
+                )
+        elif self.channels not in {"auto", "off"}:
+            raise ValueError(
+                f"unknown channels {self.channels!r}; choose 'auto', 'off' or a compiled expression"
+            )

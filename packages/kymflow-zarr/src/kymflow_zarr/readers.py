@@ -17,7 +17,7 @@ from kymflow_zarr._readers.protocols import (
     ImageReader,
     OpenImage,
 )
-from kymflow_zarr._readers.registry import HEADERS, READERS, ReaderInfo
+from kymflow_zarr._readers.registry import HEADERS, READERS, ReaderInfo, ReaderRole
 from kymflow_zarr._readers.units import Quantity, quantity
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Rank",
     "ReadLimits",
     "ReaderInfo",
+    "ReaderRole",
     "find_readers",
     "quantity",
     "register_header",

@@ -36,6 +36,19 @@ if TYPE_CHECKING:
 __all__ = ["ZarrImageRecord"]
 
 
+def open_record(blobs: BlobStore, image_id: str, *, writable: bool) -> ZarrImageRecord:
+    """Open a committed record.
+
+    Raises:
+        ImageNotFoundError: There is none with this id.
+    """
+    check_segment(image_id, kind="image")
+    document = find_record_document(blobs, image_id)
+    if document is None:
+        raise ImageNotFoundError(image_id)
+    return ZarrImageRecord(blobs, document, writable=writable)
+
+
 class ZarrImageRecord:
     """One image's pixels and artifacts. Get one from `ZarrDataset.record`.
 
@@ -46,25 +59,15 @@ class ZarrImageRecord:
     and every method that writes raises `ReadOnlyError` on a dataset opened with ``mode="r"``,
     `InvalidNameError` for a name that cannot be a file everywhere, and `ImageNotFoundError` if the
     image was deleted meanwhile.
+
+    A record can be pickled, and so can `open_array`: processes and Dask workers open the dataset by
+    its path or URL. Of a dataset in memory neither can, and pickling is a `TypeError`.
     """
 
     def __init__(self, blobs: BlobStore, document: RecordDocument, *, writable: bool) -> None:
         self._blobs = blobs
         self._document = document
         self._writable = writable
-
-    @classmethod
-    def open(cls, blobs: BlobStore, image_id: str, *, writable: bool) -> ZarrImageRecord:
-        """Open a committed record.
-
-        Raises:
-            ImageNotFoundError: There is none with this id.
-        """
-        check_segment(image_id, kind="image")
-        document = find_record_document(blobs, image_id)
-        if document is None:
-            raise ImageNotFoundError(image_id)
-        return cls(blobs, document, writable=writable)
 
     def __repr__(self) -> str:
         axes = ", ".join(

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import JsonValue, loads
-from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_bytes, unseal
+from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_bytes, unseal_zarr
 from kymflow_zarr.errors import CorruptDataError, NotADatasetError, UnsupportedFormatError
 
 __all__ = ["DatasetSchema", "software_version", "utc_now"]
@@ -75,22 +75,18 @@ class DatasetSchema:
 
     def write(self, blobs: BlobStore) -> None:
         """Write the root document: from then on there is a dataset."""
-        blobs.put(
-            _ROOT,
-            sealed_bytes(
-                {
-                    "zarr_format": 3,
-                    "node_type": "group",
-                    "attributes": {
-                        "format": self.FORMAT,
-                        "schema_version": self.version,
-                        "created_utc": self.created_utc,
-                        "software": self.software,
-                        "seal": BLANK_SEAL,
-                    },
-                }
-            ),
-        )
+        blobs.put(_ROOT, self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """The sealed root document, a Zarr v3 group."""
+        attributes: dict[str, JsonValue] = {
+            "format": self.FORMAT,
+            "schema_version": self.version,
+            "created_utc": self.created_utc,
+            "software": self.software,
+            "seal": BLANK_SEAL,
+        }
+        return sealed_bytes({"zarr_format": 3, "node_type": "group", "attributes": attributes})
 
     @classmethod
     def _from_root(cls, location: str, data: bytes) -> DatasetSchema:
@@ -101,12 +97,21 @@ class DatasetSchema:
                 location, "it is a Zarr group of another kind; name another path"
             )
         cls._check_version(location, attributes, supported=2)
-        unseal(data, key=_ROOT)
+        unseal_zarr(data, key=_ROOT, rewrite=cls.rewrite)
+        return cls._from_attributes(attributes)
+
+    @classmethod
+    def _from_attributes(cls, attributes: dict[str, JsonValue]) -> DatasetSchema:
         return cls(
-            version=2,
+            version=cls.CURRENT,
             created_utc=_text(attributes, "created_utc"),
             software=_text(attributes, "software"),
         )
+
+    @classmethod
+    def rewrite(cls, said: JsonValue) -> bytes:
+        """The root document's bytes from what it says; see `seal.Rewrite`."""
+        return cls._from_attributes(_attributes(said, key=_ROOT)).to_bytes()
 
     @classmethod
     def _from_root_v1(cls, blobs: BlobStore) -> DatasetSchema:

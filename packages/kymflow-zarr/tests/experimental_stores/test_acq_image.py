@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from kymflow_zarr import (
     ImageNotFoundError,
     IngestError,
     MetadataNotFoundError,
+    NotADatasetError,
     NotFoundError,
     UnreadableImageError,
     ZarrDataset,
@@ -46,7 +48,7 @@ def test_in_a_folder_the_source_key_is_the_path_of_channel_1(lab: Path) -> None:
     names = ["broken.tif", "early.tif", "late.tif", "pair_c1.tif"]
     assert keys == [str(lab.resolve() / name) for name in names]
     assert [found.display_name for found in AcqImageListV01(lab)] == names
-    assert AcqImageV01.from_tiff(lab / "late.tif").source_key == keys[2]
+    assert AcqImageV01.from_path(lab / "late.tif").source_key == keys[2]
 
 
 def test_in_a_dataset_the_source_key_is_the_image_id(taken: ZarrDataset) -> None:
@@ -69,7 +71,7 @@ def test_it_is_made_of_its_parts(lab: Path) -> None:
 
 
 def test_the_docstring_says_what_the_key_is() -> None:
-    said = AcqImageV01.source_key.__doc__ or ""
+    said = " ".join((AcqImageV01.__doc__ or "").split())
     assert "absolute path of the channel-1 TIFF" in said
     assert "image_id" in said
 
@@ -83,6 +85,28 @@ def test_a_payload_for_lists_says_source_key(lab: Path) -> None:
     }
 
 
+def test_it_is_a_value_of_four_fields(lab: Path) -> None:
+    names = ["source_key", "pixel_store", "artifact_store", "path"]
+    assert [field.name for field in fields(AcqImageV01)] == names
+    late = image(lab, "late.tif")
+    assert late == AcqImageV01(late.source_key, late.pixel_store, late.artifact_store, late.path)
+    with pytest.raises(FrozenInstanceError):
+        late.source_key = "other"  # type: ignore[misc]  # wrong on purpose
+
+
+def test_an_image_of_a_dataset_by_its_path(disk: ZarrDataset, lab: Path) -> None:
+    record = disk.ingest_image(lab / "late.tif")
+    for named in (disk, disk.location, Path(disk.location)):
+        found = AcqImageV01.from_zarr(named, record.image_id)
+        assert (found.source_key, found.path) == (record.image_id, None)
+        np.testing.assert_array_equal(found.get_channel(1), record.load_array())
+        found.artifact_store.save_json(found.source_key, "new", str(named))
+        assert record.load_json("new") == str(named)
+    with pytest.raises(NotADatasetError):
+        AcqImageV01.from_zarr(lab / "none.zarr", record.image_id)
+    assert not (lab / "none.zarr").exists()
+
+
 # --- pixels ---------------------------------------------------------------------------------------
 
 
@@ -91,6 +115,16 @@ def test_one_file_has_one_channel(lab: Path, pixels: Pixels) -> None:
     assert late.channels_available() == (1,)
     np.testing.assert_array_equal(late.get_channel(), pixels["late.tif"])
     assert late.get_image_bounds() == {"width": 16, "height": 40, "num_slices": 1}
+
+
+def test_the_names_of_the_prototype(lab: Path, dataset: ZarrDataset, pixels: Pixels) -> None:
+    both = image(lab, "pair_c1.tif")
+    np.testing.assert_array_equal(both.getChannelData(1), pixels["pair_c1.tif"])
+    np.testing.assert_array_equal(both.getChannelData(2), both.get_channel(2))
+    record = dataset.ingest_image(both)
+    expected = np.stack([pixels["pair_c1.tif"], pixels["pair_c2.tif"]])
+    np.testing.assert_array_equal(record.load_array(), expected)
+    assert dataset.plan_refresh(lab, "pair*").new == ()
 
 
 def test_channel_files_are_one_image(lab: Path, pixels: Pixels) -> None:
@@ -104,7 +138,7 @@ def test_channel_files_are_one_image(lab: Path, pixels: Pixels) -> None:
 @pytest.mark.parametrize("channel", [0, 3, -1])
 def test_a_channel_that_is_not_there(lab: Path, taken: ZarrDataset, channel: int) -> None:
     record = next(item for item in taken.iter_records() if "c" in item.get_axes())
-    for found in (image(lab, "pair_c1.tif"), AcqImageV01.from_record(taken, record.image_id)):
+    for found in (image(lab, "pair_c1.tif"), AcqImageV01.from_zarr(taken, record.image_id)):
         with pytest.raises(NotFoundError, match="channels 1 to 2"):
             found.get_channel(channel)
 
@@ -119,7 +153,7 @@ def test_a_channel_axis_anywhere(
     record = dataset.add_image(array, axes=axes)
     dataset.export_legacy_folder(tmp_path / "export")
     tiff = tmp_path / "export/images" / record.image_id / "image.tif"
-    for found in (AcqImageV01.from_record(dataset, record.image_id), AcqImageV01.from_tiff(tiff)):
+    for found in (AcqImageV01.from_zarr(dataset, record.image_id), AcqImageV01.from_path(tiff)):
         assert found.channels_available() == (1, 2)
         for channel in (1, 2):
             np.testing.assert_array_equal(
@@ -133,7 +167,7 @@ def test_a_folder_and_its_dataset_say_the_same(lab: Path, taken: ZarrDataset) ->
     by_path = dict(zip(index["source_primary_path"], index["image_id"], strict=True))
     assert len(by_path) == 3
     for path, image_id in by_path.items():
-        one, other = AcqImageV01.from_tiff(path), AcqImageV01.from_record(taken, image_id)
+        one, other = AcqImageV01.from_path(path), AcqImageV01.from_zarr(taken, image_id)
         assert one.load_facts() == other.load_facts()
         assert one.channels_available() == other.channels_available()
         assert one.get_image_bounds() == other.get_image_bounds()
@@ -208,6 +242,13 @@ def test_what_is_no_file_is_left_out_and_told_of(lab: Path) -> None:
     assert [path.name for path in images.refused] == ["link.tif"]
 
 
+def test_a_list_of_a_dataset_by_its_path(disk: ZarrDataset, lab: Path) -> None:
+    record = disk.ingest_image(lab / "late.tif")
+    (found,) = AcqImageListV01(disk.location)
+    assert found.source_key == record.image_id
+    assert AcqImageListV01(ZarrDataset(lab / "empty.zarr").location)[:] == ()
+
+
 def test_lists_of_nothing(tmp_path: Path) -> None:
     assert len(AcqImageListV01(tmp_path)) == 0
     assert len(AcqImageListV01(ZarrDataset(MemoryStore()))) == 0
@@ -240,11 +281,11 @@ def test_editing_metadata_and_taking_the_image_in(lab: Path, dataset: ZarrDatase
     late.save_metadata_payload(payload)
     assert late.load_metadata_payload() == payload
     record = late.ingest_into_dataset(dataset)
-    taken = AcqImageV01.from_record(dataset, record.image_id)
+    taken = AcqImageV01.from_zarr(dataset, record.image_id)
     said = taken.load_metadata_payload()
     assert said["rois"] == rois
     assert said["lab"] == "kept as it is"
-    assert taken.artifacts.load_json(taken.source_key, "fit") == {"r2": 0.99}
+    assert taken.artifact_store.load_json(taken.source_key, "fit") == {"r2": 0.99}
     said["experiment_metadata"] = {"note": "edited"}
     taken.save_metadata_payload(said)
     assert dataset.record(record.image_id).load_metadata_payload() == said
@@ -252,7 +293,7 @@ def test_editing_metadata_and_taking_the_image_in(lab: Path, dataset: ZarrDatase
 
 def test_an_image_without_metadata(lab: Path, dataset: ZarrDataset) -> None:
     record = dataset.add_image(np.zeros((2, 2), np.uint8), axes=("t", "x"))
-    for found in (image(lab, "early.tif"), AcqImageV01.from_record(dataset, record.image_id)):
+    for found in (image(lab, "early.tif"), AcqImageV01.from_zarr(dataset, record.image_id)):
         with pytest.raises(MetadataNotFoundError):
             found.load_metadata_payload()
         found.save_metadata_payload({"rois": []})

@@ -23,7 +23,7 @@ from kymflow_zarr._readers.headers.payload import read_payload_header
 from kymflow_zarr._readers.image_file import open_image
 from kymflow_zarr._readers.tiff_reader import TiffReader
 from kymflow_zarr._readers.units import quantity
-from kymflow_zarr._readers.vendor_text import decode_vendor_text, read_vendor_text
+from kymflow_zarr._readers.vendor_text import decode_vendor_text
 from kymflow_zarr._storage.json_text import JsonValue, dumps
 from kymflow_zarr.errors import UnreadableImageError
 
@@ -76,7 +76,7 @@ def test_real_kymographs_by_their_vendor_text(
     payload = kymographs / f"{stem}.json"
     header = header_of(
         kymographs / f"{stem}.tif",
-        vendor_text=read_vendor_text(kymographs / f"{stem}.txt"),
+        vendor_text=decode_vendor_text((kymographs / f"{stem}.txt").read_bytes()),
         sidecar_header=json.loads(payload.read_text())["header"] if payload.exists() else None,
     )
     assert header.axes == ("t", "x")

@@ -6,8 +6,10 @@ import gzip
 import io
 import os
 import pickle
+import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +23,12 @@ from kymflow_zarr._artifacts.json_kind import JSON
 from kymflow_zarr._artifacts.sidecars import Sidecars, find_sidecars, group_by_stem
 from kymflow_zarr._artifacts.table_kind import TABLE
 from kymflow_zarr._ingest.folder import images_in, list_folder
-from kymflow_zarr._readers.channels import channel_number, group_channels
+from kymflow_zarr._readers.channels import group_channels
 from kymflow_zarr._readers.headers.payload import find_payload
 from kymflow_zarr._readers.limits import ReadLimits
-from kymflow_zarr._readers.vendor_text import read_vendor_text
 from kymflow_zarr.artifacts import ArtifactKind, artifact_kinds
 from kymflow_zarr.errors import UnreadableImageError
+from kymflow_zarr.options import IngestOptions
 
 FOLDER = Path("folder")
 
@@ -180,12 +182,22 @@ def test_channels_are_in_the_order_of_their_numbers() -> None:
     )
 
 
-def test_channel_numbers() -> None:
-    assert channel_number("a_c2.tif") == 2
-    assert channel_number("a_C012.TIFF") == 12
-    assert channel_number("a.tif") is None
-    assert channel_number("_c2.tif") is None, "nothing comes before"
-    assert channel_number("a_c2.tif.txt") is None
+def test_an_expression_says_where_the_channel_is() -> None:
+    names = ["s_C001T001.tif", "s_C002T001.tif", "s_C001T002.tif", "t_c1.tif", "t_c2.tif"]
+    assert group_channels(names, re.compile(r"_C(\d+)T")) == (
+        ("s_C001T001.tif", "s_C002T001.tif"),
+        ("s_C001T002.tif",),
+        ("t_c1.tif",),
+        ("t_c2.tif",),
+    )
+    assert group_channels(names, None) == tuple((name,) for name in sorted(names))
+    assert group_channels(["_c1.tif", "_c2.tif"]) == (("_c1.tif",), ("_c2.tif",))
+
+
+@pytest.mark.parametrize("channels", ["on", re.compile("_C"), re.compile("(a)(b)")])
+def test_channels_that_cannot_be_meant_are_refused(channels: Any) -> None:
+    with pytest.raises(ValueError, match="channels"):
+        IngestOptions(channels=channels)
 
 
 @given(st.lists(st.from_regex(r"[ab](_c|_ch|_C)?[0-9]{0,2}\.tiff?", fullmatch=True), max_size=20))
@@ -213,9 +225,10 @@ def test_json_sidecars_are_strict(tmp_path: Path) -> None:
 def test_vendor_texts_are_bounded(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(b"x" * 100)
-    assert read_vendor_text(path) == "x" * 100
+    listing = list_folder(tmp_path)
+    assert listing.read_text(path, limits=ReadLimits()) == "x" * 100
     with pytest.raises(UnreadableImageError, match="100 bytes, the limit is 99"):
-        read_vendor_text(path, limits=ReadLimits(max_vendor_text_bytes=99))
+        listing.read_text(path, limits=ReadLimits(max_vendor_text_bytes=99))
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")

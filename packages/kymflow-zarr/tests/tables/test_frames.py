@@ -315,7 +315,7 @@ def test_a_table_whose_metadata_do_not_fit_its_columns_is_read(disk: ZarrDataset
     table = pa.table({"image_id": ["a", "b"], "n": [3.0, 1.5]})
     schema = schema.set(0, table.schema.field(0)).set(at, pa.field("n", pa.float64()))
     place = Path(disk.location, "tables", "t.parquet")
-    place.parent.mkdir()
+    place.parent.mkdir(exist_ok=True)
     pq.write_table(table.cast(schema), place)
     assert disk.load_table("t")["n"].tolist() == [3.0, 1.5]
     disk.replace_rows_for_image_id("t", "c", frame.assign(image_id="c"))
@@ -325,7 +325,7 @@ def test_a_table_whose_metadata_do_not_fit_its_columns_is_read(disk: ZarrDataset
 def test_categories_that_version_0_1_stored_stay_categories(disk: ZarrDataset) -> None:
     frame = pd.DataFrame({"image_id": ["a", "b"], "kind": pd.Categorical(["y", "x"])})
     place = Path(disk.location, "tables", "t.parquet")
-    place.parent.mkdir()
+    place.parent.mkdir(exist_ok=True)
     frame.to_parquet(place, index=False)
     disk.replace_rows_for_image_id("t", "c", frame[:1].assign(image_id="c"))
     found = disk.load_table("t")["kind"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from kymflow.cli.errors import UnknownNameError
 from kymflow.cli.guesses import guess
@@ -11,14 +11,24 @@ from kymflow.cli.results import Plugin
 
 if TYPE_CHECKING:
     from kymflow.core import BaseIndexer
-    from kymflow.core.analysis_base import BaseAnalysis
+    from kymflow.core.analysis import Analysis
 
-__all__ = ["choose_indexers", "known_plugins", "known_readers", "load_analysis"]
+__all__ = [
+    "analysis_params",
+    "choose_indexers",
+    "known_plugins",
+    "known_readers",
+    "load_analysis",
+]
+
+_PARAMETERS: Final = {"window": "window_lines"}
+"""Options that have a shorter name than the parameter."""
 
 
 def known_plugins(kind: Literal["indexer", "analysis"]) -> tuple[Plugin, ...]:
     """All plugins of a kind, sorted by name, those that are broken with the reason."""
     from kymflow.core import plugins as core
+    from kymflow.core.analysis import Analysis
     from kymflow.core.errors import PluginError
 
     found = core.find_indexers() if kind == "indexer" else core.find_analyses()
@@ -26,7 +36,9 @@ def known_plugins(kind: Literal["indexer", "analysis"]) -> tuple[Plugin, ...]:
     listed = []
     for name, info in found.items():
         try:
-            summary, reason = _first_line(load(name)), None
+            made = load(name)
+            summary = made.doc if isinstance(made, Analysis) else _first_line(made)
+            reason = None
         except PluginError as error:
             summary, reason = "", error.reason
         listed.append(
@@ -83,43 +95,49 @@ def choose_indexers(names: Sequence[str]) -> list[BaseIndexer]:
     return [load_indexer(name) for name in dict.fromkeys(names)]
 
 
-def load_analysis(
-    name: str, *, missing: bool, window: int | None, method: Literal["shear", "radon"] | None
-) -> BaseAnalysis:
-    """An analysis with the parameters that were given.
-
-    Args:
-        name: Its name.
-        missing: Whether to leave alone what has results of these parameters.
-        window: Lines per window, for velocity; None for what is usual.
-        method: How to estimate velocity; None for what is usual.
+def load_analysis(name: str) -> Analysis[Any]:
+    """An analysis.
 
     Raises:
-        UnknownNameError: There is none of that name, or it has no such parameter.
+        UnknownNameError: There is none of that name.
         kymflow.core.errors.PluginError: It cannot be used.
     """
     from kymflow.core import plugins as core
-    from kymflow.core.analysis.velocity_analysis import VelocityAnalysis, VelocityParams
 
-    if name == VelocityAnalysis.name:
-        usual = VelocityParams()
-        params = VelocityParams(
-            window_lines=usual.window_lines if window is None else window,
-            method=usual.method if method is None else method,
-        )
-        return VelocityAnalysis(params=params, only_missing=missing)
     known = core.find_analyses()
     if name not in known:
-        names = sorted({VelocityAnalysis.name, *known})
         raise UnknownNameError(
             f"there is no analysis {name!r}",
-            hint=guess(name, names, otherwise=f"there are: {', '.join(names)}"),
-        )
-    if window is not None or method is not None:
-        raise UnknownNameError(
-            f"the analysis {name!r} has no --window and no --method", hint="leave them out"
+            hint=guess(name, known, otherwise=f"there are: {', '.join(known)}"),
         )
     return core.load_analysis(name)
+
+
+def analysis_params(analysis: Analysis[Any], options: Mapping[str, object]) -> dict[str, object]:
+    """The parameters that a person gave, by name.
+
+    Args:
+        analysis: The analysis.
+        options: Values by option; None where it was not given.
+
+    Raises:
+        UnknownNameError: The analysis has no such parameter.
+    """
+    from kymflow.core.analysis import describe_params
+
+    known = {info.name for info in describe_params(analysis.params)}
+    given = {
+        _PARAMETERS.get(option, option): value
+        for option, value in options.items()
+        if value is not None
+    }
+    missing = [option for option in options if _PARAMETERS.get(option, option) not in known]
+    if not known.issuperset(given):
+        listed = " and no ".join(f"--{option}" for option in missing)
+        raise UnknownNameError(
+            f"the analysis {analysis.name!r} has no {listed}", hint="leave them out"
+        )
+    return given
 
 
 def _first_line(made: object) -> str:

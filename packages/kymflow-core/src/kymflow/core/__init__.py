@@ -13,23 +13,29 @@ from __future__ import annotations
 from kymflow.core.errors import KymflowCoreError
 from kymflow.core.kym_dataset import (
     BaseIndexer,
-    DeclaresColumns,
-    DocumentsParams,
-    HashesRows,
+    DependentIndexer,
+    DocumentedIndexer,
     IndexUpdate,
     KymDataset,
+    RegionIndexer,
+    RegionRows,
+    TypedIndexer,
+    run_order,
 )
 from kymflow.core.plotting import plot_kymograph
 from kymflow.core.provenance import params_hash
 
 __all__ = [
     "BaseIndexer",
-    "DeclaresColumns",
-    "DocumentsParams",
-    "HashesRows",
+    "DependentIndexer",
+    "DocumentedIndexer",
     "IndexUpdate",
     "KymDataset",
     "KymflowCoreError",
+    "RegionIndexer",
+    "RegionRows",
+    "TypedIndexer",
     "params_hash",
     "plot_kymograph",
+    "run_order",
 ]

@@ -14,6 +14,7 @@ data as attributes, and has a message that ends with what to do::
     │       └── ColumnTypeError       TypeError     … a column does not have the table's type
     ├── a run did not succeed
     │   ├── IndexUpdateError          RuntimeError  lists every image that failed
+    │   ├── IndexerCycleError         ValueError    indexers depend on each other
     │   └── WorkerError               RuntimeError  the executor could not do the work
     ├── provenance
     │   ├── ParamsValueError          ValueError    parameters that canonical JSON cannot hold
@@ -26,7 +27,10 @@ data as attributes, and has a message that ends with what to do::
     │   ├── PluginError               ImportError   a plugin that cannot be used
     │   └── UnknownPluginError        KeyError      no plugin with this name
     └── analyses
-        ├── AnalysisFailedError       RuntimeError  an analysis raised on one image
+        ├── AnalysisDefinitionError   TypeError     an analysis is not well defined
+        ├── AnalysisResultError       TypeError     it returned something else than it declares
+        ├── AnalysisFailedError       RuntimeError  regions of one image failed
+        ├── OtherParametersError      ValueError    results of other parameters would be replaced
         ├── RegionError               ValueError    an image, or regions of it, cannot be analysed
         ├── InvalidKymographError     ValueError    pixels that no analysis can make sense of
         ├── AnalysisParameterError    ValueError    a parameter outside of its range
@@ -43,17 +47,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 __all__ = [
+    "AnalysisDefinitionError",
     "AnalysisFailedError",
     "AnalysisParameterError",
+    "AnalysisResultError",
     "ColumnTypeError",
     "ImageIndexError",
     "IndexUpdateError",
+    "IndexerCycleError",
     "IndexerFailedError",
     "InvalidKymographError",
     "KymflowCoreError",
     "MetadataError",
     "MissingExtraError",
     "NotAKymTableError",
+    "OtherParametersError",
     "ParamsNotFoundError",
     "ParamsValueError",
     "PluginError",
@@ -249,6 +257,21 @@ def _cause(error: ImageIndexError) -> str:
             return str(error)
 
 
+class IndexerCycleError(KymflowCoreError, ValueError):
+    """Indexers depend on each other, so that none of them can be the first.
+
+    Attributes:
+        indexers: Their names, each depending on one beside it.
+    """
+
+    def __init__(self, indexers: Iterable[str]) -> None:
+        self.indexers = tuple(indexers)
+        listed = " → ".join(self.indexers)
+        super().__init__(
+            f"indexers depend on each other: {listed}; remove one of them from a depends_on"
+        )
+
+
 class WorkerError(KymflowCoreError, RuntimeError):
     """An executor could not do the work: it is no fault of an image."""
 
@@ -374,14 +397,30 @@ class UnknownPluginError(KymflowCoreError, KeyError):
 # --- analyses -------------------------------------------------------------------------------------
 
 
+class AnalysisDefinitionError(KymflowCoreError, TypeError):
+    """An analysis, or its parameters, are not well defined; the message says what to change."""
+
+
+class AnalysisResultError(KymflowCoreError, TypeError):
+    """An analysis returned something else than it declares.
+
+    Attributes:
+        analysis: The analysis' name.
+    """
+
+    def __init__(self, analysis: str, returned: str, expected: str) -> None:
+        self.analysis = analysis
+        super().__init__(f"analysis {analysis!r} returned {returned}; return {expected}")
+
+
 class AnalysisFailedError(KymflowCoreError, RuntimeError):
-    """An analysis raised while it worked on an image, or the image could not be read.
+    """Regions of an image could not be analysed, or the image could not be read.
 
     Attributes:
         image_id: The image.
         analysis: The analysis' name.
-        reason: The cause as one line, its type first.
-        details: The traceback as text: it may come from another process.
+        reason: The causes as one line.
+        details: The tracebacks as text: they may come from another process.
     """
 
     def __init__(self, *, image_id: str, analysis: str, reason: str, details: str) -> None:
@@ -390,8 +429,29 @@ class AnalysisFailedError(KymflowCoreError, RuntimeError):
         self.reason = reason
         self.details = details
         super().__init__(
-            f"analysis {analysis!r} failed on image {image_id!r}: {reason}; mend the cause, "
-            "a second run with only what is missing does the rest"
+            f"analysis {analysis!r} failed on image {image_id!r}: {reason}; correct the cause and "
+            "run it again: only what is missing is computed"
+        )
+
+
+class OtherParametersError(KymflowCoreError, ValueError):
+    """Results of other parameters exist under the same label.
+
+    Attributes:
+        analysis: The analysis' name.
+        label: The label; "" for results without one.
+        image_ids: The images that have such results.
+    """
+
+    def __init__(self, analysis: str, label: str, image_ids: Iterable[str]) -> None:
+        self.analysis = analysis
+        self.label = label
+        self.image_ids = tuple(image_ids)
+        under = f"under the label {label!r}" if label else "without a label"
+        super().__init__(
+            f"{len(self.image_ids)} image(s) have results of {analysis!r} {under} that were "
+            "computed with other parameters; give the new ones a label of their own to keep both, "
+            "or ask for the old ones to be overwritten"
         )
 
 

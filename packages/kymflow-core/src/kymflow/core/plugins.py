@@ -1,24 +1,29 @@
 """Find indexers and analyses: those that come along, and those of other distributions.
 
-A distribution offers one by an entry point whose name is that of the indexer or analysis, and
-whose target, called without arguments, makes it::
+A distribution offers one by an entry point of its name. The target of an analysis is the
+`Analysis`; that of an indexer, called without arguments, makes it::
+
+    [project.entry-points."kymflow.analyses"]
+    brightness = "my_lab.brightness:BRIGHTNESS"
 
     [project.entry-points."kymflow.indexers"]
     vessel_width = "my_lab.vessel_width:VesselWidth"
 
-Finding reads metadata only; a plugin's code is imported when it is loaded.
+Each analysis brings an indexer for each of its tables. An indexer's code is imported when it is
+loaded, an analysis' already when it is found, since it names its tables.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from kymflow.core.analysis_base import BaseAnalysis
+from kymflow.core.analysis.definition import Analysis
 from kymflow.core.errors import KymflowCoreError, PluginError, PluginWarning, UnknownPluginError
+from kymflow.core.indexers.analysis_table import AnalysisTable, analysis_tables
 from kymflow.core.kym_dataset.indexer_base import BaseIndexer
 from kymflow.core.kym_dataset.table_names import table_name
 
@@ -64,12 +69,15 @@ class _Kind(Generic[T]):
     title: str
     group: str
     built_in: Mapping[str, str]
-    check: Callable[[str, object], T]
+    make: Callable[[str, Any], T]
 
 
 def find_indexers() -> dict[str, PluginInfo]:
     """All indexers by name, sorted. A name that is taken already is a `PluginWarning`."""
-    return _find(_INDEXERS)
+    found = _find(_INDEXERS)
+    for name, (_, info) in _tables(found).items():
+        found[name] = info
+    return dict(sorted(found.items()))
 
 
 def load_indexer(name: str) -> BaseIndexer:
@@ -79,12 +87,21 @@ def load_indexer(name: str) -> BaseIndexer:
         UnknownPluginError: There is none of this name; it lists those that exist.
         PluginError: It cannot be imported or made, or is no indexer.
     """
-    return _load(_INDEXERS, name)
+    found = _find(_INDEXERS)
+    if name in found:
+        return _make(_INDEXERS, found[name])
+    tables = _tables(found)
+    if name not in tables:
+        raise UnknownPluginError(name, kind=_INDEXERS.title, known={*found, *tables})
+    return tables[name][0]
 
 
 def load_indexers() -> dict[str, BaseIndexer]:
     """Make all indexers. One that cannot be used is a `PluginWarning`, and is left out."""
-    return _load_all(_INDEXERS)
+    found = _find(_INDEXERS)
+    loaded: dict[str, BaseIndexer] = _load_all(_INDEXERS, found)
+    loaded |= {name: table for name, (table, _) in _tables(found).items()}
+    return dict(sorted(loaded.items()))
 
 
 def find_analyses() -> dict[str, PluginInfo]:
@@ -92,19 +109,38 @@ def find_analyses() -> dict[str, PluginInfo]:
     return _find(_ANALYSES)
 
 
-def load_analysis(name: str) -> BaseAnalysis:
-    """Make an analysis with its default parameters.
+def load_analysis(name: str) -> Analysis[Any]:
+    """Import an analysis.
 
     Raises:
         UnknownPluginError: There is none of this name; it lists those that exist.
-        PluginError: It cannot be imported or made, or is no analysis.
+        PluginError: It cannot be imported, or is not an `Analysis`.
     """
-    return _load(_ANALYSES, name)
+    found = _find(_ANALYSES)
+    if name not in found:
+        raise UnknownPluginError(name, kind=_ANALYSES.title, known=found)
+    return _make(_ANALYSES, found[name])
 
 
-def load_analyses() -> dict[str, BaseAnalysis]:
-    """Make all analyses. One that cannot be used is a `PluginWarning`, and is left out."""
-    return _load_all(_ANALYSES)
+def load_analyses() -> dict[str, Analysis[Any]]:
+    """Import all analyses. One that cannot be used is a `PluginWarning`, and is left out."""
+    return _load_all(_ANALYSES, _find(_ANALYSES))
+
+
+def _tables(found: Collection[str]) -> dict[str, tuple[AnalysisTable, PluginInfo]]:
+    """The indexers that the analyses bring, but for names that other indexers have."""
+    analyses = _find(_ANALYSES)
+    tables: dict[str, tuple[AnalysisTable, PluginInfo]] = {}
+    for name, analysis in _load_all(_ANALYSES, analyses).items():
+        for table in analysis_tables(analysis):
+            if table.name in found or table.name in tables:
+                _warn(
+                    f"the table {table.name!r} of analysis {name!r} is not used: another indexer "
+                    "has this name; rename one of them, or uninstall what you do not need"
+                )
+            else:
+                tables[table.name] = table, replace(analyses[name], name=table.name)
+    return tables
 
 
 def _find(kind: _Kind[T]) -> dict[str, PluginInfo]:
@@ -127,16 +163,9 @@ def _find(kind: _Kind[T]) -> dict[str, PluginInfo]:
     return dict(sorted(found.items()))
 
 
-def _load(kind: _Kind[T], name: str) -> T:
-    found = _find(kind)
-    if name not in found:
-        raise UnknownPluginError(name, kind=kind.title, known=found)
-    return _make(kind, found[name])
-
-
-def _load_all(kind: _Kind[T]) -> dict[str, T]:
+def _load_all(kind: _Kind[T], found: Mapping[str, PluginInfo]) -> dict[str, T]:
     loaded: dict[str, T] = {}
-    for name, info in _find(kind).items():
+    for name, info in found.items():
         try:
             loaded[name] = _make(kind, info)
         except PluginError as error:
@@ -146,33 +175,38 @@ def _load_all(kind: _Kind[T]) -> dict[str, T]:
 
 def _make(kind: _Kind[T], info: PluginInfo) -> T:
     try:
-        made: object = EntryPoint(name=info.name, value=info.target, group=kind.group).load()()
+        target: object = EntryPoint(name=info.name, value=info.target, group=kind.group).load()
+        return kind.make(info.name, target)
     except Exception as error:
         # It is anyone's code: whatever it raises says that this plugin is broken, and no other.
+        reason = str(error) if isinstance(error, _MisfitError | KymflowCoreError) else ""
         raise PluginError(
-            info.name, origin=info.origin, reason=f"{type(error).__name__}: {error}"
+            info.name, origin=info.origin, reason=reason or f"{type(error).__name__}: {error}"
         ) from error
-    try:
-        return kind.check(info.name, made)
-    except (TypeError, KymflowCoreError) as error:
-        raise PluginError(info.name, origin=info.origin, reason=str(error)) from error
 
 
-def _check_indexer(name: str, made: object) -> BaseIndexer:
+class _MisfitError(TypeError):
+    """A plugin is something else than it should be."""
+
+
+def _make_indexer(name: str, target: Callable[[], object]) -> BaseIndexer:
+    made = target()
     if not isinstance(made, BaseIndexer):
-        raise TypeError(f"{made!r} is no indexer: it lacks {_missing(BaseIndexer, made)}")
+        raise _MisfitError(f"{made!r} is not an indexer: it lacks {_missing(BaseIndexer, made)}")
     table_name(made.name)
     if made.name != name:
-        raise TypeError(f"the indexer calls itself {made.name!r}, its entry point {name!r}")
+        raise _MisfitError(f"the indexer calls itself {made.name!r}, its entry point {name!r}")
     return made
 
 
-def _check_analysis(name: str, made: object) -> BaseAnalysis:
-    if not isinstance(made, BaseAnalysis):
-        raise TypeError(f"{made!r} is no analysis: it lacks {_missing(BaseAnalysis, made)}")
-    if made.name != name:
-        raise TypeError(f"the analysis calls itself {made.name!r}, its entry point {name!r}")
-    return made
+def _check_analysis(name: str, target: object) -> Analysis[Any]:
+    if not isinstance(target, Analysis):
+        raise _MisfitError(f"{target!r} is not a kymflow.core.analysis.Analysis")
+    if target.name != name:
+        raise _MisfitError(f"the analysis calls itself {target.name!r}, its entry point {name!r}")
+    for table in analysis_tables(target):
+        table_name(table.name)
+    return target
 
 
 def _missing(protocol: type, made: object) -> str:
@@ -197,15 +231,13 @@ _INDEXERS: Final = _Kind(
     built_in={
         "image_summary": "kymflow.core.indexers.image_summary:ImageSummary",
         "roi": "kymflow.core.indexers.roi_table:RoiTable",
-        "velocity": "kymflow.core.indexers.velocity:VelocityTable",
-        "velocity_intervals": "kymflow.core.indexers.velocity:VelocityIntervalsTable",
     },
-    check=_check_indexer,
+    make=_make_indexer,
 )
 
 _ANALYSES: Final = _Kind(
     title="analysis",
     group="kymflow.analyses",
-    built_in={"velocity": "kymflow.core.analysis.velocity_analysis:VelocityAnalysis"},
-    check=_check_analysis,
+    built_in={"velocity": "kymflow.core.analysis.velocity:VELOCITY"},
+    make=_check_analysis,
 )

@@ -155,12 +155,16 @@ class ArtifactKind(ABC):
 
     # --- in a file beside an image ------------------------------------------------------------
 
-    def read_file(self, path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> Any:
+    def read_file(
+        self, path: Path, *, max_bytes: int = MAX_FILE_BYTES, follow_links: bool = False
+    ) -> Any:
         """The value of a file.
 
         Args:
             path: The file.
             max_bytes: Most bytes that it may have, also once decompressed.
+            follow_links: Whether a symbolic link is read as the file that it leads to; else it is
+                refused.
 
         Raises:
             UnreadableImageError: It cannot be read, is damaged, or is too large.
@@ -169,7 +173,7 @@ class ArtifactKind(ABC):
         from kymflow_zarr._readers.translate import translated
 
         max_bytes = min(max_bytes, self.max_file_bytes)
-        data = read_bounded(path, limit=max_bytes)
+        data = read_bounded(path, limit=max_bytes, follow_symlinks=follow_links)
         with translated(path):
             try:
                 return self.decode_file(data, key=path.name, max_bytes=max_bytes)

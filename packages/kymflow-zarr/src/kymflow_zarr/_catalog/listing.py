@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.names import is_valid_name
 
-__all__ = ["IMAGES", "committed_ids", "list_image_ids", "published_ids"]
+__all__ = ["IMAGES", "committed_ids", "is_committed", "list_image_ids", "published_ids"]
 
 IMAGES = "images"
 _OWN_IDS = re.compile(r"(?:[0-9a-f][0-9a-f-]{35}/)*+")
@@ -26,6 +26,14 @@ def committed_ids(blobs: BlobStore) -> list[str]:
     return [
         name for name in _valid(folders) if folders[name] or _is_format1(blobs, f"{IMAGES}/{name}")
     ]
+
+
+def is_committed(blobs: BlobStore, image_id: str) -> bool:
+    """Whether there is a committed image with this id."""
+    folder = f"{IMAGES}/{image_id}"
+    return is_valid_name(image_id, kind="image") and (
+        blobs.stat(f"{folder}/{COMMIT_KEY}") is not None or _is_format1(blobs, folder)
+    )
 
 
 def published_ids(blobs: BlobStore) -> list[str]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kymflow_zarr._artifacts.json_kind import JSON
 from kymflow_zarr._catalog.sources import SourceRow, int64_or_none, source_from_provenance
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._records.facts import METADATA, PROVENANCE, provenance_key
+from kymflow_zarr._records.stored import analysis_keys
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import JsonValue, loads
 from kymflow_zarr._storage.refusal import is_of_one_file
@@ -24,9 +25,15 @@ from kymflow_zarr.errors import (
     ImageNotFoundError,
     MetadataNotFoundError,
 )
-from kymflow_zarr.record import ZarrImageRecord
+from kymflow_zarr.record import ZarrImageRecord, open_record
 
-__all__ = ["Manifest", "ManifestEntry", "build_manifest", "read_provenance_source"]
+__all__ = [
+    "Manifest",
+    "ManifestEntry",
+    "build_manifest",
+    "read_provenance_source",
+    "with_analysis_keys",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +52,7 @@ class ManifestEntry:
         axes: A name for each dimension.
         source: The file that it was made of; None if there is none.
         metadata_stamp: Size and time of the metadata file when this was read.
+        analysis_keys: The keys of its artifacts but arrays, sorted; None if not asked for.
     """
 
     image_id: str
@@ -55,6 +63,7 @@ class ManifestEntry:
     axes: tuple[str, ...]
     source: SourceRow | None
     metadata_stamp: tuple[int, int]
+    analysis_keys: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +110,17 @@ def build_manifest(
     return Manifest(entries=entries, damaged=damaged, reread=reread)
 
 
+def with_analysis_keys(blobs: BlobStore, manifest: Manifest) -> Manifest:
+    """A manifest whose entries list the images' artifacts."""
+    entries = {
+        image_id: replace(entry, analysis_keys=tuple(analysis_keys(blobs, image_id)))
+        for image_id, entry in manifest.entries.items()
+    }
+    return replace(manifest, entries=entries)
+
+
 def _read_entry(blobs: BlobStore, image_id: str, stamp: tuple[int, int]) -> ManifestEntry:
-    record = ZarrImageRecord.open(blobs, image_id, writable=False)
+    record = open_record(blobs, image_id, writable=False)
     try:
         provenance = record.load_json(PROVENANCE)
     except ArtifactNotFoundError:

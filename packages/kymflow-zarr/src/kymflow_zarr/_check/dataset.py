@@ -14,6 +14,7 @@ from kymflow_zarr._catalog.manifest_cache import (
 )
 from kymflow_zarr._catalog.sources import SOURCES
 from kymflow_zarr._catalog.sources_index import SourcesIndex
+from kymflow_zarr._check.documents import check_root_documents, repair_documents
 from kymflow_zarr._check.image import check_image
 from kymflow_zarr._check.inventory import compare, repair_inventory
 from kymflow_zarr._check.strays import iter_strays
@@ -36,22 +37,17 @@ _TABLE = "tables/{}.parquet"
 
 
 def iter_problems(
-    blobs: BlobStore,
-    tables: Tables,
-    sources: SourcesIndex,
-    *,
-    deep: bool,
-    progress: ProgressCallback = no_progress,
+    blobs: BlobStore, *, deep: bool, progress: ProgressCallback = no_progress
 ) -> Iterator[Problem]:
     """Every problem of a dataset, as it is found.
 
     Args:
         blobs: The key space.
-        tables: The dataset's tables.
-        sources: The dataset's sources index.
         deep: Whether every chunk and Parquet page is read and its checksum compared.
         progress: Told of the images; tables and the rest come after them.
     """
+    tables = Tables(blobs)
+    sources = SourcesIndex(blobs, tables)
     folders = blobs.list_folder(IMAGES).folders
     progress(0, len(folders))
     for done, name in enumerate(folders, start=1):
@@ -63,11 +59,13 @@ def iter_problems(
             found = _check_table(blobs, tables, name, existing, deep=deep)
             yield from _going_on(_TABLE.format(name), found)
     yield from _going_on(_TABLE.format(SOURCES), _check_sources(blobs, sources, deep=deep))
-    if _lists_tables(blobs):
+    if _is_current(blobs):
         inventory = read_inventory(blobs, TABLES)
         present = _present_tables(tables)
         yield from compare(blobs, TABLES, inventory, expected=_expected_tables, present=present)
     yield from iter_strays(blobs)
+    if _is_current(blobs):
+        yield from check_root_documents(blobs)
     if is_damaged(blobs):
         yield Problem(
             location=MANIFEST_KEY, kind="stale_cache", message="the manifest is damaged or outdated"
@@ -78,19 +76,20 @@ def iter_problems(
         )
 
 
-def repair(
-    blobs: BlobStore, tables: Tables, sources: SourcesIndex, *, forget_gone: bool
-) -> Iterator[Repair]:
-    """Mend what is derived or was never committed, telling of each thing done.
+def repair(blobs: BlobStore, *, forget_gone: bool) -> Iterator[Repair]:
+    """Repair what is derived or was never committed.
 
     The caller holds the writer's locks.
 
     Args:
         blobs: The key space.
-        tables: The dataset's tables.
-        sources: The dataset's sources index.
         forget_gone: Whether artifacts and tables that are gone stop being a problem.
+
+    Yields:
+        Each thing done.
     """
+    tables = Tables(blobs)
+    sources = SourcesIndex(blobs, tables)
     for leftover in blobs.leftovers():
         blobs.sweep(leftover)
         yield Repair(location=leftover, action="removed what a killed writer left behind")
@@ -119,6 +118,8 @@ def repair(
     if is_damaged(blobs):
         save_cache(blobs, build_manifest(blobs, sorted(existing), load_cache(blobs)))
         yield Repair(location=MANIFEST_KEY, action="rebuilt it from the records")
+    if _is_current(blobs):
+        yield from repair_documents(blobs, sorted(existing))
     yield from _repair_inventories(blobs, tables, sorted(existing), forget_gone=forget_gone)
 
 
@@ -137,8 +138,8 @@ def _going_on(location: str, problems: Iterator[Problem]) -> Iterator[Problem]:
         )
 
 
-def _lists_tables(blobs: BlobStore) -> bool:
-    """Whether the tables have an inventory: in format 1 they have not."""
+def _is_current(blobs: BlobStore) -> bool:
+    """Whether the dataset has the current format: format 1 has no inventories, and no seals."""
     schema = DatasetSchema.read(blobs)
     return schema is not None and schema.version >= DatasetSchema.CURRENT
 
@@ -162,7 +163,7 @@ def _repair_inventories(
                 present=present_artifacts(blobs, image_id, expected=expected),
                 forget_gone=forget_gone,
             )
-    if _lists_tables(blobs):
+    if _is_current(blobs):
         inventory = read_inventory(blobs, TABLES)
         yield from repair_inventory(
             blobs,

@@ -9,7 +9,7 @@ from kymflow_zarr._check.inventory import compare
 from kymflow_zarr._check.strays import iter_strays_of_image
 from kymflow_zarr._pixels.check import check_chunks, check_format1_array
 from kymflow_zarr._pixels.reader import read_document
-from kymflow_zarr._problems import Problem, unreadable
+from kymflow_zarr._problems import Problem, rewritten, unreadable
 from kymflow_zarr._records.document import RecordDocument, image_folder
 from kymflow_zarr._records.facts import provenance_key
 from kymflow_zarr._records.format1 import find_record_document
@@ -44,6 +44,8 @@ def check_image(blobs: BlobStore, image_id: str, *, deep: bool) -> Iterator[Prob
             "bring it back from a copy, or remove the folder and take its file in again",
         )
         return
+    if document.added is not None:
+        yield rewritten(f"{folder}/{COMMIT_KEY}", document.added)
     if document.digest:
         yield from _check_pixels(blobs, folder, document, deep=deep)
         yield from _check_provenance(blobs, document)

@@ -24,7 +24,8 @@ def iter_strays(blobs: BlobStore) -> Iterator[Problem]:
     """What does not belong at the top, among the images and among the tables."""
     yield from _others(blobs, "", files=[COMMIT_KEY], folders=[IMAGES, _TABLES, "index"])
     for name in blobs.list_folder(IMAGES).files:
-        yield _stray(f"{IMAGES}/{name}")
+        if name != COMMIT_KEY:
+            yield _stray(f"{IMAGES}/{name}")
     for key in iter_stray_tables(blobs):
         yield _stray(key)
 
@@ -40,7 +41,7 @@ def iter_stray_tables(blobs: BlobStore, inside: str = "") -> Iterator[str]:
     listing = blobs.list_folder(f"{_TABLES}/{inside}".rstrip("/"))
     for file in listing.files:
         name = inside + file.removesuffix(_SUFFIX)
-        if name == INVENTORY:
+        if name in {INVENTORY, COMMIT_KEY}:
             continue
         if not file.endswith(_SUFFIX) or not is_valid_name(name, kind="table"):
             yield f"{_TABLES}/{inside}{file}"

@@ -39,7 +39,7 @@ from kymflow_zarr.errors import (
     ImageNotFoundError,
     NotADatasetError,
 )
-from kymflow_zarr.record import ZarrImageRecord
+from kymflow_zarr.record import open_record
 from kymflow_zarr.schema import DatasetSchema, software_version
 
 __all__ = ["export_folder"]
@@ -150,7 +150,7 @@ def _export_image(
 ) -> tuple[str, dict[str, str]]:
     """Export one image: the digest of its listing, empty if it has none; and what was left out."""
     try:
-        record = ZarrImageRecord.open(blobs, image_id, writable=False)
+        record = open_record(blobs, image_id, writable=False)
         return export_image(
             folder,
             blobs,

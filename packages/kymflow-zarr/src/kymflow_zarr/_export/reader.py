@@ -184,8 +184,12 @@ class ExportedImage:
         path, listing = self.pixels_path, self.listing
         if PIXELS not in listing.files:
             raise UnreadableImageError(path, "the export holds no pixels; export with them")
-        # Its own pages are many only where the image is deep.
-        limits = ReadLimits(max_pages=max(ReadLimits().max_pages, math.prod(listing.shape[:-1])))
+        # Its own pages and pixels are many only where those of the image are.
+        usual = ReadLimits()
+        limits = ReadLimits(
+            max_pages=max(usual.max_pages, math.prod(listing.shape[:-1])),
+            max_pixel_bytes=max(usual.max_pixel_bytes, math.prod(listing.shape) * dtype.itemsize),
+        )
         with open_tiff(path, limits=limits) as tiff:
             stored = np.dtype(np.uint8) if dtype.kind == "b" else dtype
             if math.prod(tiff.shape) != math.prod(listing.shape) or tiff.dtype != stored:

@@ -50,7 +50,10 @@ def ingest_jobs(
     Raises:
         OSError: The dataset cannot be written to. Images told of before are in it.
     """
-    folders = {folder: look_at_folder(Path(folder)) for folder in set(map(_folder_of, jobs))}
+    folders = {
+        folder: look_at_folder(Path(folder), follow_links=options.follow_links)
+        for folder in set(map(_folder_of, jobs))
+    }
     with ExitStack() as stack:
         executor = stack.enter_context(ThreadPoolExecutor(workers)) if workers > 1 else None
         for batch in in_batches(jobs, size_of=_size_of, one_by_one=one_by_one):

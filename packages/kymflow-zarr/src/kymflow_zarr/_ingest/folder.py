@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from kymflow_zarr._artifacts.sidecars import group_by_stem, is_sidecar, stem_of
 from kymflow_zarr._readers.protocols import FolderListing, ImageReader
 from kymflow_zarr._readers.registry import READERS
+from kymflow_zarr.errors import PluginWarning, ReaderError
 
 __all__ = ["ImageFolder", "images_in", "list_folder", "look_at_folder"]
 
@@ -29,41 +31,64 @@ class ImageFolder:
     sidecars: Mapping[str, tuple[str, ...]]
 
 
-def list_folder(folder: Path, names: Iterable[str] | None = None) -> FolderListing:
+def list_folder(
+    folder: Path, names: Iterable[str] | None = None, *, follow_links: bool = False
+) -> FolderListing:
     """The files of a folder, hidden ones left out.
 
     Args:
         folder: The folder.
         names: The names of its files, where they are known; else the folder is listed.
+        follow_links: Whether headers that are symbolic links are read.
 
     Raises:
         OSError: It cannot be listed.
     """
     found = os.listdir(folder) if names is None else names  # noqa: PTH208 (only names are needed)
     visible = sorted(name for name in found if name[0] != ".")
-    return FolderListing(folder=folder, names=tuple(visible))
+    return FolderListing(folder=folder, names=tuple(visible), follow_links=follow_links)
 
 
 def images_in(listing: FolderListing) -> dict[str, ImageReader]:
     """Which files of a folder are images, each with its reader; of several readers the first.
 
     A file that belongs to another image as an artifact (``a.scores.npy`` beside ``a.tif``) is none.
+    A reader that fails takes no file, with a `PluginWarning`.
     """
     claimed: dict[str, ImageReader] = {}
     for reader in READERS.usable():
-        for name in reader.claims(listing):
+        try:
+            names = _claims(reader, listing)
+        except ReaderError as error:
+            message = f"the reader {reader.name!r} takes no files here: {error}"
+            warnings.warn(message, PluginWarning, stacklevel=2)
+            continue
+        for name in names:
             claimed.setdefault(name, reader)
     stems = {stem_of(name) for name in claimed}
     return {name: reader for name, reader in claimed.items() if not is_sidecar(name, stems=stems)}
 
 
-def look_at_folder(folder: Path) -> ImageFolder:
+def _claims(reader: ImageReader, listing: FolderListing) -> list[str]:
+    try:
+        return list(reader.claims(listing))
+    except Exception as error:
+        # Anyone's code: whatever it raises says that this reader is broken, and no other.
+        reason = f"claims() failed with {type(error).__name__}: {error}"
+        raise ReaderError(f"{reason}; update or uninstall its package") from error
+
+
+def look_at_folder(folder: Path, *, follow_links: bool = False) -> ImageFolder:
     """List a folder, and sort its files by the image that they belong to.
+
+    Args:
+        folder: The folder.
+        follow_links: Whether headers that are symbolic links are read.
 
     Raises:
         OSError: It cannot be listed.
     """
-    listing = list_folder(folder)
+    listing = list_folder(folder, follow_links=follow_links)
     readers = images_in(listing)
     return ImageFolder(
         listing=listing, readers=readers, sidecars=group_by_stem(listing.names, images=readers)

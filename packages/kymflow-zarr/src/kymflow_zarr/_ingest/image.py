@@ -13,15 +13,14 @@ from kymflow_zarr._artifacts.json_kind import JSON
 from kymflow_zarr._artifacts.sidecars import Sidecars, find_sidecars
 from kymflow_zarr._catalog.sources import SourceFile, SourceRow, source_to_json
 from kymflow_zarr._ingest.folder import ImageFolder
+from kymflow_zarr._ingest.payload import metadata_payload
 from kymflow_zarr._ingest.sidecars import stage_sidecars
 from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._pixels.layout import check_axes, check_dtype, resolve_chunks
-from kymflow_zarr._readers.header import Header
 from kymflow_zarr._readers.image_file import ImageFile, open_image, read_header
 from kymflow_zarr._records.build import stage_artifact, stage_record
 from kymflow_zarr._records.facts import VENDOR_HEADER
 from kymflow_zarr._storage.blobs import Staging
-from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr.errors import (
     CorruptDataError,
     InvalidNameError,
@@ -31,8 +30,6 @@ from kymflow_zarr.errors import (
 from kymflow_zarr.options import IngestOptions
 
 __all__ = ["stage_image_file"]
-
-_METADATA_VERSION = "2.0"
 
 
 def stage_image_file(
@@ -106,7 +103,7 @@ def _stage(
         dtype = check_dtype(channels[0].dtype)
         chunks = resolve_chunks(shape, dtype, None)
         sidecars = find_sidecars(primary, folder.sidecars) if options.sidecars else Sidecars()
-        artifacts = stage_sidecars(staging, image_id, sidecars.artifacts)
+        artifacts = stage_sidecars(staging, image_id, sidecars.artifacts, options=options)
         if header.vendor_texts:
             texts = dict(header.vendor_texts)
             artifacts.append(stage_artifact(staging, image_id, JSON, VENDOR_HEADER, texts))
@@ -120,7 +117,7 @@ def _stage(
             chunks=chunks,
             scale={axis: step for axis, step in header.scale.items() if step is not None},
             unit={axis: unit for axis, unit in header.unit.items() if unit is not None},
-            metadata=_metadata(header, shape=shape, axes=axes),
+            metadata=metadata_payload(header, shape=shape, axes=axes),
             source=source_to_json(file, ingested_epoch_ns=ingested, supersedes=supersedes),
             artifacts=artifacts,
         )
@@ -163,19 +160,3 @@ def _check_channels(channels: Sequence[ImageFile]) -> None:
                 f"{first.path.name!r} has {first.shape} and {first.dtype}; "
                 "rename it if it is no channel of that image",
             )
-
-
-def _metadata(
-    header: Header, *, shape: tuple[int, ...], axes: tuple[str, ...]
-) -> dict[str, JsonValue]:
-    """The payload that lay beside the image, its header replaced by the one that was read."""
-    read = header.to_json()
-    read["shape"], read["axes"] = list(shape), list(axes)
-    read["scale"] = {axis: header.scale.get(axis) for axis in axes}
-    read["unit"] = {axis: header.unit.get(axis) for axis in axes}
-    metadata: dict[str, JsonValue] = {"experiment_metadata": {}, "rois": [], **header.metadata}
-    if "header" in header.metadata:
-        metadata["header_sidecar"] = header.metadata["header"]
-    metadata["version"] = _METADATA_VERSION
-    metadata["header"] = read
-    return metadata

@@ -11,7 +11,7 @@ from pathlib import Path
 from kymflow_zarr._artifacts.sidecars import is_sidecar, stem_of
 from kymflow_zarr._catalog.sources import FileState, FolderScan, SourceFile
 from kymflow_zarr._ingest.folder import images_in, list_folder
-from kymflow_zarr._readers.channels import group_channels
+from kymflow_zarr._readers.channels import MARKED, group_channels
 from kymflow_zarr._readers.files import os_reason, stat_regular_file
 from kymflow_zarr._readers.image_file import no_reader_reason
 from kymflow_zarr._readers.protocols import ImageReader
@@ -87,9 +87,9 @@ def scan_file(path: Path, *, options: IngestOptions) -> SourceFile:
 
 
 def _group(names: Iterable[str], options: IngestOptions) -> tuple[tuple[str, ...], ...]:
-    if options.channels == "off":
-        return tuple((name,) for name in sorted(names))
-    return group_channels(names)
+    if isinstance(options.channels, re.Pattern):
+        return group_channels(names, options.channels)
+    return group_channels(names, MARKED if options.channels == "auto" else None)
 
 
 def _without_reader(

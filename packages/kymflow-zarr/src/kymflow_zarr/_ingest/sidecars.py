@@ -9,17 +9,21 @@ from kymflow_zarr._records.build import stage_artifact
 from kymflow_zarr._records.facts import OWN_NAMES
 from kymflow_zarr._storage.blobs import Staging
 from kymflow_zarr.errors import InvalidNameError, SchemaValidationError, UnreadableImageError
+from kymflow_zarr.options import IngestOptions
 
 __all__ = ["stage_sidecars"]
 
 
-def stage_sidecars(staging: Staging, image_id: str, sidecars: Iterable[Sidecar]) -> list[str]:
+def stage_sidecars(
+    staging: Staging, image_id: str, sidecars: Iterable[Sidecar], *, options: IngestOptions
+) -> list[str]:
     """Stage sidecars, each as an artifact of its kind.
 
     Args:
         staging: A staging of the folder ``images``.
         image_id: The record that they belong to.
         sidecars: The files.
+        options: How large they may be, and whether links are followed.
 
     Returns:
         The paths of the artifacts, relative to the record's folder.
@@ -43,7 +47,11 @@ def stage_sidecars(staging: Staging, image_id: str, sidecars: Iterable[Sidecar])
                 name, kind=kind.name, reason="another file beside the image has it, too"
             )
         claimed.add(claim)
-        value = kind.read_file(sidecar.path)
+        value = kind.read_file(
+            sidecar.path,
+            max_bytes=options.limits.max_sidecar_bytes,
+            follow_links=options.follow_links,
+        )
         try:
             staged.append(stage_artifact(staging, image_id, kind, name, value))
         except SchemaValidationError as error:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kymflow_zarr._pixels.format1 import FORMAT1_DOCUMENT, iter_format1_slabs
 from kymflow_zarr._pixels.layout import ArrayDocument
 from kymflow_zarr._pixels.reader import verify_array
-from kymflow_zarr._problems import Problem, unreadable
+from kymflow_zarr._problems import Problem, rewritten, unreadable
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr.errors import CorruptDataError
 
@@ -25,6 +25,8 @@ def check_chunks(
         document: What lies there, by its ``zarr.json``.
         deep: Whether every chunk is read and its checksum compared.
     """
+    if document.added is not None:
+        yield rewritten(f"{folder}/{COMMIT_KEY}", document.added)
     listing = blobs.list_folder(folder)
     expected = set(document.chunk_keys())
     missing = expected.difference(listing.files)

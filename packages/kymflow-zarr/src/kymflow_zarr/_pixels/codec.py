@@ -25,6 +25,7 @@ __all__ = [
     "codec_documents",
     "decode_chunk",
     "encode_chunk",
+    "is_codec_list",
 ]
 
 AnyArray: TypeAlias = NDArray[Any]
@@ -50,6 +51,14 @@ def codec_documents(dtype: np.dtype[Any]) -> list[dict[str, Any]]:
         },
         {"name": "crc32c"},
     ]
+
+
+def is_codec_list(codecs: Any, dtype: np.dtype[Any]) -> bool:
+    """Whether a document names this package's codecs; zarr leaves out the order of single bytes."""
+    expected = codec_documents(dtype)
+    if dtype.itemsize == 1 and codecs[0] == {"name": "bytes"}:
+        expected[0] = {"name": "bytes"}
+    return bool(codecs == expected)
 
 
 def encode_chunk(chunk: AnyArray) -> bytes:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,14 +100,8 @@ def open_format1_array(blobs: BlobStore, folder: str) -> zarr.Array[Any]:
             f"{folder}/{FORMAT1_DOCUMENT}",
             f"most of the {count} chunks that it declares are missing",
         )
-    limit = math.prod(array.chunks) * array.dtype.itemsize
-
-    def check(name: str, data: bytes) -> None:
-        if array.compressor is not None and _CHUNK.fullmatch(name):
-            check_chunk(data, array.compressor, limit=limit, key=f"{folder}/{name}")
-
     with _decoding(folder):
-        store = CheckedArrayStore(blobs, folder, None, check=check)
+        store = CheckedArrayStore(blobs, folder, None, check=partial(_check_file, array, folder))
         return zarr.open_array(store, mode="r", zarr_format=2)
 
 
@@ -140,6 +135,12 @@ def read_format1_array(blobs: BlobStore, folder: str) -> AnyArray:
     array = open_format1_array(blobs, folder)
     with _decoding(folder):
         return np.asarray(array[...])
+
+
+def _check_file(array: Format1Array, folder: str, name: str, data: bytes) -> None:
+    if array.compressor is not None and _CHUNK.fullmatch(name):
+        limit = math.prod(array.chunks) * array.dtype.itemsize
+        check_chunk(data, array.compressor, limit=limit, key=f"{folder}/{name}")
 
 
 @contextmanager

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import product
 from typing import Any
 
 import numpy as np
 
-from kymflow_zarr._pixels.codec import codec_documents
+from kymflow_zarr._pixels.codec import codec_documents, is_codec_list
 from kymflow_zarr._storage.json_text import JsonValue
-from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_bytes, unseal
+from kymflow_zarr._storage.seal import (
+    BLANK_SEAL,
+    OWN_ATTRIBUTE,
+    sealed_bytes,
+    unseal_zarr,
+)
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 
 __all__ = [
@@ -38,7 +43,6 @@ _DTYPES = frozenset(["bool", *_INTEGERS, "float16", "float32", "float64"])
 CHUNK_PREFIX = "c."
 """How the key of each chunk starts."""
 
-_OWN = "kymflow_zarr"
 # Chunks lie directly in the array's folder: a folder more costs as much as a file more.
 _CHUNK_KEYS: dict[str, JsonValue] = {"name": "default", "configuration": {"separator": "."}}
 
@@ -93,6 +97,7 @@ class ArrayDocument:
         axes: A name for each axis.
         digest: ``"sha256:<hex>"`` over the elements in C order, little-endian.
         checksums: Key of a chunk in the array's folder (``"c.0.0"``) → its CRC-32C.
+        added: What another program has added to the document; None if none has written it.
     """
 
     shape: tuple[int, ...]
@@ -101,6 +106,7 @@ class ArrayDocument:
     axes: tuple[str, ...]
     digest: str
     checksums: Mapping[str, int]
+    added: tuple[str, ...] | None = field(default=None, compare=False)
 
     def to_bytes(self) -> bytes:
         """The sealed Zarr v3 document."""
@@ -126,7 +132,7 @@ class ArrayDocument:
                 "dimension_names": list(self.axes),
                 "storage_transformers": [],
                 "attributes": {
-                    _OWN: {
+                    OWN_ATTRIBUTE: {
                         "digest": self.digest,
                         "chunk_crc32c": dict(self.checksums),
                         "seal": BLANK_SEAL,
@@ -144,18 +150,19 @@ class ArrayDocument:
             key: Where they were read, for messages.
 
         Raises:
-            CorruptDataError: The seal does not hold, or what it holds is not such a document.
+            CorruptDataError: Something in it was changed, or it is not such a document.
         """
+        said, added = unseal_zarr(data, key=key, rewrite=cls.rewrite)
         try:
-            return cls._from_json(unseal(data, key=key))
+            return replace(cls._from_json(said), added=added)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CorruptDataError(
-                key, f"it is no array document of this format ({error})"
+                key, f"it is not an array document of this format ({error})"
             ) from error
 
     @classmethod
     def _from_json(cls, said: Any) -> ArrayDocument:
-        own = said["attributes"][_OWN]
+        own = said["attributes"][OWN_ATTRIBUTE]
         document = cls(
             shape=tuple(said["shape"]),
             dtype=check_dtype(np.dtype(said["data_type"])),
@@ -164,7 +171,7 @@ class ArrayDocument:
             digest=own["digest"],
             checksums=own["chunk_crc32c"],
         )
-        if said["codecs"] != codec_documents(document.dtype):
+        if not is_codec_list(said["codecs"], document.dtype):
             raise SchemaValidationError("its codecs are not the ones that this format names")
         if said["chunk_key_encoding"] != _CHUNK_KEYS:
             raise SchemaValidationError("its chunk keys are not encoded as this format has it")
@@ -176,6 +183,11 @@ class ArrayDocument:
         ):
             raise SchemaValidationError("its checksums do not name each chunk once")
         return document
+
+    @classmethod
+    def rewrite(cls, said: Any) -> bytes:
+        """A document's bytes from what it says; see `seal.Rewrite`."""
+        return cls._from_json(said).to_bytes()
 
     def chunk_keys(self) -> Iterator[str]:
         """Every chunk's key in the array's folder, in C order: ``"c.0.0"``, then ``"c.0.1"``."""

@@ -1,18 +1,21 @@
 """OME-Zarr 0.5 attributes, where an image fits that standard.
 
-The standard wants axes out of t, c, z, y, x in this order, ending in y and x. A kymograph's
-``("t", "x")`` is not among them, so its lines are told as ``y``: viewers show it as the picture
-that people know, and the true meaning stands in the record's own ``axes``.
+The standard has axes t, c, z, y, x in this order, of which y and x must be there. So the lines of a
+kymograph ``("t", "x")`` are called ``y`` and have type ``space``, but their unit is that of a time:
+viewers show the picture that people know, in seconds by micrometres. What the axes really are is in
+the record's own ``axes``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Final
 
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["ome_attributes", "ome_axes"]
+__all__ = ["as_written", "ome_attributes", "ome_axes"]
 
+_PIXELS: Final = "data"
 _ORDER = "tczyx"
 _TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 _UNITS = {"s": "second", "ms": "millisecond", "um": "micrometer", "nm": "nanometer"}
@@ -54,21 +57,28 @@ def ome_attributes(
     for own, name in zip(axes, named, strict=True):
         axis: dict[str, JsonValue] = {"name": name, "type": _TYPES[name]}
         unit_name = _UNITS.get(unit.get(own, ""))
-        if unit_name in _KINDS.get(_TYPES[name], ()):
+        if unit_name in _KINDS.get(_TYPES[own], ()):
             axis["unit"] = unit_name
         described.append(axis)
-    steps: list[JsonValue] = [scale.get(axis, 1.0) for axis in axes]
-    return {
-        "version": "0.5",
-        "multiscales": [
-            {
-                "axes": described,
-                "datasets": [
-                    {
-                        "path": "data",
-                        "coordinateTransformations": [{"type": "scale", "scale": steps}],
-                    }
-                ],
-            }
-        ],
-    }
+    return _document(described, [scale.get(axis, 1.0) for axis in axes])
+
+
+def as_written(ome: Any) -> dict[str, JsonValue]:
+    """What `ome_attributes` wrote of an attribute to which other programs have added something.
+
+    Raises:
+        LookupError, TypeError, ValueError, AttributeError: It is not made of such an attribute.
+    """
+    multiscale = ome["multiscales"][0]
+    (ours,) = (item for item in multiscale["datasets"] if item["path"] == _PIXELS)
+    axes: list[JsonValue] = [
+        {name: axis[name] for name in ("name", "type", "unit") if name in axis}
+        for axis in multiscale["axes"]
+    ]
+    return _document(axes, ours["coordinateTransformations"][0]["scale"])
+
+
+def _document(axes: list[JsonValue], scale: list[JsonValue]) -> dict[str, JsonValue]:
+    transformations: list[JsonValue] = [{"type": "scale", "scale": scale}]
+    dataset: JsonValue = {"path": _PIXELS, "coordinateTransformations": transformations}
+    return {"version": "0.5", "multiscales": [{"axes": axes, "datasets": [dataset]}]}

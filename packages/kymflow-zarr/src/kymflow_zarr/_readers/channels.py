@@ -11,26 +11,15 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["channel_number", "group_channels"]
+__all__ = ["MARKED", "group_channels"]
 
-_MARKED: Final = re.compile(r"[_-]ch?(?P<number>\d{1,4})(?P<suffix>\.[^.]+)\Z", re.IGNORECASE)
+MARKED: Final = re.compile(r"(?<=.)[_-]ch?(\d{1,4})\.[^.]+\Z", re.IGNORECASE)
 """How a name ends that names a channel; something must come before."""
 
 
-def channel_number(name: str) -> int | None:
-    """Return the channel that an image file's name ends with.
-
-    Args:
-        name: The file's name, like ``scan_c2.tif``.
-
-    Returns:
-        The number, here 2; None when the name ends with no channel.
-    """
-    match = _MARKED.search(name, 1)
-    return None if match is None else int(match["number"])
-
-
-def group_channels(names: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+def group_channels(
+    names: Iterable[str], marked: re.Pattern[str] | None = MARKED
+) -> tuple[tuple[str, ...], ...]:
     """Group the names of one folder into images.
 
     Everything but the number must be equal, to the letter; so ``a_c1.tif`` and ``a_C2.tif`` are two
@@ -38,22 +27,24 @@ def group_channels(names: Iterable[str]) -> tuple[tuple[str, ...], ...]:
     alone.
 
     Args:
-        names: Names of files in one folder.
+        names: Names of image files in one folder.
+        marked: Finds the channel's number in a name, in its only group; None for no groups.
 
     Returns:
         For each image the names of its files, lowest channel first; every name is in exactly one
         group. Groups are in the order of their first names.
     """
     ordered = sorted(set(names))
-    by_head: dict[tuple[str, str], dict[int, str]] = {}
-    for match in [found for name in ordered if (found := _MARKED.search(name, 1))]:
-        head = match.string[: match.start("number")]
-        channels = by_head.setdefault((head, match["suffix"]), {})
-        channels.setdefault(int(match["number"]), match.string)
-    if not by_head:  # the usual folder
+    by_rest: dict[tuple[str, str], dict[int, str]] = {}
+    for name in ordered:
+        found = None if marked is None else marked.search(name)
+        if found is not None and found[1] and found[1].isdecimal():
+            rest = name[: found.start(1)], name[found.end(1) :]
+            by_rest.setdefault(rest, {}).setdefault(int(found[1]), name)
+    if not by_rest:  # the usual folder
         return tuple(zip(ordered, strict=True))
     groups = [
-        tuple(channels[number] for number in sorted(channels)) for channels in by_head.values()
+        tuple(channels[number] for number in sorted(channels)) for channels in by_rest.values()
     ]
     grouped = {name for group in groups for name in group}
     alone = [(name,) for name in ordered if name not in grouped]

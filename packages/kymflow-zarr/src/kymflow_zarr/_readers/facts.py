@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Final
 
 from kymflow_zarr._readers.units import Quantity
 from kymflow_zarr._storage.json_text import JsonValue
 
 __all__ = ["Channel", "Facts", "Rank"]
+
+_SOURCE: Final = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class Rank(IntEnum):
@@ -64,7 +68,8 @@ class Facts:
     """All that one source says about an image; what it does not say is empty or None.
 
     Attributes:
-        source: The source's name, which the stored header gives for each value.
+        source: The source's name, ``[a-z][a-z0-9_]*``, which the stored header gives for each
+            value.
         rank: How far it is trusted.
         axes: A lower-case name per dimension of the image file: ``("t", "x")`` for lines over time.
         line_scan: Whether the image is a line scan, so that its rows are times.
@@ -92,3 +97,9 @@ class Facts:
     texts: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, JsonValue] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _SOURCE.fullmatch(self.source):
+            raise ValueError(
+                f"{self.source!r} cannot name a source; use lower-case letters, digits and _"
+            )

@@ -165,7 +165,7 @@ def read_bounded(path: Path, *, limit: int, follow_symlinks: bool = False) -> by
             raise UnreadableImageError(
                 path,
                 f"it has {facts.size_bytes} bytes, the limit is {limit}; "
-                "raise the limit if the file is sound",
+                "make it smaller, or raise the limit in ReadLimits if it is sound",
             )
         try:
             data = buffered.read(limit + 1)
@@ -177,7 +177,10 @@ def read_bounded(path: Path, *, limit: int, follow_symlinks: bool = False) -> by
 
 def _irregular_reason(found: os.stat_result) -> str:
     if stat.S_ISLNK(found.st_mode):
-        return "it is a symbolic link, which is not followed; name the file that it leads to"
+        return (
+            "it is a symbolic link, which is not followed; name the file that it leads to, "
+            "or allow links with IngestOptions(follow_links=True)"
+        )
     if stat.S_ISDIR(found.st_mode):
         return "it is a folder; rename it or leave it out"
     return "it is not a regular file but a device, socket or FIFO; remove it from the folder"

@@ -17,11 +17,12 @@ import numpy.typing as npt
 
 from kymflow_zarr._readers.facts import Facts
 from kymflow_zarr._readers.files import FileFacts, look_at_regular_file
-from kymflow_zarr._readers.header import Header, HeaderOverrides, merge_facts
+from kymflow_zarr._readers.header import Header, merge_facts
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing, ImageReader, OpenImage
 from kymflow_zarr._readers.registry import HEADERS, READERS
 from kymflow_zarr._readers.translate import translated
+from kymflow_zarr._storage.json_text import dumps
 from kymflow_zarr.errors import UnreadableImageError
 
 __all__ = ["ImageFile", "no_reader_reason", "open_image", "read_header"]
@@ -53,7 +54,7 @@ class ImageFile:
         self._follow_links = follow_links
 
     def iter_blocks(self, rows: int) -> Iterator[npt.NDArray[Any]]:
-        """The pixels, in blocks of at most ``rows`` entries along the first axis.
+        """The pixels, in blocks of ``rows`` entries along the first axis; the last may be shorter.
 
         Raises:
             UnreadableImageError: The pixels do not decode, are not what the file declares, or the
@@ -62,11 +63,12 @@ class ImageFile:
         count = 0
         with translated(self.path):
             for block in self._image.iter_blocks(rows):
-                if (block.shape[1:], block.dtype) != (self.shape[1:], self.dtype):
+                due = (min(rows, self.shape[0] - count), *self.shape[1:])
+                if (block.shape, block.dtype) != (due, self.dtype):
                     raise UnreadableImageError(
                         self.path,
-                        f"a block has shape {block.shape} and type {block.dtype}, the image "
-                        f"{self.shape} and {self.dtype}; report it to the reader's authors",
+                        f"its reader gave a block of shape {block.shape} and type {block.dtype} "
+                        f"where {due} and {self.dtype} were due; report it to the reader's authors",
                     )
                 count += len(block)
                 yield block
@@ -86,7 +88,8 @@ class ImageFile:
         Raises:
             UnreadableImageError: See `iter_blocks`.
         """
-        return np.concatenate(list(self.iter_blocks(self.shape[0])))
+        (block,) = self.iter_blocks(self.shape[0])
+        return block
 
 
 @contextmanager
@@ -123,7 +126,8 @@ def open_image(
             opened = ImageFile(path, image, before=before, follow_links=follow_links)
         yield opened
     finally:
-        image.close()
+        with translated(path):
+            image.close()
 
 
 def read_header(
@@ -132,7 +136,6 @@ def read_header(
     *,
     limits: ReadLimits | None = None,
     beside: bool = True,
-    overrides: HeaderOverrides | None = None,
 ) -> Header:
     """The header of an image, from the file itself and from what lies beside it.
 
@@ -141,21 +144,22 @@ def read_header(
         listing: The files of its folder.
         limits: Bounds on the files beside it.
         beside: Whether those files are read at all.
-        overrides: What the caller states.
 
     Raises:
-        UnreadableImageError: A header beside the image cannot be read.
-        ValueError: The overrides do not fit the image.
+        UnreadableImageError: A header beside the image cannot be read, or says what cannot be
+            stored.
     """
-    facts = list(image.facts)
-    for reader in HEADERS.usable() if beside else ():
-        with translated(image.path):
-            found = reader.read(
-                image.path, listing, shape=image.shape, limits=limits or ReadLimits()
-            )
-        if found is not None:
-            facts.append(found)
-    return merge_facts(image.shape, image.dtype, facts, overrides=overrides)
+    limits = limits or ReadLimits()
+    with translated(image.path):
+        facts = [
+            reader.read(image.path, listing, shape=image.shape, limits=limits)
+            for reader in (HEADERS.usable() if beside else ())
+        ]
+        said = [*image.facts, *(found for found in facts if found is not None)]
+        header = merge_facts(image.shape, image.dtype, said)
+        # What JSON cannot carry is refused here, where the file can be named.
+        dumps([header.to_json(), dict(header.vendor_texts), dict(header.metadata)])
+    return header
 
 
 def no_reader_reason(name: str) -> str:

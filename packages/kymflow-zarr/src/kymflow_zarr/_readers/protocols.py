@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kymflow_zarr._readers.facts import Facts
+from kymflow_zarr._readers.files import read_bounded
 from kymflow_zarr._readers.limits import ReadLimits
+from kymflow_zarr._readers.vendor_text import decode_vendor_text
 
 __all__ = ["ArrayImage", "FolderListing", "HeaderReader", "ImageReader", "OpenImage"]
 
@@ -24,10 +26,12 @@ class FolderListing:
     Attributes:
         folder: The folder.
         names: The names of its files, sorted; hidden files and subfolders are left out.
+        follow_links: Whether `read_bytes` reads a symbolic link as the file that it leads to.
     """
 
     folder: Path
     names: tuple[str, ...]
+    follow_links: bool = False
 
     def with_suffix(self, suffixes: Sequence[str]) -> list[str]:
         """The names with one of these endings, which may be in capitals."""
@@ -44,6 +48,24 @@ class FolderListing:
             if name[len(stem) :].lower() == suffix:
                 return self.folder / name
         return None
+
+    def read_bytes(self, path: Path, *, max_bytes: int) -> bytes:
+        """A whole file of the folder: a regular one, of bounded size, links only where allowed.
+
+        Raises:
+            UnreadableImageError: It cannot be read, is larger, or changed meanwhile.
+        """
+        return read_bounded(path, limit=max_bytes, follow_symlinks=self.follow_links)
+
+    def read_text(self, path: Path, *, limits: ReadLimits) -> str:
+        """`read_bytes` as text, in whatever encoding the vendor's computer had.
+
+        UTF-8 and UTF-16 are recognized, with and without a mark; other text is Windows-1252.
+
+        Raises:
+            UnreadableImageError: It cannot be read, or exceeds ``limits.max_vendor_text_bytes``.
+        """
+        return decode_vendor_text(self.read_bytes(path, max_bytes=limits.max_vendor_text_bytes))
 
 
 class OpenImage(Protocol):
@@ -68,10 +90,11 @@ class OpenImage(Protocol):
         """The pixels, in order along the first axis.
 
         Args:
-            rows: Most entries along that axis per block. Memory should be bounded by one block.
+            rows: Entries along that axis in each block but the last. Memory should be bounded by
+                one block.
 
         Yields:
-            Arrays of shape ``(n, *shape[1:])`` with ``n <= rows``.
+            Arrays of shape ``(rows, *shape[1:])`` and type `dtype`; the last may be shorter.
         """
 
     def close(self) -> None:
@@ -159,7 +182,7 @@ class ArrayImage:
     def iter_blocks(self, rows: int) -> Iterator[npt.NDArray[Any]]:
         """See `OpenImage.iter_blocks`."""
         for start in range(0, len(self.array), rows):
-            yield np.asarray(self.array[start : start + rows])
+            yield np.asarray(self.array[start : start + rows], dtype=self.dtype)
 
     def close(self) -> None:
         """Nothing to close: the array's memory goes with it."""

@@ -11,6 +11,7 @@ once per process, when the first folder is looked at.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ T = TypeVar("T", bound=_Plugin)
 ReaderRole: TypeAlias = Literal["reader", "header"]
 
 _OWN: Final = "kymflow-zarr"
+_SUFFIX: Final = re.compile(r"(\.[a-z0-9_-]+)+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,7 @@ class _Loaded(Generic[T]):
 
 
 class Registry(Generic[T]):
-    """All plug-ins of one role, in order of precedence.
+    """All plug-ins of one role: built-in, of other distributions by name, registered.
 
     Args:
         role: What they are.
@@ -92,8 +94,11 @@ class Registry(Generic[T]):
         self._loaded: list[_Loaded[T]] | None = None
 
     def usable(self) -> tuple[T, ...]:
-        """All that can be used: built-in, of other distributions by name, registered."""
-        return tuple(item.plugin for item in self._load() if item.plugin is not None)
+        """All that can be used, the last one added first and the built-in ones last.
+
+        So a reader can take what a built-in one would, such as the TIFFs of one microscope.
+        """
+        return tuple(item.plugin for item in reversed(self._load()) if item.plugin is not None)
 
     def infos(self) -> tuple[ReaderInfo, ...]:
         """All there are, also those that cannot be used."""
@@ -170,6 +175,11 @@ class Registry(Generic[T]):
         if not isinstance(made, self._protocol):
             lacks = sorted(set(_members(self._protocol)).difference(dir(made)))
             raise ReaderError(f"it is not a {self._role}, it lacks {', '.join(lacks)}")
+        if isinstance(made, type):
+            raise ReaderError(f"it is a class, not a {self._role}; call it")
+        suffixes: object = made.suffixes
+        if not isinstance(suffixes, tuple) or not suffixes or not all(map(_is_suffix, suffixes)):
+            raise ReaderError(f"its suffixes are {suffixes!r}; give endings such as ('.npy',)")
         for item in self._loaded or ():
             if item.info.name == made.name:
                 origin = item.info.distribution or "this process"
@@ -184,6 +194,10 @@ def _make(point: EntryPoint) -> object:
         # Anyone's code: whatever it raises says that this plug-in is broken, and no other.
         raise ReaderError(f"{type(error).__name__}: {error}") from error
     return made
+
+
+def _is_suffix(suffix: object) -> bool:
+    return isinstance(suffix, str) and _SUFFIX.fullmatch(suffix) is not None
 
 
 def _members(protocol: type) -> list[str]:

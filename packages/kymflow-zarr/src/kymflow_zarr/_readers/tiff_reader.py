@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +14,14 @@ import numpy.typing as npt
 from kymflow_zarr._readers.facts import Facts, Rank
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
-from kymflow_zarr._readers.tiff import TiffImage, open_tiff
 from kymflow_zarr._readers.vendors.fluoview import read_fluoview
 from kymflow_zarr._readers.vendors.imagej import read_imagej
 from kymflow_zarr._readers.vendors.ome import read_ome
 from kymflow_zarr._readers.vendors.scanimage import read_scanimage
 from kymflow_zarr._readers.vendors.zeiss_lsm import read_zeiss_lsm
+
+if TYPE_CHECKING:
+    from kymflow_zarr._readers.tiff import TiffImage
 
 __all__ = ["TiffReader"]
 
@@ -38,7 +41,7 @@ class TiffReader:
     """Reads TIFF files. See `kymflow_zarr.readers.ImageReader`."""
 
     name = "tiff"
-    suffixes = (".tif", ".tiff")
+    suffixes = (".tif", ".tiff", ".lsm", ".btf", ".tf8")
 
     def claims(self, listing: FolderListing) -> Collection[str]:
         """The files whose name ends like a TIFF's."""
@@ -50,8 +53,13 @@ class TiffReader:
         Raises:
             UnreadableImageError: It is not a TIFF, is damaged or cut short, or exceeds a limit.
         """
-        tiff = open_tiff(path, limits=limits)
-        return _OpenTiff(tiff, shape=tiff.shape, dtype=tiff.dtype, facts=_facts(tiff))
+        from kymflow_zarr._readers.tiff import open_tiff
+
+        with ExitStack() as stack:
+            tiff = stack.enter_context(open_tiff(path, limits=limits))
+            opened = _OpenTiff(tiff, shape=tiff.shape, dtype=tiff.dtype, facts=_facts(tiff))
+            stack.pop_all()
+        return opened
 
 
 @dataclass(frozen=True, slots=True)

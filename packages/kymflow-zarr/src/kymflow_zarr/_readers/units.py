@@ -60,6 +60,13 @@ class Quantity:
     value: float
     unit: str
 
+    def __post_init__(self) -> None:
+        if not (0 < self.value < math.inf and self.unit in {LENGTH, TIME}):
+            raise ValueError(
+                f"{self.value!r} {self.unit!r} is not a positive length in um or time in s; "
+                "quantity() converts what vendors write"
+            )
+
 
 def decimal_of(value: str | float) -> Decimal | None:
     """Read a finite number of sane size; None for anything else.

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import codecs
-from pathlib import Path
 from typing import Final
 
-from kymflow_zarr._readers.files import read_bounded
-from kymflow_zarr._readers.limits import ReadLimits
-
-__all__ = ["decode_vendor_text", "read_vendor_text"]
+__all__ = ["decode_vendor_text"]
 
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -47,23 +43,3 @@ def decode_vendor_text(data: bytes) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         return data.decode("cp1252", errors="replace")
-
-
-def read_vendor_text(
-    path: Path, *, limits: ReadLimits | None = None, follow_symlinks: bool = False
-) -> str:
-    """Read and decode a vendor's text file of bounded size.
-
-    Args:
-        path: The file.
-        limits: Bounds on its size; the defaults of `ReadLimits` when None.
-        follow_symlinks: Take the file that a symbolic link leads to; by default links are refused.
-
-    Returns:
-        The text.
-
-    Raises:
-        UnreadableImageError: It cannot be read, is no regular file, or is too large.
-    """
-    limit = (limits or ReadLimits()).max_vendor_text_bytes
-    return decode_vendor_text(read_bounded(path, limit=limit, follow_symlinks=follow_symlinks))

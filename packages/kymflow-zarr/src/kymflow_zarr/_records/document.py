@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from kymflow_zarr._pixels.layout import check_dtype
+from kymflow_zarr._pixels.ome import as_written
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.json_text import JsonValue
-from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_bytes, unseal
+from kymflow_zarr._storage.seal import (
+    BLANK_SEAL,
+    OWN_ATTRIBUTE,
+    sealed_bytes,
+    unseal_zarr,
+)
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 
 __all__ = ["RecordDocument", "image_folder", "read_record_document"]
 
-_OWN = "kymflow_zarr"
 _KEY = re.compile(r"[A-Za-z0-9._/-]+")
 
 
@@ -39,6 +44,7 @@ class RecordDocument:
         digest: ``"sha256:<hex>"`` over the pixels; empty in format 1.
         artifacts: What it was committed with: keys relative to its folder, sorted.
         ome: OME-Zarr attributes, or None where the axes do not fit that standard.
+        added: What another program has added to the document; None if none has written it.
     """
 
     image_id: str
@@ -50,11 +56,12 @@ class RecordDocument:
     digest: str
     artifacts: tuple[str, ...] = ()
     ome: dict[str, JsonValue] | None = None
+    added: tuple[str, ...] | None = field(default=None, compare=False)
 
     def to_bytes(self) -> bytes:
         """The sealed Zarr v3 group document."""
         attributes: dict[str, JsonValue] = {
-            _OWN: {
+            OWN_ATTRIBUTE: {
                 "image_id": self.image_id,
                 "created_utc": self.created_utc,
                 "software": self.software,
@@ -75,26 +82,37 @@ class RecordDocument:
         """Read a commit document.
 
         Raises:
-            CorruptDataError: Its seal does not hold, or it is no such document.
+            CorruptDataError: Something in it was changed, or it is not such a document.
         """
-        said: Any = unseal(data, key=key)
+        said, added = unseal_zarr(data, key=key, rewrite=cls.rewrite)
         try:
-            own = said["attributes"][_OWN]
-            return cls(
-                image_id=own["image_id"],
-                created_utc=own["created_utc"],
-                software=own["software"],
-                axes=_texts(own["axes"]),
-                shape=tuple(own["shape"]),
-                dtype=check_dtype(np.dtype(own["dtype"])),
-                digest=own["digest"],
-                artifacts=_keys(own["artifacts"]),
-                ome=said["attributes"].get("ome"),
-            )
+            return replace(cls._from_json(said), added=added)
         except (KeyError, TypeError, SchemaValidationError) as error:
             raise CorruptDataError(
-                key, f"it is no record document of this format ({error})"
+                key, f"it is not a record document of this format ({error})"
             ) from error
+
+    @classmethod
+    def _from_json(cls, said: Any) -> RecordDocument:
+        own = said["attributes"][OWN_ATTRIBUTE]
+        return cls(
+            image_id=own["image_id"],
+            created_utc=own["created_utc"],
+            software=own["software"],
+            axes=_texts(own["axes"]),
+            shape=tuple(own["shape"]),
+            dtype=check_dtype(np.dtype(own["dtype"])),
+            digest=own["digest"],
+            artifacts=_keys(own["artifacts"]),
+            ome=said["attributes"].get("ome"),
+        )
+
+    @classmethod
+    def rewrite(cls, said: Any) -> bytes:
+        """A document's bytes from what it says; see `seal.Rewrite`."""
+        document = cls._from_json(said)
+        ome = None if document.ome is None else as_written(document.ome)
+        return replace(document, ome=ome).to_bytes()
 
 
 def read_record_document(blobs: BlobStore, image_id: str) -> RecordDocument | None:

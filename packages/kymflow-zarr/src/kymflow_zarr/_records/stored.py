@@ -12,6 +12,7 @@ from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.inventory import Inventory, enter, strike
 
 __all__ = [
+    "analysis_keys",
     "enter_artifacts",
     "expected_artifacts",
     "iter_stored",
@@ -41,6 +42,12 @@ def iter_stored(
         else:
             for key in _walk(blobs, f"{folder}/{root}"):
                 yield key, split_path(key.removeprefix(f"{folder}/"))
+
+
+def analysis_keys(blobs: BlobStore, image_id: str) -> list[str]:
+    """The keys of a record's artifacts but arrays, sorted."""
+    stored = iter_stored(blobs, image_id)
+    return sorted(key for key, found in stored if found and not found[1].is_folder)
 
 
 def present_artifacts(

@@ -21,6 +21,7 @@ __all__ = [
     "FolderListing",
     "PutFile",
     "Staging",
+    "is_hidden",
 ]
 
 Durability: TypeAlias = Literal["record", "batch", "none"]
@@ -51,6 +52,11 @@ class FolderListing:
 
     files: tuple[str, ...]
     folders: tuple[str, ...]
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file is not part of a dataset: hidden, or left there by a file manager."""
+    return name[:1] == "." or name.lower() in {"desktop.ini", "thumbs.db"}
 
 
 class Staging(Protocol):
@@ -124,6 +130,12 @@ class BlobStore(Protocol):
     def stat(self, key: str) -> BlobStat | None:
         """Size and time of a blob, or None where there is none."""
 
+    def stamp(self, folder: str) -> str:
+        """A text that differs once a file anywhere in a folder does; no file is opened.
+
+        Empty where there is no such folder, and in a store that keeps no times.
+        """
+
     def open_read(self, key: str) -> BinaryIO | None:
         """A seekable stream over a blob, or None where there is none. The caller closes it."""
 
@@ -139,6 +151,9 @@ class BlobStore(Protocol):
         Raises:
             LockedError: Another writer held it for `timeout_s` seconds.
         """
+
+    def close(self) -> None:
+        """Let go of what writing holds; it is taken again when it is needed."""
 
     def leftovers(self) -> tuple[str, ...]:
         """What killed writers left behind, as keys; never what a live writer is using."""

@@ -9,6 +9,7 @@ An export is written in the same way, with a folder of another name than ``index
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 import threading
@@ -16,12 +17,13 @@ import uuid
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
-from kymflow_zarr._storage.blobs import BlobStat, Durability, FolderListing
+from kymflow_zarr._storage.blobs import BlobStat, Durability, FolderListing, is_hidden
 from kymflow_zarr._storage.durability import (
     make_folders,
     sync_file,
@@ -58,6 +60,10 @@ class LocalBlobs:
         self._durability = durability
         self._scratch: _Scratch | None = None
         self._scratch_guard = threading.Lock()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Each process has a scratch folder of its own.
+        return partial(LocalBlobs, durability=self._durability), (self._root,)
 
     @property
     def location(self) -> str:
@@ -130,7 +136,7 @@ class LocalBlobs:
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(entry.name)
-                    elif entry.is_file(follow_symlinks=False):
+                    elif entry.is_file(follow_symlinks=False) and not is_hidden(entry.name):
                         files.append(entry.name)
         except (FileNotFoundError, NotADirectoryError):
             pass
@@ -166,6 +172,11 @@ class LocalBlobs:
         except (FileNotFoundError, NotADirectoryError):
             return None
         return BlobStat(size=found.st_size, mtime_ns=found.st_mtime_ns)
+
+    def stamp(self, folder: str) -> str:
+        """A text that differs once a file anywhere in a folder does; no file is opened."""
+        found = sorted(_file_stamps(self._prefix + folder, ""))
+        return hashlib.sha256("\n".join(found).encode("utf-8")).hexdigest() if found else ""
 
     def open_read(self, key: str) -> BinaryIO | None:
         """A seekable stream over a blob, or None where there is none. The caller closes it."""
@@ -221,6 +232,13 @@ class LocalBlobs:
         with hold_file_lock(folder, name, action=action, timeout_s=timeout_s):
             yield
 
+    def close(self) -> None:
+        """Remove the scratch folder."""
+        with self._scratch_guard:
+            if self._scratch is not None:
+                self._scratch.close()
+                self._scratch = None
+
     def leftovers(self) -> tuple[str, ...]:
         """Scratch folders whose writer is gone."""
         own = None if self._scratch is None else self._scratch.folder.name
@@ -263,6 +281,21 @@ class LocalBlobs:
                 make_folders(self._root, durable=self._durable)
                 self._scratch = _Scratch(self._path(self._staging_key))
             return self._scratch
+
+
+def _file_stamps(folder: str, inside: str) -> Iterator[str]:
+    """Name, size, time and number of each file in a folder and those below it."""
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _file_stamps(entry.path, f"{inside}{entry.name}/")
+                else:
+                    # Within a tick of the clock, a file that replaces another has another number.
+                    now = entry.stat(follow_symlinks=False)
+                    yield f"{inside}{entry.name} {now.st_size} {now.st_mtime_ns} {now.st_ino}"
+    except (FileNotFoundError, NotADirectoryError):
+        return
 
 
 class _LocalStaging:
@@ -358,7 +391,7 @@ class _Scratch:
                 lock.release()
         self.folder = folder
         self._pid = os.getpid()
-        self._close = weakref.finalize(self, _close_scratch, folder, lock, self._pid)
+        self.close = weakref.finalize(self, _close_scratch, folder, lock, self._pid)
 
     def usable(self) -> bool:
         return self._pid == os.getpid() and self.folder.is_dir()

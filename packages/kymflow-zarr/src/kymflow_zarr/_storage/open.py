@@ -1,7 +1,8 @@
-"""From what a caller names (a path, a URL, an open Zarr store) to a key space."""
+"""From what a caller gives (a path, a URL, an open Zarr store, a place in one) to a key space."""
 
 from __future__ import annotations
 
+from os import PathLike, fsdecode
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -13,37 +14,71 @@ from kymflow_zarr._storage.zarr_blobs import ZarrStoreBlobs
 from kymflow_zarr.errors import NotADatasetError
 
 if TYPE_CHECKING:
+    from zarr import Group
     from zarr.abc.store import Store
+    from zarr.storage import StorePath
 
-__all__ = ["open_blobs"]
+__all__ = ["is_read_only", "open_blobs"]
 
 
-def open_blobs(store_or_path: str | Path | Store, *, durability: Durability) -> BlobStore:
+def open_blobs(
+    store_or_path: str | PathLike[str] | Store | StorePath | Group, *, durability: Durability
+) -> BlobStore:
     """The key space that a path, a URL or an open Zarr store stands for.
 
     Args:
-        store_or_path: A path, a ``file://`` URL, the URL of an object store (extra ``cloud``), or
-            an open Zarr store.
+        store_or_path: A path, a ``file://`` URL, the URL of an object store (extra ``cloud``), an
+            open Zarr store, or a place in one.
         durability: What a local folder promises; an object store keeps what it acknowledges.
 
     Raises:
         NotADatasetError: The path is that of a plain file, or the URL cannot be served.
+        TypeError: It is none of these.
     """
-    if isinstance(store_or_path, Path):
-        return _open_path(store_or_path, durability=durability)
     if isinstance(store_or_path, str):
         parts = urlsplit(store_or_path)
         if parts.scheme == "file":
             return _open_path(Path(url2pathname(parts.path)), durability=durability)
-        if "://" not in store_or_path:  # a colon alone may be in a name, or follow a drive letter
-            return _open_path(Path(store_or_path), durability=durability)
-        return ZarrStoreBlobs(_open_url(store_or_path), location=store_or_path)
+        if "://" in store_or_path:  # a colon alone may be in a name, or follow a drive letter
+            return ZarrStoreBlobs(_open_url(store_or_path), url=store_or_path)
+    if isinstance(store_or_path, str | PathLike):
+        return _open_path(Path(fsdecode(store_or_path)), durability=durability)
 
     from zarr.storage import LocalStore
 
-    if isinstance(store_or_path, LocalStore):
-        return _open_path(Path(store_or_path.root), durability=durability)
-    return ZarrStoreBlobs(store_or_path)
+    place = _store_path(store_or_path)
+    if isinstance(place.store, LocalStore):
+        return _open_path(Path(place.store.root, place.path), durability=durability)
+    return ZarrStoreBlobs(place.store, folder=place.path)
+
+
+def is_read_only(store_or_path: str | PathLike[str] | Store | StorePath | Group) -> bool:
+    """Whether nothing can be written there: the store was opened so, or can never replace a key.
+
+    Raises:
+        TypeError: As for `open_blobs`.
+    """
+    if isinstance(store_or_path, str | PathLike):
+        return False
+    store = _store_path(store_or_path).store
+    return store.read_only or not (store.supports_writes and store.supports_deletes)
+
+
+def _store_path(given: Store | StorePath | Group) -> StorePath:
+    from zarr import Group
+    from zarr.abc.store import Store
+    from zarr.storage import StorePath
+
+    if isinstance(given, Store):
+        return StorePath(given)
+    if isinstance(given, StorePath):
+        return given
+    if isinstance(given, Group):
+        return given.store_path
+    raise TypeError(
+        f"a dataset cannot be opened from a {type(given).__name__!r}; give a path, a URL, "
+        "or a zarr Store, StorePath or Group"
+    )
 
 
 def _open_path(path: Path, *, durability: Durability) -> LocalBlobs:

@@ -15,10 +15,10 @@ import time
 import uuid
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
-from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStat, FolderListing
+from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStat, FolderListing, is_hidden
 from kymflow_zarr._storage.locks import describe_holder, holder_note
 from kymflow_zarr.errors import AlreadyExistsError, LockedError
 
@@ -37,30 +37,47 @@ class ZarrStoreBlobs:
 
     Args:
         store: The store.
-        location: Its URL; how the store names itself if None.
+        folder: Where in the store the dataset is; empty for its root.
+        url: The URL that it was opened by, if it was.
     """
 
-    def __init__(self, store: Store, *, location: str | None = None) -> None:
-        self._store = store
-        self._location = str(store) if location is None else location
+    def __init__(self, store: Store, *, folder: str = "", url: str | None = None) -> None:
+        self._store = _wait(_opened(store))
+        self._folder = folder
+        self._url = url
+
+    def __reduce__(self) -> tuple[object, ...]:
+        from kymflow_zarr._storage.open import open_blobs
+
+        if self._url is None or self._url.startswith("memory:"):
+            raise TypeError(
+                f"{self.location!r} is in memory, or was opened from a store object, and so cannot "
+                "be sent to another process; open it by its path or URL"
+            )
+        return partial(open_blobs, durability="batch"), (self._url,)
 
     @property
     def location(self) -> str:
         """The URL, or how the store names itself."""
-        return self._location
+        if self._url is not None:
+            return self._url
+        return f"{self._store}/{self._folder}" if self._folder else str(self._store)
+
+    def _at(self, key: str) -> str:
+        return f"{self._folder}/{key}" if self._folder and key else self._folder or key
 
     def get(self, key: str) -> bytes | None:
         """The bytes under a key, or None where there are none."""
         from zarr.buffer import default_buffer_prototype
 
-        found = _wait(self._store.get(key, default_buffer_prototype()))
+        found = _wait(self._store.get(self._at(key), default_buffer_prototype()))
         return None if found is None else found.to_bytes()
 
     def put(self, key: str, data: bytes) -> None:
         """Replace the bytes under a key in one step."""
         from zarr.buffer.cpu import Buffer
 
-        _wait(self._store.set(key, Buffer.from_bytes(data)))
+        _wait(self._store.set(self._at(key), Buffer.from_bytes(data)))
 
     def append_lines(self, key: str, lines: bytes, *, flush: bool) -> None:  # noqa: ARG002 - as above
         """Add lines behind those under a key: such stores can only write it anew."""
@@ -69,28 +86,31 @@ class ZarrStoreBlobs:
 
     def delete(self, key: str) -> bool:
         """Remove a key; returns whether it was there."""
-        existed = _wait(self._store.exists(key))
-        _wait(self._store.delete(key))
+        existed = _wait(self._store.exists(self._at(key)))
+        _wait(self._store.delete(self._at(key)))
         return existed
 
     def delete_folder(self, key: str) -> bool:
         """Remove a folder: its commit key first, then the rest."""
-        keys = self._keys(key)
-        commit = f"{key}/{COMMIT_KEY}"
+        folder = self._at(key)
+        # With the slash: the prefix "images/1" would also match "images/10".
+        keys = _wait(_collect_prefix(self._store, f"{folder}/"))
+        commit = f"{folder}/{COMMIT_KEY}"
         for found in sorted(keys, key=lambda item: item != commit):
             _wait(self._store.delete(found))
         return bool(keys)
 
     def list_folder(self, key: str) -> FolderListing:
         """The names directly in a folder; hidden ones are left out."""
-        prefix = f"{key}/" if key else ""
-        names = [name for name in _wait(_collect_dir(self._store, key)) if name[:1] != "."]
+        folder = self._at(key)
+        prefix = f"{folder}/" if folder else ""
+        names = [name for name in _wait(_collect_dir(self._store, folder)) if not is_hidden(name)]
         files = {name for name in names if _wait(self._store.exists(prefix + name))}
         return FolderListing(files=tuple(sorted(files)), folders=tuple(sorted(set(names) - files)))
 
     def folders(self, parent: str, *, holding: str) -> dict[str, bool]:
         """The names directly in a folder, sorted, and whether each is one that holds a file."""
-        return _wait(_look_into(self._store, parent, holding))
+        return _wait(_look_into(self._store, self._at(parent), holding))
 
     def published(self, parent: str) -> None:  # noqa: ARG002 - no folder says that it is whole
         """None: keys are written one by one, so only the commit key tells."""
@@ -99,9 +119,13 @@ class ZarrStoreBlobs:
     def stat(self, key: str) -> BlobStat | None:
         """Size of a blob, or None where there is none; such stores tell no time."""
         try:
-            return BlobStat(size=_wait(self._store.getsize(key)), mtime_ns=0)
+            return BlobStat(size=_wait(self._store.getsize(self._at(key))), mtime_ns=0)
         except FileNotFoundError:
             return None
+
+    def stamp(self, folder: str) -> str:  # noqa: ARG002 - such stores tell no time
+        """Nothing: such stores tell no time."""
+        return ""
 
     def open_read(self, key: str) -> BinaryIO | None:
         """A seekable stream over a copy of the blob, or None where there is none."""
@@ -146,6 +170,9 @@ class ZarrStoreBlobs:
             if self.get(key) == mine:
                 self.delete(key)
 
+    def close(self) -> None:
+        """Nothing: the store belongs to who opened it."""
+
     def leftovers(self) -> tuple[str, ...]:
         """Nothing: a folder without its commit key cannot be told from one being written."""
         return ()
@@ -158,12 +185,8 @@ class ZarrStoreBlobs:
         """Write a key only where there is none; returns whether it is ours."""
         from zarr.buffer.cpu import Buffer
 
-        _wait(self._store.set_if_not_exists(key, Buffer.from_bytes(data)))
+        _wait(self._store.set_if_not_exists(self._at(key), Buffer.from_bytes(data)))
         return self.get(key) == data
-
-    def _keys(self, folder: str) -> list[str]:
-        # With the slash: the prefix "images/1" would also match "images/10".
-        return _wait(_collect_prefix(self._store, f"{folder}/"))
 
 
 class _KeyStaging:
@@ -198,13 +221,24 @@ class _KeyStaging:
         self._held.clear()
 
 
+async def _opened(store: Store) -> Store:
+    """The store, ready for requests: a zip file is not, before it was opened."""
+    from zarr.storage import StorePath
+
+    return (await StorePath.open(store, "", mode=None)).store
+
+
 async def _collect_dir(store: Store, folder: str) -> list[str]:
     # Some stores name a folder once per key below it, or with a trailing slash.
     return sorted({name.strip("/") async for name in store.list_dir(folder)})
 
 
 async def _look_into(store: Store, parent: str, holding: str) -> dict[str, bool]:
-    names = [name for name in await _collect_dir(store, parent) if name[:1] != "."]
+    names = [
+        name
+        for name in await _collect_dir(store, parent)
+        if name != holding and not is_hidden(name)
+    ]
     found: list[bool] = []
     for start in range(0, len(names), _AT_ONCE):
         part = names[start : start + _AT_ONCE]

@@ -254,19 +254,24 @@ def _sorted(parts: list[pa.Table], column: str) -> pa.Table:
 
 def regrouped(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
     """The same rows in parts of `ROW_GROUP_ROWS`, the last one shorter."""
-    import pyarrow as pa
-
     waiting: list[pa.Table] = []
     rows = 0
     for part in parts:
         waiting.append(part)
         rows += len(part)
         if rows >= ROW_GROUP_ROWS:
-            joined = pa.concat_tables(waiting)
+            joined = _one_piece(waiting)
             whole = rows - rows % ROW_GROUP_ROWS
             for start in range(0, whole, ROW_GROUP_ROWS):
                 yield joined.slice(start, ROW_GROUP_ROWS)
             waiting = [joined.slice(whole)]
             rows -= whole
     if rows:
-        yield pa.concat_tables(waiting)
+        yield _one_piece(waiting)
+
+
+def _one_piece(parts: list[pa.Table]) -> pa.Table:
+    """The parts as one: how the rows came together must not show in the file's bytes."""
+    import pyarrow as pa
+
+    return pa.concat_tables(parts).combine_chunks()

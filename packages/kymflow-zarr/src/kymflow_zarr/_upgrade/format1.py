@@ -29,6 +29,7 @@ from kymflow_zarr._records.facts import provenance_key
 from kymflow_zarr._records.format1 import read_format1_document
 from kymflow_zarr._records.stored import iter_stored, present_artifacts
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
+from kymflow_zarr._storage.groups import write_missing_groups
 from kymflow_zarr._storage.inventory import enter
 from kymflow_zarr._storage.json_text import dumps
 from kymflow_zarr._tables.tables import TABLES, Tables
@@ -69,6 +70,7 @@ def upgrade_dataset(
             created_utc=schema.created_utc or utc_now(),
             software=software_version(),
         ).write(blobs)
+        write_missing_groups(blobs)
     for image_id in image_ids:
         _remove_format1(blobs, image_id)
     for name in _GROUP_FILES:

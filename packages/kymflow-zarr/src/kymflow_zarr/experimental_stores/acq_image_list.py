@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Literal, overload
 
@@ -10,7 +11,7 @@ from kymflow_zarr._ingest.scan import scan_folder
 from kymflow_zarr.dataset import ZarrDataset
 from kymflow_zarr.errors import ImageNotFoundError, UnreadableImageError
 from kymflow_zarr.experimental_stores.acq_image import AcqImageV01
-from kymflow_zarr.experimental_stores.stores.factory import Stores, open_stores
+from kymflow_zarr.experimental_stores.stores.factory import Stores, open_if_dataset, open_stores
 from kymflow_zarr.options import IngestOptions
 
 __all__ = ["AcqImageListV01"]
@@ -22,7 +23,7 @@ class AcqImageListV01(Sequence[AcqImageV01]):
     Making it lists names and opens no file; pixels are read when one image is asked for them.
 
     Args:
-        source: A folder of TIFFs; or a dataset.
+        source: A folder of images; or a dataset, open or by its path.
         pattern: Which files of a folder; ``"**/*.tif"`` looks into subfolders, too. None stands
             for all files that an installed reader takes.
 
@@ -34,17 +35,15 @@ class AcqImageListV01(Sequence[AcqImageV01]):
     """
 
     def __init__(
-        self, source: str | Path | ZarrDataset, pattern: str | Sequence[str] | None = None
+        self, source: str | PathLike[str] | ZarrDataset, pattern: str | Sequence[str] | None = None
     ) -> None:
-        stores = open_stores(source)
+        opened = open_if_dataset(source)
+        stores = open_stores(opened)
         self.refused: Mapping[Path, UnreadableImageError] = {}
-        if isinstance(source, ZarrDataset):
-            images = [
-                AcqImageV01(image_id, stores.pixels, stores.artifacts)
-                for image_id in source.list_image_ids()
-            ]
+        if isinstance(opened, ZarrDataset):
+            images = [AcqImageV01(image_id, stores.pixels, stores.artifacts) for image_id in opened]
         else:
-            scan = scan_folder(Path(source).expanduser(), pattern, options=IngestOptions())
+            scan = scan_folder(opened, pattern, options=IngestOptions())
             self.refused = scan.refused
             images = [
                 AcqImageV01(str(file.primary), stores.pixels, stores.artifacts, file.primary)

@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 
 from kymflow.cli.errors import explain
 from kymflow.core import KymflowCoreError
-from kymflow.core.analysis.regions import Calibration, Region, calibration_of, regions_of
-from kymflow.core.analysis.velocity_results import (
-    RegionSummary,
-    load_intervals,
-    load_params,
-    load_summaries,
-    load_trace,
+from kymflow.core.analysis import (
+    Region,
+    RegionResult,
+    is_current,
+    load_result_table,
+    load_results,
+    regions_of,
 )
-from kymflow.core.errors import MetadataError, RegionError
+from kymflow.core.analysis.velocity import VELOCITY
+from kymflow.core.errors import RegionError
 from kymflow.core.metadata import ImageMetadata, load_metadata
 from kymflow.core.plotting import KymographPicture, load_picture
 from kymflow_zarr import JsonValue, KymflowZarrError
@@ -41,17 +42,6 @@ __all__ = [
 
 _T = TypeVar("_T")
 
-_TRACE_COLUMNS = (
-    "channel",
-    "roi_id",
-    "center_line",
-    "velocity_mm_s",
-    "velocity_px_per_line",
-    "r2adj",
-    "status",
-    "params_hash",
-)
-_INTERVAL_COLUMNS = ("channel", "roi_id", "kind", "start_line", "stop_line", "params_hash")
 _SMOOTHED_OVER = 1 / 150
 _FEWEST_SMOOTHED = 5
 _DETAIL_LINES = 240
@@ -113,12 +103,12 @@ class RegionReading:
         roi_ids: The ROIs that it is the result of; empty for a whole channel.
         region: The region as it is now; None if it no longer exists.
         params: All that decided the result; None if that is lost.
-        outdated: Whether region, calibration or pixels are others now.
+        outdated: Whether region, calibration, pixels or the analysis are others now.
         trace: Velocity over time; None if it cannot be read.
         stretches: Stalls, transients, and times without evidence.
     """
 
-    summary: RegionSummary
+    summary: RegionResult
     roi_ids: tuple[int, ...]
     region: Region | None
     params: Mapping[str, JsonValue] | None
@@ -193,12 +183,7 @@ def read_image(dataset: ZarrDataset, image_id: str, *, source: str | None) -> Im
     details: dict[tuple[int, int], KymographPicture] = {}
     if metadata is not None and _has_lines(record):
         _read_pictures(record, regions, pictures, details, problems)
-    calibration = (
-        None if metadata is None or not _has_lines(record) else calibration_of(record, metadata)
-    )
-    readings = _attempt(
-        "its velocity", lambda: _read_results(record, regions, calibration, problems), problems
-    )
+    readings = _attempt("its velocity", lambda: _read_results(record, regions, problems), problems)
     there = {
         (reading.summary.channel, roi_id)
         for reading in readings or ()
@@ -281,29 +266,26 @@ def _read_pictures(
 
 
 def _read_results(
-    record: ZarrImageRecord,
-    regions: Sequence[Region],
-    calibration: Calibration | None,
-    problems: list[str],
+    record: ZarrImageRecord, regions: Sequence[Region], problems: list[str]
 ) -> tuple[RegionReading, ...]:
-    summaries = load_summaries(record)
-    if not summaries:
+    stored = load_results(record, VELOCITY)
+    if not stored.results:
         return ()
-    documents = _attempt("the parameters", lambda: load_params(record), problems) or {}
-    traces = _attempt("the velocity trace", lambda: _checked(record), problems)
-    intervals = _attempt("the intervals", lambda: _checked_intervals(record), problems)
-    now = {(region.channel, region.roi_id): region for region in regions}
+    traces, intervals = (
+        _attempt(title, partial(load_result_table, record, VELOCITY, table), problems)
+        for title, table in (("the velocity trace", "trace"), ("the intervals", "intervals"))
+    )
+    now = {region.place: region for region in regions}
     return _merged(
         _read_region(
             record,
-            summary,
-            region=now.get(summary.place),
-            calibration=calibration,
-            params=documents.get(summary.params_hash),
+            entry,
+            region=now.get(entry.place),
+            params=stored.params.get(entry.params_hash),
             traces=traces,
             intervals=intervals,
         )
-        for summary in summaries
+        for entry in stored.results
     )
 
 
@@ -323,20 +305,15 @@ def _merged(readings: Iterable[RegionReading]) -> tuple[RegionReading, ...]:
 
 def _read_region(
     record: ZarrImageRecord,
-    summary: RegionSummary,
+    summary: RegionResult,
     *,
     region: Region | None,
-    calibration: Calibration | None,
     params: Mapping[str, JsonValue] | None,
     traces: pd.DataFrame | None,
     intervals: pd.DataFrame | None,
 ) -> RegionReading:
-    geometry = None if params is None else params.get("region")
     outdated = params is not None and (
-        region is None
-        or geometry != region.geometry()
-        or (calibration is not None and params.get("calibration") != calibration.to_json())
-        or params.get("pixels_digest") != record.pixels_digest
+        region is None or is_current(record, region, VELOCITY).state == "outdated"
     )
     rows = None if traces is None else _rows_of(traces, summary)
     trace = None if rows is None or not len(rows) else _trace(rows, summary)
@@ -351,22 +328,7 @@ def _read_region(
     )
 
 
-def _checked(record: ZarrImageRecord) -> pd.DataFrame:
-    return _with_columns(load_trace(record), _TRACE_COLUMNS, "velocity/trace")
-
-
-def _checked_intervals(record: ZarrImageRecord) -> pd.DataFrame:
-    return _with_columns(load_intervals(record), _INTERVAL_COLUMNS, "velocity/intervals")
-
-
-def _with_columns(frame: pd.DataFrame, columns: Sequence[str], name: str) -> pd.DataFrame:
-    missing = [column for column in columns if column not in frame.columns]
-    if missing:
-        raise MetadataError(name, f"has no column {missing[0]!r}")
-    return frame
-
-
-def _rows_of(frame: pd.DataFrame, summary: RegionSummary) -> pd.DataFrame:
+def _rows_of(frame: pd.DataFrame, summary: RegionResult) -> pd.DataFrame:
     """A region's rows, of the very parameters that its summary names."""
     roi = frame["roi_id"]
     same_roi = roi.isna() if summary.roi_id is None else roi.eq(summary.roi_id).fillna(value=False)
@@ -378,7 +340,7 @@ def _rows_of(frame: pd.DataFrame, summary: RegionSummary) -> pd.DataFrame:
     return frame[wanted.to_numpy(dtype=bool)]
 
 
-def _trace(rows: pd.DataFrame, summary: RegionSummary) -> Trace:
+def _trace(rows: pd.DataFrame, summary: RegionResult) -> Trace:
     calibrated = number(summary.values, "um_per_pixel") and number(
         summary.values, "seconds_per_line"
     )

@@ -125,6 +125,8 @@ class IndexedTable:
         images: How many images were indexed.
         failed: How many images failed.
         rows: How many rows the table has now; None if the table was not written.
+        left_out: How many results have no row, because their region no longer exists or has other
+            borders now.
         reason: Why all of it failed; None if it did not.
     """
 
@@ -135,6 +137,7 @@ class IndexedTable:
     images: int
     failed: int
     rows: int | None
+    left_out: int
     reason: str | None
 
 

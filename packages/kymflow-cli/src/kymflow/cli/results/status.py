@@ -35,12 +35,12 @@ class TableStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnalysisStatus:
-    """How many images have results of an analysis.
+    """How many images have current results of an analysis.
 
     Attributes:
         name: The analysis.
-        images: How many images have results of it.
-        without: How many have none.
+        images: How many images have current results of it in all regions.
+        without: How many have not.
     """
 
     type: ClassVar[str] = "analysis"

@@ -72,9 +72,9 @@ def index(
             broken=sum(item.status == "broken" for item in found),
             items=found,
         )
-    from kymflow.core import KymDataset
+    from kymflow.core import KymDataset, run_order
 
-    chosen = choose_indexers(indexers)
+    chosen = run_order(choose_indexers(indexers))
     opened = open_writer(dataset, wait_s=wait)
     image_count = len(opened.list_image_ids())
     most = max(1, math.ceil(image_count / _WORTH_A_PROCESS)) if workers is None else workers
@@ -110,7 +110,7 @@ def _run(
             indexer, on_error="collect", executor=executor, progress=follow
         )
     except IndexUpdateError as error:
-        rows = dataset.dataset.table_row_count(error.table)
+        rows = dataset.ds.table_row_count(error.table)
         return [
             IndexedTable(
                 indexer=indexer.name,
@@ -119,6 +119,7 @@ def _run(
                 images=error.indexed,
                 failed=len(error.failures),
                 rows=rows,
+                left_out=0,
                 reason=None,
             ),
             *_failures(dataset, error),
@@ -130,8 +131,9 @@ def _run(
                 table=table,
                 status="failed",
                 images=0,
-                failed=len(dataset.dataset.list_image_ids()),
+                failed=len(dataset.ds.list_image_ids()),
                 rows=None,
+                left_out=0,
                 reason=str(error),
             )
         ]
@@ -143,13 +145,14 @@ def _run(
             images=update.images,
             failed=0,
             rows=update.rows,
+            left_out=sum(len(reasons) for reasons in update.left_out.values()),
             reason=None,
         )
     ]
 
 
 def _failures(dataset: KymDataset, error: IndexUpdateError) -> list[ImageFailure]:
-    entries = dataset.dataset.load_manifest().entries
+    entries = dataset.ds.load_manifest().entries
     found = []
     for image_id, cause in error.failures.items():
         source = source_of(entries.get(image_id))

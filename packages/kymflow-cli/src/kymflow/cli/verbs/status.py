@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kymflow.cli.folders import source_folders, topmost
 from kymflow.cli.opening import open_reader
 from kymflow.cli.options import DEFAULT_PATTERNS, Patterns, Recursive
 from kymflow.cli.results import AnalysisStatus, StatusResult, TableStatus
-from kymflow.cli.verbs.analyze import analyses_of
 from kymflow.cli.verbs.ingest import expand_patterns, planned_files, require_folder
 
 if TYPE_CHECKING:
-    from kymflow_zarr import ZarrDataset
+    from kymflow.core.analysis import Analysis
+    from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
 __all__ = ["status"]
 
@@ -86,17 +86,37 @@ def status(
 
 
 def _analyses(dataset: ZarrDataset) -> list[AnalysisStatus]:
-    from kymflow.core.plugins import find_analyses
+    from kymflow.core.plugins import load_analyses
 
-    known = find_analyses()
-    if not known:
-        return []
-    image_ids = dataset.load_manifest().entries
-    counts = Counter(name for image_id in image_ids for name in analyses_of(dataset, image_id))
+    analyses = load_analyses().values()
+    image_ids = dataset.load_manifest().entries if analyses else {}
+    counts = Counter(
+        analysis.name
+        for analysis in analyses
+        for image_id in image_ids
+        if _is_current(dataset.record(image_id), analysis)
+    )
     return [
-        AnalysisStatus(name=name, images=counts[name], without=len(image_ids) - counts[name])
-        for name in known
+        AnalysisStatus(
+            name=analysis.name,
+            images=counts[analysis.name],
+            without=len(image_ids) - counts[analysis.name],
+        )
+        for analysis in analyses
     ]
+
+
+def _is_current(record: ZarrImageRecord, analysis: Analysis[Any]) -> bool:
+    """Whether an image has results in all its regions, and nothing has changed since."""
+    from kymflow.core import KymflowCoreError
+    from kymflow.core.analysis import image_status
+    from kymflow_zarr import KymflowZarrError
+
+    try:
+        status = image_status(record, analysis)
+    except (KymflowCoreError, KymflowZarrError, OSError):
+        return False
+    return all(region.state == "current" for region in status.regions)
 
 
 def _covered_images(dataset: ZarrDataset, image_ids: frozenset[str]) -> dict[str, frozenset[str]]:

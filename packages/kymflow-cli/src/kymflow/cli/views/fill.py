@@ -113,3 +113,9 @@ def _index(result: IndexResult, screen: Screen) -> Iterator[Block]:
         [(item.table, item.rows, item.images, item.failed, item.status) for item in tables],
         screen,
     )
+    left_out = sum(item.left_out for item in tables)
+    if left_out:
+        yield remark(
+            f"left out: {counted(left_out, 'result')} of regions that no longer exist, or have "
+            "other borders now"
+        )

@@ -1,1 +1,49 @@
-"""Analyses of kymographs: pure functions on arrays, and what stores their results."""
+"""Analyses: pure functions of pixels, and the layer that runs them and keeps their results.
+
+`Analysis` says what one is, `run_analysis` runs it on the images of a dataset, `is_current` and
+`image_status` say how its results stand, `load_results` and `load_result_table` read them. The
+velocity analysis is `kymflow.core.analysis.velocity.VELOCITY`.
+"""
+
+from __future__ import annotations
+
+from kymflow.core.analysis.definition import Analysis, Column, Result, ResultTable
+from kymflow.core.analysis.params import Param, ParamInfo, describe_params, make_params
+from kymflow.core.analysis.regions import Calibration, Region, calibration_of, regions_of
+from kymflow.core.analysis.run import AnalysisOutcome, run_analysis
+from kymflow.core.analysis.status import ImageStatus, RegionStatus, image_status, is_current
+from kymflow.core.analysis.storage import (
+    RegionFailure,
+    RegionResult,
+    StoredResults,
+    list_labels,
+    load_result_table,
+    load_results,
+)
+
+__all__ = [
+    "Analysis",
+    "AnalysisOutcome",
+    "Calibration",
+    "Column",
+    "ImageStatus",
+    "Param",
+    "ParamInfo",
+    "Region",
+    "RegionFailure",
+    "RegionResult",
+    "RegionStatus",
+    "Result",
+    "ResultTable",
+    "StoredResults",
+    "calibration_of",
+    "describe_params",
+    "image_status",
+    "is_current",
+    "list_labels",
+    "load_result_table",
+    "load_results",
+    "make_params",
+    "regions_of",
+    "run_analysis",
+]

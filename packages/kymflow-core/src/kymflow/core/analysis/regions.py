@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from kymflow.core.errors import RegionError
-from kymflow.core.metadata import ImageMetadata, Roi, image_extent
+from kymflow.core.metadata import (
+    ImageMetadata,
+    Roi,
+    check_roi,
+    find_roi,
+    image_extent,
+)
+from kymflow.core.provenance import params_hash
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from kymflow_zarr import JsonValue, ZarrImageRecord
 
-__all__ = ["Calibration", "Region", "calibration_of", "picture_of", "regions_of"]
+__all__ = [
+    "Calibration",
+    "Place",
+    "Region",
+    "calibration_of",
+    "pixels_digest",
+    "region_pixels",
+    "regions_of",
+]
+
+Place: TypeAlias = tuple[int, int | None]
+"""Channel and ROI: what tells one region of an image from another, wherever its borders are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +57,16 @@ class Region:
     def __str__(self) -> str:
         roi = "the whole picture" if self.roi_id is None else f"ROI {self.roi_id}"
         return f"channel {self.channel}, {roi}"
+
+    @property
+    def place(self) -> Place:
+        """Its channel and ROI."""
+        return self.channel, self.roi_id
+
+    @property
+    def hash(self) -> str:
+        """The hash of `geometry`."""
+        return params_hash(self.geometry())
 
     def geometry(self) -> dict[str, JsonValue]:
         """What of it decides a result; the id and name of its ROI do not."""
@@ -111,19 +140,40 @@ def regions_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> tuple[Region, .
     )
 
 
-def picture_of(rec: ZarrImageRecord, pixels: NDArray[Any], region: Region) -> NDArray[np.generic]:
-    """The whole picture that a region lies in: its channel and slice.
+def region_pixels(
+    rec: ZarrImageRecord, metadata: ImageMetadata, pixels: NDArray[Any], region: Region
+) -> NDArray[Any]:
+    """The pixels of a region.
 
     Args:
         rec: The image.
+        metadata: Its metadata.
         pixels: All its pixels, as `ZarrImageRecord.load_array` returns them.
         region: The region.
 
     Returns:
         An array of shape ``(time, space)``, a view.
+
+    Raises:
+        RoiError: The region is not wholly inside the image.
     """
+    if region.roi_id is not None:  # a channel 0 would be the last one, counted from the end
+        check_roi(find_roi(metadata.rois, region.roi_id), image_extent(rec))
     where = {"c": region.channel - 1, "z": region.z}
-    return pixels[tuple(where.get(axis, slice(None)) for axis in rec.get_axes())]
+    picture = pixels[tuple(where.get(axis, slice(None)) for axis in rec.get_axes())]
+    return picture[slice(*region.lines), slice(*region.pixels)]
+
+
+def pixels_digest(rec: ZarrImageRecord) -> str:
+    """The digest of an image's pixels: ``"sha256:<hex>"``, in C order, little-endian.
+
+    Images of format 1 carry none: theirs is computed from the pixels.
+    """
+    if rec.pixels_digest:
+        return rec.pixels_digest
+    pixels = np.ascontiguousarray(rec.load_array())
+    data = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)
+    return f"sha256:{hashlib.sha256(data.tobytes()).hexdigest()}"
 
 
 def calibration_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> Calibration:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from kymflow.core.indexers.analysis_table import AnalysisTable, analysis_tables
 from kymflow.core.indexers.artifact_table import ArtifactTable
 from kymflow.core.indexers.image_summary import ImageSummary
 from kymflow.core.indexers.roi_table import RoiTable
-from kymflow.core.indexers.velocity import VelocityIntervalsTable, VelocityTable
 
 __all__ = [
+    "AnalysisTable",
     "ArtifactTable",
     "ImageSummary",
     "RoiTable",
-    "VelocityIntervalsTable",
-    "VelocityTable",
+    "analysis_tables",
 ]

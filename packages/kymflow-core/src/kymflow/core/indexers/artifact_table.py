@@ -3,48 +3,52 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from kymflow.core.errors import ParamsValueError
-from kymflow.core.provenance import PARAMS_HASH, params_hash
+from kymflow.core.errors import ParamsNotFoundError, ParamsValueError
+from kymflow.core.kym_dataset.indexer_base import RegionRows
+from kymflow.core.provenance import ANALYSIS_VERSION, PARAMS_HASH, params_hash
 from kymflow_zarr import ArtifactNotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pandas as pd
 
     from kymflow_zarr import JsonValue, ZarrImageRecord
 
 __all__ = ["ArtifactTable"]
 
+_UNKNOWN: Final = "unknown"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArtifactTable:
-    """Lifts a Parquet artifact of each record into a table, row by row.
+    """Lifts a Parquet artifact of each record, which another program wrote, into a table.
 
-    A record without the artifact has no rows. A record with it needs the parameters, too: one
-    document for all rows; or several, each under its hash, which each row then says in a column
-    ``params_hash``, as those of ``velocity/trace`` do.
+    A record without the artifact has no rows. Rows that say in a column ``params_hash`` which
+    parameters made them keep that; others get the hash of the parameters' document. The version of
+    the code that made them is ``"unknown"``, unless a column ``analysis_version`` says it.
 
     Attributes:
         name: The name of the index.
-        artifact: The table artifact, like ``velocity/trace``.
-        params_artifact: The JSON artifact with the parameters that made it, like
-            ``velocity/params``; None for results whose parameters nobody kept.
-        version: The version of the code that made the artifacts.
+        artifact: The table artifact, like ``drift/trace``.
+        params_artifact: The JSON artifact with the parameters that made it, like ``drift/params``;
+            None for results whose parameters nobody kept.
     """
 
     name: str
     artifact: str
     params_artifact: str | None
-    version: str
 
     def extract_rows(self, rec: ZarrImageRecord) -> pd.DataFrame:
-        """The artifact as it is, and the hash of the parameters.
+        """The artifact as it is, and where its rows come from.
 
         Raises:
             CorruptDataError: It cannot be read.
             ArtifactNotFoundError: It has rows, but no parameters.
-            ParamsValueError: They are no JSON object.
+            ParamsValueError: They are not a JSON object.
+            ParamsNotFoundError: A row says parameters that are not among them.
         """
         import pandas as pd
 
@@ -52,16 +56,26 @@ class ArtifactTable:
             rows = rec.load_df_parquet(self.artifact)
         except ArtifactNotFoundError:
             return pd.DataFrame()
-        if PARAMS_HASH in rows.columns or not len(rows):
+        if not len(rows):
             return rows
-        return rows.assign(**{PARAMS_HASH: self.params_hash(rec)})
+        if PARAMS_HASH not in rows.columns:
+            rows = rows.assign(**{PARAMS_HASH: self.params_hash(rec)})
+        else:
+            self._check_hashes(rec, rows[PARAMS_HASH])
+        if ANALYSIS_VERSION not in rows.columns:
+            rows = rows.assign(**{ANALYSIS_VERSION: _UNKNOWN})
+        return rows
+
+    def extract_region_rows(self, rec: ZarrImageRecord) -> RegionRows:
+        """`extract_rows`: each row says where it comes from."""
+        return RegionRows(rows=self.extract_rows(rec))
 
     def params(self, rec: ZarrImageRecord) -> dict[str, JsonValue]:
         """The parameters that made the artifact; empty where nobody kept them.
 
         Raises:
             ArtifactNotFoundError: They should be there and are not.
-            ParamsValueError: They are no JSON object.
+            ParamsValueError: They are not a JSON object.
         """
         if self.params_artifact is None:
             return {}
@@ -70,20 +84,18 @@ class ArtifactTable:
             raise ParamsValueError("$", f"a {type(found).__name__}, not an object")
         return found
 
-    def row_params_hashes(self, rec: ZarrImageRecord) -> frozenset[str]:
-        """The hash of `params`, and of each document that lies in it under its hash."""
-        document = self.params(rec)
-        several = {
-            digest
-            for digest, one in document.items()
-            if isinstance(one, dict) and params_hash(one) == digest
-        }
-        return frozenset({params_hash(document), *several})
-
     def params_hash(self, rec: ZarrImageRecord) -> str:
         """The hash of `params`."""
         return params_hash(self.params(rec))
 
     def analysis_version(self) -> str:
-        """`version`."""
-        return self.version
+        """``"unknown"``: a table cannot tell what made an artifact."""
+        return _UNKNOWN
+
+    def _check_hashes(self, rec: ZarrImageRecord, said: Iterable[str]) -> None:
+        document = self.params(rec)
+        for digest in sorted(set(said) - {params_hash(document)}):
+            one = document.get(digest)
+            if not isinstance(one, dict) or params_hash(one) != digest:
+                reason = f"{self.params_artifact!r} of image {rec.image_id!r} does not hold them"
+                raise ParamsNotFoundError(self.artifact, digest, reason)

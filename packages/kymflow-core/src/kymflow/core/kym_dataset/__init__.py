@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from kymflow.core.kym_dataset.indexer_base import (
     BaseIndexer,
-    DeclaresColumns,
-    DocumentsParams,
-    HashesRows,
+    DependentIndexer,
+    DocumentedIndexer,
+    RegionIndexer,
+    RegionRows,
+    TypedIndexer,
 )
 from kymflow.core.kym_dataset.kym_dataset import KymDataset
+from kymflow.core.kym_dataset.order import run_order
 from kymflow.core.kym_dataset.results import IndexUpdate
 
 __all__ = [
     "BaseIndexer",
-    "DeclaresColumns",
-    "DocumentsParams",
-    "HashesRows",
+    "DependentIndexer",
+    "DocumentedIndexer",
     "IndexUpdate",
     "KymDataset",
+    "RegionIndexer",
+    "RegionRows",
+    "TypedIndexer",
+    "run_order",
 ]

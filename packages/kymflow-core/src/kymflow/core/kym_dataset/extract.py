@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from kymflow.core.errors import ImageIndexError, IndexerFailedError, RowError, WorkerError
-from kymflow.core.kym_dataset.indexer_base import DeclaresColumns, HashesRows
+from kymflow.core.kym_dataset.indexer_base import RegionIndexer, RegionRows, TypedIndexer
 from kymflow.core.kym_dataset.rows import ImageRows, check_frame, check_text, stamped_rows
 from kymflow.core.provenance import ANALYSIS_VERSION, PARAMS_HASH
 from kymflow_zarr import ImageNotFoundError, KymflowZarrError, ZarrDataset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     import pyarrow as pa
 
@@ -34,6 +34,7 @@ class BatchRows:
         params_hashes: For each image with rows, the hashes of their parameters: mostly one.
         failures: The images that could not be indexed.
         gone: The images that were deleted in the meantime.
+        left_out: What has no row though a record holds it, for each image where that is so.
     """
 
     asked: tuple[str, ...]
@@ -41,13 +42,14 @@ class BatchRows:
     params_hashes: Mapping[str, frozenset[str]]
     failures: tuple[ImageIndexError, ...]
     gone: frozenset[str]
+    left_out: Mapping[str, tuple[str, ...]]
 
 
 def extract_batch(
     dataset: ZarrDataset,
     indexer: BaseIndexer,
-    image_ids: Sequence[str],
     analysis_version: str,
+    image_ids: tuple[str, ...],
     on_image: Callable[[], None] | None = None,
 ) -> BatchRows:
     """Run an indexer on some images.
@@ -55,8 +57,8 @@ def extract_batch(
     Args:
         dataset: The dataset, read-only.
         indexer: The indexer.
-        image_ids: The images, in ascending order.
         analysis_version: What the indexer says in the process that publishes the table.
+        image_ids: The images, in ascending order.
         on_image: Called after each image.
 
     Raises:
@@ -68,13 +70,14 @@ def extract_batch(
             f"this process {analysis_version!r}; install the same version everywhere"
         )
     # Asked once: looking an object over for a protocol takes longer than a small frame.
-    several = indexer if isinstance(indexer, HashesRows) else None
+    by_region = indexer if isinstance(indexer, RegionIndexer) else None
     found: list[ImageRows] = []
     failures: list[ImageIndexError] = []
     gone: set[str] = set()
+    left_out: dict[str, tuple[str, ...]] = {}
     for image_id in image_ids:
         try:
-            rows = _extract(dataset, indexer, several, image_id)
+            rows, without_row = _extract(dataset, indexer, by_region, image_id)
         except ImageIndexError as error:
             if _exists(dataset, image_id):
                 failures.append(error)
@@ -83,15 +86,18 @@ def extract_batch(
         else:
             if rows is not None:
                 found.append(rows)
+            if without_row:
+                left_out[image_id] = without_row
         if on_image is not None:
             on_image()
     parts, misfits = stamped_rows(found, indexer=indexer.name, analysis_version=analysis_version)
     return BatchRows(
-        asked=tuple(image_ids),
+        asked=image_ids,
         parts=tuple(parts),
         params_hashes={rows.image_id: _hashes(rows) for rows in found},
         failures=(*failures, *misfits),
         gone=frozenset(gone),
+        left_out=left_out,
     )
 
 
@@ -115,10 +121,10 @@ def declared_columns(indexer: BaseIndexer) -> pa.Schema | None:
     """
     import pyarrow as pa
 
-    if not isinstance(indexer, DeclaresColumns):
+    if not isinstance(indexer, TypedIndexer):
         return None
-    declaring: DeclaresColumns = indexer
-    declared: object = _own_failure(declaring.columns, indexer.name, "")
+    typed: TypedIndexer = indexer
+    declared: object = _own_failure(typed.columns, indexer.name, "")
     if not isinstance(declared, pa.Schema):
         raise RowError(
             indexer=indexer.name,
@@ -130,31 +136,32 @@ def declared_columns(indexer: BaseIndexer) -> pa.Schema | None:
 
 
 def _extract(
-    dataset: ZarrDataset, indexer: BaseIndexer, several: HashesRows | None, image_id: str
-) -> ImageRows | None:
-    """One image's rows; None where there are none."""
+    dataset: ZarrDataset, indexer: BaseIndexer, by_region: RegionIndexer | None, image_id: str
+) -> tuple[ImageRows | None, tuple[str, ...]]:
+    """One image's rows, None if there are none; and what has no row."""
     name = indexer.name
     rec = _own_failure(lambda: dataset.record(image_id), name, image_id)
+    if by_region is not None:
+        said: object = _own_failure(lambda: by_region.extract_region_rows(rec), name, image_id)
+        if not isinstance(said, RegionRows):
+            reason = f"extract_region_rows() returned a {type(said).__name__}; return RegionRows"
+            raise RowError(indexer=name, image_id=image_id, column="", reason=reason)
+        frame = check_frame(said.rows, indexer=name, image_id=image_id)
+        rows = ImageRows(image_id=image_id, params_hash=None, frame=frame) if len(frame) else None
+        return rows, said.left_out
     returned: object = _own_failure(lambda: indexer.extract_rows(rec), name, image_id)
     frame = check_frame(returned, indexer=name, image_id=image_id)
     if not len(frame):
-        return None
-    if several is not None:
-        hashes = _own_failure(lambda: frozenset(several.row_params_hashes(rec)), name, image_id)
-        return ImageRows(image_id=image_id, params_hash=None, row_hashes=hashes, frame=frame)
+        return None, ()
     digest: object = _own_failure(lambda: indexer.params_hash(rec), name, image_id)
-    return ImageRows(
-        image_id=image_id,
-        params_hash=check_text(digest, PARAMS_HASH, indexer=name, image_id=image_id),
-        row_hashes=frozenset(),
-        frame=frame,
-    )
+    text = check_text(digest, PARAMS_HASH, indexer=name, image_id=image_id)
+    return ImageRows(image_id=image_id, params_hash=text, frame=frame), ()
 
 
 def _hashes(rows: ImageRows) -> frozenset[str]:
     if rows.params_hash is not None:
         return frozenset({rows.params_hash})
-    return rows.row_hashes.intersection(rows.frame.get(PARAMS_HASH, ()))
+    return frozenset(str(digest) for digest in rows.frame.get(PARAMS_HASH, ()))
 
 
 def _own_failure(call: Callable[[], T], indexer: str, image_id: str) -> T:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -12,7 +13,14 @@ if TYPE_CHECKING:
     from kymflow.core.provenance import Params
     from kymflow_zarr import ZarrImageRecord
 
-__all__ = ["BaseIndexer", "DeclaresColumns", "DocumentsParams", "HashesRows"]
+__all__ = [
+    "BaseIndexer",
+    "DependentIndexer",
+    "DocumentedIndexer",
+    "RegionIndexer",
+    "RegionRows",
+    "TypedIndexer",
+]
 
 
 @runtime_checkable
@@ -53,8 +61,8 @@ class BaseIndexer(Protocol):
 
 
 @runtime_checkable
-class DeclaresColumns(Protocol):
-    """An indexer that says beforehand which columns it returns, and of what types.
+class TypedIndexer(Protocol):
+    """An indexer that declares which columns it returns, and of what types.
 
     Without it a table's types are learned from the first run. With it, rows that have other columns
     are refused, and a table without rows has its columns nevertheless.
@@ -66,21 +74,49 @@ class DeclaresColumns(Protocol):
 
 
 @runtime_checkable
-class HashesRows(Protocol):
-    """An indexer whose rows of one image come from several sets of parameters, one per region.
+class DocumentedIndexer(Protocol):
+    """An indexer whose parameters are not an artifact of the record but follow from it."""
 
-    Its rows carry a column ``params_hash``. `BaseIndexer.params_hash` is the hash of them all.
+    def params(self, rec: ZarrImageRecord) -> Params:
+        """The document whose hash `BaseIndexer.params_hash` returns."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionRows:
+    """The rows of one image, each with a provenance of its own.
+
+    Attributes:
+        rows: Its columns ``analysis_version`` and ``params_hash`` say where each row comes from.
+        left_out: What has no row though the record holds it, and why: one sentence each.
     """
 
-    def row_params_hashes(self, rec: ZarrImageRecord) -> Collection[str]:
-        """The hashes that the rows of this image may carry."""
+    rows: pd.DataFrame
+    left_out: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class RegionIndexer(Protocol):
+    """An indexer whose rows of one image come from several sets of parameters, one per region.
+
+    `extract_region_rows` is called in place of `BaseIndexer.extract_rows`, and
+    `BaseIndexer.params_hash` is not asked.
+    """
+
+    def extract_region_rows(self, rec: ZarrImageRecord) -> RegionRows:
+        """The rows of one image, read-only as for `BaseIndexer.extract_rows`."""
         ...
 
 
 @runtime_checkable
-class DocumentsParams(Protocol):
-    """An indexer whose parameters are no artifact of the record, but can be told from it."""
+class DependentIndexer(Protocol):
+    """An indexer that reads tables of other indexers.
 
-    def params(self, rec: ZarrImageRecord) -> Params:
-        """The document whose hash `BaseIndexer.params_hash` returns."""
+    They are updated before it, and `KymDataset.update_index` with ``mode="incremental"`` asks it
+    for an image again when one of them has other rows of that image.
+    """
+
+    @property
+    def depends_on(self) -> Sequence[str]:
+        """The names of those indexers. A plain attribute will do."""
         ...

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from kymflow.core.errors import ParamsNotFoundError, ParamsValueError
-from kymflow.core.kym_dataset.indexer_base import DocumentsParams
+from kymflow.core.kym_dataset.indexer_base import DocumentedIndexer
 from kymflow.core.provenance import IMAGE_ID, PARAMS_HASH, params_hash
 from kymflow_zarr import ImageNotFoundError
 
@@ -18,7 +18,7 @@ __all__ = ["documented_params", "find_params", "record_params"]
 
 
 def find_params(
-    dataset: ZarrDataset, table: str, wanted: str, *, source: DocumentsParams | None
+    dataset: ZarrDataset, table: str, wanted: str, *, source: DocumentedIndexer | None
 ) -> Params:
     """The parameter document with a hash, from a record that has a row with it.
 
@@ -58,7 +58,7 @@ def find_params(
 
 
 def record_params(
-    rec: ZarrImageRecord, wanted: str, source: DocumentsParams | None
+    rec: ZarrImageRecord, wanted: str, source: DocumentedIndexer | None
 ) -> Params | None:
     """The document with a hash, of one record; None if it is not there."""
     for document in _documents(rec, source):
@@ -71,9 +71,9 @@ def record_params(
     return None
 
 
-def documented_params(indexer: object) -> DocumentsParams | None:
+def documented_params(indexer: object) -> DocumentedIndexer | None:
     """The indexer, if it tells its parameters itself."""
-    return indexer if isinstance(indexer, DocumentsParams) else None
+    return indexer if isinstance(indexer, DocumentedIndexer) else None
 
 
 def _images_with(dataset: ZarrDataset, table: str, wanted: str) -> list[str]:
@@ -85,7 +85,7 @@ def _images_with(dataset: ZarrDataset, table: str, wanted: str) -> list[str]:
     return [str(image_id) for image_id in pc.unique(found[IMAGE_ID]).to_pylist()]
 
 
-def _documents(rec: ZarrImageRecord, source: DocumentsParams | None) -> Iterator[Params]:
+def _documents(rec: ZarrImageRecord, source: DocumentedIndexer | None) -> Iterator[Params]:
     if source is not None:
         yield source.params(rec)
     names = {found.name for found in rec.artifacts.entries() if found.kind == "json"}

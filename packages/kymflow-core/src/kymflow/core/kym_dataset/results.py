@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 __all__ = ["IndexUpdate"]
 
@@ -13,12 +14,17 @@ class IndexUpdate:
 
     Attributes:
         table: The table.
-        images: How many images were indexed.
+        images: How many images have their rows in the table, all up to date.
+        recomputed: For how many of them the indexer was asked.
         rows: How many rows the table has now.
         unchanged_params: For how many images the hash of the parameters was that in the old table.
+        left_out: What has no row though a record holds it, for each image that was asked for where
+            that is so: one sentence each.
     """
 
     table: str
     images: int
+    recomputed: int
     rows: int
     unchanged_params: int
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

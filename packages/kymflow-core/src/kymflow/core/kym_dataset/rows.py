@@ -6,7 +6,7 @@ because converting costs far more than a row; only when that fails is each image
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,14 +30,13 @@ class ImageRows:
 
     Attributes:
         image_id: The image.
-        params_hash: The hash of what decides the rows; None if each row says its own.
-        row_hashes: In that case, those that it may say.
+        params_hash: The hash of what decides the rows; None if each row says that, and the version
+            of the code, itself.
         frame: The rows, at least one, with column names that are text and unique.
     """
 
     image_id: str
     params_hash: str | None
-    row_hashes: frozenset[str]
     frame: pd.DataFrame
 
 
@@ -132,8 +131,12 @@ def _stamp(group: Sequence[ImageRows], *, indexer: str, analysis_version: str) -
     counts = [len(part) for part in parts]
     expected: dict[str, pa.StringArray] = {
         IMAGE_ID: _repeated([image.image_id for image in group], counts),
-        ANALYSIS_VERSION: pa.repeat(analysis_version, len(frame)),
-        PARAMS_HASH: _row_hashes(group, rows.get(PARAMS_HASH), counts, indexer=indexer),
+        ANALYSIS_VERSION: _provenance(
+            group, [analysis_version] * len(group), counts, rows, ANALYSIS_VERSION, indexer=indexer
+        ),
+        PARAMS_HASH: _provenance(
+            group, [i.params_hash for i in group], counts, rows, PARAMS_HASH, indexer=indexer
+        ),
     }
     for given, right in expected.items():
         if given in rows:
@@ -160,33 +163,34 @@ def _repeated(values: list[str], counts: list[int]) -> pa.StringArray:
     return pa.array(values, pa.string()).take(np.repeat(np.arange(len(counts)), counts))
 
 
-def _row_hashes(
+def _provenance(
     group: Sequence[ImageRows],
-    given: pa.ChunkedArray[Any] | None,
+    given: Sequence[str | None],
     counts: list[int],
+    rows: Mapping[str, pa.ChunkedArray[Any]],
+    column: str,
     *,
     indexer: str,
 ) -> pa.StringArray:
-    """The hash of each row: the image's, or what the row itself says if it may."""
+    """A provenance column: one value per image, or what each row itself says."""
     import pyarrow as pa
 
-    hashes: list[str] = []
-    said: list[object] = [None] * sum(counts) if given is None else list(given.to_pylist())
-    for image, count in zip(group, counts, strict=True):
+    values: list[str | None] = []
+    said = rows[column].to_pylist() if column in rows else [None] * sum(counts)
+    for image, value, count in zip(group, given, counts, strict=True):
         if image.params_hash is not None:
-            hashes += [image.params_hash] * count
+            values += [value] * count
             continue
-        for value in said[len(hashes) : len(hashes) + count]:
-            if not isinstance(value, str) or value not in image.row_hashes:
+        for text in said[len(values) : len(values) + count]:
+            if not isinstance(text, str) or not text:
                 raise RowError(
                     indexer=indexer,
                     image_id=image.image_id,
-                    column=PARAMS_HASH,
-                    reason=f"a row says {value!r}, which row_params_hashes() does not name; "
-                    "give every row the hash of its parameters",
+                    column=column,
+                    reason=f"a row says {text!r}; give every row text that is not empty",
                 )
-            hashes.append(value)
-    return pa.array(hashes, pa.string())
+            values.append(text)
+    return pa.array(values, pa.string())
 
 
 def _check_given(

@@ -11,7 +11,7 @@ import numpy as np
 from kymflow.core.errors import MetadataError
 from kymflow.core.kym_dataset.table_names import indexer_names, table_name
 from kymflow.core.metadata import ImageMetadata, load_metadata
-from kymflow.core.provenance import IMAGE_ID
+from kymflow.core.provenance import ANALYSIS_VERSION, IMAGE_ID, PARAMS_HASH
 from kymflow_zarr import CorruptDataError, ImageNotFoundError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import ManifestEntry, ZarrDataset
 
-__all__ = ["dataset_view"]
+__all__ = ["dataset_view", "velocity_view"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +40,18 @@ def dataset_view(dataset: ZarrDataset) -> pd.DataFrame:
         rows = dataset.load_table(table, columns=[IMAGE_ID])[IMAGE_ID].value_counts()
         frame[table] = rows.reindex(images, fill_value=0).astype("int64")
     return frame.rename_axis(index=IMAGE_ID).reset_index()
+
+
+def velocity_view(dataset: ZarrDataset, *, label: str) -> pd.DataFrame:
+    """`KymDataset.velocities`."""
+    table = dataset.load_table(table_name("velocity"))
+    if "label" in table.columns:  # a table that version 0.1 made has none
+        table = table[table["label"] == label]
+    # The hash covers the borders of a region, but not the number of its ROI.
+    table = table.drop_duplicates([IMAGE_ID, ANALYSIS_VERSION, PARAMS_HASH])
+    names = dataset_view(dataset)[[IMAGE_ID, "source", "acquired"]]
+    joined = names.merge(table, on=IMAGE_ID).sort_values(["source", "channel", "roi_id"])
+    return joined.reset_index(drop=True)
 
 
 def _facts(entry: ManifestEntry, metadata: ImageMetadata | None) -> dict[str, object]:

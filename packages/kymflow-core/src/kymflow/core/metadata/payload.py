@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from kymflow.core.errors import MetadataError
+from kymflow.core.errors import MetadataError, RoiError
 from kymflow.core.metadata._fields import Fields
 from kymflow.core.metadata.experiment import ExperimentMetadata
 from kymflow.core.metadata.header import Header
 from kymflow.core.metadata.roi import Roi, check_roi, image_extent
-from kymflow_zarr import JsonValue, MetadataNotFoundError, ZarrImageRecord
+from kymflow_zarr import CorruptDataError, JsonValue, MetadataNotFoundError, ZarrImageRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["ImageMetadata", "load_metadata", "save_metadata"]
 
@@ -28,6 +28,7 @@ class ImageMetadata:
         header: What the files said.
         experiment: What people wrote down.
         rois: The regions of interest, in order.
+        last_roi_id: The highest id that a ROI of this image ever had: ids are not used again.
         version: The version of the payload's layout.
         extra: All other fields, as they are.
     """
@@ -35,6 +36,7 @@ class ImageMetadata:
     header: Header = field(default_factory=Header)
     experiment: ExperimentMetadata = field(default_factory=ExperimentMetadata)
     rois: tuple[Roi, ...] = ()
+    last_roi_id: int = 0
     version: str = _VERSION
     extra: Mapping[str, JsonValue] = field(default_factory=dict)
 
@@ -47,12 +49,14 @@ class ImageMetadata:
         """
         fields = Fields(value, "payload")
         header, experiment = fields.raw("header"), fields.raw("experiment_metadata")
+        rois = _read_rois(fields.raw("rois"))
         return cls(
             header=Header() if header is None else Header.from_json(header),
             experiment=ExperimentMetadata()
             if experiment is None
             else ExperimentMetadata.from_json(experiment),
-            rois=_read_rois(fields.raw("rois")),
+            rois=rois,
+            last_roi_id=_last_id(rois, fields.integer("last_roi_id", least=0) or 0),
             version=fields.text("version") or _VERSION,
             extra=fields.rest(),
         )
@@ -64,6 +68,12 @@ class ImageMetadata:
             "header": self.header.to_json(),
             "experiment_metadata": self.experiment.to_json(),
             "rois": [roi.to_json() for roi in self.rois],
+            # The ids of the ROIs that are there say as much, most of the time.
+            **(
+                {"last_roi_id": self.last_roi_id}
+                if self.last_roi_id > _last_id(self.rois, 0)
+                else {}
+            ),
             **self.extra,
         }
 
@@ -85,12 +95,28 @@ def save_metadata(rec: ZarrImageRecord, metadata: ImageMetadata) -> None:
     """Replace the metadata of an image in one step.
 
     Raises:
-        RoiError: A ROI does not fit the image; `clamp_roi` makes it.
+        RoiError: A ROI does not fit the image, which `clamp_roi` corrects; or it is new and has an
+            id that an earlier ROI of this image had.
     """
     extent = image_extent(rec)
     for roi in metadata.rois:
         check_roi(roi, extent)
-    rec.save_metadata_payload(metadata.to_json())
+    try:
+        stored = load_metadata(rec)
+    except (MetadataError, CorruptDataError):
+        stored = ImageMetadata()  # what is damaged can be replaced
+    there = {roi.id for roi in stored.rois}
+    for roi in metadata.rois:
+        if roi.id not in there and roi.id <= stored.last_roi_id:
+            raise RoiError(
+                "id", f"is {roi.id}, which an earlier ROI had; give {stored.last_roi_id + 1}"
+            )
+    last = _last_id(metadata.rois, max(metadata.last_roi_id, stored.last_roi_id))
+    rec.save_metadata_payload(replace(metadata, last_roi_id=last).to_json())
+
+
+def _last_id(rois: Sequence[Roi], known: int) -> int:
+    return max([known, *(roi.id for roi in rois)])
 
 
 def _read_rois(value: JsonValue) -> tuple[Roi, ...]:

@@ -201,20 +201,25 @@ def find_roi(rois: Sequence[Roi], roi_id: int) -> Roi:
 
 
 def create_roi(
-    rois: Sequence[Roi], extent: ImageExtent, change: RoiChange | None = None
+    rois: Sequence[Roi],
+    extent: ImageExtent,
+    change: RoiChange | None = None,
+    *,
+    last_id: int = 0,
 ) -> tuple[Roi, ...]:
-    """Add a ROI, last in the list, with an id that none of the others has.
+    """Add a ROI, last in the list, with an id that no other has or had.
 
     Args:
         rois: The ROIs there are.
         extent: Their image.
         change: Where the new ROI differs from the whole of channel 1, slice 0.
+        last_id: `ImageMetadata.last_roi_id`, which counts ROIs that were deleted.
 
     Raises:
         RoiError: It does not fit the image.
     """
     whole = Roi(
-        id=max((roi.id for roi in rois), default=0) + 1,
+        id=max([last_id, *(roi.id for roi in rois)]) + 1,
         dim0_start=0,
         dim0_stop=extent.dim0,
         dim1_start=0,
@@ -244,7 +249,7 @@ def edit_roi(
 
 
 def delete_roi(rois: Sequence[Roi], roi_id: int) -> tuple[Roi, ...]:
-    """Remove a ROI.
+    """Remove a ROI; its id is not given again.
 
     Raises:
         RoiNotFoundError: There is none with this id.

@@ -21,7 +21,6 @@ from kymflow_zarr._readers.facts import Channel, Facts, Rank
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, decimal_of, quantity
-from kymflow_zarr._readers.vendor_text import read_vendor_text
 from kymflow_zarr._storage.json_text import JsonValue
 
 __all__ = ["OlympusTextHeader", "read_olympus_text"]
@@ -56,7 +55,7 @@ class OlympusTextHeader:
             UnreadableImageError: The text cannot be read, or is too large.
         """
         found = listing.beside(path, ".txt")
-        return None if found is None else read_olympus_text(read_vendor_text(found, limits=limits))
+        return None if found is None else read_olympus_text(listing.read_text(found, limits=limits))
 
 
 def read_olympus_text(text: str) -> Facts:

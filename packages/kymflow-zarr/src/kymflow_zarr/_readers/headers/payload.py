@@ -17,7 +17,6 @@ from pathlib import Path
 
 from kymflow_zarr._readers.axes import default_axes
 from kymflow_zarr._readers.facts import Facts, Rank
-from kymflow_zarr._readers.files import read_bounded
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
 from kymflow_zarr._readers.units import TIME, Quantity, quantity
@@ -51,7 +50,7 @@ class PayloadHeader:
         found = find_payload(path, listing)
         if found is None:
             return None
-        data = read_bounded(found, limit=MAX_BYTES)
+        data = listing.read_bytes(found, max_bytes=MAX_BYTES)
         try:
             payload = loads(data, key=found.name)
         except CorruptDataError as error:

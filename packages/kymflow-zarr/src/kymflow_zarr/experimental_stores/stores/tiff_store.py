@@ -1,4 +1,4 @@
-"""Pixels of a folder of TIFFs. The ``source_key`` is the absolute path of the channel-1 file."""
+"""Pixels of a folder of image files. The ``source_key`` is the path of the channel-1 file."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ logger = logging.getLogger(__name__)
 
 
 class TiffPixelStore:
-    """Reads TIFFs, and what stands beside them, as an ingest would. See `base.PixelStore`.
+    """Reads the image files of all readers as an ingest would. See `base.PixelStore`.
 
     Files that differ in the number of their channel only (``_c1``/``_c2``, ``_ch1``/``_ch2``) are
     one image with a leading axis ``c``; channels count from 1 in the order of their files.
     """
 
     def load_facts(self, source_key: str) -> PixelFacts:
-        """What the TIFF and the files beside it tell; its pixels are not read."""
+        """What the file and those beside it say; its pixels are not read."""
         path = Path(source_key)
         count = len(_channel_files(path))
         header = _read_header(path)
@@ -67,7 +67,7 @@ class TiffPixelStore:
         return whole if at is None else np.ascontiguousarray(whole.take(index, axis=at))
 
     def acquisition_times(self, source_keys: Iterable[str]) -> dict[str, int | None]:
-        """Each image's acquisition time; each file's tags are read, and no pixels."""
+        """Each image's acquisition time; each file's headers are read, and no pixels."""
         times: dict[str, int | None] = {}
         for source_key in source_keys:
             try:

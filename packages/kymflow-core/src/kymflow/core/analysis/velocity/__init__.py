@@ -1,11 +1,13 @@
-"""Flow velocity from line-scan kymographs: pure functions on arrays, no storage.
+"""Flow velocity from line-scan kymographs.
 
-`estimate_velocity` turns pixels into velocity over time with the evidence for it, `find_intervals`
-finds stalls and times without evidence in that, `summarize` turns both into a few numbers.
+`VELOCITY` is the analysis. It consists of pure functions on arrays: `estimate_velocity` turns
+pixels into velocity over time with the evidence for it, `find_intervals` finds stalls and times
+without evidence in that, `summarize` turns both into a few numbers.
 """
 
 from __future__ import annotations
 
+from kymflow.core.analysis.velocity.analysis import VELOCITY, VelocityParams
 from kymflow.core.analysis.velocity.estimate import estimate_velocity
 from kymflow.core.analysis.velocity.intervals import (
     FlowInterval,
@@ -18,12 +20,14 @@ from kymflow.core.analysis.velocity.result import Method, VelocityResult, Window
 from kymflow.core.analysis.velocity.summary import Direction, VelocitySummary, summarize
 
 __all__ = [
+    "VELOCITY",
     "Direction",
     "FlowInterval",
     "FlowIntervals",
     "IntervalKind",
     "Method",
     "StallRule",
+    "VelocityParams",
     "VelocityResult",
     "VelocitySummary",
     "WindowStatus",

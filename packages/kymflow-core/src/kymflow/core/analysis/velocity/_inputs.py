@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kymflow.core.errors import AnalysisParameterError, InvalidKymographError
 
-__all__ = ["MINIMUM_PIXELS", "cropped", "optional_positive", "window_length"]
+__all__ = ["MINIMUM_PIXELS", "check_dwell", "cropped", "optional_positive", "window_length"]
 
 #: Fewer pixels cannot show a texture and its motion at the same time.
 MINIMUM_PIXELS = 5
@@ -92,6 +92,27 @@ def optional_positive(name: str, value: float | None) -> float | None:
     if not (math.isfinite(number) and number > 0):
         raise AnalysisParameterError(name, value, "a positive finite number, or None if not known")
     return number
+
+
+def check_dwell(dwell: float | None, period: float | None, *, pixels: int) -> None:
+    """Refuse a dwell time at which the pixels of a line take longer than the line.
+
+    Raises:
+        AnalysisParameterError: They do, or there is a dwell time without a line period.
+    """
+    if dwell is None:
+        return
+    if period is None:
+        raise AnalysisParameterError(
+            "dwell_seconds", dwell, "seconds_per_line too, which the correction needs"
+        )
+    if dwell * pixels > period * (1.0 + 1e-6):  # equal but for rounding is fine
+        raise AnalysisParameterError(
+            "dwell_seconds",
+            dwell,
+            f"at most {period / pixels:.6g}, since {pixels} pixels are scanned within the line "
+            f"period of {period:.6g} s",
+        )
 
 
 def window_length(window_lines: int) -> int:

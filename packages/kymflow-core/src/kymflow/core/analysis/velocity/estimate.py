@@ -9,7 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from kymflow.core.analysis.velocity._evidence import noise_threshold
 from kymflow.core.analysis.velocity._grid import ALIAS_FRACTION, SEARCH_FRACTION, shear_plan
-from kymflow.core.analysis.velocity._inputs import cropped, optional_positive, window_length
+from kymflow.core.analysis.velocity._inputs import (
+    check_dwell,
+    cropped,
+    optional_positive,
+    window_length,
+)
 from kymflow.core.analysis.velocity._kernels import Backend, load_kernels
 from kymflow.core.analysis.velocity._pipeline import BLOCK_PIXELS, evidence_at, shear_estimate
 from kymflow.core.analysis.velocity._preprocess import column_statistics
@@ -96,10 +101,6 @@ def estimate_velocity(
     period = optional_positive("seconds_per_line", seconds_per_line)
     pixel_um = optional_positive("um_per_pixel", um_per_pixel)
     dwell = optional_positive("dwell_seconds", dwell_seconds)
-    if dwell is not None and period is None:
-        raise AnalysisParameterError(
-            "dwell_seconds", dwell_seconds, "seconds_per_line too, which the correction needs"
-        )
     if method not in ("shear", "radon"):
         raise AnalysisParameterError("method", method, "'shear' or 'radon'")
     if block_pixels < 1:
@@ -108,6 +109,7 @@ def estimate_velocity(
         raise AnalysisParameterError("unknown_below", unknown_below, "a number from 0 to below 1")
     array: NDArray[np.generic] = np.asarray(kymograph)
     pixels = cropped(array, line_range, pixel_range, window)
+    check_dwell(dwell, period, pixels=array.shape[1])
     lines, n = pixels.shape
     fastest = optional_positive("max_px_per_line", max_px_per_line)
     plan = shear_plan(n, window, SEARCH_FRACTION * n if fastest is None else fastest)
@@ -140,7 +142,9 @@ def estimate_velocity(
     status[(r2adj < threshold) | ~moving | np.isnan(apparent)] = WindowStatus.UNKNOWN.value
     candidate = apparent
     if dwell is not None and period is not None:
-        candidate = apparent / (1.0 + apparent * (dwell / period))
+        stretch = 1.0 + apparent * (dwell / period)
+        candidate = apparent / stretch
+        error = error / stretch**2  # the slope of the correction
     velocity = np.where(status == WindowStatus.UNKNOWN.value, np.nan, candidate)
 
     first_line = 0 if line_range is None else line_range[0]

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kymflow.core.analysis.params import Param
 from kymflow.core.analysis.velocity.result import VelocityResult, WindowStatus
 from kymflow.core.errors import AnalysisParameterError
 
@@ -43,19 +45,17 @@ class StallRule:
     ``max(resolution, enter_share * base)``, and ends above
     ``max(2 resolution, leave_share * base)``.
 
-    Attributes:
-        enter_share: Share of ``base`` below which a stall begins.
-        leave_share: Share of ``base`` above which it ends.
-        merge_s: Stalls that are no further apart are one, seconds.
-        minimum_s: Shorter ones are dropped, seconds.
-        stall_s: Shorter ones are transients, seconds.
+    Stalls that are no further apart than ``merge_s`` are one; those shorter than ``minimum_s`` are
+    dropped, those shorter than ``stall_s`` are transients.
     """
 
-    enter_share: float = 0.05
-    leave_share: float = 0.15
-    merge_s: float = 0.1
-    minimum_s: float = 0.2
-    stall_s: float = 1.0
+    enter_share: Annotated[float, Param("share of base below which a stall begins", minimum=0)] = (
+        0.05
+    )
+    leave_share: Annotated[float, Param("share of base above which it ends", minimum=0)] = 0.15
+    merge_s: Annotated[float, Param("stalls this close are one", unit="s", minimum=0)] = 0.1
+    minimum_s: Annotated[float, Param("shorter ones are dropped", unit="s", minimum=0)] = 0.2
+    stall_s: Annotated[float, Param("shorter ones are transients", unit="s", minimum=0)] = 1.0
 
     def __post_init__(self) -> None:
         """Check that the rule makes sense."""
@@ -109,8 +109,9 @@ class FlowIntervals:
         intervals: In order of their beginning.
         rule: The rule that found them.
         share_unknown: Share of windows without evidence.
-        share_stalled: Share of windows inside stalls and transients; None if stalls were not
-            searched, which takes a line period because the rule is in seconds.
+        share_stalled: Share of windows with evidence inside stalls and transients, of all windows;
+            None if stalls were not searched, which takes a line period because the rule is in
+            seconds.
         enter_below_px_per_line: Speed below which a stall begins; None if not searched.
         leave_above_px_per_line: Speed above which a stall ends; None if not searched.
     """
@@ -158,15 +159,17 @@ def find_intervals(result: VelocityResult, rule: StallRule | None = None) -> Flo
     if period is not None:
         enter, leave = _thresholds(result, ~unknown, rule)
         seconds = result.step_lines * period
-        still = _standing_still(result.velocity_px_per_line, ~unknown, enter, leave)
+        speed = np.abs(result.velocity_px_per_line)
         stalled = 0
-        for low, high in _merged(_runs(still), rule.merge_s / seconds):
-            duration = (high - low) * seconds
-            if duration < rule.minimum_s:
-                continue
-            kind = IntervalKind.STALL if duration >= rule.stall_s else IntervalKind.TRANSIENT
-            found.append(_interval(result, kind, low, high))
-            stalled += high - low
+        for start, stop in _seen(unknown, longest_gap=rule.merge_s / seconds):
+            still = _standing_still(speed[start:stop], ~unknown[start:stop], enter, leave)
+            for low, high in _merged(_runs(still), rule.merge_s / seconds):
+                duration = (high - low) * seconds
+                if duration < rule.minimum_s:
+                    continue
+                kind = IntervalKind.STALL if duration >= rule.stall_s else IntervalKind.TRANSIENT
+                found.append(_interval(result, kind, start + low, start + high))
+                stalled += int(np.count_nonzero(~unknown[start + low : start + high]))
         share_stalled = stalled / result.n_windows
     found.sort(key=lambda i: (i.start_line, i.kind))
     return FlowIntervals(
@@ -191,11 +194,19 @@ def _thresholds(
     )
 
 
+def _seen(unknown: NDArray[np.bool_], *, longest_gap: float) -> list[tuple[int, int]]:
+    """Stretches without a longer gap in the evidence; nothing seen in one holds in another."""
+    gaps = [(low, high) for low, high in _runs(unknown) if high - low > longest_gap]
+    starts = [0, *(high for _, high in gaps)]
+    stops = [*(low for low, _ in gaps), unknown.size]
+    return [(low, high) for low, high in zip(starts, stops, strict=True) if low < high]
+
+
 def _standing_still(
-    velocity: NDArray[np.float64], known: NDArray[np.bool_], enter: float, leave: float
+    speed: NDArray[np.float64], known: NDArray[np.bool_], enter: float, leave: float
 ) -> NDArray[np.bool_]:
     """Return which windows stand still, with hysteresis; windows without evidence never do."""
-    speed = np.abs(_running_median(velocity))
+    speed = _running_median(speed)
     below, above = known & (speed < enter), known & (speed > leave)
     # The state after each window is that of the last window that changed it.
     change = np.where(below, 1, np.where(above, -1, 0))

@@ -29,7 +29,7 @@ class VelocitySummary:
         n_known: Windows with evidence.
         share_unknown: Share of windows without.
         share_alias: Share of windows that may be aliased.
-        share_stalled: Share of windows in stalls and transients.
+        share_stalled: Share of windows with evidence in stalls and transients.
         median_px_per_line: Median velocity.
         mean_px_per_line: Mean velocity.
         p5_px_per_line: 5th percentile of velocity.

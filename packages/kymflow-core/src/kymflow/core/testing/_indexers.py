@@ -1,24 +1,11 @@
-"""For authors of indexers: does mine keep every rule?
-
-One test is enough::
-
-    def test_my_indexer(tmp_path):
-        dataset = sample_dataset(tmp_path / "sample.zarr")
-        assert check_indexer(MyIndexer(), dataset) == []
-
-`sample_dataset` has images of several kinds; if an indexer needs artifacts, write them to its
-records first, or give `check_indexer` a dataset of your own.
-"""
+"""Does an indexer keep every rule?"""
 
 from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Literal, TypeAlias
-
-import numpy as np
 
 from kymflow.core.errors import ImageIndexError, TableNameError, TableSchemaError
 from kymflow.core.kym_dataset.columns import fit_rows, known_columns
@@ -31,18 +18,9 @@ from kymflow.core.kym_dataset.extract import (
 from kymflow.core.kym_dataset.indexer_base import BaseIndexer
 from kymflow.core.kym_dataset.params import documented_params, record_params
 from kymflow.core.kym_dataset.table_names import table_name
-from kymflow.core.metadata import (
-    ExperimentMetadata,
-    Header,
-    ImageMetadata,
-    RoiChange,
-    create_roi,
-    image_extent,
-    save_metadata,
-)
 from kymflow_zarr import ZarrDataset
 
-__all__ = ["IndexerProblem", "Rule", "check_indexer", "sample_dataset"]
+__all__ = ["IndexerProblem", "Rule", "check_indexer"]
 
 Rule: TypeAlias = Literal[
     "protocol", "name", "version", "rows", "types", "repeatable", "params", "pickle"
@@ -85,7 +63,7 @@ def check_indexer(indexer: object, dataset: ZarrDataset) -> list[IndexerProblem]
     """
     if isinstance(indexer, type) or not isinstance(indexer, BaseIndexer):
         message = (
-            "it is no indexer; make an object with name, extract_rows(), params_hash() and "
+            "it is not an indexer; make an object with name, extract_rows(), params_hash() and "
             "analysis_version()"
         )
         return [IndexerProblem(rule="protocol", image_id="", message=message)]
@@ -114,42 +92,8 @@ def check_indexer(indexer: object, dataset: ZarrDataset) -> list[IndexerProblem]
     return problems
 
 
-def sample_dataset(location: str | Path) -> ZarrDataset:
-    """A small dataset with images of several kinds.
-
-    A calibrated kymograph with two ROIs; one of which nothing is known; one with two channels;
-    one of floats.
-
-    Args:
-        location: A folder that does not exist yet.
-    """
-    dataset = ZarrDataset(location, durability="none")
-    rng = np.random.default_rng(0)
-    lines, pixels = 64, 16
-    noise = rng.integers(0, 4096, size=(2, lines, pixels)).astype(np.uint16)
-    known = dataset.add_image(noise[0], axes=("t", "x"))
-    extent = image_extent(known)
-    rois = create_roi((), extent, RoiChange(name="whole"))
-    rois = create_roi(rois, extent, RoiChange(name="left", dim1_stop=pixels // 2))
-    header = Header(
-        shape=known.shape,
-        dtype="uint16",
-        axes=("t", "x"),
-        scale={"t": 0.001, "x": 0.5},
-        unit={"t": "s", "x": "um"},
-        acquired_local_epoch_ns=1_667_392_215_461_000_000,
-        bits_per_pixel=12,
-    )
-    experiment = ExperimentMetadata(species="mouse", note="a sample")
-    save_metadata(known, ImageMetadata(header=header, experiment=experiment, rois=rois))
-    dataset.add_image(noise[1], axes=("t", "x"))
-    dataset.add_image(noise, axes=("c", "t", "x"))
-    dataset.add_image(rng.random((lines, pixels)), axes=("t", "x"))
-    return dataset
-
-
 def _rows(indexer: BaseIndexer, dataset: ZarrDataset, image_id: str) -> BatchRows:
-    return extract_batch(dataset, indexer, (image_id,), indexer.analysis_version())
+    return extract_batch(dataset, indexer, indexer.analysis_version(), (image_id,))
 
 
 def _type_problems(
@@ -186,7 +130,7 @@ def _params_problems(
         for found in sorted(frozenset().union(*batch.params_hashes.values())):
             if len(found) != _HASH_LENGTH or set(found) - set("0123456789abcdef"):
                 message = (
-                    f"params_hash() returned {found!r}, which is no SHA-256; return "
+                    f"params_hash() returned {found!r}, which is not a SHA-256; return "
                     "kymflow.core.params_hash() of the parameter document"
                 )
                 yield IndexerProblem(rule="params", image_id=image_id, message=message)

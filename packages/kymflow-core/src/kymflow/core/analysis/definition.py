@@ -1,0 +1,208 @@
+"""What an analysis is: parameters, a pure function of pixels, and the columns of its results.
+
+All else is the layer's: which regions there are, hashes, storage, what is up to date, failures,
+executors and tables.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kymflow.core.analysis.params import describe_params
+from kymflow.core.analysis.regions import Calibration, Region
+from kymflow.core.errors import AnalysisDefinitionError, AnalysisResultError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from _typeshed import DataclassInstance
+
+__all__ = ["REGION_COLUMNS", "Analysis", "Column", "Result", "ResultTable", "RunFunction"]
+
+P = TypeVar("P", bound="DataclassInstance")
+
+Scalar: TypeAlias = float | int | str | bool | np.generic | None
+"""One value of a summary; None and NaN stand for "no value"."""
+
+REGION_COLUMNS: Final = ("label", "channel", "roi_id", "region_hash")
+"""What every table of results has before its own columns."""
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
+_DTYPES: Final[Mapping[type, str]] = {float: "float64", int: "Int64", str: "str", bool: "boolean"}
+_TAKEN: Final = frozenset({"image_id", "analysis_version", "params_hash", *REGION_COLUMNS})
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a result; any of its values may be missing.
+
+    Attributes:
+        name: Its name, ``[a-z][a-z0-9_]*``.
+        type: ``float``, ``int``, ``str`` or ``bool``.
+        doc: What it means, in a few words.
+        unit: The unit of its values.
+    """
+
+    name: str
+    type: type[float | int | str | bool]
+    doc: str
+    unit: str = ""
+
+    @property
+    def dtype(self) -> str:
+        """The pandas dtype of its values."""
+        return _DTYPES[self.type]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultTable:
+    """A table that a result has besides its summary, with any number of rows per region.
+
+    Attributes:
+        name: Its name, ``[a-z][a-z0-9_]*``.
+        columns: Its columns.
+        indexed: Whether there is a table ``kym_<analysis>_<name>`` over all images; if not, it
+            stays with each image.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    indexed: bool = True
+
+    def frame(self, values: Mapping[str, ArrayLike]) -> pd.DataFrame:
+        """Values of the columns as a data frame with the declared types."""
+        import pandas as pd
+
+        frame = pd.DataFrame(
+            {column.name: np.asarray(values[column.name]) for column in self.columns}
+        )
+        return frame.astype({column.name: column.dtype for column in self.columns})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What an analysis found in one region.
+
+    Attributes:
+        summary: One value for each column of `Analysis.summary`.
+        tables: For each of `Analysis.tables`, the values of its columns, all equally many.
+    """
+
+    summary: Mapping[str, Scalar]
+    tables: Mapping[str, Mapping[str, ArrayLike]] = field(default_factory=dict)
+
+    def to_pandas(self, table: str = "") -> pd.DataFrame:
+        """A table as a data frame; the summary, as one row, if none is named."""
+        import pandas as pd
+
+        return pd.DataFrame(dict(self.tables[table]) if table else [dict(self.summary)])
+
+
+RunFunction: TypeAlias = Callable[[NDArray[Any], Calibration, P, Region], Result]
+"""``run(pixels, calibration, params, region)``: from pixels to a result.
+
+``pixels`` are those of the region, ``(time, space)``, read-only; ``region.lines[0]`` is the line of
+the recording that they begin with. Nothing but the arguments decides the result. An error that it
+raises is remembered as the region's failure, and stops no other region.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis(Generic[P]):
+    """An analysis of kymographs.
+
+    Attributes:
+        name: ``[a-z][a-z0-9_]*``: the folder of its artifacts, and its table ``kym_<name>``.
+        version: The version of the computation, raised with every change of a result.
+        params: The dataclass of its parameters, see `kymflow.core.analysis.params`.
+        run: The computation; the first line of its docstring says what it computes.
+        summary: Columns of which each region has one value.
+        tables: Further tables.
+
+    Raises:
+        AnalysisDefinitionError: A name, a parameter or a column breaks a rule.
+    """
+
+    name: str
+    version: str
+    params: type[P]
+    run: RunFunction[P]
+    summary: tuple[Column, ...]
+    tables: tuple[ResultTable, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the definition."""
+        if not self.version:
+            raise AnalysisDefinitionError(
+                f"the version of analysis {self.name!r} is {self.version!r}; make it text"
+            )
+        _check_names((self.name,))
+        _check_names(table.name for table in self.tables)
+        describe_params(self.params)
+        for columns in (self.summary, *(table.columns for table in self.tables)):
+            _check_names(column.name for column in columns)
+            for column in columns:
+                if column.name in _TAKEN or column.type not in _DTYPES:
+                    raise AnalysisDefinitionError(
+                        f"column {column.name!r} of type {column.type!r} cannot be declared; use "
+                        f"float, int, str or bool, and none of the names {sorted(_TAKEN)}"
+                    )
+
+    @property
+    def doc(self) -> str:
+        """What it computes, in one line."""
+        return (self.run.__doc__ or "").strip().partition("\n")[0]
+
+    def table(self, name: str) -> ResultTable:
+        """One of its tables; the summary is the one without a name.
+
+        Raises:
+            KeyError: It has no such table.
+        """
+        named = {table.name: table for table in self.tables}
+        return named[name] if name else ResultTable(name="", columns=self.summary)
+
+    def compute(
+        self, pixels: NDArray[Any], calibration: Calibration, params: P, region: Region
+    ) -> Result:
+        """`run` on a view that cannot be written to, and check what it returns.
+
+        Raises:
+            AnalysisResultError: The result has other columns than those declared.
+        """
+        view = pixels.view()
+        view.flags.writeable = False
+        found: object = self.run(view, calibration, params, region)
+        if not isinstance(found, Result):
+            raise AnalysisResultError(self.name, f"a {type(found).__name__}", "a Result")
+        expected = {table.name: table.columns for table in self.tables}
+        self._compare("tables", found.tables, expected)
+        self._compare("a summary of", found.summary, [column.name for column in self.summary])
+        for name, values in found.tables.items():
+            self._compare(f"{name!r} with", values, [column.name for column in expected[name]])
+            lengths = {np.shape(array) for array in values.values()}
+            if len(lengths) > 1 or any(len(shape) != 1 for shape in lengths):
+                shapes = f"columns of shapes {sorted(lengths)} in {name!r}"
+                raise AnalysisResultError(self.name, shapes, "one value per row in each column")
+        return found
+
+    def _compare(self, what: str, found: Iterable[str], declared: Iterable[str]) -> None:
+        if set(found) != set(declared):
+            raise AnalysisResultError(
+                self.name, f"{what} {sorted(found)}", f"those declared: {sorted(declared)}"
+            )
+
+
+def _check_names(names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if not _NAME.fullmatch(name) or name in seen:
+            raise AnalysisDefinitionError(
+                f"{name!r} cannot be a name here; use each name once, matching {_NAME.pattern}"
+            )
+        seen.add(name)

@@ -1,0 +1,166 @@
+"""The tables of an analysis: one over its summaries, one for each further table of its results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kymflow.core.analysis.definition import REGION_COLUMNS, Analysis
+from kymflow.core.analysis.regions import Place, Region, regions_of
+from kymflow.core.analysis.storage import (
+    RegionResult,
+    StoredResults,
+    list_labels,
+    load_result_table,
+    load_results,
+)
+from kymflow.core.errors import RegionError
+from kymflow.core.kym_dataset.indexer_base import RegionRows
+from kymflow.core.metadata import load_metadata
+from kymflow.core.provenance import ANALYSIS_VERSION, PARAMS_HASH, params_hash
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from kymflow_zarr import ZarrImageRecord
+
+__all__ = ["AnalysisTable", "analysis_tables"]
+
+
+def analysis_tables(analysis: Analysis[Any]) -> tuple[AnalysisTable, ...]:
+    """The indexers of an analysis: for its summary, and for each table that is indexed."""
+    names = [table.name for table in analysis.tables if table.indexed]
+    return tuple(AnalysisTable(analysis=analysis, table=name) for name in ("", *names))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysisTable:
+    """What an analysis found, region by region.
+
+    Each row begins with ``label``, ``channel``, ``roi_id`` (null for a whole picture) and
+    ``region_hash``, the hash of the region's borders. Results of a region that no longer exists, or
+    has other borders now, have no row.
+
+    Attributes:
+        analysis: The analysis.
+        table: One of its tables; "" for the summary, which has one row per region.
+    """
+
+    analysis: Analysis[Any]
+    table: str = ""
+
+    @property
+    def name(self) -> str:
+        """The analysis, and the table if it is not the summary."""
+        return f"{self.analysis.name}_{self.table}" if self.table else self.analysis.name
+
+    def columns(self) -> pa.Schema:
+        """The columns."""
+        import pyarrow as pa
+
+        types: dict[type, pa.DataType] = {
+            float: pa.float64(),
+            int: pa.int64(),
+            str: pa.string(),
+            bool: pa.bool_(),
+        }
+        region = dict(zip(REGION_COLUMNS, (types[t] for t in (str, int, int, str)), strict=True))
+        declared = self.analysis.table(self.table).columns
+        return pa.schema({**region, **{column.name: types[column.type] for column in declared}})
+
+    def extract_rows(self, rec: ZarrImageRecord) -> pd.DataFrame:
+        """`extract_region_rows`, the rows only."""
+        return self.extract_region_rows(rec).rows
+
+    def extract_region_rows(self, rec: ZarrImageRecord) -> RegionRows:
+        """The rows of all labels and regions; none if the analysis never ran.
+
+        Raises:
+            MetadataError: The image's metadata or results are damaged.
+        """
+        import pandas as pd
+
+        labels = list_labels(rec, self.analysis.name)
+        regions = _regions_now(rec) if labels else {}
+        parts: list[pd.DataFrame] = []
+        left_out: list[str] = []
+        for label in labels:
+            stored = load_results(rec, self.analysis, label=label)
+            reasons = [self._why_left_out(entry, stored, regions) for entry in stored.results]
+            shown = [e for e, reason in zip(stored.results, reasons, strict=True) if not reason]
+            left_out += (f"{self._title(label)}, {reason}" for reason in reasons if reason)
+            if shown:
+                parts.append(self._rows(rec, label, shown, regions))
+        rows = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+        return RegionRows(rows=rows, left_out=tuple(left_out))
+
+    def params_hash(self, rec: ZarrImageRecord) -> str:
+        """The hash of the hashes of all results."""
+        labels = list_labels(rec, self.analysis.name)
+        stored = [load_results(rec, self.analysis, label=label) for label in labels]
+        return params_hash(
+            {"regions": sorted(entry.params_hash for each in stored for entry in each.results)}
+        )
+
+    def analysis_version(self) -> str:
+        """The version of the analysis; a row of an older result has that result's."""
+        return self.analysis.version
+
+    def _title(self, label: str) -> str:
+        return f"{self.analysis.name} under the label {label!r}" if label else self.analysis.name
+
+    def _why_left_out(
+        self, entry: RegionResult, stored: StoredResults, regions: Mapping[Place, Region]
+    ) -> str:
+        """Why a result has no row; "" if it has one."""
+        region = regions.get(entry.place)
+        params = stored.params.get(entry.params_hash)
+        name = f"channel {entry.channel}" + (f", ROI {entry.roi_id}" if entry.roi_id else "")
+        if region is None:
+            return f"{name}: this region no longer exists"
+        if params is None:
+            return f"{name}: its parameters are lost; run the analysis again"
+        if params.get("region") != region.geometry():
+            return f"{name}: the region has other borders now; run the analysis again"
+        if self.table in stored.lost_tables:
+            return f"{name}: the table {self.table!r} is lost; run the analysis again"
+        return ""
+
+    def _rows(
+        self,
+        rec: ZarrImageRecord,
+        label: str,
+        shown: Sequence[RegionResult],
+        regions: Mapping[Place, Region],
+    ) -> pd.DataFrame:
+        """The rows of some results under one label."""
+        import pandas as pd
+
+        declared = self.analysis.table(self.table).columns
+        places = pd.DataFrame(
+            {
+                PARAMS_HASH: pd.Series([e.params_hash for e in shown], dtype="str"),
+                ANALYSIS_VERSION: pd.Series([e.analysis_version for e in shown], dtype="str"),
+                "label": pd.Series([label] * len(shown), dtype="str"),
+                "channel": pd.array([e.channel for e in shown], dtype="int64"),
+                "roi_id": pd.array([e.roi_id for e in shown], dtype="Int64"),
+                "region_hash": pd.Series([regions[e.place].hash for e in shown], dtype="str"),
+            }
+        )
+        if not self.table:
+            for column in declared:
+                values = [entry.values.get(column.name) for entry in shown]
+                places[column.name] = pd.Series(values, dtype=column.dtype)
+            return places
+        frame = load_result_table(rec, self.analysis, self.table, label=label)
+        keys = ["channel", "roi_id", PARAMS_HASH]
+        return places.merge(frame[[*keys, *(column.name for column in declared)]], on=keys)
+
+
+def _regions_now(rec: ZarrImageRecord) -> dict[Place, Region]:
+    try:
+        return {region.place: region for region in regions_of(rec, load_metadata(rec))}
+    except RegionError:
+        return {}

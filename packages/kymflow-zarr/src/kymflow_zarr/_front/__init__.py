@@ -1,0 +1,1 @@
+"""The views of an open dataset that `ZarrDataset` is put together from, one per file."""

@@ -1,0 +1,80 @@
+"""Opening a dataset, or creating one where there is none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from os import PathLike
+from typing import TYPE_CHECKING
+
+from kymflow_zarr._front.access import Access, Mode
+from kymflow_zarr._storage.blobs import BlobStore, Durability
+from kymflow_zarr._storage.groups import write_missing_groups
+from kymflow_zarr._storage.open import is_read_only, open_blobs
+from kymflow_zarr.errors import NotADatasetError, ReadOnlyError
+from kymflow_zarr.schema import DatasetSchema
+
+if TYPE_CHECKING:
+    from zarr import Group
+    from zarr.abc.store import Store
+    from zarr.storage import StorePath
+
+__all__ = ["open_dataset", "reopen_dataset"]
+
+
+def open_dataset(
+    store_or_path: str | PathLike[str] | Store | StorePath | Group,
+    *,
+    mode: Mode | None,
+    durability: Durability,
+    lock_timeout_s: float,
+) -> Access:
+    """Open a dataset; arguments and errors are those of `ZarrDataset`."""
+    blobs = open_blobs(store_or_path, durability=durability)
+    read_only = is_read_only(store_or_path)
+    chosen: Mode = mode or ("r" if read_only else "a")
+    if read_only and chosen != "r":
+        raise ReadOnlyError(
+            f"open {blobs.location!r} with mode={chosen!r}",
+            reason='the store is read-only; use mode="r", or a store that can be written to',
+        )
+    return Access(
+        blobs=blobs,
+        schema=_create(blobs) if chosen == "a" else _read(blobs),
+        mode=chosen,
+        durability=durability,
+        lock_timeout_s=lock_timeout_s,
+    )
+
+
+def reopen_dataset(access: Access) -> Access:
+    """Open a dataset that another process had open; here, none is ever created."""
+    mode: Mode = "r" if access.mode == "r" else "r+"
+    return replace(access, schema=_read(access.blobs), mode=mode)
+
+
+def _read(blobs: BlobStore) -> DatasetSchema:
+    found = DatasetSchema.read(blobs)
+    if found is None:
+        raise NotADatasetError(
+            blobs.location, "there is none; check the path, or ingest a folder into it first"
+        )
+    return found
+
+
+def _create(blobs: BlobStore) -> DatasetSchema:
+    found = DatasetSchema.read(blobs)
+    if found is not None:
+        return found
+    listing = blobs.list_folder("")
+    if not listing.files and set(listing.folders) <= {"index"}:
+        schema = DatasetSchema.new()
+        schema.write(blobs)
+        write_missing_groups(blobs)
+        return schema
+    # Perhaps another process has made the dataset since we looked.
+    found = DatasetSchema.read(blobs)
+    if found is None:
+        raise NotADatasetError(
+            blobs.location, "it is a folder with other contents; name a new or an empty one"
+        )
+    return found

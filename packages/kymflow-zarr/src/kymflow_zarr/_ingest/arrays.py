@@ -1,0 +1,98 @@
+"""An image that is handed over as an array, staged as one record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from kymflow_zarr._ingest.payload import metadata_payload
+from kymflow_zarr._pixels.array_like import Pixels
+from kymflow_zarr._pixels.layout import check_axes, check_dtype, resolve_chunks
+from kymflow_zarr._readers.axes import default_axes
+from kymflow_zarr._readers.header import Header, HeaderOverrides, merge_facts
+from kymflow_zarr._readers.headers.payload import read_payload_header
+from kymflow_zarr._records.build import stage_record
+from kymflow_zarr._storage.blobs import Staging
+from kymflow_zarr.errors import SchemaValidationError
+
+__all__ = ["stage_array"]
+
+
+def stage_array(
+    staging: Staging,
+    image_id: str,
+    pixels: Pixels,
+    *,
+    axes: tuple[str, ...] | None,
+    chunks: tuple[int, ...] | None,
+    scale: Mapping[str, float] | None,
+    unit: Mapping[str, str] | None,
+    metadata: Mapping[str, Any] | None,
+) -> None:
+    """Stage the record that is made of an array.
+
+    Args:
+        staging: A staging of the folder ``images``.
+        image_id: The new image's id.
+        pixels: Its pixels.
+        axes: A name for each dimension; those of the payload's header, or what is usual for as many
+            dimensions, if None.
+        chunks: A chunk shape; chosen if None.
+        scale: Axis → distance of two pixels along it.
+        unit: Axis → unit of that distance.
+        metadata: The metadata payload.
+
+    Raises:
+        SchemaValidationError: Axes, shape, type or steps cannot be stored.
+    """
+    if axes is not None:
+        check_axes(axes, pixels.shape)
+    dtype = check_dtype(pixels.dtype)
+    chunk_shape = resolve_chunks(pixels.shape, dtype, chunks)
+    header = None
+    if scale or unit or metadata is not None:
+        header = _header(pixels, axes, scale or {}, unit or {}, metadata or {})
+    named = axes or (header.axes if header else default_axes(len(pixels.shape)))
+    steps = header.scale if header else {}
+    units = header.unit if header else {}
+    stage_record(
+        staging,
+        image_id,
+        pixels.blocks(chunk_shape[0]),
+        shape=pixels.shape,
+        dtype=dtype,
+        axes=named,
+        chunks=chunk_shape,
+        scale={axis: step for axis, step in steps.items() if step is not None},
+        unit={axis: name for axis, name in units.items() if name is not None},
+        metadata=metadata_payload(header, shape=pixels.shape, axes=named) if header else None,
+        source=None,
+    )
+
+
+def _header(
+    pixels: Pixels,
+    axes: tuple[str, ...] | None,
+    scale: Mapping[str, float],
+    unit: Mapping[str, str],
+    metadata: Mapping[str, Any],
+) -> Header:
+    """What is known of the image, as for one that was read from a file."""
+    said = metadata.get("header")
+    facts = read_payload_header(said if isinstance(said, dict) else {}, shape=pixels.shape)
+    try:
+        header = merge_facts(
+            pixels.shape,
+            pixels.dtype,
+            [replace(facts, metadata=metadata)],
+            overrides=HeaderOverrides(axes=axes, scale=scale, unit=unit),
+        )
+    except ValueError as error:
+        raise SchemaValidationError(str(error)) from error
+    if not set(unit) <= set(scale) <= set(header.axes):
+        raise SchemaValidationError(
+            f"scale {dict(scale)!r} and unit {dict(unit)!r} do not fit the axes {header.axes!r}; "
+            "give steps for axes of the image, and a unit only with a step"
+        )
+    return header

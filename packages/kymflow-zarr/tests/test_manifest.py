@@ -1,0 +1,66 @@
+"""The manifest: what each image says of itself, kept and listed."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kymflow_zarr import ZarrDataset
+
+
+@pytest.fixture
+def two(dataset: ZarrDataset) -> ZarrDataset:
+    """Two images, the first with results of each kind."""
+    first, _ = sorted(
+        (dataset.add_image(np.zeros((4, 3), np.uint8)) for _ in range(2)),
+        key=lambda record: record.image_id,
+    )
+    first.save_json("fit/params", {})
+    first.save_df_parquet("fit/trace", pd.DataFrame({"v": [1]}))
+    first.save_array_artifact("map", np.ones(3))
+    return dataset
+
+
+def test_a_manifest_lists_artifacts_if_asked(two: ZarrDataset) -> None:
+    for build in (two.load_manifest, two.update_manifest, two.rebuild_manifest):
+        assert {entry.analysis_keys for entry in build().entries.values()} == {None}
+        entries = build(include_analysis_keys=True).entries
+        assert list(entries) == list(two)
+        for image_id, entry in entries.items():
+            assert list(entry.analysis_keys or ()) == two[image_id].list_analysis_keys()
+    assert (
+        len(
+            two.load_manifest(include_analysis_keys=True).entries[next(iter(two))].analysis_keys
+            or ()
+        )
+        == 3
+    )
+
+
+def test_a_saved_manifest_spares_reading_the_images_again(disk: ZarrDataset) -> None:
+    record = disk.add_image(np.zeros((4, 3), np.uint8))
+    manifest = disk.load_manifest()
+    assert manifest.reread == 1
+    disk.save_manifest(manifest)
+    again = ZarrDataset(disk.location, "r").load_manifest()
+    assert (again.reread, again.entries) == (0, manifest.entries)
+    assert list(again.entries) == [record.image_id]
+
+
+def test_a_saved_manifest_is_never_believed_about_which_images_there_are(
+    disk: ZarrDataset,
+) -> None:
+    gone = disk.add_image(np.zeros((4, 3), np.uint8))
+    manifest = disk.load_manifest()
+    disk.delete_image(gone.image_id)
+    added = disk.add_image(np.zeros((4, 3), np.uint8))
+    disk.save_manifest(manifest)
+    assert list(disk.load_manifest().entries) == [added.image_id]
+    disk.save_manifest(dataclasses.replace(manifest, entries={}))
+    assert list(disk.load_manifest().entries) == [added.image_id]
+    assert Path(disk.location, "index", "manifest.parquet").is_file()
+    assert disk.check(deep=True) == []

@@ -1,0 +1,167 @@
+"""What a dataset can be opened from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import numpy as np
+import pandas as pd
+import pytest
+import zarr
+from zarr.storage import LocalStore, MemoryStore, StorePath, ZipStore
+
+from kymflow_zarr import NotADatasetError, ReadOnlyError, ZarrDataset
+
+
+class Like:
+    """A path of another library."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+
+def test_whatever_names_a_folder_opens_it(tmp_path: Path) -> None:
+    place = tmp_path / "d.zarr"
+    made = ZarrDataset(Like(place)).add_image(np.ones((2, 3)))
+    for named in (
+        place,
+        str(place),
+        place.as_uri(),
+        Like(place),
+        LocalStore(place),
+        StorePath(LocalStore(place)),
+        StorePath(LocalStore(tmp_path), "d.zarr"),
+        zarr.open_group(place, mode="r"),
+        zarr.open_group(place, mode="r+"),
+    ):
+        dataset = ZarrDataset(named, "r")
+        assert list(dataset) == [made.image_id]
+        assert dataset.location == str(place)
+
+
+def test_a_place_in_a_store_is_a_dataset_of_its_own() -> None:
+    memory = MemoryStore()
+    first = ZarrDataset(StorePath(memory, "lab/first.zarr"))
+    second = ZarrDataset(StorePath(memory, "lab/second.zarr"))
+    record = first.add_image(np.arange(6).reshape(2, 3))
+    record.save_json("a/b", 1)
+    record.save_array_artifact("map", np.ones(3))
+    first.save_table("t", pd.DataFrame({"image_id": [record.image_id]}))
+    assert (len(first), len(second)) == (1, 0)
+    group = zarr.open_group(memory, path="lab/first.zarr", mode="r")
+    again = ZarrDataset(group, "r")
+    assert again.location.endswith("lab/first.zarr")
+    assert again[record.image_id].load_array().tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert np.asarray(again[record.image_id].open_array()[1]).tolist() == [3, 4, 5]
+    assert again.tables["t"]["image_id"].tolist() == [record.image_id]
+    assert first.check(deep=True) == second.check(deep=True) == []
+    first.delete_image(record.image_id)
+    assert (len(first), len(second)) == (0, 0)
+
+
+@pytest.mark.parametrize("nothing", [None, 3, b"d.zarr", {}, object()], ids=type)
+def test_what_can_hold_no_dataset_is_told_what_can(nothing: Any) -> None:
+    with pytest.raises(TypeError, match="a path, a URL, or a zarr Store, StorePath or Group"):
+        ZarrDataset(nothing)
+
+
+def test_an_array_holds_no_dataset(tmp_path: Path) -> None:
+    array = zarr.create_array(tmp_path / "a.zarr", shape=(3,), dtype="u1")
+    with pytest.raises(TypeError, match="cannot be opened from a 'Array'"):
+        ZarrDataset(array)  # type: ignore[arg-type]  # wrong on purpose
+
+
+# --- stores that are read-only --------------------------------------------------------------------
+
+
+def read_only(place: Path) -> list[Any]:
+    return [
+        LocalStore(place, read_only=True),
+        StorePath(LocalStore(place, read_only=True)),
+        zarr.open_group(place, mode="r"),
+    ]
+
+
+def test_a_store_that_is_read_only_is_opened_for_reading(tmp_path: Path, snapshot: Any) -> None:
+    made = ZarrDataset(tmp_path / "d.zarr").add_image(np.ones((2, 3)))
+    before = snapshot(tmp_path)
+    for store in read_only(tmp_path / "d.zarr"):
+        dataset = ZarrDataset(store)
+        assert dataset.mode == "r"
+        assert list(dataset) == [made.image_id]
+        with pytest.raises(ReadOnlyError):
+            dataset.save_table("t", pd.DataFrame({"a": [1]}))
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("mode", ["a", "r+"])
+def test_to_write_to_a_store_that_is_read_only_is_refused(
+    tmp_path: Path, mode: Any, snapshot: Any
+) -> None:
+    ZarrDataset(tmp_path / "d.zarr")
+    before = snapshot(tmp_path)
+    for store in read_only(tmp_path / "d.zarr"):
+        with pytest.raises(
+            ReadOnlyError, match=r"mode='(a|r\+)': the store is read-only; use mode"
+        ):
+            ZarrDataset(store, mode)
+    assert snapshot(tmp_path) == before
+
+
+def test_a_store_that_can_never_replace_a_key_is_for_reading(tmp_path: Path) -> None:
+    store = ZipStore(tmp_path / "d.zip", mode="w")
+    with pytest.raises(ReadOnlyError, match="a store that can be written to"):
+        ZarrDataset(store, "a")
+    with pytest.raises(NotADatasetError, match="there is none"):
+        ZarrDataset(store)
+    store.close()
+
+
+def test_a_dataset_in_a_zip_file_can_be_read(tmp_path: Path) -> None:
+    source = ZarrDataset(tmp_path / "d.zarr")
+    record = source.add_image(np.arange(6).reshape(2, 3))
+    record.save_json("a/b", 1)
+    source.save_table("t", pd.DataFrame({"v": [1]}))
+    with ZipFile(tmp_path / "d.zip", "w") as archive:
+        for path in sorted(Path(source.location).rglob("*")):
+            archive.write(path, path.relative_to(source.location))
+    store = ZipStore(tmp_path / "d.zip", mode="r")
+    dataset = ZarrDataset(store)
+    assert dataset[record.image_id].load_array().tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert dataset[record.image_id].artifacts["a/b"] == 1
+    assert list(dataset.tables) == ["t"]
+    store.close()
+
+
+# --- what file managers leave ---------------------------------------------------------------------
+
+LEFT_BY_FILE_MANAGERS = ["desktop.ini", "Thumbs.db", ".DS_Store", "._data"]
+
+
+@pytest.mark.parametrize("name", LEFT_BY_FILE_MANAGERS)
+def test_files_of_file_managers_harm_nothing(disk: ZarrDataset, name: str) -> None:
+    record = disk.add_image(np.ones((2, 3)))
+    record.save_json("deep/note", 1)
+    record.save_array_artifact("map", np.ones(3))
+    disk.save_table("deep/t", pd.DataFrame({"v": [1]}))
+    for folder, _, _ in list(os.walk(disk.location)):
+        Path(folder, name).write_bytes(b"x")
+    dataset = ZarrDataset(disk.location)
+    assert dataset.check(deep=True) == []
+    dataset.validate()
+    assert dataset.repair() == []
+    assert list(dataset) == [record.image_id]
+    assert list(dataset.tables) == ["deep/t"]
+    assert list(dataset[record.image_id].artifacts) == ["deep/note", "map", "provenance"]
+
+
+@pytest.mark.parametrize("name", LEFT_BY_FILE_MANAGERS)
+def test_a_folder_with_nothing_else_becomes_a_dataset(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    assert len(ZarrDataset(tmp_path)) == 0
