@@ -155,7 +155,7 @@ def test_info_of_an_image(dataset: str, kymflow: Kymflow) -> None:
     kinds = {(item.name, item.kind) for item in result.items}
     assert {
         ("lab/note", "json"),
-        ("trace", "parquet"),
+        ("trace", "table"),
         ("trace", "csv"),
         ("mask", "array"),
     } <= kinds

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from kymflow_zarr import (
     ArtifactKindError,
     ArtifactNotFoundError,
     CorruptDataError,
+    ExportError,
     ImageNotFoundError,
     IngestError,
     InvalidNameError,
@@ -170,7 +174,7 @@ def test_artifacts_of_new_kinds_are_exported_and_come_back(
 
 
 def test_a_file_of_an_unknown_kind_is_reported_and_kept(
-    disk: ZarrDataset, on_disk: tuple[ZarrImageRecord, Path]
+    disk: ZarrDataset, on_disk: tuple[ZarrImageRecord, Path], tmp_path: Path
 ) -> None:
     record, folder = on_disk
     register_kind(NoteKind())
@@ -182,6 +186,9 @@ def test_a_file_of_an_unknown_kind_is_reported_and_kept(
     assert disk.repair(forget_gone=True) == []
     assert record.delete_analysis() == []
     assert (folder / "analysis" / "note.md").read_text("utf-8") == "text"
+    assert record.artifacts.unregistered_keys() == [key]
+    with pytest.raises(ExportError, match=r"note\.md.*not registered"):
+        disk.export_legacy_folder(tmp_path / "export")
     assert [(found.kind, found.location) for found in disk.check()] == [("unknown", key)]
 
 
@@ -212,6 +219,50 @@ def test_a_kind_that_clashes_is_refused(name: str, suffix: str, sidecar: str) ->
     with pytest.raises(ArtifactKindError):
         register_kind(Clash(name, suffix, sidecar))
     assert artifact_kinds() == before
+
+
+PLUGIN = """
+from kymflow_zarr.artifacts import ArtifactKind
+
+
+class NoteKind(ArtifactKind):
+    name = "note"
+    suffixes = (".md",)
+
+    def encode(self, value):
+        return value.encode()
+
+    def decode(self, data, *, key):
+        return data.decode()
+
+
+def broken():
+    raise RuntimeError("out of order")
+"""
+
+
+def test_kinds_of_other_distributions_are_there_and_a_broken_one_is_left_out(
+    tmp_path: Path,
+) -> None:
+    info = tmp_path / "lab_notes-1.4.dist-info"
+    info.mkdir()
+    (tmp_path / "lab_notes.py").write_text(PLUGIN, encoding="utf-8")
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: lab_notes\nVersion: 1.4\n", "utf-8"
+    )
+    (info / "entry_points.txt").write_text(
+        "[kymflow_zarr.kinds]\nnote = lab_notes:NoteKind\nworse = lab_notes:broken\n", "utf-8"
+    )
+    code = "from kymflow_zarr.artifacts import artifact_kinds; print(artifact_kinds()[-1].name)"
+    done = subprocess.run(
+        [sys.executable, "-W", "default", "-c", code],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    assert done.stdout == "note\n"
+    assert "the artifact kind 'worse' of 'lab_notes' is not used: RuntimeError" in done.stderr
 
 
 def test_kinds_that_do_not_exist(record: ZarrImageRecord) -> None:

@@ -302,7 +302,7 @@ class ReaderError(KymflowZarrError, TypeError):
 
 
 class PluginWarning(UserWarning):
-    """A reader of another distribution is left out."""
+    """A reader or artifact kind of another distribution is left out."""
 
 
 class IngestError(KymflowZarrError, ValueError):

@@ -84,7 +84,7 @@ def shown(table: pa.Table, *, parts: int = 1) -> str:
     stream = io.BytesIO()
     step = max(1, -(-len(table) // parts))
     pieces = [table.slice(start, step) for start in range(0, len(table), step)]
-    write_csv(stream, [table.schema.empty_table(), *pieces])
+    write_csv(stream, table.schema, pieces)
     return stream.getvalue().decode("utf-8")
 
 
@@ -186,7 +186,7 @@ def test_periods_and_intervals_are_shown_as_pandas_shows_them() -> None:
     frame = pd.DataFrame(
         {
             "month": pd.PeriodIndex(["2024-05", None], freq="M"),
-            "bin": pd.arrays.IntervalArray.from_tuples([(0.0, 1.5), None]),
+            "bin": pd.arrays.IntervalArray.from_arrays([0.0, np.nan], [1.5, np.nan]),
         }
     )
     stream = io.BytesIO()

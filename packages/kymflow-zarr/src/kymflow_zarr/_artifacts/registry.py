@@ -1,9 +1,18 @@
-"""All artifact kinds, by name, by suffix and by value."""
+"""All artifact kinds, by name, by suffix and by value.
+
+A distribution offers a kind by an entry point whose target, called without arguments, makes it::
+
+    [project.entry-points."kymflow_zarr.kinds"]
+    note = "my_lab.notes:NoteKind"
+"""
 
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from itertools import product
 from typing import Final
 
@@ -12,7 +21,7 @@ from kymflow_zarr._artifacts.csv_kind import CSV
 from kymflow_zarr._artifacts.json_kind import JSON
 from kymflow_zarr._artifacts.kind import ArtifactKind
 from kymflow_zarr._artifacts.table_kind import TABLE
-from kymflow_zarr.errors import ArtifactKindError
+from kymflow_zarr.errors import ArtifactKindError, PluginWarning
 
 __all__ = [
     "artifact_kinds",
@@ -25,37 +34,24 @@ __all__ = [
 ]
 
 _SUFFIX: Final = re.compile(r"(\.[a-z0-9]+)+")
-_kinds: Final[dict[str, ArtifactKind]] = {kind.name: kind for kind in (JSON, TABLE, CSV, ARRAY)}
+_GROUP: Final = "kymflow_zarr.kinds"
 
 
 def artifact_kinds() -> tuple[ArtifactKind, ...]:
-    """All kinds, the built-in ones first."""
-    return tuple(_kinds.values())
+    """All kinds: the built-in ones, then those of other distributions, then registered ones."""
+    return tuple(_known().values())
 
 
 def register_kind(kind: ArtifactKind) -> None:
     """Add a kind: from then on its artifacts can be saved, loaded, listed, checked and exported.
 
-    Each process that works with them has to do this, workers of a pool included.
+    This process alone knows it. For all of them, workers of a pool and the command included, a
+    distribution names it in an entry point of the group ``kymflow_zarr.kinds``.
 
     Raises:
         ArtifactKindError: Its name or one of its suffixes is in use, or is not allowed.
     """
-    for suffix in (*kind.suffixes, *kind.sidecar_suffixes):
-        if not _SUFFIX.fullmatch(suffix):
-            raise ArtifactKindError(
-                f"{suffix!r} is not allowed as a suffix of artifact kind {kind.name!r}; "
-                "use a dot with lower-case letters and digits, such as '.md'",
-                kinds=(kind.name,),
-            )
-    for other in _kinds.values():
-        if kind.name == other.name or _clash(kind, other):
-            raise ArtifactKindError(
-                f"artifact kind {kind.name!r} clashes with the registered kind {other.name!r}; "
-                "choose another name and other suffixes",
-                kinds=(kind.name, other.name),
-            )
-    _kinds[kind.name] = kind
+    _add(kind, _known())
 
 
 def unregister_kind(name: str) -> None:
@@ -64,7 +60,7 @@ def unregister_kind(name: str) -> None:
     Raises:
         ArtifactKindError: There is no such kind.
     """
-    del _kinds[kind_named(name).name]
+    del _known()[kind_named(name).name]
 
 
 def kind_named(name: str) -> ArtifactKind:
@@ -73,14 +69,14 @@ def kind_named(name: str) -> ArtifactKind:
     Raises:
         ArtifactKindError: There is none.
     """
-    try:
-        return _kinds[name]
-    except KeyError:
+    known = _known()
+    if name not in known:
         raise ArtifactKindError(
-            f"unknown artifact kind {name!r}; choose from {_listed(_kinds)}, "
+            f"unknown artifact kind {name!r}; choose from {_listed(known)}, "
             "or add it with register_kind()",
-            kinds=tuple(_kinds),
-        ) from None
+            kinds=tuple(known),
+        )
+    return known[name]
 
 
 def kind_of_value(value: object) -> ArtifactKind:
@@ -89,10 +85,10 @@ def kind_of_value(value: object) -> ArtifactKind:
     Raises:
         ArtifactKindError: No kind accepts it, or more than one.
     """
-    found = [kind for kind in _kinds.values() if kind.accepts(value)]
+    found = [kind for kind in artifact_kinds() if kind.accepts(value)]
     if len(found) == 1:
         return found[0]
-    names = tuple(kind.name for kind in found or _kinds.values())
+    names = tuple(kind.name for kind in found or artifact_kinds())
     raise ArtifactKindError(
         f"{'more than one' if found else 'no'} artifact kind accepts a "
         f"{type(value).__name__!r} by itself; say which with kind=, from {_listed(names)}",
@@ -106,7 +102,7 @@ def split_path(path: str) -> tuple[str, ArtifactKind] | None:
     None if no artifact can be there: no kind has the suffix, or the name is not allowed.
     """
     root, _, inside = path.partition("/")
-    for kind in _kinds.values():
+    for kind in artifact_kinds():
         for suffix in kind.suffixes or ("",):
             if root == kind.root and inside.endswith(suffix):
                 name = inside.removesuffix(suffix)
@@ -121,11 +117,63 @@ def split_sidecar(rest: str) -> tuple[str, ArtifactKind, str] | None:
         rest: The file's name after the image's stem and a dot: ``"fit.json"``.
     """
     lowered = rest.lower()
-    for kind in _kinds.values():
+    for kind in artifact_kinds():
         for suffix in kind.sidecar_suffixes:
             if lowered.endswith(suffix) and len(rest) > len(suffix):
                 return rest[: -len(suffix)], kind, suffix
     return None
+
+
+@cache
+def _known() -> dict[str, ArtifactKind]:
+    """All kinds by name; those of other distributions are loaded once."""
+    known: dict[str, ArtifactKind] = {kind.name: kind for kind in (JSON, TABLE, CSV, ARRAY)}
+    for point in sorted(entry_points(group=_GROUP), key=lambda point: point.name):
+        try:
+            _add(_load(point), known)
+        except ArtifactKindError as error:
+            origin = point.value if point.dist is None else point.dist.name
+            warnings.warn(
+                f"the artifact kind {point.name!r} of {origin!r} is not used: {error}",
+                PluginWarning,
+                stacklevel=2,
+            )
+    return known
+
+
+def _load(point: EntryPoint) -> object:
+    try:
+        made: object = point.load()()
+    except Exception as error:
+        # Anyone's code: whatever it raises says that this plug-in is broken, and no other.
+        raise ArtifactKindError(
+            f"{type(error).__name__}: {error}; update or uninstall that package",
+            kinds=(point.name,),
+        ) from error
+    return made
+
+
+def _add(kind: object, known: dict[str, ArtifactKind]) -> None:
+    if not isinstance(kind, ArtifactKind):
+        raise ArtifactKindError(
+            f"{kind!r} is not an artifact kind; make an object of a subclass of ArtifactKind",
+            kinds=(),
+        )
+    for suffix in (*kind.suffixes, *kind.sidecar_suffixes):
+        if not _SUFFIX.fullmatch(suffix):
+            raise ArtifactKindError(
+                f"{suffix!r} is not allowed as a suffix of artifact kind {kind.name!r}; "
+                "use a dot with lower-case letters and digits, such as '.md'",
+                kinds=(kind.name,),
+            )
+    for other in known.values():
+        if kind.name == other.name or _clash(kind, other):
+            raise ArtifactKindError(
+                f"artifact kind {kind.name!r} clashes with the registered kind {other.name!r}; "
+                "choose another name and other suffixes",
+                kinds=(kind.name, other.name),
+            )
+    known[kind.name] = kind
 
 
 def _clash(kind: ArtifactKind, other: ArtifactKind) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from kymflow_zarr._artifacts.kind import MAX_FILE_BYTES, ArtifactKind
@@ -97,8 +96,7 @@ class TableKind(ArtifactKind):
         with open_parquet(blobs, key) as table:
             if table is None:
                 raise NotFoundError(key, f"no table is stored under {key!r}; check the name")
-            # An empty part tells the columns of a table without rows.
-            write_csv(stream, chain([table.schema.empty_table()], table.iter_groups()))
+            write_csv(stream, table.schema, table.iter_groups())
 
     def restore(self, data: bytes, *, key: str, axes: tuple[str, ...] = ()) -> pa.Table:
         """An Arrow table, with types that a data frame lacks."""

@@ -7,9 +7,9 @@ An artifact is written in the form that its kind exports to, and read back from 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 from kymflow_zarr._artifacts.csv_kind import CSV
 from kymflow_zarr._artifacts.kind import ArtifactKind
@@ -27,63 +27,47 @@ from kymflow_zarr._export.version1 import gzip_text, read_csv
 from kymflow_zarr._records.artifacts import StoredArtifact
 from kymflow_zarr._records.build import stage_artifact
 from kymflow_zarr._storage.blobs import BlobStore, Staging
-from kymflow_zarr._tables.parquet import table_to_bytes
-from kymflow_zarr._tables.spreadsheet import write_csv
 from kymflow_zarr.record import ZarrImageRecord
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = [
     "PlainArtifact",
-    "PlainFile",
     "RestoredArtifact",
     "iter_artifacts",
     "plain_artifact",
-    "plain_rows",
     "restore",
 ]
 
-_VERSION1_KINDS = {VERSION1_CSV: TABLE.name, VERSION1_TEXT: CSV.name}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlainFile:
-    """One file that is to be written.
-
-    Attributes:
-        kind: What it holds; see `ExportedFile`.
-        name: The artifact's or table's name.
-        write: Writes its contents to an open file. It raises `CorruptDataError` for what is
-            damaged, `NotFoundError` for what is gone since it was listed, and `NotShownError` for a
-            CSV that there is none of.
-        axes: Arrays: a name for each dimension.
-    """
-
-    kind: str
-    name: str
-    write: Callable[[BinaryIO], object]
-    axes: tuple[str, ...] = ()
+_VERSION1_KINDS: Final = {VERSION1_CSV: TABLE.name, VERSION1_TEXT: CSV.name}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlainArtifact:
-    """One artifact, or dataset table, as plain files.
+    """One artifact, or dataset table, that is to be written.
+
+    What writes it raises `CorruptDataError` if it is damaged, `NotFoundError` if it is gone since
+    it was listed.
 
     Attributes:
         key: Its key in the dataset.
-        files: Its files; the first is the one that it comes back from.
+        kind: The name of its kind.
+        name: Its name.
+        write: Writes the file that it comes back from.
+        show: Writes a CSV for people; None where there is none. It may raise `NotShownError`.
+        axes: Arrays: a name for each dimension.
     """
 
     key: str
-    files: tuple[PlainFile, ...]
+    kind: str
+    name: str
+    write: Callable[[BinaryIO], object]
+    show: Callable[[BinaryIO], object] | None = None
+    axes: tuple[str, ...] = ()
 
     def matches(self, earlier: ExportedFile) -> bool:
         """Whether a file of an earlier export holds this artifact."""
-        first = self.files[0]
         kind = _VERSION1_KINDS.get(earlier.kind, earlier.kind)
-        is_shown = earlier.is_for_people and kind_named(first.kind).has_spreadsheet
-        return earlier.name == first.name and (kind == first.kind or is_shown)
+        is_shown = earlier.is_for_people and kind_named(self.kind).has_spreadsheet
+        return earlier.name == self.name and (kind == self.kind or is_shown)
 
 
 def iter_artifacts(
@@ -96,41 +80,26 @@ def iter_artifacts(
     taken = {file_path(kind, name) for kind, name in found}
     order = [kind.name for kind in artifact_kinds()]
     for artifact in sorted(found.values(), key=lambda item: (order.index(item.kind), item.name)):
+        plain = plain_artifact(blobs, artifact)
         path = file_path(SPREADSHEET, artifact.name)
-        plain = plain_artifact(blobs, artifact, shown=table_format == "csv" and path not in taken)
-        taken.update(path for file in plain.files if file.kind == SPREADSHEET)
+        if plain.show is not None and (table_format != "csv" or path in taken):
+            plain = replace(plain, show=None)
+        elif plain.show is not None:
+            taken.add(path)
         yield plain
 
 
-def plain_artifact(blobs: BlobStore, artifact: StoredArtifact, *, shown: bool) -> PlainArtifact:
-    """An artifact, or a dataset table.
-
-    Args:
-        blobs: The key space.
-        artifact: What is stored.
-        shown: Whether it may have a CSV for people.
-    """
-    kind, key, name = kind_named(artifact.kind), artifact.key, artifact.name
-    write = partial(kind.export, blobs, key)
-    files = [PlainFile(kind=kind.name, name=name, write=write, axes=kind.axes(blobs, key))]
-    if shown and kind.has_spreadsheet:
-        files.append(PlainFile(kind=SPREADSHEET, name=name, write=partial(kind.show, blobs, key)))
-    return PlainArtifact(key=key, files=tuple(files))
-
-
-def plain_rows(key: str, name: str, rows: Callable[[], pa.Table], *, shown: bool) -> PlainArtifact:
-    """A table that is made from other things, when it is asked for."""
-
-    def write(stream: BinaryIO) -> None:
-        stream.write(table_to_bytes(rows()))
-
-    def show(stream: BinaryIO) -> None:
-        write_csv(stream, [rows()])
-
-    files = [PlainFile(kind=TABLE.name, name=name, write=write)]
-    if shown:
-        files.append(PlainFile(kind=SPREADSHEET, name=name, write=show))
-    return PlainArtifact(key=key, files=tuple(files))
+def plain_artifact(blobs: BlobStore, artifact: StoredArtifact) -> PlainArtifact:
+    """An artifact, or dataset table, as it is stored."""
+    kind, key = kind_named(artifact.kind), artifact.key
+    return PlainArtifact(
+        key=key,
+        kind=artifact.kind,
+        name=artifact.name,
+        write=partial(kind.export, blobs, key),
+        show=partial(kind.show, blobs, key) if kind.has_spreadsheet else None,
+        axes=kind.axes(blobs, key),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from kymflow_zarr._artifacts.table_kind import TABLE
 from kymflow_zarr._catalog.listing import list_image_ids
 from kymflow_zarr._catalog.sources import SOURCES, rows_to_table
 from kymflow_zarr._catalog.sources_index import SourcesIndex
-from kymflow_zarr._export.artifact_files import PlainArtifact, plain_artifact, plain_rows
+from kymflow_zarr._export.artifact_files import PlainArtifact, plain_artifact
 from kymflow_zarr._export.folder import ExportFolder
 from kymflow_zarr._export.image import export_image, put_artifacts, read_listing, remove_image
 from kymflow_zarr._export.manifest import (
@@ -25,10 +25,12 @@ from kymflow_zarr._export.manifest import (
     TableFormat,
 )
 from kymflow_zarr._export.outcome import ExportReport
-from kymflow_zarr._progress import ProgressCallback, no_progress
+from kymflow_zarr._progress import ProgressCallback
 from kymflow_zarr._records.artifacts import StoredArtifact
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import JsonValue
+from kymflow_zarr._tables.parquet import table_to_bytes
+from kymflow_zarr._tables.spreadsheet import write_csv
 from kymflow_zarr._tables.tables import Tables
 from kymflow_zarr.errors import (
     AlreadyExistsError,
@@ -47,40 +49,19 @@ def export_folder(
     blobs: BlobStore,
     directory: Path,
     *,
-    include_tiff: bool = True,
-    include_tables: bool = True,
-    table_format: TableFormat = "csv",
-    image_ids: Collection[str] | None = None,
-    lock_timeout_s: float = 60.0,
-    progress: ProgressCallback = no_progress,
+    include_tiff: bool,
+    include_tables: bool,
+    table_format: TableFormat,
+    image_ids: Collection[str] | None,
+    lock_timeout_s: float,
+    progress: ProgressCallback,
 ) -> ExportReport:
-    """Write a dataset as plain files; `docs/export.md` describes them.
+    """Write a dataset as plain files. Arguments and errors: `ZarrDataset.export_legacy_folder`.
 
     Afterwards the folder holds exactly what was asked for. Files that are there already with the
     same contents are not touched. Of an earlier export of the same dataset, files that are not
     wanted any more are removed, unless someone has changed them; nothing else ever is. The call may
     be cut off at any time and made again.
-
-    Args:
-        blobs: The dataset's key space; only read.
-        directory: The folder; made if it is not there.
-        include_tiff: Whether pixels are written.
-        include_tables: Whether dataset tables are written.
-        table_format: Whether tables are written as Parquet alone, or as CSV beside it.
-        image_ids: Which images; all if None.
-        lock_timeout_s: How long to wait for another export into the same folder.
-        progress: Told of the images; tables come after them.
-
-    Returns:
-        What was done.
-
-    Raises:
-        ExportError: Something is damaged; all that is not was exported, and of what is, a copy that
-            an earlier export made stays.
-        ImageNotFoundError: One of the images asked for is not there; nothing was written.
-        AlreadyExistsError: The folder holds ``images`` or ``tables`` that no export wrote, or the
-            export of another dataset. Other files in it are left alone.
-        LockedError: Another process exports into the folder.
     """
     if table_format not in get_args(TableFormat):
         raise ValueError(f"table_format {table_format!r} is neither 'csv' nor 'parquet'")
@@ -116,8 +97,7 @@ def export_folder(
         if include_tables:
             prefix = f"{TABLES}/"
             old = {file.path: file for file in incomplete.tables.values()}
-            shown = table_format == "csv"
-            files, damaged = put_artifacts(folder, prefix, _tables(blobs, shown=shown), old)
+            files, damaged = put_artifacts(folder, prefix, _tables(blobs, table_format), old)
             tables = {prefix + path: file for path, file in files.items()}
             left_out |= damaged
         _remove_unwanted(folder, incomplete, images=images, tables=tables)
@@ -185,17 +165,24 @@ def _export_image(
         return options.images.get(image_id, "") if kept else "", {error.key: error.reason}
 
 
-def _tables(blobs: BlobStore, *, shown: bool) -> Iterator[PlainArtifact]:
-    """The dataset's tables; the sources index as it should be."""
-    tables = Tables(blobs)
-    for name in tables.names():
-        key = f"{TABLES}/{name}.parquet"
+def _tables(blobs: BlobStore, table_format: TableFormat) -> Iterator[PlainArtifact]:
+    """The dataset's tables."""
+    for name in Tables(blobs).names():
+        table = StoredArtifact(name=name, kind=TABLE.name, key=f"{TABLES}/{name}.parquet")
+        plain = plain_artifact(blobs, table)
         if name == SOURCES:
-            rows = cache(lambda: rows_to_table(SourcesIndex(blobs, tables).current()))
-            yield plain_rows(key, name, rows, shown=shown)
-        else:
-            table = StoredArtifact(name=name, kind=TABLE.name, key=key)
-            yield plain_artifact(blobs, table, shown=shown)
+            plain = _as_it_should_be(blobs, plain)
+        yield plain if table_format == "csv" else replace(plain, show=None)
+
+
+def _as_it_should_be(blobs: BlobStore, sources: PlainArtifact) -> PlainArtifact:
+    """The sources index, made of the records' provenances where it is out of date."""
+    rows = cache(lambda: rows_to_table(SourcesIndex(blobs, Tables(blobs)).current()))
+    return replace(
+        sources,
+        write=lambda stream: stream.write(table_to_bytes(rows())),
+        show=lambda stream: write_csv(stream, rows().schema, [rows()]),
+    )
 
 
 def _remove_unwanted(

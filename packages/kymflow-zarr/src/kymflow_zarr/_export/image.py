@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import BinaryIO
 
-from kymflow_zarr._export.artifact_files import PlainArtifact, PlainFile, iter_artifacts
+from kymflow_zarr._export.artifact_files import PlainArtifact, iter_artifacts
 from kymflow_zarr._export.folder import ExportFolder
 from kymflow_zarr._export.manifest import (
     IMAGES,
     LISTING,
     PIXELS,
+    SPREADSHEET,
     ExportedFile,
     ImageListing,
     TableFormat,
     file_path,
 )
-from kymflow_zarr._export.pixels import PixelDigest, iter_c_order
+from kymflow_zarr._export.pixels import digested, iter_c_order
 from kymflow_zarr._export.tiff import tiff_facts, write_tiff
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import BlobStore
@@ -69,6 +70,8 @@ def export_image(
     written, damaged = put_artifacts(folder, prefix, artifacts, old)
     files |= written
     left_out |= damaged
+    for key in record.artifacts.unregistered_keys():
+        left_out[key] = "its artifact kind is not registered; register it, then export again"
     for path, file in old.items():
         if path not in files:
             folder.remove(prefix + path, file)
@@ -105,12 +108,25 @@ def put_artifacts(
     """
     files: dict[str, ExportedFile] = {}
     left_out: dict[str, str] = {}
+
+    def put(
+        kind: str, name: str, write: Callable[[BinaryIO], object], *, axes: tuple[str, ...] = ()
+    ) -> None:
+        path = file_path(kind, name)
+        state = folder.put(prefix + path, write)
+        files[path] = ExportedFile(
+            kind=kind, name=name, size_bytes=state.size_bytes, sha256=state.sha256, axes=axes
+        )
+
     for artifact in artifacts:
         try:
-            for file in artifact.files:
-                _put_file(folder, prefix, file, files)
+            put(artifact.kind, artifact.name, artifact.write, axes=artifact.axes)
+            if artifact.show is not None:
+                put(SPREADSHEET, artifact.name, artifact.show)
         except NotFoundError:  # deleted since it was listed
             continue
+        except NotShownError as error:
+            logger.info("there is no CSV of %r: %s", artifact.key, error)
         except (CorruptDataError, InvalidNameError, SchemaValidationError) as error:
             left_out[artifact.key] = (
                 str(error) if isinstance(error, SchemaValidationError) else error.reason
@@ -145,24 +161,6 @@ def read_listing(folder: ExportFolder, image_id: str) -> ImageListing | None:
     return listing if listing.image_id == image_id else None
 
 
-def _put_file(
-    folder: ExportFolder, prefix: str, file: PlainFile, files: dict[str, ExportedFile]
-) -> None:
-    path = file_path(file.kind, file.name)
-    try:
-        state = folder.put(prefix + path, file.write)
-    except NotShownError as error:
-        logger.info("there is no CSV of %r: %s", file.name, error)
-        return
-    files[path] = ExportedFile(
-        kind=file.kind,
-        name=file.name,
-        size_bytes=state.size_bytes,
-        sha256=state.sha256,
-        axes=file.axes,
-    )
-
-
 def _put_pixels(
     folder: ExportFolder,
     prefix: str,
@@ -190,11 +188,11 @@ def _put_pixels(
         folder.keep()
         return known, record.pixels_digest
     key = f"{image_folder(record.image_id)}/data"
-    digest = PixelDigest()
+    sha = hashlib.sha256()
 
     def write(stream: BinaryIO) -> None:
-        write_tiff(stream, digest.passing(iter_c_order(record.open_array(), key=key)), facts)
-        if record.pixels_digest and digest.text != record.pixels_digest:
+        write_tiff(stream, digested(iter_c_order(record.open_array(), key=key), sha.update), facts)
+        if record.pixels_digest not in {"", f"sha256:{sha.hexdigest()}"}:
             raise CorruptDataError(key, "the digest over all its elements differs")
 
     state = folder.put(prefix + PIXELS, write)
@@ -205,4 +203,4 @@ def _put_pixels(
         sha256=state.sha256,
         tags_sha256=facts.sha256,
     )
-    return file, digest.text
+    return file, f"sha256:{sha.hexdigest()}"

@@ -12,10 +12,10 @@ off between images and tables is made good by the next one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -31,7 +31,7 @@ from kymflow_zarr._catalog.sources import (
     source_from_provenance,
 )
 from kymflow_zarr._catalog.sources_index import SourcesIndex
-from kymflow_zarr._export.artifact_files import RestoredArtifact
+from kymflow_zarr._export.merge import merge_table
 from kymflow_zarr._export.reader import ExportContents, ExportedImage, read_export
 from kymflow_zarr._ingest.batch import in_batches
 from kymflow_zarr._ingest.outcome import IngestOutcome, failed
@@ -42,17 +42,13 @@ from kymflow_zarr._records.document import read_record_document
 from kymflow_zarr._records.facts import METADATA, PROVENANCE
 from kymflow_zarr._storage.blobs import BlobStore, Staging
 from kymflow_zarr._storage.json_text import JsonValue
-from kymflow_zarr._tables.replace import RowUpdate
-from kymflow_zarr._tables.tables import IMAGE_ID, Tables
+from kymflow_zarr._tables.tables import Tables
 from kymflow_zarr.errors import (
     CorruptDataError,
     InvalidNameError,
     SchemaValidationError,
     UnreadableImageError,
 )
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["PROVENANCE_EXPORTED", "iter_ingest_export", "plan_ingest_export"]
 
@@ -80,68 +76,63 @@ def plan_ingest_export(blobs: BlobStore, directory: Path) -> RefreshPlan:
     for image_id in contents.image_ids:
         folder = contents.folder(image_id)
         try:
-            image = contents.image(image_id)
-            known = _is_known(blobs, image)
+            image, is_new = _open_image(blobs, contents, image_id)
         except UnreadableImageError as error:
             refused[folder] = error
-        except CorruptDataError as error:
-            refused[folder] = UnreadableImageError(folder, str(error))
-        else:
-            file = SourceFile(
-                paths=(str(folder),),
-                mtime_ns=folder.stat().st_mtime_ns,
-                size_bytes=image.nbytes,
-            )
-            (unchanged if known else new).append(file)
+            continue
+        file = SourceFile(
+            paths=(str(folder),), mtime_ns=folder.stat().st_mtime_ns, size_bytes=image.nbytes
+        )
+        (new if is_new else unchanged).append(file)
     return RefreshPlan(
         new=tuple(new), changed=(), unchanged_states=tuple(unchanged), gone=(), refused=refused
     )
 
 
-def _is_known(blobs: BlobStore, image: ExportedImage) -> bool:
-    """Whether the dataset has an image, with the same pixels.
+def _open_image(
+    blobs: BlobStore, contents: ExportContents, image_id: str
+) -> tuple[ExportedImage, bool]:
+    """An image of the export, and whether the dataset lacks it.
 
     Raises:
-        UnreadableImageError: It has another one under that id.
-        CorruptDataError: The one that it has is damaged.
+        UnreadableImageError: It is damaged, or the dataset has another one under its id.
     """
-    known = read_record_document(blobs, image.image_id)
-    if known is None:
-        return False
-    if known.digest != image.listing.pixels_digest:
+    with _damage_named(contents.folder(image_id)):
+        image = contents.image(image_id)
+        known = read_record_document(blobs, image_id)
+    if known is not None and known.digest != image.listing.pixels_digest:
         raise UnreadableImageError(
             image.pixels_path,
-            f"the dataset has other pixels under the image id {image.image_id!r}; "
+            f"the dataset has other pixels under the image id {image_id!r}; "
             "delete one of the two, or take the export into another dataset",
         )
-    return True
+    return image, known is None
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """What is wrong inside, as an error that names a file or folder of the export."""
+    try:
+        yield
+    except (SchemaValidationError, CorruptDataError, InvalidNameError) as error:
+        raise UnreadableImageError(path, str(error)) from error
 
 
 def iter_ingest_export(
-    blobs: BlobStore,
-    directory: Path,
-    *,
-    one_by_one: bool = False,
-    lock_timeout_s: float = 60.0,
+    blobs: BlobStore, directory: Path, *, one_by_one: bool, lock_timeout_s: float
 ) -> Iterator[IngestOutcome]:
     """Take an export into a dataset of the current format.
 
-    Args:
-        blobs: The dataset's key space.
-        directory: The export.
-        one_by_one: Publish each image on its own instead of in batches.
-        lock_timeout_s: How long to wait for another writer.
-
     Returns:
-        An outcome per new image once it is published, and one per image or table that failed; none
-        for images that the dataset has already.
+        An outcome per new image once it is published, and one per image, table or edited CSV that
+        failed; none for images that the dataset has already.
 
     Raises:
         UnreadableImageError: It is no export, or one that was cut off.
         UnsupportedFormatError: It was written by a newer version.
         LockedError: Another writer is at work.
     """
-    contents = read_export(directory)
+    contents = read_export(directory)  # before the first outcome is asked for
     return _ingest(blobs, contents, one_by_one=one_by_one, lock_timeout_s=lock_timeout_s)
 
 
@@ -159,14 +150,13 @@ def _ingest_images(
     blobs: BlobStore, contents: ExportContents, *, one_by_one: bool
 ) -> Iterator[IngestOutcome]:
     rows = _exported_sources(contents)
-    found = (_find_new(blobs, contents, image_id) for image_id in contents.image_ids)
-    new = (item for item in found if item is not None)
+    new = _new_images(blobs, contents)
     for batch in in_batches(new, size_of=_size_of, one_by_one=one_by_one):
         with blobs.staging(IMAGES) as staging:
             outcomes = [
-                _ingest_image(staging, item, rows.get(item.image_id))
-                if isinstance(item, ExportedImage)
-                else item
+                item
+                if isinstance(item, IngestOutcome)
+                else _ingest_image(staging, item, rows.get(item.image_id))
                 for item in batch
             ]
             staging.publish([done.image_id for done in outcomes if done.error is None])
@@ -176,18 +166,18 @@ def _ingest_images(
                 yield from map(_edited, item.edited_files())
 
 
-def _find_new(
-    blobs: BlobStore, contents: ExportContents, image_id: str
-) -> ExportedImage | IngestOutcome | None:
-    """An image that the dataset lacks, or what is wrong with it; None if it is there already."""
-    folder = contents.folder(image_id)
-    try:
-        image = contents.image(image_id)
-        return None if _is_known(blobs, image) else image
-    except UnreadableImageError as error:
-        return failed(folder, error)
-    except CorruptDataError as error:
-        return failed(folder, UnreadableImageError(folder, str(error)))
+def _new_images(
+    blobs: BlobStore, contents: ExportContents
+) -> Iterator[ExportedImage | IngestOutcome]:
+    """The images that the dataset lacks, and outcomes for those that are damaged."""
+    for image_id in contents.image_ids:
+        try:
+            image, is_new = _open_image(blobs, contents, image_id)
+        except UnreadableImageError as error:
+            yield failed(contents.folder(image_id), error)
+        else:
+            if is_new:
+                yield image
 
 
 def _size_of(item: ExportedImage | IngestOutcome) -> int:
@@ -197,10 +187,8 @@ def _size_of(item: ExportedImage | IngestOutcome) -> int:
 def _ingest_image(staging: Staging, image: ExportedImage, row: SourceRow | None) -> IngestOutcome:
     """Stage one image."""
     try:
-        source = _stage_image(staging, image, row)
-    except (SchemaValidationError, CorruptDataError, InvalidNameError) as error:
-        staging.discard(image.image_id)
-        return failed(image.folder, UnreadableImageError(image.folder, str(error)))
+        with _damage_named(image.folder):
+            source = _stage_image(staging, image, row)
     except UnreadableImageError as error:
         staging.discard(image.image_id)
         return failed(image.folder, error)
@@ -234,12 +222,11 @@ def _stage_image(staging: Staging, image: ExportedImage, row: SourceRow | None) 
     check_axes(listing.axes, listing.shape)
     dtype = check_dtype(_dtype(listing.dtype))
     chunks = resolve_chunks(listing.shape, dtype, None)
-    artifacts = _artifacts(image)
-    provenance = _document(artifacts, PROVENANCE)
-    source = provenance.get("source")
+    paths, documents = _stage_artifacts(staging, image)
+    source = documents.get(PROVENANCE, {}).get("source")
     if not isinstance(source, dict):
         source = None if row is None else row_to_json(row)
-    header = _document(artifacts, METADATA).get("header")
+    header = documents.get(METADATA, {}).get("header")
     steps = read_payload_header(
         header if isinstance(header, dict) else {}, shape=listing.shape
     ).steps
@@ -255,7 +242,7 @@ def _stage_image(staging: Staging, image: ExportedImage, row: SourceRow | None) 
         unit={axis: step.unit for axis, step in steps.items()},
         metadata=None,
         source=source,
-        artifacts=[artifact.stage(staging, listing.image_id) for artifact in artifacts.values()],
+        artifacts=paths,
     )
     if document.digest != listing.pixels_digest:
         raise UnreadableImageError(
@@ -272,34 +259,39 @@ def _dtype(name: str) -> np.dtype[np.generic]:
         raise SchemaValidationError(f"{name!r} is not a type of pixels; export again") from error
 
 
-def _artifacts(image: ExportedImage) -> dict[str, RestoredArtifact]:
-    """All artifacts by path in lower case; a provenance that is not of this image under its own.
+def _stage_artifacts(
+    staging: Staging, image: ExportedImage
+) -> tuple[list[str], dict[str, dict[str, JsonValue]]]:
+    """Stage all artifacts; a provenance that is not of this image under a name of its own.
+
+    Returns:
+        Their paths, relative to the record's folder, and those that are JSON objects, by name.
 
     Raises:
         InvalidNameError: Two names differ only in case.
     """
-    found: dict[str, RestoredArtifact] = {}
-    for artifact in image.iter_artifacts():
-        if artifact.path.lower() in found:
+    paths: dict[str, str] = {}
+    documents: dict[str, dict[str, JsonValue]] = {}
+    for restored in image.iter_artifacts():
+        artifact = restored
+        if artifact.kind is JSON and isinstance(artifact.value, dict):
+            documents[artifact.name] = artifact.value
+        if artifact.path == JSON.path(PROVENANCE) and not _is_of(image, documents):
+            artifact = replace(artifact, name=PROVENANCE_EXPORTED)
+        path = artifact.path
+        if path.lower() in paths:
             raise InvalidNameError(
-                artifact.path,
-                kind="artifact",
-                reason="another one of the image differs only in case",
+                path, kind="artifact", reason="another one of the image differs only in case"
             )
-        found[artifact.path.lower()] = artifact
-    provenance = _document(found, PROVENANCE)
-    said = provenance.get("image_id"), provenance.get("pixels_digest")
-    elsewhere = found.get(JSON.path(PROVENANCE))
-    if elsewhere is not None and said != (image.image_id, image.listing.pixels_digest):
-        del found[JSON.path(PROVENANCE)]
-        found[JSON.path(PROVENANCE_EXPORTED)] = replace(elsewhere, name=PROVENANCE_EXPORTED)
-    return found
+        paths[path.lower()] = artifact.stage(staging, image.image_id)
+    return list(paths.values()), documents
 
 
-def _document(artifacts: Mapping[str, RestoredArtifact], name: str) -> dict[str, JsonValue]:
-    """A JSON artifact that is an object; an empty one where there is none."""
-    artifact = artifacts.get(JSON.path(name))
-    return artifact.value if artifact and isinstance(artifact.value, dict) else {}
+def _is_of(image: ExportedImage, documents: Mapping[str, Mapping[str, JsonValue]]) -> bool:
+    """Whether the provenance says what the new record's must."""
+    said = documents.get(PROVENANCE, {})
+    found = said.get("image_id"), said.get("pixels_digest")
+    return found == (image.image_id, image.listing.pixels_digest)
 
 
 def _ingest_tables(blobs: BlobStore, contents: ExportContents) -> Iterator[IngestOutcome]:
@@ -311,12 +303,10 @@ def _ingest_tables(blobs: BlobStore, contents: ExportContents) -> Iterator[Inges
             continue
         path = contents.table_path(name)
         try:
-            _merge_table(tables, name, contents.load_table(name), contents.image_ids, here)
+            with _damage_named(path):
+                merge_table(tables, name, contents.load_table(name), contents.image_ids, here)
         except UnreadableImageError as error:
             yield IngestOutcome(path=path, image_id="", error=error)
-        except (SchemaValidationError, CorruptDataError, InvalidNameError) as error:
-            refused = UnreadableImageError(path, str(error))
-            yield IngestOutcome(path=path, image_id="", error=refused)
     yield from map(_edited, contents.edited_tables())
     sources = SourcesIndex(blobs, tables)
     current = sources.rows_to_store()
@@ -326,40 +316,3 @@ def _ingest_tables(blobs: BlobStore, contents: ExportContents) -> Iterator[Inges
         up_to_date = False
     if not up_to_date:
         sources.save(current)
-
-
-def _merge_table(
-    tables: Tables, name: str, rows: pa.Table, exported: Iterable[str], here: set[str]
-) -> None:
-    """Bring a table's rows in for images that have none in the dataset's table.
-
-    Raises:
-        SchemaValidationError: They do not fit the dataset's table.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    keyed = IMAGE_ID in rows.schema.names and pa.types.is_string(rows.schema.field(IMAGE_ID).type)
-    schema = tables.schema(name)
-    if schema is None:
-        if keyed:  # not those of images that could not be taken in
-            gone = pa.array(sorted(set(exported) - here), pa.string())
-            rows = rows.filter(pc.invert(pc.is_in(rows[IMAGE_ID], value_set=gone)))
-        tables.save(name, rows)
-        return
-    if not keyed or IMAGE_ID not in schema.names:
-        if not tables.load(name).equals(rows):
-            raise SchemaValidationError(
-                f"the dataset has another table {name!r}, and its rows name no images; "
-                "rename or delete one of the two"
-            )
-        return
-    candidates = sorted(here.intersection(exported))
-    present = tables.load(name, columns=[IMAGE_ID], image_ids=candidates)
-    missing = sorted(set(candidates).difference(present[IMAGE_ID].to_pylist()))
-    fresh = rows.filter(pc.is_in(rows[IMAGE_ID], value_set=pa.array(missing, pa.string())))
-    if len(fresh):
-        update = RowUpdate(image_ids=frozenset(missing), rows=fresh)
-        tables.replace_rows(
-            name, [update], schema=rows.schema, keep_others=None, image_id_col=IMAGE_ID
-        )

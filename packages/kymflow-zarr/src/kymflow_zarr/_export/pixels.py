@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,30 +16,21 @@ from kymflow_zarr.errors import CorruptDataError
 if TYPE_CHECKING:
     import zarr
 
-__all__ = ["PixelDigest", "c_order_regions", "iter_c_order", "recut"]
+__all__ = ["c_order_regions", "digested", "iter_c_order", "recut"]
 
 Region: TypeAlias = tuple[int | slice, ...]
 
 _BLOCK_BYTES = 32 * 2**20
 
 
-class PixelDigest:
-    """The digest over pixels that pass by, as a record's document names it."""
-
-    def __init__(self) -> None:
-        self._sha = hashlib.sha256()
-
-    @property
-    def text(self) -> str:
-        """``"sha256:<hex>"`` of what has passed so far."""
-        return f"sha256:{self._sha.hexdigest()}"
-
-    def passing(self, blocks: Iterable[AnyArray]) -> Iterator[AnyArray]:
-        """The same blocks, little-endian and C-contiguous, each added to the digest."""
-        for block in blocks:
-            plain = np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("<"))
-            self._sha.update(plain.reshape(-1).view(np.uint8).data)
-            yield plain
+def digested(
+    blocks: Iterable[AnyArray], update: Callable[[memoryview], object]
+) -> Iterator[AnyArray]:
+    """The same blocks, little-endian and C-contiguous; each is given to a digest first."""
+    for block in blocks:
+        plain = np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("<"))
+        update(plain.reshape(-1).view(np.uint8).data)
+        yield plain
 
 
 def iter_c_order(array: zarr.Array[Any], *, key: str) -> Iterator[AnyArray]:

@@ -37,7 +37,7 @@ __all__ = ["TiffFacts", "tiff_facts", "write_tiff"]
 _SOFTWARE: Final = "kymflow-zarr"
 _STRIP_BYTES: Final = 32 * 2**20
 _CLASSIC_BYTES: Final = 2**32 - 2**25  # of which directories take the rest
-_PAGE_BYTES: Final = 512
+_DIRECTORY_BYTES: Final = 512  # at most, without strips and samples
 _OME_KINDS: Final = frozenset(
     {"int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64"}
 )
@@ -52,7 +52,6 @@ _AXIS_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 _IMAGEJ_STACK: Final = {"t": 0, "z": 1, "c": 2}
 _MAX_RATIONAL: Final = 2**32 - 1
 _MAX_PER_UNIT: Final = Fraction(2**31)
-_RGB_SAMPLES: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,30 +131,29 @@ def write_tiff(
     """
     import tifffile
 
-    planes = _Planes.of(facts)
-    rows = max(1, min(planes.length, _STRIP_BYTES // planes.row_bytes))
-    strips = [
-        min(rows, planes.length - top) * planes.row_bytes for top in range(0, planes.length, rows)
-    ]
-    directories = planes.count * (_PAGE_BYTES + 16 * len(strips) + 8 * planes.samples)
+    pages = _Pages.of(facts)
+    row_bytes = pages.width * pages.samples * pages.dtype.itemsize
+    rows = max(1, min(pages.length, _STRIP_BYTES // row_bytes))
+    strips = [min(rows, pages.length - top) * row_bytes for top in range(0, pages.length, rows)]
+    page_bytes = sum(strips) + _DIRECTORY_BYTES + 16 * len(strips) + 8 * pages.samples
     if big is None:
-        big = planes.nbytes + directories > _CLASSIC_BYTES
+        big = pages.count * page_bytes > _CLASSIC_BYTES
     ome = _fits_ome(facts)
     with tifffile.TiffWriter(stream, bigtiff=big, byteorder="<", ome=ome, shaped=False) as writer:
         writer.write(
-            recut(blocks, (size for _ in range(planes.count) for size in strips)),
-            shape=facts.shape if ome else planes.shape,
-            dtype=planes.dtype,
-            photometric="rgb" if planes.is_rgb else "minisblack",
-            planarconfig="contig" if planes.samples > 1 else None,
+            recut(blocks, (size for _ in range(pages.count) for size in strips)),
+            shape=facts.shape if ome else pages.shape,
+            dtype=pages.dtype,
+            photometric="rgb" if pages.is_rgb else "minisblack",
+            planarconfig="contig" if pages.samples > 1 else None,
             rowsperstrip=rows,
             software=_SOFTWARE,
-            **(_ome_options(facts) if ome else _imagej_options(facts, planes)),
+            **(_ome_options(facts) if ome else _imagej_options(facts, pages)),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Planes:
+class _Pages:
     """How an image is cut into pages: the last two dimensions, or three if the last one is ``c``.
 
     Attributes:
@@ -179,7 +177,7 @@ class _Planes:
     dtype: np.dtype[Any]
 
     @classmethod
-    def of(cls, facts: TiffFacts) -> _Planes:
+    def of(cls, facts: TiffFacts) -> _Pages:
         """The pages of an image."""
         axes, shape, samples = facts.axes, facts.shape, 1
         if len(shape) >= 3 and axes[-1] == "c":
@@ -204,19 +202,9 @@ class _Planes:
         return (self.count, self.length, self.width, *samples)
 
     @property
-    def row_bytes(self) -> int:
-        """Size of one row."""
-        return self.width * self.samples * self.dtype.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        """Size of all pixels."""
-        return self.count * self.length * self.row_bytes
-
-    @property
     def is_rgb(self) -> bool:
         """Whether viewers show the samples as colours."""
-        return self.samples == _RGB_SAMPLES and self.dtype.name in {"uint8", "uint16"}
+        return self.samples == 3 and self.dtype.name in {"uint8", "uint16"}
 
 
 def _fits_ome(facts: TiffFacts) -> bool:
@@ -253,11 +241,11 @@ def _iso(local_epoch_ns: int) -> str:
     return f"{wall:%Y-%m-%dT%H:%M:%S}.{rest:09d}"
 
 
-def _imagej_options(facts: TiffFacts, planes: _Planes) -> dict[str, Any]:
+def _imagej_options(facts: TiffFacts, pages: _Pages) -> dict[str, Any]:
     """An ImageJ description, and the pixels per unit of length that it names the unit of."""
     import tifffile
 
-    across, down = facts.steps.get(planes.across), facts.steps.get(planes.down)
+    across, down = facts.steps.get(pages.across), facts.steps.get(pages.down)
     said: dict[str, Any] = {}
     options: dict[str, Any] = {"metadata": None}
     resolution = [_per_unit(across), (1, 1) if down is None else _per_unit(down)]
@@ -266,27 +254,27 @@ def _imagej_options(facts: TiffFacts, planes: _Planes) -> dict[str, Any]:
         said["unit"] = across.unit
         if down is None or down.unit != across.unit:
             said["yunit"] = "pixel" if down is None else down.unit
-    if "z" in planes.stack and "z" in facts.steps and facts.steps["z"].unit == LENGTH:
+    if "z" in pages.stack and "z" in facts.steps and facts.steps["z"].unit == LENGTH:
         said |= {"spacing": facts.steps["z"].value, "zunit": LENGTH}
     if "t" in facts.steps:
         said["finterval"] = facts.steps["t"].value
     if all(_AXIS_NAME.fullmatch(axis) for axis in facts.axes):
         said[AXES_KEY] = ",".join(facts.axes)
     options["description"] = tifffile.imagej_description(
-        (*_imagej_stack(facts, planes), planes.length, planes.width, 3 if planes.is_rgb else 1),
-        rgb=planes.is_rgb,
+        (*_imagej_stack(facts, pages), pages.length, pages.width, 3 if pages.is_rgb else 1),
+        rgb=pages.is_rgb,
         ImageJ=_IMAGEJ_VERSION,
         **said,
     )
     return options
 
 
-def _imagej_stack(facts: TiffFacts, planes: _Planes) -> tuple[int, int, int]:
+def _imagej_stack(facts: TiffFacts, pages: _Pages) -> tuple[int, int, int]:
     """ImageJ's numbers of frames, slices and channels, in which a stack is laid out."""
-    lengths = facts.shape[: len(planes.stack)]
-    known = [_IMAGEJ_STACK.get(axis, -1) for axis in planes.stack]
+    lengths = facts.shape[: len(pages.stack)]
+    known = [_IMAGEJ_STACK.get(axis, -1) for axis in pages.stack]
     if len(lengths) > len(_IMAGEJ_STACK):
-        return planes.count, 1, 1
+        return pages.count, 1, 1
     if -1 in known or known != sorted(known):
         known = list(range(len(lengths)))
     found = dict(zip(known, lengths, strict=True))

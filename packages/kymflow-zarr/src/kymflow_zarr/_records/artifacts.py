@@ -22,7 +22,7 @@ from kymflow_zarr._records.stored import (
     strike_artifacts,
 )
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
-from kymflow_zarr._storage.inventory import read_inventory
+from kymflow_zarr._storage.inventory import Inventory, read_inventory
 from kymflow_zarr._storage.siblings import check_writable
 from kymflow_zarr.errors import (
     ArtifactKindError,
@@ -91,6 +91,12 @@ class RecordArtifacts(Mapping[str, Any]):
             if artifact and (not artifact[1].is_folder or artifact[1].exists(self._blobs, key))
         ]
         return sorted(found, key=lambda artifact: (artifact.name, artifact.kind, artifact.key))
+
+    def unregistered_keys(self) -> list[str]:
+        """The keys of artifacts that were written by a kind that is not registered here, sorted."""
+        written = expected_artifacts(self._document, self._inventory())
+        stored = iter_stored(self._blobs, self._document.image_id)
+        return sorted(key for key, found in stored if found is None and key in written)
 
     def kind(self, name: str) -> str:
         """The name of an artifact's kind.
@@ -224,8 +230,7 @@ class RecordArtifacts(Mapping[str, Any]):
             return path not in OWN_PATHS and condition(path)
 
         there = {key: found[1] for key, found in iter_stored(self._blobs, image_id) if found}
-        inventory = read_inventory(self._blobs, image_folder(image_id))
-        missing = expected_artifacts(self._document, inventory).difference(there)
+        missing = expected_artifacts(self._document, self._inventory()).difference(there)
         to_delete, gone = sorted(filter(is_to_delete, there)), sorted(filter(is_to_delete, missing))
         strike_artifacts(self._blobs, self._document, [*to_delete, *gone])
         for key in to_delete:
@@ -234,6 +239,9 @@ class RecordArtifacts(Mapping[str, Any]):
             else:
                 self._blobs.delete(key)
         return to_delete, gone
+
+    def _inventory(self) -> Inventory:
+        return read_inventory(self._blobs, image_folder(self._document.image_id))
 
     def _key(self, path: str) -> str:
         return f"{image_folder(self._document.image_id)}/{path}"

@@ -14,6 +14,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable
+from itertools import chain
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from kymflow_zarr._tables.dtypes import has_meaning, name_in
@@ -38,8 +39,8 @@ def harmless(text: str) -> str:
     return f"'{text}" if _RISKY.match(text) and not _NUMBER.fullmatch(text) else text
 
 
-def write_csv(stream: BinaryIO, parts: Iterable[pa.Table]) -> None:
-    """Write a table that arrives in parts, the first of which tells the columns.
+def write_csv(stream: BinaryIO, schema: pa.Schema, parts: Iterable[pa.Table]) -> None:
+    """Write a table that arrives in parts.
 
     Numbers, booleans and times stand without quotes, all else is text in quotes: lists and
     structs as Python prints them.
@@ -51,7 +52,7 @@ def write_csv(stream: BinaryIO, parts: Iterable[pa.Table]) -> None:
     import pyarrow.csv as pa_csv
 
     header = True
-    for part in parts:
+    for part in chain([schema.empty_table()], parts):
         try:
             columns = list(map(_shown, part.columns, part.schema))
         except (pa.ArrowException, OverflowError, ValueError) as error:  # beyond Python's years

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from kymflow.cli.results.base import NOT_IN_JSON
 
@@ -190,13 +190,13 @@ class Artifact:
 
     Attributes:
         name: Its name.
-        kind: What it is.
+        kind: What it is: ``json``, ``table``, ``csv``, ``array``, or what a plug-in adds.
         key: Where it is, relative to the dataset.
     """
 
     type: ClassVar[str] = "artifact"
     name: str
-    kind: Literal["json", "parquet", "csv", "array"]
+    kind: str
     key: str
 
 

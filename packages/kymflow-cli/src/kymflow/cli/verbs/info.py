@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from kymflow.cli.folders import source_folders
 from kymflow.cli.opening import find_image, open_reader
@@ -14,13 +14,6 @@ if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
 __all__ = ["info"]
-
-_KINDS: tuple[tuple[str, Literal["json", "parquet", "csv"]], ...] = (
-    (".json.gz", "json"),
-    (".json", "json"),
-    (".parquet", "parquet"),
-    (".csv.gz", "csv"),
-)
 
 
 def info(dataset: str, image: str | None = None, /) -> DatasetInfo | ImageInfo:
@@ -72,25 +65,11 @@ def _describe_image(dataset: ZarrDataset, record: ZarrImageRecord) -> ImageInfo:
         header=_mapping(metadata.get("header")),
         experiment_metadata=_mapping(metadata.get("experiment_metadata")),
         rois=tuple(_mapping(roi) for roi in rois) if isinstance(rois, list) else (),
-        items=tuple(_artifacts(record)),
+        items=tuple(
+            Artifact(name=found.name, kind=found.kind, key=found.key)
+            for found in record.artifacts.entries()
+        ),
     )
-
-
-def _artifacts(record: ZarrImageRecord) -> list[Artifact]:
-    found = [_artifact(key) for key in record.list_analysis_keys()]
-    arrays = [
-        Artifact(name=name, kind="array", key=f"images/{record.image_id}/analysis_arrays/{name}")
-        for name in record.list_array_artifacts()
-    ]
-    return [*found, *arrays]
-
-
-def _artifact(key: str) -> Artifact:
-    name = key.partition("/analysis/")[2]
-    for suffix, kind in _KINDS:
-        if name.endswith(suffix):
-            return Artifact(name=name.removesuffix(suffix), kind=kind, key=key)
-    raise ValueError(f"{key!r} is the key of no artifact; it ends in none of {_KINDS!r}")
 
 
 def _mapping(value: object) -> dict[str, object]:

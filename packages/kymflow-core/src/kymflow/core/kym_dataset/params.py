@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from kymflow.core.errors import ParamsNotFoundError, ParamsValueError
 from kymflow.core.kym_dataset.indexer_base import DocumentedIndexer
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
 __all__ = ["documented_params", "find_params", "record_params"]
-
-_JSON: Final = ".json"
-_JSON_GZ: Final = ".json.gz"
 
 
 def find_params(
@@ -91,21 +88,11 @@ def _images_with(dataset: ZarrDataset, table: str, wanted: str) -> list[str]:
 def _documents(rec: ZarrImageRecord, source: DocumentedIndexer | None) -> Iterator[Params]:
     if source is not None:
         yield source.params(rec)
-    for name in sorted(_json_names(rec), key=lambda name: (not _is_params(name), name)):
+    names = {found.name for found in rec.artifacts.entries() if found.kind == "json"}
+    for name in sorted(names, key=lambda name: (not _is_params(name), name)):
         document = rec.load_json(name)
         if isinstance(document, dict):
             yield document
-
-
-def _json_names(rec: ZarrImageRecord) -> set[str]:
-    """The names of a record's JSON artifacts; a key is ``images/<id>/analysis/<name>.json``."""
-    folder = f"images/{rec.image_id}/analysis/"
-    return {
-        key.removeprefix(folder).removesuffix(suffix)
-        for key in rec.list_analysis_keys()
-        for suffix in (_JSON, _JSON_GZ)
-        if key.endswith(suffix)
-    }
 
 
 def _is_params(name: str) -> bool:
