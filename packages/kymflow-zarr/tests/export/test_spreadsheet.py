@@ -190,6 +190,7 @@ def test_periods_and_intervals_are_shown_as_pandas_shows_them() -> None:
         }
     )
     stream = io.BytesIO()
-    write_csv(stream, [frame_to_table(frame, what="a test")])
+    table = frame_to_table(frame, what="a test")
+    write_csv(stream, table.schema, [table])
     rows = list(csv.reader(io.StringIO(stream.getvalue().decode("utf-8"))))
     assert rows == [["month", "bin"], ["2024-05", "(0.0, 1.5]"], ["", ""]]
