@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from kymflow_zarr._artifacts.sidecars import is_sidecar, stem_of
-from kymflow_zarr._catalog.sources import FileState, FolderScan, SourceFile
+from kymflow_zarr._catalog.sources import BesideState, FileState, FolderScan, SourceFile
+from kymflow_zarr._ingest.beside import files_beside, state_beside
 from kymflow_zarr._ingest.folder import images_in, list_folder
 from kymflow_zarr._readers.channels import MARKED, group_channels
 from kymflow_zarr._readers.files import os_reason, stat_regular_file
@@ -53,14 +54,17 @@ def scan_folder(
     for inner, names in _walk(top, recursive=bool(deep), refused=refused):
         listings[inner] = names
         asked = [*flat, *deep] if inner == top else deep
-        images = images_in(list_folder(inner, names))
+        listing = list_folder(inner, names)
+        images = images_in(listing)
         matches = _one_pattern(asked).fullmatch
         chosen = [name for name in images if matches(name.lower())]
         refused.update(_without_reader(inner, asked, names, images))
+        groups = _group(chosen, options)
+        beside = files_beside(listing, (group[0] for group in groups), images)
         with open_folder(inner) as opened:
-            for channels in _group(chosen, options):
+            for channels in groups:
                 try:
-                    found.append(_look_at(opened, channels, options))
+                    found.append(_look_at(opened, channels, beside.get(channels[0], ()), options))
                 except UnreadableImageError as error:
                     refused[error.path] = error
     return FolderScan(
@@ -79,11 +83,15 @@ def scan_file(path: Path, *, options: IngestOptions) -> SourceFile:
     """
     folder = path.parent.resolve()
     siblings: tuple[str, ...] = (path.name,)
+    beside: Sequence[str] = ()
     if folder.is_dir():
-        for channels in _group(images_in(list_folder(folder)), options):
+        listing = list_folder(folder)
+        images = images_in(listing)
+        for channels in _group(images, options):
             if channels[0] == path.name:
                 siblings = channels
-    return SourceFile._make(_look_at(by_path(folder), siblings, options))
+        beside = files_beside(listing, [path.name], images).get(path.name, ())
+    return SourceFile._make(_look_at(by_path(folder), siblings, beside, options))
 
 
 def _group(names: Iterable[str], options: IngestOptions) -> tuple[tuple[str, ...], ...]:
@@ -108,15 +116,21 @@ def _without_reader(
     }
 
 
-def _look_at(folder: OpenFolder, names: Sequence[str], options: IngestOptions) -> FileState:
+def _look_at(
+    folder: OpenFolder, names: Sequence[str], beside: Sequence[str], options: IngestOptions
+) -> FileState:
+    around: BesideState | None = None
+    if options.sidecars:
+        around = state_beside(folder, beside, follow_links=options.follow_links) if beside else ()
     if len(names) == 1:
         found = stat_regular_file(folder, names[0], follow_links=options.follow_links)
-        return (folder.path + names[0],), found.st_mtime_ns, found.st_size
+        return (folder.path + names[0],), found.st_mtime_ns, found.st_size, around
     facts = [stat_regular_file(folder, name, follow_links=options.follow_links) for name in names]
     return (
         tuple([folder.path + name for name in names]),
         max(fact.st_mtime_ns for fact in facts),
         sum(fact.st_size for fact in facts),
+        around,
     )
 
 
