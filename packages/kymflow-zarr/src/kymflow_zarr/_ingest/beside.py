@@ -34,14 +34,19 @@ def files_beside(
     if not others:  # the usual folder of a microscope that writes one file an image
         return {}
     by_stem = group_by_stem(listing.names, images=images)
+    lowered = [name.lower() for name in others]
     known = {suffix for reader in HEADERS.usable() for suffix in reader.suffixes}
-    suffixes = [suffix for suffix in known if any(name.lower().endswith(suffix) for name in others)]
+    suffixes = [suffix for suffix in known if any(name.endswith(suffix) for name in lowered)]
     found: dict[str, tuple[str, ...]] = {}
     for primary in primaries:
-        stem, path = stem_of(primary), Path(primary)
-        headers = {listing.beside(path, suffix) for suffix in suffixes}
-        names = {header.name for header in headers if header is not None}
-        names.update(name for name in by_stem.get(stem, ()) if split_sidecar(name[len(stem) + 1 :]))
+        stem = stem_of(primary)
+        endings = {name[len(stem) :].lower(): name for name in by_stem.get(stem, ())}
+        names = {name for ending, name in endings.items() if split_sidecar(ending[1:])}
+        for suffix in suffixes:
+            if suffix in endings:
+                names.add(endings[suffix])
+            elif header := listing.beside(Path(primary), suffix):  # called in another way
+                names.add(header.name)
         if names:
             found[primary] = tuple(sorted(filter(is_text, names)))
     return found

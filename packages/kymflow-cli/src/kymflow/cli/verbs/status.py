@@ -258,11 +258,12 @@ def _paths(dataset: ZarrDataset) -> dict[str, str]:
 def _issues(dataset: ZarrDataset) -> tuple[FileIssue, ...]:
     found = dataset.sources.issues()
     paths = _paths(dataset) if found else {}
-    return tuple(
+    issues = [
         file_issue(Path(paths[image_id]), issue)
         for image_id, issues in found.items()
         for issue in issues
-    )
+    ]
+    return tuple(sorted(issues, key=lambda issue: issue.path))
 
 
 def _copies(dataset: ZarrDataset) -> tuple[EqualImages, ...]:
