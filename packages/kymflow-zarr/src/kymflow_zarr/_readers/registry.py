@@ -214,6 +214,9 @@ HEADERS: Final[Registry[HeaderReader]] = Registry(
     protocol=HeaderReader,  # type: ignore[type-abstract]
     built_in=[
         ("olympus_txt", "kymflow_zarr._readers.headers.olympus_txt:OlympusTextHeader"),
+        ("prairie", "kymflow_zarr._readers.headers.prairie:PrairieHeader"),
+        ("thor", "kymflow_zarr._readers.headers.thor:ThorHeader"),
+        ("micro_manager", "kymflow_zarr._readers.headers.micro_manager:MicroManagerHeader"),
         ("payload", "kymflow_zarr._readers.headers.payload:PayloadHeader"),
     ],
 )
