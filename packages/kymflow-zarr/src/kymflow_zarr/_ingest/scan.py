@@ -22,6 +22,7 @@ from kymflow_zarr.options import IngestOptions
 __all__ = ["scan_file", "scan_folder"]
 
 _RECURSIVE = "**/"
+_PLANES = ".oif.files"  # the folder of an OIF's planes, which its reader reads
 
 
 def scan_folder(
@@ -113,7 +114,7 @@ def _walk(
         folder = waiting.pop()
         try:
             with os.scandir(folder) as entries:
-                shown = [entry for entry in entries if entry.name[0] != "."]
+                shown = [entry for entry in entries if _is_shown(entry.name)]
         except OSError as error:
             if folder == top:
                 raise
@@ -124,6 +125,10 @@ def _walk(
             waiting += [
                 folder / entry.name for entry in shown if entry.is_dir(follow_symlinks=False)
             ]
+
+
+def _is_shown(name: str) -> bool:
+    return name[0] != "." and not name.lower().endswith(_PLANES)
 
 
 def _one_pattern(patterns: list[str]) -> re.Pattern[str]:

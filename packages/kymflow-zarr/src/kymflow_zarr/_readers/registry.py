@@ -207,7 +207,14 @@ def _members(protocol: type) -> list[str]:
 READERS: Final[Registry[ImageReader]] = Registry(
     role="reader",
     protocol=ImageReader,  # type: ignore[type-abstract]
-    built_in=[("tiff", "kymflow_zarr._readers.tiff_reader:TiffReader")],
+    built_in=[
+        ("tiff", "kymflow_zarr._readers.tiff_reader:TiffReader"),
+        ("oir", "kymflow_zarr._readers.formats.oir:OirReader"),
+        ("oif", "kymflow_zarr._readers.formats.oif:OifReader"),
+        ("czi", "kymflow_zarr._readers.formats.czi:CziReader"),
+        ("lif", "kymflow_zarr._readers.formats.lif:LifReader"),
+        ("nd2", "kymflow_zarr._readers.formats.nd2:Nd2Reader"),
+    ],
 )
 HEADERS: Final[Registry[HeaderReader]] = Registry(
     role="header",
