@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kymflow_zarr import IngestError, ZarrDataset
-from kymflow_zarr._readers.formats.czi import CziReader, time_stamps
+from kymflow_zarr._readers.formats.czi import CziReader
 from kymflow_zarr._readers.formats.lif import LifReader
 from kymflow_zarr._readers.formats.nd2 import Nd2Reader
 from kymflow_zarr._readers.formats.oif import OifReader
@@ -37,7 +37,7 @@ Pixels = npt.NDArray[np.uint16]
 LIBRARIES = {
     "oir": "oirfile",
     "oif": "oiffile",
-    "czi": "pylibCZIrw",
+    "czi": "czifile",
     "lif": "liffile",
     "nd2": "nd2",
 }
@@ -142,10 +142,8 @@ def write_oif(folder: Path, pixels: Pixels) -> Path:
 
 
 def write_czi(folder: Path, pixels: Pixels) -> Path:
-    from pylibCZIrw.czi import create_czi
-
     path = folder / "scan.czi"
-    with create_czi(str(path)) as file:
+    with pytest.importorskip("pylibCZIrw.czi").create_czi(str(path)) as file:
         for channel, plane in enumerate(pixels):
             for time, line in enumerate(plane):
                 place = {"T": time, "C": channel, "Z": 0}
@@ -433,6 +431,7 @@ def test_the_planes_of_an_oif_are_no_images(tmp_path: Path) -> None:
 
 
 def test_a_czi_of_frames(tmp_path: Path) -> None:
+    pytest.importorskip("czifile")
     czi = pytest.importorskip("pylibCZIrw.czi")
     path = tmp_path / "frames.czi"
     frames = np.arange(3 * 2 * 6 * 5, dtype=np.uint8).reshape(3, 2, 6, 5)
@@ -445,7 +444,20 @@ def test_a_czi_of_frames(tmp_path: Path) -> None:
     assert header.axes == ("t", "c", "y", "x")
     assert (header.scale["y"], header.scale["x"], header.scale["t"]) == (0.5, 0.3, None)
     np.testing.assert_array_equal(pixels, frames)
-    assert len(time_stamps(path)) == 0
+
+
+def test_a_czi_that_was_stopped_early_has_the_frames_that_are_there(tmp_path: Path) -> None:
+    pytest.importorskip("czifile")
+    czi = pytest.importorskip("pylibCZIrw.czi")
+    path = tmp_path / "stopped.czi"
+    with czi.create_czi(str(path)) as file:
+        for time, channel in [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)]:
+            plane = np.full((6, 5, 1), 10 * time + channel, np.uint8)
+            file.write(plane, plane={"T": time, "C": channel, "Z": 0})
+        file.write_metadata("stopped")
+    pixels, header = read(path, READERS["czi"])
+    assert pixels[:, :, 0, 0].tolist() == [[0, 1], [10, 11]]
+    assert header.warnings == ("the file holds 2 whole frames of 3",)
 
 
 def test_a_lif_gives_its_first_line_scan_and_names_the_others(tmp_path: Path) -> None:

@@ -1,12 +1,12 @@
-"""CZI files of ZEISS ZEN, read by ZEISS' own pylibCZIrw.
+"""CZI files of ZEISS ZEN, read by czifile.
 
-The pixel sizes are in the file's XML. Times of lines are there as an interval, or in the attachment
-``TimeStamps``, which pylibCZIrw does not read: `time_stamps` does, by the published layout of CZI.
+Pixel sizes are in the file's XML; the times of frames, or of lines where ZEN stores each line as a
+frame, in the attachment ``TimeStamps``, or as an interval in the XML.
 """
 
 from __future__ import annotations
 
-import struct
+import math
 from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
@@ -33,19 +33,11 @@ from kymflow_zarr._readers.units import TIME, Quantity, quantity
 from kymflow_zarr._readers.xml_text import parse_xml
 
 if TYPE_CHECKING:
-    from pylibCZIrw.czi import CziReader as CziFile
+    import czifile
 
-__all__ = ["CziReader", "time_stamps"]
+__all__ = ["CziReader"]
 
-_TYPES: Final = {
-    "Gray8": ("uint8", 1),
-    "Gray16": ("uint16", 1),
-    "Gray32Float": ("float32", 1),
-    "Bgr24": ("uint8", 3),
-    "Bgr48": ("uint16", 3),
-}
-_PLANE_AXES: Final = ("T", "Z", "C")
-_MAX_ATTACHMENTS: Final = 10_000
+_IN_PLANE: Final = frozenset("YXS")
 _IMAGE: Final = "Metadata/Information/Image"
 
 
@@ -60,44 +52,46 @@ class CziReader:
         return listing.with_suffix(self.suffixes)
 
     def open(self, path: Path, *, limits: ReadLimits) -> PlaneImage:
-        """Open the first scene of a CZI; planes are read one at a time.
+        """Open the first scene; a plane, or all lines of a channel, is read at a time.
 
         Raises:
-            UnreadableImageError: pylibCZIrw is not installed.
+            UnreadableImageError: czifile is not installed.
         """
         try:
-            from pylibCZIrw.czi import CziReader as CziFile
+            import czifile
         except ImportError as error:
-            raise library_missing(path, library="pylibCZIrw", extra="czi") from error
+            raise library_missing(
+                path, library="czifile", extra="czi", note=", and Python 3.12 or newer"
+            ) from error
         with ExitStack() as stack:
-            file = CziFile(str(path))
-            stack.callback(file.close)
-            if len(file.raw_metadata) > limits.max_vendor_text_bytes:
-                raise ValueError(f"its XML has {len(file.raw_metadata)} characters")
-            dtype, samples = _pixel_type(file)
-            sizes, starts, warnings = _recorded(file)
-            if samples > 1:
-                sizes["S"] = samples
-            check_expansion(path, sizes, dtype, limits)
+            file = stack.enter_context(czifile.CziFile(path))
+            image, warnings = _first_scene(file)
+            check_expansion(path, image.sizes, image.dtype, limits)
+            sizes, stopped = _recorded(image)
             kept = line_scan_sizes(sizes)
-            lead = [axis for axis in kept if axis in _PLANE_AXES]
-            scenes = sorted(file.scenes_bounding_rectangle)
-            scene = scenes[0] if scenes else None
-            warnings += others_warning(str(scene), list(map(str, scenes)))
+            # Each line of a line scan is a frame: to find one takes as long as to find all.
+            plane = [
+                axis for axis in kept if axis in _IN_PLANE or (axis == "T" and "Y" not in kept)
+            ]
+            lead = [axis for axis in kept if axis not in plane]
+            starts = dict(zip(image.dims, image.start, strict=True))
 
             def read_plane(number: int) -> npt.NDArray[Any]:
                 places = np.unravel_index(number, [kept[axis] for axis in lead] or [1])
-                indices = dict(zip(lead, places, strict=False))
-                plane = {axis: start + int(indices.get(axis, 0)) for axis, start in starts.items()}
-                pixels: npt.NDArray[Any] = file.read(plane=plane, scene=scene)
-                pixels = pixels[..., ::-1] if samples > 1 else pixels
-                return pixels.reshape([kept[axis] for axis in kept if axis not in lead])
+                chosen: dict[str, int | slice] = {
+                    axis: starts[axis] + int(place)
+                    for axis, place in zip(lead, places, strict=False)
+                }
+                if "T" in plane:
+                    chosen["T"] = slice(starts["T"], starts["T"] + kept["T"])
+                pixels: npt.NDArray[Any] = image(**chosen).asarray(maxworkers=1)
+                return pixels.reshape([kept[axis] for axis in plane])
 
             opened = PlaneImage(
                 shape=tuple(kept.values()),
-                dtype=dtype,
-                facts=(_facts(file.raw_metadata, tuple(kept), time_stamps(path), warnings),),
-                plane_ndim=len(kept) - len(lead),
+                dtype=image.dtype.newbyteorder("="),
+                facts=(_facts(file, limits, tuple(kept), warnings + stopped),),
+                plane_ndim=len(plane),
                 read_plane=read_plane,
                 close=file.close,
             )
@@ -105,57 +99,49 @@ class CziReader:
         return opened
 
 
-def _pixel_type(file: CziFile) -> tuple[np.dtype[Any], int]:
-    found = set(file.pixel_types.values())
-    if len(found) != 1 or not found <= _TYPES.keys():
-        raise ValueError(f"its channels are of type {', '.join(sorted(found)) or 'nothing'}")
-    (name,) = found
-    dtype, samples = _TYPES[name]
-    return np.dtype(dtype), samples
+def _first_scene(file: czifile.CziFile) -> tuple[czifile.CziImage, tuple[str, ...]]:
+    names = list(file.scenes)
+    if not names:
+        raise ValueError("it holds no image")
+    return file.scenes[names[0]], others_warning(str(names[0]), list(map(str, names)))
 
 
-def _recorded(file: CziFile) -> tuple[dict[str, int], dict[str, int], tuple[str, ...]]:
-    """Lengths and first indices by axis letter; of a run that was stopped, the whole frames."""
-    box = file.total_bounding_box
-    spans = {axis: end - start for axis, (start, end) in box.items()}
-    others = [axis for axis, span in spans.items() if axis not in "TZCYXS" and span > 1]
-    if others:
-        raise ValueError(f"it has the dimensions {', '.join(others)}, which are not read")
-    starts = {axis: box.get(axis, (0, 1))[0] for axis in _PLANE_AXES}
-    sizes = {axis: spans.get(axis, 1) for axis in _PLANE_AXES}
-    scenes = file.scenes_bounding_rectangle
-    area = scenes[min(scenes)] if scenes else file.total_bounding_rectangle
-    asked, each = sizes["T"], sizes["Z"] * sizes["C"]
-    there = _frames_there(file, starts["T"], each)
+def _xml(file: czifile.CziFile, limits: ReadLimits) -> str:
+    text: str = file.metadata()
+    if len(text) > limits.max_vendor_text_bytes:
+        raise ValueError(
+            f"its XML has {len(text)} characters, the limit is {limits.max_vendor_text_bytes}"
+        )
+    return text
+
+
+def _recorded(image: czifile.CziImage) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Lengths by axis letter: of a run that was stopped, those of the frames that are whole."""
+    sizes = dict(image.sizes)
+    others = [axis for axis in sizes if axis not in _IN_PLANE | {"T"}]
+    planes: dict[int, set[tuple[int, ...]]] = {}
+    for entry in image.directory_entries:
+        if dict(zip(entry.dims, entry.shape, strict=True)).get("T", 1) > 1:
+            return sizes, ()  # many frames in one block: none can be missing alone
+        place = dict(zip(entry.dims, entry.start, strict=True))
+        planes.setdefault(place.get("T", 0), set()).add(tuple(place[axis] for axis in others))
+    asked, each = sizes.get("T", 1), math.prod(sizes[axis] for axis in others)
+    first = min(planes)
+    there = 0
+    while len(planes.get(first + there, ())) == each:
+        there += 1
     if there < 1:
         raise ValueError(f"planes are missing in the first of its {asked} frames")
-    sizes |= {"T": min(there, asked), "Y": area.h, "X": area.w}
-    warning = f"the file holds {there} whole frames of {asked}"
-    return sizes, starts, (warning,) if there < asked else ()
-
-
-def _frames_there(file: CziFile, first: int, each: int) -> int:
-    """How many frames from the first have as many planes as a frame has."""
-    planes: dict[int, set[tuple[int, int]]] = {}
-
-    def look(_: int, block: Any) -> bool:  # the library has no types
-        place = block.coordinate.to_dict()
-        planes.setdefault(place.get("T", 0), set()).add((place.get("Z", 0), place.get("C", 0)))
-        return True
-
-    file.enumerate_subblocks(look)
-    count = 0
-    while len(planes.get(first + count, ())) == each:
-        count += 1
-    return count
+    if there < asked:
+        sizes["T"] = there
+        return sizes, (f"the file holds {there} whole frames of {asked}",)
+    return sizes, ()
 
 
 def _facts(
-    xml: str,
-    letters: tuple[str, ...],
-    stamps: npt.NDArray[np.float64],
-    warnings: tuple[str, ...],
+    file: czifile.CziFile, limits: ReadLimits, letters: tuple[str, ...], warnings: tuple[str, ...]
 ) -> Facts:
+    xml = _xml(file, limits)
     root = parse_xml(xml)
     image = root.find(_IMAGE)
     image = ElementTree.Element("Image") if image is None else image
@@ -166,7 +152,7 @@ def _facts(
     if acquired is not None and acquired[1]:
         warnings += ("the acquisition time in the CZI is given in UTC, not in local time",)
     steps = _pixel_sizes(root)
-    period = _period(image, stamps, line_scan="Y" not in letters)
+    period = _period(image, file.timestamps, line_scan="Y" not in letters)
     if period is not None:
         steps["t"] = period
     names = tuple(map(axis_name, letters))
@@ -201,10 +187,10 @@ def _pixel_sizes(root: ElementTree.Element) -> dict[str, Quantity]:
 
 
 def _period(
-    image: ElementTree.Element, stamps: npt.NDArray[np.float64], *, line_scan: bool
+    image: ElementTree.Element, stamps: npt.NDArray[Any] | None, *, line_scan: bool
 ) -> Quantity | None:
     """As measured, else as asked for; of a line scan also as the scanner was set."""
-    if len(stamps) > 1:
+    if stamps is not None and len(stamps) > 1:
         measured = float(stamps[-1] - stamps[0]) / (len(stamps) - 1)
         if measured > 0:
             return quantity(measured, TIME)
@@ -222,33 +208,3 @@ def _channel(element: ElementTree.Element) -> Channel:
         emission_nm=number_of(element.findtext("EmissionWavelength")),
         laser_nm=number_of(element.findtext("ExcitationWavelength")),
     )
-
-
-def time_stamps(path: Path) -> npt.NDArray[np.float64]:
-    """The times of frames, or lines, in seconds since the start; empty where there are none.
-
-    A file begins with a segment that has the place of the attachments' directory, whose entries of
-    128 bytes name each attachment's type and place.
-    """
-    none = np.empty(0)
-    with path.open("rb") as file:
-
-        def read(place: int, layout: str) -> tuple[Any, ...]:
-            file.seek(max(place, 0))
-            return struct.unpack(layout, file.read(struct.calcsize(layout)))
-
-        try:
-            magic, directory = read(0, "<10s94xq")
-            segment, count = read(directory, "<16s16xi")
-            if magic != b"ZISRAWFILE" or not segment.startswith(b"ZISRAWATTDIR"):
-                return none
-            for number in range(min(count, _MAX_ATTACHMENTS)):
-                place, kind = read(directory + 32 + 256 + number * 128, "<12xq20x8s")
-                if kind.rstrip(b"\0") == b"CZTIMS":
-                    _, stamps = read(place + 32 + 256, "<ii")
-                    data = file.read(8 * max(stamps, 0))
-                    times = np.frombuffer(data[: len(data) // 8 * 8], "<f8")
-                    return times if np.isfinite(times).all() else none
-        except struct.error:
-            return none
-    return none
