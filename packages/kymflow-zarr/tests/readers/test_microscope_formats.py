@@ -446,6 +446,25 @@ def test_a_czi_of_frames(tmp_path: Path) -> None:
     np.testing.assert_array_equal(pixels, frames)
 
 
+def test_a_directory_of_a_czi_that_asks_for_too_much_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("czifile")
+    path = write_czi(tmp_path, kymograph()[:, :9])
+    data = bytearray(path.read_bytes())
+    place = data.index(b"ZISRAWDIRECTORY") + 32 + 128 + 28
+    for count in (2**30, -2):
+        data[place : place + 4] = struct.pack("<i", count)
+        path.write_bytes(data)
+        with pytest.raises(UnreadableImageError, match=f"a block has {count} dimensions"):
+            read(path, READERS["czi"])
+
+
+def test_time_stamps_of_a_czi_may_be_dates(tmp_path: Path) -> None:
+    pytest.importorskip("czifile")
+    path = write_czi(tmp_path, kymograph())
+    add_time_stamps(path, [45_000 + 0.5 * number / 86_400 for number in range(60)])
+    assert read(path, READERS["czi"])[1].scale["t"] == pytest.approx(0.5)
+
+
 def test_a_czi_that_was_stopped_early_has_the_frames_that_are_there(tmp_path: Path) -> None:
     pytest.importorskip("czifile")
     czi = pytest.importorskip("pylibCZIrw.czi")
