@@ -14,7 +14,9 @@ from kymflow_zarr._artifacts.json_kind import JSON
 from kymflow_zarr._artifacts.sidecars import Sidecar, Sidecars, find_sidecars
 from kymflow_zarr._catalog.source_issue import SourceIssue
 from kymflow_zarr._catalog.sources import SourceFile, SourceRow, source_to_json
+from kymflow_zarr._ingest.channel_files import header_of_channels
 from kymflow_zarr._ingest.folder import ImageFolder
+from kymflow_zarr._ingest.orientation import blocks_down, time_down
 from kymflow_zarr._ingest.payload import metadata_payload
 from kymflow_zarr._ingest.sidecars import stage_sidecars
 from kymflow_zarr._pixels.codec import AnyArray
@@ -120,9 +122,14 @@ def _stage(
         ]
         _check_channels(channels)
         header = read_header(
-            channels[0], folder.listing, limits=options.limits, beside=options.sidecars
+            channels[0],
+            folder.listing,
+            limits=options.limits,
+            beside=options.sidecars,
+            axes=options.axes,
         )
-        shape, axes = channels[0].shape, header.axes
+        header = header_of_channels(header, files, folder.sidecars)
+        shape, axes = time_down(channels[0].shape, header.axes)
         if len(channels) > 1:
             shape, axes = (len(channels), *shape), ("c", *axes)
         check_axes(axes, shape)
@@ -141,7 +148,7 @@ def _stage(
         document = stage_record(
             staging,
             image_id,
-            _blocks(channels, chunks),
+            _blocks(channels, chunks, time_across=axes[-len(header.axes) :] != header.axes),
             shape=shape,
             dtype=dtype,
             axes=axes,
@@ -190,17 +197,21 @@ def _block_axis(channels: Sequence[ImageFile], chunks: tuple[int, ...]) -> int:
     return 1 if len(channels) > 1 and chunks[0] == 1 else 0
 
 
-def _blocks(channels: Sequence[ImageFile], chunks: tuple[int, ...]) -> Iterator[AnyArray]:
+def _blocks(
+    channels: Sequence[ImageFile], chunks: tuple[int, ...], *, time_across: bool
+) -> Iterator[AnyArray]:
     """The pixels of one image, or of its channels stacked, in blocks of bounded size."""
+    read = blocks_down if time_across else ImageFile.iter_blocks
     if len(channels) == 1:
-        yield from channels[0].iter_blocks(chunks[0])
+        yield from read(channels[0], chunks[0])
     elif _block_axis(channels, chunks) == 1:
         for channel in channels:
-            for block in channel.iter_blocks(chunks[1]):
+            for block in read(channel, chunks[1]):
                 yield block[np.newaxis]
     else:  # a chunk holds whole channels: they are small
         for start in range(0, len(channels), chunks[0]):
-            yield np.stack([channel.read() for channel in channels[start : start + chunks[0]]])
+            block = np.stack([channel.read() for channel in channels[start : start + chunks[0]]])
+            yield block.swapaxes(-2, -1) if time_across else block
 
 
 def _check_paths(paths: Sequence[Path]) -> None:
@@ -222,5 +233,5 @@ def _check_channels(channels: Sequence[ImageFile]) -> None:
                 other.path,
                 f"it has shape {other.shape} and type {other.dtype}, but channel 1 in "
                 f"{first.path.name!r} has {first.shape} and {first.dtype}; "
-                "rename it if it is no channel of that image",
+                "rename it, or ingest with channels='off', if it is no channel of that image",
             )

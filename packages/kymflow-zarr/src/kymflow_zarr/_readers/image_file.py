@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from kymflow_zarr._readers.facts import Facts
 from kymflow_zarr._readers.files import FileFacts, look_at_regular_file
-from kymflow_zarr._readers.header import Header, merge_facts
+from kymflow_zarr._readers.header import Header, HeaderOverrides, merge_facts
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing, HeaderReader, ImageReader, OpenImage
 from kymflow_zarr._readers.registry import HEADERS, READERS
@@ -137,6 +137,7 @@ def read_header(
     *,
     limits: ReadLimits | None = None,
     beside: bool = True,
+    axes: tuple[str, ...] | None = None,
 ) -> Header:
     """The header of an image, from the file itself and from what lies beside it.
 
@@ -145,12 +146,14 @@ def read_header(
         listing: The files of its folder.
         limits: Bounds on the files beside it.
         beside: Whether those files are read at all.
+        axes: A name for each dimension, if the caller knows them better than every file.
 
     Returns:
         The header; headers beside the image that cannot be used are in its `left_out`.
 
     Raises:
-        UnreadableImageError: The file itself says what cannot be stored.
+        UnreadableImageError: The file itself says what cannot be stored, or the caller's axes do
+            not fit the image.
     """
     limits = limits or ReadLimits()
     facts, left_out = list(image.facts), []
@@ -162,7 +165,7 @@ def read_header(
         else:
             facts += [] if found is None else [found]
     with translated(image.path):
-        header = merge_facts(image.shape, image.dtype, facts)
+        header = merge_facts(image.shape, image.dtype, facts, overrides=HeaderOverrides(axes=axes))
         # What JSON cannot carry is refused here, where the file can be named.
         dumps([header.to_json(), dict(header.vendor_texts), dict(header.metadata)])
     return replace(header, left_out=tuple(left_out))
