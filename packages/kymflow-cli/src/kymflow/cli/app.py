@@ -60,8 +60,12 @@ _VERBS: Mapping[str, Group] = {
 """Where the help shows each verb, in this order. Its function is `kymflow.cli.verbs.VERB.VERB`."""
 
 
-def build_app() -> App:
-    """The command tree. Its ``meta`` has the options that every verb takes."""
+def build_app(words: Sequence[str] = ()) -> App:
+    """The command tree. Its ``meta`` has the options that every verb takes.
+
+    Args:
+        words: The command line, as far as it decides which options there are.
+    """
     app = App(
         name="kymflow",
         help=_HELP,
@@ -73,15 +77,19 @@ def build_app() -> App:
     for flag in (*app.help_flags, *app.version_flags):
         app[flag].group = _OTHER
     for number, (name, group) in enumerate(_VERBS.items()):
-        verb = _function(name)
+        verb = _function(name, words)
         app.command(verb, group=group, sort_key=number, help_epilogue="", usage=_usage(verb))
     _add_completion(app)
     _add_common_options(app)
     return app
 
 
-def _function(name: str) -> Callable[..., Result]:
-    function: Callable[..., Result] = vars(import_module(f"kymflow.cli.verbs.{name}"))[name]
+def _function(name: str, words: Sequence[str]) -> Callable[..., Result]:
+    module = vars(import_module(f"kymflow.cli.verbs.{name}"))
+    if name in words and "with_options" in module:  # it depends on what is named
+        specialize: Callable[[Sequence[str]], Callable[..., Result]] = module["with_options"]
+        return specialize(words)
+    function: Callable[..., Result] = module[name]
     return function
 
 
@@ -185,7 +193,7 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit code, an `ExitCode`.
     """
-    app = build_app()
+    app = build_app(arguments)
     try:
         code = app.meta(
             list(arguments),
