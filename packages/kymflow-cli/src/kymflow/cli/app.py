@@ -22,6 +22,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from kymflow.cli.blocks import Block, Screen
 from kymflow.cli.errors import ExitCode, expected_errors, explain
 from kymflow.cli.results import Item, Result
+from kymflow.cli.row_formats import Format
 from kymflow.cli.safe_text import show
 from kymflow.cli.terminal import LogHandler, Terminal
 
@@ -147,7 +148,9 @@ def _add_common_options(app: App) -> None:
     @app.meta.default
     def launch(
         *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+        output: Annotated[Format, Parameter(name="--format", group=_COMMON)] = "text",
         as_json: Annotated[bool, Parameter(name="--json", group=_COMMON, negative=())] = False,
+        as_csv: Annotated[bool, Parameter(name="--csv", group=_COMMON, negative=())] = False,
         quiet: Annotated[
             bool, Parameter(name=["--quiet", "-q"], group=_COMMON, negative=())
         ] = False,
@@ -160,12 +163,17 @@ def _add_common_options(app: App) -> None:
 
         Args:
             tokens: The verb and its arguments.
-            as_json: Write JSON Lines: a record per item, and a summary as the last one.
+            output: How to write what was asked for: as text (on a terminal a table that fits, on a
+                pipe with tabs), as JSON Lines (a record per item, and a summary as the last one),
+                or as one table with a row per item.
+            as_json: The same as --format json.
+            as_csv: The same as --format csv.
             quiet: No progress bar and no remarks.
             verbose: Tell more of what is going on.
             debug: Show tracebacks.
         """
-        common = _Common(as_json=as_json, quiet=quiet, verbose=verbose, debug=debug)
+        output = "json" if as_json else "csv" if as_csv else output
+        common = _Common(output=output, quiet=quiet, verbose=verbose, debug=debug)
         return _launch(app, tokens, common)
 
 
@@ -178,7 +186,7 @@ def _default_in_help(value: object) -> str | None:
 class _Common:
     """The options that every verb takes."""
 
-    as_json: bool
+    output: Format
     quiet: bool
     verbose: bool
     debug: bool
@@ -203,7 +211,7 @@ def run(arguments: Sequence[str]) -> int:
             result_action="return_value",
         )
     except CycloptsError as error:  # about one of the options above, or about --help
-        terminal = Terminal(as_json="--json" in arguments, quiet=False)
+        terminal = Terminal(output="json" if "--json" in arguments else "text", quiet=False)
         return _report(error, terminal, debug=False)
     # Cyclopts itself serves --help and --version, and returns nothing then.
     return code if isinstance(code, int) else ExitCode.DONE
@@ -219,7 +227,7 @@ def _help_console(app: App, arguments: Sequence[str]) -> Console | None:
 
 
 def _launch(app: App, tokens: tuple[str, ...], common: _Common) -> int:
-    terminal = Terminal(as_json=common.as_json, quiet=common.quiet)
+    terminal = Terminal(output=common.output, quiet=common.quiet)
     if not tokens:
         app.help_print([], console=terminal.error_console())
         return ExitCode.USAGE
@@ -257,7 +265,7 @@ def _report(error: Exception, terminal: Terminal, *, debug: bool) -> int:
     terminal.labelled("error", failure.message, style="bold red")
     if failure.hint:
         terminal.labelled("hint", failure.hint, style="bold cyan")
-    if terminal.as_json:
+    if terminal.output == "json":
         terminal.write_json(
             {
                 "type": "error",
@@ -275,7 +283,7 @@ def _interrupted(terminal: Terminal) -> int:
     hint = "run the same command again to go on"
     terminal.labelled("interrupted", message, style="bold yellow")
     terminal.labelled("hint", hint, style="bold cyan")
-    if terminal.as_json:
+    if terminal.output == "json":
         terminal.write_json(
             {
                 "type": "error",
