@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -102,9 +103,11 @@ def test_an_image_that_cannot_be_read_hides_no_other(dataset: str, kymflow: Kymf
 def test_images_go_by_id_prefix_and_file(dataset: str, folder: Path) -> None:
     opened = ZarrDataset(dataset, mode="r")
     wanted = listed(dataset)["b.tif"].image_id
-    for name in (wanted, wanted[:8], wanted[:8].upper(), "b.tif", "b", str(folder / "b.tif")):
+    for name in (wanted, wanted[:8], wanted[:8].upper(), "b.tif", "b", "images/b"):
         assert find_image(opened, name) == wanted
-    for name in ("nope", wanted[:3], "", "tif"):
+    for name in (wanted[:3], f"images{os.sep}b.tif", str(folder / "b.tif")):
+        assert find_image(opened, name) == wanted
+    for name in ("nope", "", "tif", "ages/b.tif", "elsewhere/b.tif"):
         with pytest.raises(UnknownNameError, match="there is no image"):
             find_image(opened, name)
 
@@ -112,7 +115,7 @@ def test_images_go_by_id_prefix_and_file(dataset: str, folder: Path) -> None:
 def test_names_that_mean_several_images_are_refused(dataset: str, folder: Path) -> None:
     opened = ZarrDataset(dataset)
     again = opened.ingest_image(folder / "a.tif").image_id
-    with pytest.raises(UnknownNameError, match="source of 2 images") as caught:
+    with pytest.raises(UnknownNameError, match="stands for 2 images") as caught:
         find_image(opened, "a.tif")
     assert again in str(caught.value)
     assert find_image(opened, again) == again
