@@ -83,7 +83,7 @@ def move_mark(
     start, stop = _lines(record, mark.place, start_s, stop_s)
     if (start, stop) == (mark.start_line, mark.stop_line):
         return mark
-    details = {"mark": mark_id, "start_line": start, "stop_line": stop}
+    details: dict[str, JsonValue] = {"mark": mark_id, "start_line": start, "stop_line": stop}
     add_act(record, "move_mark", details, author=author, step=step)
     return _find(record, mark_id)
 
