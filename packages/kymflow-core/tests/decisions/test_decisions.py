@@ -114,11 +114,12 @@ def test_an_image_with_malformed_metadata_can_be_excluded(record: ZarrImageRecor
     record.save_metadata_payload({"experiment_metadata": {"depth": "deep"}})
     exclude(record, "its metadata are wrong")
     with pytest.raises(MetadataError):
-        read_decisions(record)
-    save_metadata(record, ImageMetadata())
+        load_metadata(record)
     exclusion = read_decisions(record).exclusion
     assert exclusion is not None
     assert exclusion.reason == "its metadata are wrong"
+    save_metadata(record, ImageMetadata())
+    assert read_decisions(record).exclusion == exclusion
 
 
 # --- calibration ----------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import JsonValue, ZarrImageRecord
 
-__all__ = ["add_act", "load_payload", "new_act", "save_acts"]
+__all__ = ["add_act", "load_acts", "load_payload", "new_act", "save_acts"]
 
 
 def add_act(
@@ -75,6 +75,15 @@ def load_payload(record: ZarrImageRecord) -> dict[str, JsonValue]:
         return record.load_metadata_payload()
     except MetadataNotFoundError:
         return {}
+
+
+def load_acts(record: ZarrImageRecord) -> tuple[Act, ...]:
+    """All acts on an image, oldest first. Its other metadata may be malformed.
+
+    Raises:
+        MetadataError: An act is malformed.
+    """
+    return read_acts(load_payload(record))
 
 
 def save_acts(

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from kymflow.core.analysis.regions import Place, calibration_of
+from kymflow.core.decisions.ledger import load_acts
 from kymflow.core.metadata import load_metadata
 from kymflow.core.metadata.acts import Act
 from kymflow.core.metadata.fields import Fields
 
 if TYPE_CHECKING:
-    from kymflow_zarr import ZarrImageRecord
+    from kymflow_zarr import JsonValue, ZarrImageRecord
 
 __all__ = [
     "UNDO",
@@ -111,6 +112,10 @@ class Mark:
         """Channel and ROI."""
         return self.channel, self.roi_id
 
+    def to_json(self) -> dict[str, JsonValue]:
+        """The mark as JSON: all that decides its row in a table."""
+        return asdict(self)
+
     @property
     def start_s(self) -> float | None:
         """Its beginning in seconds; None without a line period."""
@@ -161,12 +166,15 @@ class Decisions:
 def read_decisions(record: ZarrImageRecord) -> Decisions:
     """What people decided on an image.
 
+    Other metadata may be malformed, unless intervals are marked: their seconds need a calibration.
+
     Raises:
-        MetadataError: The metadata payload, or an act in it, is malformed.
+        MetadataError: An act, or what is needed besides, is malformed.
     """
-    metadata = load_metadata(record)
-    period = calibration_of(record, metadata).seconds_per_line
-    state = fold_acts(metadata.acts)
+    state = fold_acts(load_acts(record))
+    if not state.marks:
+        return state
+    period = calibration_of(record, load_metadata(record)).seconds_per_line
     marks = tuple(replace(mark, seconds_per_line=period) for mark in state.marks)
     return replace(state, marks=marks)
 

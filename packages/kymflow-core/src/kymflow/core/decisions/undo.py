@@ -8,7 +8,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from kymflow.core.decisions.changes import payload_values, with_values
-from kymflow.core.decisions.ledger import load_payload, new_act, save_acts
+from kymflow.core.decisions.ledger import load_acts, load_payload, new_act, save_acts
 from kymflow.core.decisions.state import UNDO, acts_in_force
 from kymflow.core.errors import DecisionError, NothingToUndoError
 from kymflow.core.metadata.acts import Act, read_acts
@@ -39,7 +39,9 @@ def undo(target: ZarrDataset | ZarrImageRecord, author: str | None = None) -> tu
         records, where = [target], f"image {target.image_id!r}"
     else:
         records, where = list(target.values()), "this dataset"
-    latest = [(record, acts[-1]) for record in records if (acts := _undoable(record))]
+    latest = [
+        (record, acts[-1]) for record in records if (acts := acts_in_force(load_acts(record)))
+    ]
     if not latest:
         raise NothingToUndoError(where)
     step = max((act for _, act in latest), key=lambda act: act.id).step
@@ -65,10 +67,6 @@ class _Plan:
     payload: Mapping[str, JsonValue]
     acts: tuple[Act, ...]
     undone: tuple[Act, ...]
-
-
-def _undoable(record: ZarrImageRecord) -> tuple[Act, ...]:
-    return acts_in_force(read_acts(load_payload(record)))
 
 
 def _plan(record: ZarrImageRecord, step: str, author: str | None) -> _Plan:

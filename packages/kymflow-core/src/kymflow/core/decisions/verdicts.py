@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kymflow.core.decisions.ledger import add_act, load_payload
-from kymflow.core.decisions.state import Decisions, fold_acts
+from kymflow.core.decisions.ledger import add_act
+from kymflow.core.decisions.state import read_decisions
 from kymflow.core.errors import DecisionError
-from kymflow.core.metadata.acts import read_acts
 
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrImageRecord
@@ -30,14 +29,14 @@ def exclude(
         DecisionError: There is no reason.
     """
     _require_text(record, "reason", reason)
-    now = _decisions(record).exclusion
+    now = read_decisions(record).exclusion
     if now is None or now.reason != reason:
         add_act(record, "exclude", {"reason": reason}, author=author, step=step)
 
 
 def include(record: ZarrImageRecord, author: str | None = None, *, step: str | None = None) -> None:
     """Take an excluded image back in; arguments as for `exclude`."""
-    if _decisions(record).exclusion is not None:
+    if read_decisions(record).exclusion is not None:
         add_act(record, "include", {}, author=author, step=step)
 
 
@@ -49,7 +48,7 @@ def accept(
     step: str | None = None,
 ) -> None:
     """Say that the results of an image are good; arguments as for `exclude`."""
-    now = _decisions(record).verdict
+    now = read_decisions(record).verdict
     if now is None or (now.verdict, now.reason) != ("accepted", reason):
         add_act(record, "accept", {"reason": reason}, author=author, step=step)
 
@@ -65,7 +64,7 @@ def reject(
         DecisionError: There is no reason.
     """
     _require_text(record, "reason", reason)
-    now = _decisions(record).verdict
+    now = read_decisions(record).verdict
     if now is None or (now.verdict, now.reason) != ("rejected", reason):
         add_act(record, "reject", {"reason": reason}, author=author, step=step)
 
@@ -85,13 +84,8 @@ def add_note(
         DecisionError: There is no text.
     """
     _require_text(record, "text", text)
-    if all(note.text != text for note in _decisions(record).notes):
+    if all(note.text != text for note in read_decisions(record).notes):
         add_act(record, "note", {"text": text}, author=author, step=step)
-
-
-def _decisions(record: ZarrImageRecord) -> Decisions:
-    # Only the acts are read: an image whose other metadata are malformed can be excluded.
-    return fold_acts(read_acts(load_payload(record)))
 
 
 def _require_text(record: ZarrImageRecord, name: str, text: str) -> None:
