@@ -18,6 +18,7 @@ from kymflow.core.metadata.roi import (
     image_extent,
     picture_axes,
 )
+from kymflow.core.metadata.source import Source, load_source
 
 __all__ = [
     "ExperimentMetadata",
@@ -26,6 +27,7 @@ __all__ = [
     "ImageMetadata",
     "Roi",
     "RoiChange",
+    "Source",
     "check_roi",
     "clamp_roi",
     "create_roi",
@@ -34,6 +36,7 @@ __all__ = [
     "find_roi",
     "image_extent",
     "load_metadata",
+    "load_source",
     "picture_axes",
     "save_metadata",
 ]
