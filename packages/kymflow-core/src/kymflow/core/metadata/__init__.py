@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kymflow.core.metadata.experiment import ExperimentMetadata
+from kymflow.core.metadata.experiment import NUMBER_FIELDS, TEXT_FIELDS, ExperimentMetadata
+from kymflow.core.metadata.folder_pattern import FolderPattern
 from kymflow.core.metadata.header import Header
 from kymflow.core.metadata.payload import ImageMetadata, load_metadata, save_metadata
 from kymflow.core.metadata.roi import (
@@ -21,7 +22,10 @@ from kymflow.core.metadata.roi import (
 from kymflow.core.metadata.source import Source, load_source
 
 __all__ = [
+    "NUMBER_FIELDS",
+    "TEXT_FIELDS",
     "ExperimentMetadata",
+    "FolderPattern",
     "Header",
     "ImageExtent",
     "ImageMetadata",
