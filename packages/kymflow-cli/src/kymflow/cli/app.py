@@ -45,6 +45,7 @@ _VERBS: Mapping[str, Group] = {
     "refresh": _FILL,
     "analyze": _FILL,
     "index": _FILL,
+    "update": _FILL,
     "status": _LOOK,
     "ls": _LOOK,
     "info": _LOOK,

@@ -22,9 +22,12 @@ from kymflow.cli.safe_text import command, show
 from kymflow.cli.workers import worker_processes
 
 if TYPE_CHECKING:
-    from kymflow.core.analysis import Analysis, AnalysisOutcome, ParamInfo
+    from _typeshed import DataclassInstance
 
-__all__ = ["AnalysedImage", "AnalyzeResult", "analyze", "with_options"]
+    from kymflow.core.analysis import Analysis, AnalysisOutcome, ParamInfo
+    from kymflow_zarr import ZarrDataset
+
+__all__ = ["AnalysedImage", "AnalyzeResult", "analyze", "analyze_images", "with_options"]
 
 _WORTH_A_PROCESS = 16
 """A process takes about as long to start as this many images to analyze."""
@@ -69,7 +72,7 @@ def analyze(
         kymflow.core.errors.AnalysisParameterError: It has no such parameter, or not this value.
         kymflow.core.errors.OtherParametersError: There are results of other parameters.
     """
-    from kymflow.core.analysis import make_params, run_analysis
+    from kymflow.core.analysis import make_params
 
     chosen = _load(analysis)
     given = {
@@ -79,25 +82,17 @@ def analyze(
     opened = open_writer(dataset)
     image_ids = [find_image(opened, name) for name in image] or opened.list_image_ids()
     asked = list(dict.fromkeys(image_ids))
-    sources = opened.load_manifest().entries
-    items: list[AnalysedImage] = []
-    most = max(1, math.ceil(len(asked) / _WORTH_A_PROCESS)) if workers is None else workers
-    with worker_processes(min(default_workers(workers), most)) as executor:
-        outcomes = run_analysis(
-            opened,
-            chosen,
-            params=params,
-            label=label,
-            image_ids=asked,
-            recompute=not missing,
-            overwrite=overwrite,
-            executor=executor,
-        )
-        progress.begin(f"analyzing: {analysis}", len(asked))
-        for outcome in outcomes:
-            items.append(_item(outcome, source_of(sources.get(outcome.image_id))))
-            progress.tell(items[-1])
-            progress.step()
+    items = analyze_images(
+        opened,
+        chosen,
+        params,
+        asked,
+        label=label,
+        recompute=not missing,
+        overwrite=overwrite,
+        workers=workers,
+        progress=progress,
+    )
     count = Counter(item.status for item in items)
     return AnalyzeResult(
         dataset=dataset,
@@ -108,6 +103,43 @@ def analyze(
         failed=count["failed"],
         items=tuple(items),
     )
+
+
+def analyze_images(
+    dataset: ZarrDataset,
+    analysis: Analysis[Any],
+    params: DataclassInstance,
+    image_ids: Sequence[str],
+    *,
+    label: str = "",
+    recompute: bool = False,
+    overwrite: bool = False,
+    workers: int | None = None,
+    progress: ProgressParam = SILENT,
+) -> list[AnalysedImage]:
+    """Run an analysis on images, telling what became of each as soon as it is known."""
+    from kymflow.core.analysis import run_analysis
+
+    sources = dataset.load_manifest().entries
+    items: list[AnalysedImage] = []
+    most = max(1, math.ceil(len(image_ids) / _WORTH_A_PROCESS)) if workers is None else workers
+    with worker_processes(min(default_workers(workers), most)) as executor:
+        outcomes = run_analysis(
+            dataset,
+            analysis,
+            params=params,
+            label=label,
+            image_ids=image_ids,
+            recompute=recompute,
+            overwrite=overwrite,
+            executor=executor,
+        )
+        progress.begin(f"analyzing: {analysis.name}", len(image_ids))
+        for outcome in outcomes:
+            items.append(_item(outcome, source_of(sources.get(outcome.image_id))))
+            progress.tell(items[-1])
+            progress.step()
+    return items
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kymflow.cli.report.values import Page
     from kymflow_zarr import Manifest, ZarrDataset
 
-__all__ = ["ReportResult", "ReportedImage", "report"]
+__all__ = ["ReportResult", "ReportedImage", "report", "report_place"]
 
 _ENDINGS = (".html", ".htm")
 _WORTH_A_PROCESS = 6
@@ -253,7 +253,7 @@ def _target(dataset: str, out: Path | None) -> Path:
         OutputFileError: It is a folder, or inside the dataset, or not an HTML file,
             or its folder cannot be written to.
     """
-    target = _beside(dataset) if out is None else out
+    target = report_place(dataset) if out is None else out
     if target.suffix.lower() not in _ENDINGS:
         raise OutputFileError(
             str(target), "it does not end in .html", hint="name a file that ends in .html"
@@ -274,7 +274,8 @@ def _target(dataset: str, out: Path | None) -> Path:
     return target
 
 
-def _beside(dataset: str) -> Path:
+def report_place(dataset: str) -> Path:
+    """Where a report goes if no place is named."""
     if "://" in dataset:  # not beside it, where a browser does not look
         name = PurePosixPath(dataset.partition("://")[2]).stem or "dataset"
         return Path(f"{name}-report.html")
