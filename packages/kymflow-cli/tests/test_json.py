@@ -98,6 +98,7 @@ PROMISED: dict[str, dict[str, set[str]]] = {
             *("without_results", "damaged", "size_bytes"),
         },
     },
+    "figure k.zarr a -o f.svg": {"summary": {"dataset", "figure", "size_bytes"}},
     "check k.zarr": {
         "problem": PROBLEM,
         "summary": {"dataset", "deep", "images", "problems", "repairable"},

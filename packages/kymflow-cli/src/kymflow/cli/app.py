@@ -52,6 +52,7 @@ _VERBS: Mapping[str, Group] = {
     "table": _LOOK,
     "query": _LOOK,
     "report": _LOOK,
+    "figure": _LOOK,
     "check": _KEEP,
     "repair": _KEEP,
     "export": _KEEP,

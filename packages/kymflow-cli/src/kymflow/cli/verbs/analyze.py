@@ -27,7 +27,14 @@ if TYPE_CHECKING:
     from kymflow.core.analysis import Analysis, AnalysisOutcome, ParamInfo
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["AnalysedImage", "AnalyzeResult", "analyze", "analyze_images", "with_options"]
+__all__ = [
+    "AnalysedImage",
+    "AnalyzeResult",
+    "analyze",
+    "analyze_images",
+    "load_analysis",
+    "with_options",
+]
 
 _WORTH_A_PROCESS = 16
 """A process takes about as long to start as this many images to analyze."""
@@ -74,7 +81,7 @@ def analyze(
     """
     from kymflow.core.analysis import make_params
 
-    chosen = _load(analysis)
+    chosen = load_analysis(analysis)
     given = {
         name.replace("__", "."): value for name, value in parameters.items() if value is not None
     }
@@ -218,7 +225,7 @@ def _item(outcome: AnalysisOutcome, source: str | None) -> AnalysedImage:
     )
 
 
-def _load(name: str) -> Analysis[Any]:
+def load_analysis(name: str) -> Analysis[Any]:
     """An analysis.
 
     Raises:

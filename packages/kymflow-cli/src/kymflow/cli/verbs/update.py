@@ -130,8 +130,8 @@ class UpdateResult:
         if self.taken_in or self.analyzed or self.tables or self.failed or self.report:
             yield sentence(
                 f"{show(self.dataset)}: {counted(self.taken_in, 'new image')}",
-                analyzed=self.analyzed,
-                tables=self.tables,
+                f"{counted(self.analyzed, 'image')} analyzed" if self.analyzed else "",
+                f"{counted(self.tables, 'table')} updated" if self.tables else "",
                 failed=self.failed,
             )
         else:
