@@ -65,7 +65,8 @@ def test_changed_files_are_named_by_every_refresh(
     for _ in range(2):
         code, out, err = kymflow("refresh", dataset)
         assert (code, out) == (0, f"0 new images in {dataset}, 2 unchanged, 1 changed\n")
-        assert "changed: a.tif; to ingest them again: --changed" in err
+        assert "changed since they were ingested: a.tif\n" in err
+        assert "--changed" in err
 
 
 def test_results_that_come_later_are_added(
@@ -144,8 +145,8 @@ def test_new_copies_can_be_asked_for(
     archive = folder.rename(tmp_path / "archive")
     _, out, _ = kymflow("refresh", dataset, archive, "--new-copies")
     assert out == f"3 new images in {dataset}\n"
-    _, _, err = kymflow("status", dataset, archive)
-    assert err.count("equal pixels: ") == 3
+    _, out, _ = kymflow("status", dataset, archive)
+    assert out.startswith(f"{dataset}: 6 images, 3 copies\n")
 
 
 def test_links_are_followed_when_asked(folder: Path, tmp_path: Path, kymflow: Kymflow) -> None:

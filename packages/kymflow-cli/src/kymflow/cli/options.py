@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_PATTERNS",
     "DEFAULT_WAIT_S",
-    "Csv",
     "DryRun",
     "Durability",
     "Patterns",
@@ -51,7 +50,6 @@ Workers: TypeAlias = Annotated[
     Parameter(name=["--workers", "-w"], validator=Number(gte=1), show_default=lambda _: "cores"),
 ]
 Rows: TypeAlias = Annotated[int | None, Parameter(validator=Number(gte=0))]
-Csv: TypeAlias = Annotated[bool, Parameter(name="--csv")]
 Wait: TypeAlias = Annotated[float, Parameter(validator=Number(gte=0))]
 
 

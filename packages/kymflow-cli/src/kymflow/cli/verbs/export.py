@@ -28,7 +28,7 @@ def export(
     image: Annotated[tuple[str, ...], Parameter(name=["--image", "-i"])] = (),
     pixels: Annotated[bool, Parameter(negative="--no-pixels", name="--pixels")] = True,
     tables: Annotated[bool, Parameter(negative="--no-tables", name="--tables")] = True,
-    table_format: Annotated[Literal["csv", "parquet"], Parameter(name="--format")] = "csv",
+    table_format: Literal["csv", "parquet"] = "csv",
     wait: Wait = DEFAULT_WAIT_S,
     progress: ProgressParam = SILENT,
 ) -> ExportResult:
@@ -146,13 +146,11 @@ class ExportResult:
         )
         yield sentence(
             f"{counted(self.images, 'image')} in {show(self.folder)}",
-            tables=self.tables or 0,
-            **{
-                "files written": self.files_written or 0,
-                "unchanged": self.files_unchanged or 0,
-                "removed": self.files_removed or 0,
-                "failed": self.failed,
-            },
+            counted(self.tables, "table") if self.tables else "",
+            f"{counted(self.files_written, 'file')} written" if self.files_written else "",
+            unchanged=self.files_unchanged or 0,
+            removed=self.files_removed or 0,
+            failed=self.failed,
         )
         if self.files_kept:
             yield remark(f"not removed, as someone has changed them: {', '.join(self.files_kept)}")
