@@ -18,9 +18,10 @@ from decimal import Decimal
 from typing import Final
 
 from kymflow_zarr._readers.clock import parse_us_clock
+from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._readers.facts import Channel, Facts
 from kymflow_zarr._readers.tiff_metadata import FluoViewDimension, TiffMetadata
-from kymflow_zarr._readers.units import Quantity, decimal_of, quantity
+from kymflow_zarr._readers.units import Quantity, quantity
 from kymflow_zarr._storage.json_text import JsonValue
 
 __all__ = ["is_olympus_software", "read_fluoview"]

@@ -11,9 +11,10 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._readers.facts import Facts
 from kymflow_zarr._readers.tiff_metadata import TiffMetadata
-from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, decimal_of, quantity
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
 from kymflow_zarr._storage.json_text import JsonValue
 
 __all__ = ["read_scanimage"]
