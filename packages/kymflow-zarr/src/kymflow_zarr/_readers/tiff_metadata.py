@@ -12,11 +12,16 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from kymflow_zarr._readers.axes import name_axes
+from kymflow_zarr._readers.tiff_layout import PageLayout
+
 if TYPE_CHECKING:
     import tifffile
 
 __all__ = ["FluoViewDimension", "LsmInfo", "TiffMetadata", "gather_metadata"]
 
+# Kinds of series whose Y and X are tifffile's guess; "shaped" may have been given axes.
+_SILENT_KINDS: Final = frozenset({"uniform", "generic", "shaped", "nih"})
 _PAGE_NAME: Final = 285
 _DATE_TIME: Final = 306
 _X_RESOLUTION: Final = 282
@@ -81,6 +86,7 @@ class TiffMetadata:
         lsm: Facts of a Zeiss LSM; None for other files.
         page_count: Number of pages in the file.
         series_count: Number of series in the file; only the first is read.
+        warnings: What its pages do not hold.
     """
 
     kind: str
@@ -97,14 +103,18 @@ class TiffMetadata:
     lsm: LsmInfo | None
     page_count: int
     series_count: int
+    warnings: tuple[str, ...]
 
 
-def gather_metadata(tif: tifffile.TiffFile, *, axes_known: bool) -> TiffMetadata:
+def gather_metadata(
+    tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, *, layout: PageLayout | None
+) -> TiffMetadata:
     """Collect the raw facts of an open TIFF.
 
     Args:
         tif: The open file.
-        axes_known: Whether its series named the axes.
+        series: The image in it that is read.
+        layout: How its pages make it up; None where tifffile tells.
 
     Returns:
         The facts.
@@ -112,10 +122,9 @@ def gather_metadata(tif: tifffile.TiffFile, *, axes_known: bool) -> TiffMetadata
     page = tif.pages.first
     tags = page.tags
     description = page.description
-    kind = tif.series[0].kind
     return TiffMetadata(
-        kind="scanimage" if kind == "uniform" and page.is_scanimage else kind,
-        axes_known=axes_known,
+        kind=series.kind,
+        axes_known=layout is not None or _tells_axes(series, description),
         description=description,
         software=page.software,
         page_name=_text(tags.valueof(_PAGE_NAME)),
@@ -127,7 +136,14 @@ def gather_metadata(tif: tifffile.TiffFile, *, axes_known: bool) -> TiffMetadata
         ome_xml=description if tif.is_ome else "",
         lsm=_lsm(tif),
         page_count=len(tif.pages),
-        series_count=len(tif.series),
+        series_count=1 if layout is not None else len(tif.series),
+        warnings=layout.warnings if layout is not None else (),
+    )
+
+
+def _tells_axes(series: tifffile.TiffPageSeries, description: str) -> bool:
+    return name_axes(series.axes)[1] and (
+        series.kind not in _SILENT_KINDS or '"axes"' in description
     )
 
 

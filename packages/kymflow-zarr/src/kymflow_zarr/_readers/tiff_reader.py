@@ -85,7 +85,10 @@ def _facts(tiff: TiffImage) -> tuple[Facts, ...]:
     source, rank = "default", Rank.DEFAULT
     if metadata.axes_known:
         source, rank = _AXES.get(metadata.kind, ("tiff", Rank.GENERIC))
-    series = metadata.series_count
-    warning = f"the file holds {series} series of images; only the first is read"
-    own = Facts(source=source, rank=rank, axes=tiff.axes, warnings=(warning,) if series > 1 else ())
+    warnings = list(metadata.warnings)
+    if metadata.series_count > 1 and metadata.kind != "lsm":  # its second one is of thumbnails
+        warnings.append(
+            f"the file holds {metadata.series_count} series of images; only the first is read"
+        )
+    own = Facts(source=source, rank=rank, axes=tiff.axes, warnings=tuple(warnings))
     return (*found, own)
