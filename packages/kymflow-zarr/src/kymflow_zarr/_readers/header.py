@@ -9,12 +9,13 @@ For each value the source of the lowest `Rank` that has it counts, and is named 
     sidecar       the header of a metadata payload beside the image
     ome           OME-XML
     imagej        an ImageJ description
-    tiff          axes named by tifffile's own metadata
+    tiff          axes named by tifffile's own metadata, plain resolution and date
     default       axes that follow from the number of dimensions
 
 Where two sources give steps that differ by more than 0.1 %, or acquisition times more than two
-seconds apart, the header holds a warning. What no source says is None: without calibration there
-are no physical units, and none are assumed.
+seconds apart, the header holds a warning; so it does where a step is implausible (see
+`plausibility`). What no source says is None: without calibration there are no physical units, and
+none are assumed.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import numpy as np
 
 from kymflow_zarr._readers.axes import default_axes
 from kymflow_zarr._readers.facts import Channel, Facts, Rank
+from kymflow_zarr._readers.plausibility import doubts
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
 from kymflow_zarr._storage.json_text import JsonValue
 
@@ -162,6 +164,7 @@ def merge_facts(
                 vendor[name] = value
                 sources[f"vendor.{name}"] = source.source
         metadata = {**source.metadata, **metadata}
+    warnings += doubts(dict(zip(axes, shape, strict=True)), scale, vendor, ranked)
     return Header(
         shape=shape,
         dtype=dtype.name,

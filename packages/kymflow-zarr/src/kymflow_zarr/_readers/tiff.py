@@ -20,7 +20,6 @@ from typing import Any, Self
 import numpy.typing as npt
 import tifffile
 
-from kymflow_zarr._readers.axes import name_axes
 from kymflow_zarr._readers.files import FileFacts, check_unchanged, open_regular_file
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.tiff_checks import check_complete, check_pages, check_series, check_xml
@@ -82,14 +81,13 @@ class TiffImage:
         facts: FileFacts,
         raw: io.FileIO,
         pixels: SeriesPixels,
-        axes: tuple[str, ...],
         metadata: TiffMetadata,
     ) -> None:
         self.path = path
         self.facts = facts
         self.shape = pixels.shape
         self.dtype = pixels.dtype
-        self.axes = axes
+        self.axes = metadata.axes
         self.metadata = metadata
         self._raw = raw
         self._pixels = pixels
@@ -201,11 +199,8 @@ def _open(path: Path, raw: io.FileIO, facts: FileFacts, limits: ReadLimits) -> T
     series = as_series(tif, layout) if layout is not None else _first_series(tif)
     check_series(series, facts.size_bytes, limits)
     metadata = gather_metadata(tif, series, layout=layout)
-    if layout is None:
-        axes, _ = name_axes(series.axes)
+    if layout is None:  # else pages are checked one by one
         check_complete(tif, metadata, page_count)
-    else:  # whose pages are checked one by one
-        axes = layout.axes
     pixels = SeriesPixels(
         series,
         file,
@@ -213,7 +208,7 @@ def _open(path: Path, raw: io.FileIO, facts: FileFacts, limits: ReadLimits) -> T
         size_bytes=facts.size_bytes,
         max_segment_bytes=limits.max_segment_bytes,
     )
-    return TiffImage(path=path, facts=facts, raw=raw, pixels=pixels, axes=axes, metadata=metadata)
+    return TiffImage(path=path, facts=facts, raw=raw, pixels=pixels, metadata=metadata)
 
 
 def _own_layout(tif: tifffile.TiffFile, page_count: int) -> PageLayout | None:

@@ -73,6 +73,7 @@ class TiffMetadata:
     Attributes:
         kind: How tifffile recognised the series: ``fluoview``, ``ome``, ``imagej``, ``lsm``,
             ``scanimage``, ``shaped``, ``uniform``, ``generic`` ….
+        axes: One name per dimension, see `axes`.
         axes_known: Whether the file tells its axes (else they follow from the dimensions).
         description: Text of ``ImageDescription``; empty when absent.
         software: Text of ``Software``; empty when absent.
@@ -90,6 +91,7 @@ class TiffMetadata:
     """
 
     kind: str
+    axes: tuple[str, ...]
     axes_known: bool
     description: str
     software: str
@@ -124,6 +126,7 @@ def gather_metadata(
     description = page.description
     return TiffMetadata(
         kind=series.kind,
+        axes=layout.axes if layout is not None else name_axes(series.axes)[0],
         axes_known=layout is not None or _tells_axes(series, description),
         description=description,
         software=page.software,
