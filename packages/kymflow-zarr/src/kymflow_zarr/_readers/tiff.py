@@ -20,6 +20,7 @@ from typing import Any, Self
 import numpy.typing as npt
 import tifffile
 
+from kymflow_zarr._readers.axes import name_axes, without_single_row
 from kymflow_zarr._readers.files import FileFacts, check_unchanged, open_regular_file
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.tiff_checks import check_complete, check_pages, check_series, check_xml
@@ -28,6 +29,7 @@ from kymflow_zarr._readers.tiff_metadata import TiffMetadata, gather_metadata
 from kymflow_zarr._readers.tiff_pixels import SeriesPixels
 from kymflow_zarr._readers.tiff_structure import scan_structure
 from kymflow_zarr._readers.translate import BadTiffError, translated
+from kymflow_zarr._readers.vendors.ome_pages import ome_layout
 from kymflow_zarr._readers.vendors.scanimage import scanimage_layout
 from kymflow_zarr._readers.vendors.scanimage_settings import scanimage_settings
 
@@ -198,11 +200,14 @@ def _open(path: Path, raw: io.FileIO, facts: FileFacts, limits: ReadLimits) -> T
     layout = _own_layout(tif, page_count)
     series = as_series(tif, layout) if layout is not None else _first_series(tif)
     check_series(series, facts.size_bytes, limits)
-    metadata = gather_metadata(tif, series, layout=layout)
+    axes = layout.axes if layout is not None else name_axes(series.axes)[0]
+    shape, axes = without_single_row(series.shape, axes)
+    metadata = gather_metadata(tif, series, axes=axes, layout=layout)
     if layout is None:  # else pages are checked one by one
         check_complete(tif, metadata, page_count)
     pixels = SeriesPixels(
         series,
+        shape,
         file,
         page_offsets=structure.page_offsets,
         size_bytes=facts.size_bytes,
@@ -214,8 +219,15 @@ def _open(path: Path, raw: io.FileIO, facts: FileFacts, limits: ReadLimits) -> T
 def _own_layout(tif: tifffile.TiffFile, page_count: int) -> PageLayout | None:
     """How the pages make up the image, where the vendor's text says more than tifffile reads."""
     first = tif.pages.first
+    if tif.is_ome:
+        return ome_layout(
+            first.description,
+            file_name=tif.filename,
+            page_count=page_count,
+            page_shape=first.shape,
+        )
     settings = scanimage_settings(first.software, first.description)
-    if settings is None or tif.is_imagej or tif.is_ome:
+    if settings is None or tif.is_imagej:
         return None
     return scanimage_layout(settings, page_count=page_count, page_shape=first.shape)
 

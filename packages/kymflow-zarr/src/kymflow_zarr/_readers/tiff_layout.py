@@ -27,6 +27,7 @@ class PageLayout:
         shape: The image's shape.
         axes: One name per dimension.
         pages: Numbers of the pages, from 0, in C order of the image.
+        channels: Numbers of the channels that the pages hold, from 0; empty for all.
         warnings: What the pages do not hold.
     """
 
@@ -34,6 +35,7 @@ class PageLayout:
     shape: tuple[int, ...]
     axes: tuple[str, ...]
     pages: Sequence[int]
+    channels: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
 
 

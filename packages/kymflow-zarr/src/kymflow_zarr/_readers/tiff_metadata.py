@@ -87,7 +87,7 @@ class TiffMetadata:
         lsm: Facts of a Zeiss LSM; None for other files.
         page_count: Number of pages in the file.
         series_count: Number of series in the file; only the first is read.
-        warnings: What its pages do not hold.
+        layout: How its pages make up the image; None where tifffile tells.
     """
 
     kind: str
@@ -105,17 +105,22 @@ class TiffMetadata:
     lsm: LsmInfo | None
     page_count: int
     series_count: int
-    warnings: tuple[str, ...]
+    layout: PageLayout | None
 
 
 def gather_metadata(
-    tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, *, layout: PageLayout | None
+    tif: tifffile.TiffFile,
+    series: tifffile.TiffPageSeries,
+    *,
+    axes: tuple[str, ...],
+    layout: PageLayout | None,
 ) -> TiffMetadata:
     """Collect the raw facts of an open TIFF.
 
     Args:
         tif: The open file.
         series: The image in it that is read.
+        axes: One name per dimension of that image.
         layout: How its pages make it up; None where tifffile tells.
 
     Returns:
@@ -126,7 +131,7 @@ def gather_metadata(
     description = page.description
     return TiffMetadata(
         kind=series.kind,
-        axes=layout.axes if layout is not None else name_axes(series.axes)[0],
+        axes=axes,
         axes_known=layout is not None or _tells_axes(series, description),
         description=description,
         software=page.software,
@@ -140,7 +145,7 @@ def gather_metadata(
         lsm=_lsm(tif),
         page_count=len(tif.pages),
         series_count=1 if layout is not None else len(tif.series),
-        warnings=layout.warnings if layout is not None else (),
+        layout=layout,
     )
 
 

@@ -85,7 +85,7 @@ def _facts(tiff: TiffImage) -> tuple[Facts, ...]:
     source, rank = "default", Rank.DEFAULT
     if metadata.axes_known:
         source, rank = _AXES.get(metadata.kind, ("tiff", Rank.GENERIC))
-    warnings = list(metadata.warnings)
+    warnings = [] if metadata.layout is None else [*metadata.layout.warnings]
     if metadata.series_count > 1 and metadata.kind != "lsm":  # its second one is of thumbnails
         warnings.append(
             f"the file holds {metadata.series_count} series of images; only the first is read"

@@ -69,7 +69,7 @@ _ESCAPED: Final = re.compile(r"\\[uU]([0-9a-fA-F]{4})")
 _PER_PIXEL: Final = re.compile(r"\s*(?:/|per)\s*(?:pixels?|px|frames?|lines?)$", re.IGNORECASE)
 _READ_AS: Final = ("cp1252", "latin-1", "mac_roman", "cp437", "cp850")
 _WRITTEN_AS: Final = ("utf-8", "cp1252", "cp437", "mac_roman", "shift_jis", "gbk", "euc_kr", "big5")
-_UNCALIBRATED: Final = frozenset({"", "pixel", "pixels", "px"})
+_PIXELS: Final = frozenset({"pixel", "pixels", "px"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +129,7 @@ def stated_quantity(
 
     Args:
         value: The number, or its text; empty or zero for unknown.
-        unit: Its unit as some software writes it; empty or pixels for no calibration.
+        unit: Its unit as some software writes it; empty, or pixels for 1, for no calibration.
         of: What it has to be: `LENGTH` or `TIME`.
         what: What it is, for the warning, like ``"ImageJ's frame interval"``.
         warnings: The warning is added here.
@@ -142,7 +142,8 @@ def stated_quantity(
     if found is not None and found.unit == of:
         return found
     text = value.strip() if isinstance(value, str) else repr(value)
-    if text and decimal_of(value, signs) != 0 and unit.strip().lower() not in _UNCALIBRATED:
+    name, number = unit.strip().lower(), decimal_of(value, signs)
+    if text and name and number != 0 and not (number == 1 and name in _PIXELS):
         kind = "length" if of == LENGTH else "time"
         warnings.append(
             f"{what}, {text[:40]!r} {unit.strip()[:40]!r}, cannot be read for sure as a {kind} "

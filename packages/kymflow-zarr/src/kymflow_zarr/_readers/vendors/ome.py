@@ -1,25 +1,33 @@
 """OME-TIFF: calibration in the OME-XML of the image description.
 
 Default units are those of the OME schema: micrometres for ``PhysicalSize``, seconds for
-``TimeIncrement``, nanometres for wavelengths. Only the first image is read.
+``TimeIncrement``, nanometres for wavelengths. Only the first image is read. A ``TimeIncrement`` of
+0 is unknown; then the times of the planes (``DeltaT``) give the step, where they are steady.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Final
 from xml.etree import ElementTree
+
+import numpy as np
 
 from kymflow_zarr._readers.clock import parse_iso
 from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._readers.facts import Channel, Facts, Rank
 from kymflow_zarr._readers.tiff_metadata import TiffMetadata
-from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
 from kymflow_zarr._storage.json_text import JsonValue
 
 __all__ = ["read_ome"]
 
 _SIZES: Final = {"x": "PhysicalSizeX", "y": "PhysicalSizeY", "z": "PhysicalSizeZ"}
 _MAX_BITS: Final = 64
+_MAX_DIGITS: Final = 10
+_STEADY: Final = 0.01  # by how much the mean step may differ from the median one
+_JITTER: Final = 0.1
+_MOST: Final = 0.9  # of all steps
 
 
 def read_ome(metadata: TiffMetadata) -> Facts | None:
@@ -40,38 +48,94 @@ def read_ome(metadata: TiffMetadata) -> Facts | None:
     except ElementTree.ParseError as error:
         warning = f"the OME-XML cannot be read: {error}"
         return Facts(source="ome", rank=Rank.OME, texts=texts, warnings=(warning,))
+    warnings: list[str] = []
+    elsewhere = root.find("{*}BinaryOnly")
+    if elsewhere is not None:
+        name = elsewhere.get("MetadataFile", "")
+        warnings.append(f"its OME-XML is in another file, which is not read: {name!r}")
     image = root.find("{*}Image")
     pixels = None if image is None else image.find("{*}Pixels")
     if image is None or pixels is None:
-        return Facts(source="ome", rank=Rank.OME, texts=texts)
-    warnings: list[str] = []
+        return Facts(source="ome", rank=Rank.OME, texts=texts, warnings=tuple(warnings))
+    channels = tuple(_channel(element) for element in pixels.findall("{*}Channel"))
+    if metadata.layout is not None:
+        channels = tuple(
+            channels[number] for number in metadata.layout.channels if number < len(channels)
+        )
     return Facts(
         source="ome",
         rank=Rank.OME,
         texts=texts,
-        steps=_steps(pixels),
+        steps=_steps(pixels, warnings),
         acquired_local_epoch_ns=_acquired(image, warnings),
         bits_per_pixel=_bits(pixels),
-        channels=tuple(_channel(element) for element in pixels.findall("{*}Channel")),
+        channels=channels,
         vendor=_objective(root),
         warnings=tuple(warnings),
     )
 
 
-def _steps(pixels: ElementTree.Element) -> dict[str, Quantity]:
-    steps: dict[str, Quantity] = {}
-    for axis, name in _SIZES.items():
-        step = quantity(pixels.get(name, ""), pixels.get(f"{name}Unit", LENGTH))
-        if step is not None and step.unit == LENGTH:
-            steps[axis] = step
-    interval = quantity(pixels.get("TimeIncrement", ""), pixels.get("TimeIncrementUnit", TIME))
-    if interval is not None and interval.unit == TIME:
-        steps["t"] = interval
-    return steps
+def _steps(pixels: ElementTree.Element, warnings: list[str]) -> dict[str, Quantity]:
+    steps = {
+        axis: stated_quantity(
+            pixels.get(name, ""),
+            pixels.get(f"{name}Unit", LENGTH),
+            of=LENGTH,
+            what=f"the OME {name}",
+            warnings=warnings,
+        )
+        for axis, name in _SIZES.items()
+    }
+    steps["t"] = stated_quantity(
+        pixels.get("TimeIncrement", ""),
+        pixels.get("TimeIncrementUnit", TIME),
+        of=TIME,
+        what="the OME TimeIncrement",
+        warnings=warnings,
+    )
+    by_planes = _plane_interval(pixels, warnings)
+    if steps["t"] is None:
+        steps["t"] = by_planes
+    elif by_planes is not None:
+        stated_s, planes_s = steps["t"].value, by_planes.value
+        if not math.isclose(stated_s, planes_s, rel_tol=_STEADY):
+            warnings.append(
+                f"the OME TimeIncrement is {stated_s:g} s, the planes are {planes_s:g} s apart; "
+                "the former is used"
+            )
+    return {axis: step for axis, step in steps.items() if step is not None}
+
+
+def _plane_interval(pixels: ElementTree.Element, warnings: list[str]) -> Quantity | None:
+    """The median difference of the planes' times, of one channel and slice, where it is steady."""
+    times: dict[int, float] = {}
+    for plane in pixels.findall("{*}Plane"):
+        time = quantity(plane.get("DeltaT", ""), plane.get("DeltaTUnit", TIME))
+        seconds = time.value if time is not None and time.unit == TIME else 0.0
+        number = plane.get("TheT", "")
+        if "DeltaT" in plane.attrib and number.isdecimal() and len(number) < _MAX_DIGITS:
+            times.setdefault(int(number), seconds)
+    if len(times) < 2:
+        return None
+    order = sorted(times)
+    steps = np.diff([times[number] for number in order]) / np.diff(order)
+    median = float(np.median(steps))
+    is_steady = (
+        median > 0
+        and abs(float(np.mean(steps)) - median) <= _STEADY * median
+        and float(np.mean(np.abs(steps - median) <= _JITTER * median)) >= _MOST
+    )
+    if not is_steady:
+        warnings.append(
+            f"the times of the OME planes are not steady (median step {median:g} s) and not used"
+        )
+        return None
+    return quantity(float(f"{median:.9g}"), TIME)
 
 
 def _acquired(image: ElementTree.Element, warnings: list[str]) -> int | None:
-    text = (image.findtext("{*}AcquisitionDate") or "").strip()
+    dates = (image.findtext(f"{{*}}{name}") for name in ("AcquisitionDate", "CreationDate"))
+    text = next((date.strip() for date in dates if date), "")
     if not text:
         return None
     found = parse_iso(text)
