@@ -115,7 +115,7 @@ def test_times_of_planes_that_jump_are_not_used(read: Read, lines: Pixels) -> No
     times = [number * 0.001134 + 5.0 * (number > 30) for number in range(60)]
     header, _ = read(lines, ome_xml(inner=planes(times), SizeY=1, SizeT=60))
     assert header.scale["t"] is None
-    assert "not steady" in header.warnings[0]
+    assert "not evenly spaced" in header.warnings[0]
 
 
 def test_times_that_contradict_the_increment_are_said(read: Read, lines: Pixels) -> None:

@@ -24,7 +24,7 @@ __all__ = ["local_epoch_ns", "parse_iso", "parse_us_clock", "stated_clock"]
 _BEFORE_NOON: Final = r"a\.?\s?m\.?|\u5348\u524d|\u4e0a\u5348|\uc624\uc804"
 _AFTER_NOON: Final = r"p\.?\s?m\.?|\u5348\u5f8c|\u5348\u540e|\u4e0b\u5348|\uc624\ud6c4"
 _CLOCK: Final = re.compile(
-    r"(?P<first>\d{4}|\d{1,2})(?P<mark>[-/.])(?P<second>\d{1,2}|[a-z]{3})(?P=mark)"
+    r"(?P<first>\d{4}|\d{1,2})(?P<mark>[-/.:])(?P<second>\d{1,2}|[a-z]{3})(?P=mark)"
     r"(?P<third>\d{4}|\d{1,2})(?:\s+|T)"
     rf"(?:(?P<before>{_BEFORE_NOON}|{_AFTER_NOON})\s*)?"
     r"(?P<hour>\d{1,2}):(?P<minute>\d{2}):(?P<seconds>\d{2})(?:[.,](?P<fraction>\d{1,9}))?"

@@ -292,16 +292,19 @@ def _steps(
 
 def _acquired(facts: Sequence[Facts], sources: dict[str, str], warnings: list[str]) -> int | None:
     found = [
-        (source.source, source.acquired_local_epoch_ns)
+        (source.source, source.acquired_local_epoch_ns, source.rank)
         for source in facts
         if source.acquired_local_epoch_ns is not None
     ]
     if not found:
         return None
-    (name, time_ns), *others = found
+    (name, time_ns, rank), *others = found
     sources["acquired_local_epoch_ns"] = name
-    for other_name, other_ns in others:
-        if abs(other_ns - time_ns) > _CLOCK_TOLERANCE_NS:
+    if rank >= Rank.GENERIC:
+        warnings.append("the time of acquisition is when the file was written, perhaps later")
+    for other_name, other_ns, other_rank in others:
+        is_own = other_rank < Rank.GENERIC  # a file may be written long after its acquisition
+        if is_own and abs(other_ns - time_ns) > _CLOCK_TOLERANCE_NS:
             warnings.append(
                 f"the acquisition times of {name} and {other_name} are "
                 f"{abs(other_ns - time_ns) / 1e9:g} s apart; {name} is used"

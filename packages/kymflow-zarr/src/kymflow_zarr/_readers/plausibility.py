@@ -19,6 +19,7 @@ _LINE_PERIOD_S: Final = (10e-6, 1.0)
 _PIXEL_UM: Final = (0.010, 50.0)
 _SLACK: Final = 1.001  # dwell times are rounded
 _FIJI: Final = "imagej"
+_RESOLUTION_TAGS: Final = "tiff"
 
 
 def doubts(
@@ -45,12 +46,7 @@ def doubts(
                 f"the pixel size along {axis!r}, {step:g} um, is out of a microscope's range "
                 f"({_PIXEL_UM[0]:g} to {_PIXEL_UM[1]:g} um)"
             )
-    of_fiji = [axis for axis in ("x", "y") if _is_one_by_fiji_alone(axis, scale.get(axis), facts)]
-    if of_fiji:
-        yield (
-            "the pixel size is exactly 1 um by ImageJ and by no other source, as ImageJ makes it "
-            "of files without calibration"
-        )
+    yield from _weak_pixel_size(scale, facts)
     if "t" not in shape:
         yield from _times_without_axis(facts)
     period = scale.get("t")
@@ -71,9 +67,20 @@ def doubts(
             )
 
 
-def _is_one_by_fiji_alone(axis: str, step: float | None, facts: Sequence[Facts]) -> bool:
-    said_by = {source.source for source in facts if axis in source.steps}
-    return step is not None and math.isclose(step, 1.0, rel_tol=1e-6) and said_by == {_FIJI}
+def _weak_pixel_size(scale: Mapping[str, float | None], facts: Sequence[Facts]) -> Iterator[str]:
+    """Pixel sizes that only those say who say something of files without calibration, too."""
+    sizes = {axis: size for axis in ("x", "y") if (size := scale.get(axis)) is not None}
+    said_by = {source.source for source in facts if sizes.keys() & source.steps.keys()}
+    if said_by == {_RESOLUTION_TAGS}:
+        yield (
+            "the pixel size is that of the TIFF's resolution tags and of no other source, where "
+            "programs may write anything"
+        )
+    if said_by == {_FIJI} and any(math.isclose(size, 1.0, rel_tol=1e-6) for size in sizes.values()):
+        yield (
+            "the pixel size is exactly 1 um by ImageJ and by no other source, as ImageJ makes it "
+            "of files without calibration"
+        )
 
 
 def _times_without_axis(facts: Sequence[Facts]) -> Iterator[str]:

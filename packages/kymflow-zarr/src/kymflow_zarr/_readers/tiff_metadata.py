@@ -22,10 +22,15 @@ __all__ = ["FluoViewDimension", "LsmInfo", "TiffMetadata", "gather_metadata"]
 
 # Kinds of series whose Y and X are tifffile's guess; "shaped" may have been given axes.
 _SILENT_KINDS: Final = frozenset({"uniform", "generic", "shaped", "nih"})
+_PHOTOMETRIC: Final = 262
+_WHITE_IS_ZERO: Final = 0
+_PALETTE: Final = 3
+_COLOR_MAP: Final = 320
 _PAGE_NAME: Final = 285
 _DATE_TIME: Final = 306
 _X_RESOLUTION: Final = 282
 _Y_RESOLUTION: Final = 283
+_RESOLUTION_UNIT: Final = 296
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +61,7 @@ class LsmInfo:
         objective: Name of the objective; empty when unknown.
         zoom: Scan zoom along x; 0 when unknown.
         sample_0_time: Start of the scan in days since 1899-12-30, local time; 0 when unknown.
+        time_stamps_s: Times of the frames or lines in seconds; empty when unknown.
     """
 
     voxel_size_m: tuple[float, float, float]
@@ -64,6 +70,7 @@ class LsmInfo:
     objective: str
     zoom: float
     sample_0_time: float
+    time_stamps_s: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +88,9 @@ class TiffMetadata:
         date_time: Text of ``DateTime``; empty when absent.
         x_resolution: Pixels per unit along x, exactly as written; None when absent or zero.
         y_resolution: The same along y.
+        resolution_unit: Number of their unit: 2 inch, 3 centimetre, 1 none; 0 when absent.
+        white_is_zero: Whether the lowest value is white (MinIsWhite).
+        palette: Red, green and blue of each value; empty without a colour table.
         fluoview: Axes of a FluoView header, fastest first.
         imagej: ``key=value`` pairs of an ImageJ description, as text.
         ome_xml: OME-XML; empty when absent.
@@ -99,6 +109,9 @@ class TiffMetadata:
     date_time: str
     x_resolution: float | None
     y_resolution: float | None
+    resolution_unit: int
+    white_is_zero: bool
+    palette: tuple[tuple[int, ...], ...]
     fluoview: tuple[FluoViewDimension, ...]
     imagej: Mapping[str, str]
     ome_xml: str
@@ -139,6 +152,9 @@ def gather_metadata(
         date_time=_text(tags.valueof(_DATE_TIME)),
         x_resolution=_ratio(tags.valueof(_X_RESOLUTION)),
         y_resolution=_ratio(tags.valueof(_Y_RESOLUTION)),
+        resolution_unit=int(_number(tags.valueof(_RESOLUTION_UNIT))),
+        white_is_zero=tags.valueof(_PHOTOMETRIC) == _WHITE_IS_ZERO,
+        palette=_palette(tags) if tags.valueof(_PHOTOMETRIC) == _PALETTE else (),
         fluoview=_fluoview(tif),
         imagej=_imagej(page.imagej_description) if page.is_imagej else {},
         ome_xml=description if tif.is_ome else "",
@@ -177,6 +193,14 @@ def _number(value: object) -> float:
     return 0.0
 
 
+def _palette(tags: tifffile.TiffTags) -> tuple[tuple[int, ...], ...]:
+    """Red, green and blue of each value, as the tag lists them one after another."""
+    table = np.ravel(tags.valueof(_COLOR_MAP, default=()))
+    if table.dtype.kind != "u" or not table.size or table.size % 3:
+        return ()
+    return tuple(tuple(color) for color in table.reshape(3, -1).tolist())
+
+
 def _imagej(description: str | None) -> dict[str, str]:
     """Split an ImageJ description into its ``key=value`` lines, without guessing types."""
     pairs: dict[str, str] = {}
@@ -203,6 +227,7 @@ def _lsm(tif: tifffile.TiffFile) -> LsmInfo | None:
         return None
     scan = info.get("ScanInformation")
     scan = scan if isinstance(scan, dict) else {}
+    stamps = info.get("TimeStamps")
     colors = info.get("ChannelColors")
     names = colors.get("ColorNames", ()) if isinstance(colors, dict) else ()
     return LsmInfo(
@@ -216,4 +241,5 @@ def _lsm(tif: tifffile.TiffFile) -> LsmInfo | None:
         objective=_text(scan.get("Objective")),
         zoom=_number(scan.get("ZoomX")),
         sample_0_time=_number(scan.get("Sample0time")),
+        time_stamps_s=tuple(stamps.tolist()) if isinstance(stamps, np.ndarray) else (),
     )

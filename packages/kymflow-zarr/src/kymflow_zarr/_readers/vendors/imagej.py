@@ -68,9 +68,9 @@ def read_imagej(metadata: TiffMetadata) -> Facts | None:
         y = _pixel_size(metadata.y_resolution, pairs.get("yunit", unit), "y", warnings)
         others = metadata.axes[:-2]
         times = {axis for axis, step in (("x", x), ("y", y)) if step and step.unit == TIME}
-        if not times:
-            steps |= {"x": x, "y": y}
-        elif axes or len(times) > 1 or "t" in others or metadata.axes[-2:] != ("y", "x"):
+        if axes or not times:  # of named axes, the frame interval is exact
+            steps |= {axis: step for axis, step in (("x", x), ("y", y)) if axis not in times}
+        elif len(times) > 1 or "t" in others or metadata.axes[-2:] != ("y", "x"):
             warnings.append(
                 f"ImageJ gives pixel sizes in units of time along {' and '.join(sorted(times))}, "
                 "which are not used"

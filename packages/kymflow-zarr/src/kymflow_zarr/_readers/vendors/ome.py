@@ -11,11 +11,10 @@ import math
 from typing import Final
 from xml.etree import ElementTree
 
-import numpy as np
-
 from kymflow_zarr._readers.clock import parse_iso
 from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._readers.facts import Channel, Facts, Rank
+from kymflow_zarr._readers.intervals import steady_step
 from kymflow_zarr._readers.tiff_metadata import TiffMetadata
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
 from kymflow_zarr._storage.json_text import JsonValue
@@ -25,9 +24,7 @@ __all__ = ["read_ome"]
 _SIZES: Final = {"x": "PhysicalSizeX", "y": "PhysicalSizeY", "z": "PhysicalSizeZ"}
 _MAX_BITS: Final = 64
 _MAX_DIGITS: Final = 10
-_STEADY: Final = 0.01  # by how much the mean step may differ from the median one
-_JITTER: Final = 0.1
-_MOST: Final = 0.9  # of all steps
+_TOLERANCE: Final = 0.01
 
 
 def read_ome(metadata: TiffMetadata) -> Facts | None:
@@ -98,7 +95,7 @@ def _steps(pixels: ElementTree.Element, warnings: list[str]) -> dict[str, Quanti
         steps["t"] = by_planes
     elif by_planes is not None:
         stated_s, planes_s = steps["t"].value, by_planes.value
-        if not math.isclose(stated_s, planes_s, rel_tol=_STEADY):
+        if not math.isclose(stated_s, planes_s, rel_tol=_TOLERANCE):
             warnings.append(
                 f"the OME TimeIncrement is {stated_s:g} s, the planes are {planes_s:g} s apart; "
                 "the former is used"
@@ -118,19 +115,11 @@ def _plane_interval(pixels: ElementTree.Element, warnings: list[str]) -> Quantit
     if len(times) < 2:
         return None
     order = sorted(times)
-    steps = np.diff([times[number] for number in order]) / np.diff(order)
-    median = float(np.median(steps))
-    is_steady = (
-        median > 0
-        and abs(float(np.mean(steps)) - median) <= _STEADY * median
-        and float(np.mean(np.abs(steps - median) <= _JITTER * median)) >= _MOST
-    )
-    if not is_steady:
-        warnings.append(
-            f"the times of the OME planes are not steady (median step {median:g} s) and not used"
-        )
+    step = steady_step([times[number] for number in order], order)
+    if step is None:
+        warnings.append("the times of the OME planes are not evenly spaced and not used")
         return None
-    return quantity(float(f"{median:.9g}"), TIME)
+    return quantity(step, TIME)
 
 
 def _acquired(image: ElementTree.Element, warnings: list[str]) -> int | None:
