@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -114,3 +116,44 @@ def test_float16_comes_back_from_an_export(write: Write, ramp: Ramp, tmp_path: P
     again = tifffile.imread(exported(write(pixels, metadata=None), tmp_path))
     assert again.dtype == np.float16
     np.testing.assert_array_equal(again, pixels)
+
+
+# --- sloppy, but readable
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {65000: (99, 1, b"\1\0\0\0")},
+        {65000: (0, 1, b"\1\0\0\0")},
+        {65001: (2, 2**20, b"\xff\xff\xff\x7f")},
+        {279: (4, 1, bytes(4))},
+        {278: (4, 1, b"\xff\xff\xff\xff")},
+        {258: (3, 3, b"\x10\0\x10\0\x10\0")},
+        {282: (5, 1, struct.pack("<II", 72, 0)), 283: (5, 1, bytes(8))},
+        {270: (2, 6, b"\xb5m \xe4\0x")},
+    ],
+    ids=[
+        "a type that does not exist",
+        "type 0",
+        "a private value outside the file",
+        "strips of 0 bytes",
+        "endless rows per strip",
+        "bits of three samples",
+        "a resolution of nothing",
+        "a text that is not ASCII",
+    ],
+)
+def test_tags_that_are_wrong_but_do_no_harm(
+    tmp_path: Path, build_tiff: Any, gray_page: Any, more: dict[int, tuple[int, int, bytes]]
+) -> None:
+    pixels = np.arange(12, dtype="<u2").reshape(3, 4)
+    path = tmp_path / "sloppy.tif"
+    path.write_bytes(build_tiff([gray_page(pixels.tobytes(), width=4, length=3, more=more)]))
+    with open_image(path, TiffReader()) as image:
+        np.testing.assert_array_equal(image.read(), pixels)
+
+
+def test_a_file_that_asks_to_be_turned_says_so(write: Write, ramp: Ramp) -> None:
+    header = header_of(write(ramp, metadata=None, extratags=[(274, 3, 1, 8, True)]))
+    assert "orientation 8" in header.warnings[0]

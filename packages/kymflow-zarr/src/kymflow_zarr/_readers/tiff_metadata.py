@@ -25,6 +25,7 @@ _SILENT_KINDS: Final = frozenset({"uniform", "generic", "shaped", "nih"})
 _PHOTOMETRIC: Final = 262
 _WHITE_IS_ZERO: Final = 0
 _PALETTE: Final = 3
+_ORIENTATION: Final = 274
 _COLOR_MAP: Final = 320
 _PAGE_NAME: Final = 285
 _DATE_TIME: Final = 306
@@ -90,6 +91,7 @@ class TiffMetadata:
         y_resolution: The same along y.
         resolution_unit: Number of their unit: 2 inch, 3 centimetre, 1 none; 0 when absent.
         white_is_zero: Whether the lowest value is white (MinIsWhite).
+        orientation: Where row and column 0 are shown: 1 top left; 0 when absent.
         palette: Red, green and blue of each value; empty without a colour table.
         fluoview: Axes of a FluoView header, fastest first.
         imagej: ``key=value`` pairs of an ImageJ description, as text.
@@ -111,6 +113,7 @@ class TiffMetadata:
     y_resolution: float | None
     resolution_unit: int
     white_is_zero: bool
+    orientation: int
     palette: tuple[tuple[int, ...], ...]
     fluoview: tuple[FluoViewDimension, ...]
     imagej: Mapping[str, str]
@@ -154,6 +157,7 @@ def gather_metadata(
         y_resolution=_ratio(tags.valueof(_Y_RESOLUTION)),
         resolution_unit=int(_number(tags.valueof(_RESOLUTION_UNIT))),
         white_is_zero=tags.valueof(_PHOTOMETRIC) == _WHITE_IS_ZERO,
+        orientation=int(_number(tags.valueof(_ORIENTATION))),
         palette=_palette(tags) if tags.valueof(_PHOTOMETRIC) == _PALETTE else (),
         fluoview=_fluoview(tif),
         imagej=_imagej(page.imagej_description) if page.is_imagej else {},

@@ -43,6 +43,11 @@ def read_plain(metadata: TiffMetadata) -> Facts:
     if metadata.white_is_zero:
         vendor["photometric"] = "miniswhite"
         warnings.append("the file says that its lowest value is white; pixels are kept as stored")
+    if metadata.orientation > 1:
+        warnings.append(
+            f"the file asks to be shown mirrored or turned (orientation {metadata.orientation}); "
+            "pixels are kept as stored"
+        )
     if metadata.palette:
         if len(metadata.palette[0]) <= _MAX_COLORS:
             vendor |= {"photometric": "palette", "palette": [list(c) for c in metadata.palette]}
