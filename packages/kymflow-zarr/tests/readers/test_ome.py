@@ -149,7 +149,7 @@ def test_of_a_stopped_run_only_whole_time_points_are_read(read: Read) -> None:
     assert header.axes == ("t", "c", "y", "x")
     np.testing.assert_array_equal(pixels, pages[:4].reshape(2, 2, 9, 8))
     assert "declares 18 planes, the file holds 5" in header.warnings[0]
-    assert "1 pages of no complete part" in header.warnings[1]
+    assert "1 planes of incomplete parts" in header.warnings[1]
 
 
 def test_every_file_of_a_spread_image_is_read_by_its_own_pages(read: Read) -> None:
@@ -169,6 +169,27 @@ def test_a_file_without_uuid_is_known_by_its_name(read: Read) -> None:
     inner = part(0, T=0) + part(1, T=1) + part(2, T=2)
     header, _ = read(np.ones((9, 8), np.uint16), ome_xml(inner=inner, SizeT=3), "part1.ome.tif")
     assert "'part0.ome.tif', 'part2.ome.tif'" in header.warnings[0]
+
+
+def test_the_image_of_another_position_is_the_one_that_is_in_the_file(read: Read) -> None:
+    first = ome_xml(inner='<Channel Name="green"/>' + part(0), uuid=UUIDS[1], PhysicalSizeX=0.5)
+    second = ome_xml(inner='<Channel Name="red"/>' + part(1), PhysicalSizeX=0.331)
+    image = second[second.index("<Image") : second.index("</OME>")]
+    page = np.full((9, 8), 7, np.uint16)
+    header, pixels = read(page, first.replace("</OME>", f"{image}</OME>"), "part1.ome.tif")
+    assert header.axes == ("y", "x")
+    assert header.scale["x"] == 0.331
+    assert [channel.name for channel in header.channels] == ["red"]
+    assert "not read here: 'part0.ome.tif'" in header.warnings[0]
+    np.testing.assert_array_equal(pixels, page)
+
+
+def test_pages_that_no_file_name_describes_come_in_as_they_are(read: Read) -> None:
+    pages = np.arange(144, dtype=np.uint16).reshape(2, 9, 8)
+    header, pixels = read(pages, ome_xml(inner=part(0)), "renamed.ome.tif")
+    assert header.axes == ("z", "y", "x")
+    assert "not read here: 'part0.ome.tif'" in header.warnings[0]
+    np.testing.assert_array_equal(pixels, pages)
 
 
 def test_a_stub_names_the_file_that_is_not_read(read: Read) -> None:

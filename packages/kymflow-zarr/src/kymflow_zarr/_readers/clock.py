@@ -78,7 +78,9 @@ def parse_us_clock(text: str) -> int | None:
         Wall time in ns (see the module), or None when the text is no valid date and time.
     """
     match = _CLOCK.fullmatch(text.strip())
-    return None if match is None else next(iter(_wall_times(match, ["mdy"])), None)
+    if match is None or match["mark"] not in "/-":
+        return None
+    return next(iter(_wall_times(match, ["mdy"])), None)
 
 
 def parse_iso(text: str) -> tuple[int, bool] | None:

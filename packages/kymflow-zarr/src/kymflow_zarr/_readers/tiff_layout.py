@@ -27,7 +27,8 @@ class PageLayout:
         shape: The image's shape.
         axes: One name per dimension.
         pages: Numbers of the pages, from 0, in C order of the image.
-        channels: Numbers of the channels that the pages hold, from 0; empty for all.
+        image: Number, from 0, of the image in the vendor's text that this is.
+        channels: Numbers of its channels that the pages hold, from 0; empty for all.
         warnings: What the pages do not hold.
     """
 
@@ -35,6 +36,7 @@ class PageLayout:
     shape: tuple[int, ...]
     axes: tuple[str, ...]
     pages: Sequence[int]
+    image: int = 0
     channels: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
 

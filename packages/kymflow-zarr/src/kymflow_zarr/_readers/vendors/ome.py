@@ -1,7 +1,7 @@
 """OME-TIFF: calibration in the OME-XML of the image description.
 
 Default units are those of the OME schema: micrometres for ``PhysicalSize``, seconds for
-``TimeIncrement``, nanometres for wavelengths. Only the first image is read. A ``TimeIncrement`` of
+``TimeIncrement``, nanometres for wavelengths. Only one image is read. A ``TimeIncrement`` of
 0 is unknown; then the times of the planes (``DeltaT``) give the step, where they are steady.
 """
 
@@ -50,15 +50,15 @@ def read_ome(metadata: TiffMetadata) -> Facts | None:
     if elsewhere is not None:
         name = elsewhere.get("MetadataFile", "")
         warnings.append(f"its OME-XML is in another file, which is not read: {name!r}")
-    image = root.find("{*}Image")
+    layout = metadata.layout
+    images = root.findall("{*}Image")[0 if layout is None else layout.image :]
+    image = images[0] if images else None
     pixels = None if image is None else image.find("{*}Pixels")
     if image is None or pixels is None:
         return Facts(source="ome", rank=Rank.OME, texts=texts, warnings=tuple(warnings))
     channels = tuple(_channel(element) for element in pixels.findall("{*}Channel"))
-    if metadata.layout is not None:
-        channels = tuple(
-            channels[number] for number in metadata.layout.channels if number < len(channels)
-        )
+    if layout is not None and layout.channels:
+        channels = tuple(channels[number] for number in layout.channels if number < len(channels))
     return Facts(
         source="ome",
         rank=Rank.OME,

@@ -10,9 +10,11 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TypeAlias
 from xml.etree import ElementTree
 
+from kymflow_zarr._readers.axes import default_axes
 from kymflow_zarr._readers.tiff_layout import PageLayout
 
 __all__ = ["ome_layout"]
@@ -23,7 +25,7 @@ _Plane: TypeAlias = tuple[int, int, int]  # along the slowest, the middle and th
 def ome_layout(
     xml: str, *, file_name: str, page_count: int, page_shape: tuple[int, ...]
 ) -> PageLayout | None:
-    """Arrange the planes of an OME-TIFF that are in this file.
+    """Arrange the planes of an OME-TIFF that are in this file: those of its first image there.
 
     Args:
         xml: Its OME-XML, without entity definitions.
@@ -32,54 +34,77 @@ def ome_layout(
         page_shape: Shape of each, (rows, columns).
 
     Returns:
-        The layout; None where the file holds all of its image or none of it, or where its pages are
-        no plain planes.
+        The layout; None where the file holds all of the first image, where the XML describes none,
+        or where pages are no plain planes.
 
     Raises:
         ElementTree.ParseError: It is no XML.
         ValueError: A number in it is none.
     """
     root = ElementTree.fromstring(xml)  # noqa: S314 - no entities
-    images = root.findall("{*}Image")
-    pixels = images[0].find("{*}Pixels") if images else None
-    if pixels is None:
+    images = root.findall("{*}Image/{*}Pixels")
+    others: set[str] = set()
+    for number, pixels in enumerate(images):
+        axes = pixels.get("DimensionOrder", "")[:1:-1].upper()  # slowest first, without Y and X
+        lengths = {axis: int(pixels.get(f"Size{axis}", 1)) for axis in "TZCYX"}
+        if sorted(axes) != ["C", "T", "Z"] or page_shape != (lengths["Y"], lengths["X"]):
+            return None
+        sizes = lengths[axes[0]], lengths[axes[1]], lengths[axes[2]]
+        blocks, elsewhere = _own_blocks(root, pixels, file_name=file_name)
+        others |= elsewhere
+        pages: dict[_Plane, int] = {}
+        for block in blocks:
+            pages |= _planes(block, axes, sizes, page_count)
+        if number == 0 and len(pages) == math.prod(sizes):
+            return None
+        if pages:
+            found = _layout(pages, axes, page_shape, image=number)
+            told = _what_is_elsewhere(others) or (
+                f"its OME-XML declares {math.prod(sizes)} planes, the file holds {len(pages)}",
+            )
+            unnamed = page_count - len(set(pages.values())) if len(images) == 1 else 0
+            if unnamed:
+                told += (f"{unnamed} pages that its OME-XML does not describe are not read",)
+            return replace(found, warnings=(*told, *found.warnings))
+    if not others or len(page_shape) != 2:
         return None
-    axes = pixels.get("DimensionOrder", "")[:1:-1].upper()  # slowest first, without Y and X
-    lengths = {axis: int(pixels.get(f"Size{axis}", 1)) for axis in "TZCYX"}
-    if sorted(axes) != ["C", "T", "Z"] or page_shape != (lengths["Y"], lengths["X"]):
-        return None
-    sizes = lengths[axes[0]], lengths[axes[1]], lengths[axes[2]]
-    blocks, others = _own_blocks(root, pixels, file_name=file_name)
-    pages: dict[_Plane, int] = {}
-    for block in blocks:
-        pages |= _planes(block, axes, sizes, page_count)
-    if not pages or len(pages) == math.prod(sizes):
-        return None
+    stack = (page_count,) if page_count > 1 else ()
+    return PageLayout(
+        kind="ome",
+        shape=(*stack, *page_shape),
+        axes=default_axes(len(stack) + 2),
+        pages=range(page_count),
+        warnings=_what_is_elsewhere(others),
+    )
+
+
+def _layout(
+    pages: dict[_Plane, int], axes: str, page_shape: tuple[int, ...], *, image: int
+) -> PageLayout:
+    """The box that planes of one image fill."""
     kept = _complete(pages)
-    warnings: list[str] = []
-    if others:
-        names = ", ".join(repr(name) for name in sorted(others)[:3])
-        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-        warnings.append(
-            "its OME-XML spreads the image over other files, which are not read here: "
-            f"{names}{more}"
-        )
-    else:
-        warnings.append(
-            f"its OME-XML declares {math.prod(sizes)} planes, the file holds {len(pages)}"
-        )
-    left_over = (page_count if len(images) == 1 else len(pages)) - len(kept)
-    if left_over:
-        warnings.append(f"{left_over} pages of no complete part of the image are not read")
     dims = [(axis, len({plane[number] for plane in kept})) for number, axis in enumerate(axes)]
     dims = [(axis, length) for axis, length in dims if length > 1]
+    left_over = len(pages) - len(kept)
+    warning = f"{left_over} planes of incomplete parts of the image are not read"
     return PageLayout(
         kind="ome",
         shape=(*(length for _, length in dims), *page_shape),
         axes=(*(axis.lower() for axis, _ in dims), "y", "x"),
         pages=[pages[plane] for plane in kept],
+        image=image,
         channels=tuple(sorted({plane[axes.index("C")] for plane in kept})),
-        warnings=tuple(warnings),
+        warnings=(warning,) if left_over else (),
+    )
+
+
+def _what_is_elsewhere(others: set[str]) -> tuple[str, ...]:
+    if not others:
+        return ()
+    names = ", ".join(repr(name) for name in sorted(others)[:3])
+    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+    return (
+        f"its OME-XML spreads the image over other files, which are not read here: {names}{more}",
     )
 
 
