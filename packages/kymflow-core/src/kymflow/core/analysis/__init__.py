@@ -7,7 +7,14 @@ velocity analysis is ``VELOCITY`` in `kymflow.core.analysis.velocity`.
 
 from __future__ import annotations
 
-from kymflow.core.analysis.definition import Analysis, Column, Result, ResultTable
+from kymflow.core.analysis.definition import (
+    Analysis,
+    Column,
+    Input,
+    InputResult,
+    Result,
+    ResultTable,
+)
 from kymflow.core.analysis.params import Param, ParamInfo, describe_params, make_params
 from kymflow.core.analysis.regions import Calibration, Region, calibration_of, regions_of
 from kymflow.core.analysis.run import AnalysisOutcome, run_analysis
@@ -27,6 +34,8 @@ __all__ = [
     "Calibration",
     "Column",
     "ImageStatus",
+    "Input",
+    "InputResult",
     "Param",
     "ParamInfo",
     "Region",

@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from kymflow.core.analysis import Analysis, Calibration, Region, calibration_of, regions_of
+from kymflow.core.analysis import (
+    Analysis,
+    Calibration,
+    InputResult,
+    Region,
+    Result,
+    calibration_of,
+    regions_of,
+)
 from kymflow.core.analysis.params import params_json
 from kymflow.core.analysis.regions import region_pixels
 from kymflow.core.analysis.storage import summary_values
@@ -104,6 +112,7 @@ def check_analysis(analysis: object, dataset: ZarrDataset) -> list[AnalysisProbl
 
 
 _Arguments: TypeAlias = tuple["NDArray[Any]", Calibration, Region]
+"""What an analysis gets, but its parameters and inputs."""
 
 
 def _definition_problems(analysis: Analysis[Any]) -> Iterator[AnalysisProblem]:
@@ -132,9 +141,8 @@ def _regions(dataset: ZarrDataset) -> Iterator[tuple[str, Region, _Arguments]]:
 
 def _compute(analysis: Analysis[Any], image_id: str, arguments: _Arguments) -> str:
     """A result as text that is equal if the results are."""
-    pixels, calibration, region = arguments
     try:
-        found = analysis.compute(pixels, calibration, analysis.params(), region)
+        found = _result(analysis, arguments)
         tables = [table.frame(found.tables[table.name]) for table in analysis.tables]
         return repr([sorted(summary_values(found.summary).items()), *map(_text, tables)])
     except (AnalysisResultError, InvalidKymographError):
@@ -146,6 +154,27 @@ def _compute(analysis: Analysis[Any], image_id: str, arguments: _Arguments) -> s
             reason=f"{type(error).__name__}: {error}",
             details="",
         ) from error
+
+
+def _result(analysis: Analysis[Any], arguments: _Arguments) -> Result:
+    """With default parameters; what it builds on is computed first, in the same region."""
+    pixels, calibration, region = arguments
+    params = analysis.params()
+    inputs = {
+        needed.analysis.name: _input_result(needed.analysis, arguments)
+        for needed in analysis.inputs
+        if needed.place(params, region) is not None
+    }
+    return analysis.compute(pixels, calibration, params, region, inputs)
+
+
+def _input_result(analysis: Analysis[Any], arguments: _Arguments) -> InputResult:
+    found = _result(analysis, arguments)
+    return InputResult(
+        parameters=params_json(analysis.params()),
+        summary=summary_values(found.summary),
+        tables={table.name: table.frame(found.tables[table.name]) for table in analysis.tables},
+    )
 
 
 def _text(frame: pd.DataFrame) -> str:
