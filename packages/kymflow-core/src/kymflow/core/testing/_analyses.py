@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from kymflow.core.analysis import (
     Analysis,
@@ -31,11 +31,14 @@ from kymflow.core.provenance import params_hash
 
 if TYPE_CHECKING:
     import pandas as pd
+    from _typeshed import DataclassInstance
     from numpy.typing import NDArray
 
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["AnalysisProblem", "AnalysisRule", "check_analysis"]
+__all__ = ["AnalysisProblem", "AnalysisRule", "check_analysis", "compute_result"]
+
+P = TypeVar("P", bound="DataclassInstance")
 
 AnalysisRule: TypeAlias = Literal["definition", "run", "result", "repeatable", "pickle"]
 
@@ -112,7 +115,6 @@ def check_analysis(analysis: object, dataset: ZarrDataset) -> list[AnalysisProbl
 
 
 _Arguments: TypeAlias = tuple["NDArray[Any]", Calibration, Region]
-"""What an analysis gets, but its parameters and inputs."""
 
 
 def _definition_problems(analysis: Analysis[Any]) -> Iterator[AnalysisProblem]:
@@ -141,8 +143,9 @@ def _regions(dataset: ZarrDataset) -> Iterator[tuple[str, Region, _Arguments]]:
 
 def _compute(analysis: Analysis[Any], image_id: str, arguments: _Arguments) -> str:
     """A result as text that is equal if the results are."""
+    pixels, calibration, region = arguments
     try:
-        found = _result(analysis, arguments)
+        found = compute_result(analysis, pixels, calibration=calibration, region=region)
         tables = [table.frame(found.tables[table.name]) for table in analysis.tables]
         return repr([sorted(summary_values(found.summary).items()), *map(_text, tables)])
     except (AnalysisResultError, InvalidKymographError):
@@ -156,20 +159,40 @@ def _compute(analysis: Analysis[Any], image_id: str, arguments: _Arguments) -> s
         ) from error
 
 
-def _result(analysis: Analysis[Any], arguments: _Arguments) -> Result:
-    """With default parameters; what it builds on is computed first, in the same region."""
-    pixels, calibration, region = arguments
-    params = analysis.params()
+def compute_result(
+    analysis: Analysis[P],
+    pixels: NDArray[Any],
+    *,
+    calibration: Calibration,
+    params: P | None = None,
+    region: Region | None = None,
+) -> Result:
+    """What an analysis finds in an array of pixels; nothing is stored.
+
+    What it builds on is computed first, from the same pixels with default parameters.
+
+    Args:
+        analysis: The analysis.
+        pixels: The pixels, ``(time, space)``.
+        calibration: What is known of the axes.
+        params: Its parameters; the defaults if None.
+        region: Where the pixels lie; the whole picture of channel 1 if None.
+    """
+    lines, width = pixels.shape
+    where = region or Region(channel=1, roi_id=None, z=0, lines=(0, lines), pixels=(0, width))
+    chosen = analysis.params() if params is None else params
     inputs = {
-        needed.analysis.name: _input_result(needed.analysis, arguments)
+        needed.analysis.name: _input_result(needed.analysis, pixels, calibration, where)
         for needed in analysis.inputs
-        if needed.place(params, region) is not None
+        if needed.place(chosen, where) is not None
     }
-    return analysis.compute(pixels, calibration, params, region, inputs)
+    return analysis.compute(pixels, calibration, chosen, where, inputs)
 
 
-def _input_result(analysis: Analysis[Any], arguments: _Arguments) -> InputResult:
-    found = _result(analysis, arguments)
+def _input_result(
+    analysis: Analysis[Any], pixels: NDArray[Any], calibration: Calibration, region: Region
+) -> InputResult:
+    found = compute_result(analysis, pixels, calibration=calibration, region=region)
     return InputResult(
         parameters=params_json(analysis.params()),
         summary=summary_values(found.summary),
