@@ -160,7 +160,7 @@ def test_it_keeps_every_rule_and_has_tables(tmp_path: Path) -> None:
         kymographs.update_index(load_indexer(name))
     (row,) = kymographs["pulse"].to_dict("records")
     assert row["rate_hz"] == pytest.approx(8.0, abs=0.02)
-    assert kymographs["pulse_segments"]["status"].tolist() == ["ok", "unknown"]
+    assert kymographs["pulse_segments"]["status"].tolist() == ["ok"]
     assert len(load_result_table(record, PULSE, "waveform")) == 24
 
 
