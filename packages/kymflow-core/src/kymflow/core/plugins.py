@@ -239,6 +239,9 @@ _INDEXERS: Final = _Kind(
 _ANALYSES: Final = _Kind(
     title="analysis",
     group="kymflow.analyses",
-    built_in={"velocity": "kymflow.core.analysis.velocity:VELOCITY"},
+    built_in={
+        "pulse": "kymflow.core.analysis.pulse:PULSE",
+        "velocity": "kymflow.core.analysis.velocity:VELOCITY",
+    },
     make=_check_analysis,
 )

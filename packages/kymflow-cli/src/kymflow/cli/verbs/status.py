@@ -158,7 +158,9 @@ class StatusResult:
             deep = ("--recursive",) if any(name.startswith("**/") for name in self.patterns) else ()
             typed = command("refresh", self.dataset, *folders, *deep)
             yield remark(f"to ingest what is new: {typed}")
-        for item in analyses:
+        # Once some were asked for, the others are not missing.
+        asked_for = [item for item in analyses if item.images] or analyses
+        for item in asked_for:
             if item.without:
                 typed = command("analyze", self.dataset, item.name, "--missing")
                 yield remark(f"to analyze what is missing: {typed}")
