@@ -8,7 +8,7 @@ durable according to the store's `Durability`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, Protocol, TypeAlias
@@ -125,6 +125,12 @@ class BlobStore(Protocol):
         """The folders directly in a folder, if each was published in one step, in any order.
 
         None in a store without rename: there only the commit key says so.
+        """
+
+    def links(self, folder: str) -> Iterable[str]:
+        """The keys of all links and mounts in a folder, at any depth: none is followed.
+
+        Every other method raises `CorruptDataError` for a key that leads through one.
         """
 
     def stat(self, key: str) -> BlobStat | None:

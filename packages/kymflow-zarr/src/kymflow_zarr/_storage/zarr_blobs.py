@@ -116,6 +116,10 @@ class ZarrStoreBlobs:
         """None: keys are written one by one, so only the commit key says so."""
         return
 
+    def links(self, folder: str) -> tuple[str, ...]:  # noqa: ARG002 - keys lead nowhere else
+        """Nothing: such stores have no links."""
+        return ()
+
     def stat(self, key: str) -> BlobStat | None:
         """Size of a blob, or None where there is none; such stores keep no times."""
         try:
