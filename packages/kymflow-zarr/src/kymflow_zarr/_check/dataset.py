@@ -19,7 +19,7 @@ from kymflow_zarr._check.documents import (
     repair_documents,
     repair_root_documents,
 )
-from kymflow_zarr._check.image import check_image
+from kymflow_zarr._check.image import check_image, is_remnant
 from kymflow_zarr._check.inventory import compare, repair_inventory
 from kymflow_zarr._check.strays import iter_strays
 from kymflow_zarr._problems import Problem, Repair, linked, unreadable
@@ -123,6 +123,8 @@ def repair(blobs: BlobStore, *, forget_gone: bool) -> Iterator[Repair]:
     for leftover in blobs.leftovers():
         blobs.sweep(leftover)
         yield Repair(location=leftover, action="removed what a killed writer left behind")
+    for image_id in published_ids(blobs):
+        yield from _past_damage(_remove_remnant(blobs, image_id))
     # Rows of an image that has lost its commit document stay: it may be restored from a copy.
     existing = set(published_ids(blobs))
     if any(_check_sources(blobs, sources, deep=True)):
@@ -150,6 +152,14 @@ def repair(blobs: BlobStore, *, forget_gone: bool) -> Iterator[Repair]:
             expected=_expected_tables(inventory),
             present=_present_tables(tables),
             forget_gone=forget_gone,
+        )
+
+
+def _remove_remnant(blobs: BlobStore, image_id: str) -> Iterator[Repair]:
+    if is_remnant(blobs, image_id):
+        blobs.delete_folder(image_folder(image_id))
+        yield Repair(
+            location=image_folder(image_id), action="removed what was saved while it was deleted"
         )
 
 

@@ -91,10 +91,20 @@ class BlobStore(Protocol):
     def get(self, key: str) -> bytes | None:
         """The bytes under a key, or None where there are none."""
 
-    def put(self, key: str, data: bytes) -> None:
-        """Replace the bytes under a key in one step."""
+    def put(self, key: str, data: bytes, *, inside: str = "") -> None:
+        """Replace the bytes under a key in one step.
 
-    def append_lines(self, key: str, lines: bytes, *, flush: bool) -> None:
+        Args:
+            key: The key.
+            data: The bytes.
+            inside: A published folder above the key that must be there: if it is deleted meanwhile,
+                so is what was written, or nothing is written.
+
+        Raises:
+            FileNotFoundError: `inside` is not there any more.
+        """
+
+    def append_lines(self, key: str, lines: bytes, *, flush: bool, inside: str = "") -> None:
         """Append lines to a key, which may be new; a cut-off line is ended first.
 
         A writer that is killed may leave a part of them, and in a store without files one of two
@@ -104,6 +114,7 @@ class BlobStore(Protocol):
             key: The key; its folder exists.
             lines: The lines, each with its end.
             flush: Whether they must be as durable as what `put` writes.
+            inside: As for `put`.
         """
 
     def delete(self, key: str) -> bool:
@@ -148,8 +159,13 @@ class BlobStore(Protocol):
     def open_write(self, key: str) -> AbstractContextManager[BinaryIO]:
         """A stream, to write and read back, that replaces the key in one step if all goes well."""
 
-    def staging(self, parent: str) -> AbstractContextManager[Staging]:
-        """Stage folders that will be published directly in the folder `parent`."""
+    def staging(self, parent: str, *, inside: str = "") -> AbstractContextManager[Staging]:
+        """Stage folders that will be published directly in the folder `parent`.
+
+        Args:
+            parent: The folder.
+            inside: As for `put`: `Staging.publish` raises if it is not there any more.
+        """
 
     def lock(self, name: str, *, action: str, timeout_s: float) -> AbstractContextManager[None]:
         """Hold the named writer's lock for the block.

@@ -221,9 +221,19 @@ class InnerFolder:
         """Remove a file, or a folder with all that it holds; of a link, the link."""
         found = os.stat(self.at(name), dir_fd=self.fd, follow_symlinks=False)
         if stat.S_ISDIR(found.st_mode) and not _is_link(found):
-            shutil.rmtree(self.at(name), dir_fd=self.fd)
+            while not self._remove_folder(name):  # a writer that had it open may have added a file
+                pass
         else:
             os.unlink(self.at(name), dir_fd=self.fd)
+
+    def _remove_folder(self, name: str) -> bool:
+        try:
+            shutil.rmtree(self.at(name), dir_fd=self.fd)
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:
+                raise
+            return False
+        return True
 
     def links(self) -> Iterator[str]:
         """The keys of all links and mounts in it, at any depth, sorted."""

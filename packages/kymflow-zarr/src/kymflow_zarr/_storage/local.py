@@ -11,9 +11,10 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -78,12 +79,12 @@ class LocalBlobs:
         """The bytes under a key, or None where there are none."""
         return self._find(key, _read)
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes, *, inside: str = "") -> None:
         """Replace the bytes under a key in one step."""
-        with self.open_write(key) as stream:
+        with self._write(key, inside=inside) as stream:
             stream.write(data)
 
-    def append_lines(self, key: str, lines: bytes, *, flush: bool) -> None:
+    def append_lines(self, key: str, lines: bytes, *, flush: bool, inside: str = "") -> None:  # noqa: ARG002 - its folder must be there in any case
         """Append lines to a key; a cut-off line is ended first."""
         parent, _, name = key.rpartition("/")
         with self._open(parent) as folder:
@@ -110,14 +111,18 @@ class LocalBlobs:
         return True
 
     def delete_folder(self, key: str) -> bool:
-        """Remove a folder: renamed away in one step, then emptied."""
+        """Remove a folder, or a link to one: renamed away in one step, then emptied."""
         parent, _, name = key.rpartition("/")
         scratch, to_delete = self._open_scratch().folder, new_name()
         try:
             with self._open(parent) as folder:
+                with suppress(CorruptDataError):  # a link is removed, not what it leads to
+                    found = folder.stat(name)
+                    if found is None or not stat.S_ISDIR(found.st_mode):
+                        return False
                 folder.move(name, scratch, to_delete)
                 self._sync(folder)
-        except FileNotFoundError:
+        except _NOT_THERE:
             return False
         scratch.remove(to_delete)
         return True
@@ -186,12 +191,15 @@ class LocalBlobs:
         """A seekable stream over a blob, or None where there is none. The caller closes it."""
         return self._find(key, _open_stream)
 
-    @contextmanager
-    def open_write(self, key: str) -> Iterator[BinaryIO]:
+    def open_write(self, key: str) -> AbstractContextManager[BinaryIO]:
         """A stream whose contents replace the key in one step when the block ends well."""
+        return self._write(key, inside="")
+
+    @contextmanager
+    def _write(self, key: str, *, inside: str) -> Iterator[BinaryIO]:
         parent, _, name = key.rpartition("/")
         scratch, temporary = self._open_scratch().folder, new_name()
-        with self._make(parent) as folder:
+        with self._make(parent, inside=inside) as folder:
             try:
                 with open(temporary, "w+b", opener=scratch.open) as stream:
                     yield stream
@@ -207,7 +215,7 @@ class LocalBlobs:
             self._sync(folder)
 
     @contextmanager
-    def staging(self, parent: str) -> Iterator[_LocalStaging]:
+    def staging(self, parent: str, *, inside: str = "") -> Iterator[_LocalStaging]:
         """Stage folders that will be published directly in the folder `parent`."""
         scratch, name = self._open_scratch().folder, new_name()
         with scratch.make_inner(name, durable=False) as folder:
@@ -215,7 +223,7 @@ class LocalBlobs:
                 yield _LocalStaging(
                     folder,
                     parent=parent,
-                    make_parent=partial(self._make, parent),
+                    make_parent=partial(self._make, parent, inside=inside),
                     scratch=scratch,
                     durability=self._durability,
                 )
@@ -298,16 +306,20 @@ class LocalBlobs:
         except OSError as error:
             raise _refusal(key, error) from error
 
-    def _make(self, key: str, *, durable: bool | None = None) -> InnerFolder:
-        """A folder, made where it is not there."""
-        with suppress(FileNotFoundError):
-            return self._open(key)
-        make_folders(self._root, durable=self._durable if durable is None else durable)
-        root = open_root(self._path)
-        if not key:
-            return root
-        with root:
-            return root.make_inner(key, durable=self._durable if durable is None else durable)
+    def _make(self, key: str, *, inside: str = "", durable: bool | None = None) -> InnerFolder:
+        """A folder, made where it is not there; `inside` and what is above it must be there."""
+        if durable is None:
+            durable = self._durable
+        if not inside:
+            with suppress(FileNotFoundError):
+                return self._open(key)
+            make_folders(self._root, durable=durable)
+        folder = self._open(inside)
+        rest = key.removeprefix(inside).strip("/")
+        if not rest:
+            return folder
+        with folder:
+            return folder.make_inner(rest, durable=durable)
 
     def _sync(self, folder: InnerFolder) -> None:
         if self._durable:
