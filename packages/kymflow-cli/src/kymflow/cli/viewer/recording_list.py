@@ -46,6 +46,7 @@ class Row(TypedDict):
     velocity: float | None
     unit: str
     unknown: float | None
+    decision: Literal["open", "accepted", "rejected"]
 
 
 class ListChanges(TypedDict):
@@ -141,6 +142,7 @@ def _row(image_id: str, entry: ManifestEntry | None, *, state: State | None, rea
         velocity=None,
         unit="",
         unknown=None,
+        decision="open",
     )
 
 
