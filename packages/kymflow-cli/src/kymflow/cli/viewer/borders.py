@@ -6,7 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kymflow.core.analysis import RegionResult, load_results, make_params, run_analysis
+import numpy as np
+
+from kymflow.core.analysis import (
+    Calibration,
+    Region,
+    RegionResult,
+    load_results,
+    make_params,
+    run_analysis,
+)
 from kymflow.core.analysis.velocity import VELOCITY, VelocityParams
 from kymflow.core.metadata import (
     RoiChange,
@@ -20,7 +29,7 @@ from kymflow.core.metadata import (
 if TYPE_CHECKING:
     from kymflow_zarr import JsonValue, ZarrDataset, ZarrImageRecord
 
-__all__ = ["move_borders"]
+__all__ = ["move_borders", "warm_up"]
 
 
 def move_borders(
@@ -55,6 +64,14 @@ def move_borders(
     save_metadata(record, replace(metadata, rois=rois))
     for _ in run_analysis(dataset, VELOCITY, params=params, image_ids=[image_id], roi_ids=[roi]):
         pass
+
+
+def warm_up() -> None:
+    """Compile the analysis, so that nobody waits for that at the first border."""
+    pixels = np.random.default_rng(0).poisson(20.0, (64, 32))
+    region = Region(channel=1, roi_id=None, z=0, lines=(0, 64), pixels=(0, 32))
+    unknown = Calibration(seconds_per_line=None, um_per_pixel=None, dwell_seconds=None)
+    VELOCITY.compute(pixels, unknown, VelocityParams(), region)
 
 
 def _params_of(record: ZarrImageRecord, place: tuple[int, int | None]) -> VelocityParams:

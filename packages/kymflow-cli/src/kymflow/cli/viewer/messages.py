@@ -62,7 +62,7 @@ class Request:
         """
         try:
             value = json.loads(self.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadRequestError(f"the body is not JSON: {error}") from error
         if not isinstance(value, dict):
             raise BadRequestError("the body is not a JSON object")
