@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from kymflow.cli.errors import UnknownNameError
-from kymflow.cli.results import AnalysisStatus
 from kymflow.cli.verbs.analyze import analyze
-from kymflow.cli.verbs.status import status
+from kymflow.cli.verbs.status import AnalysisStatus, status
 from kymflow.core.errors import OtherParametersError
 from kymflow_zarr import NotADatasetError, ZarrDataset
 

@@ -12,9 +12,8 @@ import pandas as pd
 import pytest
 
 from kymflow.cli.errors import UnknownNameError
-from kymflow.cli.results import IndexedTable, IndexResult, PluginListResult
-from kymflow.cli.verbs.index import index
-from kymflow.cli.verbs.plugins import plugins
+from kymflow.cli.verbs.index import IndexedTable, IndexResult, index
+from kymflow.cli.verbs.plugins import PluginListResult, plugins
 from kymflow_zarr import ZarrDataset
 
 Kymflow = Callable[..., tuple[int, str, str]]

@@ -12,8 +12,7 @@ import pytest
 
 from kymflow.cli.errors import FolderNotFoundError, UnknownNameError
 from kymflow.cli.options import TakeIn
-from kymflow.cli.results import IngestResult, PlanResult
-from kymflow.cli.verbs.ingest import ingest
+from kymflow.cli.verbs.ingest import IngestResult, PlanResult, ingest
 from kymflow.cli.verbs.refresh import refresh
 from kymflow_zarr import NotADatasetError, ZarrDataset
 

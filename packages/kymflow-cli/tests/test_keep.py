@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kymflow.cli.results import DoneRepair, ExportResult, IngestResult
-from kymflow.cli.verbs.check import check, repair
-from kymflow.cli.verbs.export import export
-from kymflow.cli.verbs.ingest import ingest
+from kymflow.cli.verbs.check import check
+from kymflow.cli.verbs.export import ExportResult, export
+from kymflow.cli.verbs.ingest import IngestResult, ingest
+from kymflow.cli.verbs.repair import DoneRepair, repair
 from kymflow.cli.verbs.upgrade import upgrade
 from kymflow_zarr import ZarrDataset
 

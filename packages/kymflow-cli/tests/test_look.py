@@ -14,21 +14,14 @@ import pytest
 
 from kymflow.cli.errors import UnknownNameError
 from kymflow.cli.opening import find_image
-from kymflow.cli.results import (
-    DatasetInfo,
-    ImageInfo,
-    ListedImage,
-    TableListResult,
-    TableResult,
-    TableStatus,
-)
 from kymflow.cli.verbs.analyze import analyze
-from kymflow.cli.verbs.check import check, repair
+from kymflow.cli.verbs.check import check
 from kymflow.cli.verbs.index import index
-from kymflow.cli.verbs.info import info
-from kymflow.cli.verbs.ls import ls
-from kymflow.cli.verbs.status import status
-from kymflow.cli.verbs.table import table
+from kymflow.cli.verbs.info import DatasetInfo, ImageInfo, info
+from kymflow.cli.verbs.ls import ListedImage, ls
+from kymflow.cli.verbs.repair import repair
+from kymflow.cli.verbs.status import TableStatus, status
+from kymflow.cli.verbs.table import TableListResult, TableResult, table
 from kymflow.cli.verbs.upgrade import upgrade
 from kymflow_zarr import NotADatasetError, ZarrDataset
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from kymflow.cli.blocks import counted
 from kymflow.cli.verbs.check import check
 from kymflow.cli.verbs.export import export
 from kymflow.cli.verbs.ingest import ingest
 from kymflow.cli.verbs.report import report
-from kymflow.cli.views.parts import counted
 from kymflow_zarr import UnreadableImageError, ZarrDataset
 
 # Each test is several processes on a terminal, and says the same whatever the requirements.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -405,7 +406,7 @@ TestHistory.settings = settings(
 )
 TestLongHistory = pytest.mark.slow(LongHistory.TestCase)
 TestLongHistory.settings = settings(
-    max_examples=500,
+    max_examples=int(os.environ.get("KYMFLOW_EXAMPLES", "60")),
     stateful_step_count=14,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -27,20 +27,22 @@ def _estimate(pixels: NDArray[np.generic], *, tracked: bool = True) -> VelocityR
 
 
 def _same(first: VelocityResult, second: VelocityResult, *, factor: float = 1.0) -> None:
-    """Check that two results agree to rounding, up to a factor of the velocity.
+    """Check that two results agree, up to a factor of the velocity.
 
-    A window without evidence may choose between equals; all others may not.
+    A window without evidence may choose between equals: one whose best candidate is at the end of
+    the search has a slope there and no peak, however much it explains. With evidence, results agree
+    within a standard error: a mirrored line falls between other bins, so its noise is interpolated
+    with other weights. In a few windows two candidates are equally good for all that.
     """
-    known = (first.r2adj > first.unknown_below + 0.02) & (
-        second.r2adj > second.unknown_below + 0.02
-    )
-    close = np.isclose(
-        first.candidate_px_per_line[known],
-        factor * second.candidate_px_per_line[known],
-        rtol=5e-3,
-        atol=5e-3,
-    )
-    assert not known.any() or close.mean() > 0.98
+    known = np.ones(first.n_windows, dtype=bool)
+    for result in (first, second):
+        known &= (result.status != WindowStatus.UNKNOWN) & (
+            result.r2adj > result.unknown_below + 0.02
+        )
+    one, other = first.candidate_px_per_line[known], factor * second.candidate_px_per_line[known]
+    error = first.standard_error_px_per_line[known]
+    close = np.abs(one - other) <= 5e-3 * (1.0 + np.abs(other)) + error
+    assert np.count_nonzero(~close) <= 0.02 * close.size + 2
     # Evidence is taken at a candidate. Two neighbours may be equally good, and lead to the same
     # corrected velocity; what they explain then differs by some hundredths.
     np.testing.assert_allclose(first.r2adj[known][close], second.r2adj[known][close], atol=0.06)
@@ -61,6 +63,8 @@ def _same_but_for_ties(first: VelocityResult, second: VelocityResult) -> None:
 
 
 @_EXAMPLES
+@example(speed=0.0, seed=1, tracked=False)
+@example(speed=0.0, seed=16, tracked=True)
 @given(speed=_SPEEDS, seed=_SEEDS, tracked=st.booleans())
 def test_flipping_space_negates_velocity(
     flowing: Flowing, speed: float, seed: int, tracked: bool

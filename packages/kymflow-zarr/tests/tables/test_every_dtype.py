@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +24,7 @@ from kymflow_zarr.errors import ColumnError
 Column: TypeAlias = "pd.Series[Any]"
 MakeColumns: TypeAlias = Callable[[int], st.SearchStrategy[Column]]
 
+LONG: Final = int(os.environ.get("KYMFLOW_EXAMPLES", "250"))  # examples of the slow form
 NEVER: Final = object()
 ZONED_BY_NAME: Final = "Europe/Berlin"
 
@@ -297,16 +299,16 @@ def test_rows_of_two_images_keep_their_values(data: st.DataObject) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=2000)
+@settings(max_examples=LONG)
 @given(st.data())
-def test_2000_frames_come_back_equal(data: st.DataObject) -> None:
+def test_many_frames_come_back_equal(data: st.DataObject) -> None:
     check_columns_come_back(data)
 
 
 @pytest.mark.slow
-@settings(max_examples=4000)
+@settings(max_examples=LONG)
 @given(st.data())
-def test_4000_pairs_of_frames_keep_their_values(data: st.DataObject) -> None:
+def test_many_pairs_of_frames_keep_their_values(data: st.DataObject) -> None:
     check_columns_join(data)
 
 

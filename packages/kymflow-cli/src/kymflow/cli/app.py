@@ -10,33 +10,20 @@ import logging
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
+from kymflow.cli.blocks import Block, Screen
 from kymflow.cli.errors import ExitCode, expected_errors, explain
-from kymflow.cli.results import CompletionResult, Result
+from kymflow.cli.results import Item, Result
 from kymflow.cli.safe_text import show
 from kymflow.cli.terminal import LogHandler, Terminal
-from kymflow.cli.verbs.analyze import analyze
-from kymflow.cli.verbs.check import check, repair
-from kymflow.cli.verbs.demo import demo
-from kymflow.cli.verbs.export import export
-from kymflow.cli.verbs.index import index
-from kymflow.cli.verbs.info import info
-from kymflow.cli.verbs.ingest import ingest
-from kymflow.cli.verbs.ls import ls
-from kymflow.cli.verbs.plugins import plugins
-from kymflow.cli.verbs.query import query
-from kymflow.cli.verbs.refresh import refresh
-from kymflow.cli.verbs.report import report
-from kymflow.cli.verbs.status import status
-from kymflow.cli.verbs.table import table
-from kymflow.cli.verbs.upgrade import upgrade
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,12 +39,25 @@ _KEEP = Group("Keep it well", sort_key=3)
 _OTHER = Group("Other", sort_key=4)
 _COMMON = Group("Everywhere", sort_key=9)
 
-_VERBS: tuple[tuple[Group, tuple[Callable[..., Result], ...]], ...] = (
-    (_FILL, (ingest, refresh, analyze, index)),
-    (_LOOK, (status, ls, info, table, query, report)),
-    (_KEEP, (check, repair, export, upgrade)),
-    (_OTHER, (plugins, demo)),
-)
+_VERBS: Mapping[str, Group] = {
+    "ingest": _FILL,
+    "refresh": _FILL,
+    "analyze": _FILL,
+    "index": _FILL,
+    "status": _LOOK,
+    "ls": _LOOK,
+    "info": _LOOK,
+    "table": _LOOK,
+    "query": _LOOK,
+    "report": _LOOK,
+    "check": _KEEP,
+    "repair": _KEEP,
+    "export": _KEEP,
+    "upgrade": _KEEP,
+    "plugins": _OTHER,
+    "demo": _OTHER,
+}
+"""Where the help shows each verb, in this order. Its function is `kymflow.cli.verbs.VERB.VERB`."""
 
 
 def build_app() -> App:
@@ -72,12 +72,17 @@ def build_app() -> App:
     )
     for flag in (*app.help_flags, *app.version_flags):
         app[flag].group = _OTHER
-    for group, verbs in _VERBS:
-        for number, verb in enumerate(verbs):
-            app.command(verb, group=group, sort_key=number, help_epilogue="", usage=_usage(verb))
+    for number, (name, group) in enumerate(_VERBS.items()):
+        verb = _function(name)
+        app.command(verb, group=group, sort_key=number, help_epilogue="", usage=_usage(verb))
     _add_completion(app)
     _add_common_options(app)
     return app
+
+
+def _function(name: str) -> Callable[..., Result]:
+    function: Callable[..., Result] = vars(import_module(f"kymflow.cli.verbs.{name}"))[name]
+    return function
 
 
 def _usage(verb: Callable[..., Result]) -> str:
@@ -90,6 +95,28 @@ def _usage(verb: Callable[..., Result]) -> str:
         elif parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
             words.append(name if parameter.default is inspect.Parameter.empty else f"[{name}]")
     return f"Usage: kymflow {' '.join([verb.__name__, '[OPTIONS]', *words])}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionResult:
+    """A script for a shell.
+
+    Attributes:
+        shell: The shell.
+        script: The script.
+        items: Always empty.
+    """
+
+    streamed: ClassVar[bool] = False
+    verb: ClassVar[str] = "completion"
+    ok: ClassVar[bool] = True
+    shell: str
+    script: str
+    items: tuple[Item, ...] = ()
+
+    def as_text(self, screen: Screen) -> Iterator[Block]:  # noqa: ARG002
+        """See `Result`."""
+        yield Block(lines=self.script.splitlines())
 
 
 def _add_completion(app: App) -> None:

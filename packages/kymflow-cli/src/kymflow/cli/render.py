@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from kymflow.cli.blocks import Screen
 from kymflow.cli.errors import ExitCode
 from kymflow.cli.results import Result, item_to_json, summary_to_json
 from kymflow.cli.terminal import Terminal
-from kymflow.cli.views import Screen, view
 
 __all__ = ["finish"]
 
@@ -19,7 +19,7 @@ def finish(result: Result, terminal: Terminal) -> ExitCode:
         terminal.write_json(summary_to_json(result, exit_code=code))
         return code
     screen = Screen(out=terminal.width, err=terminal.error_width)
-    for block in view(result, screen):
+    for block in result.as_text(screen):
         if block.kind == "data":
             terminal.write(block.lines, style=block.style)
         elif block.kind == "failures" or not terminal.quiet:

@@ -1,1 +1,1 @@
-"""One module per verb or theme: functions that take paths and return values of `results`."""
+"""The verbs: one module each, with its function, its result and the text of it."""

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from kymflow.cli.opening import find_image, open_writer, source_of
+from kymflow.cli.blocks import Block, Screen, counted, failure_blocks, remark, sentence
+from kymflow.cli.errors import UnknownNameError
+from kymflow.cli.guesses import guess
+from kymflow.cli.opening import find_image, open_writer, source_name, source_of
 from kymflow.cli.options import ProgressParam, Workers, default_workers
-from kymflow.cli.plugins import analysis_params, load_analysis
 from kymflow.cli.progress import SILENT
-from kymflow.cli.results import AnalysedImage, AnalyzeResult
+from kymflow.cli.safe_text import command, show
 from kymflow.cli.workers import worker_processes
 
 if TYPE_CHECKING:
-    from kymflow.core.analysis import AnalysisOutcome
+    from kymflow.core.analysis import Analysis, AnalysisOutcome
 
-__all__ = ["analyze"]
+__all__ = ["AnalysedImage", "AnalyzeResult", "analyze"]
+
+_PARAMETERS: Final = {"window": "window_lines"}
+"""Options that have a shorter name than the parameter."""
 
 _WORTH_A_PROCESS = 16
 """A process takes about as long to start as this many images to analyze."""
@@ -67,8 +74,8 @@ def analyze(
     """
     from kymflow.core.analysis import make_params, run_analysis
 
-    chosen = load_analysis(analysis)
-    params = analysis_params(chosen, {"window": window, "method": method})
+    chosen = _load(analysis)
+    params = _given_params(chosen, {"window": window, "method": method})
     opened = open_writer(dataset)
     image_ids = [find_image(opened, name) for name in image] or opened.list_image_ids()
     asked = list(dict.fromkeys(image_ids))
@@ -103,6 +110,73 @@ def analyze(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalyzeResult:
+    """What a run of `analyze` did.
+
+    Attributes:
+        dataset: The dataset.
+        analysis: The analysis.
+        images: How many of the images asked for have results now, new ones or older ones.
+        analyzed: How many were analyzed.
+        skipped: How many had results of these parameters, and were left alone.
+        failed: How many failed.
+        items: The images that were asked for.
+    """
+
+    streamed: ClassVar[bool] = True
+    verb: ClassVar[str] = "analyze"
+    dataset: str
+    analysis: str
+    images: int
+    analyzed: int
+    skipped: int
+    failed: int
+    items: tuple[AnalysedImage, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no image failed."""
+        return self.failed == 0
+
+    def as_text(self, screen: Screen) -> Iterator[Block]:
+        """See `Result`."""
+        yield from failure_blocks(
+            f"{counted(self.failed, 'image')} could not be analyzed",
+            ("image", "file", "reason"),
+            [
+                (item.image_id, source_name(item.source or ""), item.reason)
+                for item in self.items
+                if item.status == "failed"
+            ],
+            screen,
+        )
+        yield sentence(
+            f"{show(self.analysis)}: {counted(self.analyzed, 'image')} analyzed",
+            **{"left alone": self.skipped, "failed": self.failed},
+        )
+        if self.analyzed:
+            yield remark(f"to make tables of them: {command('index', self.dataset)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysedImage:
+    """What became of one image.
+
+    Attributes:
+        image_id: The image.
+        source: The file that it was made of; None if there is none.
+        status: ``skipped``: it had results of these parameters, and was left alone.
+        reason: Why it failed; None if it did not.
+    """
+
+    type: ClassVar[str] = "image"
+    image_id: str
+    source: str | None
+    status: Literal["ok", "skipped", "failed"]
+    reason: str | None
+
+
 def _item(outcome: AnalysisOutcome, source: str | None) -> AnalysedImage:
     return AnalysedImage(
         image_id=outcome.image_id,
@@ -110,3 +184,48 @@ def _item(outcome: AnalysisOutcome, source: str | None) -> AnalysedImage:
         status=outcome.status,
         reason=None if outcome.error is None else outcome.error.reason,
     )
+
+
+def _load(name: str) -> Analysis[Any]:
+    """An analysis.
+
+    Raises:
+        UnknownNameError: There is none of that name.
+        kymflow.core.errors.PluginError: It cannot be used.
+    """
+    from kymflow.core import plugins as core
+
+    known = core.find_analyses()
+    if name not in known:
+        raise UnknownNameError(
+            f"there is no analysis {name!r}",
+            hint=guess(name, known, otherwise=f"there are: {', '.join(known)}"),
+        )
+    return core.load_analysis(name)
+
+
+def _given_params(analysis: Analysis[Any], options: Mapping[str, object]) -> dict[str, object]:
+    """The parameters that a person gave, by name.
+
+    Args:
+        analysis: The analysis.
+        options: Values by option; None where it was not given.
+
+    Raises:
+        UnknownNameError: The analysis has no such parameter.
+    """
+    from kymflow.core.analysis import describe_params
+
+    known = {info.name for info in describe_params(analysis.params)}
+    given = {
+        _PARAMETERS.get(option, option): value
+        for option, value in options.items()
+        if value is not None
+    }
+    missing = [option for option in options if _PARAMETERS.get(option, option) not in known]
+    if not known.issuperset(given):
+        listed = " and no ".join(f"--{option}" for option in missing)
+        raise UnknownNameError(
+            f"the analysis {analysis.name!r} has no {listed}", hint="leave them out"
+        )
+    return given

@@ -1,18 +1,21 @@
-"""Check a dataset for damage, and repair what can be repaired."""
+"""Check a dataset for damage."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
-from kymflow.cli.opening import open_reader, open_writer
-from kymflow.cli.options import DEFAULT_WAIT_S, DryRun, ProgressParam, Wait
+from kymflow.cli.blocks import Block, Screen, counted, remark, sentence, table_blocks
+from kymflow.cli.opening import open_reader
+from kymflow.cli.options import ProgressParam
 from kymflow.cli.progress import SILENT, followed
-from kymflow.cli.results import CheckResult, DoneRepair, FoundProblem, RepairResult
+from kymflow.cli.safe_text import command, show
 
 if TYPE_CHECKING:
     from kymflow_zarr import Problem
 
-__all__ = ["check", "repair"]
+__all__ = ["CheckResult", "FoundProblem", "check", "found_problem", "problems_table"]
 
 
 def check(dataset: str, /, *, deep: bool = False, progress: ProgressParam = SILENT) -> CheckResult:
@@ -34,7 +37,7 @@ def check(dataset: str, /, *, deep: bool = False, progress: ProgressParam = SILE
     opened = open_reader(dataset)
     items: list[FoundProblem] = []
     for problem in opened.iter_problems(deep=deep, progress=followed(progress, "checking")):
-        item = _found(problem)
+        item = found_problem(problem)
         items.append(item)
         progress.tell(item)
     return CheckResult(
@@ -47,62 +50,77 @@ def check(dataset: str, /, *, deep: bool = False, progress: ProgressParam = SILE
     )
 
 
-def repair(
-    dataset: str,
-    /,
-    *,
-    forget_gone: bool = False,
-    dry_run: DryRun = False,
-    wait: Wait = DEFAULT_WAIT_S,
-) -> RepairResult:
-    """Repair what can be repaired without guessing.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """What a check found.
 
-    Indexes are made anew from the images, and what killed writers left behind is removed. Damaged
-    pixels and results are not touched.
-
-    Args:
-        dataset: Path or URL of the dataset.
-        forget_gone: Results and tables that someone removed, and that should stay away, stop
-            being a problem.
-        dry_run: Show what would be repaired, and do nothing.
-        wait: For how many seconds to wait for another writer.
-
-    Returns:
-        What was done, and what is left.
-
-    Raises:
-        kymflow_zarr.NotADatasetError: There is no dataset there.
-        kymflow_zarr.LockedError: Another writer is at work.
+    Attributes:
+        dataset: The dataset.
+        deep: Whether every byte was read.
+        images: How many images there are.
+        problems: How many problems there are.
+        repairable: How many of them `repair` can fix.
+        items: The problems.
     """
-    if dry_run:
-        found = [_found(problem) for problem in open_reader(dataset).iter_problems()]
-        repairs = [
-            DoneRepair(location=item.location, action=f"would repair: {item.message}")
-            for item in found
-            if _would_mend(item, forget_gone=forget_gone)
-        ]
-        left = [item for item in found if not _would_mend(item, forget_gone=forget_gone)]
-    else:
-        writer = open_writer(dataset, wait_s=wait)
-        repairs = [
-            DoneRepair(location=done.location, action=done.action)
-            for done in writer.repair(forget_gone=forget_gone)
-        ]
-        left = [_found(problem) for problem in writer.iter_problems()]
-    return RepairResult(
-        dataset=dataset,
-        dry_run=dry_run,
-        repairs=len(repairs),
-        problems=len(left),
-        items=(*repairs, *left),
-    )
+
+    streamed: ClassVar[bool] = True
+    verb: ClassVar[str] = "check"
+    dataset: str
+    deep: bool
+    images: int
+    problems: int
+    repairable: int
+    items: tuple[FoundProblem, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return self.problems == 0
+
+    def as_text(self, screen: Screen) -> Iterator[Block]:
+        """See `Result`."""
+        yield from problems_table(self.items, screen)
+        how = "every byte" if self.deep else "not every byte; for that: --deep"
+        if self.ok:
+            yield Block(lines=[f"{show(self.dataset)}: all is well"])
+            yield remark(f"{counted(self.images, 'image')} checked, {how}")
+            return
+        yield sentence(counted(self.problems, "problem"), repairable=self.repairable)
+        if self.repairable:
+            yield remark(f"to repair what can be repaired: {command('repair', self.dataset)}")
+        if any(item.kind == "gone" for item in self.items):
+            yield remark(
+                "what is gone can be restored from a copy or computed again; "
+                "if it should stay away: " + command("repair", self.dataset, "--forget-gone")
+            )
 
 
-def _would_mend(item: FoundProblem, *, forget_gone: bool) -> bool:
-    return item.repairable or (forget_gone and item.kind == "gone")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundProblem:
+    """One thing that is wrong with a dataset.
+
+    Attributes:
+        location: What is wrong, relative to the dataset.
+        kind: What sort of problem it is.
+        message: The problem.
+        repairable: Whether `repair` can fix it.
+    """
+
+    type: ClassVar[str] = "problem"
+    location: str
+    kind: str
+    message: str
+    repairable: bool
 
 
-def _found(problem: Problem) -> FoundProblem:
+def problems_table(items: Sequence[FoundProblem], screen: Screen) -> Iterator[Block]:
+    """The problems as a table."""
+    rows = [(item.kind, item.location, item.message) for item in items]
+    yield from table_blocks(("problem", "where", "what"), rows, screen)
+
+
+def found_problem(problem: Problem) -> FoundProblem:
+    """A problem as the results have it."""
     return FoundProblem(
         location=problem.location,
         kind=problem.kind,

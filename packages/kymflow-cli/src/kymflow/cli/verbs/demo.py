@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from kymflow.cli.blocks import Block, Screen, cell_value, fact_blocks, remark, table_blocks
 from kymflow.cli.options import ProgressParam, TakeIn
 from kymflow.cli.progress import SILENT
-from kymflow.cli.results import DemoResult, ListedImage, Row
+from kymflow.cli.safe_text import command
 from kymflow.cli.verbs.analyze import analyze
 from kymflow.cli.verbs.index import index
 from kymflow.cli.verbs.ingest import ingest
-from kymflow.cli.verbs.ls import ls
-from kymflow.cli.verbs.table import table
+from kymflow.cli.verbs.ls import ListedImage, ls
+from kymflow.cli.verbs.table import Row, table
 
 if TYPE_CHECKING:
     from kymflow.cli.demo_images import Scene
 
-__all__ = ["demo"]
+__all__ = ["DemoResult", "demo"]
 
 _TABLE = "kym_velocity"
 _COLUMNS = ("median_mm_s", "share_stalled", "image_id")
@@ -56,6 +58,48 @@ def demo(folder: Path = Path("kymflow-demo"), /, *, progress: ProgressParam = SI
     index(dataset, workers=1)
     made_with = {scene.name: scene.velocity_mm_s for scene in DEMO_SCENES}
     return _show(folder, dataset, images, made_with, taken_in=len(taken_in.items))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoResult:
+    """What the demo made.
+
+    Attributes:
+        folder: The folder of it all.
+        dataset: The dataset.
+        images_folder: The folder with the TIFF files.
+        taken_in: How many images were ingested by this run.
+        images: How many images the dataset has.
+        table: The table whose rows follow.
+        columns: Its columns.
+        items: Its rows.
+    """
+
+    streamed: ClassVar[bool] = False
+    verb: ClassVar[str] = "demo"
+    ok: ClassVar[bool] = True
+    folder: str
+    dataset: str
+    images_folder: str
+    taken_in: int
+    images: int
+    table: str
+    columns: tuple[str, ...]
+    items: Sequence[Row]
+
+    def as_text(self, screen: Screen) -> Iterator[Block]:
+        """See `Result`."""
+        rows = [[cell_value(row.row[column]) for column in self.columns] for row in self.items]
+        yield from table_blocks(self.columns, rows, screen)
+        yield Block(lines=[""])
+        yield from fact_blocks(
+            {
+                "dataset": self.dataset,
+                "images": f"{self.images}, {self.taken_in} of them new, "
+                f"made of the TIFF files in {self.images_folder}",
+            }
+        )
+        yield remark(f"now look at it: {command('info', self.dataset)}")
 
 
 def _write_tiff(path: Path, scene: Scene) -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from cyclopts import Parameter
 
+from kymflow.cli.blocks import Block, Screen, counted, failure_blocks, remark, sentence
 from kymflow.cli.errors import OutputFileError
 from kymflow.cli.folders import require_outside
 from kymflow.cli.opening import find_image, open_reader
 from kymflow.cli.options import DEFAULT_WAIT_S, ProgressParam, Wait
 from kymflow.cli.progress import SILENT, followed
-from kymflow.cli.results import ExportResult, NotExported
+from kymflow.cli.safe_text import show
 
-__all__ = ["export"]
+__all__ = ["ExportResult", "NotExported", "export"]
 
 
 def export(
@@ -96,3 +99,74 @@ def export(
         failed=0,
         items=(),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportResult:
+    """What an export did. Counts are None where damage kept it from being complete.
+
+    Attributes:
+        dataset: The dataset.
+        folder: Where it was written to.
+        images: How many images are in the folder, whole.
+        tables: How many tables are in it.
+        files_written: How many files are new or have new contents.
+        files_unchanged: How many were there as they should be.
+        files_removed: How many files of an earlier export were removed.
+        files_kept: Files of an earlier export that someone has changed since; they stay.
+        failed: How many things could not be exported.
+        items: These things.
+    """
+
+    streamed: ClassVar[bool] = False
+    verb: ClassVar[str] = "export"
+    dataset: str
+    folder: str
+    images: int
+    tables: int | None
+    files_written: int | None
+    files_unchanged: int | None
+    files_removed: int | None
+    files_kept: tuple[str, ...]
+    failed: int
+    items: tuple[NotExported, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all of it was exported."""
+        return self.failed == 0
+
+    def as_text(self, screen: Screen) -> Iterator[Block]:
+        """See `Result`."""
+        yield from failure_blocks(
+            f"{counted(self.failed, 'thing')} could not be exported",
+            ("what", "reason"),
+            [(item.name, item.reason) for item in self.items],
+            screen,
+        )
+        yield sentence(
+            f"{counted(self.images, 'image')} in {show(self.folder)}",
+            tables=self.tables or 0,
+            **{
+                "files written": self.files_written or 0,
+                "unchanged": self.files_unchanged or 0,
+                "removed": self.files_removed or 0,
+                "failed": self.failed,
+            },
+        )
+        if self.files_kept:
+            yield remark(f"not removed, as someone has changed them: {', '.join(self.files_kept)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotExported:
+    """One thing that could not be exported.
+
+    Attributes:
+        name: What it is: a key in the dataset, an image, a table.
+        reason: Why.
+    """
+
+    type: ClassVar[str] = "failure"
+    name: str
+    reason: str

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from cyclopts import Parameter
 
-from kymflow.cli.opening import open_reader, open_writer, source_of
-from kymflow.cli.options import (
-    DEFAULT_WAIT_S,
-    ProgressParam,
-    Wait,
-    Workers,
-    default_workers,
-)
-from kymflow.cli.plugins import choose_indexers, known_plugins
+from kymflow.cli.blocks import Block, Screen, counted, failure_blocks, remark, table_blocks
+from kymflow.cli.errors import UnknownNameError
+from kymflow.cli.guesses import guess
+from kymflow.cli.opening import open_reader, open_writer, source_name, source_of
+from kymflow.cli.options import DEFAULT_WAIT_S, ProgressParam, Wait, Workers, default_workers
 from kymflow.cli.progress import SILENT, followed
-from kymflow.cli.results import ImageFailure, IndexedTable, IndexResult, PluginListResult
+from kymflow.cli.verbs.plugins import PluginListResult, known_plugins
 from kymflow.cli.workers import worker_processes
 
 if TYPE_CHECKING:
@@ -27,7 +24,7 @@ if TYPE_CHECKING:
     from kymflow.core import BaseIndexer, KymDataset
     from kymflow.core.errors import ImageIndexError, IndexUpdateError
 
-__all__ = ["index"]
+__all__ = ["ImageFailure", "IndexResult", "IndexedTable", "index"]
 
 _WORTH_A_PROCESS = 64
 """A process takes about as long to start as this many images to index."""
@@ -74,7 +71,7 @@ def index(
         )
     from kymflow.core import KymDataset, run_order
 
-    chosen = run_order(choose_indexers(indexers))
+    chosen = run_order(_choose(indexers))
     opened = open_writer(dataset, wait_s=wait)
     image_count = len(opened.list_image_ids())
     most = max(1, math.ceil(image_count / _WORTH_A_PROCESS)) if workers is None else workers
@@ -92,6 +89,104 @@ def index(
         failed=sum(item.status != "ok" for item in tables),
         items=tuple(items),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexResult:
+    """What a run of `index` did.
+
+    Attributes:
+        dataset: The dataset.
+        tables: How many tables were written.
+        failed: How many indexers failed, on some images or on all.
+        items: The tables, each followed by the images that failed.
+    """
+
+    streamed: ClassVar[bool] = True
+    verb: ClassVar[str] = "index"
+    dataset: str
+    tables: int
+    failed: int
+    items: tuple[IndexedTable | ImageFailure, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed."""
+        return self.failed == 0
+
+    def as_text(self, screen: Screen) -> Iterator[Block]:
+        """See `Result`."""
+        failures = [item for item in self.items if isinstance(item, ImageFailure)]
+        tables = [item for item in self.items if isinstance(item, IndexedTable)]
+        yield from failure_blocks(
+            f"{counted(len(failures), 'image')} could not be indexed",
+            ("image", "file", "indexer", "reason"),
+            [(i.image_id, source_name(i.source or ""), i.step, i.reason) for i in failures],
+            screen,
+        )
+        yield from failure_blocks(
+            f"{counted(sum(item.reason is not None for item in tables), 'indexer')} failed",
+            ("indexer", "reason"),
+            [(item.indexer, item.reason) for item in tables if item.reason is not None],
+            screen,
+        )
+        yield from table_blocks(
+            ("table", "rows", "images", "failed", "status"),
+            [(item.table, item.rows, item.images, item.failed, item.status) for item in tables],
+            screen,
+        )
+        left_out = sum(item.left_out for item in tables)
+        if left_out:
+            yield remark(
+                f"left out: {counted(left_out, 'self')} of regions that no longer exist, or have "
+                "other borders now"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexedTable:
+    """What one indexer did.
+
+    Attributes:
+        indexer: Its name.
+        table: The table.
+        status: ``ok``; ``partial``: some images failed and kept their old rows; ``failed``: the
+            old table stays.
+        images: How many images were indexed.
+        failed: How many images failed.
+        rows: How many rows the table has now; None if the table was not written.
+        left_out: How many results have no row, because their region no longer exists or has other
+            borders now.
+        reason: Why all of it failed; None if it did not.
+    """
+
+    type: ClassVar[str] = "table"
+    indexer: str
+    table: str
+    status: Literal["ok", "partial", "failed"]
+    images: int
+    failed: int
+    rows: int | None
+    left_out: int
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFailure:
+    """One image that could not be worked on.
+
+    Attributes:
+        image_id: The image.
+        source: The file that it was made of; None if there is none.
+        step: The indexer or analysis that failed.
+        reason: Why.
+    """
+
+    type: ClassVar[str] = "failure"
+    image_id: str
+    source: str | None
+    step: str
+    reason: str
 
 
 def _run(
@@ -174,3 +269,24 @@ def _reason(error: ImageIndexError) -> str:
         case RowError():
             return f"column {error.column!r}: {error.reason}" if error.column else error.reason
     return str(error)
+
+
+def _choose(names: Sequence[str]) -> list[BaseIndexer]:
+    """The indexers of these names, each once; for no name, all that can be used.
+
+    Raises:
+        UnknownNameError: There is none of that name.
+        kymflow.core.errors.PluginError: One that was named cannot be used.
+    """
+    from kymflow.core.plugins import find_indexers, load_indexer, load_indexers
+
+    if not names:
+        return list(load_indexers().values())
+    known = find_indexers()
+    for name in names:
+        if name not in known:
+            raise UnknownNameError(
+                f"there is no indexer {name!r}",
+                hint=guess(name, known, otherwise=f"there are: {', '.join(known)}"),
+            )
+    return [load_indexer(name) for name in dict.fromkeys(names)]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from kymflow.cli.blocks import Block, Screen, cell_value, fact_blocks, table_blocks, to_the_second
 from kymflow.cli.folders import source_folders
 from kymflow.cli.opening import find_image, open_reader
-from kymflow.cli.results import Artifact, DatasetInfo, ImageInfo
-from kymflow.cli.verbs.ls import listed_image
-from kymflow.cli.verbs.table import list_tables
+from kymflow.cli.verbs.ls import ListedImage, image_size, listed_image
+from kymflow.cli.verbs.table import ListedTable, list_tables
 
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
-__all__ = ["info"]
+__all__ = ["Artifact", "DatasetInfo", "ImageInfo", "info"]
 
 
 def info(dataset: str, image: str | None = None, /) -> DatasetInfo | ImageInfo:
@@ -34,6 +36,148 @@ def info(dataset: str, image: str | None = None, /) -> DatasetInfo | ImageInfo:
     if image is None:
         return _describe_dataset(opened)
     return _describe_image(opened, opened.record(find_image(opened, image)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetInfo:
+    """What a dataset is.
+
+    Attributes:
+        dataset: Where it is.
+        format_version: The version of its format.
+        created_utc: When it was made, ISO 8601; None if unknown.
+        software: What made it; None if unknown.
+        images: How many images it has.
+        folders: The folders that they came from.
+        items: Its tables.
+    """
+
+    streamed: ClassVar[bool] = False
+    verb: ClassVar[str] = "info"
+    ok: ClassVar[bool] = True
+    dataset: str
+    format_version: int
+    created_utc: str | None
+    software: str | None
+    images: int
+    folders: tuple[str, ...]
+    items: tuple[ListedTable, ...]
+
+    def as_text(self, screen: Screen) -> Iterator[Block]:
+        """See `Result`."""
+        yield from fact_blocks(
+            {
+                "dataset": self.dataset,
+                "format": self.format_version,
+                "made": " by ".join(
+                    text for text in (to_the_second(self.created_utc), self.software) if text
+                ),
+                "images": self.images,
+                "from": "\n".join(self.folders),
+            }
+        )
+        rows = [(item.name, item.rows, ", ".join(item.columns)) for item in self.items]
+        if rows:
+            yield Block(lines=[""])
+            yield from table_blocks(("table", "rows", "columns"), rows, screen)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageInfo:
+    """What an image is.
+
+    Attributes:
+        dataset: The dataset.
+        image: The image.
+        pixels_digest: The checksum of its pixels; None in format 1.
+        header: What its file said of it.
+        experiment_metadata: What people said of it.
+        rois: Its regions of interest.
+        items: The results that are kept with it.
+    """
+
+    streamed: ClassVar[bool] = False
+    verb: ClassVar[str] = "info"
+    ok: ClassVar[bool] = True
+    dataset: str
+    image: ListedImage
+    pixels_digest: str | None
+    header: Mapping[str, object]
+    experiment_metadata: Mapping[str, object]
+    rois: tuple[Mapping[str, object], ...]
+    items: tuple[Artifact, ...]
+
+    def as_text(self, screen: Screen) -> Iterator[Block]:
+        """See `Result`."""
+        image = self.image
+        yield from fact_blocks(
+            {
+                "image": image.image_id,
+                "file": image.source,
+                "size": f"{image_size(image)} ({image.dtype})",
+                "steps": _steps(self.header),
+                "recorded": to_the_second(image.acquired_local),
+                "ingested": to_the_second(image.created_utc),
+                **{
+                    name.replace("_", " "): value
+                    for name, value in self.experiment_metadata.items()
+                    if value not in (None, "")
+                },
+                "warnings": _lines(self.header.get("warnings")),
+            }
+        )
+        if self.rois:
+            names = (
+                "id",
+                "name",
+                "channel",
+                "z",
+                "dim0_start",
+                "dim0_stop",
+                "dim1_start",
+                "dim1_stop",
+            )
+            yield Block(lines=["", "regions of interest"], style="bold")
+            yield from table_blocks(
+                names, [[cell_value(roi.get(name)) for name in names] for roi in self.rois], screen
+            )
+        if self.items:
+            yield Block(lines=["", "results"], style="bold")
+            yield from table_blocks(
+                ("name", "kind"), [(i.name, i.kind) for i in self.items], screen
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """One result that is kept with an image.
+
+    Attributes:
+        name: Its name.
+        kind: What it is: ``json``, ``table``, ``csv``, ``array``, or what a plug-in adds.
+        key: Where it is, relative to the dataset.
+    """
+
+    type: ClassVar[str] = "artifact"
+    name: str
+    kind: str
+    key: str
+
+
+def _steps(header: Mapping[str, object]) -> str:
+    """The calibration: ``0.00117 s along t, 0.284 um along x``."""
+    scale, unit = header.get("scale"), header.get("unit")
+    if not isinstance(scale, dict) or not isinstance(unit, dict):
+        return ""
+    return ", ".join(
+        f"{step:.6g} {unit.get(axis, '')} along {axis}"
+        for axis, step in scale.items()
+        if isinstance(step, int | float)
+    )
+
+
+def _lines(value: object) -> str:
+    return "\n".join(str(item) for item in value) if isinstance(value, list) else ""
 
 
 def _describe_dataset(dataset: ZarrDataset) -> DatasetInfo:

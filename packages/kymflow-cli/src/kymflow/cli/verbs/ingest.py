@@ -4,20 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
+from kymflow.cli.blocks import (
+    Block,
+    Screen,
+    counted,
+    failure_blocks,
+    remark,
+    sentence,
+    table_blocks,
+)
 from kymflow.cli.errors import FolderNotFoundError
+from kymflow.cli.folders import nothing_matches, search_remarks
+from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.opening import open_reader
-from kymflow.cli.options import ProgressParam, TakeIn, default_workers
+from kymflow.cli.options import DEFAULT_PATTERNS, ProgressParam, TakeIn, default_workers
 from kymflow.cli.progress import SILENT
-from kymflow.cli.results import FileOutcome, FileState, IngestResult, PlannedFile, PlanResult
+from kymflow.cli.safe_text import show
 
 if TYPE_CHECKING:
     from kymflow_zarr import IngestOutcome, RefreshPlan, ZarrDataset
 
 __all__ = [
+    "FileOutcome",
+    "FileState",
+    "IngestResult",
+    "PlanResult",
+    "PlannedFile",
     "expand_patterns",
     "ingest",
     "plan_folders",
@@ -26,6 +43,7 @@ __all__ = [
     "take_in_folders",
 ]
 
+FileState = Literal["new", "changed", "gone", "refused"]
 _USUAL = TakeIn()
 _ZARR = ("zarr.json", ".zgroup")
 
@@ -70,6 +88,165 @@ def ingest(
         location=dataset,
         progress=progress,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestResult:
+    """What a run of `ingest` or `refresh` did.
+
+    Attributes:
+        verb: ``ingest`` or ``refresh``.
+        dataset: The dataset.
+        folders: The folders that were looked at.
+        missing_folders: Folders that images came from and that are not there now.
+        patterns: Which files were looked for; ``**/`` stands for subfolders.
+        named: Whether the folders were named, and not only found in the dataset. Not in the JSON.
+        taken_in: How many files are new images now.
+        failed: How many could not be ingested.
+        unchanged: How many were in the dataset already, as they are.
+        changed: How many differ from when they were ingested, and were left alone.
+        gone: How many known files are no longer in these folders; their images stay.
+        items: One per file that was tried.
+    """
+
+    streamed: ClassVar[bool] = True
+    verb: str
+    dataset: str
+    folders: tuple[str, ...]
+    missing_folders: tuple[str, ...]
+    patterns: tuple[str, ...]
+    named: bool = field(metadata=NOT_IN_JSON)
+    taken_in: int
+    failed: int
+    unchanged: int
+    changed: int
+    gone: int
+    items: tuple[FileOutcome, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no file failed."""
+        return self.failed == 0
+
+    def as_text(self, screen: Screen) -> Iterator[Block]:
+        """See `Result`."""
+        yield from failure_blocks(
+            f"{counted(self.failed, 'file')} could not be ingested",
+            ("file", "reason"),
+            [(item.path, item.reason) for item in self.items if item.status == "failed"],
+            screen,
+        )
+        yield sentence(
+            f"{counted(self.taken_in, 'new image')} in {show(self.dataset)}",
+            unchanged=self.unchanged,
+            changed=self.changed,
+            failed=self.failed,
+            gone=self.gone,
+        )
+        if self.changed:
+            yield remark("to ingest changed files again: --changed")
+        if self.verb == "ingest" and self.patterns != DEFAULT_PATTERNS:
+            yield remark(
+                "for what comes later, run this command again: "
+                "kymflow refresh does not remember patterns and subfolders"
+            )
+        if not (self.items or self.unchanged or self.changed):
+            yield nothing_matches(self.patterns)
+        yield from search_remarks(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileOutcome:
+    """What became of one image file.
+
+    Attributes:
+        path: The file.
+        status: Whether it was ingested.
+        image_id: The new image; None if it failed.
+        reason: Why it failed; None if it did not.
+    """
+
+    type: ClassVar[str] = "file"
+    path: str
+    status: Literal["ok", "failed"]
+    image_id: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanResult:
+    """What `ingest` or `refresh` would do (``--dry-run``).
+
+    Attributes:
+        verb: ``ingest`` or ``refresh``.
+        dataset: The dataset; it need not exist.
+        folders: The folders that were looked at.
+        missing_folders: Folders that images came from and that are not there now.
+        patterns: Which files were looked for; ``**/`` stands for subfolders.
+        named: Whether the folders were named, and not only found in the dataset. Not in the JSON.
+        dry_run: Always true.
+        to_take_in: How many files the run would ingest.
+        new: How many are new.
+        changed: How many differ from when they were ingested.
+        unchanged: How many are in the dataset as they are.
+        gone: How many known files are no longer in these folders.
+        items: One per file, except the unchanged ones.
+    """
+
+    streamed: ClassVar[bool] = False
+    verb: str
+    dataset: str
+    folders: tuple[str, ...]
+    missing_folders: tuple[str, ...]
+    patterns: tuple[str, ...]
+    named: bool = field(metadata=NOT_IN_JSON)
+    dry_run: bool = True
+    to_take_in: int
+    new: int
+    changed: int
+    unchanged: int
+    gone: int
+    items: tuple[PlannedFile, ...]
+
+    @property
+    def ok(self) -> bool:
+        """A plan is neither good nor bad."""
+        return True
+
+    def as_text(self, screen: Screen) -> Iterator[Block]:
+        """See `Result`."""
+        yield from table_blocks(
+            ("state", "action", "file"),
+            [(item.state, item.action, item.path) for item in self.items],
+            screen,
+        )
+        yield sentence(
+            f"would take {counted(self.to_take_in, 'file')} into {show(self.dataset)}",
+            unchanged=self.unchanged,
+            changed=self.changed,
+            gone=self.gone,
+        )
+        if not (self.items or self.unchanged):
+            yield nothing_matches(self.patterns)
+        yield from search_remarks(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedFile:
+    """What a run would do with one file.
+
+    Attributes:
+        path: The file.
+        state: What it is, compared with the dataset.
+        action: ``take in`` or ``leave``.
+        image_id: The image that was made of it before; None for a new file.
+    """
+
+    type: ClassVar[str] = "file"
+    path: str
+    state: FileState
+    action: Literal["take in", "leave"]
+    image_id: str | None
 
 
 def expand_patterns(patterns: Iterable[str], *, recursive: bool) -> tuple[str, ...]:

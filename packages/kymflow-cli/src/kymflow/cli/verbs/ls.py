@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
+from kymflow.cli.blocks import (
+    Block,
+    Screen,
+    counted,
+    failure_blocks,
+    remark,
+    table_blocks,
+    to_the_second,
+)
 from kymflow.cli.opening import open_reader, source_name, source_of
-from kymflow.cli.results import DamagedImage, ListedImage, ListResult
+from kymflow.cli.safe_text import command
 
 if TYPE_CHECKING:
     from kymflow_zarr import ManifestEntry
 
-__all__ = ["listed_image", "ls"]
+__all__ = ["DamagedImage", "ListResult", "ListedImage", "image_size", "listed_image", "ls"]
 
 _NS_PER_S = 10**9
 
@@ -60,6 +71,92 @@ def ls(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListResult:
+    """The images of a dataset.
+
+    Attributes:
+        dataset: The dataset.
+        images: How many can be read.
+        damaged: How many cannot.
+        items: The images, in the order that was asked for, then those that cannot be read.
+    """
+
+    streamed: ClassVar[bool] = False
+    verb: ClassVar[str] = "ls"
+    dataset: str
+    images: int
+    damaged: int
+    items: tuple[ListedImage | DamagedImage, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all can be read."""
+        return self.damaged == 0
+
+    def as_text(self, screen: Screen) -> Iterator[Block]:
+        """See `Result`."""
+        yield from failure_blocks(
+            f"{counted(self.damaged, 'image')} cannot be read",
+            ("image", "reason"),
+            [(i.image_id, i.reason) for i in self.items if isinstance(i, DamagedImage)],
+            screen,
+        )
+        rows = [
+            (
+                image.image_id,
+                source_name(image.source or ""),
+                image_size(image),
+                image.dtype,
+                to_the_second(image.acquired_local),
+            )
+            for image in self.items
+            if isinstance(image, ListedImage)
+        ]
+        yield from table_blocks(("id", "file", "size", "type", "recorded"), rows, screen)
+        if not self.items:
+            yield remark(f"no image yet: {command('ingest', 'FOLDER', self.dataset)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedImage:
+    """One image in a list.
+
+    Attributes:
+        image_id: Its id.
+        source: The file that it was made of; None if there is none.
+        shape: The pixels' shape.
+        axes: A name for each dimension.
+        dtype: The pixels' type.
+        created_utc: When it was ingested, ISO 8601; None if unknown.
+        acquired_local: When it was recorded, by the clock on the wall there, ISO 8601; None if
+            unknown.
+    """
+
+    type: ClassVar[str] = "image"
+    image_id: str
+    source: str | None
+    shape: tuple[int, ...]
+    axes: tuple[str, ...]
+    dtype: str
+    created_utc: str | None
+    acquired_local: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DamagedImage:
+    """One image that cannot be read.
+
+    Attributes:
+        image_id: Its id.
+        reason: What is wrong with it.
+    """
+
+    type: ClassVar[str] = "failure"
+    image_id: str
+    reason: str
+
+
 def listed_image(entry: ManifestEntry) -> ListedImage:
     """An image as the lists show it."""
     return ListedImage(
@@ -90,3 +187,9 @@ def _by_file(entry: ManifestEntry) -> tuple[bool, str, str, str]:
 def _by_acquisition(entry: ManifestEntry) -> tuple[bool, int]:
     value = entry.acquired_local_epoch_ns
     return value is None, value or 0
+
+
+def image_size(image: ListedImage) -> str:
+    """Its length along each axis: ``t 30000, x 38``."""
+    named = zip(image.axes, image.shape, strict=True)
+    return ", ".join(f"{axis} {length}" for axis, length in named)

@@ -10,9 +10,14 @@ from kymflow.cli.folders import source_folders, topmost
 from kymflow.cli.opening import open_reader, open_writer
 from kymflow.cli.options import ProgressParam, TakeIn
 from kymflow.cli.progress import SILENT
-from kymflow.cli.results import IngestResult, PlanResult
 from kymflow.cli.safe_text import command
-from kymflow.cli.verbs.ingest import plan_folders, require_folder, take_in_folders
+from kymflow.cli.verbs.ingest import (
+    IngestResult,
+    PlanResult,
+    plan_folders,
+    require_folder,
+    take_in_folders,
+)
 
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset

@@ -6,20 +6,21 @@ import math
 import os
 import secrets
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from kymflow.cli.blocks import Block, Screen, counted, failure_blocks, remark, sentence
 from kymflow.cli.errors import OutputFileError
 from kymflow.cli.folders import require_outside
 from kymflow.cli.opening import find_image, open_reader, source_name, source_of
 from kymflow.cli.options import ProgressParam, Workers, default_workers
 from kymflow.cli.progress import SILENT
-from kymflow.cli.results import ReportedImage, ReportResult
-from kymflow.cli.safe_text import show
+from kymflow.cli.safe_text import command, show
 from kymflow.cli.workers import worker_processes
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from kymflow.cli.report.values import Page
     from kymflow_zarr import Manifest, ZarrDataset
 
-__all__ = ["report"]
+__all__ = ["ReportResult", "ReportedImage", "report"]
 
 _ENDINGS = (".html", ".htm")
 _WORTH_A_PROCESS = 6
@@ -97,6 +98,85 @@ def report(
         size_bytes=size,
         items=tuple(items),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportResult:
+    """What a report shows.
+
+    Attributes:
+        dataset: The dataset.
+        report: The file that was written.
+        images: How many images the dataset has.
+        shown: How many of them the report shows.
+        left_out: How many it leaves out because of the limit.
+        without_results: How many of those shown have no velocity yet.
+        damaged: How many of those shown cannot be read in full.
+        size_bytes: How large the file is.
+        items: The images shown.
+    """
+
+    streamed: ClassVar[bool] = True
+    verb: ClassVar[str] = "report"
+    dataset: str
+    report: str
+    images: int
+    shown: int
+    left_out: int
+    without_results: int
+    damaged: int
+    size_bytes: int
+    items: tuple[ReportedImage, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all of what is shown could be read."""
+        return self.damaged == 0
+
+    def as_text(self, screen: Screen) -> Iterator[Block]:
+        """See `Result`."""
+        yield from failure_blocks(
+            f"{counted(self.damaged, 'image')} could not be read in full",
+            ("image", "file", "reason"),
+            [
+                (item.image_id, source_name(item.source or ""), item.reason)
+                for item in self.items
+                if item.status == "damaged"
+            ],
+            screen,
+        )
+        yield sentence(
+            f"{counted(self.shown, 'image')} in {show(self.report)}",
+            damaged=self.damaged,
+            **{"without results": self.without_results},
+        )
+        if self.left_out:
+            yield remark(
+                f"{self.shown} of {self.images} images are shown; for others: --images, --limit"
+            )
+        if self.without_results:
+            typed = command("analyze", self.dataset, "velocity")
+            yield remark(f"to compute velocities: {typed}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedImage:
+    """One image of a report.
+
+    Attributes:
+        image_id: The image.
+        source: The file that it was made of; None if there is none, or it is not known.
+        status: ``damaged`` if some of it cannot be read; the report has the rest.
+        regions: How many of its regions have a velocity.
+        reason: What cannot be read; None if all can.
+    """
+
+    type: ClassVar[str] = "image"
+    image_id: str
+    source: str | None
+    status: Literal["ok", "damaged"]
+    regions: int
+    reason: str | None
 
 
 def _by_file(manifest: Manifest) -> list[str]:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from kymflow.cli.folders import source_folders, topmost
+from kymflow.cli.blocks import Block, Screen, counted, remark, sentence, table_blocks
+from kymflow.cli.folders import search_remarks, source_folders, topmost
+from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.opening import open_reader
 from kymflow.cli.options import DEFAULT_PATTERNS, Patterns, Recursive
-from kymflow.cli.results import AnalysisStatus, StatusResult, TableStatus
-from kymflow.cli.verbs.ingest import expand_patterns, planned_files, require_folder
+from kymflow.cli.safe_text import command, show
+from kymflow.cli.verbs.ingest import PlannedFile, expand_patterns, planned_files, require_folder
 
 if TYPE_CHECKING:
     from kymflow.core.analysis import Analysis
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
-__all__ = ["status"]
+__all__ = ["AnalysisStatus", "StatusResult", "TableStatus", "status"]
 
 _SOURCES = "sources"
 
@@ -83,6 +87,118 @@ def status(
             ),
         ),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusResult:
+    """What there is to do.
+
+    Attributes:
+        dataset: The dataset.
+        images: How many it has.
+        not_indexed: How many of them have a row in no table.
+        folders: The folders that were looked at.
+        missing_folders: Folders that images came from and that are not there now.
+        patterns: Which files were looked for; ``**/`` stands for subfolders.
+        named: Whether the folders were named, and not only found in the dataset. Not in the JSON.
+        new: How many files are new.
+        changed: How many files differ from when they were ingested.
+        unchanged: How many files are in the dataset as they are.
+        gone: How many known files are no longer in these folders.
+        items: The files that are not unchanged, then the analyses and tables.
+    """
+
+    streamed: ClassVar[bool] = False
+    verb: ClassVar[str] = "status"
+    ok: ClassVar[bool] = True
+    dataset: str
+    images: int
+    not_indexed: int
+    folders: tuple[str, ...]
+    missing_folders: tuple[str, ...]
+    patterns: tuple[str, ...]
+    named: bool = field(metadata=NOT_IN_JSON)
+    new: int
+    changed: int
+    unchanged: int
+    gone: int
+    items: tuple[PlannedFile | AnalysisStatus | TableStatus, ...]
+
+    def as_text(self, screen: Screen) -> Iterator[Block]:
+        """See `Result`."""
+        yield sentence(
+            f"{show(self.dataset)}: {counted(self.images, 'image')}",
+            new=self.new,
+            changed=self.changed,
+            gone=self.gone,
+            **{"in no table": self.not_indexed},
+        )
+        files = [item for item in self.items if isinstance(item, PlannedFile)]
+        if files:
+            yield Block(lines=["", "files"], style="bold")
+            yield from table_blocks(
+                ("state", "file"), [(item.state, item.path) for item in files], screen
+            )
+        analyses = [item for item in self.items if isinstance(item, AnalysisStatus)]
+        if analyses:
+            yield Block(lines=["", "analyses"], style="bold")
+            counts = [(item.name, item.images, item.without) for item in analyses]
+            yield from table_blocks(
+                ("analysis", "images", "images without results"), counts, screen
+            )
+        tables = [item for item in self.items if isinstance(item, TableStatus)]
+        if tables:
+            yield Block(lines=["", "tables"], style="bold")
+            rows = [(item.name, item.rows, item.images, item.without) for item in tables]
+            yield from table_blocks(
+                ("table", "rows", "images", "images without rows"), rows, screen
+            )
+        if self.new:
+            folders = self.folders if self.named else ()
+            deep = ("--recursive",) if any(name.startswith("**/") for name in self.patterns) else ()
+            typed = command("refresh", self.dataset, *folders, *deep)
+            yield remark(f"to ingest what is new: {typed}")
+        for item in analyses:
+            if item.without:
+                typed = command("analyze", self.dataset, item.name, "--missing")
+                yield remark(f"to analyze what is missing: {typed}")
+        if self.not_indexed:
+            yield remark(f"to bring the tables up to date: {command('index', self.dataset)}")
+        yield from search_remarks(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysisStatus:
+    """How many images have current results of an analysis.
+
+    Attributes:
+        name: The analysis.
+        images: How many images have current results of it in all regions.
+        without: How many have not.
+    """
+
+    type: ClassVar[str] = "analysis"
+    name: str
+    images: int
+    without: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableStatus:
+    """How far a table covers the images.
+
+    Attributes:
+        name: The table's name.
+        rows: How many rows it has; 0 if it was not made yet.
+        images: How many images have rows in it.
+        without: How many images have none.
+    """
+
+    type: ClassVar[str] = "table"
+    name: str
+    rows: int
+    images: int
+    without: int
 
 
 def _analyses(dataset: ZarrDataset) -> list[AnalysisStatus]:

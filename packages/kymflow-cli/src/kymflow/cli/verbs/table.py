@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, overload
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, ClassVar, overload
 
 from cyclopts import Parameter
 
+from kymflow.cli.blocks import Block, Screen, cell_value, counted, remark, table_blocks
 from kymflow.cli.errors import UnknownNameError
 from kymflow.cli.guesses import guess
+from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.opening import find_image, open_reader
 from kymflow.cli.options import Csv, Rows
-from kymflow.cli.results import ListedTable, Row, TableListResult, TableResult
-from kymflow.cli.safe_text import command
+from kymflow.cli.safe_text import command, show, spreadsheet_cell
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["ArrowRows", "list_tables", "table"]
+__all__ = [
+    "ArrowRows",
+    "ListedTable",
+    "Row",
+    "TableListResult",
+    "TableResult",
+    "list_tables",
+    "table",
+]
 
 _AT_ONCE = 1000
+_ROWS_ON_A_TERMINAL = 20
 
 
 def table(
@@ -32,7 +46,7 @@ def table(
     columns: Annotated[tuple[str, ...], Parameter(name=["--columns", "-c"])] = (),
     image: Annotated[str | None, Parameter(name=["--image", "-i"])] = None,
     rows: Rows = None,
-    csv: Csv = False,
+    as_csv: Csv = False,
 ) -> TableResult | TableListResult:
     """Show a table, or list the tables.
 
@@ -45,7 +59,7 @@ def table(
         columns: Just these columns, with commas between; may be given several times.
         image: Just the rows of this image: its id, the first characters of it, or its source file.
         rows: Just this many rows.
-        csv: Write CSV. Text that a spreadsheet would take for a formula gets an apostrophe.
+        as_csv: Write CSV. Text that a spreadsheet would take for a formula gets an apostrophe.
 
     Returns:
         The rows, or the tables.
@@ -89,8 +103,120 @@ def table(
         columns=tuple(loaded.schema.names),
         items=ArrowRows(loaded.slice(0, rows)),
         limit=rows,
-        as_csv=csv,
+        as_csv=as_csv,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableResult:
+    """Rows of a table, or of a query.
+
+    Attributes:
+        verb: ``table`` or ``query``.
+        dataset: The dataset.
+        table: The table's name; None for a query.
+        rows: How many rows there are.
+        columns: The names of the columns.
+        items: The rows that were asked for.
+        limit: How many rows were asked for; None for all. Not in the JSON.
+        as_csv: Whether CSV was asked for. Not in the JSON.
+    """
+
+    streamed: ClassVar[bool] = False
+    ok: ClassVar[bool] = True
+    verb: str
+    dataset: str
+    table: str | None
+    rows: int
+    columns: tuple[str, ...]
+    items: Sequence[Row]
+    limit: int | None = field(default=None, metadata=NOT_IN_JSON)
+    as_csv: bool = field(default=False, metadata=NOT_IN_JSON)
+
+    def as_text(self, screen: Screen) -> Iterator[Block]:
+        """See `Result`."""
+        if self.as_csv:
+            yield Block(lines=_csv_lines(self.columns, self.items))
+            return
+        shown = len(self.items)
+        if screen.out is not None and self.limit is None:
+            shown = min(shown, _ROWS_ON_A_TERMINAL)
+        rows = [
+            [cell_value(row.row[column]) for column in self.columns]
+            for row in islice(self.items, shown)
+        ]
+        if rows:
+            yield from table_blocks(self.columns, rows, screen)
+        else:
+            yield Block(lines=["  ".join(show(name) for name in self.columns)], style="bold")
+        if shown < self.rows:
+            yield remark(f"{shown} of {counted(self.rows, 'row')}; for more: --rows, --csv, --json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableListResult:
+    """The tables of a dataset.
+
+    Attributes:
+        dataset: The dataset.
+        tables: How many it has.
+        items: The tables.
+    """
+
+    streamed: ClassVar[bool] = False
+    verb: ClassVar[str] = "table"
+    ok: ClassVar[bool] = True
+    dataset: str
+    tables: int
+    items: tuple[ListedTable, ...]
+
+    def as_text(self, screen: Screen) -> Iterator[Block]:
+        """See `Result`."""
+        rows = [(item.name, item.rows, ", ".join(item.columns)) for item in self.items]
+        yield from table_blocks(("table", "rows", "columns"), rows, screen)
+        if not self.tables:
+            yield remark(f"no table yet: {command('index', self.dataset)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One row of a table.
+
+    Attributes:
+        row: Its values by column.
+    """
+
+    type: ClassVar[str] = "row"
+    row: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedTable:
+    """One table in a list.
+
+    Attributes:
+        name: Its name.
+        rows: How many rows it has.
+        columns: The names of its columns.
+    """
+
+    type: ClassVar[str] = "table"
+    name: str
+    rows: int
+    columns: tuple[str, ...]
+
+
+def _csv_lines(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
+    yield _csv_line(columns)
+    for row in rows:
+        yield _csv_line([cell_value(row.row[column]) for column in columns])
+
+
+def _csv_line(values: Sequence[object]) -> str:
+    stream = io.StringIO()
+    cells = [spreadsheet_cell(value) if isinstance(value, str) else value for value in values]
+    csv.writer(stream, lineterminator="\n").writerow(cells)
+    return stream.getvalue().removesuffix("\n")
 
 
 def list_tables(dataset: ZarrDataset) -> tuple[ListedTable, ...]:

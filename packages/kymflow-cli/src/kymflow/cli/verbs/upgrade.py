@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from kymflow.cli.blocks import Block, Screen, counted
 from kymflow.cli.opening import open_writer
 from kymflow.cli.options import DEFAULT_WAIT_S, Wait
-from kymflow.cli.results import UpgradedImage, UpgradeResult
+from kymflow.cli.safe_text import show
 
-__all__ = ["upgrade"]
+__all__ = ["UpgradeResult", "UpgradedImage", "upgrade"]
 
 
 def upgrade(dataset: str, /, *, wait: Wait = DEFAULT_WAIT_S) -> UpgradeResult:
@@ -36,3 +41,49 @@ def upgrade(dataset: str, /, *, wait: Wait = DEFAULT_WAIT_S) -> UpgradeResult:
         upgraded=len(done),
         items=tuple(UpgradedImage(image_id=image_id) for image_id in done),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpgradeResult:
+    """What an upgrade did.
+
+    Attributes:
+        dataset: The dataset.
+        format_before: The version of its format before.
+        format_version: The version that it has now.
+        upgraded: How many images were upgraded.
+        items: These images.
+    """
+
+    streamed: ClassVar[bool] = False
+    verb: ClassVar[str] = "upgrade"
+    ok: ClassVar[bool] = True
+    dataset: str
+    format_before: int
+    format_version: int
+    upgraded: int
+    items: tuple[UpgradedImage, ...]
+
+    def as_text(self, screen: Screen) -> Iterator[Block]:  # noqa: ARG002
+        """See `Result`."""
+        if self.format_before == self.format_version:
+            yield Block(lines=[f"{show(self.dataset)} has format {self.format_version} already"])
+            return
+        yield Block(
+            lines=[
+                f"{show(self.dataset)}: {counted(self.upgraded, 'image')} "
+                f"brought from format {self.format_before} to {self.format_version}"
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpgradedImage:
+    """One image that was brought to the current format.
+
+    Attributes:
+        image_id: The image.
+    """
+
+    type: ClassVar[str] = "image"
+    image_id: str

@@ -1,28 +1,45 @@
-"""Parts that views are made of."""
+"""Results as text: blocks of lines, and the parts that they are made of."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from kymflow.cli.results import IngestResult, ListedImage, PlanResult, StatusResult, plain
-from kymflow.cli.safe_text import command, show
+from kymflow.cli.json_values import plain
+from kymflow.cli.safe_text import show
 from kymflow.cli.text_table import layout
-from kymflow.cli.views.base import Block, Screen
 
 __all__ = [
+    "Block",
+    "Screen",
     "cell_value",
     "counted",
     "fact_blocks",
     "failure_blocks",
-    "image_size",
-    "nothing_matches",
     "remark",
-    "search_remarks",
     "sentence",
     "table_blocks",
     "to_the_second",
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screen:
+    """How wide the two streams are, in characters; None where nothing need be cut."""
+
+    out: int | None
+    err: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Lines of one kind and style: data goes to stdout, all else to stderr."""
+
+    lines: Iterable[str]
+    kind: Literal["data", "failures", "remark"] = "data"
+    style: str = ""
 
 
 def table_blocks(
@@ -74,36 +91,9 @@ def remark(text: str) -> Block:
     return Block(lines=[text], kind="remark", style="dim")
 
 
-def search_remarks(result: IngestResult | PlanResult | StatusResult) -> Iterator[Block]:
-    """When no folder was scanned."""
-    for folder in result.missing_folders:
-        yield remark(f"not there now: {show(folder)}")
-    if not result.named and not any(pattern.startswith("**/") for pattern in result.patterns):
-        yield remark(
-            "only folders that images came from were looked at; for others, and subfolders: "
-            + command("refresh", result.dataset, "FOLDER", "--recursive")
-        )
-
-
-def nothing_matches(patterns: Sequence[str]) -> Block:
-    """No file at all was found."""
-    deeper = (
-        "" if any(name.startswith("**/") for name in patterns) else ", in subfolders: --recursive"
-    )
-    named = ", ".join(show(name) for name in patterns if name not in {"*", "**/*"})
-    what = f"no file matches {named}" if named else "no image files here"
-    return remark(f"{what}; for others: --pattern{deeper}")
-
-
 def counted(number: int, noun: str) -> str:
     """``1 image``, ``2 images``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def image_size(image: ListedImage) -> str:
-    """Its length along each axis: ``t 30000, x 38``."""
-    named = zip(image.axes, image.shape, strict=True)
-    return ", ".join(f"{axis} {length}" for axis, length in named)
 
 
 def to_the_second(moment: str | None) -> str:
