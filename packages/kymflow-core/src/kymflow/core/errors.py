@@ -23,6 +23,10 @@ data as attributes, and has a message that ends with what to do::
     │   ├── MetadataError             ValueError    a field of the payload is malformed
     │   ├── RoiError                  ValueError    a region that does not fit its image
     │   └── RoiNotFoundError          KeyError      no region with this id
+    ├── decisions
+    │   ├── DecisionError             ValueError    it makes no sense for its image
+    │   ├── MarkNotFoundError         KeyError      no interval was marked under this id
+    │   └── NothingToUndoError        LookupError   no decision is left to undo
     ├── plugins
     │   ├── PluginError               ImportError   a plugin that cannot be used
     │   └── UnknownPluginError        KeyError      no plugin with this name
@@ -52,15 +56,18 @@ __all__ = [
     "AnalysisParameterError",
     "AnalysisResultError",
     "ColumnTypeError",
+    "DecisionError",
     "ImageIndexError",
     "IndexUpdateError",
     "IndexerCycleError",
     "IndexerFailedError",
     "InvalidKymographError",
     "KymflowCoreError",
+    "MarkNotFoundError",
     "MetadataError",
     "MissingExtraError",
     "NotAKymTableError",
+    "NothingToUndoError",
     "OtherParametersError",
     "ParamsNotFoundError",
     "ParamsValueError",
@@ -355,6 +362,54 @@ class RoiNotFoundError(KymflowCoreError, KeyError):
         self.known = tuple(known)
         listed = ", ".join(str(number) for number in self.known) or "none"
         super().__init__(f"no ROI has the id {roi_id!r}; choose from: {listed}")
+
+
+# --- decisions ------------------------------------------------------------------------------------
+
+
+class DecisionError(KymflowCoreError, ValueError):
+    """A decision makes no sense for its image; nothing was written.
+
+    Attributes:
+        image_id: The image.
+        reason: What is wrong, ending with what to do.
+    """
+
+    def __init__(self, image_id: str, reason: str) -> None:
+        self.image_id = image_id
+        self.reason = reason
+        super().__init__(f"image {image_id!r}: {reason}")
+
+
+class MarkNotFoundError(KymflowCoreError, KeyError):
+    """No interval of the image was marked under this id.
+
+    Attributes:
+        image_id: The image.
+        mark_id: The id.
+        known: The ids that exist.
+    """
+
+    def __init__(self, image_id: str, mark_id: str, known: Iterable[str]) -> None:
+        self.image_id = image_id
+        self.mark_id = mark_id
+        self.known = tuple(known)
+        listed = ", ".join(self.known) or "none"
+        super().__init__(
+            f"image {image_id!r} has no mark with the id {mark_id!r}; choose from: {listed}"
+        )
+
+
+class NothingToUndoError(KymflowCoreError, LookupError):
+    """No decision is left to undo.
+
+    Attributes:
+        where: The image or the dataset.
+    """
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        super().__init__(f"no decision is left to undo in {where}; the log lists those undone")
 
 
 # --- plugins --------------------------------------------------------------------------------------

@@ -68,11 +68,14 @@ class ResultTable:
         columns: Its columns.
         indexed: Whether there is a table ``kym_<analysis>_<name>`` over all images; if not, it
             stays with each image.
+        marks: Whether it lists intervals, so that the table over all images has those that people
+            marked, too.
     """
 
     name: str
     columns: tuple[Column, ...]
     indexed: bool = True
+    marks: bool = False
 
     def frame(self, values: Mapping[str, ArrayLike]) -> pd.DataFrame:
         """Values of the columns as a data frame with the declared types."""

@@ -16,6 +16,7 @@ from kymflow.core.metadata import (
     check_roi,
     find_roi,
     image_extent,
+    picture_axes,
 )
 from kymflow.core.provenance import params_hash
 
@@ -111,7 +112,7 @@ def regions_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> tuple[Region, .
             several slices and no ROI that says which.
     """
     extent = image_extent(rec)
-    axes = _picture_axes(rec)
+    axes = picture_axes(rec)
     if len(axes) != 2:
         raise RegionError(
             rec.image_id, f"its axes are {rec.get_axes()!r}; a kymograph has lines and pixels"
@@ -179,7 +180,7 @@ def pixels_digest(rec: ZarrImageRecord) -> str:
 def calibration_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> Calibration:
     """What the header says of line period, pixel size and dwell time."""
     header = metadata.header
-    lines, pixels = _picture_axes(rec)[-2:]
+    lines, pixels = picture_axes(rec)[-2:]
     vendor = header.extra.get("vendor")
     dwell_us = vendor.get("dwell_time_us") if isinstance(vendor, dict) else None
     return Calibration(
@@ -193,10 +194,6 @@ def _seconds(microseconds: JsonValue) -> float | None:
     if isinstance(microseconds, int | float) and microseconds > 0:
         return microseconds * 1e-6
     return None
-
-
-def _picture_axes(rec: ZarrImageRecord) -> list[str]:
-    return [axis for axis in rec.get_axes() if axis not in {"c", "z"}]
 
 
 def _roi_region(roi: Roi) -> Region:

@@ -190,6 +190,7 @@ class KymDataset:
         *,
         mode: Mode = "replace",
         on_error: OnError = "raise",
+        keep_excluded: bool = False,
         executor: Executor | None = None,
         batch_size: int = BATCH_SIZE,
         progress: ProgressCallback | None = None,
@@ -207,6 +208,7 @@ class KymDataset:
             on_error: ``"raise"``: the first image that fails ends the run, the old table stays.
                 ``"collect"``: all others are published, what failed keeps its old rows, and one
                 error at the end lists every failed image.
+            keep_excluded: Whether images that a person excluded have rows, too.
             executor: Threads, processes or a cluster; workers in other processes open the dataset
                 by its path or URL. None: this thread.
             batch_size: How many images are worked on, and held in memory, at a time.
@@ -229,6 +231,7 @@ class KymDataset:
             indexer,
             mode=mode,
             on_error=on_error,
+            keep_excluded=keep_excluded,
             executor=executor,
             batch_size=batch_size,
             progress=progress,
@@ -240,6 +243,7 @@ class KymDataset:
         *,
         mode: Mode = "replace",
         on_error: OnError = "raise",
+        keep_excluded: bool = False,
         executor: Executor | None = None,
         batch_size: int = BATCH_SIZE,
         progress: ProgressCallback | None = None,
@@ -257,6 +261,7 @@ class KymDataset:
                 indexer,
                 mode=mode,
                 on_error=on_error,
+                keep_excluded=keep_excluded,
                 executor=executor,
                 batch_size=batch_size,
                 progress=progress,

@@ -16,6 +16,7 @@ from kymflow.core.metadata.roi import (
     edit_roi,
     find_roi,
     image_extent,
+    picture_axes,
 )
 
 __all__ = [
@@ -33,5 +34,6 @@ __all__ = [
     "find_roi",
     "image_extent",
     "load_metadata",
+    "picture_axes",
     "save_metadata",
 ]

@@ -177,6 +177,7 @@ VELOCITY: Final = Analysis(
         ),
         ResultTable(
             name="intervals",
+            marks=True,
             columns=(
                 Column("kind", str, "stall, transient, or unknown: no evidence"),
                 Column("start_s", float, "beginning; needs a line period", "s"),
