@@ -62,7 +62,7 @@ def made_lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three recordings of two mice; the last has no results."""
     folder = tmp_path_factory.mktemp("lab")
     scenes = {
-        "mouse1/flow.tif": dataclasses.replace(DEMO_SCENES[0], lines=3000, pixels=38),
+        "mouse1/flow.tif": dataclasses.replace(DEMO_SCENES[0], lines=3000, pixels=48),
         "mouse1/stall.tif": dataclasses.replace(
             DEMO_SCENES[3], stall_s=(1.2, 2.7), lines=3500, pixels=48
         ),

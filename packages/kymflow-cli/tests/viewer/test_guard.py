@@ -70,7 +70,7 @@ def test_a_post_of_another_site_changes_nothing(
     ask: Ask, lab: ZarrDataset, image_ids: dict[str, str], headers: dict[str, str]
 ) -> None:
     path = f"/api/recordings/{image_ids['flow']}/borders"
-    body = {"channel": 1, "roi": None, "pixels": [4, 30]}
+    body = {"channel": 1, "roi": None, "pixels": [4, 30], "folder": False}
 
     assert ask(path, headers=headers, body=body).status in {401, 403, 415}
     assert load_metadata(lab.record(image_ids["flow"])).rois == ()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from kymflow.cli.viewer.tiles import TILE_COLUMNS, Tile, TileCache, read_tile
 from kymflow.core.analysis import load_result_table, run_analysis
 from kymflow.core.analysis.velocity import VELOCITY, VelocityParams
+from kymflow.core.decisions import Decisions, read_decisions
 from kymflow.core.metadata import load_metadata
 from kymflow_zarr import ZarrDataset
 
@@ -30,12 +31,17 @@ def rows_of(ask: Ask, since: int = 0) -> tuple[int, dict[str, Any]]:
             return since, rows
 
 
+def borders(pixels: list[int], *, roi: int | None = None, folder: bool = False) -> dict[str, Any]:
+    """New borders as the page sends them."""
+    return {"channel": 1, "roi": roi, "pixels": pixels, "folder": folder}
+
+
 def test_the_list_has_each_recording_with_its_state_and_velocity(ask: Ask) -> None:
     _, rows = rows_of(ask)
 
     assert sorted(rows) == ["flow.tif", "stall.tif", "todo.tif"]
     assert rows["flow.tif"]["folder"].endswith("mouse1")
-    assert rows["flow.tif"]["shape"] == [3000, 38]
+    assert rows["flow.tif"]["shape"] == [3000, 48]
     assert [rows[f"{name}.tif"]["state"] for name in ("flow", "stall", "todo")] == [
         "current",
         "current",
@@ -114,7 +120,7 @@ def test_new_borders_give_the_velocity_between_them(
 ) -> None:
     path = f"/api/recordings/{image_ids['flow']}/borders"
 
-    answer = ask(path, body={"channel": 1, "roi": None, "pixels": [4, 30]}).json()
+    answer = ask(path, body=borders([4, 30])).json()
 
     (region,) = answer["regions"]
     assert (region["roi"], region["pixels"], region["state"]) == (1, [4, 30], "current")
@@ -122,7 +128,7 @@ def test_new_borders_give_the_velocity_between_them(
     (roi,) = load_metadata(lab.record(image_ids["flow"])).rois
     assert (roi.dim0_start, roi.dim0_stop, roi.dim1_start, roi.dim1_stop) == (0, 3000, 4, 30)
 
-    (region,) = ask(path, body={"channel": 1, "roi": 1, "pixels": [6, 30]}).json()["regions"]
+    (region,) = ask(path, body=borders([6, 30], roi=1)).json()["regions"]
     assert (region["roi"], region["pixels"], region["state"]) == (1, [6, 30], "current")
     trace = ask(f"/api/recordings/{image_ids['flow']}/trace?channel=1&roi=1")
     assert trace.status == 200
@@ -139,7 +145,7 @@ def test_new_borders_keep_the_parameters_that_a_person_chose(
     ] == ["ok"]
 
     path = f"/api/recordings/{image_ids['flow']}/borders"
-    (region,) = ask(path, body={"channel": 1, "roi": None, "pixels": [4, 30]}).json()["regions"]
+    (region,) = ask(path, body=borders([4, 30])).json()["regions"]
 
     assert region["values"]["window_lines"] == 32
 
@@ -149,16 +155,78 @@ def test_borders_that_do_not_fit_are_refused(
     ask: Ask, image_ids: dict[str, str], pixels: list[int], says: str
 ) -> None:
     path = f"/api/recordings/{image_ids['flow']}/borders"
-    refused = ask(path, body={"channel": 1, "roi": None, "pixels": pixels})
+    refused = ask(path, body=borders(pixels))
     assert refused.status == 409
     assert says in refused.json()["error"]
 
 
 def test_borders_too_narrow_to_measure_say_so(ask: Ask, image_ids: dict[str, str]) -> None:
     path = f"/api/recordings/{image_ids['flow']}/borders"
-    (region,) = ask(path, body={"channel": 1, "roi": None, "pixels": [4, 5]}).json()["regions"]
+    (region,) = ask(path, body=borders([4, 5])).json()["regions"]
     assert region["state"] == "failed"
     assert region["reason"]
+
+
+def test_borders_for_the_folder_reach_the_recordings_of_the_same_width_in_it(
+    ask: Ask, lab: ZarrDataset, image_ids: dict[str, str]
+) -> None:
+    path = f"/api/recordings/{image_ids['flow']}"
+    body = borders([4, 30], folder=True)
+
+    assert ask(f"{path}/borders", body=body).status == 200
+
+    rois = {name: load_metadata(lab.record(image_ids[name])).rois for name in image_ids}
+    assert [(roi.dim1_start, roi.dim1_stop) for roi in rois["stall"]] == [(4, 30)]
+    assert rois["todo"] == ()
+    (region,) = ask(f"/api/recordings/{image_ids['stall']}").json()["regions"]
+    assert region["state"] == "current"
+
+
+def test_each_decision_is_kept_and_undone(
+    ask: Ask, lab: ZarrDataset, image_ids: dict[str, str]
+) -> None:
+    path = f"/api/recordings/{image_ids['flow']}"
+
+    def decide(what: str, **body: object) -> Any:
+        answer = ask(f"{path}/{what}", body=body)
+        assert answer.status == 200, answer.body
+        return answer.json()
+
+    decided = decide("verdict", verdict="rejected", reason="moved")["decisions"]
+    assert decided["verdict"]["reason"] == "moved"
+    _, rows = rows_of(ask)
+    assert rows["flow.tif"]["decision"] == "rejected"
+
+    decide("note", text="motion at 2 s")
+    interval = {"channel": 1, "roi": None, "start_s": 0.5, "stop_s": 0.75, "kind": "stall"}
+    (mark,) = decide("mark", **interval)["decisions"]["marks"]
+    (moved,) = decide("move-mark", mark=mark["id"], start_s=0.5, stop_s=1)["decisions"]["marks"]
+    assert (moved["start_line"], moved["stop_line"]) == pytest.approx((500, 1000))
+    assert decide("remove-mark", mark=mark["id"])["decisions"]["marks"] == []
+    decide("borders", **borders([4, 30]))
+    decided = decide("field", name="condition", value="baseline")
+    assert decided["fields"]["condition"] == "baseline"
+
+    for _ in range(6):
+        decide("undo")
+    undone = decide("undo")
+    assert undone["decisions"] == ask(f"/api/recordings/{image_ids['todo']}").json()["decisions"]
+    (region,) = undone["regions"]
+    assert (region["roi"], region["pixels"], region["state"]) == (None, [0, 48], "current")
+    refused = ask(f"{path}/undo", body={})
+    assert refused.status in {404, 409}
+    assert refused.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "change", ["borders", "verdict", "note", "mark", "move-mark", "remove-mark", "field"]
+)
+def test_a_change_that_lacks_something_is_refused(
+    ask: Ask, lab: ZarrDataset, image_ids: dict[str, str], change: str
+) -> None:
+    refused = ask(f"/api/recordings/{image_ids['flow']}/{change}", body={"verdict": "perhaps"})
+    assert refused.status == 400
+    assert read_decisions(lab.record(image_ids["flow"])) == Decisions()
 
 
 @pytest.fixture(scope="module")

@@ -50,6 +50,7 @@ _VERBS: Mapping[str, Group] = {
     "table": _LOOK,
     "query": _LOOK,
     "report": _LOOK,
+    "view": _LOOK,
     "check": _KEEP,
     "repair": _KEEP,
     "export": _KEEP,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final, TypedDict
 
 import numpy as np
@@ -19,6 +20,7 @@ from kymflow.core.analysis import (
     load_results,
 )
 from kymflow.core.analysis.velocity import VELOCITY
+from kymflow.core.decisions import read_decisions
 from kymflow.core.metadata import image_extent, load_metadata
 
 if TYPE_CHECKING:
@@ -57,7 +59,10 @@ class RegionView(TypedDict):
 
 
 class RecordingView(TypedDict):
-    """One recording. Steps are None where they are unknown."""
+    """One recording. Steps are None where they are unknown.
+
+    ``fields`` are what people wrote down, ``decisions`` is a `kymflow.core.decisions.Decisions`.
+    """
 
     id: str
     channels: int
@@ -68,6 +73,8 @@ class RecordingView(TypedDict):
     tile_columns: int
     pixels_per_row: int
     regions: list[RegionView]
+    fields: Mapping[str, JsonValue]
+    decisions: Mapping[str, object]
 
 
 def describe_recording(dataset: ZarrDataset, image_id: str) -> RecordingView:
@@ -99,6 +106,8 @@ def describe_recording(dataset: ZarrDataset, image_id: str) -> RecordingView:
             _region(one, names.get(one.region.roi_id or 0, ""), _result_of(stored, one), intervals)
             for one in status.regions
         ],
+        fields=metadata.experiment.to_json(),
+        decisions=asdict(read_decisions(record)),
     )
 
 

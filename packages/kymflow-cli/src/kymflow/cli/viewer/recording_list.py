@@ -10,14 +10,15 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePath, PureWindowsPath
 from typing import TYPE_CHECKING, Final, Literal, TypedDict
 
 from kymflow.cli.errors import explain
 from kymflow.cli.opening import source_name, source_of
+from kymflow.cli.viewer.names import folder_of
 from kymflow.core import KymflowCoreError
 from kymflow.core.analysis import ImageStatus, image_status, load_results
 from kymflow.core.analysis.velocity import VELOCITY
+from kymflow.core.decisions import read_decisions
 from kymflow.core.metadata import load_metadata
 from kymflow_zarr import JsonValue, KymflowZarrError
 
@@ -134,7 +135,7 @@ def _row(image_id: str, entry: ManifestEntry | None, *, state: State | None, rea
     return Row(
         id=image_id,
         file=source_name(path) or image_id,
-        folder=_folder(path),
+        folder=folder_of(path),
         shape=[] if entry is None else list(entry.shape),
         condition=None,
         state=state,
@@ -146,11 +147,6 @@ def _row(image_id: str, entry: ManifestEntry | None, *, state: State | None, rea
     )
 
 
-def _folder(path: str) -> str:
-    windows = "\\" in path and "/" not in path
-    return str((PureWindowsPath if windows else PurePath)(path).parent) if path else ""
-
-
 def _with_results(dataset: ZarrDataset, row: Row) -> Row:
     """A row with what its image's results say."""
     try:
@@ -158,6 +154,7 @@ def _with_results(dataset: ZarrDataset, row: Row) -> Row:
         condition = load_metadata(record).experiment.condition
         state, reason = _state_of(image_status(record, VELOCITY))
         stored = load_results(record, VELOCITY).results
+        verdict = read_decisions(record).verdict
     except (KymflowCoreError, KymflowZarrError, OSError) as error:
         return {**row, "state": "failed", "reason": explain(error).message}
     values = stored[0].values if stored else {}
@@ -170,6 +167,7 @@ def _with_results(dataset: ZarrDataset, row: Row) -> Row:
         "velocity": _number(values, "median_mm_s" if calibrated else "median_px_per_line"),
         "unit": "mm/s" if calibrated else "px/line",
         "unknown": _number(values, "share_unknown"),
+        "decision": "open" if verdict is None else verdict.verdict,
     }
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kymflow.cli.errors import expected_errors, explain
-from kymflow.cli.viewer.borders import move_borders
+from kymflow.cli.viewer.changes import CHANGES, Target
 from kymflow.cli.viewer.guard import check_request
 from kymflow.cli.viewer.messages import (
     Answer,
@@ -75,9 +74,10 @@ class Viewer:
                 return binary_answer(
                     read_trace(record, channel=request.integer("channel"), roi=roi)
                 )
-            case "POST", ("api", "recordings", image_id, "borders"):
+            case "POST", ("api", "recordings", image_id, change) if change in CHANGES:
+                target = Target(dataset=self.dataset, record=self.dataset.record(image_id))
                 with self.writing:
-                    move_borders(self.dataset, image_id, **_borders(request.json()))
+                    CHANGES[change](target, request.json())
                 return json_answer(describe_recording(self.dataset, image_id))
             case "GET", path if path in page_files():
                 return page_files()[path]
@@ -97,14 +97,3 @@ def _tile(image_id: str, request: Request) -> Tile:
         level=request.integer("level"),
         index=request.integer("index"),
     )
-
-
-def _borders(body: Mapping[str, Any]) -> dict[str, Any]:
-    match body:
-        case {
-            "channel": int(channel),
-            "roi": int() | None as roi,
-            "pixels": [int(start), int(stop)],
-        }:
-            return {"channel": channel, "roi": roi, "pixels": (start, stop)}
-    raise BadRequestError("borders are channel, roi and pixels")

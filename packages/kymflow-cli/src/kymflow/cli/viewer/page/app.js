@@ -2,6 +2,7 @@
 
 import { Api, Unreachable } from "./api.js";
 import { Borders } from "./borders.js";
+import { Decisions } from "./decisions.js";
 import { make, part, shown } from "./dom.js";
 import { listenToKeys } from "./keys.js";
 import { Kymograph } from "./kymograph.js";
@@ -25,7 +26,13 @@ class Page {
     this.api.onConnection = (reachable) => this.#connection(reachable);
     this.time = new TimeView();
     this.kymograph = new Kymograph(part("kymograph", HTMLElement), this.time);
-    this.traces = new TraceCharts(part("velocity", HTMLElement), part("evidence", HTMLElement), this.time, () => {});
+    this.decisions = new Decisions(
+      (what, body) => this.#decide(what, body),
+      (start, stop) => this.time.show(start - (stop - start), stop + (stop - start)),
+    );
+    this.traces = new TraceCharts(part("velocity", HTMLElement), part("evidence", HTMLElement), this.time, (first, last) =>
+      this.decisions.mark(first, last),
+    );
     this.borders = new Borders(this.kymograph, (pixels) => this.#moveBorders(pixels));
     this.list = new RecordingList((row) => this.#open(row));
     /** @type {Recording | null} */
@@ -35,6 +42,7 @@ class Page {
     this.shownRow = "";
     this.version = 0;
     this.reachable = true;
+    this.time.listeners.push(() => this.#showTime());
     this.#listen();
     this.#follow();
   }
@@ -68,6 +76,10 @@ class Page {
     listenToKeys([
       { key: "n", does: "next recording", run: () => this.list.step(1) },
       { key: "p", does: "previous recording", run: () => this.list.step(-1) },
+      { key: "a", does: "accept", run: () => this.decisions.judge("accepted") },
+      { key: "r", does: "reject; write a reason, then Enter", run: () => this.decisions.judge("rejected") },
+      { key: "s", does: "mark a stall; write from and to, then Enter", run: () => this.decisions.writeMark() },
+      { key: "z", does: "undo the latest decision on this recording", run: () => this.decisions.undo() },
       { key: "1", does: "lower border", run: () => this.borders.focus(0) },
       { key: "2", does: "upper border", run: () => this.borders.focus(1) },
       { key: "+", does: "zoom in", run: () => this.#zoom(0.5) },
@@ -77,6 +89,12 @@ class Page {
       { key: "0", does: "whole recording", run: () => this.time.reset() },
       { key: "?", does: "this help", run: () => part("help", HTMLDialogElement).showModal() },
     ]);
+  }
+
+  #showTime() {
+    const seconds = this.recording?.seconds_per_line ?? null;
+    const [first, last] = [this.time.first + 0.5, this.time.last + 0.5].map((line) => shown(line * (seconds ?? 1), 4));
+    part("shown", HTMLOutputElement).textContent = seconds === null ? `lines ${first} to ${last}` : `${first} to ${last} s`;
   }
 
   /** @param {number} factor */
@@ -93,18 +111,24 @@ class Page {
   async #follow() {
     for (;;) {
       const asked = performance.now();
-      let pause = PAUSE_MS;
-      try {
-        const changes = await this.api.recordings(this.version);
-        this.version = changes.version;
-        document.title = `${changes.dataset.split(/[\\/]/).filter(Boolean).pop() ?? ""} – kymflow`;
-        this.list.apply(changes);
-        this.#catchUp();
-        pause = changes.pending ? 0 : Math.max(PAUSE_MS, (performance.now() - asked) * PAUSE_PER_ANSWER);
-      } catch (error) {
-        this.#fail(error);
-      }
-      await new Promise((resolve) => setTimeout(resolve, pause));
+      const pending = await this.#refresh();
+      const pause = Math.max(PAUSE_MS, (performance.now() - asked) * PAUSE_PER_ANSWER);
+      await new Promise((resolve) => setTimeout(resolve, pending ? 0 : pause));
+    }
+  }
+
+  /** @returns {Promise<number>} how many recordings the server has not looked at yet */
+  async #refresh() {
+    try {
+      const changes = await this.api.recordings(this.version);
+      this.version = Math.max(this.version, changes.version);
+      document.title = `${changes.dataset.split(/[\\/]/).filter(Boolean).pop() ?? ""} – kymflow`;
+      this.list.apply(changes);
+      this.#catchUp();
+      return changes.pending;
+    } catch (error) {
+      this.#fail(error);
+      return 0;
     }
   }
 
@@ -116,7 +140,9 @@ class Page {
     }
     const row = this.list.rows.get(this.list.chosen);
     const known = JSON.stringify(row);
-    if (row && row.state !== null && this.shownRow && this.shownRow !== known) this.#load(row);
+    if (!row || row.state === null) return;
+    if (this.shownRow && this.shownRow !== known) this.#load(row);
+    else this.shownRow = known;
   }
 
   /** @param {Row} row */
@@ -172,6 +198,7 @@ class Page {
       this.#showPixels();
     }
     this.borders.show(region);
+    this.decisions.show(recording, region);
     this.#problem(region.state === "failed" ? region.reason : "");
     this.#numbers(region);
     try {
@@ -195,24 +222,29 @@ class Page {
 
   /** @param {[number, number]} pixels */
   async #moveBorders(pixels) {
-    const { recording, region } = this;
-    if (!recording || !region) return;
-    const { channel, roi } = region;
-    await this.#change(recording.id, "borders", { channel, roi, pixels });
+    if (!this.region) return;
+    const { channel, roi } = this.region;
+    const folder = part("folder", HTMLInputElement);
+    await this.#decide("borders", { channel, roi, pixels, folder: folder.checked });
+    folder.checked = false;
   }
 
   /**
-   * @param {string} id
    * @param {string} what
    * @param {object} body
    */
-  async #change(id, what, body) {
+  async #decide(what, body) {
+    const id = this.list.chosen;
+    if (!id) return;
     document.body.classList.add("busy");
     try {
       const recording = await this.api.change(id, what, body);
+      this.#say("");
+      this.shownRow = ""; // what the list learns of this change is shown already
       if (this.recording?.id === id) await this.#show(recording);
+      await this.#refresh();
     } catch (error) {
-      this.#fail(error);
+      this.#say(`not saved: ${error instanceof Error ? error.message : error}`);
       this.borders.show(this.region);
     } finally {
       document.body.classList.remove("busy");

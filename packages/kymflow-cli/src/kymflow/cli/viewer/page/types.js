@@ -49,6 +49,23 @@
  * @property {number} tile_columns
  * @property {number} pixels_per_row
  * @property {Region[]} regions
+ * @property {Record<string, string | number | null>} fields
+ * @property {Decisions} decisions
+ *
+ * @typedef {object} Decisions `kymflow.core.decisions.Decisions`
+ * @property {{reason: string, author: string, at: string} | null} exclusion
+ * @property {{verdict: "accepted" | "rejected", reason: string, author: string, at: string} | null} verdict
+ * @property {{text: string, author: string, at: string}[]} notes
+ * @property {Mark[]} marks
+ *
+ * @typedef {object} Mark
+ * @property {string} id
+ * @property {number} channel
+ * @property {number | null} roi_id
+ * @property {number} start_line
+ * @property {number} stop_line
+ * @property {string} kind
+ * @property {string} author
  *
  * @typedef {object} Trace Velocity over time; all arrays are equally long.
  * @property {Float64Array} line
