@@ -19,7 +19,7 @@ from kymflow_zarr import ZarrDataset
 Kymflow = Callable[..., tuple[int, str, str]]
 KymflowJson = Callable[..., tuple[int, list[dict[str, Any]]]]
 
-BUILT_IN = ["image_summary", "roi", "velocity", "velocity_intervals"]
+BUILT_IN = ["image_summary", "images", "roi", "velocity", "velocity_intervals"]
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ data as attributes, and has a message that ends with what to do::
     │   └── ParamsNotFoundError       KeyError      no document with this hash
     ├── metadata
     │   ├── MetadataError             ValueError    a field of the payload is malformed
+    │   ├── MetadataFileError         ValueError    a file of metadata cannot be imported
     │   ├── RoiError                  ValueError    a region that does not fit its image
     │   └── RoiNotFoundError          KeyError      no region with this id
     ├── decisions
@@ -65,6 +66,7 @@ __all__ = [
     "KymflowCoreError",
     "MarkNotFoundError",
     "MetadataError",
+    "MetadataFileError",
     "MissingExtraError",
     "NotAKymTableError",
     "NothingToUndoError",
@@ -335,6 +337,20 @@ class MetadataError(KymflowCoreError, ValueError):
         self.field = field
         self.reason = reason
         super().__init__(f"metadata field {field!r} {reason}; {remedy}")
+
+
+class MetadataFileError(KymflowCoreError, ValueError):
+    """A file of metadata cannot be imported; nothing was.
+
+    Attributes:
+        path: The file.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"the metadata in {path!r} cannot be imported: {reason}")
 
 
 class RoiError(KymflowCoreError, ValueError):

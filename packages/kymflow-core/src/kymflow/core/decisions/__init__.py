@@ -7,8 +7,13 @@ Each function here is one act, with an author and a time. `read_decisions` says 
 from __future__ import annotations
 
 from kymflow.core.decisions.calibration import calibrate
-from kymflow.core.decisions.carry_over import carry_over
+from kymflow.core.decisions.carry_over import CarriedOver, carry_over
 from kymflow.core.decisions.fields import set_fields
+from kymflow.core.decisions.import_metadata import (
+    FieldsImport,
+    import_metadata,
+    set_fields_from_folders,
+)
 from kymflow.core.decisions.marks import mark_interval, move_mark, remove_mark
 from kymflow.core.decisions.regions import add_region, change_region, remove_region
 from kymflow.core.decisions.state import (
@@ -27,9 +32,11 @@ from kymflow.core.metadata.acts import Act, Change, new_act_id
 __all__ = [
     "Act",
     "CalibrationDecision",
+    "CarriedOver",
     "Change",
     "Decisions",
     "Exclusion",
+    "FieldsImport",
     "Mark",
     "Note",
     "Verdict",
@@ -40,6 +47,7 @@ __all__ = [
     "carry_over",
     "change_region",
     "exclude",
+    "import_metadata",
     "include",
     "mark_interval",
     "move_mark",
@@ -49,5 +57,6 @@ __all__ = [
     "remove_mark",
     "remove_region",
     "set_fields",
+    "set_fields_from_folders",
     "undo",
 ]

@@ -10,14 +10,20 @@ from kymflow.core.decisions.changes import payload_values, with_values
 from kymflow.core.decisions.ledger import load_payload, new_act, save_acts
 from kymflow.core.decisions.state import acts_in_force
 from kymflow.core.errors import MetadataError, RoiError
-from kymflow.core.metadata import ImageExtent, Roi, check_roi, image_extent, load_metadata
+from kymflow.core.metadata import (
+    ImageExtent,
+    Roi,
+    check_roi,
+    image_extent,
+    load_metadata,
+    load_source,
+)
 from kymflow.core.metadata.acts import Act, Change, read_acts
-from kymflow_zarr import ArtifactNotFoundError
 
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
-__all__ = ["CarriedOver", "carry_over", "superseded_image"]
+__all__ = ["CarriedOver", "carry_over"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,17 +41,6 @@ class CarriedOver:
     superseded_id: str
     left_out: tuple[int, ...] = ()
     error: MetadataError | None = None
-
-
-def superseded_image(record: ZarrImageRecord) -> str | None:
-    """The image that was made of an earlier state of the same file; None if there is none."""
-    try:
-        provenance = record.load_json("provenance")
-    except ArtifactNotFoundError:
-        return None
-    source = provenance.get("source") if isinstance(provenance, dict) else None
-    superseded = source.get("supersedes") if isinstance(source, dict) else None
-    return superseded if isinstance(superseded, str) else None
 
 
 def carry_over(
@@ -66,7 +61,7 @@ def carry_over(
     found: list[CarriedOver] = []
     # One after the other: a file may have been changed several times.
     for record in sorted(records, key=lambda record: record.created_utc):
-        superseded = superseded_image(record)
+        superseded = load_source(record).supersedes
         if superseded is None or superseded not in dataset:
             continue
         try:

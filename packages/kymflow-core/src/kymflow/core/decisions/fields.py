@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kymflow.core.decisions.ledger import add_act
+from kymflow.core.errors import MetadataError
 from kymflow.core.metadata import ExperimentMetadata, load_metadata
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def set_fields(
     *,
     author: str | None = None,
     step: str | None = None,
-) -> None:
+) -> bool:
     """Set fields of the experiment metadata. Nothing happens if they have these values already.
 
     Args:
@@ -31,15 +32,24 @@ def set_fields(
         author: Who says so; the login name if None.
         step: What this is undone together with; nothing else if None.
 
+    Returns:
+        Whether any of them was another one before.
+
     Raises:
         MetadataError: A value does not have its field's type, or the metadata of the image are
             malformed.
     """
+    given: dict[str, JsonValue] = {n: value for n, value in values.items() if value is not None}
+    try:
+        ExperimentMetadata.from_json(given)
+    except MetadataError as error:
+        raise MetadataError(error.field, error.reason, remedy="give another value") from error
     metadata = load_metadata(record)
     old = metadata.experiment.to_json()
-    given = {name: value for name, value in values.items() if value is not None}
     kept = {name: value for name, value in old.items() if name not in values}
     experiment = ExperimentMetadata.from_json({**kept, **given})
-    if experiment.to_json() != old:
-        new = replace(metadata, experiment=experiment)
-        add_act(record, "set_fields", dict(values), author=author, step=step, metadata=new)
+    if experiment.to_json() == old:
+        return False
+    new = replace(metadata, experiment=experiment)
+    add_act(record, "set_fields", dict(values), author=author, step=step, metadata=new)
+    return True

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kymflow.core.metadata.experiment import ExperimentMetadata
+from kymflow.core.metadata.experiment import NUMBER_FIELDS, TEXT_FIELDS, ExperimentMetadata
+from kymflow.core.metadata.folder_pattern import FolderPattern
 from kymflow.core.metadata.header import Header
 from kymflow.core.metadata.payload import ImageMetadata, load_metadata, save_metadata
 from kymflow.core.metadata.roi import (
@@ -18,14 +19,19 @@ from kymflow.core.metadata.roi import (
     image_extent,
     picture_axes,
 )
+from kymflow.core.metadata.source import Source, load_source
 
 __all__ = [
+    "NUMBER_FIELDS",
+    "TEXT_FIELDS",
     "ExperimentMetadata",
+    "FolderPattern",
     "Header",
     "ImageExtent",
     "ImageMetadata",
     "Roi",
     "RoiChange",
+    "Source",
     "check_roi",
     "clamp_roi",
     "create_roi",
@@ -34,6 +40,7 @@ __all__ = [
     "find_roi",
     "image_extent",
     "load_metadata",
+    "load_source",
     "picture_axes",
     "save_metadata",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kymflow.core.metadata.fields import Fields
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import JsonValue
 
-__all__ = ["ExperimentMetadata"]
+__all__ = ["NUMBER_FIELDS", "TEXT_FIELDS", "ExperimentMetadata"]
 
-_TEXTS = (
+TEXT_FIELDS: Final = (
     "species",
     "region",
     "cell_type",
@@ -26,6 +26,9 @@ _TEXTS = (
     "date",
     "note",
 )
+"""The fields that hold text."""
+NUMBER_FIELDS: Final = ("depth", "branch_order")
+"""The fields that hold a number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +73,7 @@ class ExperimentMetadata:
             MetadataError: A field is malformed.
         """
         fields = Fields(value, "experiment_metadata")
-        texts = {name: fields.text(name) or "" for name in _TEXTS}
+        texts = {name: fields.text(name) or "" for name in TEXT_FIELDS}
         return cls(
             **texts,
             depth=fields.number("depth"),
