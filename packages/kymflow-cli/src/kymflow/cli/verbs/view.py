@@ -50,13 +50,13 @@ def view(
         kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     from kymflow.cli.viewer import ViewServer
-    from kymflow.cli.viewer.recompute import warm_up
+    from kymflow.cli.viewer.warm_up import warm_up
 
     with ViewServer(open_writer(dataset, wait_s=wait), port=port) as server:
         page = ServedPage(address=server.address)
         progress.tell(page)
         progress.note([page.address, "Ctrl-C ends it."])
-        threading.Thread(target=warm_up, daemon=True).start()
+        threading.Thread(target=warm_up, args=[server.viewer.shown], daemon=True).start()
         if not no_browser:
             threading.Thread(target=webbrowser.open, args=[page.address], daemon=True).start()
         with suppress(KeyboardInterrupt):

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from kymflow.core.analysis import Calibration, Region, load_results, make_params, run_analysis
+from kymflow.core.analysis import load_results, make_params, run_analysis
 from kymflow.core.analysis.velocity import VELOCITY, VelocityParams
 
 if TYPE_CHECKING:
     from kymflow_zarr import JsonValue, ZarrDataset, ZarrImageRecord
 
-__all__ = ["recompute", "warm_up"]
+__all__ = ["recompute"]
 
 
 def recompute(
@@ -34,14 +32,6 @@ def recompute(
     params, ids = _params_of(record), [record.image_id]
     for _ in run_analysis(dataset, VELOCITY, params=params, image_ids=ids, roi_ids=roi_ids):
         pass
-
-
-def warm_up() -> None:
-    """Compile the analysis, so that nobody waits for that at the first border."""
-    pixels = np.random.default_rng(0).poisson(20.0, (64, 32))
-    region = Region(channel=1, roi_id=None, z=0, lines=(0, 64), pixels=(0, 32))
-    unknown = Calibration(seconds_per_line=None, um_per_pixel=None, dwell_seconds=None)
-    VELOCITY.compute(pixels, unknown, VelocityParams(), region)
 
 
 def _params_of(record: ZarrImageRecord) -> VelocityParams:

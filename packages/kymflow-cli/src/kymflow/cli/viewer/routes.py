@@ -38,6 +38,7 @@ class Viewer:
         recordings: Its recordings.
         tiles: Pictures of them.
         writing: Held while something is changed.
+        shown: Set when the velocity of a recording was sent for the first time.
     """
 
     dataset: ZarrDataset
@@ -45,6 +46,7 @@ class Viewer:
     recordings: RecordingList
     tiles: TileCache = field(default_factory=TileCache)
     writing: threading.Lock = field(default_factory=threading.Lock)
+    shown: threading.Event = field(default_factory=threading.Event)
 
     def answer(self, request: Request) -> Answer:
         """Answer a request; what is wrong with it, or with the data, is an answer, too."""
@@ -71,9 +73,9 @@ class Viewer:
             case "GET", ("api", "recordings", image_id, "trace"):
                 roi = request.integer("roi") if "roi" in request.query else None
                 record = self.dataset.record(image_id)
-                return binary_answer(
-                    read_trace(record, channel=request.integer("channel"), roi=roi)
-                )
+                trace = read_trace(record, channel=request.integer("channel"), roi=roi)
+                self.shown.set()
+                return binary_answer(trace)
             case "POST", ("api", "recordings", image_id, change) if change in CHANGES:
                 target = Target(dataset=self.dataset, record=self.dataset.record(image_id))
                 with self.writing:
