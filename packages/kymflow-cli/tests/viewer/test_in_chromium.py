@@ -314,6 +314,15 @@ def test_what_another_program_does_is_shown(page: Any, lab: ZarrDataset) -> None
     expect(row.locator(".value")).to_have_text(re.compile(r"mm/s"), timeout=30_000)
 
 
+def test_what_was_never_computed_is_computed_from_the_page(page: Any) -> None:
+    choose(page, "todo.tif")
+    expect(number(page, "state")).to_have_text("missing")
+    page.get_by_role("button", name="Compute").click()
+    expect(number(page, "state")).to_have_text("current")
+    expect(number(page, "median (mm/s)")).to_have_text(re.compile("1[.]2"))
+    expect(page.get_by_role("button", name="Compute")).not_to_be_visible()
+
+
 def test_a_second_tab_follows(page: Any, open_page: Open, server: ViewServer) -> None:
     second = open_page(server.address)
     wait_until_drawn(second)

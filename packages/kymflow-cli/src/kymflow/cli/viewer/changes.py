@@ -1,4 +1,4 @@
-"""What a person can change from the page, each a decision of `kymflow.core.decisions`."""
+"""What a person can do from the page: decisions of `kymflow.core.decisions`, and new results."""
 
 from __future__ import annotations
 
@@ -162,6 +162,10 @@ def _set_field(target: Target, body: Body) -> None:
             raise BadRequestError("a field has name and value")
 
 
+def _compute(target: Target, body: Body) -> None:  # noqa: ARG001 - there is nothing to say
+    recompute(target.dataset, target.record)
+
+
 def _undo(target: Target, body: Body) -> None:  # noqa: ARG001 - there is nothing to say
     if any(change.place[0] == "rois" for act in undo(target.record) for change in act.changes):
         recompute(target.dataset, target.record)
@@ -175,6 +179,7 @@ CHANGES: Final[Mapping[str, Callable[[Target, Body], None]]] = {
     "move-mark": _move_mark,
     "remove-mark": _remove_mark,
     "field": _set_field,
+    "compute": _compute,
     "undo": _undo,
 }
 """What can be changed of a recording, by the last part of the path."""

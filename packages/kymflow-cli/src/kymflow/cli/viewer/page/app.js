@@ -68,6 +68,7 @@ class Page {
       this.kymograph.showPaths = /** @type {HTMLInputElement} */ (event.target).checked;
       this.kymograph.redraw();
     });
+    part("compute", HTMLButtonElement).addEventListener("click", () => this.#decide("compute", {}));
     part("whole", HTMLButtonElement).addEventListener("click", () => this.time.reset());
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
       this.kymograph.redraw();
@@ -82,6 +83,7 @@ class Page {
       { key: "z", does: "undo the latest decision on this recording", run: () => this.decisions.undo() },
       { key: "1", does: "lower border", run: () => this.borders.focus(0) },
       { key: "2", does: "upper border", run: () => this.borders.focus(1) },
+      { key: "c", does: "compute what is not current", run: () => this.#decide("compute", {}) },
       { key: "+", does: "zoom in", run: () => this.#zoom(0.5) },
       { key: "-", does: "zoom out", run: () => this.#zoom(2) },
       { key: "[", does: "earlier", run: () => this.#pan(-0.25) },
@@ -253,13 +255,15 @@ class Page {
 
   /** @param {Region} region */
   #numbers(region) {
+    part("compute", HTMLButtonElement).hidden = region.state === "current" || region.state === "failed";
     const values = region.values ?? {};
     const calibrated = typeof values.median_mm_s === "number";
     const [unit, suffix] = calibrated ? ["mm/s", "mm_s"] : ["px/line", "px_per_line"];
     const facts = [
       ["state", region.causes.length > 0 ? `${region.state}: ${region.causes.join(", ")}` : region.state],
       [`median (${unit})`, shown(values[`median_${suffix}`])],
-      [`5–95 % (${unit})`, `${shown(values[`p5_${suffix}`])} to ${shown(values[`p95_${suffix}`])}`],
+      [`5 % (${unit})`, shown(values[`p5_${suffix}`])],
+      [`95 % (${unit})`, shown(values[`p95_${suffix}`])],
       ["unknown", values.share_unknown === undefined ? "–" : `${shown(values.share_unknown * 100, 2)} %`],
       ["stalled", typeof values.share_stalled === "number" ? `${shown(values.share_stalled * 100, 2)} %` : "–"],
       ["evidence", shown(values.median_r2adj, 2)],

@@ -123,7 +123,7 @@ export class Decisions {
     return make(
       "tr",
       {},
-      make("td", {}, this.#swatch(mark.kind), mark.kind),
+      make("td", {}, this.#swatch("marked"), mark.kind),
       make("td", {}, start),
       make("td", {}, stop),
       make("td", {}, mark.author),
@@ -240,6 +240,6 @@ export class Decisions {
 
   /** @param {string} kind */
   #swatch(kind) {
-    return make("span", { class: `swatch ${kind === STALL || kind === "transient" ? kind : "other"}` });
+    return make("span", { class: `swatch ${kind}` });
   }
 }

@@ -5,7 +5,7 @@ import { colour } from "./dom.js";
 
 /** @import uPlot from "./vendor/uPlot.esm.js" */
 /** @import {TimeView} from "./time_view.js" */
-/** @import {Recording, Region, Trace} from "./types.js" */
+/** @import {Recording, Region, Stretch, Trace} from "./types.js" */
 
 const VELOCITY_HEIGHT = 230;
 const EVIDENCE_HEIGHT = 130;
@@ -21,8 +21,9 @@ export class TraceCharts {
    * @param {(first: number, last: number) => void} onMark called with the lines that a person dragged over
    */
   constructor(velocityPlace, evidencePlace, time, onMark) {
-    /** @type {Region | null} */
-    this.region = null;
+    /** @type {Stretch[]} */
+    this.stretches = [];
+    this.canMark = false;
     /** @type {[number, number]} */
     this.range = [-1, 1];
     /** @type {[number, number] | null} lines that are being marked */
@@ -61,11 +62,13 @@ export class TraceCharts {
 
   /**
    * @param {Recording} recording
-   * @param {Region | null} region
+   * @param {Region} region
    * @param {Trace | null} trace
    */
   show(recording, region, trace) {
-    this.region = region;
+    const marks = recording.decisions.marks.filter((mark) => mark.channel === region.channel && mark.roi_id === region.roi);
+    this.stretches = [...region.stretches, ...marks.map((mark) => ({ kind: "marked", start: mark.start_line, stop: mark.stop_line }))];
+    this.canMark = recording.seconds_per_line !== null;
     const calibrated = recording.seconds_per_line !== null && recording.um_per_pixel !== null;
     this.velocity.plot.axes[1].label = calibrated ? "velocity (mm/s)" : "velocity (px/line)";
     for (const chart of [this.velocity, this.evidence]) chart.calibrate(recording.seconds_per_line);
@@ -88,8 +91,8 @@ export class TraceCharts {
 
   /** @param {uPlot} plot */
   #drawBands(plot) {
-    for (const { kind, start, stop } of this.region?.stretches ?? []) this.#drawBand(plot, colour(kind), start, stop);
-    if (this.marking) this.#drawBand(plot, colour("stall"), Math.min(...this.marking), Math.max(...this.marking));
+    for (const { kind, start, stop } of this.stretches) this.#drawBand(plot, colour(kind), start, stop);
+    if (this.marking) this.#drawBand(plot, colour("marked"), Math.min(...this.marking), Math.max(...this.marking));
   }
 
   /**
@@ -132,7 +135,7 @@ export class TraceCharts {
     const { over } = this.velocity.plot;
     over.classList.add("markable");
     over.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0 || !this.region) return;
+      if (event.button !== 0 || !this.canMark) return;
       over.setPointerCapture(event.pointerId);
       const first = this.velocity.lineAt(event);
       /** @param {PointerEvent} moved */

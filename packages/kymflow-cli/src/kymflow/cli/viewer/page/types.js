@@ -21,7 +21,7 @@
  * @property {string[]} gone
  * @property {number} pending
  *
- * @typedef {object} Stretch A stretch of lines: a stall, a short one, or no evidence.
+ * @typedef {object} Stretch A stretch of lines: a stall, a transient one, or one without evidence.
  * @property {string} kind
  * @property {number} start
  * @property {number} stop
