@@ -28,6 +28,7 @@ __all__ = [
     "Place",
     "Region",
     "calibration_of",
+    "find_region",
     "pixels_digest",
     "region_pixels",
     "regions_of",
@@ -139,6 +140,30 @@ def regions_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> tuple[Region, .
         )
         for channel in range(1, extent.channels + 1)
     )
+
+
+def find_region(
+    rec: ZarrImageRecord, metadata: ImageMetadata, *, channel: int = 1, roi_id: int | None = None
+) -> Region:
+    """The region that a person means.
+
+    Args:
+        rec: The image.
+        metadata: Its metadata.
+        channel: The channel, from 1.
+        roi_id: The ROI; not needed where the channel has only one region.
+
+    Raises:
+        RegionError: There is none, or several, or the image is no kymograph.
+    """
+    regions = regions_of(rec, metadata)
+    found = [r for r in regions if r.channel == channel and roi_id in {None, r.roi_id}]
+    if len(found) == 1:
+        return found[0]
+    known = "; ".join(str(region) for region in regions)
+    said = f"channel {channel}" + ("" if roi_id is None else f", ROI {roi_id}")
+    number = "several regions" if found else "no region"
+    raise RegionError(rec.image_id, f"it has {number} in {said}; choose from: {known}")
 
 
 def region_pixels(
