@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -173,6 +173,9 @@ def test_progress_is_told_image_by_image(dataset: str) -> None:
 
         def tell(self, item: Item) -> None:
             self.heard.append(item.type)
+
+        def note(self, lines: Iterable[str]) -> None:
+            self.heard.extend(lines)
 
     listener = Listener()
     report(dataset, progress=listener)

@@ -52,6 +52,7 @@ _VERBS: Mapping[str, Group] = {
     "table": _LOOK,
     "query": _LOOK,
     "report": _LOOK,
+    "view": _LOOK,
     "metadata": _DECIDE,
     "calibrate": _DECIDE,
     "roi": _DECIDE,

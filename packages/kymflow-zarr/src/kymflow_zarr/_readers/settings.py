@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from kymflow_zarr._readers.units import Quantity, decimal_of, quantity
+from kymflow_zarr._readers.decimals import decimal_of
+from kymflow_zarr._readers.units import Quantity, quantity
 from kymflow_zarr._storage.json_text import JsonValue
 
 __all__ = ["bit_depth", "known", "number_of", "step_of"]

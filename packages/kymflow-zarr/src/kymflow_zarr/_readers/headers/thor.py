@@ -12,11 +12,12 @@ from typing import Final
 from xml.etree import ElementTree
 
 from kymflow_zarr._readers.clock import parse_us_clock
+from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._readers.facts import Channel, Facts, Rank
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
 from kymflow_zarr._readers.settings import known, number_of, step_of
-from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, decimal_of, quantity
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
 from kymflow_zarr._readers.xml_text import parse_xml
 from kymflow_zarr._storage.json_text import JsonValue
 
