@@ -57,19 +57,23 @@ def recordings(scenario: Scenario, lines: int, *, held: bool) -> Iterator[Record
 
 
 def _steady(speed: float) -> Callable[[int, np.random.Generator], _Doubles]:
-    return lambda lines, rng: np.full(lines, speed)
+    return lambda lines, _: np.full(lines, speed)
 
 
-def _pulsing(speed: float, share: float, period: float) -> Callable[..., _Doubles]:
-    return lambda lines, rng: (
-        speed
-        * (1.0 + share * np.sin(2.0 * np.pi * np.arange(lines) / period + rng.uniform(0.0, 6.28)))
-    )
+def _pulsing(
+    speed: float, share: float, period: float
+) -> Callable[[int, np.random.Generator], _Doubles]:
+    def flow(lines: int, rng: np.random.Generator) -> _Doubles:
+        phase = 2.0 * np.pi * np.arange(lines) / period + rng.uniform(0.0, 6.28)
+        velocity: _Doubles = speed * (1.0 + share * np.sin(phase))
+        return velocity
+
+    return flow
 
 
 def _stalled(speed: float, share: float) -> Callable[[int, np.random.Generator], _Doubles]:
     def flow(lines: int, rng: np.random.Generator) -> _Doubles:
-        velocity = speed * (1.0 + 0.1 * np.sin(2.0 * np.pi * np.arange(lines) / 120.0))
+        velocity: _Doubles = speed * (1.0 + 0.1 * np.sin(2.0 * np.pi * np.arange(lines) / 120.0))
         length = int(share * lines)
         start = int(rng.uniform(0.2, 0.8) * (lines - length))
         velocity[start : start + length] = 0.0

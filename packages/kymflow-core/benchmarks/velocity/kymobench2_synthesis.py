@@ -1,13 +1,13 @@
 """KymoBench-2's recordings: red cells as objects, scanned pixel by pixel, counted photon by photon.
 
-A cell is a disc-like dip in the light of bright plasma, with its own length and depth, at its own
-place ``p`` in the blood. Blood has moved ``s(t)`` px at time ``t``, continuously, also within a line:
+A cell is a dip in the light of bright plasma, with a length and a depth of its own, at its own
+place in the blood. Blood has moved ``s(t)`` px at time ``t``, continuously, also within a line:
 pixel ``x`` of line ``i`` is seen at ``i + dwell x`` line periods. What the pixel sees is::
 
-    I = illumination(x) inside(x) (1 - sum of cells at (x + sway(t) - s(t))) (1 + flicker(i)) + outside
+    light(x) (inside(x) (1 - depth cells(x + sway(t) - s(t))) + (1 - inside(x)) outside) flicker(i)
 
-in photons, with Poisson statistics and the excess noise of a photomultiplier, in the camera's units,
-with an offset, saturation and a floor at zero.
+in photons, with Poisson statistics and the excess noise of a photomultiplier. An offset of the
+whole line, saturation and a subtracted background come on top.
 """
 
 from __future__ import annotations
@@ -115,7 +115,8 @@ def synthesize(
         pixels = np.minimum(pixels, np.quantile(pixels, 1.0 - optics.saturated))
     if optics.subtract:
         pixels -= pixels.mean(axis=0) - rng.uniform(5.0, 85.0, n) * (1.0 - optics.subtract) / 0.05
-    return pixels.astype(np.float32)
+    floats: NDArray[np.float32] = pixels.astype(np.float32)
+    return floats
 
 
 def _inside(x: _Doubles, n: int, share: float) -> _Doubles:

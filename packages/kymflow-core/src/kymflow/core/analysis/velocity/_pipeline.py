@@ -159,8 +159,8 @@ def null_evidence(
 ) -> float:
     """Return the log-likelihood that 1 % of windows reach when nothing moves.
 
-    Lines of the recording in random order hold the same light and noise, and no motion. Where texture
-    stands still for long, lines are alike in any order, and this says nothing: 0.
+    Lines of the recording in random order hold the same light and noise, and no motion. Where
+    texture stands still for long, lines are alike in any order, and this says nothing: 0.
     """
     count = (len(pixels) - plan.window_lines) // plan.step + 1
     if count < _NULL_WINDOWS // 2:
@@ -217,7 +217,7 @@ def dispersion(
 
 
 def _rivals(scores: _Floats, chosen: _Integers, plan: ShearPlan) -> tuple[_Doubles, _Doubles]:
-    """Return `ShearEstimate.rival` and `rivalry`: with cells evenly spaced, each may be the next."""
+    """Return `ShearEstimate.rival` and `rivalry`."""
     candidates = np.arange(plan.coarse.size)
     rival, rivalry = np.empty(chosen.size), np.empty(chosen.size)
     for low in range(0, chosen.size, _CHUNK_WINDOWS):
@@ -360,8 +360,8 @@ def _refine(
 ) -> tuple[_Doubles, _Doubles, _Doubles]:
     """Correct velocities until a correction is small; return velocity, R²adj and precision.
 
-    The correction is a regression on slopes that noise blurs: it comes out too small, by the share of
-    the squared slopes that noise is, and more precise than it is (errors in variables).
+    The correction is a regression on slopes that noise blurs: it comes out too small, by the share
+    of the squared slopes that noise is, and more precise than it is (errors in variables).
     """
     count = start.size
     fine = plan.fine

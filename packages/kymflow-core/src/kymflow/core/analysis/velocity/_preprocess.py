@@ -1,10 +1,10 @@
 """From raw pixels to what a texture that moves adds to or takes from its column.
 
 ``y(t, x) = (I(t, x) - m(x)) / a(x)``, less what a whole line has in common, then [1 2 1]/4 along
-``x``. ``m`` is the column's mean over the recording, so that uneven illumination, which never moves,
-is gone, while a texture that stands still for a while (a stall) stays. The filter takes out noise
-finer than the optics; the two edge pixels are left alone, because a padded filter would drag texture
-towards the edges.
+``x``. ``m`` is the column's mean over the recording, so that uneven illumination, which never
+moves, is gone, while a texture that stands still for a while (a stall) stays. The filter takes out
+noise finer than the optics; the two edge pixels are left alone, because a padded filter would drag
+texture towards the edges.
 
 Derived here, all from the recording itself:
 
@@ -16,8 +16,8 @@ Derived here, all from the recording itself:
   texture varies by more than light can: then a background was subtracted, and ``a`` follows ``s``.
 - The columns used are those, side by side, that make the texture stand out most:
   ``sum s**2 / sqrt(sum (s**2 + noise)**2)``. A line may run beyond the vessel.
-- Pixels far apart on a line share no texture. What they share is an offset of the line (laser, amplifier);
-  the best linear estimate of it, a share of the line's mean, is taken out.
+- Pixels far apart on a line share no texture. What they share is an offset of the line (laser,
+  amplifier); the best linear estimate of it, a share of the line's mean, is taken out.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ _Doubles = NDArray[np.float64]
 NOISE_VARIANCE_SHARE = 0.375
 #: A column darker than this share of the mean pixel has no signal to divide by.
 _DEAD_FRACTION = 1e-3
-#: Light cannot vary by more than this over its mean: texture of standard deviation ``s`` needs a
-#: mean of ``1.5 s`` if dark is no darker than black.
+#: Texture of standard deviation ``s`` has a mean of about ``1.5 s`` or more, as there is no light
+#: below black.
 _SMALLEST_MEAN = 1.5
 #: Lines are compared in groups of so many, with those so far away.
 _GROUP_LINES = 5
 _APART_LINES = 20
-#: Rests are looked for by this share of a recording. Lines rest that move less than this share of what
-#: others do; the mean is only spoilt if so many of them rest, and noise does not hide it.
+#: Rests are looked for by the 25th part of a recording. Lines rest that move less than 0.15 of what
+#: others do; the mean is only spoilt if a quarter of them rest, and noise does not hide it.
 _RESTS, _AT_REST, _REST_SHARE, _WORTH_SEEING = 25, 0.15, 0.25, 0.2
 #: Lines that covariances are taken from, spread over the recording.
 _SAMPLE_LINES = 4096
