@@ -21,8 +21,8 @@ Pixels = NDArray[np.float64]
 Flowing = Callable[..., Pixels]
 
 
-def estimate(pixels: NDArray[np.generic], **options: bool) -> VelocityResult:
-    return estimate_velocity(pixels, seconds_per_line=1e-3, um_per_pixel=0.5, **options)
+def estimate(pixels: NDArray[np.generic], *, tracked: bool = True) -> VelocityResult:
+    return estimate_velocity(pixels, seconds_per_line=1e-3, um_per_pixel=0.5, tracked=tracked)
 
 
 def share_known(result: VelocityResult) -> float:

@@ -12,8 +12,9 @@ Derived here, all from the recording itself:
   still for most of a recording would otherwise become a part of the mean, and its negative would
   then stand still wherever blood flows.
 - Neighbouring pixels of a line share texture but no noise, so their covariance over time is the
-  variance of the texture ``s(x)**2``. The scale ``a`` is the mean, as brightness is a factor, unless
-  texture varies by more than light can: then a background was subtracted, and ``a`` follows ``s``.
+  variance of the texture ``s(x)**2``. The scale ``a`` is the mean, as brightness is a factor,
+  unless texture varies by more than light can: then a background was subtracted, and ``a``
+  follows ``s``.
 - The columns used are those, side by side, that make the texture stand out most:
   ``sum s**2 / sqrt(sum (s**2 + noise)**2)``. A line may run beyond the vessel.
 - Pixels far apart on a line share no texture. What they share is an offset of the line (laser,
@@ -46,9 +47,11 @@ _SMALLEST_MEAN = 1.5
 #: Lines are compared in groups of so many, with those so far away.
 _GROUP_LINES = 5
 _APART_LINES = 20
-#: Rests are looked for by the 25th part of a recording. Lines rest that move less than 0.15 of what
+#: Rests are looked for by the 25th part of a recording. Lines rest that move less than 0.08 of what
 #: others do; the mean is only spoilt if a quarter of them rest, and noise does not hide it.
-_RESTS, _AT_REST, _REST_SHARE, _WORTH_SEEING = 25, 0.15, 0.25, 0.2
+_RESTS, _AT_REST, _REST_SHARE, _WORTH_SEEING = 25, 0.08, 0.25, 0.2
+#: Lines at rest differ along the line by this share of what texture that passes does.
+_UNEVEN = 0.25
 #: Lines that covariances are taken from, spread over the recording.
 _SAMPLE_LINES = 4096
 #: Fewer lines say nothing about which columns show a texture.
@@ -137,7 +140,7 @@ def column_statistics(
         static = 1.0
     else:
         static = float(min(1.0, spread / variance))
-    mean = _moving_mean(groups, jitter, mean) + float(pivot)
+    mean = _moving_mean(groups, jitter, mean, float(pivot)) + float(pivot)
     covariance, pairs = _sampled(pixels, mean, finite)
     texture = np.sqrt(_texture_variance(covariance))
     scale = np.maximum(mean, _SMALLEST_MEAN * texture)
@@ -163,13 +166,17 @@ def column_statistics(
     )
 
 
-def _moving_mean(groups: NDArray[np.float32], jitter: _Doubles, mean: _Doubles) -> _Doubles:
+def _moving_mean(
+    groups: NDArray[np.float32], jitter: _Doubles, mean: _Doubles, pivot: float
+) -> _Doubles:
     """Return the mean of all columns over lines that differ from those `_APART_LINES` away.
 
     Args:
-        groups: Means of `_GROUP_LINES` lines, ``(groups, space)``.
+        groups: Means of `_GROUP_LINES` lines, less the pivot, ``(groups, space)``.
         jitter: Mean squared difference of neighbouring lines inside of each, ``(groups,)``.
-        mean: The plain mean, for recordings too short to compare, or that hardly stand still.
+        mean: The plain mean, less the pivot, for recordings too short to compare, or that
+            hardly stand still.
+        pivot: What brightness is relative to here.
     """
     apart = _APART_LINES // _GROUP_LINES
     if len(groups) < _FEWEST_LINES // _GROUP_LINES:
@@ -183,11 +190,15 @@ def _moving_mean(groups: NDArray[np.float32], jitter: _Doubles, mean: _Doubles) 
     most = float(np.percentile(motion, 98.0))
     if most <= _WORTH_SEEING * noise or (motion < _AT_REST * most).mean() < _REST_SHARE:
         return mean
-    weight = np.square(motion) + 1e-6 * most**2
-    middle = np.arange(weight.size) + (apart + reach - 1) / 2.0
-    every = np.interp(np.arange(len(groups)), middle, weight)
-    moving: _Doubles = (every @ groups) / every.sum()
-    return moving
+    middle = np.arange(motion.size) + (apart + reach - 1) / 2.0
+    every = np.interp(np.arange(len(groups)), middle, motion)
+    weight = np.square(every) + 1e-6 * most**2
+    moving: _Doubles = (weight @ groups) / weight.sum()
+    # Where no cell is in view nothing changes either. Then lines are even, and spoil no mean.
+    standing = groups[every < _AT_REST * most].mean(axis=0) - moving
+    texture = np.sqrt((weight @ np.square(groups - moving.astype(np.float32))) / weight.sum())
+    light = np.maximum(moving + pivot, texture)
+    return moving if (standing / light).std() > _UNEVEN * (texture / light).mean() else mean
 
 
 def _smooth(values: NDArray[np.floating[Any]], reach: int) -> _Doubles:
@@ -200,7 +211,7 @@ def _smooth(values: NDArray[np.floating[Any]], reach: int) -> _Doubles:
 def _sampled(
     pixels: NDArray[np.generic], mean: _Doubles, finite: NDArray[np.bool_]
 ) -> tuple[_Doubles, _Doubles]:
-    """Return covariances of columns, ``(space, space)``, and pairs of lines, ``(2, pairs, space)``."""
+    """Return columns' covariances, ``(space, space)``, and pairs of lines, ``(2, pairs, space)``."""
     starts = np.arange(0, len(pixels) - 1, max(1, len(pixels) // _SAMPLE_LINES))
     pairs = np.stack([pixels[starts], pixels[starts + 1]]).astype(np.float64)
     pairs -= mean
@@ -248,7 +259,7 @@ def _common_share(covariance: _Doubles, line_sums: _Doubles) -> float:
     if not (of_means > 0 and lags):
         return 0.0
     far = min(float(np.diagonal(covariance, lag).mean()) for lag in lags)
-    # The offset is new in each line, texture stays for a while: it cannot be more than what changes.
+    # The offset is new in each line, while texture stays: it cannot be more than what changes.
     changes = float(np.square(line_sums[1] - line_sums[0]).mean()) / (2.0 * n * n)
     return min(max(min(far, changes), 0.0) / of_means, 1.0)
 

@@ -53,8 +53,9 @@ def estimate_velocity(
 
     The model is a texture that moves, ``y(t, x) = f(x - v t) + noise`` with unknown ``f``. ``y`` is
     what a pixel adds to its column's mean over the recording, in units of that mean, smoothed by
-    [1 2 1]/4 along the line; columns beside the vessel are left out. For a candidate ``v`` every line of a window is moved back by ``v t`` with
-    linear weights and summed into bins: ``P(u)``, with weights ``W(u)``. Then::
+    [1 2 1]/4 along the line; columns beside the vessel are left out. For a candidate ``v`` every
+    line of a window is moved back by ``v t`` with linear weights and summed into bins: ``P(u)``,
+    with weights ``W(u)``. Then::
 
         S(v)     = sum_u P(u)**2 / W(u)                         explained sum of squares
         R2adj(v) = 1 - (1 - S(v) / SST) * n / (n - K(v))        K(v) = E[S(v)] for white noise
