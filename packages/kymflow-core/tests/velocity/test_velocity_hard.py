@@ -1,4 +1,4 @@
-"""Recordings as laboratories have them: beside the vessel, at rest, noisy by the line, evenly spaced."""
+"""Recordings as laboratories have them: beside the vessel, at rest, noisy, evenly spaced."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def test_values_that_are_not_finite_in_all_columns_are_pointed_at(
     pixels = flowing(1.0)
     pixels[321, 7:] = bad
     pixels[322, :4] = bad
-    with pytest.raises(InvalidKymographError, match="pixel 7 of line 321 .* only 3 columns"):
+    with pytest.raises(InvalidKymographError, match=r"pixel 7 of line 321 .* only 3 columns"):
         _estimate(pixels)
     # Outside of the crop they do no harm.
     assert _estimate(pixels, line_range=(0, 300)).n_windows > 0

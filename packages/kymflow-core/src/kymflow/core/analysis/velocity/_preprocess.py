@@ -211,7 +211,7 @@ def _smooth(values: NDArray[np.floating[Any]], reach: int) -> _Doubles:
 def _sampled(
     pixels: NDArray[np.generic], mean: _Doubles, finite: NDArray[np.bool_]
 ) -> tuple[_Doubles, _Doubles]:
-    """Return columns' covariances, ``(space, space)``, and pairs of lines, ``(2, pairs, space)``."""
+    """Return columns' covariances ``(space, space)`` and pairs of lines ``(2, pairs, space)``."""
     starts = np.arange(0, len(pixels) - 1, max(1, len(pixels) // _SAMPLE_LINES))
     pairs = np.stack([pixels[starts], pixels[starts + 1]]).astype(np.float64)
     pairs -= mean

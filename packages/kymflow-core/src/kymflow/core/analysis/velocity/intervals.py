@@ -41,8 +41,8 @@ class StallRule:
     """When flow counts as standing still.
 
     The recording's own flow sets the scale: ``base`` is the 75th percentile of ``|v|`` over windows
-    with evidence that move faster than the resolution. ``|v|`` is smoothed by a median over five windows. A stall begins below
-    ``max(resolution, enter_share * base)``, and ends above
+    with evidence that move faster than the resolution. ``|v|`` is smoothed by a median over five
+    windows. A stall begins below ``max(resolution, enter_share * base)``, and ends above
     ``max(2 resolution, leave_share * base)``.
 
     Stalls that are no further apart than ``merge_s`` are one; those shorter than ``minimum_s`` are
