@@ -118,6 +118,34 @@ def test_float16_comes_back_from_an_export(write: Write, ramp: Ramp, tmp_path: P
     np.testing.assert_array_equal(again, pixels)
 
 
+# --- dimensions of length 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "axes"),
+    [
+        ((60, 1, 7), {"metadata": None}, ("y", "x")),
+        ((60, 1, 7), {"metadata": {"axes": "TYX"}}, ("t", "x")),
+        ((1, 60, 1, 7), {"metadata": {"axes": "ZTYX"}}, ("t", "x")),
+        ((1, 60, 7), {"metadata": {"axes": "CTX"}}, ("t", "x")),
+        ((60, 1, 7), {"imagej": True, "metadata": {"axes": "TYX"}}, ("t", "x")),
+        ((60, 1, 7), {"imagej": True, "metadata": {"axes": "ZYX"}}, ("z", "x")),
+        ((30, 2, 1, 7), {"ome": True, "metadata": {"axes": "TCYX"}}, ("t", "c", "x")),
+    ],
+)
+def test_a_dimension_of_length_1_beside_lines_goes(
+    write: Write, ramp: Ramp, shape: tuple[int, ...], options: Any, axes: tuple[str, ...]
+) -> None:
+    path = write(ramp.reshape(shape), photometric="minisblack", **options)
+    header = header_of(path)
+    assert header.axes == axes
+    assert header.shape == tuple(length for length in shape if length > 1)
+    with open_image(path, TiffReader()) as image:
+        np.testing.assert_array_equal(
+            np.concatenate([*image.iter_blocks(13)]).ravel(), ramp.ravel()
+        )
+
+
 # --- sloppy, but readable
 
 

@@ -18,7 +18,7 @@ from kymflow_zarr._readers.tiff_layout import PageLayout
 if TYPE_CHECKING:
     import tifffile
 
-__all__ = ["FluoViewDimension", "LsmInfo", "TiffMetadata", "gather_metadata"]
+__all__ = ["FluoViewDimension", "LsmInfo", "TiffMetadata", "gather_metadata", "tells_axes"]
 
 # Kinds of series whose Y and X are tifffile's guess; "shaped" may have been given axes.
 _SILENT_KINDS: Final = frozenset({"uniform", "generic", "shaped", "nih"})
@@ -124,11 +124,18 @@ class TiffMetadata:
     layout: PageLayout | None
 
 
+def tells_axes(series: tifffile.TiffPageSeries) -> bool:
+    """Whether a series that tifffile found has axes by the file's word, and not by its guess."""
+    described = '"axes"' in series.keyframe.description
+    return name_axes(series.axes)[1] and (series.kind not in _SILENT_KINDS or described)
+
+
 def gather_metadata(
     tif: tifffile.TiffFile,
     series: tifffile.TiffPageSeries,
     *,
     axes: tuple[str, ...],
+    axes_known: bool,
     layout: PageLayout | None,
 ) -> TiffMetadata:
     """Collect the raw facts of an open TIFF.
@@ -137,6 +144,7 @@ def gather_metadata(
         tif: The open file.
         series: The image in it that is read.
         axes: One name per dimension of that image.
+        axes_known: Whether the file tells them.
         layout: How its pages make it up; None where tifffile tells.
 
     Returns:
@@ -148,7 +156,7 @@ def gather_metadata(
     return TiffMetadata(
         kind=series.kind,
         axes=axes,
-        axes_known=layout is not None or _tells_axes(series, description),
+        axes_known=axes_known,
         description=description,
         software=page.software,
         page_name=_text(tags.valueof(_PAGE_NAME)),
@@ -166,12 +174,6 @@ def gather_metadata(
         page_count=len(tif.pages),
         series_count=1 if layout is not None else len(tif.series),
         layout=layout,
-    )
-
-
-def _tells_axes(series: tifffile.TiffPageSeries, description: str) -> bool:
-    return name_axes(series.axes)[1] and (
-        series.kind not in _SILENT_KINDS or '"axes"' in description
     )
 
 
