@@ -48,7 +48,9 @@ def test_resolution_tags_where_they_are_those_of_a_microscope(
 ) -> None:
     path = write(ramp, metadata=None, resolution=(per_unit, per_unit), resolutionunit=unit)
     header = header_of(path)
-    assert header.scale == (pytest.approx({"y": um, "x": um}) if um else {"y": None, "x": None})
+    assert header.scale == (
+        pytest.approx({"y": um, "x": um}, rel=1e-5) if um else {"y": None, "x": None}
+    )
     assert ["resolution tags" in warning for warning in header.warnings] == ([True] if um else [])
 
 

@@ -47,7 +47,8 @@ def ome_layout(
     for number, pixels in enumerate(images):
         axes = pixels.get("DimensionOrder", "")[:1:-1].upper()  # slowest first, without Y and X
         lengths = {axis: int(pixels.get(f"Size{axis}", 1)) for axis in "TZCYX"}
-        if sorted(axes) != ["C", "T", "Z"] or page_shape != (lengths["Y"], lengths["X"]):
+        is_plain = sorted(axes) == ["C", "T", "Z"] and min(lengths.values()) > 0
+        if not is_plain or page_shape != (lengths["Y"], lengths["X"]):
             return None
         sizes = lengths[axes[0]], lengths[axes[1]], lengths[axes[2]]
         blocks, elsewhere = _own_blocks(root, pixels, file_name=file_name)
