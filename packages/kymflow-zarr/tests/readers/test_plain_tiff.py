@@ -113,6 +113,25 @@ def test_colours_keep_their_meaning_through_export(
         np.testing.assert_array_equal(tif.asarray(), pixels)
 
 
+def test_a_table_of_16_colours(tmp_path: Path, build_tiff: Any, gray_page: Any) -> None:
+    """Two pixels of 4 bits a byte."""
+    table = COLORS[:, :16]
+    more = {
+        258: (3, 1, struct.pack("<H", 4)),
+        262: (3, 1, struct.pack("<H", 3)),
+        320: (3, 48, table.astype("<u2").tobytes()),
+    }
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in" / "few.tif"
+    page = gray_page(bytes([0x1F, 0x20, 0x3E, 0x45]), width=4, length=2, more=more)
+    path.write_bytes(build_tiff([page]))
+    with tifffile.TiffFile(exported(path, tmp_path)) as tif:
+        colormap = tif.pages.first.colormap
+        assert colormap is not None
+        np.testing.assert_array_equal(colormap[:, :16], table)
+        np.testing.assert_array_equal(tif.asarray(), [[1, 15, 2, 0], [3, 14, 4, 5]])
+
+
 def test_float16_comes_back_from_an_export(write: Write, ramp: Ramp, tmp_path: Path) -> None:
     pixels = (ramp / 7).astype(np.float16)
     again = tifffile.imread(exported(write(pixels, metadata=None), tmp_path))

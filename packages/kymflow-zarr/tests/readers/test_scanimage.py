@@ -177,6 +177,14 @@ def test_a_run_that_was_stopped(read: Read) -> None:
     assert header.warnings == ("100 frames were to be recorded, the file holds 6",)
 
 
+def test_a_later_file_of_a_long_run_starts_later(read: Read) -> None:
+    description = EPOCH.replace("= 0.000000", "= 12.500000")
+    header, _ = read(frames(4), FRAME, description=description)
+    assert header.acquired_local_epoch_ns == local_epoch_ns(
+        datetime(2022, 8, 8, 16, 39, 21), nanosecond=690_000_000
+    )
+
+
 def test_frames_that_were_averaged(read: Read) -> None:
     header, _ = read(
         frames(6),
