@@ -162,6 +162,13 @@ def test_a_movie(read: Read) -> None:
     np.testing.assert_array_equal(pixels, frames(4))
 
 
+def test_a_single_frame_has_no_time(read: Read) -> None:
+    header, _ = read(frames(1), FRAME | {"SI.hStackManager.framesPerSlice": "1"})
+    assert header.axes == ("y", "x")
+    assert header.scale == {"y": 10.0, "x": 10.0}
+    assert header.warnings == ()
+
+
 def test_a_movie_of_two_channels_and_a_page_too_many(read: Read) -> None:
     header, pixels = read(frames(5), FRAME | {"SI.hChannels.channelSave": "[1;2]"})
     assert header.axes == ("t", "c", "y", "x")

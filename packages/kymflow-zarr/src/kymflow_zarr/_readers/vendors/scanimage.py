@@ -172,16 +172,20 @@ def _frames(settings: ScanImage, by_channel: _Pages, page_shape: tuple[int, ...]
     )
 
 
+def _time_step_s(settings: ScanImage, stack: _Stack) -> float | None:
+    """The time between two lines, frames or volumes; None where no such axis is there."""
+    if settings.is_line_scan:
+        return settings.line_period_s
+    if settings.frame_period_s is None or stack.volumes * stack.frames_per_slice == 1:
+        return None
+    if stack.slices == 1 or stack.volumes == 1:
+        return settings.frame_period_s * settings.average
+    return settings.frame_period_s * stack.slices_on_the_way if settings.is_fast else None
+
+
 def _steps(settings: ScanImage, page_count: int) -> dict[str, Quantity]:
     stack = _stack(settings, page_count // max(1, len(settings.channels)))
-    frame_s = settings.frame_period_s
-    time_s = None
-    if settings.is_line_scan:
-        time_s = settings.line_period_s
-    elif frame_s is not None and (stack.slices == 1 or stack.volumes == 1 < stack.frames_per_slice):
-        time_s = frame_s * settings.average
-    elif frame_s is not None and settings.is_fast and stack.volumes > 1:
-        time_s = frame_s * stack.slices_on_the_way
+    time_s = _time_step_s(settings, stack)
     width, height = settings.width_um, settings.height_um
     if settings.has_regions:
         width = height = None
