@@ -29,6 +29,7 @@ _ORIENTATION: Final = 274
 _COLOR_MAP: Final = 320
 _PAGE_NAME: Final = 285
 _DATE_TIME: Final = 306
+_ARTIST: Final = 315
 _X_RESOLUTION: Final = 282
 _Y_RESOLUTION: Final = 283
 _RESOLUTION_UNIT: Final = 296
@@ -85,6 +86,7 @@ class TiffMetadata:
         axes_known: Whether the file tells its axes (else they follow from the dimensions).
         description: Text of ``ImageDescription``; empty when absent.
         software: Text of ``Software``; empty when absent.
+        artist: Text of ``Artist``; empty when absent.
         page_name: Text of ``PageName``; empty when absent.
         date_time: Text of ``DateTime``; empty when absent.
         x_resolution: Pixels per unit along x, exactly as written; None when absent or zero.
@@ -107,6 +109,7 @@ class TiffMetadata:
     axes_known: bool
     description: str
     software: str
+    artist: str
     page_name: str
     date_time: str
     x_resolution: float | None
@@ -159,6 +162,7 @@ def gather_metadata(
         axes_known=axes_known,
         description=description,
         software=page.software,
+        artist=_text(tags.valueof(_ARTIST)),
         page_name=_text(tags.valueof(_PAGE_NAME)),
         date_time=_text(tags.valueof(_DATE_TIME)),
         x_resolution=_ratio(tags.valueof(_X_RESOLUTION)),

@@ -46,6 +46,7 @@ class ScanImage:
         dwell_time_us: Time spent on a pixel.
         width_um: Length of a row.
         height_um: Height of a frame.
+        um_per_degree: Length that a degree of the scan angle is.
         z_step_um: Distance of two slices.
         channels: Numbers of the saved channels, from 1.
         channel_names: Their names.
@@ -70,6 +71,7 @@ class ScanImage:
     dwell_time_us: float | None
     width_um: float | None
     height_um: float | None
+    um_per_degree: float | None
     z_step_um: float | None
     channels: tuple[int, ...]
     channel_names: tuple[str, ...]
@@ -133,6 +135,7 @@ def _later(values: Mapping[str, str]) -> ScanImage:
         dwell_time_us=None if dwell_s is None else float(f"{dwell_s * 1e6:.12g}"),
         width_um=width,
         height_um=height,
+        um_per_degree=_number(values, "SI.objectiveResolution"),
         z_step_um=_number(
             values,
             f"{stack}.actualStackZStepSize",
@@ -182,6 +185,7 @@ def _third(values: Mapping[str, str]) -> ScanImage:
         dwell_time_us=None if dwell_s is None else float(f"{dwell_s * 1e6:.12g}"),
         width_um=None,
         height_um=None,
+        um_per_degree=None,
         z_step_um=_number(values, f"{acq}.zStepSize"),
         channels=channels,
         channel_names=tuple(f"Channel {number}" for number in channels),
