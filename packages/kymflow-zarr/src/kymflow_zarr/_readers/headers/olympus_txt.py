@@ -197,8 +197,14 @@ def _steps(
 ) -> dict[str, Quantity]:
     steps: dict[str, Quantity] = {}
     for axis in ("x", "y", "z"):
-        match = _PER_PIXEL.search(dimensions.get(f"{axis.upper()} Dimension", ""))
+        text = dimensions.get(f"{axis.upper()} Dimension", "")
+        match = _PER_PIXEL.search(text)
         if match is None:
+            if text:
+                numbers.warnings.append(
+                    f"the Olympus header's {axis.upper()} Dimension {text[:60]!r} gives no length "
+                    "per pixel"
+                )
             continue
         step = numbers.step(match[1], match[2], of=LENGTH, what=f"pixel size along {axis!r}")
         if step is not None:
