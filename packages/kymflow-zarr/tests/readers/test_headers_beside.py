@@ -189,17 +189,19 @@ def test_a_prairie_sequence_has_a_time_of_its_own() -> None:
 
 
 def test_prairie_frames_are_no_lines() -> None:
-    facts = read_prairie(prairie(kind="TSeries Timed Element"), PRAIRIE_IMAGE.format(1))
+    text = prairie(kind="TSeries Timed Element")
+    facts = read_prairie(text, PRAIRIE_IMAGE.format(1), pages=True)
     assert stated(facts) == {"t": 0.45, "x": 0.331, "y": 0.5}
     assert facts is not None
     assert not facts.line_scan
+    assert "t" not in stated(read_prairie(text, PRAIRIE_IMAGE.format(1))), "one frame has no step"
 
 
 @pytest.mark.parametrize(
     ("text", "warning"),
     [
-        (prairie(period="0,001134"), "scanlineperiod is '0,001134'"),
-        (prairie(date="yesterday"), "'yesterday' is not"),
+        (prairie(period="-0.001134"), "Prairie View's scanlineperiod, '-0.001134'"),
+        (prairie(date="yesterday"), "Prairie View's date"),
         (prairie().replace(PRAIRIE_IMAGE.format(1), "other.tif"), "does not name"),
         (prairie()[:-20], "is not XML"),
     ],

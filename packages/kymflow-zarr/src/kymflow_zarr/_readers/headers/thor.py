@@ -12,11 +12,12 @@ from typing import Final
 from xml.etree import ElementTree
 
 from kymflow_zarr._readers.clock import parse_us_clock
+from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._readers.facts import Channel, Facts, Rank
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
-from kymflow_zarr._readers.settings import known, number_of, step_of
-from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, decimal_of, quantity
+from kymflow_zarr._readers.settings import known, number_of
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
 from kymflow_zarr._readers.xml_text import parse_xml
 from kymflow_zarr._storage.json_text import JsonValue
 
@@ -82,7 +83,9 @@ def read_thor(text: str) -> Facts | None:
 
 
 def _steps(scan: ElementTree.Element, *, lines: int, warnings: list[str]) -> dict[str, Quantity]:
-    pixel = step_of(scan.get("pixelSizeUM"), LENGTH, name="pixelSizeUM", warnings=warnings)
+    size = scan.get("pixelSizeUM", "")
+    what = "ThorImage's pixel size"
+    pixel = stated_quantity(size, LENGTH, of=LENGTH, what=what, warnings=warnings)
     steps = {} if pixel is None else {"x": pixel, "y": pixel}
     rate = decimal_of(scan.get("frameRate", ""))
     if lines and rate is not None and rate > 0:
