@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -64,6 +65,13 @@ class FolderListing:
             if not name.startswith(f"{stem}."):
                 break
             if name[len(stem) :].lower() == suffix:
+                return self.folder / name
+        if stem.isascii():
+            return None
+        # A Mac may have written an accent as a letter of its own in one name, and not in the other.
+        wanted = unicodedata.normalize("NFC", stem)
+        for name in self.with_suffix((suffix,)):
+            if unicodedata.normalize("NFC", name[: -len(suffix)]) == wanted:
                 return self.folder / name
         return None
 
