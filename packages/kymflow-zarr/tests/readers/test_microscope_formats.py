@@ -416,6 +416,14 @@ def test_an_archive_of_oir_files_gives_its_line_scan(tmp_path: Path) -> None:
     )
 
 
+def test_an_oir_that_was_cut_short_is_an_error(tmp_path: Path) -> None:
+    pytest.importorskip("oirfile")
+    path = write_oir(tmp_path, kymograph())
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(UnreadableImageError, match="it is cut short"):
+        read(path, READERS["oir"])
+
+
 def test_a_plane_of_an_oif_that_is_missing_is_an_error(tmp_path: Path) -> None:
     pytest.importorskip("oiffile")
     path = write_oif(tmp_path, kymograph(2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -66,6 +67,7 @@ class OirReader:
                 name = _first_line_scan(file)
                 image, warnings = file[name], others_warning(name, list(file))
             else:
+                _check_length(path)
                 file = image = stack.enter_context(oirfile.OirFile(path))
             check_expansion(path, image.sizes, image.dtype, limits)
             order = tuple(line_scan_sizes(image.sizes))
@@ -79,6 +81,16 @@ class OirReader:
             )
             stack.pop_all()
         return opened
+
+
+def _check_length(path: Path) -> None:
+    """Refuse a file that was cut short: oirfile would fill what is missing with zeros."""
+    with path.open("rb") as file:
+        head = file.read(40).ljust(40, b"\0")
+    (declared,) = struct.unpack_from("<Q", head, 32)
+    size = path.stat().st_size
+    if declared > size:
+        raise ValueError(f"it is cut short: {size} of {declared} bytes are there")
 
 
 def _check_archive(path: Path, limits: ReadLimits) -> None:
