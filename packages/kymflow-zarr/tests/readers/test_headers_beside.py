@@ -143,6 +143,18 @@ def test_a_thor_line_scan(ingest: Callable[..., dict[str, Any]], ramp: Ramp) -> 
     assert "line period" in warning
 
 
+def test_a_document_that_comes_later_is_a_change(tmp_path: Path, ramp: Ramp) -> None:
+    folder = tmp_path / "recording"
+    folder.mkdir()
+    path = folder / PRAIRIE_IMAGE.format(1)
+    tifffile.imwrite(path, ramp, metadata=None, photometric="minisblack")
+    dataset = ZarrDataset(tmp_path / "d.zarr")
+    dataset.refresh_from_folder(folder)
+    assert dataset.plan_refresh(folder).changed == ()
+    (folder / f"{STEM}.xml").write_text(prairie())
+    assert len(dataset.plan_refresh(folder).changed) == 1
+
+
 def test_a_micro_manager_stack(ingest: Callable[..., dict[str, Any]]) -> None:
     stack = np.zeros((3, 6, 5), np.uint16)
     text = json.dumps(micro_manager())

@@ -37,6 +37,14 @@ class MicroManagerHeader:
     name = "micro_manager"
     suffixes = (".txt",)
 
+    def find(self, path: Path, listing: FolderListing) -> Path | None:
+        """The metadata of a stack, or of the folder that an image of one frame lies in."""
+        stack = _STACK.fullmatch(path.name)
+        found = listing.named(f"{stack[1]}_metadata.txt") if stack else None
+        if found is None and _SINGLE.fullmatch(path.name):
+            found = listing.named("metadata.txt")
+        return found
+
     def read(
         self,
         path: Path,
@@ -50,15 +58,11 @@ class MicroManagerHeader:
         Raises:
             UnreadableImageError: They cannot be read, or are too large.
         """
-        stack = _STACK.fullmatch(path.name)
-        names = [f"{stack[1]}_metadata.txt"] if stack else []
-        if _SINGLE.fullmatch(path.name):
-            names.append("metadata.txt")
-        found = next((name for name in names if name in listing.names), None)
+        found = self.find(path, listing)
         if found is None:
             return None
-        text = listing.read_text(listing.folder / found, limits=limits)
-        return read_micro_manager(text, name=found, pages=len(shape) > 2)
+        text = listing.read_text(found, limits=limits)
+        return read_micro_manager(text, name=found.name, pages=len(shape) > 2)
 
 
 def read_micro_manager(

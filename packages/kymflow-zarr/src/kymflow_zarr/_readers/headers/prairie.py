@@ -36,6 +36,11 @@ class PrairieHeader:
     name = "prairie"
     suffixes = (".xml",)
 
+    def find(self, path: Path, listing: FolderListing) -> Path | None:
+        """The document of the recording that a file's name begins with."""
+        image = _IMAGE.fullmatch(path.name)
+        return listing.named(f"{image[1]}.xml") if image else None
+
     def read(
         self,
         path: Path,
@@ -49,10 +54,9 @@ class PrairieHeader:
         Raises:
             UnreadableImageError: The document cannot be read, or is too large.
         """
-        image = _IMAGE.fullmatch(path.name)
-        if image is None or f"{image[1]}.xml" not in listing.names:
+        found = self.find(path, listing)
+        if found is None:
             return None
-        found = listing.folder / f"{image[1]}.xml"
         text = listing.read_text(found, limits=limits)
         return read_prairie(text, path.name, pages=len(shape) > 2)
 

@@ -35,6 +35,10 @@ class ThorHeader:
     name = "thor"
     suffixes = (".xml",)
 
+    def find(self, path: Path, listing: FolderListing) -> Path | None:
+        """The folder's document, for ``ChanA_…`` and ``Image_…``."""
+        return listing.named("Experiment.xml") if _IMAGE.fullmatch(path.name) else None
+
     def read(
         self,
         path: Path,
@@ -43,14 +47,13 @@ class ThorHeader:
         shape: tuple[int, ...],  # noqa: ARG002 - the header has its own numbers of pixels
         limits: ReadLimits,
     ) -> Facts | None:
-        """What the folder's document says about ``ChanA_…`` and ``Image_…``.
+        """What the folder's document says.
 
         Raises:
             UnreadableImageError: The document cannot be read, or is too large.
         """
-        if "Experiment.xml" not in listing.names or not _IMAGE.fullmatch(path.name):
-            return None
-        return read_thor(listing.read_text(listing.folder / "Experiment.xml", limits=limits))
+        found = self.find(path, listing)
+        return None if found is None else read_thor(listing.read_text(found, limits=limits))
 
 
 def read_thor(text: str) -> Facts | None:
