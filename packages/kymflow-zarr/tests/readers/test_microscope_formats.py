@@ -503,6 +503,17 @@ def test_a_lif_gives_its_first_line_scan_and_names_the_others(tmp_path: Path) ->
     )
 
 
+def test_a_lif_of_frames(tmp_path: Path) -> None:
+    pytest.importorskip("liffile")
+    path = tmp_path / "frames.lif"
+    path.write_bytes(lif({"overview": (kymograph(3), "2")}))
+    pixels, header = read(path, READERS["lif"])
+    np.testing.assert_array_equal(pixels, kymograph(3))
+    assert header.axes == ("c", "y", "x")
+    assert header.scale["y"] == pytest.approx(1e-5 / 59 * 1e6)
+    assert [channel.dye for channel in header.channels] == ["ALEXA 0", "ALEXA 1", "ALEXA 2"]
+
+
 def test_an_nd2_that_was_stopped_early_has_the_frames_that_are_there(tmp_path: Path) -> None:
     pytest.importorskip("nd2")
     path = tmp_path / "stopped.nd2"
