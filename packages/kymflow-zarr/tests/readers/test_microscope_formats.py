@@ -60,7 +60,7 @@ def kymograph(channels: int = 1) -> Pixels:
 
 def oir(pixels: Pixels) -> bytes:
     """A line scan: blocks of an id and the pixels of a channel, of XML, and their index."""
-    channels, lines, _ = pixels.shape
+    channels, lines, width = pixels.shape
     ids = [f"{number:08x}-0000-0000-0000-000000000000" for number in range(channels)]
     named = "".join(
         f'<commonphase:channel id="{one}" order="{number}"><commonphase:name>CH{number + 1}'
@@ -82,7 +82,7 @@ def oir(pixels: Pixels) -> bytes:
         "</commonparam:y></commonphase:length></lsmimage:imageProperties>"
     )
     frame = (
-        '<?xml version="1.0"?><frameProperties><width>7</width>'
+        f'<?xml version="1.0"?><frameProperties><width>{width}</width>'
         f"<height>{lines}</height><depth>2</depth><bitCounts>12</bitCounts>"
         "<colorType>GlayScale</colorType></frameProperties>"
     )
