@@ -123,7 +123,7 @@ def _facts(image: oirfile.OirFile, order: tuple[str, ...], warnings: tuple[str, 
         source="oir",
         axes=tuple(map(axis_name, order)),
         line_scan=image.is_linescan,
-        steps=_steps(image.coord_scales, order),
+        steps=_steps(image, order),
         acquired_local_epoch_ns=None if acquired is None else acquired[0],
         bits_per_pixel=bit_depth(str(image.bitspersample)),
         channels=tuple(Channel(name=channel.name or None) for channel in image.channels),
@@ -132,10 +132,13 @@ def _facts(image: oirfile.OirFile, order: tuple[str, ...], warnings: tuple[str, 
     )
 
 
-def _steps(scales: Mapping[str, float], order: tuple[str, ...]) -> dict[str, Quantity]:
+def _steps(image: oirfile.OirFile, order: tuple[str, ...]) -> dict[str, Quantity]:
+    scales, scanner = image.coord_scales, image.scanner
     found = {
         axis_name(axis): quantity(float(scales[axis]), _UNITS[axis])
         for axis in order
         if axis in scales and axis in _UNITS
     }
+    if image.is_linescan and scanner is not None:
+        found["t"] = quantity(float(scanner.series_interval), "ms")
     return {axis: step for axis, step in found.items() if step is not None}
