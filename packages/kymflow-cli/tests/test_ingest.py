@@ -263,9 +263,13 @@ def test_json_has_a_record_per_file_and_a_summary(
         "missing_folders": [],
         "patterns": ["*"],
         "taken_in": 3,
+        "extended": 0,
+        "renewed": 0,
+        "waiting": 0,
         "failed": 1,
         "unchanged": 0,
         "changed": 0,
+        "issues": 0,
         "gone": 0,
     }
 

@@ -15,8 +15,9 @@ from kymflow_zarr import ZarrDataset
 KymflowJson = Callable[..., tuple[int, list[dict[str, Any]]]]
 
 FILES = {"dataset", "folders", "missing_folders", "patterns"}
-COUNTS = {"unchanged", "changed", "gone"}
-PLANNED = {"path", "state", "action", "image_id"}
+COUNTS = {"unchanged", "changed", "waiting", "failed", "gone"}
+PLANNED = {"path", "state", "action", "image_id", "reason"}
+ISSUE = {"path", "kind", "message"}
 IMAGE = {"image_id", "source", "shape", "axes", "dtype", "created_utc", "acquired_local"}
 PLUGIN = {"suffixes", "kind", "name", "origin", "version", "status", "summary", "reason"}
 TABLE = {"name", "rows", "columns"}
@@ -29,21 +30,22 @@ DECIDED: dict[str, set[str]] = {
 
 PROMISED: dict[str, dict[str, set[str]]] = {
     "ingest more k.zarr": {
-        "file": {"path", "status", "image_id", "reason"},
-        "summary": FILES | COUNTS | {"taken_in", "failed"},
+        "file": {"path", "status", "image_id", "reason", "issues"},
+        "summary": FILES | COUNTS | {"taken_in", "extended", "renewed", "issues"},
     },
     "ingest more k.zarr --dry-run": {
         "file": PLANNED,
         "summary": FILES | COUNTS | {"dry_run", "to_take_in", "new"},
     },
     "refresh k.zarr more": {
-        "file": {"path", "status", "image_id", "reason"},
-        "summary": FILES | COUNTS | {"taken_in", "failed"},
+        "file": {"path", "status", "image_id", "reason", "issues"},
+        "summary": FILES | COUNTS | {"taken_in", "extended", "renewed", "issues"},
     },
     "refresh k.zarr more --dry-run": {
         "file": PLANNED,
         "summary": FILES | COUNTS | {"dry_run", "to_take_in", "new"},
     },
+    "relocate k.zarr images pictures": {"summary": {"dataset", "old", "new", "relocated"}},
     "analyze k.zarr velocity": {
         "image": {"image_id", "source", "status", "reason"},
         "summary": {"dataset", "analysis", "images", "analyzed", "skipped", "failed"},
@@ -58,7 +60,9 @@ PROMISED: dict[str, dict[str, set[str]]] = {
         "file": PLANNED,
         "analysis": {"name", "images", "without"},
         "table": {"name", "rows", "images", "without"},
-        "summary": FILES | COUNTS | {"images", "not_indexed", "new"},
+        "issue": ISSUE,
+        "equal_images": {"image_ids", "paths"},
+        "summary": FILES | COUNTS | {"images", "not_indexed", "new", "issues"},
     },
     "ls k.zarr": {
         "image": IMAGE,
@@ -149,7 +153,10 @@ def damaged(dataset: str, tmp_path: Path, write_tiff: Callable[..., Path]) -> No
     (tmp_path / "more" / "text.tif").write_text("no picture", encoding="utf-8")
     *_, last = ZarrDataset(dataset).list_image_ids()
     source = next(iter((tmp_path / "images").glob("a.tif")))
-    twin = ZarrDataset(dataset).ingest_image(shutil.copy(source, tmp_path / "twin.tif")).image_id
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    (pictures / "twin.result.json").write_text("{", encoding="utf-8")
+    twin = ZarrDataset(dataset).ingest_image(shutil.copy(source, pictures / "twin.tif")).image_id
     (Path(dataset) / "images" / twin / "zarr.json").write_text("{}", encoding="utf-8")
     (Path(dataset) / "tables" / "sources.parquet").unlink()
     root = zarr.open_group(str(tmp_path / "old.zarr"), mode="w", zarr_format=2)

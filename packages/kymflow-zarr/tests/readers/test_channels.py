@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,15 @@ def test_a_header_of_another_image_does_not_count(
     dataset.refresh_from_folder(folder)
     assert dataset.find("mouse.tif").get_axes() == ("t", "x")
     assert dataset.find("mouse_c1.tif").get_axes() == ("y", "x")
+
+
+def test_an_accent_may_be_a_letter_of_its_own(
+    dataset: ZarrDataset, folder: Path, ramp: Ramp, olympus_text: Text
+) -> None:
+    tif(folder / unicodedata.normalize("NFD", "Gefäß.tif"), ramp)
+    (folder / unicodedata.normalize("NFC", "Gefäß.txt")).write_text(olympus_text())
+    (image_id,) = dataset.refresh_from_folder(folder)
+    assert dataset.record(image_id).get_axes() == ("t", "x")
 
 
 @pytest.mark.parametrize("suffix", [".txt", ".json", ".metadata.json"])

@@ -60,7 +60,7 @@ def kymograph(channels: int = 1) -> Pixels:
 
 def oir(pixels: Pixels) -> bytes:
     """A line scan: blocks of an id and the pixels of a channel, of XML, and their index."""
-    channels, lines, _ = pixels.shape
+    channels, lines, width = pixels.shape
     ids = [f"{number:08x}-0000-0000-0000-000000000000" for number in range(channels)]
     named = "".join(
         f'<commonphase:channel id="{one}" order="{number}"><commonphase:name>CH{number + 1}'
@@ -82,7 +82,7 @@ def oir(pixels: Pixels) -> bytes:
         "</commonparam:y></commonphase:length></lsmimage:imageProperties>"
     )
     frame = (
-        '<?xml version="1.0"?><frameProperties><width>7</width>'
+        f'<?xml version="1.0"?><frameProperties><width>{width}</width>'
         f"<height>{lines}</height><depth>2</depth><bitCounts>12</bitCounts>"
         "<colorType>GlayScale</colorType></frameProperties>"
     )
@@ -416,6 +416,14 @@ def test_an_archive_of_oir_files_gives_its_line_scan(tmp_path: Path) -> None:
     )
 
 
+def test_an_oir_that_was_cut_short_is_an_error(tmp_path: Path) -> None:
+    pytest.importorskip("oirfile")
+    path = write_oir(tmp_path, kymograph())
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(UnreadableImageError, match="it is cut short"):
+        read(path, READERS["oir"])
+
+
 def test_a_plane_of_an_oif_that_is_missing_is_an_error(tmp_path: Path) -> None:
     pytest.importorskip("oiffile")
     path = write_oif(tmp_path, kymograph(2))
@@ -446,6 +454,25 @@ def test_a_czi_of_frames(tmp_path: Path) -> None:
     np.testing.assert_array_equal(pixels, frames)
 
 
+def test_a_directory_of_a_czi_that_asks_for_too_much_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("czifile")
+    path = write_czi(tmp_path, kymograph()[:, :9])
+    data = bytearray(path.read_bytes())
+    place = data.index(b"ZISRAWDIRECTORY") + 32 + 128 + 28
+    for count in (2**30, -2):
+        data[place : place + 4] = struct.pack("<i", count)
+        path.write_bytes(data)
+        with pytest.raises(UnreadableImageError, match=f"a block has {count} dimensions"):
+            read(path, READERS["czi"])
+
+
+def test_time_stamps_of_a_czi_may_be_dates(tmp_path: Path) -> None:
+    pytest.importorskip("czifile")
+    path = write_czi(tmp_path, kymograph())
+    add_time_stamps(path, [45_000 + 0.5 * number / 86_400 for number in range(60)])
+    assert read(path, READERS["czi"])[1].scale["t"] == pytest.approx(0.5)
+
+
 def test_a_czi_that_was_stopped_early_has_the_frames_that_are_there(tmp_path: Path) -> None:
     pytest.importorskip("czifile")
     czi = pytest.importorskip("pylibCZIrw.czi")
@@ -474,6 +501,17 @@ def test_a_lif_gives_its_first_line_scan_and_names_the_others(tmp_path: Path) ->
         "'session/xt 2'; export each to a file of its own",
         "the acquisition time in the LIF is given in UTC, not in local time",
     )
+
+
+def test_a_lif_of_frames(tmp_path: Path) -> None:
+    pytest.importorskip("liffile")
+    path = tmp_path / "frames.lif"
+    path.write_bytes(lif({"overview": (kymograph(3), "2")}))
+    pixels, header = read(path, READERS["lif"])
+    np.testing.assert_array_equal(pixels, kymograph(3))
+    assert header.axes == ("c", "y", "x")
+    assert header.scale["y"] == pytest.approx(1e-5 / 59 * 1e6)
+    assert [channel.dye for channel in header.channels] == ["ALEXA 0", "ALEXA 1", "ALEXA 2"]
 
 
 def test_an_nd2_that_was_stopped_early_has_the_frames_that_are_there(tmp_path: Path) -> None:

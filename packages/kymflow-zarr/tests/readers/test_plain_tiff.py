@@ -87,8 +87,9 @@ def exported(path: Path, tmp_path: Path) -> Path:
     """Take a file into a dataset, and export it."""
     dataset = ZarrDataset(MemoryStore())
     dataset.refresh_from_folder(path.parent)
-    dataset.export_legacy_folder(tmp_path / "out")
-    (tiff,) = (tmp_path / "out").rglob("*.tif")
+    folder = tmp_path.with_name(f"{tmp_path.name}-export")  # not among the recordings
+    dataset.export_legacy_folder(folder)
+    (tiff,) = folder.rglob("*.tif")
     return tiff
 
 

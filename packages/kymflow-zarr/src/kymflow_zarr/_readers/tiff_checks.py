@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.tiff_metadata import TiffMetadata
-from kymflow_zarr._readers.translate import BadTiffError
+from kymflow_zarr._readers.translate import BadTiffError, CutShortError
 
 if TYPE_CHECKING:
     import tifffile
@@ -170,7 +170,7 @@ def check_complete(tif: tifffile.TiffFile, metadata: TiffMetadata, pages: int) -
     if kind == "imagej" and images.isdecimal():
         planes = series.size // series.keyframe.size * max(1, series.keyframe.samplesperpixel)
         if int(images) > planes:
-            raise BadTiffError(
+            raise CutShortError(
                 f"its ImageJ description declares {images} images, it holds {planes}; "
                 "the file is cut short"
             )

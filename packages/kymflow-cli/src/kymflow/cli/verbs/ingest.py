@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from kymflow.cli.blocks import (
     table_blocks,
 )
 from kymflow.cli.errors import FolderNotFoundError
+from kymflow.cli.file_issues import FileIssue, file_issue, issue_blocks
 from kymflow.cli.folders import nothing_matches, search_remarks
 from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.opening import open_reader
@@ -43,7 +45,8 @@ __all__ = [
     "take_in_folders",
 ]
 
-FileState = Literal["new", "changed", "gone", "refused"]
+FileState = Literal["new", "changed", "waiting", "failed", "gone", "refused"]
+_NAMED = 8
 _USUAL = TakeIn()
 _ZARR = ("zarr.json", ".zgroup")
 
@@ -102,11 +105,15 @@ class IngestResult:
         patterns: Which files were looked for; ``**/`` stands for subfolders.
         named: Whether the folders were named, and not only found in the dataset. Not in the JSON.
         taken_in: How many files are new images now.
+        extended: To how many images metadata or results were added that came later.
+        renewed: How many files are images already, under another path or with an older time.
+        waiting: How many are still being written, and are left for the next run.
         failed: How many could not be ingested.
         unchanged: How many were in the dataset already, as they are.
         changed: How many differ from when they were ingested, and were left alone.
         gone: How many known files are no longer in these folders; their images stay.
-        items: One per file that was tried.
+        issues: How many files beside images were left out, or are doubtful.
+        items: One per file that was looked into.
     """
 
     streamed: ClassVar[bool] = True
@@ -117,10 +124,14 @@ class IngestResult:
     patterns: tuple[str, ...]
     named: bool = field(metadata=NOT_IN_JSON)
     taken_in: int
+    extended: int
+    renewed: int
+    waiting: int
     failed: int
     unchanged: int
     changed: int
     gone: int
+    issues: int
     items: tuple[FileOutcome, ...]
 
     @property
@@ -136,15 +147,25 @@ class IngestResult:
             [(item.path, item.reason) for item in self.items if item.status == "failed"],
             screen,
         )
+        yield from issue_blocks([issue for item in self.items for issue in item.issues])
         yield sentence(
             f"{counted(self.taken_in, 'new image')} in {show(self.dataset)}",
+            extended=self.extended,
+            renewed=self.renewed,
             unchanged=self.unchanged,
             changed=self.changed,
+            waiting=self.waiting,
             failed=self.failed,
             gone=self.gone,
         )
         if self.changed:
-            yield remark("to ingest changed files again: --changed")
+            yield remark(
+                f"changed: {_named(self.items, 'changed')}; to ingest them again: --changed"
+            )
+        if self.waiting:
+            yield remark(f"still being written, for the next run: {_named(self.items, 'waiting')}")
+        if self.failed:
+            yield remark("a file that failed is tried again once it changes, or with: --retry")
         if self.verb == "ingest" and self.patterns != DEFAULT_PATTERNS:
             yield remark(
                 "for what comes later, run this command again: "
@@ -161,16 +182,20 @@ class FileOutcome:
 
     Attributes:
         path: The file.
-        status: Whether it was ingested.
-        image_id: The new image; None if it failed.
-        reason: Why it failed; None if it did not.
+        status: ``ok`` for a new image, ``extended`` for one to which metadata or results were
+            added, ``renewed`` for one whose file has moved or was only touched, ``changed`` for a
+            file that was left alone, ``waiting`` for one still being written, or ``failed``.
+        image_id: Its image; None if there is none.
+        reason: Why there is none; None if there is one.
+        issues: What was left out beside it, or is doubtful.
     """
 
     type: ClassVar[str] = "file"
     path: str
-    status: Literal["ok", "failed"]
+    status: Literal["ok", "extended", "renewed", "changed", "waiting", "failed"]
     image_id: str | None
     reason: str | None
+    issues: tuple[FileIssue, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +213,8 @@ class PlanResult:
         to_take_in: How many files the run would ingest.
         new: How many are new.
         changed: How many differ from when they were ingested.
+        waiting: How many changed too short a time ago, and would be left for a later run.
+        failed: How many could not be ingested before, and have not changed since.
         unchanged: How many are in the dataset as they are.
         gone: How many known files are no longer in these folders.
         items: One per file, except the unchanged ones.
@@ -204,6 +231,8 @@ class PlanResult:
     to_take_in: int
     new: int
     changed: int
+    waiting: int
+    failed: int
     unchanged: int
     gone: int
     items: tuple[PlannedFile, ...]
@@ -224,6 +253,8 @@ class PlanResult:
             f"would take {counted(self.to_take_in, 'file')} into {show(self.dataset)}",
             unchanged=self.unchanged,
             changed=self.changed,
+            waiting=self.waiting,
+            failed=self.failed,
             gone=self.gone,
         )
         if not (self.items or self.unchanged):
@@ -240,6 +271,7 @@ class PlannedFile:
         state: What it is, compared with the dataset.
         action: ``take in`` or ``leave``.
         image_id: The image that was made of it before; None for a new file.
+        reason: Why it failed before, or is refused; else None.
     """
 
     type: ClassVar[str] = "file"
@@ -247,6 +279,7 @@ class PlannedFile:
     state: FileState
     action: Literal["take in", "leave"]
     image_id: str | None
+    reason: str | None
 
 
 def expand_patterns(patterns: Iterable[str], *, recursive: bool) -> tuple[str, ...]:
@@ -269,7 +302,8 @@ def plan_folders(
 ) -> PlanResult:
     """What `take_in_folders` would do."""
     patterns = expand_patterns(options.pattern, recursive=options.recursive)
-    plans = [dataset.plan_refresh(folder, patterns) for folder in folders]
+    how = options.for_store()
+    plans = [dataset.plan_refresh(folder, patterns, options=how) for folder in folders]
     items = tuple(item for plan in plans for item in planned_files(plan, changed=options.changed))
     return PlanResult(
         verb=verb,
@@ -281,6 +315,8 @@ def plan_folders(
         to_take_in=sum(item.action == "take in" for item in items),
         new=sum(len(plan.new) for plan in plans),
         changed=sum(len(plan.changed) for plan in plans),
+        waiting=sum(len(plan.waiting) for plan in plans),
+        failed=sum(len(plan.failed) for plan in plans),
         unchanged=sum(len(plan.unchanged) for plan in plans),
         gone=sum(len(plan.gone) for plan in plans),
         items=items,
@@ -303,17 +339,20 @@ def take_in_folders(
         "reingest_if_changed" if options.changed else "skip"
     )
     patterns = expand_patterns(options.pattern, recursive=options.recursive)
-    plans = [dataset.plan_refresh(folder, patterns) for folder in folders]
+    how = options.for_store()
+    plans = [dataset.plan_refresh(folder, patterns, options=how) for folder in folders]
     progress.begin("taking in", sum(len(plan.to_ingest(mode)) for plan in plans))
     items: list[FileOutcome] = []
     workers = default_workers(options.workers)
     for folder in folders:
-        for outcome in dataset.iter_refresh(folder, patterns, mode=mode, workers=workers):
+        for outcome in dataset.iter_refresh(
+            folder, patterns, mode=mode, workers=workers, options=how
+        ):
             item = _outcome(outcome)
             items.append(item)
             progress.tell(item)
             progress.step()
-    taken_in = sum(item.status == "ok" for item in items)
+    statuses = Counter(item.status for item in items)
     return IngestResult(
         verb=verb,
         dataset=location,
@@ -321,11 +360,15 @@ def take_in_folders(
         missing_folders=tuple(str(folder) for folder in missing),
         patterns=patterns,
         named=named,
-        taken_in=taken_in,
-        failed=len(items) - taken_in,
+        taken_in=statuses["ok"],
+        extended=statuses["extended"],
+        renewed=statuses["renewed"],
+        waiting=statuses["waiting"],
+        failed=statuses["failed"],
         unchanged=sum(len(plan.unchanged) for plan in plans),
-        changed=0 if options.changed else sum(len(plan.changed) for plan in plans),
+        changed=statuses["changed"],
         gone=sum(len(plan.gone) for plan in plans),
+        issues=sum(len(item.issues) for item in items),
         items=tuple(items),
     )
 
@@ -368,26 +411,47 @@ def planned_files(plan: RefreshPlan, *, changed: bool) -> Iterable[PlannedFile]:
         changed: Whether files that have changed would be ingested again.
     """
     for file in plan.new:
-        yield _planned_file(str(file.primary), "new", take_in=True, image_id=None)
+        yield _planned_file(str(file.primary), "new", take_in=True)
     for file, image_id in plan.changed:
         yield _planned_file(str(file.primary), "changed", take_in=changed, image_id=image_id)
+    for file in plan.waiting:
+        yield _planned_file(str(file.primary), "waiting")
+    for failure in plan.failed:
+        yield _planned_file(failure.path, "failed", reason=failure.reason)
     for path in plan.gone:
-        yield _planned_file(path, "gone", take_in=False, image_id=None)
-    for refused in plan.refused:
-        yield _planned_file(str(refused), "refused", take_in=False, image_id=None)
+        yield _planned_file(path, "gone")
+    for refused, error in plan.refused.items():
+        yield _planned_file(str(refused), "refused", reason=error.reason)
 
 
 def _planned_file(
-    path: str, state: FileState, *, take_in: bool, image_id: str | None
+    path: str,
+    state: FileState,
+    *,
+    take_in: bool = False,
+    image_id: str | None = None,
+    reason: str | None = None,
 ) -> PlannedFile:
     return PlannedFile(
-        path=path, state=state, action="take in" if take_in else "leave", image_id=image_id
+        path=path,
+        state=state,
+        action="take in" if take_in else "leave",
+        image_id=image_id,
+        reason=reason,
     )
 
 
 def _outcome(outcome: IngestOutcome) -> FileOutcome:
-    if outcome.error is not None:
-        return FileOutcome(
-            path=str(outcome.path), status="failed", image_id=None, reason=outcome.error.reason
-        )
-    return FileOutcome(path=str(outcome.path), status="ok", image_id=outcome.image_id, reason=None)
+    return FileOutcome(
+        path=str(outcome.path),
+        status="ok" if outcome.status == "ingested" else outcome.status,
+        image_id=outcome.image_id or None,
+        reason=None if outcome.error is None else outcome.error.reason,
+        issues=tuple(file_issue(outcome.path, issue) for issue in outcome.issues),
+    )
+
+
+def _named(items: Iterable[FileOutcome], status: str) -> str:
+    """The names of the files with a status, as many as fit on a line."""
+    names = [show(Path(item.path).name) for item in items if item.status == status]
+    return ", ".join(names[:_NAMED]) + (" …" if len(names) > _NAMED else "")

@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kymflow.cli.blocks import Block, Screen, counted, remark, sentence, table_blocks
+from kymflow.cli.blocks import (
+    Block,
+    Screen,
+    counted,
+    failure_blocks,
+    remark,
+    sentence,
+    table_blocks,
+)
+from kymflow.cli.file_issues import FileIssue, file_issue, issue_blocks
 from kymflow.cli.folders import search_remarks, source_folders, topmost
 from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.opening import open_reader
@@ -20,7 +29,7 @@ if TYPE_CHECKING:
     from kymflow.core.analysis import Analysis
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
-__all__ = ["AnalysisStatus", "StatusResult", "TableStatus", "status"]
+__all__ = ["AnalysisStatus", "EqualImages", "StatusResult", "TableStatus", "status"]
 
 _SOURCES = "sources"
 
@@ -61,6 +70,7 @@ def status(
     ]
     image_ids = frozenset(opened.list_image_ids())
     covered = _covered_images(opened, image_ids)
+    issues, copies = _issues(opened), _copies(opened)
     return StatusResult(
         dataset=dataset,
         images=len(image_ids),
@@ -71,10 +81,15 @@ def status(
         named=bool(folders),
         new=sum(len(plan.new) for plan in plans),
         changed=sum(len(plan.changed) for plan in plans),
+        waiting=sum(len(plan.waiting) for plan in plans),
+        failed=sum(len(plan.failed) for plan in plans),
         unchanged=sum(len(plan.unchanged) for plan in plans),
         gone=sum(len(plan.gone) for plan in plans),
+        issues=len(issues),
         items=(
             *(item for plan in plans for item in planned_files(plan, changed=False)),
+            *issues,
+            *copies,
             *_analyses(opened),
             *(
                 TableStatus(
@@ -103,9 +118,13 @@ class StatusResult:
         named: Whether the folders were named, and not only found in the dataset. Not in the JSON.
         new: How many files are new.
         changed: How many files differ from when they were ingested.
+        waiting: How many files are still being written.
+        failed: How many files could not be ingested, and have not changed since.
         unchanged: How many files are in the dataset as they are.
         gone: How many known files are no longer in these folders.
-        items: The files that are not unchanged, then the analyses and tables.
+        issues: How many files beside images were left out, or are doubtful.
+        items: The files that are not unchanged, what was left out or is doubtful, images of equal
+            pixels, then the analyses and tables.
     """
 
     streamed: ClassVar[bool] = False
@@ -120,9 +139,12 @@ class StatusResult:
     named: bool = field(metadata=NOT_IN_JSON)
     new: int
     changed: int
+    waiting: int
+    failed: int
     unchanged: int
     gone: int
-    items: tuple[PlannedFile | AnalysisStatus | TableStatus, ...]
+    issues: int
+    items: tuple[PlannedFile | FileIssue | EqualImages | AnalysisStatus | TableStatus, ...]
 
     def as_text(self, screen: Screen) -> Iterator[Block]:
         """See `Result`."""
@@ -130,6 +152,8 @@ class StatusResult:
             f"{show(self.dataset)}: {counted(self.images, 'image')}",
             new=self.new,
             changed=self.changed,
+            waiting=self.waiting,
+            failed=self.failed,
             gone=self.gone,
             **{"in no table": self.not_indexed},
         )
@@ -138,6 +162,12 @@ class StatusResult:
             yield Block(lines=["", "files"], style="bold")
             yield from table_blocks(
                 ("state", "file"), [(item.state, item.path) for item in files], screen
+            )
+            yield from failure_blocks(
+                f"{counted(self.failed, 'file')} could not be ingested",
+                ("file", "reason"),
+                [(item.path, item.reason) for item in files if item.state == "failed"],
+                screen,
             )
         analyses = [item for item in self.items if isinstance(item, AnalysisStatus)]
         if analyses:
@@ -153,6 +183,10 @@ class StatusResult:
             yield from table_blocks(
                 ("table", "rows", "images", "images without rows"), rows, screen
             )
+        yield from issue_blocks(item for item in self.items if isinstance(item, FileIssue))
+        for item in self.items:
+            if isinstance(item, EqualImages):
+                yield remark(f"equal pixels: {', '.join(map(show, item.paths))}")
         if self.new:
             folders = self.folders if self.named else ()
             deep = ("--recursive",) if any(name.startswith("**/") for name in self.patterns) else ()
@@ -167,6 +201,20 @@ class StatusResult:
         if self.not_indexed:
             yield remark(f"to bring the tables up to date: {command('index', self.dataset)}")
         yield from search_remarks(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EqualImages:
+    """Images with equal pixels, which were made of different files.
+
+    Attributes:
+        image_ids: The images.
+        paths: Their files, in the same order.
+    """
+
+    type: ClassVar[str] = "equal_images"
+    image_ids: tuple[str, ...]
+    paths: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +249,31 @@ class TableStatus:
     rows: int
     images: int
     without: int
+
+
+def _paths(dataset: ZarrDataset) -> dict[str, str]:
+    """Image id → its file."""
+    index = dataset.load_sources_index()
+    return dict(zip(index["image_id"], index["source_primary_path"], strict=True))
+
+
+def _issues(dataset: ZarrDataset) -> tuple[FileIssue, ...]:
+    found = dataset.sources.issues()
+    paths = _paths(dataset) if found else {}
+    return tuple(
+        file_issue(Path(paths[image_id]), issue)
+        for image_id, issues in found.items()
+        for issue in issues
+    )
+
+
+def _copies(dataset: ZarrDataset) -> tuple[EqualImages, ...]:
+    found = dataset.sources.duplicates()
+    paths = _paths(dataset) if found else {}
+    return tuple(
+        EqualImages(image_ids=group, paths=tuple(paths[image_id] for image_id in group))
+        for group in found
+    )
 
 
 def _analyses(dataset: ZarrDataset) -> list[AnalysisStatus]:

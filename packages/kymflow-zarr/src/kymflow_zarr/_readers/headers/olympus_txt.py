@@ -51,6 +51,10 @@ class OlympusTextHeader:
     name = "olympus_txt"
     suffixes = (".txt",)
 
+    def find(self, path: Path, listing: FolderListing) -> Path | None:
+        """The text beside an image."""
+        return listing.beside(path, ".txt")
+
     def read(
         self,
         path: Path,
@@ -64,7 +68,7 @@ class OlympusTextHeader:
         Raises:
             UnreadableImageError: The text cannot be read, or is too large.
         """
-        found = listing.beside(path, ".txt")
+        found = self.find(path, listing)
         return None if found is None else read_olympus_text(listing.read_text(found, limits=limits))
 
 
