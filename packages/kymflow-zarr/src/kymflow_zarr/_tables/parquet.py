@@ -121,17 +121,11 @@ class StoredTable:
         Raises:
             CorruptDataError: What was read is damaged.
         """
-        import pyarrow as pa
-
         schema = self._file.schema_arrow
         if column not in schema.names or not is_text(schema.field(column).type):
             return False
-        for group in self._groups_holding(column, [value]):
-            if pa.compute.any(
-                pa.compute.equal(self._read([group], [column])[column], value)
-            ).as_py():
-                return True
-        return False
+        groups = self._groups_holding(column, [value])
+        return any(value in self._read([group], [column])[column].to_pylist() for group in groups)
 
     def verify(self) -> None:
         """Read every byte and every row, and compare them with all checksums.
