@@ -382,8 +382,9 @@ from kymflow_zarr import CorruptDataError, ZarrDataset
 folder, first = sys.argv[1:]
 def look():
     dataset = ZarrDataset(folder, "r")
-    damaged = [problem.location for problem in dataset.check()], list(dataset.load_manifest().damaged)
-    return len(dataset), damaged, len(dataset.load_sources_index())
+    found = [problem.location for problem in dataset.check()]
+    damaged = list(dataset.load_manifest().damaged)
+    return len(dataset), (found, damaged), len(dataset.load_sources_index())
 look()  # imports everything while it may
 os.chmod(f"{folder}/images/{first}", 0)
 os.seteuid(65534)  # root may read everything

@@ -237,7 +237,7 @@ class InnerFolder:
         return True
 
     def links(self) -> Iterator[str]:
-        """The keys of all links and mounts in it, at any depth, sorted, as far as it can be read."""
+        """The keys of all links and mounts in it, sorted, as deep as it can be read."""
         try:
             entries = sorted(self.scan(), key=lambda entry: entry.name)
         except OSError as error:
