@@ -124,10 +124,8 @@ class StoredTable:
         schema = self._file.schema_arrow
         if column not in schema.names or not is_text(schema.field(column).type):
             return False
-        return any(
-            value in self._read([group], [column])[column].to_pylist()
-            for group in self._groups_holding(column, [value])
-        )
+        groups = self._groups_holding(column, [value])
+        return any(value in self._read([group], [column])[column].to_pylist() for group in groups)
 
     def verify(self) -> None:
         """Read every byte and every row, and compare them with all checksums.
