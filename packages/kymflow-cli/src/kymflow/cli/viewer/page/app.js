@@ -4,9 +4,11 @@ import { Api, Unreachable } from "./api.js";
 import { Borders } from "./borders.js";
 import { Decisions } from "./decisions.js";
 import { make, part, shown } from "./dom.js";
+import { Groups } from "./groups.js";
 import { listenToKeys } from "./keys.js";
 import { Kymograph } from "./kymograph.js";
 import { RecordingList } from "./list.js";
+import { saveTable } from "./save.js";
 import { Tiles } from "./tiles.js";
 import { TimeView } from "./time_view.js";
 import { TraceCharts } from "./trace.js";
@@ -35,6 +37,8 @@ class Page {
     );
     this.borders = new Borders(this.kymograph, (pixels) => this.#moveBorders(pixels));
     this.list = new RecordingList((row) => this.#open(row));
+    this.groups = new Groups((id) => this.list.choose(id));
+    this.list.onFound = () => this.groups.show(this.list.found);
     /** @type {Recording | null} */
     this.recording = null;
     this.regionIndex = 0;
@@ -70,6 +74,9 @@ class Page {
     });
     part("compute", HTMLButtonElement).addEventListener("click", () => this.#decide("compute", {}));
     part("whole", HTMLButtonElement).addEventListener("click", () => this.time.reset());
+    part("table", HTMLButtonElement).addEventListener("click", () => saveTable(this.list.found));
+    part("group", HTMLButtonElement).addEventListener("click", () => this.#toggleGroups());
+    window.addEventListener("hashchange", () => location.reload()); // another address was pasted
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
       this.kymograph.redraw();
       this.traces.redraw();
@@ -84,6 +91,7 @@ class Page {
       { key: "1", does: "lower border", run: () => this.borders.focus(0) },
       { key: "2", does: "upper border", run: () => this.borders.focus(1) },
       { key: "c", does: "compute what is not current", run: () => this.#decide("compute", {}) },
+      { key: "g", does: "groups by condition, and back", run: () => this.#toggleGroups() },
       { key: "+", does: "zoom in", run: () => this.#zoom(0.5) },
       { key: "-", does: "zoom out", run: () => this.#zoom(2) },
       { key: "[", does: "earlier", run: () => this.#pan(-0.25) },
@@ -91,6 +99,14 @@ class Page {
       { key: "0", does: "whole recording", run: () => this.time.reset() },
       { key: "?", does: "this help", run: () => part("help", HTMLDialogElement).showModal() },
     ]);
+  }
+
+  #toggleGroups() {
+    this.groups.toggle(this.list.found);
+    const { isOpen } = this.groups;
+    part("group", HTMLButtonElement).setAttribute("aria-pressed", String(isOpen));
+    part("nothing", HTMLElement).hidden = isOpen || this.list.chosen !== "";
+    part("recording", HTMLElement).hidden = isOpen || this.list.chosen === "";
   }
 
   #showTime() {
@@ -150,11 +166,13 @@ class Page {
   /** @param {Row} row */
   async #open(row) {
     history.replaceState(null, "", `#${this.token}/${row.id}`);
+    if (this.groups.isOpen) this.#toggleGroups();
     part("nothing", HTMLElement).hidden = true;
     part("recording", HTMLElement).hidden = false;
     part("file", HTMLElement).textContent = row.file;
     this.recording = null;
     this.regionIndex = 0;
+    this.decisions.clear();
     await this.#load(row);
   }
 
