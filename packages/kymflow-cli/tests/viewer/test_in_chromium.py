@@ -476,3 +476,16 @@ def test_the_table_that_is_shown_is_saved_as_csv(page: Any, tmp_path: Path) -> N
         rows = list(csv.DictReader(file))
     assert [row["file"] for row in rows] == ["flow.tif", "stall.tif"]
     assert float(rows[0]["velocity"]) == pytest.approx(0.4, rel=0.02)
+
+
+def test_two_recordings_are_compared_on_one_scale(page: Any) -> None:
+    page.get_by_role("button", name="Compare").click()
+    expect(page.get_by_role("heading", name="Compared with flow.tif")).to_be_visible()
+    expect(page.locator("#shown")).to_have_text("0 to 3 s")
+    choose(page, "stall.tif")
+    expect(page.locator("#shown")).to_have_text("0 to 3.5 s")
+    choose(page, "todo.tif")
+    # As long as the longer one.
+    expect(page.locator("#shown")).to_have_text("0 to 3 s")
+    page.keyboard.press("b")
+    expect(page.get_by_role("heading", name="Compared with")).not_to_be_visible()

@@ -2,6 +2,7 @@
 
 import { Api, Unreachable } from "./api.js";
 import { Borders } from "./borders.js";
+import { Comparison } from "./comparison.js";
 import { Decisions } from "./decisions.js";
 import { make, part, shown } from "./dom.js";
 import { Groups } from "./groups.js";
@@ -37,6 +38,7 @@ class Page {
     );
     this.borders = new Borders(this.kymograph, (pixels) => this.#moveBorders(pixels));
     this.list = new RecordingList((row) => this.#open(row));
+    this.comparison = new Comparison(this.api, this.time, this.traces);
     this.groups = new Groups((id) => this.list.choose(id));
     this.list.onFound = () => this.groups.show(this.list.found);
     /** @type {Recording | null} */
@@ -74,12 +76,14 @@ class Page {
     });
     part("compute", HTMLButtonElement).addEventListener("click", () => this.#decide("compute", {}));
     part("whole", HTMLButtonElement).addEventListener("click", () => this.time.reset());
+    part("compare", HTMLButtonElement).addEventListener("click", () => this.#compare());
     part("table", HTMLButtonElement).addEventListener("click", () => saveTable(this.list.found));
     part("group", HTMLButtonElement).addEventListener("click", () => this.#toggleGroups());
     window.addEventListener("hashchange", () => location.reload()); // another address was pasted
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
       this.kymograph.redraw();
       this.traces.redraw();
+      this.comparison.redraw();
     });
     listenToKeys([
       { key: "n", does: "next recording", run: () => this.list.step(1) },
@@ -91,6 +95,7 @@ class Page {
       { key: "1", does: "lower border", run: () => this.borders.focus(0) },
       { key: "2", does: "upper border", run: () => this.borders.focus(1) },
       { key: "c", does: "compute what is not current", run: () => this.#decide("compute", {}) },
+      { key: "b", does: "keep this recording in view, to compare others with it; again to let it go", run: () => this.#compare() },
       { key: "g", does: "groups by condition, and back", run: () => this.#toggleGroups() },
       { key: "+", does: "zoom in", run: () => this.#zoom(0.5) },
       { key: "-", does: "zoom out", run: () => this.#zoom(2) },
@@ -99,6 +104,17 @@ class Page {
       { key: "0", does: "whole recording", run: () => this.time.reset() },
       { key: "?", does: "this help", run: () => part("help", HTMLDialogElement).showModal() },
     ]);
+  }
+
+  async #compare() {
+    const row = this.list.rows.get(this.list.chosen);
+    if (!row || !this.recording || !this.region) return;
+    try {
+      await this.comparison.toggle(row.file, this.recording, this.region);
+    } catch (error) {
+      this.#fail(error);
+    }
+    part("compare", HTMLButtonElement).setAttribute("aria-pressed", String(this.comparison.isOpen));
   }
 
   #toggleGroups() {
@@ -202,7 +218,7 @@ class Page {
     part("region", HTMLSelectElement).replaceChildren(...choices);
     part("region", HTMLSelectElement).value = String(this.regionIndex);
     part("facts", HTMLElement).textContent = factsOf(recording);
-    if (isNew) this.time.open(recording.lines);
+    if (isNew) this.time.open(this.comparison.begin(recording));
     await this.#showRegion(isNew);
   }
 
@@ -228,6 +244,7 @@ class Page {
       this.kymograph.trace = trace;
       this.traces.show(recording, region, trace);
       this.kymograph.redraw();
+      this.comparison.shareRange();
     } catch (error) {
       this.#fail(error);
     }

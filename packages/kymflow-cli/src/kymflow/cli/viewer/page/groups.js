@@ -30,9 +30,10 @@ export class Groups {
   /** @param {Row[]} rows what the list shows */
   show(rows) {
     if (!this.isOpen) return;
-    const unit = rows.find((row) => row.velocity !== null)?.unit ?? "";
+    const current = rows.filter((row) => row.velocity !== null && row.state === "current");
     // Velocities of different units have no common axis.
-    const known = rows.filter((row) => row.velocity !== null && row.unit === unit);
+    const unit = current[0]?.unit ?? "";
+    const known = current.filter((row) => row.unit === unit);
     const groups = [...Map.groupBy(known, (row) => row.condition || NO_CONDITION)].sort(([one], [other]) => one.localeCompare(other));
     const velocities = known.map((row) => row.velocity ?? 0);
     const low = velocities.reduce((least, value) => Math.min(least, value), 0);
@@ -53,7 +54,7 @@ export class Groups {
     });
     const label = `Velocity by condition. ${summaries.join("; ")}`;
     const left = rows.length - known.length;
-    const said = `${known.length} recordings with a velocity${left ? `, ${left} without one in ${unit || "any unit"}` : ""}. Lines: medians without what was rejected.`;
+    const said = `${known.length} recordings with a current velocity${left ? `, ${left} without one in ${unit || "any unit"}` : ""}. Lines: medians without what was rejected.`;
     const caption = document.createElement("p");
     caption.textContent = said;
     this.place.replaceChildren(svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "group", "aria-label": label }, ...parts), caption);
