@@ -489,3 +489,11 @@ def test_two_recordings_are_compared_on_one_scale(page: Any) -> None:
     expect(page.locator("#shown")).to_have_text("0 to 3 s")
     page.keyboard.press("b")
     expect(page.get_by_role("heading", name="Compared with")).not_to_be_visible()
+
+
+def test_what_is_on_the_screen_is_saved_as_svg(page: Any, tmp_path: Path) -> None:
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as SVG").click()
+    assert download.value.suggested_filename == "flow.tif.svg"
+    download.value.save_as(tmp_path / "figure.svg")
+    assert "<svg" in (tmp_path / "figure.svg").read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kymflow.cli.errors import expected_errors, explain
 from kymflow.cli.viewer.changes import CHANGES, Target
+from kymflow.cli.viewer.figure import draw_figure
 from kymflow.cli.viewer.guard import check_request
 from kymflow.cli.viewer.messages import (
     Answer,
@@ -70,10 +71,18 @@ class Viewer:
                 return json_answer(describe_recording(self.dataset, image_id))
             case "GET", ("api", "recordings", image_id, "tile"):
                 return binary_answer(self.tiles.get(self.dataset, _tile(image_id, request)))
+            case "GET", ("api", "recordings", image_id, "figure"):
+                figure = draw_figure(
+                    self.dataset,
+                    image_id,
+                    channel=request.integer("channel"),
+                    roi=_roi(request),
+                    lines=(request.integer("first"), request.integer("stop")),
+                )
+                return Answer(media_type="image/svg+xml", body=figure)
             case "GET", ("api", "recordings", image_id, "trace"):
-                roi = request.integer("roi") if "roi" in request.query else None
                 record = self.dataset.record(image_id)
-                trace = read_trace(record, channel=request.integer("channel"), roi=roi)
+                trace = read_trace(record, channel=request.integer("channel"), roi=_roi(request))
                 self.shown.set()
                 return binary_answer(trace)
             case "POST", ("api", "recordings", image_id, change) if change in CHANGES:
@@ -89,6 +98,10 @@ class Viewer:
 def refusal(status: HTTPStatus, message: str, hint: str = "") -> Answer:
     """An answer that says what is wrong, and what to do."""
     return json_answer({"error": message, "hint": hint}, status)
+
+
+def _roi(request: Request) -> int | None:
+    return request.integer("roi") if "roi" in request.query else None
 
 
 def _tile(image_id: str, request: Request) -> Tile:

@@ -9,7 +9,7 @@ import { Groups } from "./groups.js";
 import { listenToKeys } from "./keys.js";
 import { Kymograph } from "./kymograph.js";
 import { RecordingList } from "./list.js";
-import { saveTable } from "./save.js";
+import { save, saveTable } from "./save.js";
 import { Tiles } from "./tiles.js";
 import { TimeView } from "./time_view.js";
 import { TraceCharts } from "./trace.js";
@@ -77,6 +77,7 @@ class Page {
     part("compute", HTMLButtonElement).addEventListener("click", () => this.#decide("compute", {}));
     part("whole", HTMLButtonElement).addEventListener("click", () => this.time.reset());
     part("compare", HTMLButtonElement).addEventListener("click", () => this.#compare());
+    part("figure", HTMLButtonElement).addEventListener("click", () => this.#saveFigure());
     part("table", HTMLButtonElement).addEventListener("click", () => saveTable(this.list.found));
     part("group", HTMLButtonElement).addEventListener("click", () => this.#toggleGroups());
     window.addEventListener("hashchange", () => location.reload()); // another address was pasted
@@ -115,6 +116,19 @@ class Page {
       this.#fail(error);
     }
     part("compare", HTMLButtonElement).setAttribute("aria-pressed", String(this.comparison.isOpen));
+  }
+
+  async #saveFigure() {
+    const { recording, region } = this;
+    if (!recording || !region) return;
+    const first = Math.max(0, Math.ceil(this.time.first));
+    const stop = Math.min(recording.lines, Math.floor(this.time.last) + 1);
+    try {
+      const figure = await this.api.figure(recording.id, region.channel, region.roi, [first, stop]);
+      save(`${this.list.rows.get(recording.id)?.file ?? recording.id}.svg`, figure);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   #toggleGroups() {

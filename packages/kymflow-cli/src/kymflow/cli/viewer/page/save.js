@@ -1,4 +1,4 @@
-/** Files to take along: what the list shows, as a table. */
+/** Files to take along: what the list shows as a table, and what is drawn as a figure. */
 
 /** @import {Row} from "./types.js" */
 
@@ -33,7 +33,7 @@ function cell(value) {
  * @param {string} name
  * @param {Blob} blob
  */
-function save(name, blob) {
+export function save(name, blob) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = name;
