@@ -13,6 +13,7 @@ from kymflow.core.analysis.definition import Analysis, Column, Result, ResultTab
 from kymflow.core.analysis.params import Param
 from kymflow.core.analysis.regions import Calibration, Region
 from kymflow.core.analysis.velocity._inputs import check_dwell
+from kymflow.core.analysis.velocity.display import VELOCITY_DISPLAY
 from kymflow.core.analysis.velocity.estimate import estimate_velocity
 from kymflow.core.analysis.velocity.intervals import FlowInterval, StallRule, find_intervals
 from kymflow.core.analysis.velocity.result import Method, VelocityResult
@@ -190,5 +191,6 @@ VELOCITY: Final = Analysis(
             ),
         ),
     ),
+    display=VELOCITY_DISPLAY,
 )
 """Flow velocity. Its version is raised with every change that can change a number."""
