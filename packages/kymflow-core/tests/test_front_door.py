@@ -38,6 +38,8 @@ def test_the_front_door() -> None:
         "import_metadata",
         "params_hash",
         "plot_kymograph",
+        "plot_result",
+        "plot_velocity",
         "read_decisions",
         "run_order",
         "to_xarray",

@@ -3,8 +3,9 @@
 `KymDataset` runs analyses on the images of a dataset, and keeps one traceable table per indexer. An
 indexer is any object that follows the protocol `BaseIndexer`. `read_decisions` says what people
 decided on an image, `undo` takes the latest decision back, `import_metadata` says what the
-experiment was. `plot_kymograph` shows an image, `to_xarray` makes a labelled array of it; what they
-need is imported only then.
+experiment was. `plot_kymograph` shows an image, `plot_velocity` and
+`plot_result` what was found in it, `to_xarray` makes a labelled array of it; what they need is
+imported only then.
 
 `kymflow.core.indexers` has the indexers that come along, `kymflow.core.analysis` what computes from
 pixels, `kymflow.core.decisions` what there is to decide, `kymflow.core.metadata` typed metadata,
@@ -31,6 +32,8 @@ from kymflow.core.kym_dataset import (
 from kymflow.core.labelled_arrays import to_xarray
 from kymflow.core.plotting import plot_kymograph
 from kymflow.core.provenance import params_hash
+from kymflow.core.result_plot import plot_result
+from kymflow.core.velocity_plot import plot_velocity
 
 __all__ = [
     "BaseIndexer",
@@ -47,6 +50,8 @@ __all__ = [
     "import_metadata",
     "params_hash",
     "plot_kymograph",
+    "plot_result",
+    "plot_velocity",
     "read_decisions",
     "run_order",
     "to_xarray",
