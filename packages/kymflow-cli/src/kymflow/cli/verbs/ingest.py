@@ -21,11 +21,11 @@ from kymflow.cli.blocks import (
 from kymflow.cli.errors import FolderNotFoundError
 from kymflow.cli.folders import nothing_matches, search_remarks
 from kymflow.cli.json_values import NOT_IN_JSON
-from kymflow.cli.new_images import settle_new_images
 from kymflow.cli.opening import open_reader
 from kymflow.cli.options import DEFAULT_PATTERNS, ProgressParam, TakeIn, default_workers
 from kymflow.cli.progress import SILENT
 from kymflow.cli.safe_text import show
+from kymflow.cli.settling import settle_image
 
 if TYPE_CHECKING:
     from kymflow_zarr import IngestOutcome, RefreshPlan, ZarrDataset
@@ -313,8 +313,8 @@ def take_in_folders(
             item = _outcome(outcome)
             items.append(item)
             progress.tell(item)
+            settle_image(dataset, item.image_id)
             progress.step()
-    settle_new_images(dataset, [item.image_id for item in items if item.image_id is not None])
     taken_in = sum(item.status == "ok" for item in items)
     return IngestResult(
         verb=verb,
