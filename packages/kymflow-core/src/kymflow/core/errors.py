@@ -37,6 +37,8 @@ data as attributes, and has a message that ends with what to do::
         ├── AnalysisFailedError       RuntimeError  regions of one image failed
         ├── OtherParametersError      ValueError    results of other parameters would be replaced
         ├── RegionError               ValueError    an image, or regions of it, cannot be analysed
+        ├── ResultNotFoundError       LookupError   a region has no result of an analysis
+        ├── FigureError               RuntimeError  a result cannot be drawn
         ├── InvalidKymographError     ValueError    pixels that no analysis can make sense of
         ├── AnalysisParameterError    ValueError    a parameter outside of its range
         └── MissingExtraError         ImportError   an optional dependency is not installed
@@ -58,6 +60,7 @@ __all__ = [
     "AnalysisResultError",
     "ColumnTypeError",
     "DecisionError",
+    "FigureError",
     "ImageIndexError",
     "IndexUpdateError",
     "IndexerCycleError",
@@ -76,6 +79,7 @@ __all__ = [
     "PluginError",
     "PluginWarning",
     "RegionError",
+    "ResultNotFoundError",
     "RoiError",
     "RoiNotFoundError",
     "RowError",
@@ -538,6 +542,39 @@ class RegionError(KymflowCoreError, ValueError):
         self.image_id = image_id
         self.reason = reason
         super().__init__(f"image {image_id!r} cannot be analysed: {reason}")
+
+
+class ResultNotFoundError(KymflowCoreError, LookupError):
+    """A region has no result of an analysis.
+
+    Attributes:
+        image_id: The image.
+        analysis: The analysis' name.
+    """
+
+    def __init__(self, image_id: str, analysis: str) -> None:
+        self.image_id = image_id
+        self.analysis = analysis
+        super().__init__(
+            f"image {image_id!r} has no result of {analysis!r} in this region; "
+            "run the analysis, or name another region"
+        )
+
+
+class FigureError(KymflowCoreError, RuntimeError):
+    """The result of an analysis cannot be drawn.
+
+    Attributes:
+        analysis: The analysis' name.
+        reason: Why.
+    """
+
+    def __init__(self, analysis: str, reason: str) -> None:
+        self.analysis = analysis
+        self.reason = reason
+        super().__init__(
+            f"no figure of {analysis!r}: {reason}; see the `panels` of what it declares"
+        )
 
 
 class InvalidKymographError(KymflowCoreError, ValueError):

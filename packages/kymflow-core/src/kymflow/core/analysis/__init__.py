@@ -8,7 +8,9 @@ velocity analysis is ``VELOCITY`` in `kymflow.core.analysis.velocity`.
 from __future__ import annotations
 
 from kymflow.core.analysis.definition import Analysis, Column, Result, ResultTable
+from kymflow.core.analysis.display import Display, Overlay, Panels, RegionData
 from kymflow.core.analysis.params import Param, ParamInfo, describe_params, make_params
+from kymflow.core.analysis.region_data import load_region_data
 from kymflow.core.analysis.regions import (
     Calibration,
     Region,
@@ -32,10 +34,14 @@ __all__ = [
     "AnalysisOutcome",
     "Calibration",
     "Column",
+    "Display",
     "ImageStatus",
+    "Overlay",
+    "Panels",
     "Param",
     "ParamInfo",
     "Region",
+    "RegionData",
     "RegionFailure",
     "RegionResult",
     "RegionStatus",
@@ -48,6 +54,7 @@ __all__ = [
     "image_status",
     "is_current",
     "list_labels",
+    "load_region_data",
     "load_result_table",
     "load_results",
     "make_params",

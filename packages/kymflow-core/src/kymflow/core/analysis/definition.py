@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kymflow.core.analysis.display import Display, RegionData
 from kymflow.core.analysis.params import describe_params
 from kymflow.core.analysis.regions import Calibration, Region
 from kymflow.core.errors import AnalysisDefinitionError, AnalysisResultError
+from kymflow.core.wording import ABSENT, quantity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +34,7 @@ Scalar: TypeAlias = float | int | str | bool | np.generic | None
 REGION_COLUMNS: Final = ("label", "channel", "roi_id", "region_hash")
 """What every table of results has before its own columns."""
 
+_PLAIN_DISPLAY: Final = Display()
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 _DTYPES: Final[Mapping[type, str]] = {float: "float64", int: "Int64", str: "str", bool: "boolean"}
 _TAKEN: Final = frozenset({"image_id", "analysis_version", "params_hash", *REGION_COLUMNS})
@@ -126,6 +129,7 @@ class Analysis(Generic[P]):
         run: The computation; the first line of its docstring says what it computes.
         summary: Columns of which each region has one value.
         tables: Further tables.
+        display: How its results are shown to people.
 
     Raises:
         AnalysisDefinitionError: A name, a parameter or a column breaks a rule.
@@ -137,6 +141,7 @@ class Analysis(Generic[P]):
     run: RunFunction[P]
     summary: tuple[Column, ...]
     tables: tuple[ResultTable, ...] = ()
+    display: Display = _PLAIN_DISPLAY
 
     def __post_init__(self) -> None:
         """Check the definition."""
@@ -160,6 +165,17 @@ class Analysis(Generic[P]):
     def doc(self) -> str:
         """What it computes, in one line."""
         return (self.run.__doc__ or "").strip().partition("\n")[0]
+
+    def facts(self, data: RegionData) -> Mapping[str, str]:
+        """What it found in a region as texts by name, values with their units, and marks."""
+        by_hand = {"marked by hand": _marks_text(data)} if data.marks else {}
+        if self.display.describe is not None:
+            return {**self.display.describe(data), **by_hand}
+        found = {
+            column.name.replace("_", " "): _text(data.values.get(column.name), column.unit)
+            for column in self.summary
+        }
+        return {**found, **by_hand}
 
     def table(self, name: str) -> ResultTable:
         """One of its tables; the summary is the one without a name.
@@ -199,6 +215,21 @@ class Analysis(Generic[P]):
             raise AnalysisResultError(
                 self.name, f"{what} {sorted(found)}", f"those declared: {sorted(declared)}"
             )
+
+
+def _marks_text(data: RegionData) -> str:
+    unit = "lines" if data.calibration.seconds_per_line is None else "s"
+    spans = ((mark, *data.time([mark.start_line, mark.stop_line])) for mark in data.marks)
+    return "; ".join(
+        f"{mark.kind} from {start:.4g} to {stop:.4g} {unit} ({mark.author})"
+        for mark, start, stop in spans
+    )
+
+
+def _text(value: object, unit: str) -> str:
+    if isinstance(value, str | bool):
+        return str(value)
+    return quantity(value, unit) if isinstance(value, int | float) else ABSENT
 
 
 def _check_names(names: Iterable[str]) -> None:
