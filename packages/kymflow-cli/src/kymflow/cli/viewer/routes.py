@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from kymflow.cli.errors import expected_errors, explain
 from kymflow.cli.viewer.changes import CHANGES, Target
-from kymflow.cli.viewer.figure import draw_figure
 from kymflow.cli.viewer.guard import check_request
 from kymflow.cli.viewer.messages import (
     Answer,
@@ -19,7 +18,7 @@ from kymflow.cli.viewer.messages import (
     json_answer,
 )
 from kymflow.cli.viewer.page_files import page_files
-from kymflow.cli.viewer.recording import describe_recording, read_trace
+from kymflow.cli.viewer.recording import describe_recording, draw_figure, read_trace
 from kymflow.cli.viewer.recording_list import RecordingList
 from kymflow.cli.viewer.tiles import Tile, TileCache
 
@@ -73,8 +72,7 @@ class Viewer:
                 return binary_answer(self.tiles.get(self.dataset, _tile(image_id, request)))
             case "GET", ("api", "recordings", image_id, "figure"):
                 figure = draw_figure(
-                    self.dataset,
-                    image_id,
+                    self.dataset.record(image_id),
                     channel=request.integer("channel"),
                     roi=_roi(request),
                     lines=(request.integer("first"), request.integer("stop")),
