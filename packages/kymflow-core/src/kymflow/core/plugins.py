@@ -239,6 +239,7 @@ _ANALYSES: Final = _Kind(
     title="analysis",
     group="kymflow.analyses",
     built_in={
+        "diameter": "kymflow.core.analysis.diameter:DIAMETER",
         "pulse": "kymflow.core.analysis.pulse:PULSE",
         "velocity": "kymflow.core.analysis.velocity:VELOCITY",
     },
