@@ -144,7 +144,7 @@ def test_status_counts_images_without_results(dataset: str) -> None:
 def test_wrong_names_and_options(dataset: str) -> None:
     with pytest.raises(UnknownNameError, match="no analysis 'velo'") as caught:
         analyze(dataset, "velo")
-    assert "there are: counts, diameter, pulse, velocity" in caught.value.hint
+    assert "there are: cells, counts, diameter, flow, pulse, velocity" in caught.value.hint
     with pytest.raises(UnknownNameError, match="no --window"):
         analyze(dataset, "counts", window=16)
     with pytest.raises(UnknownNameError, match=r"no image 'x\.tif'"):
