@@ -169,9 +169,11 @@ def simulate_vessel(
     clean = np.empty((lines, n_pixels))
     at = np.arange(n_pixels) * um_per_pixel
     for line in range(lines):
-        u = (x - center[line]) / (diameter_um[line] / 2.0)
-        inside = np.abs(u) < 1.0
-        shape = np.sqrt(np.clip(1.0 - u**2, 0.0, None)) if profile == "disc" else inside * 1.0
+        radius = diameter_um[line] / 2.0
+        u = (x - center[line]) / radius
+        shape = np.clip((1.0 - np.abs(u)) * radius / step + 0.5, 0.0, 1.0)
+        if profile == "disc":
+            shape = np.sqrt(np.clip(1.0 - u**2, 0.0, None))
         if lost[line]:
             shape = np.where(u * lost[line] > 0.5, 0.0, shape)
         blurred = np.convolve(shape, kernel, mode="same")
