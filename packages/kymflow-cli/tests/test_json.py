@@ -115,6 +115,10 @@ PROMISED: dict[str, dict[str, set[str]]] = {
             *("files_removed", "files_kept", "failed"),
         },
     },
+    "export k.zarr --xlsx k.xlsx": {
+        "sheet": {"name", "rows"},
+        "summary": {"dataset", "workbook", "sheets"},
+    },
     "upgrade old.zarr": {
         "image": {"image_id"},
         "summary": {"dataset", "format_before", "format_version", "upgraded"},
@@ -166,6 +170,8 @@ def test_records_are_of_these_kinds_and_have_just_these_fields(
 ) -> None:
     if "query" in command:
         pytest.importorskip("duckdb")
+    if "xlsx" in command:
+        pytest.importorskip("xlsxwriter")
     monkeypatch.chdir(tmp_path)
     code, records = kymflow_json(*(word.replace("+", " ") for word in command.split()))
     *items, summary = records
