@@ -90,7 +90,7 @@ def draw_result(
     *,
     time_span: tuple[float, float],
 ) -> None:
-    """Draw the panels that an analysis declares.
+    """Draw the panels that an analysis declares; marks of people are dashed boxes over them.
 
     Args:
         analysis: The analysis.
@@ -110,6 +110,10 @@ def draw_result(
     if not panels.over_time:
         return
     axes[-1].set_xlabel(data.time_label)
+    for mark in data.marks:
+        start, stop = data.time([mark.start_line, mark.stop_line])
+        for ax in axes:
+            ax.axvspan(start, stop, facecolor="none", edgecolor=theme.ink, linestyle="--")
     for ax in axes:
         ax.set_xlim(*time_span)
         ax.tick_params(labelbottom=ax is axes[-1])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Method", "VelocityResult", "WindowStatus"]
 
@@ -108,6 +112,25 @@ class VelocityResult:
         if self.seconds_per_line is None or self.um_per_pixel is None:
             return None
         return self.um_per_pixel / self.seconds_per_line / 1000.0
+
+    def windows(self) -> Mapping[str, NDArray[Any]]:
+        """Velocity and evidence by column, one value per window; NaN where there is none."""
+        absent = np.full(self.n_windows, np.nan)
+        return {
+            "center_line": self.center_line,
+            "time_s": absent if self.time_s is None else self.time_s,
+            "velocity_mm_s": absent if self.velocity_mm_s is None else self.velocity_mm_s,
+            "velocity_px_per_line": self.velocity_px_per_line,
+            "r2adj": self.r2adj,
+            "status": self.status,
+            "standard_error_px_per_line": self.standard_error_px_per_line,
+        }
+
+    def to_pandas(self) -> pd.DataFrame:
+        """`windows` as a data frame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.windows())
 
     def __repr__(self) -> str:
         known = np.count_nonzero(self.status != WindowStatus.UNKNOWN)
