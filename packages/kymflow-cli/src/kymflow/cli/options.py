@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from kymflow.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from kymflow_zarr import IngestOptions
 
 __all__ = [
     "DEFAULT_PATTERNS",
@@ -58,7 +61,13 @@ class TakeIn:
     Attributes:
         pattern: Which files; may be given several times.
         recursive: Include subfolders.
-        changed: Take in again what has changed since; the old image stays.
+        changed: Read again what has changed since: new pixels become a new image, and the old one
+            stays; metadata and results that came later are added.
+        retry: Try files again that failed before and have not changed since.
+        strict: Refuse an image if a file beside it cannot be read, instead of leaving that out.
+        settle: For how many seconds a file must not have changed before it is ingested.
+        new_copies: Make a new image of pixels whose file has moved, instead of renewing its path.
+        follow_links: Read symbolic links as the files that they lead to, as for DataLad.
         dry_run: Show what would be done, and do nothing.
         workers: How many files are read at a time.
         durability: What survives a power cut once reported: each image on its own (record), in
@@ -69,10 +78,27 @@ class TakeIn:
     pattern: Patterns = DEFAULT_PATTERNS
     recursive: Recursive = False
     changed: Annotated[bool, Parameter(name="--changed")] = False
+    retry: Annotated[bool, Parameter(name="--retry")] = False
+    strict: Annotated[bool, Parameter(name="--strict")] = False
+    settle: Annotated[float, Parameter(name="--settle", validator=Number(gte=0))] = 0.0
+    new_copies: Annotated[bool, Parameter(name="--new-copies")] = False
+    follow_links: Annotated[bool, Parameter(name="--follow-links")] = False
     dry_run: DryRun = False
     workers: Workers = None
     durability: Durability = "batch"
     wait: Wait = DEFAULT_WAIT_S
+
+    def for_store(self) -> IngestOptions:
+        """What of this the store is asked for."""
+        from kymflow_zarr import IngestOptions
+
+        return IngestOptions(
+            follow_links=self.follow_links,
+            strict=self.strict,
+            settle_seconds=self.settle,
+            new_copies=self.new_copies,
+            retry_failed=self.retry,
+        )
 
 
 def default_workers(asked: int | None) -> int:
