@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -169,10 +171,69 @@ def test_what_a_person_calibrated_stays(dataset: ZarrDataset, folder: Path) -> N
     (done,) = dataset.iter_refresh(folder, "a.tif", mode="reingest_if_changed")
     assert done.status == "extended"
     assert [issue.kind for issue in done.issues] == ["doubtful_header"]
-    assert "0.002 in the dataset and 0.001134" in done.issues[0].message
+    assert "0.002 s in the dataset and 0.001134 s" in done.issues[0].message
     header = dataset.record(record.image_id).load_metadata_payload()["header"]
     assert isinstance(header, dict)
     assert header["scale"] == {"t": 0.002, "x": 0.331}
+
+
+@pytest.mark.parametrize(("unit", "kept"), [("s", 0.002), ("um", 0.001134)])
+def test_lines_that_become_times_keep_a_time(
+    dataset: ZarrDataset, folder: Path, unit: str, kept: float
+) -> None:
+    record = dataset.ingest_image(folder / "a.tif")
+    payload = record.load_metadata_payload()
+    assert isinstance(payload["header"], dict)
+    assert payload["header"]["axes"] == ["y", "x"]
+    payload["header"]["scale"] = {"y": 0.002, "x": None}
+    payload["header"]["unit"] = {"y": unit, "x": None}
+    record.save_metadata_payload(payload)
+    (folder / "a.json").write_text(json.dumps(HEADER), encoding="utf-8")
+    list(dataset.iter_refresh(folder, "a.tif", mode="reingest_if_changed"))
+    record = dataset.record(record.image_id)
+    header = record.load_metadata_payload()["header"]
+    assert isinstance(header, dict)
+    assert (record.get_axes(), header["axes"]) == (("t", "x"), ["t", "x"])
+    assert header["scale"] == {"t": kept, "x": 0.331}
+    assert header["unit"] == {"t": "s", "x": "um"}
+    assert dataset.check(deep=True) == []
+
+
+def test_an_image_that_is_damaged_stops_no_refresh(disk: ZarrDataset, folder: Path) -> None:
+    ids = disk.refresh_from_folder(folder)
+    documents = [Path(disk.location) / "images" / one / "zarr.json" for one in ids]
+    documents[0].write_bytes(b"{")
+    archive = folder.rename(folder.with_name("archive"))
+    found = refreshed(disk, archive)
+    assert sorted(item.status for item in found) == ["ingested", "renewed", "renewed"]
+
+
+@pytest.mark.parametrize("writes", range(6))
+def test_an_extension_that_was_cut_off_is_made_good_by_the_next_run(
+    disk: ZarrDataset, folder: Path, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    """The disk is full after some of the files took their places."""
+    (image_id,) = disk.refresh_from_folder(folder, "a.tif")
+    (folder / "a.json").write_text(json.dumps(HEADER), encoding="utf-8")
+    (folder / "a.fit.json").write_text('{"v": 2}', encoding="utf-8")
+    left, replace = iter(range(writes)), os.replace
+
+    def full(*arguments: Any, **options: Any) -> None:
+        if next(left, None) is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(*arguments, **options)
+
+    outcomes = disk.iter_refresh(folder, "a.tif", mode="reingest_if_changed")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", full)
+        with pytest.raises(OSError, match="No space left"):
+            list(outcomes)
+    again = ZarrDataset(disk.location)
+    list(again.iter_refresh(folder, "a.tif", mode="reingest_if_changed"))
+    record = again.record(image_id)
+    assert (record.get_axes(), record.load_json("fit")) == (("t", "x"), {"v": 2})
+    assert list(again.iter_refresh(folder, "a.tif")) == []
+    assert again.check(deep=True) == []
 
 
 def test_sidecars_that_come_later_are_added_and_results_are_kept(

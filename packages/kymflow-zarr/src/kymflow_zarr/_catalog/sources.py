@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from kymflow_zarr._catalog.source_issue import SourceIssue, issues_to_json
 from kymflow_zarr._storage.json_text import JsonValue
@@ -49,6 +49,9 @@ BesideState: TypeAlias = tuple[tuple[str, int, int], ...]
 FileState: TypeAlias = tuple[tuple[str, ...], int, int, BesideState | None]
 """The values of a `SourceFile`. A refresh looks at every file, and of most asks only
 whether it has changed: a bare tuple costs a third, and the garbage collector need not track it."""
+
+
+_to_text: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class SourceFile(NamedTuple):
@@ -240,7 +243,7 @@ def source_to_json(
 
 def beside_to_text(beside: BesideState) -> str:
     """What lies beside an image as one text, to be stored and compared."""
-    return json.dumps(beside, separators=(",", ":"))
+    return _to_text(beside)
 
 
 def beside_from_text(text: str) -> BesideState:

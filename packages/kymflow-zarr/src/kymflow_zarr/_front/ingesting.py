@@ -207,5 +207,5 @@ def _detail(outcome: IngestOutcome, file: SourceFile, details: SourceDetails) ->
 
 def _still_there(failures: Mapping[str, FailedSource], scan: FolderScan) -> dict[str, FailedSource]:
     """The failures without those of files that are gone from a folder that was looked at."""
-    gone = set(missing_paths(failures, scan.listings))
+    gone = set(missing_paths(failures, scan.listings)) if failures else ()
     return {path: failure for path, failure in failures.items() if path not in gone}

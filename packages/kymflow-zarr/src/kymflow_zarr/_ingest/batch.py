@@ -19,7 +19,7 @@ from kymflow_zarr._ingest.image import StagedImage, stage_image_file
 from kymflow_zarr._ingest.known_pixels import KnownPixels
 from kymflow_zarr._ingest.outcome import IngestJob, IngestOutcome, failed
 from kymflow_zarr._storage.blobs import BlobStore, Staging
-from kymflow_zarr.errors import CorruptDataError, UnreadableImageError
+from kymflow_zarr.errors import CorruptDataError, NotFoundError, UnreadableImageError
 from kymflow_zarr.options import IngestOptions
 
 __all__ = ["in_batches", "ingest_jobs"]
@@ -130,7 +130,7 @@ def _settle(
         issues = extend_image(blobs, row.image_id, job.file, found, known=before, options=options)
     except UnreadableImageError as error:
         return failed(path, error)
-    except CorruptDataError as error:
+    except (CorruptDataError, NotFoundError) as error:
         return failed(path, UnreadableImageError(path, f"its image cannot be extended: {error}"))
     return replace(outcome, status="extended", issues=issues)
 

@@ -143,20 +143,25 @@ def _merged_header(old: _JsonObject, new: _JsonObject) -> tuple[dict[str, JsonVa
     named_now = _object(new.get("sources")).get("axes")
     if _object(old.get("sources")).get("axes") in (None, "default") and named_now != "default":
         merged["axes"], sources["axes"] = [*new_axes], named_now
-    renamed = dict(zip(merged["axes"], old_axes or new_axes, strict=False))
+    before = dict(zip(merged["axes"], old_axes or new_axes, strict=False))
+    steps = {name: _object(old.get(name)) for name in ("scale", "unit")}
+    found = {name: _object(new.get(name)) for name in ("scale", "unit")}
     disagreeing: list[str] = []
-    for facts in ("scale", "unit"):
-        before, now = _object(old.get(facts)), _object(new.get(facts))
-        merged[facts] = {}
-        for axis in merged["axes"]:
-            is_renamed = renamed.get(axis, axis) != axis
-            kept = None if is_renamed else before.get(axis)
-            merged[facts][axis] = now.get(axis) if kept is None else kept
-            if kept is not None and now.get(axis) not in (None, kept):
-                disagreeing.append(
-                    f"the {facts} along {axis!r} is {kept!r} in the dataset and {now[axis]!r} by "
-                    "the files; that of the dataset is kept"
-                )
+    merged["scale"], merged["unit"] = {}, {}
+    for axis in merged["axes"]:
+        was = before.get(axis, axis)
+        step, unit = steps["scale"].get(was), steps["unit"].get(was)
+        new_step, new_unit = found["scale"].get(axis), found["unit"].get(axis)
+        # Lines that were taken for rows of a picture have no step in micrometres.
+        is_known = step is not None and (was == axis or unit == new_unit)
+        merged["scale"][axis], merged["unit"][axis] = (
+            (step, unit) if is_known else (new_step, new_unit)
+        )
+        if is_known and new_step is not None and (step, unit) != (new_step, new_unit):
+            disagreeing.append(
+                f"the step along {axis!r} is {step} {unit} in the dataset and {new_step} "
+                f"{new_unit} by the files; that of the dataset is kept"
+            )
     merged["vendor"] = {**_object(new.get("vendor")), **_object(old.get("vendor"))}
     merged["sources"] = sources
     merged["warnings"] = new.get("warnings", [])

@@ -15,6 +15,7 @@ from kymflow_zarr._catalog.sources import BesideState, SourceFile, SourceRow, be
 from kymflow_zarr._ingest.extend import can_extend
 from kymflow_zarr._records.document import RecordDocument, read_record_document
 from kymflow_zarr._storage.blobs import BlobStore
+from kymflow_zarr.errors import CorruptDataError
 
 __all__ = ["KnownPixels"]
 
@@ -78,7 +79,10 @@ class KnownPixels:
 
     def _is_of_form(self, image_id: str, read: RecordDocument) -> bool:
         """Whether an image can stand for one that was read now; the digest ignores shapes."""
-        stored = read_record_document(self._blobs, image_id)
+        try:
+            stored = read_record_document(self._blobs, image_id)
+        except CorruptDataError:  # for `check` to name
+            return False
         return stored is not None and can_extend(stored, read)
 
     @cached_property
