@@ -42,7 +42,9 @@ def files_beside(
         stem, path = stem_of(primary), Path(primary)
         headers = {_header(reader, path, listing) for reader in readers}
         names = {header.name for header in headers if header is not None}
-        names.update(name for name in by_stem.get(stem, ()) if split_sidecar(name[len(stem) + 1 :].lower()))
+        names.update(
+            name for name in by_stem.get(stem, ()) if split_sidecar(name[len(stem) + 1 :].lower())
+        )
         if names:
             found[primary] = tuple(sorted(filter(is_text, names)))
     return found

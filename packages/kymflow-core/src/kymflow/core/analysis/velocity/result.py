@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kymflow.core.errors import AnalysisParameterError
+
 if TYPE_CHECKING:
     import pandas as pd
 
