@@ -137,7 +137,7 @@ def test_status_counts_images_without_results(dataset: str) -> None:
         for item in status(dataset).items
         if isinstance(item, AnalysisStatus) and item.name == "counts"
     ]
-    assert (counts.images, counts.without) == (2, 1)
+    assert (counts.images, counts.current, counts.missing) == (3, 2, 1)
 
 
 @pytest.mark.usefixtures("counting_plugin")

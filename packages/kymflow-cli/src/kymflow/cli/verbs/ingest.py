@@ -18,11 +18,18 @@ from kymflow.cli.blocks import (
     sentence,
     table_blocks,
 )
-from kymflow.cli.errors import FolderNotFoundError
-from kymflow.cli.folders import nothing_matches, search_remarks
+from kymflow.cli.folders import (
+    ChosenFolders,
+    SearchFolder,
+    expand_patterns,
+    nothing_matches,
+    remember_folders,
+    require_folder,
+    search_remarks,
+)
 from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.opening import open_reader
-from kymflow.cli.options import DEFAULT_PATTERNS, ProgressParam, TakeIn, default_workers
+from kymflow.cli.options import ProgressParam, TakeIn, default_workers
 from kymflow.cli.progress import SILENT
 from kymflow.cli.safe_text import show
 from kymflow.cli.settling import settle_image
@@ -36,17 +43,14 @@ __all__ = [
     "IngestResult",
     "PlanResult",
     "PlannedFile",
-    "expand_patterns",
     "ingest",
     "plan_folders",
     "planned_files",
-    "require_folder",
     "take_in_folders",
 ]
 
 FileState = Literal["new", "changed", "gone", "refused"]
 _USUAL = TakeIn()
-_ZARR = ("zarr.json", ".zgroup")
 
 
 def ingest(
@@ -60,7 +64,8 @@ def ingest(
     """Take the images of a folder into a dataset.
 
     A dataset that is not there is made. Files that the dataset has already are left alone, so
-    the same command ingests what is new. A file that cannot be read stops only itself.
+    the same command ingests what is new. A file that cannot be read stops only itself. The folder
+    and how it was looked at are remembered: kymflow refresh looks there again.
 
     Args:
         folder: The folder with the image files.
@@ -78,12 +83,14 @@ def ingest(
     from kymflow_zarr import ZarrDataset
 
     require_folder(folder)
+    patterns = expand_patterns(options.pattern, recursive=options.recursive)
+    folders = ChosenFolders(there=(SearchFolder(folder=folder, patterns=patterns),))
     if options.dry_run:
         with _open_or_empty(dataset) as opened:
-            return plan_folders(opened, [folder], options, verb="ingest", location=dataset)
+            return plan_folders(opened, folders, options, verb="ingest", location=dataset)
     return take_in_folders(
         ZarrDataset(dataset, mode="a", durability=options.durability, lock_timeout_s=options.wait),
-        [folder],
+        folders,
         options,
         verb="ingest",
         location=dataset,
@@ -101,12 +108,13 @@ class IngestResult:
         folders: The folders that were looked at.
         missing_folders: Folders that images came from and that are not there now.
         patterns: Which files were looked for; ``**/`` stands for subfolders.
-        named: Whether the folders were named, and not only found in the dataset. Not in the JSON.
+        named: Whether the folders were named, now or before. Not in the JSON.
         taken_in: How many files are new images now.
         failed: How many could not be ingested.
         unchanged: How many were in the dataset already, as they are.
         changed: How many differ from when they were ingested, and were left alone.
         gone: How many known files are no longer in these folders; their images stay.
+        in_subfolders: Where no file was found at all: how many lie in subfolders.
         items: One per file that was tried.
     """
 
@@ -122,6 +130,7 @@ class IngestResult:
     unchanged: int
     changed: int
     gone: int
+    in_subfolders: int
     items: tuple[FileOutcome, ...]
 
     @property
@@ -146,13 +155,8 @@ class IngestResult:
         )
         if self.changed:
             yield remark("to ingest changed files again: --changed")
-        if self.verb == "ingest" and self.patterns != DEFAULT_PATTERNS:
-            yield remark(
-                "for what comes later, run this command again: "
-                "kymflow refresh does not remember patterns and subfolders"
-            )
         if not (self.items or self.unchanged or self.changed):
-            yield nothing_matches(self.patterns)
+            yield nothing_matches(self.patterns, in_subfolders=self.in_subfolders)
         yield from search_remarks(self)
 
 
@@ -184,13 +188,14 @@ class PlanResult:
         folders: The folders that were looked at.
         missing_folders: Folders that images came from and that are not there now.
         patterns: Which files were looked for; ``**/`` stands for subfolders.
-        named: Whether the folders were named, and not only found in the dataset. Not in the JSON.
+        named: Whether the folders were named, now or before. Not in the JSON.
         dry_run: Always true.
         to_take_in: How many files the run would ingest.
         new: How many are new.
         changed: How many differ from when they were ingested.
         unchanged: How many are in the dataset as they are.
         gone: How many known files are no longer in these folders.
+        in_subfolders: Where no file was found at all: how many lie in subfolders.
         items: One per file, except the unchanged ones.
     """
 
@@ -207,6 +212,7 @@ class PlanResult:
     changed: int
     unchanged: int
     gone: int
+    in_subfolders: int
     items: tuple[PlannedFile, ...]
 
     @property
@@ -228,7 +234,7 @@ class PlanResult:
             gone=self.gone,
         )
         if not (self.items or self.unchanged):
-            yield nothing_matches(self.patterns)
+            yield nothing_matches(self.patterns, in_subfolders=self.in_subfolders)
         yield from search_remarks(self)
 
 
@@ -250,98 +256,85 @@ class PlannedFile:
     image_id: str | None
 
 
-def expand_patterns(patterns: Iterable[str], *, recursive: bool) -> tuple[str, ...]:
-    """The patterns for the store: those of a recursive search start with ``**/``."""
-    return tuple(
-        f"**/{pattern}" if recursive and not pattern.startswith("**/") else pattern
-        for pattern in patterns
-    )
-
-
 def plan_folders(
-    dataset: ZarrDataset,
-    folders: Sequence[Path],
-    options: TakeIn,
-    *,
-    verb: str,
-    location: str,
-    missing: Sequence[Path] = (),
-    named: bool = True,
+    dataset: ZarrDataset, folders: ChosenFolders, options: TakeIn, *, verb: str, location: str
 ) -> PlanResult:
     """What `take_in_folders` would do."""
-    patterns = expand_patterns(options.pattern, recursive=options.recursive)
-    plans = [dataset.plan_refresh(folder, patterns) for folder in folders]
+    plans = [dataset.plan_refresh(search.folder, search.patterns) for search in folders.there]
     items = tuple(item for plan in plans for item in planned_files(plan, changed=options.changed))
     return PlanResult(
         verb=verb,
         dataset=location,
-        folders=tuple(str(folder) for folder in folders),
-        missing_folders=tuple(str(folder) for folder in missing),
-        patterns=patterns,
-        named=named,
+        folders=tuple(str(search.folder) for search in folders.there),
+        missing_folders=tuple(str(folder) for folder in folders.missing),
+        patterns=folders.patterns,
+        named=folders.named,
         to_take_in=sum(item.action == "take in" for item in items),
         new=sum(len(plan.new) for plan in plans),
         changed=sum(len(plan.changed) for plan in plans),
         unchanged=sum(len(plan.unchanged) for plan in plans),
         gone=sum(len(plan.gone) for plan in plans),
+        in_subfolders=_in_subfolders(dataset, folders, plans),
         items=items,
     )
 
 
 def take_in_folders(
     dataset: ZarrDataset,
-    folders: Sequence[Path],
+    folders: ChosenFolders,
     options: TakeIn,
     *,
     verb: str,
     location: str,
     progress: ProgressParam,
-    missing: Sequence[Path] = (),
-    named: bool = True,
 ) -> IngestResult:
     """Take in what is new in some folders, telling of each file as its image is committed."""
     mode: Literal["skip", "reingest_if_changed"] = (
         "reingest_if_changed" if options.changed else "skip"
     )
-    patterns = expand_patterns(options.pattern, recursive=options.recursive)
-    plans = [dataset.plan_refresh(folder, patterns) for folder in folders]
+    plans = [dataset.plan_refresh(search.folder, search.patterns) for search in folders.there]
     progress.begin("taking in", sum(len(plan.to_ingest(mode)) for plan in plans))
     items: list[FileOutcome] = []
     workers = default_workers(options.workers)
-    for folder in folders:
-        for outcome in dataset.iter_refresh(folder, patterns, mode=mode, workers=workers):
+    for search in folders.there:
+        outcomes = dataset.iter_refresh(search.folder, search.patterns, mode=mode, workers=workers)
+        for outcome in outcomes:
             item = _outcome(outcome)
             items.append(item)
             progress.tell(item)
             settle_image(dataset, item.image_id)
             progress.step()
+    remember_folders(dataset, folders.there if folders.named else ())
     taken_in = sum(item.status == "ok" for item in items)
     return IngestResult(
         verb=verb,
         dataset=location,
-        folders=tuple(str(folder) for folder in folders),
-        missing_folders=tuple(str(folder) for folder in missing),
-        patterns=patterns,
-        named=named,
+        folders=tuple(str(search.folder) for search in folders.there),
+        missing_folders=tuple(str(folder) for folder in folders.missing),
+        patterns=folders.patterns,
+        named=folders.named,
         taken_in=taken_in,
         failed=len(items) - taken_in,
         unchanged=sum(len(plan.unchanged) for plan in plans),
         changed=0 if options.changed else sum(len(plan.changed) for plan in plans),
         gone=sum(len(plan.gone) for plan in plans),
+        in_subfolders=_in_subfolders(dataset, folders, plans),
         items=tuple(items),
     )
 
 
-def require_folder(folder: Path) -> None:
-    """Refuse a folder that is not there.
-
-    Raises:
-        FolderNotFoundError: It is not there, or is a file, or is a dataset.
-    """
-    if any((folder / name).is_file() for name in _ZARR):
-        raise FolderNotFoundError(str(folder), exists=True, is_zarr=True)
-    if not folder.is_dir():
-        raise FolderNotFoundError(str(folder), exists=folder.exists())
+def _in_subfolders(
+    dataset: ZarrDataset, folders: ChosenFolders, plans: Sequence[RefreshPlan]
+) -> int:
+    """How many files lie below folders without any; 0 where there are some, or all was searched."""
+    if any(plan.new or plan.changed or plan.unchanged or plan.refused for plan in plans):
+        return 0
+    deeper = [
+        dataset.plan_refresh(search.folder, expand_patterns(search.patterns, recursive=True))
+        for search in folders.there
+        if not search.is_recursive
+    ]
+    return sum(len(plan.new) + len(plan.changed) + len(plan.unchanged) for plan in deeper)
 
 
 @contextmanager

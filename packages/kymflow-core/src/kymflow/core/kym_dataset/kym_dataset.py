@@ -14,7 +14,7 @@ from kymflow.core.kym_dataset.order import run_order
 from kymflow.core.kym_dataset.params import documented_params, find_params
 from kymflow.core.kym_dataset.results import IndexUpdate
 from kymflow.core.kym_dataset.table_names import TABLE_PREFIX, indexer_names, table_name
-from kymflow.core.kym_dataset.update import BATCH_SIZE, Mode, OnError, update_table
+from kymflow.core.kym_dataset.update import BATCH_SIZE, Mode, OnError, outdated_images, update_table
 from kymflow.core.kym_dataset.view import dataset_view, joined_table, velocity_view
 from kymflow.core.run_log import load_run_log
 from kymflow_zarr import ZarrDataset
@@ -257,7 +257,7 @@ class KymDataset:
         Args:
             indexer: What to run.
             mode: ``"replace"``: every image's rows are computed anew. ``"incremental"``: only those
-                that may have changed since the last incremental update, with the same table as a
+                that may have changed since the last update, with the same table as a
                 result: the indexer, artifacts of the image, the image's rows in tables that the
                 indexer depends on, or in its own.
             on_error: ``"raise"``: the first image that fails ends the run, the old table stays.
@@ -291,6 +291,17 @@ class KymDataset:
             batch_size=batch_size,
             progress=progress,
         )
+
+    def outdated_images(self, indexer: BaseIndexer) -> frozenset[str]:
+        """The images whose rows ``update_index(indexer, mode="incremental")`` would compute.
+
+        Images that were deleted and still have rows are among them. Where a store cannot tell when
+        something was changed, as object stores, it is all images.
+
+        Raises:
+            TableNameError: The indexer's name breaks a rule.
+        """
+        return outdated_images(self.ds, indexer)
 
     def update_indexes(
         self,
