@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 from kymflow.core.decisions import import_metadata, set_fields, set_fields_from_folders, undo
-from kymflow.core.errors import MetadataFileError
+from kymflow.core.errors import MetadataError, MetadataFileError
 from kymflow.core.metadata import ExperimentMetadata, FolderPattern, load_metadata, load_source
 from kymflow_zarr import ZarrDataset
 
@@ -99,7 +99,10 @@ def test_a_bad_value_is_reported_and_stops_only_its_images(
     csv = write(tmp_path, "folder,depth\nm1,deep\nm2,80\n")
     found = import_metadata(dataset, csv, on="folder")
     assert len(found.failures) == 2
-    assert {error.field for error in found.failures.values()} == {"experiment_metadata.depth"}
+    for error in found.failures.values():
+        assert isinstance(error, MetadataError)
+        assert error.field == "experiment_metadata.depth"
+        assert str(error).endswith("give another value")
     assert {str(e.depth) for e in experiments(dataset).values()} == {"None", "80"}
 
 

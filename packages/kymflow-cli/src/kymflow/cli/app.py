@@ -36,8 +36,9 @@ _EPILOGUE = "To see it at work: kymflow demo. With your own images: kymflow inge
 
 _FILL = Group("Fill a dataset", sort_key=1)
 _LOOK = Group("Look at it", sort_key=2)
-_KEEP = Group("Keep it well", sort_key=3)
-_OTHER = Group("Other", sort_key=4)
+_DECIDE = Group("Decide", sort_key=3)
+_KEEP = Group("Keep it well", sort_key=4)
+_OTHER = Group("Other", sort_key=5)
 _COMMON = Group("Everywhere", sort_key=9)
 
 _VERBS: Mapping[str, Group] = {
@@ -54,6 +55,18 @@ _VERBS: Mapping[str, Group] = {
     "query": _LOOK,
     "report": _LOOK,
     "figure": _LOOK,
+    "view": _LOOK,
+    "metadata": _DECIDE,
+    "calibrate": _DECIDE,
+    "roi": _DECIDE,
+    "mark": _DECIDE,
+    "note": _DECIDE,
+    "accept": _DECIDE,
+    "reject": _DECIDE,
+    "exclude": _DECIDE,
+    "include": _DECIDE,
+    "undo": _DECIDE,
+    "log": _DECIDE,
     "check": _KEEP,
     "repair": _KEEP,
     "export": _KEEP,

@@ -40,6 +40,7 @@ data as attributes, and has a message that ends with what to do::
         ├── ResultNotFoundError       LookupError   a region has no result of an analysis
         ├── FigureError               RuntimeError  a result cannot be drawn
         ├── InvalidKymographError     ValueError    pixels that no analysis can make sense of
+        ├── AnalysisInputError        LookupError   the result that it builds on is not current
         ├── AnalysisParameterError    ValueError    a parameter outside of its range
         └── MissingExtraError         ImportError   an optional dependency is not installed
 
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AnalysisDefinitionError",
     "AnalysisFailedError",
+    "AnalysisInputError",
     "AnalysisParameterError",
     "AnalysisResultError",
     "ColumnTypeError",
@@ -507,6 +509,20 @@ class AnalysisFailedError(KymflowCoreError, RuntimeError):
             f"analysis {analysis!r} failed on image {image_id!r}: {reason}; correct the cause and "
             "run it again: only what is missing is computed"
         )
+
+
+class AnalysisInputError(KymflowCoreError, LookupError):
+    """The result that an analysis builds on is missing or not current.
+
+    Attributes:
+        analysis: The name of the analysis whose result is needed.
+        state: How that result stands: ``missing``, ``outdated`` or ``failed``.
+    """
+
+    def __init__(self, analysis: str, where: str, state: str) -> None:
+        self.analysis = analysis
+        self.state = state
+        super().__init__(f"{analysis!r} of {where} is {state}; run {analysis!r} on the image first")
 
 
 class OtherParametersError(KymflowCoreError, ValueError):

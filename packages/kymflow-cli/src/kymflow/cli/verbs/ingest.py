@@ -34,6 +34,7 @@ from kymflow.cli.opening import open_reader
 from kymflow.cli.options import ProgressParam, TakeIn, default_workers
 from kymflow.cli.progress import SILENT
 from kymflow.cli.safe_text import show
+from kymflow.cli.settling import settle_image
 
 if TYPE_CHECKING:
     from kymflow_zarr import IngestOutcome, RefreshPlan, ZarrDataset
@@ -348,6 +349,7 @@ def take_in_folders(
             item = _outcome(outcome)
             items.append(item)
             progress.tell(item)
+            settle_image(dataset, item.image_id)
             progress.step()
     remember_folders(dataset, folders.there if folders.named else ())
     statuses = Counter(item.status for item in items)

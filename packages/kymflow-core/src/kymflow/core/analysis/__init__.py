@@ -7,11 +7,24 @@ velocity analysis is ``VELOCITY`` in `kymflow.core.analysis.velocity`.
 
 from __future__ import annotations
 
-from kymflow.core.analysis.definition import Analysis, Column, Result, ResultTable
+from kymflow.core.analysis.definition import (
+    Analysis,
+    Column,
+    Input,
+    InputResult,
+    Result,
+    ResultTable,
+)
 from kymflow.core.analysis.display import Display, Overlay, Panels, RegionData
 from kymflow.core.analysis.params import Param, ParamInfo, describe_params, make_params
 from kymflow.core.analysis.region_data import load_region_data
-from kymflow.core.analysis.regions import Calibration, Region, calibration_of, regions_of
+from kymflow.core.analysis.regions import (
+    Calibration,
+    Region,
+    calibration_of,
+    find_region,
+    regions_of,
+)
 from kymflow.core.analysis.run import AnalysisOutcome, run_analysis
 from kymflow.core.analysis.status import ImageStatus, RegionStatus, image_status, is_current
 from kymflow.core.analysis.storage import (
@@ -32,6 +45,8 @@ __all__ = [
     "Display",
     "ImageState",
     "ImageStatus",
+    "Input",
+    "InputResult",
     "Overlay",
     "Panels",
     "Param",
@@ -46,6 +61,7 @@ __all__ = [
     "StoredResults",
     "calibration_of",
     "describe_params",
+    "find_region",
     "image_status",
     "is_current",
     "list_labels",

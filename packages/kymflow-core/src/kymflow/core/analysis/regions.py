@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from kymflow_zarr import JsonValue, ZarrImageRecord
 
 __all__ = [
+    "UNCALIBRATED",
     "Calibration",
     "Place",
     "Region",
     "calibration_of",
+    "find_region",
     "pixels_digest",
     "region_pixels",
     "regions_of",
@@ -91,9 +93,9 @@ class Calibration:
         dwell_seconds: Time from one pixel to the next while a line is scanned.
     """
 
-    seconds_per_line: float | None
-    um_per_pixel: float | None
-    dwell_seconds: float | None
+    seconds_per_line: float | None = None
+    um_per_pixel: float | None = None
+    dwell_seconds: float | None = None
 
     def to_json(self) -> dict[str, JsonValue]:
         """The calibration as JSON."""
@@ -102,6 +104,10 @@ class Calibration:
             "um_per_pixel": self.um_per_pixel,
             "dwell_seconds": self.dwell_seconds,
         }
+
+
+UNCALIBRATED: Final = Calibration()
+"""Nothing is known of the axes."""
 
 
 def regions_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> tuple[Region, ...]:
@@ -139,6 +145,30 @@ def regions_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> tuple[Region, .
         )
         for channel in range(1, extent.channels + 1)
     )
+
+
+def find_region(
+    rec: ZarrImageRecord, metadata: ImageMetadata, *, channel: int = 1, roi_id: int | None = None
+) -> Region:
+    """The region that a person means.
+
+    Args:
+        rec: The image.
+        metadata: Its metadata.
+        channel: The channel, from 1.
+        roi_id: The ROI; not needed where the channel has only one region.
+
+    Raises:
+        RegionError: There is none, or several, or the image is no kymograph.
+    """
+    regions = regions_of(rec, metadata)
+    found = [r for r in regions if r.channel == channel and roi_id in {None, r.roi_id}]
+    if len(found) == 1:
+        return found[0]
+    known = "; ".join(str(region) for region in regions)
+    said = f"channel {channel}" + ("" if roi_id is None else f", ROI {roi_id}")
+    number = "several regions" if found else "no region"
+    raise RegionError(rec.image_id, f"it has {number} in {said}; choose from: {known}")
 
 
 def region_pixels(

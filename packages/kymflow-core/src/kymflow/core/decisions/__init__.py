@@ -14,8 +14,15 @@ from kymflow.core.decisions.import_metadata import (
     import_metadata,
     set_fields_from_folders,
 )
+from kymflow.core.decisions.ledger import load_acts
+from kymflow.core.decisions.log import LoggedStep, load_decision_log
 from kymflow.core.decisions.marks import mark_interval, move_mark, remove_mark
-from kymflow.core.decisions.regions import add_region, change_region, remove_region
+from kymflow.core.decisions.regions import (
+    add_region,
+    borders_in_pixels,
+    change_region,
+    remove_region,
+)
 from kymflow.core.decisions.state import (
     CalibrationDecision,
     Decisions,
@@ -23,6 +30,7 @@ from kymflow.core.decisions.state import (
     Mark,
     Note,
     Verdict,
+    fold_acts,
     read_decisions,
 )
 from kymflow.core.decisions.undo import undo
@@ -37,18 +45,23 @@ __all__ = [
     "Decisions",
     "Exclusion",
     "FieldsImport",
+    "LoggedStep",
     "Mark",
     "Note",
     "Verdict",
     "accept",
     "add_note",
     "add_region",
+    "borders_in_pixels",
     "calibrate",
     "carry_over",
     "change_region",
     "exclude",
+    "fold_acts",
     "import_metadata",
     "include",
+    "load_acts",
+    "load_decision_log",
     "mark_interval",
     "move_mark",
     "new_act_id",

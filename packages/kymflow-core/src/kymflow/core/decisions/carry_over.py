@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kymflow.core.decisions.changes import payload_values, with_values
-from kymflow.core.decisions.ledger import load_payload, new_act, save_acts
+from kymflow.core.decisions.ledger import load_payload, new_act, readable_records, save_acts
 from kymflow.core.decisions.state import acts_in_force
 from kymflow.core.errors import MetadataError, RoiError
 from kymflow.core.metadata import (
@@ -19,6 +19,7 @@ from kymflow.core.metadata import (
     load_source,
 )
 from kymflow.core.metadata.acts import Act, Change, read_acts
+from kymflow_zarr import CorruptDataError
 
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
@@ -40,7 +41,7 @@ class CarriedOver:
     image_id: str
     superseded_id: str
     left_out: tuple[int, ...] = ()
-    error: MetadataError | None = None
+    error: MetadataError | CorruptDataError | None = None
 
 
 def carry_over(
@@ -57,25 +58,23 @@ def carry_over(
     Returns:
         The images that supersede one with decisions or regions, and what became of each.
     """
-    records = [dataset.record(image_id) for image_id in image_ids or dataset]
-    found: list[CarriedOver] = []
+    chosen = readable_records(dataset) if image_ids is None else map(dataset.record, image_ids)
     # One after the other: a file may have been changed several times.
-    for record in sorted(records, key=lambda record: record.created_utc):
-        superseded = load_source(record).supersedes
-        if superseded is None or superseded not in dataset:
-            continue
-        try:
+    in_order = sorted(chosen, key=lambda record: record.created_utc)
+    return tuple(found for record in in_order if (found := _carry_to(dataset, record)))
+
+
+def _carry_to(dataset: ZarrDataset, record: ZarrImageRecord) -> CarriedOver | None:
+    superseded = load_source(record).supersedes
+    if superseded is None or superseded not in dataset:
+        return None
+    done = CarriedOver(image_id=record.image_id, superseded_id=superseded)
+    try:
+        with record.exclusive():
             left_out = _carry(dataset.record(superseded), record)
-        except MetadataError as error:
-            found.append(
-                CarriedOver(image_id=record.image_id, superseded_id=superseded, error=error)
-            )
-            continue
-        if left_out is not None:
-            found.append(
-                CarriedOver(image_id=record.image_id, superseded_id=superseded, left_out=left_out)
-            )
-    return tuple(found)
+    except (MetadataError, CorruptDataError) as error:
+        return replace(done, error=error)
+    return None if left_out is None else replace(done, left_out=left_out)
 
 
 def _carry(old: ZarrImageRecord, new: ZarrImageRecord) -> tuple[int, ...] | None:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from kymflow.core.errors import MetadataFileError
+from kymflow.core.metadata import NUMBER_FIELDS, parse_value
 
-__all__ = ["CsvRow", "CsvValue", "read_csv"]
+if TYPE_CHECKING:
+    from kymflow_zarr import JsonValue
 
-CsvValue = str | int | float
+__all__ = ["CsvRow", "read_csv"]
 
-_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 _DELIMITERS: Final = (",", ";", "\t")
 
 
@@ -33,25 +33,18 @@ class CsvRow:
 
     line: int
     key: str
-    values: Mapping[str, CsvValue]
+    values: Mapping[str, JsonValue]
 
 
-def read_csv(
-    path: str | PathLike[str],
-    *,
-    key: str,
-    text_columns: frozenset[str],
-    number_columns: frozenset[str],
-) -> tuple[CsvRow, ...]:
+def read_csv(path: str | PathLike[str], *, key: str) -> tuple[CsvRow, ...]:
     """Read a CSV file: UTF-8, its columns separated by commas, semicolons or tabs.
 
-    A column in which every cell is a number, written without leading zeros, holds numbers.
+    Fields of `ExperimentMetadata` have their types. Another column holds numbers if every cell is
+    one, written without leading zeros.
 
     Args:
         path: The file.
         key: The column that says what a line is about.
-        text_columns: Columns that hold text, whatever it looks like.
-        number_columns: Columns that hold numbers, even if some cells do not.
 
     Raises:
         MetadataFileError: It cannot be read, or has no such column, a column twice, or cells that
@@ -84,21 +77,10 @@ def read_csv(
             raise MetadataFileError(where, f"line {line} has no {key!r}; fill it in")
         if said:
             rows.append(CsvRow(line=line, key=said.pop(key), values=said))
-    typed = [{name: _number(text) for name, text in row.values.items()} for row in rows]
-    kept_as_text = text_columns | {
-        name
-        for values in typed
-        for name, value in values.items()
-        if isinstance(value, str) and name not in number_columns
-    }
+    typed = [{n: parse_value(n, str(v)) for n, v in row.values.items()} for row in rows]
+    texts = {n for values in typed for n, value in values.items() if isinstance(value, str)}
+    texts.difference_update(NUMBER_FIELDS)  # one malformed number leaves the others what they are
     return tuple(
-        replace(row, values=values | {n: v for n, v in row.values.items() if n in kept_as_text})
+        replace(row, values=values | {n: v for n, v in row.values.items() if n in texts})
         for row, values in zip(rows, typed, strict=True)
     )
-
-
-def _number(text: CsvValue) -> CsvValue:
-    """A number, if the text is one."""
-    if not isinstance(text, str) or not _NUMBER.fullmatch(text):
-        return text
-    return float(text) if "." in text else int(text)

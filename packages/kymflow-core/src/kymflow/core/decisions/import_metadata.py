@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Final
 
-from kymflow.core.decisions.csv_table import CsvRow, CsvValue, read_csv
+from kymflow.core.decisions.csv_table import CsvRow, read_csv
 from kymflow.core.decisions.fields import set_fields
+from kymflow.core.decisions.ledger import readable_records
 from kymflow.core.errors import MetadataError
 from kymflow.core.metadata import (
-    NUMBER_FIELDS,
-    TEXT_FIELDS,
     FolderPattern,
     Source,
     load_metadata,
     load_source,
 )
 from kymflow.core.metadata.acts import new_act_id
+from kymflow_zarr import CorruptDataError
 
 if TYPE_CHECKING:
-    from kymflow_zarr import ZarrDataset, ZarrImageRecord
+    from kymflow_zarr import JsonValue, ZarrDataset, ZarrImageRecord
 
 __all__ = ["FieldsImport", "import_metadata", "set_fields_from_folders"]
 
@@ -45,7 +45,7 @@ class FieldsImport:
     changed: tuple[str, ...]
     unmatched_images: tuple[str, ...]
     unmatched_lines: Mapping[int, str] = field(default_factory=dict)
-    failures: Mapping[str, MetadataError] = field(default_factory=dict)
+    failures: Mapping[str, MetadataError | CorruptDataError] = field(default_factory=dict)
 
 
 def import_metadata(
@@ -68,23 +68,18 @@ def import_metadata(
         MetadataFileError: The file cannot be read as such a table.
         ReadOnlyError: The dataset was opened with ``mode="r"``.
     """
-    rows = read_csv(
-        csv, key=on, text_columns=frozenset(TEXT_FIELDS), number_columns=frozenset(NUMBER_FIELDS)
-    )
+    rows = read_csv(csv, key=on)
     used: set[int] = set()
-    values: dict[str, dict[str, CsvValue]] = {}
-    failures: dict[str, MetadataError] = {}
-    for image_id, record in dataset.items():
-        try:
-            own = [row for row in rows if _is_about(row, on, record)]
-        except MetadataError as error:
-            failures[image_id] = error
-            continue
+
+    def from_rows(record: ZarrImageRecord) -> dict[str, JsonValue]:
+        own = [row for row in rows if _is_about(row, on, record)]
         used.update(row.line for row in own)
-        if own:
-            values[image_id] = {name: v for row in own for name, v in row.values.items()}
-    unmatched = {row.line: row.key for row in rows if row.line not in used}
-    return _set_all(dataset, values, unmatched=unmatched, failures=failures, author=author)
+        return {name: value for row in own for name, value in row.values.items()}
+
+    done = _set_fields(dataset, from_rows, author=author)
+    return replace(
+        done, unmatched_lines={row.line: row.key for row in rows if row.line not in used}
+    )
 
 
 def set_fields_from_folders(
@@ -104,11 +99,11 @@ def set_fields_from_folders(
         ReadOnlyError: The dataset was opened with ``mode="r"``.
     """
     folders = FolderPattern.parse(pattern)
-    found = {
-        image_id: folders.match(load_source(record).folders) for image_id, record in dataset.items()
-    }
-    values = {image_id: said for image_id, said in found.items() if said is not None}
-    return _set_all(dataset, values, unmatched={}, failures={}, author=author)
+
+    def from_folders(record: ZarrImageRecord) -> dict[str, JsonValue]:
+        return {**(folders.match(load_source(record).folders) or {})}
+
+    return _set_fields(dataset, from_folders, author=author)
 
 
 def _is_about(row: CsvRow, on: str, record: ZarrImageRecord) -> bool:
@@ -135,28 +130,30 @@ def _is_in(folders: tuple[str, ...], named: tuple[str, ...]) -> bool:
     return any(folders[at : at + len(named)] == named for at in range(last + 1))
 
 
-def _set_all(
+def _set_fields(
     dataset: ZarrDataset,
-    values: Mapping[str, Mapping[str, CsvValue]],
+    values_for: Callable[[ZarrImageRecord], Mapping[str, JsonValue]],
     *,
-    unmatched: Mapping[int, str],
-    failures: Mapping[str, MetadataError],
     author: str | None,
 ) -> FieldsImport:
+    """Set the values that each image should have, in one step."""
     step = new_act_id()
+    matched: list[str] = []
     changed: list[str] = []
-    failed = dict(failures)
-    for image_id, said in values.items():
+    unmatched: list[str] = []
+    failures: dict[str, MetadataError | CorruptDataError] = {}
+    for record in readable_records(dataset):
+        image_id = record.image_id
         try:
-            if set_fields(dataset.record(image_id), dict(said), author=author, step=step):
+            values = values_for(record)
+            (matched if values else unmatched).append(image_id)
+            if values and set_fields(record, values, author=author, step=step):
                 changed.append(image_id)
-        except MetadataError as error:
-            failed[image_id] = error
-    about = {*values, *failures}
+        except (MetadataError, CorruptDataError) as error:
+            failures[image_id] = error
     return FieldsImport(
-        matched=tuple(values),
+        matched=tuple(matched),
         changed=tuple(changed),
-        unmatched_images=tuple(image_id for image_id in dataset if image_id not in about),
-        unmatched_lines=unmatched,
-        failures=failed,
+        unmatched_images=tuple(unmatched),
+        failures=failures,
     )

@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from functools import wraps
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from kymflow.core.decisions.changes import find_changes
 from kymflow.core.metadata import ImageMetadata
 from kymflow.core.metadata.acts import ACTS, Act, Change, new_act_id, read_acts
 from kymflow.core.provenance import login_name
-from kymflow_zarr import MetadataNotFoundError
+from kymflow_zarr import ImageNotFoundError, MetadataNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kymflow_zarr import JsonValue, ZarrImageRecord
+    from kymflow_zarr import JsonValue, ZarrDataset, ZarrImageRecord
 
-__all__ = ["add_act", "load_acts", "load_payload", "new_act", "save_acts"]
+__all__ = [
+    "add_act",
+    "exclusive",
+    "load_acts",
+    "load_payload",
+    "new_act",
+    "readable_records",
+    "save_acts",
+]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def exclusive(
+    act: Callable[Concatenate[ZarrImageRecord, P], T],
+) -> Callable[Concatenate[ZarrImageRecord, P], T]:
+    """An act that reads, changes and writes an image while no other one does."""
+
+    @wraps(act)
+    def alone(record: ZarrImageRecord, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with record.exclusive():
+            return act(record, *args, **kwargs)
+
+    return alone
 
 
 def add_act(
@@ -75,6 +101,13 @@ def load_payload(record: ZarrImageRecord) -> dict[str, JsonValue]:
         return record.load_metadata_payload()
     except MetadataNotFoundError:
         return {}
+
+
+def readable_records(dataset: ZarrDataset) -> Iterator[ZarrImageRecord]:
+    """The images that can be opened; `ZarrDataset.check` names the others."""
+    for image_id in dataset.load_manifest().entries:
+        with suppress(ImageNotFoundError):  # deleted while we look
+            yield dataset.record(image_id)
 
 
 def load_acts(record: ZarrImageRecord) -> tuple[Act, ...]:

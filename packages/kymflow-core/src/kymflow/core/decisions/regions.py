@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kymflow.core.analysis.regions import calibration_of
-from kymflow.core.decisions.ledger import add_act
+from kymflow.core.decisions.ledger import add_act, exclusive
 from kymflow.core.errors import DecisionError
 from kymflow.core.metadata import (
     Roi,
@@ -22,9 +22,10 @@ from kymflow.core.metadata import (
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrImageRecord
 
-__all__ = ["add_region", "change_region", "remove_region"]
+__all__ = ["add_region", "borders_in_pixels", "change_region", "remove_region"]
 
 
+@exclusive
 def add_region(
     record: ZarrImageRecord,
     *,
@@ -59,21 +60,15 @@ def add_region(
         MetadataError: The metadata of the image are malformed.
     """
     metadata = load_metadata(record)
-    if um is not None:
-        size = calibration_of(record, metadata).um_per_pixel
-        if pixels is not None or size is None:
-            reason = "its pixel size is unknown; calibrate it first, or give borders in pixels"
-            twice = "borders are given in pixels and in µm; give one of them"
-            raise DecisionError(record.image_id, reason if pixels is None else twice)
-        pixels = round(um[0] / size), round(um[1] / size)
+    borders = borders_in_pixels(record, pixels=pixels, um=um)
     change = RoiChange(
         name=name,
         channel=channel,
         z=z,
         dim0_start=None if lines is None else lines[0],
         dim0_stop=None if lines is None else lines[1],
-        dim1_start=None if pixels is None else pixels[0],
-        dim1_stop=None if pixels is None else pixels[1],
+        dim1_start=None if borders is None else borders[0],
+        dim1_stop=None if borders is None else borders[1],
     )
     extent = image_extent(record)
     rois = create_roi(metadata.rois, extent, change, last_id=metadata.last_roi_id)
@@ -86,6 +81,39 @@ def add_region(
     return new
 
 
+def borders_in_pixels(
+    record: ZarrImageRecord,
+    *,
+    pixels: tuple[int, int] | None,
+    um: tuple[float, float] | None,
+) -> tuple[int, int] | None:
+    """Borders along the line in whole pixels; None if none are given.
+
+    Args:
+        record: The image.
+        pixels: First pixel, and one past the last.
+        um: The same in µm from the beginning of the line.
+
+    Raises:
+        DecisionError: Both are given, or the pixel size is unknown.
+        MetadataError: The metadata of the image are malformed.
+    """
+    if um is None:
+        return pixels
+    if pixels is not None:
+        raise DecisionError(
+            record.image_id, "borders are given in pixels and in µm; give one of them"
+        )
+    size = calibration_of(record, load_metadata(record)).um_per_pixel
+    if size is None:
+        raise DecisionError(
+            record.image_id,
+            "its pixel size is unknown; calibrate it first, or give borders in pixels",
+        )
+    return round(um[0] / size), round(um[1] / size)
+
+
+@exclusive
 def change_region(
     record: ZarrImageRecord,
     roi_id: int,
@@ -109,6 +137,7 @@ def change_region(
     return find_roi(rois, roi_id)
 
 
+@exclusive
 def remove_region(
     record: ZarrImageRecord, roi_id: int, *, author: str | None = None, step: str | None = None
 ) -> None:

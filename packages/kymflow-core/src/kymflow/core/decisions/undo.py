@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from kymflow.core.decisions.changes import payload_values, with_values
-from kymflow.core.decisions.ledger import load_acts, load_payload, new_act, save_acts
+from kymflow.core.decisions.ledger import (
+    load_acts,
+    load_payload,
+    new_act,
+    readable_records,
+    save_acts,
+)
 from kymflow.core.decisions.state import UNDO, acts_in_force
 from kymflow.core.errors import DecisionError, NothingToUndoError
-from kymflow.core.metadata.acts import Act, read_acts
+from kymflow.core.metadata.acts import Act, new_act_id, read_acts
 from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
 if TYPE_CHECKING:
@@ -38,7 +44,16 @@ def undo(target: ZarrDataset | ZarrImageRecord, author: str | None = None) -> tu
     if isinstance(target, ZarrImageRecord):
         records, where = [target], f"image {target.image_id!r}"
     else:
-        records, where = list(target.values()), "this dataset"
+        records, where = list(readable_records(target)), "this dataset"
+    if not records:
+        raise NothingToUndoError(where)
+    with records[0].exclusive():
+        return _undo_latest(records, where, author)
+
+
+def _undo_latest(
+    records: Sequence[ZarrImageRecord], where: str, author: str | None
+) -> tuple[Act, ...]:
     latest = [
         (record, acts[-1]) for record in records if (acts := acts_in_force(load_acts(record)))
     ]
@@ -46,7 +61,8 @@ def undo(target: ZarrDataset | ZarrImageRecord, author: str | None = None) -> tu
         raise NothingToUndoError(where)
     step = max((act for _, act in latest), key=lambda act: act.id).step
     # All is worked out before anything is written.
-    plans = [_plan(record, step, author) for record, act in latest if act.step == step]
+    own = new_act_id()
+    plans = [_plan(record, step, author, own) for record, act in latest if act.step == step]
     for plan in plans:
         save_acts(plan.record, plan.payload, plan.acts)
     return tuple(act for plan in plans for act in plan.undone)
@@ -69,8 +85,8 @@ class _Plan:
     undone: tuple[Act, ...]
 
 
-def _plan(record: ZarrImageRecord, step: str, author: str | None) -> _Plan:
-    """Undo the latest acts of an image, as far back as they belong to the step."""
+def _plan(record: ZarrImageRecord, step: str, author: str | None, own: str) -> _Plan:
+    """Undo the latest acts of an image, as far back as they belong to a step, in one of our own."""
     payload = load_payload(record)
     acts = read_acts(payload)
     undone = tuple(takewhile(lambda act: act.step == step, reversed(acts_in_force(acts))))
@@ -88,5 +104,5 @@ def _plan(record: ZarrImageRecord, step: str, author: str | None) -> _Plan:
                     "it; change it by hand",
                 )
         payload = with_values(payload, {change.place: change.after for change in back})
-        new.append(new_act(UNDO, {"act": act.id}, back, author=author, step=None))
+        new.append(new_act(UNDO, {"act": act.id}, back, author=author, step=own))
     return _Plan(record=record, payload=payload, acts=(*acts, *new), undone=undone)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kymflow.core.analysis.definition import Analysis
 from kymflow.core.analysis.params import make_params
 from kymflow.core.analysis.run import AnalysisOutcome, run_analysis
+from kymflow.core.decisions import add_region, new_act_id
 from kymflow.core.kym_dataset.indexer_base import BaseIndexer
 from kymflow.core.kym_dataset.notebook import summary_html
 from kymflow.core.kym_dataset.order import run_order
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from kymflow.core.batches import ProgressCallback
+    from kymflow.core.metadata import Roi
     from kymflow.core.provenance import Params
+    from kymflow_zarr import ZarrImageRecord
 
 __all__ = ["KymDataset"]
 
@@ -56,6 +59,39 @@ class KymDataset:
 
     def __getitem__(self, indexer_name: str) -> pd.DataFrame:
         return self.load_index(indexer_name)
+
+    def record(self, name: str) -> ZarrImageRecord:
+        """Open an image by its id, or the end of the path of its file; see `ZarrDataset.find`."""
+        return self.ds.find(name)
+
+    def add_regions(
+        self,
+        names: Iterable[str],
+        *,
+        pixels: tuple[int, int] | None = None,
+        um: tuple[float, float] | None = None,
+        name: str = "",
+    ) -> dict[str, Roi]:
+        """Add a region with the same borders to several images, in one step of `undo`.
+
+        Args:
+            names: The images, as for `record`.
+            pixels: First pixel along the line, and one past the last.
+            um: The same in µm from the beginning of the line.
+            name: What people call it.
+
+        Returns:
+            For each image its region. See `kymflow.core.decisions.add_region`.
+
+        Raises:
+            DecisionError, RoiError: The region does not fit an image; those before it have it.
+        """
+        step = new_act_id()
+        records = [self.record(each) for each in names]
+        return {
+            record.image_id: add_region(record, pixels=pixels, um=um, name=name, step=step)
+            for record in records
+        }
 
     # --- analyses -----------------------------------------------------------------------------
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from kymflow.core.metadata.experiment import NUMBER_FIELDS, TEXT_FIELDS, ExperimentMetadata
+from kymflow.core.metadata.experiment import (
+    NUMBER_FIELDS,
+    TEXT_FIELDS,
+    ExperimentMetadata,
+    parse_value,
+)
 from kymflow.core.metadata.folder_pattern import FolderPattern
 from kymflow.core.metadata.header import Header
 from kymflow.core.metadata.payload import ImageMetadata, load_metadata, save_metadata
@@ -41,6 +46,7 @@ __all__ = [
     "image_extent",
     "load_metadata",
     "load_source",
+    "parse_value",
     "picture_axes",
     "save_metadata",
 ]

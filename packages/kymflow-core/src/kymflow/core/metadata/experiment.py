@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import JsonValue
 
-__all__ = ["NUMBER_FIELDS", "TEXT_FIELDS", "ExperimentMetadata"]
+__all__ = ["NUMBER_FIELDS", "TEXT_FIELDS", "ExperimentMetadata", "parse_value"]
+
+_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 
 TEXT_FIELDS: Final = (
     "species",
@@ -98,3 +101,18 @@ class ExperimentMetadata:
             "note": self.note,
             **self.extra,
         }
+
+
+def parse_value(name: str, text: str) -> JsonValue:
+    """The value of a field that a person typed.
+
+    Args:
+        name: The field.
+        text: What they typed. It is a number if it looks like one, without leading zeros, and the
+            field does not hold text; nothing is no value.
+    """
+    if not text:
+        return None
+    if name in TEXT_FIELDS or not _NUMBER.fullmatch(text):
+        return text
+    return float(text) if "." in text else int(text)
