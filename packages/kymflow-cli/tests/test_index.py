@@ -150,8 +150,11 @@ def test_plugins_that_come_along() -> None:
     readers = {item.name: item.suffixes for item in result.items if item.kind == "reader"}
     assert readers["tiff"][:2] == (".tif", ".tiff")
     assert {item.name for item in result.items if item.kind == "header"} == {
+        "micro_manager",
         "olympus_txt",
         "payload",
+        "prairie",
+        "thor",
     }
     assert {item.origin for item in result.items} == {"kymflow-core", "kymflow-zarr"}
 

@@ -22,6 +22,10 @@ PLUGIN = {"suffixes", "kind", "name", "origin", "version", "status", "summary", 
 TABLE = {"name", "rows", "columns"}
 PROBLEM = {"location", "kind", "message", "repairable"}
 INDEXED = {"indexer", "table", "status", "images", "failed", "rows", "left_out", "reason"}
+DECIDED: dict[str, set[str]] = {
+    "image": {"image_id", "source", "status", "made", "reason"},
+    "summary": {"dataset", "decided", "unchanged", "failed"},
+}
 
 PROMISED: dict[str, dict[str, set[str]]] = {
     "ingest more k.zarr": {
@@ -85,6 +89,25 @@ PROMISED: dict[str, dict[str, set[str]]] = {
             *("without_results", "damaged", "size_bytes"),
         },
     },
+    "metadata k.zarr a --set genotype=wt": DECIDED,
+    "metadata k.zarr --folders {session}": {
+        "summary": {
+            *("dataset", "matched", "changed", "unchanged", "failed"),
+            *("unmatched_images", "unmatched_lines"),
+        },
+    },
+    "calibrate k.zarr a --um-per-pixel 0.4": DECIDED,
+    "roi k.zarr a --pixels 2 6": DECIDED,
+    "mark k.zarr a 0.01 0.02": DECIDED,
+    "note k.zarr a --text sneezed": DECIDED,
+    "accept k.zarr a": DECIDED,
+    "reject k.zarr a --reason dark": DECIDED,
+    "exclude k.zarr a --reason dark": DECIDED,
+    "include k.zarr a": DECIDED,
+    "log k.zarr": {
+        "entry": {"kind", "at", "author", "what", "images", "undone", "details"},
+        "summary": {"dataset", "entries"},
+    },
     "check k.zarr": {
         "problem": PROBLEM,
         "summary": {"dataset", "deep", "images", "problems", "repairable"},
@@ -138,7 +161,14 @@ def damaged(dataset: str, tmp_path: Path, write_tiff: Callable[..., Path]) -> No
 
 def test_no_verb_is_left_out() -> None:
     verbs = {name for name in build_app() if not name.startswith("-")}
-    assert {command.split(maxsplit=1)[0] for command in PROMISED} == verbs
+    assert {command.split(maxsplit=1)[0] for command in PROMISED} | {"undo"} == verbs
+
+
+def test_undo_has_its_records(dataset: str, kymflow_json: KymflowJson) -> None:
+    kymflow_json("accept", dataset, "a")
+    _, (act, summary) = kymflow_json("undo", dataset)
+    assert set(act) == {"type", "kind", "author", "at", "details"}
+    assert set(summary) == {"type", "verb", "ok", "exit_code", "dataset", "undone"}
 
 
 @pytest.mark.usefixtures("damaged")

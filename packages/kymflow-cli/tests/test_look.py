@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,9 +103,11 @@ def test_an_image_that_cannot_be_read_hides_no_other(dataset: str, kymflow: Kymf
 def test_images_go_by_id_prefix_and_file(dataset: str, folder: Path) -> None:
     opened = ZarrDataset(dataset, mode="r")
     wanted = listed(dataset)["b.tif"].image_id
-    for name in (wanted, wanted[:8], wanted[:8].upper(), "b.tif", "b", str(folder / "b.tif")):
+    for name in (wanted, wanted[:8], wanted[:8].upper(), "b.tif", "b", "images/b"):
         assert find_image(opened, name) == wanted
-    for name in ("nope", wanted[:3], "", "tif"):
+    for name in (wanted[:3], f"images{os.sep}b.tif", str(folder / "b.tif")):
+        assert find_image(opened, name) == wanted
+    for name in ("nope", "", "tif", "ages/b.tif", "elsewhere/b.tif"):
         with pytest.raises(UnknownNameError, match="there is no image"):
             find_image(opened, name)
 
@@ -110,7 +115,7 @@ def test_images_go_by_id_prefix_and_file(dataset: str, folder: Path) -> None:
 def test_names_that_mean_several_images_are_refused(dataset: str, folder: Path) -> None:
     opened = ZarrDataset(dataset)
     again = opened.ingest_image(folder / "a.tif").image_id
-    with pytest.raises(UnknownNameError, match="source of 2 images") as caught:
+    with pytest.raises(UnknownNameError, match="stands for 2 images") as caught:
         find_image(opened, "a.tif")
     assert again in str(caught.value)
     assert find_image(opened, again) == again
@@ -223,9 +228,11 @@ def test_wrong_names_get_a_suggestion(dataset: str) -> None:
 
 def test_csv_is_whole_exact_and_safe_for_spreadsheets(dataset: str, kymflow: Kymflow) -> None:
     image_id = ls(dataset).items[0].image_id
-    texts = ["=cmd()", "+1", "-2", "@x", "fine, really", 'say "hi"', "two\nlines", "\x1b[31m", None]
+    texts: list[str | None]
+    texts = ["=cmd()", "+1", "-x", "@x", "\uff1dcmd()", "\n=cmd()", "fine, really", 'say "hi"']
+    texts += ["two\nlines", "\x1b[31m", None]
     frame = pd.DataFrame(
-        {"image_id": image_id, "text": texts, "value": [0.1 + 0.2, -1.0, *[2.0] * 7]}
+        {"image_id": image_id, "text": texts, "=value": [0.1 + 0.2, -1.0, *[2.0] * 9]}
     )
     ZarrDataset(dataset).save_table("notes", frame)
 
@@ -234,16 +241,56 @@ def test_csv_is_whole_exact_and_safe_for_spreadsheets(dataset: str, kymflow: Kym
     rows = list(csv.DictReader(io.StringIO(out, newline="")))
     assert [row["text"] for row in rows] == [
         "'=cmd()",
-        "'+1",
-        "'-2",
+        "+1",
+        "'-x",
         "'@x",
+        "'\uff1dcmd()",
+        "'\n=cmd()",
         "fine, really",
         'say "hi"',
         "two\nlines",
         r"\x1b[31m",
         "",
     ]
-    assert [float(row["value"]) for row in rows[:2]] == [0.1 + 0.2, -1.0]
+    assert [float(row["'=value"]) for row in rows[:2]] == [0.1 + 0.2, -1.0]
+
+
+@pytest.mark.parametrize("verb", ["ls K", "table K kym_image_summary"])
+def test_verbs_answer_in_every_format(dataset: str, kymflow: Kymflow, verb: str) -> None:
+    words = verb.replace("K", dataset).split()
+    image_ids = {item.image_id for item in ls(dataset).items}
+    for name, delimiter in (("csv", ","), ("tsv", "\t")):
+        code, out, _ = kymflow(*words, "--format", name)
+        assert code == 0
+        rows = list(csv.DictReader(io.StringIO(out, newline=""), delimiter=delimiter))
+        assert {row["image_id"] for row in rows} == image_ids
+    assert kymflow(*words, "--format", "json")[1] == kymflow(*words, "--json")[1]
+    assert kymflow(*words, "--csv")[1] == kymflow(*words, "--format", "csv")[1]
+    code, _, err = kymflow(*words, "--format", "xml")
+    assert code == 2
+    assert "xml" in err
+
+
+def test_a_pipe_gets_tabs_and_several_kinds_of_items_their_type(
+    dataset: str, kymflow: Kymflow
+) -> None:
+    words = ("table", dataset, "kym_image_summary")
+    assert kymflow(*words)[1] == kymflow(*words, "--format", "tsv")[1]
+    assert kymflow("status", dataset, "--format", "csv")[1].startswith("type,")
+
+
+@pytest.mark.parametrize("verb", ["ls K", "table K kym_image_summary"])
+def test_parquet_keeps_types(dataset: str, environment: dict[str, str], verb: str) -> None:
+    import pyarrow.parquet as pq
+
+    words = [sys.executable, "-m", "kymflow.cli", *verb.replace("K", dataset).split()]
+    done = subprocess.run(
+        [*words, "--format", "parquet"], env=environment, capture_output=True, check=True
+    )
+    table = pq.read_table(io.BytesIO(done.stdout))
+    assert table.num_rows == 3
+    if "table" in verb:
+        assert table.schema.field("saturated_fraction").type == "double"
 
 
 def test_rows_as_json_keep_their_values(dataset: str, kymflow_json: KymflowJson) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ def test_the_page_lies_beside_the_dataset(dataset: str, kymflow: Kymflow, parse:
     code, out, err = kymflow("report", dataset)
     place = Path(dataset).with_name("k-report.html")
     assert (code, out) == (0, f"3 images in {place}, 3 without results\n")
-    assert f"kymflow analyze {dataset} velocity" in err
+    assert f"kymflow analyze {dataset} ANALYSIS" in err
     assert titles(parse(place)) == ["a.tif", "b.tif", "c.tiff"]
     assert sorted(path.name for path in place.parent.iterdir()) == [
         "images",
@@ -174,6 +174,9 @@ def test_progress_is_told_image_by_image(dataset: str) -> None:
         def tell(self, item: Item) -> None:
             self.heard.append(item.type)
 
+        def note(self, lines: Iterable[str]) -> None:
+            self.heard.extend(lines)
+
     listener = Listener()
     report(dataset, progress=listener)
     assert listener.heard == [("drawing", 3), *["image", 1] * 3]
@@ -206,8 +209,8 @@ def copied(lab: Path, tmp_path: Path) -> Path:
     [
         ("data/c.0.0", 1, "channel 1 cannot be read"),
         ("analysis/metadata.json", 0, "its metadata cannot be read"),
-        ("analysis/velocity/trace.parquet", 2, "the velocity trace cannot be read"),
-        ("analysis/velocity/intervals.parquet", 3, "the intervals cannot be read"),
+        ("analysis/velocity/trace.parquet", 2, "a table of its velocity cannot be read"),
+        ("analysis/velocity/intervals.parquet", 2, "a table of its velocity cannot be read"),
         ("analysis/velocity/summary.json", 2, "its velocity cannot be read"),
         ("analysis/velocity/params.json", 2, "its velocity cannot be read"),
         ("zarr.json", 0, "the image cannot be read"),
@@ -324,13 +327,13 @@ def test_images_that_are_no_kymographs_say_so(dataset: str, parse: Parse) -> Non
     page = parse(Path(result.report))
     assert (result.shown, result.damaged) == (6, 0)
     (article,) = [e for e in page.all("article") if stack.image_id in e.text]
-    assert "no velocity: it has 3 slices" in article.text
+    assert "It cannot be analyzed: it has 3 slices" in article.text
     (article,) = [e for e in page.all("article") if line.image_id in e.text]
-    assert "no velocity: its axes are ('t',)" in article.text
+    assert "It cannot be analyzed: its axes are ('t',)" in article.text
     (both,) = [e for e in page.all("article") if noise.image_id in e.text]
     assert "Channel 1. Kymograph." in both.text
     assert "Channel 2. Kymograph." in both.text
-    assert "unknown: no velocity in mm/s" in both.text
+    assert "line periodunknown" in both.text
     assert both.text.count("not searched without a line period") == 2
     assert "0 stalls" not in both.text
     assert not any("0 stalls" in e.attributes["alt"] for e in page.all("img"))

@@ -19,9 +19,11 @@ class IngestOptions:
 
     Attributes:
         limits: How much a file may ask for.
-        channels: Whether files whose names differ only in the number of their channel (``_c1``,
-            ``_ch2``, ``_C001``) are one image (``"auto"``), or one image each (``"off"``). An
-            expression with one group says where in the name that number is.
+        channels: Whether files whose names differ only in their channel (``_c1``, ``_C001T001``,
+            ``C1-``, ``ChanA_`` …) are one image (``"auto"``), or one image each (``"off"``). An
+            expression with one group says where in the name the channel's number or letter is.
+        axes: A name for each dimension of the files, such as ``("x", "t")`` for sheets with time
+            across, which are turned; None where files tell their axes, or time runs down.
         follow_links: Whether a symbolic link is read as the file that it leads to; else it is
             refused. Its own name and folder count, as for DataLad or git-annex.
         sidecars: Whether results and metadata beside an image are ingested with it.
@@ -29,6 +31,7 @@ class IngestOptions:
 
     limits: ReadLimits = field(default_factory=ReadLimits)
     channels: ChannelFiles = "auto"
+    axes: tuple[str, ...] | None = None
     follow_links: bool = False
     sidecars: bool = True
 

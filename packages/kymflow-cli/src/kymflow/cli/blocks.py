@@ -58,10 +58,10 @@ def table_blocks(
 def failure_blocks(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], screen: Screen
 ) -> Iterator[Block]:
-    """A table of what failed, for stderr; its last column is wrapped. Nothing without rows."""
+    """A table of what failed, for stderr; nothing without rows."""
     if not rows:
         return
-    table = layout(columns, rows, width=screen.err, wrap_last=True)
+    table = layout(columns, rows, width=screen.err)
     yield Block(lines=[f"{title}:"], kind="failures", style="bold red")
     yield Block(lines=[table.header], kind="failures", style="bold")
     yield Block(lines=table.lines, kind="failures")

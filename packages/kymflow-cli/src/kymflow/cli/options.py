@@ -14,7 +14,6 @@ from kymflow.cli.progress import Progress
 __all__ = [
     "DEFAULT_PATTERNS",
     "DEFAULT_WAIT_S",
-    "Csv",
     "DryRun",
     "Durability",
     "Patterns",
@@ -48,7 +47,6 @@ Workers: TypeAlias = Annotated[
     Parameter(name=["--workers", "-w"], validator=Number(gte=1), show_default=lambda _: "cores"),
 ]
 Rows: TypeAlias = Annotated[int | None, Parameter(validator=Number(gte=0))]
-Csv: TypeAlias = Annotated[bool, Parameter(name="--csv")]
 Wait: TypeAlias = Annotated[float, Parameter(validator=Number(gte=0))]
 
 

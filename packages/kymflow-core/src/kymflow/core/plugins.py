@@ -230,6 +230,7 @@ _INDEXERS: Final = _Kind(
     group="kymflow.indexers",
     built_in={
         "image_summary": "kymflow.core.indexers.image_summary:ImageSummary",
+        "images": "kymflow.core.indexers.image_table:ImageTable",
         "roi": "kymflow.core.indexers.roi_table:RoiTable",
     },
     make=_make_indexer,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from kymflow_zarr._catalog.listing import published_ids
 from kymflow_zarr._catalog.sources import SOURCES
 from kymflow_zarr._front.access import Access
 from kymflow_zarr._storage.names import is_valid_name
@@ -168,6 +169,7 @@ class DatasetTables(Mapping[str, "pd.DataFrame"]):
         *,
         schema: pa.Schema,
         keep_others: Collection[str] | None = None,
+        drop_gone: bool = False,
         image_id_col: str = IMAGE_ID,
     ) -> int:
         """Replace many images' rows with one streamed rewrite of the table.
@@ -178,6 +180,8 @@ class DatasetTables(Mapping[str, "pd.DataFrame"]):
             schema: The columns of the new rows.
             keep_others: Of the images that no update names, those that keep their rows; all if
                 None.
+            drop_gone: Whether images that do not exist lose their rows. Which ones exist is found
+                out once no other writer is at work: rows of an image that has just come stay.
             image_id_col: The column with the image id.
 
         Returns:
@@ -189,8 +193,12 @@ class DatasetTables(Mapping[str, "pd.DataFrame"]):
         """
         action = self._require_writable(name)
         with self._access.lock("tables", action):
+            kept = keep_others
+            if drop_gone:
+                existing = published_ids(self._access.blobs)
+                kept = existing if kept is None else set(existing).intersection(kept)
             return self._tables.replace_rows(
-                name, updates, schema=schema, keep_others=keep_others, image_id_col=image_id_col
+                name, updates, schema=schema, keep_others=kept, image_id_col=image_id_col
             )
 
     def _require_writable(self, name: str) -> str:

@@ -12,7 +12,9 @@ import numpy as np
 from kymflow_zarr._artifacts.json_kind import JSON
 from kymflow_zarr._artifacts.sidecars import Sidecars, find_sidecars
 from kymflow_zarr._catalog.sources import SourceFile, SourceRow, source_to_json
+from kymflow_zarr._ingest.channel_files import header_of_channels
 from kymflow_zarr._ingest.folder import ImageFolder
+from kymflow_zarr._ingest.orientation import blocks_down, time_down
 from kymflow_zarr._ingest.payload import metadata_payload
 from kymflow_zarr._ingest.sidecars import stage_sidecars
 from kymflow_zarr._pixels.codec import AnyArray
@@ -94,9 +96,14 @@ def _stage(
         ]
         _check_channels(channels)
         header = read_header(
-            channels[0], folder.listing, limits=options.limits, beside=options.sidecars
+            channels[0],
+            folder.listing,
+            limits=options.limits,
+            beside=options.sidecars,
+            axes=options.axes,
         )
-        shape, axes = channels[0].shape, header.axes
+        header = header_of_channels(header, files, folder.sidecars)
+        shape, axes = time_down(channels[0].shape, header.axes)
         if len(channels) > 1:
             shape, axes = (len(channels), *shape), ("c", *axes)
         check_axes(axes, shape)
@@ -110,7 +117,7 @@ def _stage(
         stage_record(
             staging,
             image_id,
-            _blocks(channels, chunks[0]),
+            _blocks(channels, chunks[0], time_across=axes[-len(header.axes) :] != header.axes),
             shape=shape,
             dtype=dtype,
             axes=axes,
@@ -130,13 +137,14 @@ def _stage(
     )
 
 
-def _blocks(channels: Sequence[ImageFile], rows: int) -> Iterator[AnyArray]:
+def _blocks(channels: Sequence[ImageFile], rows: int, *, time_across: bool) -> Iterator[AnyArray]:
     """The pixels of one image, or of its channels stacked, in parts along the first axis."""
     if len(channels) == 1:
-        yield from channels[0].iter_blocks(rows)
+        yield from blocks_down(channels[0], rows) if time_across else channels[0].iter_blocks(rows)
         return
     for start in range(0, len(channels), rows):
-        yield np.stack([channel.read() for channel in channels[start : start + rows]])
+        block = np.stack([channel.read() for channel in channels[start : start + rows]])
+        yield block.swapaxes(-2, -1) if time_across else block
 
 
 def _check_paths(paths: Sequence[Path]) -> None:
@@ -158,5 +166,5 @@ def _check_channels(channels: Sequence[ImageFile]) -> None:
                 other.path,
                 f"it has shape {other.shape} and type {other.dtype}, but channel 1 in "
                 f"{first.path.name!r} has {first.shape} and {first.dtype}; "
-                "rename it if it is no channel of that image",
+                "rename it, or ingest with channels='off', if it is no channel of that image",
             )

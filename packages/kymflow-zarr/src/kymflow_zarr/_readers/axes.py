@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["default_axes", "name_axes"]
+__all__ = ["default_axes", "name_axes", "without_single_row"]
 
 _NAMES: Final = {
     "X": "x",
@@ -83,6 +83,27 @@ def name_axes(letters: str) -> tuple[tuple[str, ...], bool]:
             name = _NAMES.get(letter, letter.lower())
         names.append(_unique(name, names))
     return tuple(names), not unnamed
+
+
+def without_single_row(
+    shape: tuple[int, ...], axes: tuple[str, ...]
+) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Drop ``y`` where pictures of one row are stacked: those are lines, one a page.
+
+    Args:
+        shape: An image's shape.
+        axes: One name per dimension.
+
+    Returns:
+        Both, without ``y`` if there was one row. Axes that only the number of dimensions told
+        follow from the new number.
+    """
+    if len(shape) < 3 or "y" not in axes or shape[axes.index("y")] != 1:
+        return shape, axes
+    row = axes.index("y")
+    left = axes[:row] + axes[row + 1 :]
+    is_default = axes == default_axes(len(axes))
+    return shape[:row] + shape[row + 1 :], default_axes(len(left)) if is_default else left
 
 
 def _unique(name: str, names: list[str]) -> str:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from kymflow_zarr._readers.facts import Facts
 from kymflow_zarr._readers.files import FileFacts, look_at_regular_file
-from kymflow_zarr._readers.header import Header, merge_facts
+from kymflow_zarr._readers.header import Header, HeaderOverrides, merge_facts
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing, ImageReader, OpenImage
 from kymflow_zarr._readers.registry import HEADERS, READERS
@@ -136,6 +136,7 @@ def read_header(
     *,
     limits: ReadLimits | None = None,
     beside: bool = True,
+    axes: tuple[str, ...] | None = None,
 ) -> Header:
     """The header of an image, from the file itself and from what lies beside it.
 
@@ -144,10 +145,11 @@ def read_header(
         listing: The files of its folder.
         limits: Bounds on the files beside it.
         beside: Whether those files are read at all.
+        axes: A name for each dimension, if the caller knows them better than every file.
 
     Raises:
         UnreadableImageError: A header beside the image cannot be read, or says what cannot be
-            stored.
+            stored; the caller's axes do not fit the image.
     """
     limits = limits or ReadLimits()
     with translated(image.path):
@@ -156,7 +158,7 @@ def read_header(
             for reader in (HEADERS.usable() if beside else ())
         ]
         said = [*image.facts, *(found for found in facts if found is not None)]
-        header = merge_facts(image.shape, image.dtype, said)
+        header = merge_facts(image.shape, image.dtype, said, overrides=HeaderOverrides(axes=axes))
         # What JSON cannot carry is refused here, where the file can be named.
         dumps([header.to_json(), dict(header.vendor_texts), dict(header.metadata)])
     return header

@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from kymflow_zarr._readers.channels import shared_stem
 from kymflow_zarr._readers.facts import Facts
 from kymflow_zarr._readers.files import read_bounded
 from kymflow_zarr._readers.limits import ReadLimits
@@ -38,9 +39,26 @@ class FolderListing:
         endings = tuple(suffixes)
         return [name for name in self.names if name.lower().endswith(endings)]
 
+    def own(self, name: str, suffix: str) -> Path | None:
+        """The file with exactly an image's stem and another ending, such as ``".txt"``, or None."""
+        return self._called(name.rpartition(".")[0], suffix)
+
     def beside(self, path: Path, suffix: str) -> Path | None:
-        """The file with an image's stem and another ending, such as ``".txt"``, or None."""
-        stem = path.name.rpartition(".")[0]
+        """The file beside an image that has another ending, such as ``".txt"``, or None.
+
+        It has the image's stem, for ``scan.ome.tif`` also ``scan``. For a channel's file such as
+        ``scan_C001.tif``, ``scan`` serves, too, unless that is the stem of another image's header.
+        """
+        found = self.own(path.name, suffix)
+        stem, _, ending = path.name.rpartition(".")
+        if found is None and stem.lower().endswith(".ome"):
+            found = self._called(stem[: -len(".ome")], suffix)
+        shared = shared_stem(path.name)
+        if found is None and shared and self._called(shared, f".{ending.lower()}") is None:
+            found = self._called(shared, suffix)
+        return found
+
+    def _called(self, stem: str, suffix: str) -> Path | None:
         for number in range(bisect_left(self.names, f"{stem}."), len(self.names)):
             name = self.names[number]
             if not name.startswith(f"{stem}."):
@@ -136,7 +154,10 @@ class HeaderReader(Protocol):
 
     @property
     def suffixes(self) -> tuple[str, ...]:
-        """The endings of the files that it reads, for people."""
+        """The endings of the files that it reads.
+
+        Of two channels' files that each have one of these beside them, each is an image.
+        """
 
     def read(
         self, path: Path, listing: FolderListing, *, shape: tuple[int, ...], limits: ReadLimits

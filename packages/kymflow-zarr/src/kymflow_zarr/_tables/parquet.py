@@ -115,6 +115,20 @@ class StoredTable:
         rows = found.filter(pc.is_in(found[column], pa.array(sorted(values), pa.string())))
         return rows if columns is None else rows.select(list(columns))
 
+    def has_text(self, column: str, value: str) -> bool:
+        """Whether a text is in a column; False if there is no such column, or none of text.
+
+        Raises:
+            CorruptDataError: What was read is damaged.
+        """
+        schema = self._file.schema_arrow
+        if column not in schema.names or not is_text(schema.field(column).type):
+            return False
+        return any(
+            value in self._read([group], [column])[column].to_pylist()
+            for group in self._groups_holding(column, [value])
+        )
+
     def verify(self) -> None:
         """Read every byte and every row, and compare them with all checksums.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -25,13 +26,15 @@ from kymflow_zarr._tables.replace import (
     merged_tables,
     regrouped,
 )
-from kymflow_zarr.errors import InvalidNameError, TableNotFoundError
+from kymflow_zarr.errors import CorruptDataError, InvalidNameError, TableNotFoundError
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
 __all__ = ["IMAGE_ID", "TABLES", "Tables"]
+
+logger = logging.getLogger(__name__)
 
 IMAGE_ID = "image_id"
 TABLES = "tables"
@@ -154,6 +157,21 @@ class Tables:
                 if not written:  # Arrow before version 20 reads no file without a row group
                     writer.write_table(merged.empty_table())
         return written
+
+    def forget_image(self, image_id: str) -> None:
+        """Drop the rows of one image from every table; a damaged table is left for `check`."""
+        for name in self.names():
+            try:
+                with open_parquet(self._blobs, self._key(name)) as file:
+                    if file is None or not file.has_text(IMAGE_ID, image_id):
+                        continue
+                    schema = file.schema
+                update = RowUpdate(image_ids=frozenset({image_id}), rows=schema.empty_table())
+                self.replace_rows(
+                    name, [update], schema=schema, keep_others=None, image_id_col=IMAGE_ID
+                )
+            except CorruptDataError as error:
+                logger.warning("rows of image %r may be left in a table: %s", image_id, error)
 
     def delete(self, name: str) -> bool:
         """Remove a table; returns whether it was there. One that is missing is forgotten."""

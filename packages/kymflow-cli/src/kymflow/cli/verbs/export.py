@@ -28,7 +28,7 @@ def export(
     image: Annotated[tuple[str, ...], Parameter(name=["--image", "-i"])] = (),
     pixels: Annotated[bool, Parameter(negative="--no-pixels", name="--pixels")] = True,
     tables: Annotated[bool, Parameter(negative="--no-tables", name="--tables")] = True,
-    table_format: Annotated[Literal["csv", "parquet"], Parameter(name="--format")] = "csv",
+    table_format: Literal["csv", "parquet"] = "csv",
     wait: Wait = DEFAULT_WAIT_S,
     progress: ProgressParam = SILENT,
 ) -> ExportResult:

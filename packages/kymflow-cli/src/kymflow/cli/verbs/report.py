@@ -49,8 +49,8 @@ def report(
 ) -> ReportResult:
     """Make a page of a dataset: one HTML file to look at, to print and to send.
 
-    A summary of the images, then for each of them the kymograph, the velocity with the evidence for
-    it, and where it all comes from. The file needs no other one, and runs nothing.
+    A summary of the images, then for each of them the kymograph, what the analyses found, and where
+    it all comes from. The file needs no other one, and runs nothing.
 
     Args:
         dataset: Path or URL of the dataset.
@@ -110,7 +110,7 @@ class ReportResult:
         images: How many images the dataset has.
         shown: How many of them the report shows.
         left_out: How many it leaves out because of the limit.
-        without_results: How many of those shown have no velocity yet.
+        without_results: How many of those shown have no results yet.
         damaged: How many of those shown cannot be read in full.
         size_bytes: How large the file is.
         items: The images shown.
@@ -155,8 +155,7 @@ class ReportResult:
                 f"{self.shown} of {self.images} images are shown; for others: --images, --limit"
             )
         if self.without_results:
-            typed = command("analyze", self.dataset, "velocity")
-            yield remark(f"to compute velocities: {typed}")
+            yield remark(f"to compute them: {command('analyze', self.dataset, 'ANALYSIS')}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +166,7 @@ class ReportedImage:
         image_id: The image.
         source: The file that it was made of; None if there is none, or it is not known.
         status: ``damaged`` if some of it cannot be read; the report has the rest.
-        regions: How many of its regions have a velocity.
+        regions: How many of its regions have results.
         reason: What cannot be read; None if all can.
     """
 
@@ -198,8 +197,9 @@ def _draw(
 ) -> Iterator[DrawnImage]:
     """The images, drawn, in the order asked for."""
     from kymflow.cli.report.image import draw_image
+    from kymflow.core.plugins import load_analyses
 
-    draw = partial(draw_image, dataset)
+    draw = partial(draw_image, dataset, tuple(load_analyses().values()))
     worth = max(1, math.ceil(len(image_ids) / _WORTH_A_PROCESS))
     count = min(default_workers(workers), worth) if workers is None else workers
     with worker_processes(count) as executor:

@@ -15,8 +15,16 @@ from kymflow.core.analysis.definition import (
     Result,
     ResultTable,
 )
+from kymflow.core.analysis.display import Display, Overlay, Panels, RegionData
 from kymflow.core.analysis.params import Param, ParamInfo, describe_params, make_params
-from kymflow.core.analysis.regions import Calibration, Region, calibration_of, regions_of
+from kymflow.core.analysis.region_data import load_region_data
+from kymflow.core.analysis.regions import (
+    Calibration,
+    Region,
+    calibration_of,
+    find_region,
+    regions_of,
+)
 from kymflow.core.analysis.run import AnalysisOutcome, run_analysis
 from kymflow.core.analysis.status import ImageStatus, RegionStatus, image_status, is_current
 from kymflow.core.analysis.storage import (
@@ -33,12 +41,16 @@ __all__ = [
     "AnalysisOutcome",
     "Calibration",
     "Column",
+    "Display",
     "ImageStatus",
     "Input",
     "InputResult",
+    "Overlay",
+    "Panels",
     "Param",
     "ParamInfo",
     "Region",
+    "RegionData",
     "RegionFailure",
     "RegionResult",
     "RegionStatus",
@@ -47,9 +59,11 @@ __all__ = [
     "StoredResults",
     "calibration_of",
     "describe_params",
+    "find_region",
     "image_status",
     "is_current",
     "list_labels",
+    "load_region_data",
     "load_result_table",
     "load_results",
     "make_params",

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, TypeAlias, T
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kymflow.core.analysis.display import Display, RegionData
 from kymflow.core.analysis.params import describe_params
 from kymflow.core.analysis.regions import Calibration, Place, Region
 from kymflow.core.errors import AnalysisDefinitionError, AnalysisResultError
+from kymflow.core.wording import ABSENT, quantity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +46,7 @@ Scalar: TypeAlias = float | int | str | bool | np.generic | None
 REGION_COLUMNS: Final = ("label", "channel", "roi_id", "region_hash")
 """What every table of results has before its own columns."""
 
+_PLAIN_DISPLAY: Final = Display()
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 _DTYPES: Final[Mapping[type, str]] = {float: "float64", int: "Int64", str: "str", bool: "boolean"}
 _TAKEN: Final = frozenset({"image_id", "analysis_version", "params_hash", *REGION_COLUMNS})
@@ -80,11 +83,14 @@ class ResultTable:
         columns: Its columns.
         indexed: Whether there is a table ``kym_<analysis>_<name>`` over all images; if not, it
             stays with each image.
+        marks: Whether it lists intervals, so that the table over all images has those that people
+            marked, too.
     """
 
     name: str
     columns: tuple[Column, ...]
     indexed: bool = True
+    marks: bool = False
 
     def frame(self, values: Mapping[str, ArrayLike]) -> pd.DataFrame:
         """Values of the columns as a data frame with the declared types."""
@@ -174,6 +180,7 @@ class Analysis(Generic[P]):
         run: The computation; the first line of its docstring says what it computes.
         summary: Columns of which each region has one value.
         tables: Further tables.
+        display: How its results are shown to people.
         inputs: Analyses whose stored results it builds on.
 
     Raises:
@@ -186,6 +193,7 @@ class Analysis(Generic[P]):
     run: RunFunction[P]
     summary: tuple[Column, ...]
     tables: tuple[ResultTable, ...] = ()
+    display: Display = _PLAIN_DISPLAY
     inputs: tuple[Input, ...] = ()
 
     def __post_init__(self) -> None:
@@ -211,6 +219,15 @@ class Analysis(Generic[P]):
     def doc(self) -> str:
         """What it computes, in one line."""
         return (self.run.__doc__ or "").strip().partition("\n")[0]
+
+    def facts(self, data: RegionData) -> Mapping[str, str]:
+        """What it found in a region as texts by name, values with their units."""
+        if self.display.describe is not None:
+            return self.display.describe(data)
+        return {
+            column.name.replace("_", " "): _text(data.values.get(column.name), column.unit)
+            for column in self.summary
+        }
 
     def table(self, name: str) -> ResultTable:
         """One of its tables; the summary is the one without a name.
@@ -256,6 +273,12 @@ class Analysis(Generic[P]):
             raise AnalysisResultError(
                 self.name, f"{what} {sorted(found)}", f"those declared: {sorted(declared)}"
             )
+
+
+def _text(value: object, unit: str) -> str:
+    if isinstance(value, str | bool):
+        return str(value)
+    return quantity(value, unit) if isinstance(value, int | float) else ABSENT
 
 
 def _check_names(names: Iterable[str]) -> None:

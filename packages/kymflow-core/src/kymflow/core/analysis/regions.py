@@ -16,6 +16,7 @@ from kymflow.core.metadata import (
     check_roi,
     find_roi,
     image_extent,
+    picture_axes,
 )
 from kymflow.core.provenance import params_hash
 
@@ -27,6 +28,7 @@ __all__ = [
     "Place",
     "Region",
     "calibration_of",
+    "find_region",
     "pixels_digest",
     "region_pixels",
     "regions_of",
@@ -111,7 +113,7 @@ def regions_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> tuple[Region, .
             several slices and no ROI that says which.
     """
     extent = image_extent(rec)
-    axes = _picture_axes(rec)
+    axes = picture_axes(rec)
     if len(axes) != 2:
         raise RegionError(
             rec.image_id, f"its axes are {rec.get_axes()!r}; a kymograph has lines and pixels"
@@ -138,6 +140,30 @@ def regions_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> tuple[Region, .
         )
         for channel in range(1, extent.channels + 1)
     )
+
+
+def find_region(
+    rec: ZarrImageRecord, metadata: ImageMetadata, *, channel: int = 1, roi_id: int | None = None
+) -> Region:
+    """The region that a person means.
+
+    Args:
+        rec: The image.
+        metadata: Its metadata.
+        channel: The channel, from 1.
+        roi_id: The ROI; not needed where the channel has only one region.
+
+    Raises:
+        RegionError: There is none, or several, or the image is no kymograph.
+    """
+    regions = regions_of(rec, metadata)
+    found = [r for r in regions if r.channel == channel and roi_id in {None, r.roi_id}]
+    if len(found) == 1:
+        return found[0]
+    known = "; ".join(str(region) for region in regions)
+    said = f"channel {channel}" + ("" if roi_id is None else f", ROI {roi_id}")
+    number = "several regions" if found else "no region"
+    raise RegionError(rec.image_id, f"it has {number} in {said}; choose from: {known}")
 
 
 def region_pixels(
@@ -179,7 +205,7 @@ def pixels_digest(rec: ZarrImageRecord) -> str:
 def calibration_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> Calibration:
     """What the header says of line period, pixel size and dwell time."""
     header = metadata.header
-    lines, pixels = _picture_axes(rec)[-2:]
+    lines, pixels = picture_axes(rec)[-2:]
     vendor = header.extra.get("vendor")
     dwell_us = vendor.get("dwell_time_us") if isinstance(vendor, dict) else None
     return Calibration(
@@ -193,10 +219,6 @@ def _seconds(microseconds: JsonValue) -> float | None:
     if isinstance(microseconds, int | float) and microseconds > 0:
         return microseconds * 1e-6
     return None
-
-
-def _picture_axes(rec: ZarrImageRecord) -> list[str]:
-    return [axis for axis in rec.get_axes() if axis not in {"c", "z"}]
 
 
 def _roi_region(roi: Roi) -> Region:

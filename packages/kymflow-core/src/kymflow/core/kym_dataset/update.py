@@ -22,7 +22,7 @@ from kymflow.core.kym_dataset.extract import (
     declared_columns,
     extract_batch,
 )
-from kymflow.core.kym_dataset.indexer_base import BaseIndexer
+from kymflow.core.kym_dataset.indexer_base import BaseIndexer, ExcludedImageIndexer
 from kymflow.core.kym_dataset.results import IndexUpdate
 from kymflow.core.kym_dataset.spool import RowSpool
 from kymflow.core.kym_dataset.table_names import check_is_kym_table, table_name
@@ -60,6 +60,7 @@ def update_table(
     *,
     mode: Mode,
     on_error: OnError,
+    keep_excluded: bool,
     executor: Executor | None,
     batch_size: int,
     progress: ProgressCallback | None,
@@ -76,13 +77,18 @@ def update_table(
     columns = known_columns(table, stored=stored, declared=declared_columns(indexer))
     version = check_version(indexer)
     image_ids = dataset.list_image_ids()
-    fingerprints = take_fingerprints(dataset, indexer, image_ids) if mode == "incremental" else None
+    keep_excluded |= isinstance(indexer, ExcludedImageIndexer) and indexer.covers_excluded
+    fingerprints = (
+        take_fingerprints(dataset, indexer, image_ids, keep_excluded=keep_excluded)
+        if mode == "incremental"
+        else None
+    )
     old = table_origins(dataset, table)
     unchanged = frozenset() if fingerprints is None else fingerprints.unchanged(old)
     asked = [image_id for image_id in image_ids if image_id not in unchanged]
     with RowSpool() as spool:
         found = _ask(
-            partial(extract_batch, dataset.as_read_only(), indexer, version),
+            partial(extract_batch, dataset.as_read_only(), indexer, version, keep_excluded),
             asked,
             columns,
             spool,
@@ -93,14 +99,12 @@ def update_table(
             progress=progress or no_progress,
         )
         if stored is None or asked or not old.keys() <= set(image_ids):
-            # Images that came while this run went on may have rows of another run.
-            newer = set(dataset.list_image_ids()).difference(image_ids)
             schema = table_schema(found.columns)
             row_count = dataset.replace_rows(
                 table,
                 _row_updates(dataset, spool, schema, failed=frozenset(found.failures)),
                 schema=schema,
-                keep_others=newer.union(found.failures, unchanged),
+                drop_gone=True,
             )
         else:
             row_count = dataset.table_row_count(table) or 0

@@ -13,6 +13,7 @@ from kymflow.core.analysis.definition import Analysis, Column, Result, ResultTab
 from kymflow.core.analysis.params import Param
 from kymflow.core.analysis.regions import Calibration, Region
 from kymflow.core.analysis.velocity._inputs import check_dwell
+from kymflow.core.analysis.velocity.display import VELOCITY_DISPLAY
 from kymflow.core.analysis.velocity.estimate import estimate_velocity
 from kymflow.core.analysis.velocity.intervals import FlowInterval, StallRule, find_intervals
 from kymflow.core.analysis.velocity.result import Method, VelocityResult
@@ -85,6 +86,9 @@ def _run(
             "method": velocity.method,
             "static_share": velocity.static_share,
             "saturated_share": velocity.saturated_share,
+            "dispersion": velocity.dispersion,
+            "first_pixel": velocity.first_pixel,
+            "n_pixels": velocity.n_pixels,
             "resolution_px_per_line": velocity.resolution_px_per_line,
         },
         tables={
@@ -103,6 +107,7 @@ def _in_recording(velocity: VelocityResult, *, first_line: int) -> VelocityResul
 
 def _trace(velocity: VelocityResult) -> Mapping[str, ArrayLike]:
     absent = np.full(velocity.n_windows, np.nan)
+    low, high = velocity.interval_mm_s()
     return {
         "center_line": velocity.center_line,
         "time_s": absent if velocity.time_s is None else velocity.time_s,
@@ -111,6 +116,9 @@ def _trace(velocity: VelocityResult) -> Mapping[str, ArrayLike]:
         "r2adj": velocity.r2adj,
         "status": velocity.status,
         "standard_error_px_per_line": velocity.standard_error_px_per_line,
+        "velocity_low_mm_s": low,
+        "velocity_high_mm_s": high,
+        "second_px_per_line": velocity.second_px_per_line,
     }
 
 
@@ -131,7 +139,7 @@ def _intervals(found: Sequence[FlowInterval]) -> Mapping[str, ArrayLike]:
 
 VELOCITY: Final = Analysis(
     name="velocity",
-    version="2",
+    version="3",
     params=VelocityParams,
     run=_run,
     summary=(
@@ -160,6 +168,9 @@ VELOCITY: Final = Analysis(
         Column("direction", str, "positive, negative, mixed or none"),
         Column("method", str, "shear or radon"),
         Column("saturated_share", float, "share of pixels at the brightest value"),
+        Column("dispersion", float, "scatter of velocities over what residuals say"),
+        Column("first_pixel", int, "first pixel of the region that shows a texture", "px"),
+        Column("n_pixels", int, "pixels that show one", "px"),
     ),
     tables=(
         ResultTable(
@@ -172,11 +183,15 @@ VELOCITY: Final = Analysis(
                 Column("r2adj", float, "evidence"),
                 Column("status", str, "ok, unknown or alias"),
                 Column("standard_error_px_per_line", float, "of this window", "px/line"),
+                Column("velocity_low_mm_s", float, "low end of the 95 % interval", "mm/s"),
+                Column("velocity_high_mm_s", float, "high end of the 95 % interval", "mm/s"),
+                Column("second_px_per_line", float, "another, as likely, if alias", "px/line"),
             ),
             indexed=False,  # thousands of rows per region
         ),
         ResultTable(
             name="intervals",
+            marks=True,
             columns=(
                 Column("kind", str, "stall, transient, or unknown: no evidence"),
                 Column("start_s", float, "beginning; needs a line period", "s"),
@@ -189,5 +204,6 @@ VELOCITY: Final = Analysis(
             ),
         ),
     ),
+    display=VELOCITY_DISPLAY,
 )
 """Flow velocity. Its version is raised with every change that can change a number."""
