@@ -31,6 +31,7 @@ data as attributes, and has a message that ends with what to do::
     ├── plugins
     │   ├── PluginError               ImportError   a plugin that cannot be used
     │   └── UnknownPluginError        KeyError      no plugin with this name
+    ├── ComparisonError               ValueError    groups that cannot be compared
     └── analyses
         ├── AnalysisDefinitionError   TypeError     an analysis is not well defined
         ├── AnalysisResultError       TypeError     it returned something else than it declares
@@ -61,6 +62,7 @@ __all__ = [
     "AnalysisParameterError",
     "AnalysisResultError",
     "ColumnTypeError",
+    "ComparisonError",
     "DecisionError",
     "FigureError",
     "ImageIndexError",
@@ -619,6 +621,20 @@ class AnalysisParameterError(KymflowCoreError, ValueError):
         self.value = value
         self.rule = rule
         super().__init__(f"{parameter}={value!r} cannot be used: give {rule}")
+
+
+class ComparisonError(KymflowCoreError, ValueError):
+    """Two groups of a study cannot be compared.
+
+    Attributes:
+        value: The column that was to be compared.
+        reason: Why not, ending with what to do.
+    """
+
+    def __init__(self, value: str, reason: str) -> None:
+        self.value = value
+        self.reason = reason
+        super().__init__(f"{value!r} cannot be compared: {reason}")
 
 
 class MissingExtraError(KymflowCoreError, ImportError):

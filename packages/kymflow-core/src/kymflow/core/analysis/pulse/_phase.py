@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kymflow.core.analysis.pulse._spectrum import Peak, Series
+from kymflow.core.student import t_quantile
 
-__all__ = ["Phase", "follow_phase", "quantile_95"]
+__all__ = ["Phase", "follow_phase"]
 
 _Floats = NDArray[np.float64]
 
@@ -58,20 +59,6 @@ class Phase:
         return line * time_s + np.interp(time_s, self.time_s, rest)
 
 
-def quantile_95(degrees: int) -> float:
-    """The 97.5 % quantile of Student's t, by its expansion about the normal one.
-
-    Source: Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5.
-    """
-    z, v = 1.959964, float(max(degrees, 1))
-    terms = (
-        (z**3 + z) / 4.0,
-        (5.0 * z**5 + 16.0 * z**3 + 3.0 * z) / 96.0,
-        (3.0 * z**7 + 19.0 * z**5 + 17.0 * z**3 - 15.0 * z) / 384.0,
-    )
-    return z + terms[0] / v + terms[1] / v**2 + terms[2] / v**3
-
-
 def follow_phase(series: Series, peak: Peak) -> Phase:
     """The phase of a peak, block by block.
 
@@ -102,7 +89,7 @@ def follow_phase(series: Series, peak: Peak) -> Phase:
     return Phase(
         rate_hz=rate,
         half_interval_hz=math.hypot(
-            quantile_95(middle.size - 2) * error, quantile_95(_QUARTERS - 1) * drift
+            t_quantile(0.975, middle.size - 2) * error, t_quantile(0.975, _QUARTERS - 1) * drift
         )
         / (2.0 * np.pi),
         unseen_variance=wander * duration / blocks / 6.0,
