@@ -144,7 +144,7 @@ def test_a_folder_without_such_files_is_told_of(
     tmp_path: Path, kymflow: Kymflow, options: tuple[str, ...]
 ) -> None:
     (tmp_path / "none").mkdir()
-    (tmp_path / "none" / "a.czi").touch()
+    (tmp_path / "none" / "a.doc").touch()
     code, _, err = kymflow("ingest", tmp_path / "none", tmp_path / "k.zarr", *options)
     assert code == 0
     assert err == ("no image files here; for others: --pattern\n")
@@ -241,9 +241,13 @@ def test_json_has_a_record_per_file_and_a_summary(
         "missing_folders": [],
         "patterns": ["*"],
         "taken_in": 3,
+        "extended": 0,
+        "renewed": 0,
+        "waiting": 0,
         "failed": 1,
         "unchanged": 0,
         "changed": 0,
+        "issues": 0,
         "gone": 0,
         "in_subfolders": 0,
     }

@@ -17,8 +17,11 @@ from kymflow_zarr import ZarrDataset
 KymflowJson = Callable[..., tuple[int, list[dict[str, Any]]]]
 
 FILES = {"dataset", "folders", "missing_folders", "patterns"}
-COUNTS = {"unchanged", "changed", "gone"}
-PLANNED = {"path", "state", "action", "image_id"}
+COUNTS = {"unchanged", "changed", "waiting", "failed", "gone"}
+FILE = {"path", "status", "image_id", "reason", "issues"}
+PLANNED = {"path", "state", "action", "image_id", "reason"}
+INGESTED = {"taken_in", "extended", "renewed", "issues", "in_subfolders"}
+ISSUE = {"path", "kind", "message"}
 IMAGE = {"image_id", "source", "shape", "axes", "dtype", "created_utc", "acquired_local"}
 PLUGIN = {"suffixes", "kind", "name", "origin", "version", "status", "summary", "reason"}
 TABLE = {"name", "rows", "columns"}
@@ -31,21 +34,22 @@ DECIDED: dict[str, set[str]] = {
 
 PROMISED: dict[str, dict[str, set[str]]] = {
     "ingest more k.zarr": {
-        "file": {"path", "status", "image_id", "reason"},
-        "summary": FILES | COUNTS | {"taken_in", "failed", "in_subfolders"},
+        "file": FILE,
+        "summary": FILES | COUNTS | INGESTED,
     },
     "ingest more k.zarr --dry-run": {
         "file": PLANNED,
         "summary": FILES | COUNTS | {"dry_run", "to_take_in", "new", "in_subfolders"},
     },
     "refresh k.zarr more": {
-        "file": {"path", "status", "image_id", "reason"},
-        "summary": FILES | COUNTS | {"taken_in", "failed", "in_subfolders"},
+        "file": FILE,
+        "summary": FILES | COUNTS | INGESTED,
     },
     "refresh k.zarr more --dry-run": {
         "file": PLANNED,
         "summary": FILES | COUNTS | {"dry_run", "to_take_in", "new", "in_subfolders"},
     },
+    "relocate k.zarr images pictures": {"summary": {"dataset", "old", "new", "relocated"}},
     "analyze k.zarr velocity": {
         "image": {"image_id", "source", "status", "reason"},
         "summary": {"dataset", "analysis", "images", "analyzed", "skipped", "failed"},
@@ -57,7 +61,7 @@ PROMISED: dict[str, dict[str, set[str]]] = {
     },
     "index k.zarr --list": {"plugin": PLUGIN, "summary": {"plugins", "broken"}},
     "update k.zarr": {
-        "file": {"path", "status", "image_id", "reason"},
+        "file": FILE,
         "image": {"image_id", "source", "status", "reason"},
         "table": INDEXED,
         "failure": {"image_id", "source", "step", "reason"},
@@ -71,7 +75,8 @@ PROMISED: dict[str, dict[str, set[str]]] = {
         },
         "table": {"name", "rows", "images", "outdated"},
         "image": {"image_id", "source", "concern", "why"},
-        "summary": FILES | COUNTS | {"images", "to_do", "never_run", "new"},
+        "issue": ISSUE,
+        "summary": FILES | COUNTS | {"issues", "images", "to_do", "never_run", "new"},
     },
     "ls k.zarr": {
         "image": IMAGE,
@@ -171,7 +176,11 @@ def damaged(dataset: str, tmp_path: Path, write_tiff: Callable[..., Path]) -> No
     record = ZarrDataset(dataset).find("b.tif")
     exclude(record, reason="out of focus")
     source = next(iter((tmp_path / "images").glob("a.tif")))
-    twin = ZarrDataset(dataset).ingest_image(shutil.copy(source, tmp_path / "twin.tif")).image_id
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    (pictures / "left.result.json").write_text("{", encoding="utf-8")
+    ZarrDataset(dataset).ingest_image(write_tiff(pictures / "left.tif", seed=9))
+    twin = ZarrDataset(dataset).ingest_image(shutil.copy(source, pictures / "twin.tif")).image_id
     (Path(dataset) / "images" / twin / "zarr.json").write_text("{}", encoding="utf-8")
     (Path(dataset) / "tables" / "sources.parquet").unlink()
     root = zarr.open_group(str(tmp_path / "old.zarr"), mode="w", zarr_format=2)

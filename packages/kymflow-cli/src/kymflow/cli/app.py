@@ -44,6 +44,7 @@ _COMMON = Group("Everywhere", sort_key=9)
 _VERBS: Mapping[str, Group] = {
     "ingest": _FILL,
     "refresh": _FILL,
+    "relocate": _FILL,
     "analyze": _FILL,
     "index": _FILL,
     "update": _FILL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from kymflow.cli.blocks import (
     sentence,
     table_blocks,
 )
+from kymflow.cli.file_issues import FileIssue, file_issue, issue_blocks
 from kymflow.cli.folders import (
     ChosenFolders,
     SearchFolder,
@@ -43,13 +45,19 @@ __all__ = [
     "IngestResult",
     "PlanResult",
     "PlannedFile",
+    "file_remarks",
     "ingest",
     "plan_folders",
     "planned_files",
     "take_in_folders",
 ]
 
-FileState = Literal["new", "changed", "gone", "refused"]
+FileState = Literal["new", "changed", "waiting", "failed", "gone", "refused"]
+_NAMED = 8
+_LEFT_ALONE = {
+    "changed": "changed since they were ingested",
+    "waiting": "still being written, for the next run",
+}
 _USUAL = TakeIn()
 
 
@@ -110,12 +118,16 @@ class IngestResult:
         patterns: Which files were looked for; ``**/`` stands for subfolders.
         named: Whether the folders were named, now or before. Not in the JSON.
         taken_in: How many files are new images now.
+        extended: To how many images metadata or results were added that came later.
+        renewed: How many files are images already, under another path or with an older time.
+        waiting: How many are still being written, and are left for the next run.
         failed: How many could not be ingested.
         unchanged: How many were in the dataset already, as they are.
         changed: How many differ from when they were ingested, and were left alone.
         gone: How many known files are no longer in these folders; their images stay.
         in_subfolders: Where no file was found at all: how many lie in subfolders.
-        items: One per file that was tried.
+        issues: How many files beside images were left out, or are doubtful.
+        items: One per file that was looked into.
     """
 
     streamed: ClassVar[bool] = True
@@ -126,11 +138,15 @@ class IngestResult:
     patterns: tuple[str, ...]
     named: bool = field(metadata=NOT_IN_JSON)
     taken_in: int
+    extended: int
+    renewed: int
+    waiting: int
     failed: int
     unchanged: int
     changed: int
     gone: int
     in_subfolders: int
+    issues: int
     items: tuple[FileOutcome, ...]
 
     @property
@@ -146,15 +162,22 @@ class IngestResult:
             [(item.path, item.reason) for item in self.items if item.status == "failed"],
             screen,
         )
+        yield from issue_blocks([issue for item in self.items for issue in item.issues])
         yield sentence(
             f"{counted(self.taken_in, 'new image')} in {show(self.dataset)}",
+            extended=self.extended,
+            renewed=self.renewed,
             unchanged=self.unchanged,
             changed=self.changed,
+            waiting=self.waiting,
             failed=self.failed,
             gone=self.gone,
         )
+        yield from file_remarks(self.items)
         if self.changed:
             yield remark("to ingest changed files again: --changed")
+        if self.failed:
+            yield remark("a file that failed is tried again once it changes, or with: --retry")
         if not (self.items or self.unchanged or self.changed):
             yield nothing_matches(self.patterns, in_subfolders=self.in_subfolders)
         yield from search_remarks(self)
@@ -166,16 +189,20 @@ class FileOutcome:
 
     Attributes:
         path: The file.
-        status: Whether it was ingested.
-        image_id: The new image; None if it failed.
-        reason: Why it failed; None if it did not.
+        status: ``ok`` for a new image, ``extended`` for one to which metadata or results were
+            added, ``renewed`` for one whose file has moved or was only touched, ``changed`` for a
+            file that was left alone, ``waiting`` for one still being written, or ``failed``.
+        image_id: Its image; None if there is none.
+        reason: Why there is none; None if there is one.
+        issues: What was left out beside it, or is doubtful.
     """
 
     type: ClassVar[str] = "file"
     path: str
-    status: Literal["ok", "failed"]
+    status: Literal["ok", "extended", "renewed", "changed", "waiting", "failed"]
     image_id: str | None
     reason: str | None
+    issues: tuple[FileIssue, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +220,8 @@ class PlanResult:
         to_take_in: How many files the run would ingest.
         new: How many are new.
         changed: How many differ from when they were ingested.
+        waiting: How many changed too short a time ago, and would be left for a later run.
+        failed: How many could not be ingested before, and have not changed since.
         unchanged: How many are in the dataset as they are.
         gone: How many known files are no longer in these folders.
         in_subfolders: Where no file was found at all: how many lie in subfolders.
@@ -210,6 +239,8 @@ class PlanResult:
     to_take_in: int
     new: int
     changed: int
+    waiting: int
+    failed: int
     unchanged: int
     gone: int
     in_subfolders: int
@@ -231,6 +262,8 @@ class PlanResult:
             f"would take {counted(self.to_take_in, 'file')} into {show(self.dataset)}",
             unchanged=self.unchanged,
             changed=self.changed,
+            waiting=self.waiting,
+            failed=self.failed,
             gone=self.gone,
         )
         if not (self.items or self.unchanged):
@@ -247,6 +280,7 @@ class PlannedFile:
         state: What it is, compared with the dataset.
         action: ``take in`` or ``leave``.
         image_id: The image that was made of it before; None for a new file.
+        reason: Why it failed before, or is refused; else None.
     """
 
     type: ClassVar[str] = "file"
@@ -254,13 +288,18 @@ class PlannedFile:
     state: FileState
     action: Literal["take in", "leave"]
     image_id: str | None
+    reason: str | None
 
 
 def plan_folders(
     dataset: ZarrDataset, folders: ChosenFolders, options: TakeIn, *, verb: str, location: str
 ) -> PlanResult:
     """What `take_in_folders` would do."""
-    plans = [dataset.plan_refresh(search.folder, search.patterns) for search in folders.there]
+    how = options.for_store()
+    plans = [
+        dataset.plan_refresh(search.folder, search.patterns, options=how)
+        for search in folders.there
+    ]
     items = tuple(item for plan in plans for item in planned_files(plan, changed=options.changed))
     return PlanResult(
         verb=verb,
@@ -272,6 +311,8 @@ def plan_folders(
         to_take_in=sum(item.action == "take in" for item in items),
         new=sum(len(plan.new) for plan in plans),
         changed=sum(len(plan.changed) for plan in plans),
+        waiting=sum(len(plan.waiting) for plan in plans),
+        failed=sum(len(plan.failed) for plan in plans),
         unchanged=sum(len(plan.unchanged) for plan in plans),
         gone=sum(len(plan.gone) for plan in plans),
         in_subfolders=_in_subfolders(dataset, folders, plans),
@@ -292,12 +333,18 @@ def take_in_folders(
     mode: Literal["skip", "reingest_if_changed"] = (
         "reingest_if_changed" if options.changed else "skip"
     )
-    plans = [dataset.plan_refresh(search.folder, search.patterns) for search in folders.there]
+    how = options.for_store()
+    plans = [
+        dataset.plan_refresh(search.folder, search.patterns, options=how)
+        for search in folders.there
+    ]
     progress.begin("taking in", sum(len(plan.to_ingest(mode)) for plan in plans))
     items: list[FileOutcome] = []
     workers = default_workers(options.workers)
     for search in folders.there:
-        outcomes = dataset.iter_refresh(search.folder, search.patterns, mode=mode, workers=workers)
+        outcomes = dataset.iter_refresh(
+            search.folder, search.patterns, mode=mode, workers=workers, options=how
+        )
         for outcome in outcomes:
             item = _outcome(outcome)
             items.append(item)
@@ -305,7 +352,7 @@ def take_in_folders(
             settle_image(dataset, item.image_id)
             progress.step()
     remember_folders(dataset, folders.there if folders.named else ())
-    taken_in = sum(item.status == "ok" for item in items)
+    statuses = Counter(item.status for item in items)
     return IngestResult(
         verb=verb,
         dataset=location,
@@ -313,10 +360,14 @@ def take_in_folders(
         missing_folders=tuple(str(folder) for folder in folders.missing),
         patterns=folders.patterns,
         named=folders.named,
-        taken_in=taken_in,
-        failed=len(items) - taken_in,
+        taken_in=statuses["ok"],
+        extended=statuses["extended"],
+        renewed=statuses["renewed"],
+        waiting=statuses["waiting"],
+        failed=statuses["failed"],
         unchanged=sum(len(plan.unchanged) for plan in plans),
-        changed=0 if options.changed else sum(len(plan.changed) for plan in plans),
+        changed=statuses["changed"],
+        issues=sum(len(item.issues) for item in items),
         gone=sum(len(plan.gone) for plan in plans),
         in_subfolders=_in_subfolders(dataset, folders, plans),
         items=tuple(items),
@@ -363,26 +414,53 @@ def planned_files(plan: RefreshPlan, *, changed: bool) -> Iterable[PlannedFile]:
         changed: Whether files that have changed would be ingested again.
     """
     for file in plan.new:
-        yield _planned_file(str(file.primary), "new", take_in=True, image_id=None)
+        yield _planned_file(str(file.primary), "new", take_in=True)
     for file, image_id in plan.changed:
         yield _planned_file(str(file.primary), "changed", take_in=changed, image_id=image_id)
+    for file in plan.waiting:
+        yield _planned_file(str(file.primary), "waiting")
+    for failure in plan.failed:
+        yield _planned_file(failure.path, "failed", reason=failure.reason)
     for path in plan.gone:
-        yield _planned_file(path, "gone", take_in=False, image_id=None)
-    for refused in plan.refused:
-        yield _planned_file(str(refused), "refused", take_in=False, image_id=None)
+        yield _planned_file(path, "gone")
+    for refused, error in plan.refused.items():
+        yield _planned_file(str(refused), "refused", reason=error.reason)
 
 
 def _planned_file(
-    path: str, state: FileState, *, take_in: bool, image_id: str | None
+    path: str,
+    state: FileState,
+    *,
+    take_in: bool = False,
+    image_id: str | None = None,
+    reason: str | None = None,
 ) -> PlannedFile:
     return PlannedFile(
-        path=path, state=state, action="take in" if take_in else "leave", image_id=image_id
+        path=path,
+        state=state,
+        action="take in" if take_in else "leave",
+        image_id=image_id,
+        reason=reason,
     )
 
 
 def _outcome(outcome: IngestOutcome) -> FileOutcome:
-    if outcome.error is not None:
-        return FileOutcome(
-            path=str(outcome.path), status="failed", image_id=None, reason=outcome.error.reason
-        )
-    return FileOutcome(path=str(outcome.path), status="ok", image_id=outcome.image_id, reason=None)
+    return FileOutcome(
+        path=str(outcome.path),
+        status="ok" if outcome.status == "ingested" else outcome.status,
+        image_id=outcome.image_id or None,
+        reason=None if outcome.error is None else outcome.error.reason,
+        issues=tuple(file_issue(outcome.path, issue) for issue in outcome.issues),
+    )
+
+
+def file_remarks(items: Iterable[FileOutcome]) -> Iterator[Block]:
+    """The files that were left alone, by name: as many as fit on a line."""
+    by_status: dict[str, list[str]] = {}
+    for item in items:
+        by_status.setdefault(item.status, []).append(show(Path(item.path).name))
+    for status, what in _LEFT_ALONE.items():
+        names = by_status.get(status, [])
+        if names:
+            more = " …" if len(names) > _NAMED else ""
+            yield remark(f"{what}: {', '.join(names[:_NAMED])}{more}")

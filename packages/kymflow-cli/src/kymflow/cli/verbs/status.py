@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from kymflow.cli.blocks import Block, Screen, counted, remark, sentence, table_blocks
+from kymflow.cli.blocks import (
+    Block,
+    Screen,
+    counted,
+    failure_blocks,
+    remark,
+    sentence,
+    table_blocks,
+)
+from kymflow.cli.file_issues import FileIssue, file_issue, issue_blocks
 from kymflow.cli.folders import choose_folders, search_remarks
 from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.opening import open_reader, source_name
@@ -53,6 +62,7 @@ def status(
     chosen = choose_folders(opened, folders, pattern, recursive=recursive)
     plans = [opened.plan_refresh(search.folder, search.patterns) for search in chosen.there]
     found = survey(opened)
+    issues = _issues(opened, found)
     files = [item for plan in plans for item in planned_files(plan, changed=False)]
     analyses, tables = list(_analyses(found)), list(_tables(opened, found))
     new = sum(len(plan.new) for plan in plans)
@@ -72,10 +82,13 @@ def status(
         named=chosen.named,
         new=new,
         changed=sum(len(plan.changed) for plan in plans),
+        waiting=sum(len(plan.waiting) for plan in plans),
+        failed=sum(len(plan.failed) for plan in plans),
         unchanged=sum(len(plan.unchanged) for plan in plans),
         gone=sum(len(plan.gone) for plan in plans),
         never_run=found.never_run,
-        items=(*files, *analyses, *tables, *_concerns(found)),
+        issues=len(issues),
+        items=(*files, *issues, *analyses, *tables, *_concerns(found)),
     )
 
 
@@ -93,11 +106,14 @@ class StatusResult:
         named: Whether the folders were named, now or before. Not in the JSON.
         new: How many files are new.
         changed: How many files differ from when they were ingested.
+        waiting: How many files are still being written.
+        failed: How many files could not be ingested, and have not changed since.
         unchanged: How many files are in the dataset as they are.
         gone: How many known files are no longer in these folders.
         never_run: Analyses that are installed and were never run on this dataset.
-        items: The files that are not unchanged, the analyses by folder, the tables, and the images
-            to look at.
+        issues: How many files beside images were left out, or are doubtful.
+        items: The files that are not unchanged, what was left out or is doubtful, the analyses by
+            folder, the tables, and the images to look at.
     """
 
     streamed: ClassVar[bool] = False
@@ -111,10 +127,13 @@ class StatusResult:
     named: bool = field(metadata=NOT_IN_JSON)
     new: int
     changed: int
+    waiting: int
+    failed: int
     unchanged: int
     gone: int
     never_run: tuple[str, ...]
-    items: tuple[PlannedFile | AnalysisStatus | TableStatus | ImageConcern, ...]
+    issues: int
+    items: tuple[PlannedFile | FileIssue | AnalysisStatus | TableStatus | ImageConcern, ...]
 
     @property
     def ok(self) -> bool:
@@ -129,11 +148,19 @@ class StatusResult:
             f"{show(self.dataset)}: {counted(self.images, 'image')}",
             new=self.new,
             changed=self.changed,
+            waiting=self.waiting,
             gone=self.gone,
+            **{"files failed": self.failed},
             **{_CONCERNS[concern]: counts[concern] for concern in _CONCERNS},
         )
         files = [item for item in self.items if isinstance(item, PlannedFile)]
         yield from _part("files", ("state", "file"), [(i.state, i.path) for i in files], screen)
+        yield from failure_blocks(
+            f"{counted(self.failed, 'file')} could not be ingested",
+            ("file", "reason"),
+            [(item.path, item.reason) for item in files if item.state == "failed"],
+            screen,
+        )
         analyses = [item for item in self.items if isinstance(item, AnalysisStatus)]
         yield from _part(
             "analyses",
@@ -168,6 +195,7 @@ class StatusResult:
             ],
             screen,
         )
+        yield from issue_blocks(item for item in self.items if isinstance(item, FileIssue))
         for typed in self.to_do:
             yield remark(f"to do: {typed}")
         if len(self.to_do) > 1:
@@ -252,6 +280,16 @@ class ImageConcern:
     source: str | None
     concern: Concern
     why: str
+
+
+def _issues(dataset: ZarrDataset, found: Survey) -> list[FileIssue]:
+    issues = [
+        file_issue(Path(source), issue)
+        for image_id, listed in dataset.sources.issues().items()
+        for issue in listed
+        if image_id in found.images and (source := found.images[image_id].source)
+    ]
+    return sorted(issues, key=lambda issue: issue.path)
 
 
 def _part(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from cyclopts import Parameter
 
 from kymflow.cli.blocks import Block, Screen, counted, failure_blocks, remark, sentence
+from kymflow.cli.file_issues import issue_blocks
 from kymflow.cli.folders import choose_folders
 from kymflow.cli.opening import open_writer, source_name
 from kymflow.cli.options import (
@@ -25,7 +26,7 @@ from kymflow.cli.safe_text import command, show
 from kymflow.cli.survey import kept_indexers, survey
 from kymflow.cli.verbs.analyze import AnalysedImage, analyze_images
 from kymflow.cli.verbs.index import ImageFailure, IndexedTable, run_indexer
-from kymflow.cli.verbs.ingest import FileOutcome, take_in_folders
+from kymflow.cli.verbs.ingest import FileOutcome, file_remarks, take_in_folders
 from kymflow.cli.verbs.report import report as write_report
 from kymflow.cli.verbs.report import report_place
 
@@ -123,6 +124,7 @@ class UpdateResult:
             (item.path if isinstance(item, FileOutcome) else _name(item), item.reason)
             for item in self.items
             if not isinstance(item, IndexedTable) and item.reason is not None
+            if not (isinstance(item, FileOutcome) and item.status == "waiting")
         ]
         yield from failure_blocks(
             f"{counted(len(failures), 'failure')}", ("what", "reason"), failures, screen
@@ -136,6 +138,9 @@ class UpdateResult:
             )
         else:
             yield Block(lines=[f"{show(self.dataset)} is up to date"])
+        files = [item for item in self.items if isinstance(item, FileOutcome)]
+        yield from issue_blocks(issue for file in files for issue in file.issues)
+        yield from file_remarks(files)
         if self.report:
             yield remark(f"the report: {show(self.report)}")
         if self.failed:
