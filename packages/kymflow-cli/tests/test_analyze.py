@@ -137,14 +137,14 @@ def test_status_counts_images_without_results(dataset: str) -> None:
         for item in status(dataset).items
         if isinstance(item, AnalysisStatus) and item.name == "counts"
     ]
-    assert (counts.images, counts.without) == (2, 1)
+    assert (counts.images, counts.current, counts.missing) == (3, 2, 1)
 
 
 @pytest.mark.usefixtures("counting_plugin")
 def test_wrong_names_and_options(dataset: str) -> None:
     with pytest.raises(UnknownNameError, match="no analysis 'velo'") as caught:
         analyze(dataset, "velo")
-    assert "there are: cells, counts, diameter, flow, pulse, velocity" in caught.value.hint
+    assert "cells, counts, diameter, flow, pulse, velocity" in caught.value.hint
     with pytest.raises(AnalysisParameterError, match="window_lines"):
         analyze(dataset, "counts", window_lines=16)
     with pytest.raises(UnknownNameError, match=r"no image 'x\.tif'"):

@@ -176,3 +176,31 @@ def test_the_log_has_runs_and_decisions(
     _, out, _ = kymflow("log", dataset, "--rows", "1")
     assert "undo" in out
     assert "exclude" not in out
+
+
+def test_decisions_follow_a_file_that_is_ingested_again(
+    dataset: str, folder: Path, write_tiff: Callable[..., Path], kymflow: Kymflow
+) -> None:
+    kymflow("exclude", dataset, "a", "--reason", "moved")
+    kymflow("roi", dataset, "a", "--pixels", "2", "14")
+    write_tiff(folder / "a.tif", lines=90, pixels=12)
+    code, _, err = kymflow("ingest", str(folder), dataset, "--changed")
+    assert code == 0
+    assert "a.tif: ROI 1 does not fit the changed file" in err
+    opened = ZarrDataset(dataset, mode="r")
+    (new,) = (each for each in opened.values() if each.shape == (90, 12))
+    exclusion = read_decisions(new).exclusion
+    assert exclusion is not None
+    assert exclusion.reason == "moved"
+
+
+def test_malformed_metadata_are_reported_at_ingest(
+    tmp_path: Path, write_tiff: Callable[..., Path], kymflow: Kymflow
+) -> None:
+    (tmp_path / "in").mkdir()
+    path = write_tiff(tmp_path / "in" / "a.tif")
+    payload = {"experiment_metadata": {"depth": "deep"}}
+    path.with_suffix(".metadata.json").write_text(json.dumps(payload), encoding="utf-8")
+    code, _, err = kymflow("ingest", str(tmp_path / "in"), str(tmp_path / "k.zarr"))
+    assert code == 0
+    assert "a.tif: metadata field 'experiment_metadata.depth' is 'deep', not a number" in err

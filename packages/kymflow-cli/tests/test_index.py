@@ -91,7 +91,7 @@ def test_listing_indexers_runs_none(dataset: str, tmp_path: Path) -> None:
     assert isinstance(result, PluginListResult)
     assert [item.name for item in result.items] == BUILT_IN
     assert all(item.summary for item in result.items)
-    assert ZarrDataset(dataset).list_table_names() == ["run_log", "sources"]
+    assert ZarrDataset(dataset).list_table_names() == ["run_log", "source_folders", "sources"]
 
 
 @pytest.mark.usefixtures("picky_plugin")

@@ -23,7 +23,7 @@ from kymflow.cli.verbs.index import index
 from kymflow.cli.verbs.info import DatasetInfo, ImageInfo, info
 from kymflow.cli.verbs.ls import ListedImage, ls
 from kymflow.cli.verbs.repair import repair
-from kymflow.cli.verbs.status import TableStatus, status
+from kymflow.cli.verbs.status import status
 from kymflow.cli.verbs.table import TableListResult, TableResult, table
 from kymflow.cli.verbs.upgrade import upgrade
 from kymflow_zarr import NotADatasetError, ZarrDataset
@@ -92,8 +92,9 @@ def test_an_image_that_cannot_be_read_hides_no_other(dataset: str, kymflow: Kymf
     assert damaged in err
     assert "a.tif" in out
     assert "c.tiff" in out
-    for arguments in (("info", dataset), ("status", dataset), ("info", dataset, "a.tif")):
+    for arguments in (("info", dataset), ("info", dataset, "a.tif")):
         assert kymflow(*arguments)[0] == 0
+    assert kymflow("status", dataset)[1].startswith(f"{dataset}: 2 images\n")
     code, _, err = kymflow("info", dataset, damaged)
     assert code == 1
     assert "is damaged" in err
@@ -129,6 +130,7 @@ def test_info_of_a_dataset(dataset: str, folder: Path, kymflow: Kymflow) -> None
     assert {item.name: item.rows for item in result.items} == {
         "kym_image_summary": 3,
         "run_log": 1,
+        "source_folders": 1,
         "sources": 3,
     }
     _, out, _ = kymflow("info", dataset)
@@ -184,6 +186,7 @@ def test_table_lists_shows_and_filters(dataset: str) -> None:
     assert [item.name for item in listed.items] == [
         "kym_image_summary",
         "run_log",
+        "source_folders",
         "sources",
     ]
 
@@ -272,11 +275,12 @@ def test_verbs_answer_in_every_format(dataset: str, kymflow: Kymflow, verb: str)
 
 
 def test_a_pipe_gets_tabs_and_several_kinds_of_items_their_type(
-    dataset: str, kymflow: Kymflow
+    dataset: str, folder: Path, kymflow: Kymflow
 ) -> None:
     words = ("table", dataset, "kym_image_summary")
     assert kymflow(*words)[1] == kymflow(*words, "--format", "tsv")[1]
-    assert kymflow("status", dataset, "--format", "csv")[1].startswith("type,")
+    (folder / "new.tif").write_bytes((folder / "a.tif").read_bytes())
+    assert kymflow("status", dataset, "--format", "csv")[1].startswith("type,path,state,")
 
 
 @pytest.mark.parametrize("verb", ["ls K", "table K kym_image_summary"])
@@ -320,43 +324,6 @@ def test_rows_as_json_keep_their_values(dataset: str, kymflow_json: KymflowJson)
     }
     assert records[1]["row"]["text"] == "half \u2028 line"
     assert records[-1]["columns"] == list(frame.columns)
-
-
-def test_status_tells_what_there_is_to_do(
-    dataset: str, folder: Path, write_tiff: Callable[..., Path], kymflow: Kymflow
-) -> None:
-    _, out, err = kymflow("status", dataset)
-    assert out.startswith(f"{dataset}: 3 images\n")
-    assert f"to analyze what is missing: kymflow analyze {dataset} velocity --missing\n" in err
-    assert err.endswith(
-        "only folders that images came from were looked at; for others, and subfolders: "
-        f"kymflow refresh {dataset} FOLDER --recursive\n"
-    )
-
-    write_tiff(folder / "new.tif", seed=5)
-    write_tiff(folder / "a.tif", lines=70, seed=6)
-    (folder / "b.tif").unlink()
-    ZarrDataset(dataset).ingest_image(folder / "c.tiff")
-    result = status(dataset)
-    assert (result.new, result.changed, result.unchanged, result.gone) == (1, 1, 1, 1)
-    (tables,) = [item for item in result.items if isinstance(item, TableStatus)]
-    assert (tables.name, tables.rows, tables.images, tables.without) == (
-        "kym_image_summary",
-        3,
-        3,
-        1,
-    )
-    _, out, err = kymflow("status", dataset)
-    assert out.startswith(f"{dataset}: 4 images, 1 new, 1 changed, 1 gone, 1 in no table\n")
-    assert "kymflow refresh" in err
-    assert "kymflow index" in err
-
-
-def test_status_of_a_dataset_whose_folder_is_gone(dataset: str, folder: Path) -> None:
-    folder.rename(folder.with_name("moved"))
-    result = status(dataset)
-    assert result.missing_folders == (str(folder),)
-    assert result.folders == ()
 
 
 def test_text_on_a_pipe_is_never_cut(dataset: str, kymflow: Kymflow) -> None:

@@ -83,8 +83,11 @@ def test_it_is_computed_tabled_and_known_to_be_current(
     assert len(records) > 6
 
     _, records = kymflow_json("status", dataset)
-    (entry,) = [r for r in records if r["type"] == "analysis" and r["name"] == "brightness"]
-    assert (entry["images"], entry["without"]) == (3, 0)
+    found = [r for r in records if r["type"] == "analysis"]
+    assert [(r["name"], r["label"], r["current"], r["images"]) for r in found] == [
+        ("brightness", "", 3, 3),
+        ("brightness", "median", 3, 3),
+    ]
 
 
 def test_the_report_shows_it(dataset: str, kymflow: Kymflow) -> None:
@@ -98,6 +101,15 @@ def test_the_report_shows_it(dataset: str, kymflow: Kymflow) -> None:
     assert "<dt>lost share</dt>" in page
     assert " counts</span>" in page
     assert "elocity" not in page
+
+
+def test_a_figure_of_it_goes_to_a_file(dataset: str, tmp_path: Path, kymflow: Kymflow) -> None:
+    assert kymflow("analyze", dataset, "brightness")[0] == 0
+    assert kymflow("index", dataset)[0] == 0
+    for place, words in (("one.svg", ("a",)), ("groups.svg", ("--group-by", "folder_1"))):
+        code, out, _ = kymflow("figure", dataset, *words, "-o", tmp_path / place)
+        assert (code, out) == (0, f"{tmp_path / place}\n")
+        assert (tmp_path / place).read_text(encoding="utf-8").startswith("<?xml")
 
 
 def test_a_figure_that_fails_spoils_nothing_else(

@@ -17,6 +17,8 @@ from kymflow.cli.opening import find_image
 from kymflow.cli.results import Item
 from kymflow.cli.verbs.analyze import analyze
 from kymflow.cli.verbs.report import report
+from kymflow.core.analysis import find_region
+from kymflow.core.decisions import add_note, exclude, mark_interval, reject
 from kymflow.core.metadata import load_metadata, save_metadata
 from kymflow_zarr import NotADatasetError, ZarrDataset
 
@@ -312,6 +314,27 @@ def test_results_of_an_earlier_calibration_are_marked(copied: Path, parse: Parse
     again = parse(Path(report(str(copied), images=("stall",)).report))
     assert "have changed since" not in again.text
     assert "outdated" not in again.text
+
+
+def test_what_people_decided_is_on_the_page(copied: Path, parse: Parse) -> None:
+    dataset = ZarrDataset(copied)
+    record = dataset.record(find_image(dataset, "stall"))
+    reject(record, HOSTILE, "Ada")
+    add_note(record, "sneezed", "Bob")
+    exclude(record, "moved", "Ada")
+    region = find_region(record, load_metadata(record))
+    mark_interval(record, region, 0.1, 0.2, author="Ada")
+
+    page = parse(Path(report(str(copied), images=("stall",)).report))
+
+    for text in (
+        "moved (Ada)",
+        "sneezed (Bob)",
+        "rejected by Ada",
+        "stall from 0.1 to 0.2 s (Ada)",
+    ):
+        assert text in page.text
+    assert not page.all("script")
 
 
 def test_images_that_are_no_kymographs_say_so(dataset: str, parse: Parse) -> None:

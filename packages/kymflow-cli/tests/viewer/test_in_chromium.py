@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import shutil
@@ -444,3 +445,55 @@ def test_no_recording_at_all(tmp_path: Path, serve: Serve, open_page: Open) -> N
         page = open_page(server.address)
         expect(page.locator("#count")).to_have_text("0 recordings")
         expect(page.locator("#nothing")).to_be_visible()
+
+
+def test_groups_are_seen_and_a_point_opens_its_recording(page: Any, lab: ZarrDataset) -> None:
+    for name, condition in (("flow", "baseline"), ("stall", "drug")):
+        choose(page, f"{name}.tif")
+        page.get_by_text("Fields", exact=True).click()
+        page.get_by_label("condition", exact=True).fill(condition)
+        page.get_by_label("condition", exact=True).press("Tab")
+        expect(page.locator("body")).not_to_have_class(re.compile("busy"))
+
+    page.get_by_role("button", name="Groups").click()
+    figure = page.get_by_role("group", name=re.compile("Velocity by condition"))
+    expect(figure).to_have_attribute(
+        "aria-label", re.compile(r"baseline: 1 recordings, median 0.4.*drug: 1 recordings")
+    )
+    page.get_by_role("button", name=re.compile("flow.tif")).press("Enter")
+    expect(page.locator("#file")).to_have_text("flow.tif")
+    expect(page.locator("#recording")).to_be_visible()
+    expect(figure).not_to_be_visible()
+
+
+def test_the_table_that_is_shown_is_saved_as_csv(page: Any, tmp_path: Path) -> None:
+    page.locator("#filter").fill("mouse1")
+    expect(page.locator("#count")).to_have_text("2 of 3 recordings")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as CSV").click()
+    download.value.save_as(tmp_path / "recordings.csv")
+    with (tmp_path / "recordings.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["file"] for row in rows] == ["flow.tif", "stall.tif"]
+    assert float(rows[0]["velocity"]) == pytest.approx(0.4, rel=0.02)
+
+
+def test_two_recordings_are_compared_on_one_scale(page: Any) -> None:
+    page.get_by_role("button", name="Compare").click()
+    expect(page.get_by_role("heading", name="Compared with flow.tif")).to_be_visible()
+    expect(page.locator("#shown")).to_have_text("0 to 3 s")
+    choose(page, "stall.tif")
+    expect(page.locator("#shown")).to_have_text("0 to 3.5 s")
+    choose(page, "todo.tif")
+    # As long as the longer one.
+    expect(page.locator("#shown")).to_have_text("0 to 3 s")
+    page.keyboard.press("b")
+    expect(page.get_by_role("heading", name="Compared with")).not_to_be_visible()
+
+
+def test_what_is_on_the_screen_is_saved_as_svg(page: Any, tmp_path: Path) -> None:
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as SVG").click()
+    assert download.value.suggested_filename == "flow.tif.svg"
+    download.value.save_as(tmp_path / "figure.svg")
+    assert "<svg" in (tmp_path / "figure.svg").read_text(encoding="utf-8")

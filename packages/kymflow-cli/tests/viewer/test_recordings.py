@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -148,6 +149,21 @@ def test_new_borders_keep_the_parameters_that_a_person_chose(
     (region,) = ask(path, body=borders([4, 30])).json()["regions"]
 
     assert region["values"]["window_lines"] == 32
+
+
+def test_the_figure_is_an_svg_of_what_is_asked_for(ask: Ask, image_ids: dict[str, str]) -> None:
+    path = f"/api/recordings/{image_ids['stall']}/figure?channel=1"
+
+    drawn = ask(f"{path}&first=1000&stop=2000")
+
+    assert drawn.headers["Content-Type"] == "image/svg+xml"
+    figure = ElementTree.fromstring(drawn.body)
+    assert figure.tag == "{http://www.w3.org/2000/svg}svg"
+    assert list(figure.iter("{http://www.w3.org/2000/svg}image"))
+    for wrong in ("&first=0&stop=99999", "&first=5&stop=5", "&roi=7&first=0&stop=100"):
+        refused = ask(f"{path}{wrong}")
+        assert refused.status in {400, 404, 409}
+        assert refused.json()["error"]
 
 
 @pytest.mark.parametrize(("pixels", "says"), [([30, 30], "dim1_stop"), ([-1, 9], "dim1_start")])

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from zarr.storage import MemoryStore
 
+from kymflow.core import KymDataset
 from kymflow.core.analysis import calibration_of, regions_of
 from kymflow.core.decisions import (
     Decisions,
@@ -345,3 +346,12 @@ def test_undoing_everything_leads_back_through_every_state(steps: list[tuple[str
         assert state() == earlier
     with pytest.raises(NothingToUndoError):
         undo(record)
+
+
+def test_borders_are_given_to_several_images_by_name_in_one_step(dataset: ZarrDataset) -> None:
+    records = [add_kymograph(dataset) for _ in range(2)]
+    kym = KymDataset(dataset)
+    found = kym.add_regions([record.image_id[:8] for record in records], um=(1, 3), name="vein")
+    assert {roi.dim1_start for roi in found.values()} == {2}
+    assert set(found) == {record.image_id for record in records}
+    assert len(undo(dataset)) == 2

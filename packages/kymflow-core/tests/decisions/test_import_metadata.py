@@ -102,6 +102,7 @@ def test_a_bad_value_is_reported_and_stops_only_its_images(
     for error in found.failures.values():
         assert isinstance(error, MetadataError)
         assert error.field == "experiment_metadata.depth"
+        assert str(error).endswith("give another value")
     assert {str(e.depth) for e in experiments(dataset).values()} == {"None", "80"}
 
 

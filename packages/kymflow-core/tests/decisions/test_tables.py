@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,15 +12,19 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 from zarr.storage import MemoryStore
 
-from kymflow.core import KymDataset
+from kymflow.core import KymDataset, plot_result
 from kymflow.core.analysis import (
     Analysis,
     Calibration,
     Column,
+    Display,
+    Panels,
     Region,
+    RegionData,
     Result,
     ResultTable,
     image_status,
+    load_region_data,
     regions_of,
     run_analysis,
 )
@@ -35,6 +40,11 @@ from kymflow.core.decisions import (
 from kymflow.core.indexers import AnalysisTable, ImageSummary
 from kymflow.core.metadata import Header, ImageMetadata, load_metadata, save_metadata
 from kymflow_zarr import ZarrDataset, ZarrImageRecord
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from kymflow.core.themes import Theme
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,3 +170,25 @@ def test_a_mark_needs_no_result_but_a_region_that_exists(
     assert update.rows == 0
     ((reason,),) = update.left_out.values()
     assert "ROI 1: this region no longer exists" in reason
+
+
+def test_marks_are_among_the_facts_and_dashed_in_the_figure(
+    dataset: ZarrDataset, record: ZarrImageRecord
+) -> None:
+    pytest.importorskip("matplotlib")
+    list(run_analysis(dataset, DARK))
+    (region,) = regions_of(record, load_metadata(record))
+    mark_interval(record, region, 0.02, 0.04, author="Ada")
+
+    (data,) = load_region_data(record, DARK)
+
+    assert DARK.facts(data)["marked by hand"] == "stall from 0.02 to 0.04 s (Ada)"
+
+    def draw(axes: Sequence[Axes], data: RegionData, theme: Theme) -> None:
+        axes[0].plot([0, 1])
+
+    shown = replace(DARK, display=Display(panels=Panels(draw=draw)))
+    figure = plot_result(record, shown)
+    (box,) = figure.axes[1].patches
+    assert box.get_linestyle() == "--"
+    assert box.get_extents().x0 > figure.axes[1].bbox.x0

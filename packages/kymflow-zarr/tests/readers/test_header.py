@@ -316,6 +316,40 @@ def test_vendor_text_outranks_tags_and_the_difference_is_said(
     assert "s apart; vendor_text is used" in text
 
 
+# --- implausible calibration
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"2.0 [us/pixel]": "200.0 [us/pixel]"}, "7 pixels of 200 us take 0.0014 s, longer than"),
+        ({"0.450 [um": "450.0 [um", "3.149 [um]": "3149.0 [um]"}, "450 um, is out of"),
+        ({"68.040 [ms]": "68040.0 [s]"}, "the line period, 1134 s, is out of"),
+        ({"[um/pixel]": "[nm/pixel]", "3.149 [um]": "3.149 [nm]"}, "0.00045 um, is out of"),
+    ],
+)
+def test_what_no_microscope_has_is_a_warning(
+    write: Write, ramp: Ramp, olympus_text: Text, changes: dict[str, str], says: str
+) -> None:
+    text = olympus_text()
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    header = header_of(write(ramp, metadata=None), vendor_text=text)
+    assert says in " / ".join(header.warnings)
+
+
+def test_a_movie_may_take_its_time(write: Write) -> None:
+    """A frame interval is no line period."""
+    header = header_of(
+        write(
+            np.zeros((4, 9, 8), np.uint16), imagej=True, metadata={"axes": "TYX", "finterval": 60}
+        )
+    )
+    assert header.scale["t"] == 60
+    assert not any("line period" in warning for warning in header.warnings)
+
+
 # --- ImageJ and OME
 
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kymflow_zarr._readers.header import Header, merge_facts
@@ -239,6 +239,7 @@ def test_old_schemas(read: Read, lines: Pixels) -> None:
         max_size=5,
     ),
 )
+@example(1, {"SizeC": 0, "SizeZ": -1, "SizeT": 0}, ["Z", "T", "C"], [{"FirstT": 1, "IFD": 0}])
 def test_any_blocks_make_a_box_of_pages_or_nothing(
     page_count: int, sizes: dict[str, Any], order: list[str], blocks: list[dict[str, int]]
 ) -> None:

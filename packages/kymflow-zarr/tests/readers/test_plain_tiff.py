@@ -48,7 +48,9 @@ def test_resolution_tags_where_they_are_those_of_a_microscope(
 ) -> None:
     path = write(ramp, metadata=None, resolution=(per_unit, per_unit), resolutionunit=unit)
     header = header_of(path)
-    assert header.scale == (pytest.approx({"y": um, "x": um}) if um else {"y": None, "x": None})
+    assert header.scale == (
+        pytest.approx({"y": um, "x": um}, rel=1e-5) if um else {"y": None, "x": None}
+    )
     assert ["resolution tags" in warning for warning in header.warnings] == ([True] if um else [])
 
 
@@ -85,8 +87,9 @@ def exported(path: Path, tmp_path: Path) -> Path:
     """Take a file into a dataset, and export it."""
     dataset = ZarrDataset(MemoryStore())
     dataset.refresh_from_folder(path.parent)
-    dataset.export_legacy_folder(tmp_path / "out")
-    (tiff,) = (tmp_path / "out").rglob("*.tif")
+    folder = tmp_path.with_name(f"{tmp_path.name}-export")  # not among the recordings
+    dataset.export_legacy_folder(folder)
+    (tiff,) = folder.rglob("*.tif")
     return tiff
 
 
@@ -111,11 +114,58 @@ def test_colours_keep_their_meaning_through_export(
         np.testing.assert_array_equal(tif.asarray(), pixels)
 
 
+def test_a_table_of_16_colours(tmp_path: Path, build_tiff: Any, gray_page: Any) -> None:
+    """Two pixels of 4 bits a byte."""
+    table = COLORS[:, :16]
+    more = {
+        258: (3, 1, struct.pack("<H", 4)),
+        262: (3, 1, struct.pack("<H", 3)),
+        320: (3, 48, table.astype("<u2").tobytes()),
+    }
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in" / "few.tif"
+    page = gray_page(bytes([0x1F, 0x20, 0x3E, 0x45]), width=4, length=2, more=more)
+    path.write_bytes(build_tiff([page]))
+    with tifffile.TiffFile(exported(path, tmp_path)) as tif:
+        colormap = tif.pages.first.colormap
+        assert colormap is not None
+        np.testing.assert_array_equal(colormap[:, :16], table)
+        np.testing.assert_array_equal(tif.asarray(), [[1, 15, 2, 0], [3, 14, 4, 5]])
+
+
 def test_float16_comes_back_from_an_export(write: Write, ramp: Ramp, tmp_path: Path) -> None:
     pixels = (ramp / 7).astype(np.float16)
     again = tifffile.imread(exported(write(pixels, metadata=None), tmp_path))
     assert again.dtype == np.float16
     np.testing.assert_array_equal(again, pixels)
+
+
+# --- dimensions of length 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "axes"),
+    [
+        ((60, 1, 7), {"metadata": None}, ("y", "x")),
+        ((60, 1, 7), {"metadata": {"axes": "TYX"}}, ("t", "x")),
+        ((1, 60, 1, 7), {"metadata": {"axes": "ZTYX"}}, ("t", "x")),
+        ((1, 60, 7), {"metadata": {"axes": "CTX"}}, ("t", "x")),
+        ((60, 1, 7), {"imagej": True, "metadata": {"axes": "TYX"}}, ("t", "x")),
+        ((60, 1, 7), {"imagej": True, "metadata": {"axes": "ZYX"}}, ("z", "x")),
+        ((30, 2, 1, 7), {"ome": True, "metadata": {"axes": "TCYX"}}, ("t", "c", "x")),
+    ],
+)
+def test_a_dimension_of_length_1_beside_lines_goes(
+    write: Write, ramp: Ramp, shape: tuple[int, ...], options: Any, axes: tuple[str, ...]
+) -> None:
+    path = write(ramp.reshape(shape), photometric="minisblack", **options)
+    header = header_of(path)
+    assert header.axes == axes
+    assert header.shape == tuple(length for length in shape if length > 1)
+    with open_image(path, TiffReader()) as image:
+        np.testing.assert_array_equal(
+            np.concatenate([*image.iter_blocks(13)]).ravel(), ramp.ravel()
+        )
 
 
 # --- sloppy, but readable

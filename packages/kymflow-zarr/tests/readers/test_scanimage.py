@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -162,6 +163,13 @@ def test_a_movie(read: Read) -> None:
     np.testing.assert_array_equal(pixels, frames(4))
 
 
+def test_a_single_frame_has_no_time(read: Read) -> None:
+    header, _ = read(frames(1), FRAME | {"SI.hStackManager.framesPerSlice": "1"})
+    assert header.axes == ("y", "x")
+    assert header.scale == {"y": 10.0, "x": 10.0}
+    assert header.warnings == ()
+
+
 def test_a_movie_of_two_channels_and_a_page_too_many(read: Read) -> None:
     header, pixels = read(frames(5), FRAME | {"SI.hChannels.channelSave": "[1;2]"})
     assert header.axes == ("t", "c", "y", "x")
@@ -175,6 +183,14 @@ def test_a_run_that_was_stopped(read: Read) -> None:
     assert header.axes == ("t", "y", "x")
     assert pixels.shape == (6, 9, 8)
     assert header.warnings == ("100 frames were to be recorded, the file holds 6",)
+
+
+def test_a_later_file_of_a_long_run_starts_later(read: Read) -> None:
+    description = EPOCH.replace("= 0.000000", "= 12.500000")
+    header, _ = read(frames(4), FRAME, description=description)
+    assert header.acquired_local_epoch_ns == local_epoch_ns(
+        datetime(2022, 8, 8, 16, 39, 21), nanosecond=690_000_000
+    )
 
 
 def test_frames_that_were_averaged(read: Read) -> None:
@@ -234,9 +250,33 @@ def test_the_asked_step_serves_where_none_was_driven(read: Read) -> None:
     assert read(frames(20), settings)[0].scale["z"] == 1.0
 
 
-def test_several_regions_have_no_pixel_size(read: Read) -> None:
-    header, _ = read(frames(4), FRAME | {"SI.hRoiManager.mroiEnable": "1"})
-    assert header.scale == {"t": 0.0333, "y": None, "x": None}
+def regions(*fields: dict[str, Any]) -> str:
+    rois = [{"scanfields": field} for field in fields]
+    return json.dumps({"RoiGroups": {"imagingRoiGroup": {"rois": rois if rois[1:] else rois[0]}}})
+
+
+FIELD = {"sizeXY": [8.0, 4.5], "pixelResolutionXY": [8, 9], "rotationDegrees": 0}
+
+
+@pytest.mark.parametrize(
+    ("artist", "um"),
+    [
+        (regions(FIELD), (15.0, 7.5)),
+        (regions(FIELD, FIELD | {"centerXY": [2, 2]}), (15.0, 7.5)),
+        (regions(FIELD, FIELD | {"sizeXY": [4.0, 4.5]}), None),
+        (regions({"sizeXY": [0, "much"]}), None),
+        ("{", None),
+        ("", None),
+    ],
+)
+def test_several_regions_may_share_a_pixel_size(
+    read: Read, artist: str, um: tuple[float, float] | None
+) -> None:
+    settings = FRAME | {"SI.hRoiManager.mroiEnable": "1", "SI.objectiveResolution": "15"}
+    tags = [(315, 2, len(artist) + 1, artist, True)]
+    header, _ = read(frames(4), settings, extratags=tags)
+    across, down = um or (None, None)
+    assert header.scale == {"t": 0.0333, "y": down, "x": across}
     assert "several regions (mROI)" in header.warnings[0]
 
 

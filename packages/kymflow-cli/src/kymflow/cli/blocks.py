@@ -80,9 +80,10 @@ def fact_blocks(facts: Mapping[str, object]) -> Iterator[Block]:
     yield Block(lines=lines)
 
 
-def sentence(first: str, **counts: int) -> Block:
-    """One line of data: ``first``, then the counts that are not zero, as in ``2 failed``."""
-    parts = [first, *(f"{number} {word}" for word, number in counts.items() if number)]
+def sentence(first: str, *more: str, **counts: int) -> Block:
+    """One line of data: texts that are not empty, then counts that are not zero: ``2 failed``."""
+    texts = [text for text in (first, *more) if text]
+    parts = [*texts, *(f"{number} {word}" for word, number in counts.items() if number)]
     return Block(lines=[", ".join(parts)])
 
 

@@ -10,23 +10,23 @@ import importlib.util
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kymflow.core.analysis.regions import Calibration, calibration_of
-from kymflow.core.errors import MissingExtraError, RegionError
+from kymflow.core.analysis.regions import UNCALIBRATED, Calibration, calibration_of
+from kymflow.core.errors import InvalidKymographError, MissingExtraError, RegionError
 from kymflow.core.metadata import ImageExtent, Roi, image_extent, load_metadata
+from kymflow_zarr import ZarrImageRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
 
-    from kymflow_zarr import ZarrImageRecord
-
 __all__ = [
     "KymographPicture",
+    "array_picture",
     "draw_picture",
     "draw_rois",
     "load_means",
@@ -296,24 +296,73 @@ def draw_rois(rois: Sequence[Roi], picture: KymographPicture, ax: Axes) -> None:
         )
 
 
+def array_picture(
+    pixels: NDArray[Any],
+    *,
+    lines: tuple[int, int] | None = None,
+    calibration: Calibration = UNCALIBRATED,
+    max_columns: int = 1500,
+    max_rows: int = 400,
+    percentiles: tuple[float, float] = (1.0, 99.5),
+) -> KymographPicture:
+    """`load_picture` of an array.
+
+    Args:
+        pixels: A kymograph ``(time, space)``, of numbers.
+        lines: First line, and the one after the last; all if None.
+        calibration: What is known of its axes.
+        max_columns: How many columns the picture may have.
+        max_rows: How many rows it may have.
+        percentiles: Of the values drawn: what is black, and what is white.
+
+    Raises:
+        InvalidKymographError: It has no lines and pixels, or not this stretch.
+    """
+    if pixels.ndim != 2 or not pixels.size:
+        raise InvalidKymographError(
+            f"its shape is {pixels.shape}; give an array with axes (time, space)"
+        )
+    first, stop = lines or (0, len(pixels))
+    if not 0 <= first < stop <= len(pixels):
+        raise InvalidKymographError(
+            f"it has no lines {first} to {stop}; give a stretch within 0 to {len(pixels)}"
+        )
+    lines_per_column = math.ceil((stop - first) / max_columns)
+    pixels_per_row = math.ceil(pixels.shape[1] / max_rows)
+    stretch = pixels[first:stop].astype(np.float64)
+    finite = np.where(np.isfinite(stretch), stretch, np.nan)
+    values = _block_means(_block_means(finite, lines_per_column).T, pixels_per_row)
+    return KymographPicture(
+        values=values,
+        lines=(first, stop),
+        pixels=(0, pixels.shape[1]),
+        lines_per_column=lines_per_column,
+        pixels_per_row=pixels_per_row,
+        calibration=calibration,
+        limits=_limits(values, percentiles),
+    )
+
+
 def plot_kymograph(
-    rec: ZarrImageRecord,
+    rec: ZarrImageRecord | NDArray[Any],
     *,
     channel: int = 1,
     z: int = 0,
     lines: tuple[int, int] | None = None,
     rois: bool = True,
+    calibration: Calibration = UNCALIBRATED,
     percentiles: tuple[float, float] = (1.0, 99.5),
     ax: Axes | None = None,
 ) -> Axes:
     """Plot a kymograph: time to the right, position up, in s and µm where they are known.
 
     Args:
-        rec: The image.
-        channel: Its channel, from 1.
+        rec: The image, or an array ``(time, space)``.
+        channel: The image's channel, from 1.
         z: Its slice, from 0.
         lines: First line, and the one after the last; all if None.
         rois: Whether to draw its regions of interest.
+        calibration: What is known of the axes of an array.
         percentiles: Of the values drawn: what is black, and what is white.
         ax: Where to draw it; a new figure if None.
 
@@ -322,20 +371,24 @@ def plot_kymograph(
 
     Raises:
         RegionError: The image has no lines and pixels, or not this channel, slice or stretch.
+        InvalidKymographError: The array has no lines and pixels, or not this stretch.
         MissingExtraError: matplotlib is not installed.
         CorruptDataError: Its pixels or metadata are damaged.
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise MissingExtraError("matplotlib", "plot", "plotting a kymograph")
-    picture = load_picture(rec, channel=channel, z=z, lines=lines, percentiles=percentiles)
+    if isinstance(rec, ZarrImageRecord):
+        picture = load_picture(rec, channel=channel, z=z, lines=lines, percentiles=percentiles)
+        drawn = load_metadata(rec).rois if rois else ()
+    else:
+        picture = array_picture(rec, lines=lines, calibration=calibration, percentiles=percentiles)
+        drawn = ()
     if ax is None:
         from matplotlib import pyplot
 
         _, ax = pyplot.subplots(figsize=(10.0, 2.4), layout="constrained")
     draw_picture(picture, ax)
-    if rois:
-        shown = [roi for roi in load_metadata(rec).rois if (roi.channel, roi.z) == (channel, z)]
-        draw_rois(shown, picture, ax)
+    draw_rois([roi for roi in drawn if (roi.channel, roi.z) == (channel, z)], picture, ax)
     return ax
 
 

@@ -282,5 +282,9 @@ def _orphans(tables: Tables, name: str, existing: set[str]) -> set[str]:
         return set()
     if not pa.types.is_string(schema.field(IMAGE_ID).type):  # another program's
         return set()
-    ids = tables.load(name, columns=[IMAGE_ID])[IMAGE_ID].unique().to_pylist()
+    ids = {
+        image_id
+        for part in tables.iterate(name, columns=[IMAGE_ID])
+        for image_id in part[IMAGE_ID].unique().to_pylist()
+    }
     return {image_id for image_id in ids if isinstance(image_id, str)} - existing

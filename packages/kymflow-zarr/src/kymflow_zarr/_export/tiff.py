@@ -117,13 +117,15 @@ def tiff_facts(record: ZarrImageRecord) -> TiffFacts:
 
 
 def _palette(table: JsonValue) -> tuple[tuple[int, ...], ...]:
-    """A colour table of a header, if it is one for 8 bits."""
+    """A colour table of a header, if it is one for up to 8 bits, with black for other values."""
     colors = tuple(
         tuple(value for value in color if type(value) is int and 0 <= value < 2**16)
         for color in (table if isinstance(table, list) else [])
         if isinstance(color, list)
     )
-    return colors if [len(color) for color in colors] == [_COLORS] * 3 else ()
+    if len(colors) != 3 or not 0 < len(colors[0]) == len(colors[1]) == len(colors[2]) <= _COLORS:
+        return ()
+    return tuple((*color, *(0,) * (_COLORS - len(color))) for color in colors)
 
 
 def _fits_xml(name: JsonValue) -> TypeGuard[str]:

@@ -85,7 +85,8 @@ class DatasetTables(Mapping[str, "pd.DataFrame"]):
         Raises:
             TypeError: An image id is not text.
             TableNotFoundError: There is none (it is a `KeyError` and a `FileNotFoundError`).
-            CorruptDataError: It is damaged.
+            CorruptDataError: It is damaged, or would take far more memory than a file of its size
+                can mean.
         """
         from kymflow_zarr._tables.frames import table_to_frame
 
@@ -103,8 +104,20 @@ class DatasetTables(Mapping[str, "pd.DataFrame"]):
             name, columns=None if columns is None else list(columns), image_ids=image_ids
         )
 
+    def head_arrow(
+        self, name: str, rows: int = 5, *, columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """`load_arrow` for the first rows alone: the others are not read.
+
+        Args:
+            name: The table's name.
+            rows: How many.
+            columns: Read just these.
+        """
+        return self._tables.head(name, rows, columns=columns)
+
     def iter_arrow(self, name: str, *, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """`load_arrow` part by part, for tables larger than memory.
+        """`load_arrow` part by part, for tables of any size.
 
         The table must not be written to before the last part was read.
         """

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from kymflow_zarr._artifacts.sidecars import stem_of
-from kymflow_zarr._catalog.sources import FileState
+from kymflow_zarr._catalog.sources import BesideState, FileState
+from kymflow_zarr._ingest.beside import state_beside
 from kymflow_zarr._readers.channels import CHANNEL_NAMES, channel_number, group_channels
 from kymflow_zarr._readers.files import stat_regular_file
 from kymflow_zarr._readers.header import Header
@@ -52,6 +53,7 @@ def states_of(
     folder: OpenFolder,
     channels: tuple[str, ...],
     images: Mapping[str, ImageReader],
+    beside: Mapping[str, tuple[str, ...]],
     options: IngestOptions,
 ) -> list[FileState]:
     """What a refresh compares: one state for the files of one image.
@@ -62,6 +64,7 @@ def states_of(
         folder: Their folder.
         channels: Their names, from `group_files`.
         images: Their readers.
+        beside: Names of the headers and sidecars of each, where it has some.
         options: Whether links are followed, and whether a person said what channels are.
 
     Raises:
@@ -70,21 +73,27 @@ def states_of(
     alone: list[FileState] = []
     for name in channels:
         found = stat_regular_file(folder, name, follow_links=options.follow_links)
-        alone.append(((folder.path + name,), found.st_mtime_ns, found.st_size))
+        around: BesideState | None = None
+        if options.sidecars:
+            others = beside.get(name)
+            around = (
+                state_beside(folder, others, follow_links=options.follow_links) if others else ()
+            )
+        alone.append(((folder.path + name,), found.st_mtime_ns, found.st_size, around))
     if len(alone) == 1 or (options.channels == "auto" and _unlike(alone, images, options)):
         return alone
-    paths, times, sizes = zip(*alone, strict=True)
-    return [(tuple(path for (path,) in paths), max(times), sum(sizes))]
+    paths, times, sizes, arounds = zip(*alone, strict=True)
+    return [(tuple(path for (path,) in paths), max(times), sum(sizes), arounds[0])]
 
 
 def _unlike(
     states: list[FileState], images: Mapping[str, ImageReader], options: IngestOptions
 ) -> bool:
     """Whether files are not channels of one image; ingest reports those that cannot be opened."""
-    if len({size for _, _, size in states}) == 1:
+    if len({size for _, _, size, _ in states}) == 1:
         return False
     forms: set[tuple[tuple[int, ...], str]] = set()
-    for (path,), _, _ in states:
+    for (path,), *_ in states:
         try:
             with open_image(
                 Path(path),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kymflow_zarr._artifacts.sidecars import is_sidecar, stem_of
 from kymflow_zarr._catalog.sources import FileState, FolderScan, SourceFile
+from kymflow_zarr._ingest.beside import files_beside
 from kymflow_zarr._ingest.channel_files import group_files, states_of
 from kymflow_zarr._ingest.folder import images_in, list_folder
 from kymflow_zarr._readers.files import os_reason
@@ -59,10 +60,11 @@ def scan_folder(
         matches = _one_pattern(asked).fullmatch
         chosen = {name: reader for name, reader in images.items() if matches(name.lower())}
         refused.update(_without_reader(inner, asked, names, images))
+        beside = files_beside(listing, chosen, images)
         with open_folder(inner) as opened:
             for channels in group_files(listing, chosen, options):
                 try:
-                    found += states_of(opened, channels, chosen, options)
+                    found += states_of(opened, channels, chosen, beside, options)
                 except UnreadableImageError as error:
                     refused[error.path] = error
     return FolderScan(
@@ -80,13 +82,16 @@ def scan_file(path: Path, *, options: IngestOptions) -> SourceFile:
         UnreadableImageError: It is not there, or not a regular file.
     """
     folder = path.parent.resolve()
+    channels: tuple[str, ...] = (path.name,)
+    images: dict[str, ImageReader] = {}
+    beside: Mapping[str, tuple[str, ...]] = {}
     if folder.is_dir():
         listing = list_folder(folder)
         images = images_in(listing)
-        for channels in group_files(listing, images, options):
-            if channels[0] == path.name:
-                return SourceFile._make(states_of(by_path(folder), channels, images, options)[0])
-    return SourceFile._make(states_of(by_path(folder), (path.name,), {}, options)[0])
+        groups = {group[0]: group for group in group_files(listing, images, options)}
+        channels = groups.get(path.name, channels)
+        beside = files_beside(listing, [path.name], images)
+    return SourceFile._make(states_of(by_path(folder), channels, images, beside, options)[0])
 
 
 def _without_reader(

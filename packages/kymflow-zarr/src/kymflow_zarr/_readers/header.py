@@ -33,6 +33,7 @@ from kymflow_zarr._readers.facts import Channel, Facts, Rank
 from kymflow_zarr._readers.plausibility import doubts
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
 from kymflow_zarr._storage.json_text import JsonValue
+from kymflow_zarr.errors import UnreadableImageError
 
 __all__ = ["Header", "HeaderOverrides", "merge_facts"]
 
@@ -81,6 +82,7 @@ class Header:
         vendor_texts: The vendor's texts as read, by name (``olympus_txt``, ``ome_xml`` …). Not
             part of the JSON.
         metadata: Further entries of the metadata payload. Not part of the JSON.
+        left_out: Headers beside the image that could not be read. Not part of the JSON.
     """
 
     shape: tuple[int, ...]
@@ -96,6 +98,7 @@ class Header:
     warnings: tuple[str, ...]
     vendor_texts: Mapping[str, str]
     metadata: Mapping[str, JsonValue]
+    left_out: tuple[UnreadableImageError, ...] = ()
 
     @property
     def saturation(self) -> int | None:

@@ -20,12 +20,12 @@ from typing import Any, Self
 import numpy.typing as npt
 import tifffile
 
-from kymflow_zarr._readers.axes import name_axes, without_single_row
+from kymflow_zarr._readers.axes import name_axes, without_single_rows
 from kymflow_zarr._readers.files import FileFacts, check_unchanged, open_regular_file
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.tiff_checks import check_complete, check_pages, check_series, check_xml
 from kymflow_zarr._readers.tiff_layout import PageLayout, as_series
-from kymflow_zarr._readers.tiff_metadata import TiffMetadata, gather_metadata
+from kymflow_zarr._readers.tiff_metadata import TiffMetadata, gather_metadata, tells_axes
 from kymflow_zarr._readers.tiff_pixels import SeriesPixels
 from kymflow_zarr._readers.tiff_structure import scan_structure
 from kymflow_zarr._readers.translate import BadTiffError, translated
@@ -201,8 +201,9 @@ def _open(path: Path, raw: io.FileIO, facts: FileFacts, limits: ReadLimits) -> T
     series = as_series(tif, layout) if layout is not None else _first_series(tif)
     check_series(series, facts.size_bytes, limits)
     axes = layout.axes if layout is not None else name_axes(series.axes)[0]
-    shape, axes = without_single_row(series.shape, axes)
-    metadata = gather_metadata(tif, series, axes=axes, layout=layout)
+    known = layout is not None or tells_axes(series)
+    shape, axes = without_single_rows(series.shape, axes, known=known)
+    metadata = gather_metadata(tif, series, axes=axes, axes_known=known, layout=layout)
     if layout is None:  # else pages are checked one by one
         check_complete(tif, metadata, page_count)
     pixels = SeriesPixels(

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.tiff_metadata import TiffMetadata
-from kymflow_zarr._readers.translate import BadTiffError
+from kymflow_zarr._readers.translate import BadTiffError, CutShortError
 
 if TYPE_CHECKING:
     import tifffile
@@ -147,7 +147,12 @@ def check_complete(tif: tifffile.TiffFile, metadata: TiffMetadata, pages: int) -
     }
     if any(declared.values()) and not declared.get(kind, False):
         kinds = " and ".join(kind for kind, is_declared in declared.items() if is_declared)
-        raise BadTiffError(f"its {kinds} metadata do not match its pages")
+        first = tif.pages.first
+        ends = map(sum, zip(first.dataoffsets, first.databytecounts, strict=False))
+        is_cut = max(ends, default=0) > tif.filehandle.size
+        raise (CutShortError if is_cut else BadTiffError)(
+            f"its {kinds} metadata do not match its pages"
+        )
     description = tif.pages.first.tags.valueof(_IMAGE_DESCRIPTION)
     if pages == 1 and isinstance(description, bytes) and description.startswith(_PLANE_COUNTS):
         raise BadTiffError("the text that gives the number of its planes is damaged")
@@ -170,7 +175,7 @@ def check_complete(tif: tifffile.TiffFile, metadata: TiffMetadata, pages: int) -
     if kind == "imagej" and images.isdecimal():
         planes = series.size // series.keyframe.size * max(1, series.keyframe.samplesperpixel)
         if int(images) > planes:
-            raise BadTiffError(
+            raise CutShortError(
                 f"its ImageJ description declares {images} images, it holds {planes}; "
                 "the file is cut short"
             )

@@ -18,7 +18,7 @@ from kymflow_zarr._readers.tiff_layout import PageLayout
 if TYPE_CHECKING:
     import tifffile
 
-__all__ = ["FluoViewDimension", "LsmInfo", "TiffMetadata", "gather_metadata"]
+__all__ = ["FluoViewDimension", "LsmInfo", "TiffMetadata", "gather_metadata", "tells_axes"]
 
 # Kinds of series whose Y and X are tifffile's guess; "shaped" may have been given axes.
 _SILENT_KINDS: Final = frozenset({"uniform", "generic", "shaped", "nih"})
@@ -29,6 +29,7 @@ _ORIENTATION: Final = 274
 _COLOR_MAP: Final = 320
 _PAGE_NAME: Final = 285
 _DATE_TIME: Final = 306
+_ARTIST: Final = 315
 _X_RESOLUTION: Final = 282
 _Y_RESOLUTION: Final = 283
 _RESOLUTION_UNIT: Final = 296
@@ -85,6 +86,7 @@ class TiffMetadata:
         axes_known: Whether the file tells its axes (else they follow from the dimensions).
         description: Text of ``ImageDescription``; empty when absent.
         software: Text of ``Software``; empty when absent.
+        artist: Text of ``Artist``; empty when absent.
         page_name: Text of ``PageName``; empty when absent.
         date_time: Text of ``DateTime``; empty when absent.
         x_resolution: Pixels per unit along x, exactly as written; None when absent or zero.
@@ -107,6 +109,7 @@ class TiffMetadata:
     axes_known: bool
     description: str
     software: str
+    artist: str
     page_name: str
     date_time: str
     x_resolution: float | None
@@ -124,11 +127,18 @@ class TiffMetadata:
     layout: PageLayout | None
 
 
+def tells_axes(series: tifffile.TiffPageSeries) -> bool:
+    """Whether a series that tifffile found has axes by the file's word, and not by its guess."""
+    described = '"axes"' in series.keyframe.description
+    return name_axes(series.axes)[1] and (series.kind not in _SILENT_KINDS or described)
+
+
 def gather_metadata(
     tif: tifffile.TiffFile,
     series: tifffile.TiffPageSeries,
     *,
     axes: tuple[str, ...],
+    axes_known: bool,
     layout: PageLayout | None,
 ) -> TiffMetadata:
     """Collect the raw facts of an open TIFF.
@@ -137,6 +147,7 @@ def gather_metadata(
         tif: The open file.
         series: The image in it that is read.
         axes: One name per dimension of that image.
+        axes_known: Whether the file tells them.
         layout: How its pages make it up; None where tifffile tells.
 
     Returns:
@@ -148,9 +159,10 @@ def gather_metadata(
     return TiffMetadata(
         kind=series.kind,
         axes=axes,
-        axes_known=layout is not None or _tells_axes(series, description),
+        axes_known=axes_known,
         description=description,
         software=page.software,
+        artist=_text(tags.valueof(_ARTIST)),
         page_name=_text(tags.valueof(_PAGE_NAME)),
         date_time=_text(tags.valueof(_DATE_TIME)),
         x_resolution=_ratio(tags.valueof(_X_RESOLUTION)),
@@ -166,12 +178,6 @@ def gather_metadata(
         page_count=len(tif.pages),
         series_count=1 if layout is not None else len(tif.series),
         layout=layout,
-    )
-
-
-def _tells_axes(series: tifffile.TiffPageSeries, description: str) -> bool:
-    return name_axes(series.axes)[1] and (
-        series.kind not in _SILENT_KINDS or '"axes"' in description
     )
 
 

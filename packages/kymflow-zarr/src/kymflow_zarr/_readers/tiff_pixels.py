@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kymflow_zarr._readers.expansion import check_expansion
-from kymflow_zarr._readers.translate import BadTiffError
+from kymflow_zarr._readers.translate import BadTiffError, CutShortError
 
 if TYPE_CHECKING:
     import tifffile
@@ -197,7 +197,7 @@ def _all_pages(series: tifffile.TiffPageSeries) -> list[_Page]:
                 )
             pages.append(page)
     except IndexError as error:
-        raise BadTiffError(
+        raise CutShortError(
             f"it holds {len(pages)} of the {len(series)} pages it declares"
         ) from error
     held = len(pages) * series.keyframe.size
@@ -218,7 +218,7 @@ def _check_extents(ranges: Iterable[_Range], size_bytes: int, directories: Seque
         if offset <= 0 or count <= 0:
             raise BadTiffError("a strip or tile holds no data")
         if end > size_bytes:
-            raise BadTiffError(
+            raise CutShortError(
                 f"it is cut short: its pixels reach to byte {end}, the file has {size_bytes}"
             )
         if bisect_left(directories, offset) != bisect_left(directories, end):

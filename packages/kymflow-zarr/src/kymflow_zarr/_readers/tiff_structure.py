@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Final, NamedTuple
 from tifffile import TIFF
 
 from kymflow_zarr._readers.limits import ReadLimits
-from kymflow_zarr._readers.translate import BadTiffError
+from kymflow_zarr._readers.translate import BadTiffError, CutShortError
 
 __all__ = ["TiffStructure", "scan_structure"]
 
@@ -133,7 +133,7 @@ class _Walk:
             if not _HEADER_BYTES <= at <= self._size_bytes - size:
                 if is_ignored:
                     return ()
-                raise BadTiffError(f"it is cut short or damaged in {what}")
+                raise CutShortError(f"it is cut short or damaged in {what}")
             claim = count * (1 if kind in _TEXT_TYPES else _NUMBER_WEIGHT)
             self._claimed += claim
             if claim > self._limit or self._claimed > _ALL_TAGS * self._limit:
@@ -149,6 +149,6 @@ class _Walk:
     def _unpack(self, form: str, offset: int, what: str) -> tuple[Any, ...]:
         end = offset + struct.calcsize(form)
         if end > self._size_bytes:
-            raise BadTiffError(f"it is cut short or damaged within {what}")
+            raise CutShortError(f"it is cut short or damaged within {what}")
         self._file.seek(offset)
         return struct.unpack(form, self._file.read(end - offset))

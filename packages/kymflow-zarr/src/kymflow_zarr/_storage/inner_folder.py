@@ -20,6 +20,7 @@ from types import TracebackType
 
 from kymflow_zarr._storage.durability import sync_folder
 from kymflow_zarr._storage.openat2 import has_openat2, open_without_links
+from kymflow_zarr._storage.refusal import is_per_file_error
 from kymflow_zarr.errors import CorruptDataError
 
 __all__ = ["InnerFolder", "open_root"]
@@ -236,8 +237,14 @@ class InnerFolder:
         return True
 
     def links(self) -> Iterator[str]:
-        """The keys of all links and mounts in it, at any depth, sorted."""
-        for entry in sorted(self.scan(), key=lambda entry: entry.name):
+        """The keys of all links and mounts in it, sorted, as deep as it can be read."""
+        try:
+            entries = sorted(self.scan(), key=lambda entry: entry.name)
+        except OSError as error:
+            if not is_per_file_error(error):
+                raise
+            return
+        for entry in entries:
             if entry.is_symlink() or (
                 sys.platform == "win32" and _is_link(entry.stat(follow_symlinks=False))
             ):
@@ -247,6 +254,8 @@ class InnerFolder:
                     folder = self.inner(entry.name)
                 except CorruptDataError as error:
                     yield error.key
+                    continue
+                except (FileNotFoundError, NotADirectoryError):  # removed since it was listed
                     continue
                 with folder:
                     yield from folder.links()

@@ -182,10 +182,14 @@ class LocalBlobs:
 
     def stamp(self, folder: str) -> str:
         """A text that differs once a file anywhere in a folder does; no file is opened."""
-        with suppress(*_NOT_THERE), self._open(folder) as opened:
-            found = sorted(_file_stamps(opened, ""))
-            return hashlib.sha256("\n".join(found).encode("utf-8")).hexdigest() if found else ""
-        return ""
+        try:
+            with self._open(folder) as opened:
+                found = sorted(_file_stamps(opened, ""))
+        except _NOT_THERE:
+            return ""
+        except OSError as error:
+            raise _refusal(folder, error) from error
+        return hashlib.sha256("\n".join(found).encode("utf-8")).hexdigest() if found else ""
 
     def open_read(self, key: str) -> BinaryIO | None:
         """A seekable stream over a blob, or None where there is none. The caller closes it."""

@@ -25,7 +25,7 @@ from kymflow_zarr.errors import AlreadyExistsError, LockedError
 if TYPE_CHECKING:
     from zarr.abc.store import Store
 
-__all__ = ["ZarrStoreBlobs"]
+__all__ = ["ZarrStoreBlobs", "creates_exclusively"]
 
 _T = TypeVar("_T")
 _POLL_S = 0.02
@@ -117,7 +117,7 @@ class ZarrStoreBlobs:
         folder = self._at(key)
         prefix = f"{folder}/" if folder else ""
         names = [name for name in _wait(_collect_dir(self._store, folder)) if not is_hidden(name)]
-        files = {name for name in names if _wait(self._store.exists(prefix + name))}
+        files = {name for name in names if self._is_file(prefix + name)}
         return FolderListing(files=tuple(sorted(files)), folders=tuple(sorted(set(names) - files)))
 
     def folders(self, parent: str, *, holding: str) -> dict[str, bool]:
@@ -197,6 +197,19 @@ class ZarrStoreBlobs:
         """Remove a key that a person named as left behind."""
         self.delete(leftover)
 
+    def _is_file(self, at: str) -> bool:
+        if not _wait(self._store.exists(at)):
+            return False
+        # A store that was not made for keys may say so of a folder, too.
+        return creates_exclusively(self._store) or self._holds_bytes(at)
+
+    def _holds_bytes(self, at: str) -> bool:
+        from zarr.abc.store import RangeByteRequest
+        from zarr.buffer import default_buffer_prototype
+
+        first = RangeByteRequest(0, 1)
+        return _wait(self._store.get(at, default_buffer_prototype(), first)) is not None
+
     def _create(self, key: str, data: bytes) -> bool:
         """Write a key only where there is none; returns whether it is ours."""
         from zarr.buffer.cpu import Buffer
@@ -236,6 +249,13 @@ class _KeyStaging:
 
     def discard_all(self) -> None:
         self._held.clear()
+
+
+def creates_exclusively(store: Store) -> bool:
+    """Whether a store can create a key only where there is none: zarr's default looks first."""
+    from zarr.abc.store import Store
+
+    return type(store).set_if_not_exists is not Store.set_if_not_exists
 
 
 async def _opened(store: Store) -> Store:

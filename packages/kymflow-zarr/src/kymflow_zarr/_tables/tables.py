@@ -84,8 +84,8 @@ class Tables:
                 return file.read(columns)
             return file.read_where(image_id_col, image_id_set(image_ids), columns=columns)
 
-    def iterate(self, name: str, *, columns: list[str] | None = None) -> Iterator[pa.Table]:
-        """A table part by part, one row group at a time.
+    def head(self, name: str, rows: int, *, columns: Sequence[str] | None = None) -> pa.Table:
+        """The first rows of a table, without reading the others.
 
         Raises:
             TableNotFoundError: There is no such table.
@@ -95,7 +95,20 @@ class Tables:
         with open_parquet(self._blobs, key) as file:
             if file is None:
                 raise TableNotFoundError(key, name=name)
-            yield from file.iter_groups(columns)
+            return file.head(rows, columns)
+
+    def iterate(self, name: str, *, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        """A table part by part.
+
+        Raises:
+            TableNotFoundError: There is no such table.
+            CorruptDataError: It is damaged.
+        """
+        key = self._key(name)
+        with open_parquet(self._blobs, key) as file:
+            if file is None:
+                raise TableNotFoundError(key, name=name)
+            yield from file.iter_parts(columns)
 
     def save(self, name: str, frame: pd.DataFrame | pa.Table) -> None:
         """Replace a whole table; rows are sorted by image id where there is such a column.
@@ -217,6 +230,6 @@ def _sorted_parts(table: StoredTable, column: str) -> Iterator[pa.Table]:
     if not table.num_rows:
         return
     if table.is_sorted_by(column):
-        yield from table.iter_groups()
+        yield from table.iter_parts()
     else:
         yield table.read().sort_by(column)

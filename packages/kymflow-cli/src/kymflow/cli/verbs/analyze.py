@@ -22,9 +22,19 @@ from kymflow.cli.safe_text import command, show
 from kymflow.cli.workers import worker_processes
 
 if TYPE_CHECKING:
-    from kymflow.core.analysis import Analysis, AnalysisOutcome, ParamInfo
+    from _typeshed import DataclassInstance
 
-__all__ = ["AnalysedImage", "AnalyzeResult", "analyze", "with_options"]
+    from kymflow.core.analysis import Analysis, AnalysisOutcome, ParamInfo
+    from kymflow_zarr import ZarrDataset
+
+__all__ = [
+    "AnalysedImage",
+    "AnalyzeResult",
+    "analyze",
+    "analyze_images",
+    "load_analysis",
+    "with_options",
+]
 
 _WORTH_A_PROCESS = 16
 """A process takes about as long to start as this many images to analyze."""
@@ -69,9 +79,9 @@ def analyze(
         kymflow.core.errors.AnalysisParameterError: It has no such parameter, or not this value.
         kymflow.core.errors.OtherParametersError: There are results of other parameters.
     """
-    from kymflow.core.analysis import make_params, run_analysis
+    from kymflow.core.analysis import make_params
 
-    chosen = _load(analysis)
+    chosen = load_analysis(analysis)
     given = {
         name.replace("__", "."): value for name, value in parameters.items() if value is not None
     }
@@ -79,25 +89,17 @@ def analyze(
     opened = open_writer(dataset)
     image_ids = [find_image(opened, name) for name in image] or opened.list_image_ids()
     asked = list(dict.fromkeys(image_ids))
-    sources = opened.load_manifest().entries
-    items: list[AnalysedImage] = []
-    most = max(1, math.ceil(len(asked) / _WORTH_A_PROCESS)) if workers is None else workers
-    with worker_processes(min(default_workers(workers), most)) as executor:
-        outcomes = run_analysis(
-            opened,
-            chosen,
-            params=params,
-            label=label,
-            image_ids=asked,
-            recompute=not missing,
-            overwrite=overwrite,
-            executor=executor,
-        )
-        progress.begin(f"analyzing: {analysis}", len(asked))
-        for outcome in outcomes:
-            items.append(_item(outcome, source_of(sources.get(outcome.image_id))))
-            progress.tell(items[-1])
-            progress.step()
+    items = analyze_images(
+        opened,
+        chosen,
+        params,
+        asked,
+        label=label,
+        recompute=not missing,
+        overwrite=overwrite,
+        workers=workers,
+        progress=progress,
+    )
     count = Counter(item.status for item in items)
     return AnalyzeResult(
         dataset=dataset,
@@ -108,6 +110,43 @@ def analyze(
         failed=count["failed"],
         items=tuple(items),
     )
+
+
+def analyze_images(
+    dataset: ZarrDataset,
+    analysis: Analysis[Any],
+    params: DataclassInstance,
+    image_ids: Sequence[str],
+    *,
+    label: str = "",
+    recompute: bool = False,
+    overwrite: bool = False,
+    workers: int | None = None,
+    progress: ProgressParam = SILENT,
+) -> list[AnalysedImage]:
+    """Run an analysis on images, telling what became of each as soon as it is known."""
+    from kymflow.core.analysis import run_analysis
+
+    sources = dataset.load_manifest().entries
+    items: list[AnalysedImage] = []
+    most = max(1, math.ceil(len(image_ids) / _WORTH_A_PROCESS)) if workers is None else workers
+    with worker_processes(min(default_workers(workers), most)) as executor:
+        outcomes = run_analysis(
+            dataset,
+            analysis,
+            params=params,
+            label=label,
+            image_ids=image_ids,
+            recompute=recompute,
+            overwrite=overwrite,
+            executor=executor,
+        )
+        progress.begin(f"analyzing: {analysis.name}", len(image_ids))
+        for outcome in outcomes:
+            items.append(_item(outcome, source_of(sources.get(outcome.image_id))))
+            progress.tell(items[-1])
+            progress.step()
+    return items
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +225,7 @@ def _item(outcome: AnalysisOutcome, source: str | None) -> AnalysedImage:
     )
 
 
-def _load(name: str) -> Analysis[Any]:
+def load_analysis(name: str) -> Analysis[Any]:
     """An analysis.
 
     Raises:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +17,7 @@ from kymflow.cli.errors import OutputFileError
 from kymflow.cli.folders import require_outside
 from kymflow.cli.opening import find_image, open_reader, source_name, source_of
 from kymflow.cli.options import ProgressParam, Workers, default_workers
+from kymflow.cli.output_file import replaced, require_writable
 from kymflow.cli.progress import SILENT
 from kymflow.cli.safe_text import command, show
 from kymflow.cli.workers import worker_processes
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from kymflow.cli.report.values import Page
     from kymflow_zarr import Manifest, ZarrDataset
 
-__all__ = ["ReportResult", "ReportedImage", "report"]
+__all__ = ["ReportResult", "ReportedImage", "report", "report_place"]
 
 _ENDINGS = (".html", ".htm")
 _WORTH_A_PROCESS = 6
@@ -253,28 +252,18 @@ def _target(dataset: str, out: Path | None) -> Path:
         OutputFileError: It is a folder, or inside the dataset, or not an HTML file,
             or its folder cannot be written to.
     """
-    target = _beside(dataset) if out is None else out
+    target = report_place(dataset) if out is None else out
     if target.suffix.lower() not in _ENDINGS:
         raise OutputFileError(
             str(target), "it does not end in .html", hint="name a file that ends in .html"
         )
-    if target.is_dir():
-        raise OutputFileError(str(target), "it is a folder", hint="name a file in it")
-    folder = target.parent
-    if not folder.is_dir():
-        raise OutputFileError(
-            str(target), f"there is no folder {str(folder)!r}", hint="make that folder first"
-        )
+    require_writable(target)
     require_outside(target, dataset)
-    # Checked before hours of work; if the permission is lost meanwhile, the system reports it.
-    if not os.access(folder, os.W_OK):
-        raise OutputFileError(
-            str(target), "its folder cannot be written to", hint="name a file in another folder"
-        )
     return target
 
 
-def _beside(dataset: str) -> Path:
+def report_place(dataset: str) -> Path:
+    """Where a report goes if no place is named."""
     if "://" in dataset:  # not beside it, where a browser does not look
         name = PurePosixPath(dataset.partition("://")[2]).stem or "dataset"
         return Path(f"{name}-report.html")
@@ -289,14 +278,6 @@ def _write(page: Page, target: Path) -> int:
     from kymflow.cli.report.page import render
 
     data = render(page).encode("utf-8")
-    # Not the tempfile module: its files are for one's own eyes only, whatever the folder's rules.
-    unfinished = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        with unfinished.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replaced(target) as unfinished:
+        unfinished.write_bytes(data)
     return len(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final, TypedDict
@@ -11,24 +12,30 @@ import numpy as np
 from kymflow.cli.viewer.messages import BadRequestError
 from kymflow.cli.viewer.tiles import TILE_COLUMNS, pixels_per_row
 from kymflow.core.analysis import (
-    RegionResult,
+    RegionData,
     RegionStatus,
-    StoredResults,
     calibration_of,
     image_status,
-    load_result_table,
-    load_results,
+    load_region_data,
 )
 from kymflow.core.analysis.velocity import VELOCITY
 from kymflow.core.decisions import read_decisions
 from kymflow.core.metadata import image_extent, load_metadata
+from kymflow.core.result_plot import plot_result
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from kymflow_zarr import JsonValue, ZarrDataset, ZarrImageRecord
 
-__all__ = ["RecordingView", "RegionView", "Stretch", "describe_recording", "read_trace"]
+__all__ = [
+    "RecordingView",
+    "RegionView",
+    "Stretch",
+    "describe_recording",
+    "draw_figure",
+    "read_trace",
+]
 
 _SMOOTHED_SHARE: Final = 1 / 150
 _FEWEST_SMOOTHED: Final = 5
@@ -89,8 +96,7 @@ def describe_recording(dataset: ZarrDataset, image_id: str) -> RecordingView:
     record = dataset.record(image_id)
     metadata = load_metadata(record)
     status = image_status(record, VELOCITY)
-    stored = load_results(record, VELOCITY)
-    intervals = load_result_table(record, VELOCITY, "intervals") if stored.results else None
+    results = {data.region.place: data for data in load_region_data(record, VELOCITY)}
     extent, calibration = image_extent(record), calibration_of(record, metadata)
     names = {roi.id: roi.name for roi in metadata.rois}
     return RecordingView(
@@ -103,7 +109,7 @@ def describe_recording(dataset: ZarrDataset, image_id: str) -> RecordingView:
         tile_columns=TILE_COLUMNS,
         pixels_per_row=pixels_per_row(extent.dim1),
         regions=[
-            _region(one, names.get(one.region.roi_id or 0, ""), _result_of(stored, one), intervals)
+            _region(one, names.get(one.region.roi_id or 0, ""), results.get(one.region.place))
             for one in status.regions
         ],
         fields=metadata.experiment.to_json(),
@@ -121,13 +127,11 @@ def read_trace(record: ZarrImageRecord, *, channel: int, roi: int | None) -> byt
 
     Raises:
         BadRequestError: The region has no result.
-        ArtifactNotFoundError: The trace was removed.
     """
-    stored = load_results(record, VELOCITY)
-    found = next((entry for entry in stored.results if entry.place == (channel, roi)), None)
-    if found is None:
+    found = {data.region.place: data.tables for data in load_region_data(record, VELOCITY)}
+    if "trace" not in found.get((channel, roi), {}):
         raise BadRequestError("this region has no result")
-    rows = _rows_of(load_result_table(record, VELOCITY, "trace"), found)
+    rows = found[channel, roi]["trace"]
     in_mm = rows["velocity_mm_s"].notna().any()
     velocity = rows["velocity_mm_s" if in_mm else "velocity_px_per_line"]
     columns = (
@@ -141,6 +145,21 @@ def read_trace(record: ZarrImageRecord, *, channel: int, roi: int | None) -> byt
     return np.stack([column.to_numpy(dtype="<f8") for column in columns]).tobytes()
 
 
+def draw_figure(
+    record: ZarrImageRecord, *, channel: int, roi: int | None, lines: tuple[int, int]
+) -> bytes:
+    """A figure of a stretch of a recording with the velocity in one region, as SVG.
+
+    Raises:
+        ResultNotFoundError: The region has no result.
+        RegionError: The recording has no such lines.
+    """
+    stream = io.BytesIO()
+    figure = plot_result(record, VELOCITY, channel=channel, roi_id=roi, lines=lines)
+    figure.savefig(stream, format="svg")
+    return stream.getvalue()
+
+
 def _running_median(velocity: pd.Series[float]) -> pd.Series[float]:
     """A median over about a 150th of the recording; none where a window has no evidence."""
     windows = max(_FEWEST_SMOOTHED, round(len(velocity) * _SMOOTHED_SHARE) // 2 * 2 + 1)
@@ -148,9 +167,8 @@ def _running_median(velocity: pd.Series[float]) -> pd.Series[float]:
     return median.where(velocity.notna())
 
 
-def _region(
-    status: RegionStatus, name: str, result: RegionResult | None, intervals: pd.DataFrame | None
-) -> RegionView:
+def _region(status: RegionStatus, name: str, data: RegionData | None) -> RegionView:
+    tables = {} if data is None else data.tables
     region = status.region
     return RegionView(
         channel=region.channel,
@@ -162,28 +180,13 @@ def _region(
         state=status.state,
         causes=list(status.causes),
         reason=status.reason,
-        values=None if result is None else result.values,
-        stretches=[] if result is None or intervals is None else _stretches(intervals, result),
+        values=None if data is None else data.values,
+        stretches=_stretches(tables["intervals"]) if "intervals" in tables else [],
     )
 
 
-def _result_of(stored: StoredResults, status: RegionStatus) -> RegionResult | None:
-    places = {entry.place: entry for entry in stored.results}
-    return places.get(status.region.place)
-
-
-def _stretches(intervals: pd.DataFrame, result: RegionResult) -> list[Stretch]:
-    rows = _rows_of(intervals, result)
+def _stretches(rows: pd.DataFrame) -> list[Stretch]:
     found = zip(rows["kind"], rows["start_line"], rows["stop_line"], strict=True)
     return [
         Stretch(kind=str(kind), start=float(start), stop=float(stop)) for kind, start, stop in found
     ]
-
-
-def _rows_of(frame: pd.DataFrame, result: RegionResult) -> pd.DataFrame:
-    """A region's rows, of the very parameters that its summary names."""
-    roi = frame["roi_id"]
-    same_roi = roi.isna() if result.roi_id is None else roi.eq(result.roi_id).fillna(value=False)
-    wanted = same_roi & frame["channel"].eq(result.channel)
-    wanted &= frame["params_hash"].eq(result.params_hash)
-    return frame[wanted.to_numpy(dtype=bool)]

@@ -18,7 +18,7 @@ from kymflow.cli.viewer.messages import (
     json_answer,
 )
 from kymflow.cli.viewer.page_files import page_files
-from kymflow.cli.viewer.recording import describe_recording, read_trace
+from kymflow.cli.viewer.recording import describe_recording, draw_figure, read_trace
 from kymflow.cli.viewer.recording_list import RecordingList
 from kymflow.cli.viewer.tiles import Tile, TileCache
 
@@ -70,10 +70,17 @@ class Viewer:
                 return json_answer(describe_recording(self.dataset, image_id))
             case "GET", ("api", "recordings", image_id, "tile"):
                 return binary_answer(self.tiles.get(self.dataset, _tile(image_id, request)))
+            case "GET", ("api", "recordings", image_id, "figure"):
+                figure = draw_figure(
+                    self.dataset.record(image_id),
+                    channel=request.integer("channel"),
+                    roi=_roi(request),
+                    lines=(request.integer("first"), request.integer("stop")),
+                )
+                return Answer(media_type="image/svg+xml", body=figure)
             case "GET", ("api", "recordings", image_id, "trace"):
-                roi = request.integer("roi") if "roi" in request.query else None
                 record = self.dataset.record(image_id)
-                trace = read_trace(record, channel=request.integer("channel"), roi=roi)
+                trace = read_trace(record, channel=request.integer("channel"), roi=_roi(request))
                 self.shown.set()
                 return binary_answer(trace)
             case "POST", ("api", "recordings", image_id, change) if change in CHANGES:
@@ -89,6 +96,10 @@ class Viewer:
 def refusal(status: HTTPStatus, message: str, hint: str = "") -> Answer:
     """An answer that says what is wrong, and what to do."""
     return json_answer({"error": message, "hint": hint}, status)
+
+
+def _roi(request: Request) -> int | None:
+    return request.integer("roi") if "roi" in request.query else None
 
 
 def _tile(image_id: str, request: Request) -> Tile:

@@ -35,6 +35,7 @@ from kymflow.core.analysis.storage import (
     load_result_table,
     load_results,
 )
+from kymflow.core.analysis.survey import ImageState, survey_images, used_labels
 
 __all__ = [
     "Analysis",
@@ -42,6 +43,7 @@ __all__ = [
     "Calibration",
     "Column",
     "Display",
+    "ImageState",
     "ImageStatus",
     "Input",
     "InputResult",
@@ -69,4 +71,6 @@ __all__ = [
     "make_params",
     "regions_of",
     "run_analysis",
+    "survey_images",
+    "used_labels",
 ]

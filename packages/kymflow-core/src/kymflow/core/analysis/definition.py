@@ -221,13 +221,15 @@ class Analysis(Generic[P]):
         return (self.run.__doc__ or "").strip().partition("\n")[0]
 
     def facts(self, data: RegionData) -> Mapping[str, str]:
-        """What it found in a region as texts by name, values with their units."""
+        """What it found in a region as texts by name, values with their units, and marks."""
+        by_hand = {"marked by hand": _marks_text(data)} if data.marks else {}
         if self.display.describe is not None:
-            return self.display.describe(data)
-        return {
+            return {**self.display.describe(data), **by_hand}
+        found = {
             column.name.replace("_", " "): _text(data.values.get(column.name), column.unit)
             for column in self.summary
         }
+        return {**found, **by_hand}
 
     def table(self, name: str) -> ResultTable:
         """One of its tables; the summary is the one without a name.
@@ -273,6 +275,15 @@ class Analysis(Generic[P]):
             raise AnalysisResultError(
                 self.name, f"{what} {sorted(found)}", f"those declared: {sorted(declared)}"
             )
+
+
+def _marks_text(data: RegionData) -> str:
+    unit = "lines" if data.calibration.seconds_per_line is None else "s"
+    spans = ((mark, *data.time([mark.start_line, mark.stop_line])) for mark in data.marks)
+    return "; ".join(
+        f"{mark.kind} from {start:.4g} to {stop:.4g} {unit} ({mark.author})"
+        for mark, start, stop in spans
+    )
 
 
 def _text(value: object, unit: str) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from kymflow.core.decisions import Mark
     from kymflow.core.plotting import KymographPicture
     from kymflow.core.themes import Theme
     from kymflow_zarr import JsonValue
@@ -35,12 +36,14 @@ class RegionData:
         calibration: What is known of its axes.
         values: The summary by column; None where there is no value.
         tables: The region's rows of each table of the analysis; without those that are lost.
+        marks: The intervals that people marked in it, if the analysis has a table of intervals.
     """
 
     region: Region
     calibration: Calibration
     values: Mapping[str, JsonValue]
     tables: Mapping[str, pd.DataFrame]
+    marks: tuple[Mark, ...] = ()
 
     def time(self, lines: ArrayLike) -> NDArray[np.float64]:
         """Lines of the recording in s; in lines where the line period is unknown."""

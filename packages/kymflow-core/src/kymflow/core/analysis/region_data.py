@@ -35,7 +35,12 @@ def load_region_data(
         MetadataError: Its metadata or results are damaged.
         CorruptDataError: A table is damaged.
     """
+    # Imported here: decisions build on analyses.
+    from kymflow.core.decisions import read_decisions
+
     metadata = load_metadata(rec)
+    has_intervals = any(table.marks for table in analysis.tables)
+    marks = read_decisions(rec).marks if has_intervals else ()
     now = {region.place: region for region in regions_of(rec, metadata)}
     stored = load_results(rec, analysis, label=label)
     there = [table.name for table in analysis.tables if table.name not in stored.lost_tables]
@@ -50,6 +55,7 @@ def load_region_data(
             calibration=calibration,
             values=entry.values,
             tables={name: _rows_of(frame, entry) for name, frame in frames.items()},
+            marks=tuple(mark for mark in marks if mark.place == entry.place),
         )
         for entry in stored.results
         if entry.place in now

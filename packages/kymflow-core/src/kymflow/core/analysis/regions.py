@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kymflow_zarr import JsonValue, ZarrImageRecord
 
 __all__ = [
+    "UNCALIBRATED",
     "Calibration",
     "Place",
     "Region",
@@ -92,9 +93,9 @@ class Calibration:
         dwell_seconds: Time from one pixel to the next while a line is scanned.
     """
 
-    seconds_per_line: float | None
-    um_per_pixel: float | None
-    dwell_seconds: float | None
+    seconds_per_line: float | None = None
+    um_per_pixel: float | None = None
+    dwell_seconds: float | None = None
 
     def to_json(self) -> dict[str, JsonValue]:
         """The calibration as JSON."""
@@ -103,6 +104,10 @@ class Calibration:
             "um_per_pixel": self.um_per_pixel,
             "dwell_seconds": self.dwell_seconds,
         }
+
+
+UNCALIBRATED: Final = Calibration()
+"""Nothing is known of the axes."""
 
 
 def regions_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> tuple[Region, ...]:

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kymflow.core.decisions.ledger import add_act
+from kymflow.core.decisions.ledger import add_act, exclusive
 from kymflow.core.errors import DecisionError
 from kymflow.core.metadata import load_metadata, picture_axes
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["calibrate"]
 
 
+@exclusive
 def calibrate(
     record: ZarrImageRecord,
     *,

@@ -70,7 +70,8 @@ def _carry_to(dataset: ZarrDataset, record: ZarrImageRecord) -> CarriedOver | No
         return None
     done = CarriedOver(image_id=record.image_id, superseded_id=superseded)
     try:
-        left_out = _carry(dataset.record(superseded), record)
+        with record.exclusive():
+            left_out = _carry(dataset.record(superseded), record)
     except (MetadataError, CorruptDataError) as error:
         return replace(done, error=error)
     return None if left_out is None else replace(done, left_out=left_out)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kymflow.core.decisions.ledger import add_act
+from kymflow.core.decisions.ledger import add_act, exclusive
 from kymflow.core.errors import MetadataError
 from kymflow.core.metadata import ExperimentMetadata, load_metadata
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["set_fields"]
 
 
+@exclusive
 def set_fields(
     record: ZarrImageRecord,
     values: Mapping[str, JsonValue],

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from functools import wraps
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from kymflow.core.decisions.changes import find_changes
 from kymflow.core.metadata import ImageMetadata
@@ -18,7 +19,31 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import JsonValue, ZarrDataset, ZarrImageRecord
 
-__all__ = ["add_act", "load_acts", "load_payload", "new_act", "readable_records", "save_acts"]
+__all__ = [
+    "add_act",
+    "exclusive",
+    "load_acts",
+    "load_payload",
+    "new_act",
+    "readable_records",
+    "save_acts",
+]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def exclusive(
+    act: Callable[Concatenate[ZarrImageRecord, P], T],
+) -> Callable[Concatenate[ZarrImageRecord, P], T]:
+    """An act that reads, changes and writes an image while no other one does."""
+
+    @wraps(act)
+    def alone(record: ZarrImageRecord, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with record.exclusive():
+            return act(record, *args, **kwargs)
+
+    return alone
 
 
 def add_act(

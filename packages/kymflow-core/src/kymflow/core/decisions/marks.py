@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from kymflow.core.analysis.regions import Place, Region, calibration_of, regions_of
-from kymflow.core.decisions.ledger import add_act
+from kymflow.core.decisions.ledger import add_act, exclusive
 from kymflow.core.decisions.state import Mark, read_decisions
 from kymflow.core.errors import DecisionError, MarkNotFoundError
 from kymflow.core.metadata import load_metadata
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["mark_interval", "move_mark", "remove_mark"]
 
 
+@exclusive
 def mark_interval(
     record: ZarrImageRecord,
     region: Region,
@@ -64,6 +65,7 @@ def mark_interval(
     return _find(record, act.id)
 
 
+@exclusive
 def move_mark(
     record: ZarrImageRecord,
     mark_id: str,
@@ -88,6 +90,7 @@ def move_mark(
     return _find(record, mark_id)
 
 
+@exclusive
 def remove_mark(
     record: ZarrImageRecord,
     mark_id: str,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kymflow.core.analysis.regions import calibration_of
-from kymflow.core.decisions.ledger import add_act
+from kymflow.core.decisions.ledger import add_act, exclusive
 from kymflow.core.errors import DecisionError
 from kymflow.core.metadata import (
     Roi,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["add_region", "borders_in_pixels", "change_region", "remove_region"]
 
 
+@exclusive
 def add_region(
     record: ZarrImageRecord,
     *,
@@ -112,6 +113,7 @@ def borders_in_pixels(
     return round(um[0] / size), round(um[1] / size)
 
 
+@exclusive
 def change_region(
     record: ZarrImageRecord,
     roi_id: int,
@@ -135,6 +137,7 @@ def change_region(
     return find_roi(rois, roi_id)
 
 
+@exclusive
 def remove_region(
     record: ZarrImageRecord, roi_id: int, *, author: str | None = None, step: str | None = None
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING
@@ -45,6 +45,15 @@ def undo(target: ZarrDataset | ZarrImageRecord, author: str | None = None) -> tu
         records, where = [target], f"image {target.image_id!r}"
     else:
         records, where = list(readable_records(target)), "this dataset"
+    if not records:
+        raise NothingToUndoError(where)
+    with records[0].exclusive():
+        return _undo_latest(records, where, author)
+
+
+def _undo_latest(
+    records: Sequence[ZarrImageRecord], where: str, author: str | None
+) -> tuple[Act, ...]:
     latest = [
         (record, acts[-1]) for record in records if (acts := acts_in_force(load_acts(record)))
     ]

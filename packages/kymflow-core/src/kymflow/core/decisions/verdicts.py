@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kymflow.core.decisions.ledger import add_act
+from kymflow.core.decisions.ledger import add_act, exclusive
 from kymflow.core.decisions.state import read_decisions
 from kymflow.core.errors import DecisionError
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["accept", "add_note", "exclude", "include", "reject"]
 
 
+@exclusive
 def exclude(
     record: ZarrImageRecord, reason: str, author: str | None = None, *, step: str | None = None
 ) -> None:
@@ -34,12 +35,14 @@ def exclude(
         add_act(record, "exclude", {"reason": reason}, author=author, step=step)
 
 
+@exclusive
 def include(record: ZarrImageRecord, author: str | None = None, *, step: str | None = None) -> None:
     """Take an excluded image back in; arguments as for `exclude`."""
     if read_decisions(record).exclusion is not None:
         add_act(record, "include", {}, author=author, step=step)
 
 
+@exclusive
 def accept(
     record: ZarrImageRecord,
     reason: str = "",
@@ -53,6 +56,7 @@ def accept(
         add_act(record, "accept", {"reason": reason}, author=author, step=step)
 
 
+@exclusive
 def reject(
     record: ZarrImageRecord, reason: str, author: str | None = None, *, step: str | None = None
 ) -> None:
@@ -69,6 +73,7 @@ def reject(
         add_act(record, "reject", {"reason": reason}, author=author, step=step)
 
 
+@exclusive
 def add_note(
     record: ZarrImageRecord, text: str, author: str | None = None, *, step: str | None = None
 ) -> None:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from kymflow.core.analysis.definition import Analysis
 from kymflow.core.analysis.params import make_params
 from kymflow.core.analysis.run import AnalysisOutcome, run_analysis
+from kymflow.core.decisions import add_region, new_act_id
 from kymflow.core.kym_dataset.indexer_base import BaseIndexer
 from kymflow.core.kym_dataset.notebook import summary_html
 from kymflow.core.kym_dataset.order import run_order
 from kymflow.core.kym_dataset.params import documented_params, find_params
 from kymflow.core.kym_dataset.results import IndexUpdate
 from kymflow.core.kym_dataset.table_names import TABLE_PREFIX, indexer_names, table_name
-from kymflow.core.kym_dataset.update import BATCH_SIZE, Mode, OnError, update_table
+from kymflow.core.kym_dataset.update import BATCH_SIZE, Mode, OnError, outdated_images, update_table
 from kymflow.core.kym_dataset.view import dataset_view, joined_table, velocity_view
 from kymflow.core.run_log import load_run_log
 from kymflow_zarr import ZarrDataset
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from kymflow.core.batches import ProgressCallback
+    from kymflow.core.metadata import Roi
     from kymflow.core.provenance import Params
+    from kymflow_zarr import ZarrImageRecord
 
 __all__ = ["KymDataset"]
 
@@ -56,6 +59,39 @@ class KymDataset:
 
     def __getitem__(self, indexer_name: str) -> pd.DataFrame:
         return self.load_index(indexer_name)
+
+    def record(self, name: str) -> ZarrImageRecord:
+        """Open an image by its id, or the end of the path of its file; see `ZarrDataset.find`."""
+        return self.ds.find(name)
+
+    def add_regions(
+        self,
+        names: Iterable[str],
+        *,
+        pixels: tuple[int, int] | None = None,
+        um: tuple[float, float] | None = None,
+        name: str = "",
+    ) -> dict[str, Roi]:
+        """Add a region with the same borders to several images, in one step of `undo`.
+
+        Args:
+            names: The images, as for `record`.
+            pixels: First pixel along the line, and one past the last.
+            um: The same in µm from the beginning of the line.
+            name: What people call it.
+
+        Returns:
+            For each image its region. See `kymflow.core.decisions.add_region`.
+
+        Raises:
+            DecisionError, RoiError: The region does not fit an image; those before it have it.
+        """
+        step = new_act_id()
+        records = [self.record(each) for each in names]
+        return {
+            record.image_id: add_region(record, pixels=pixels, um=um, name=name, step=step)
+            for record in records
+        }
 
     # --- analyses -----------------------------------------------------------------------------
 
@@ -221,7 +257,7 @@ class KymDataset:
         Args:
             indexer: What to run.
             mode: ``"replace"``: every image's rows are computed anew. ``"incremental"``: only those
-                that may have changed since the last incremental update, with the same table as a
+                that may have changed since the last update, with the same table as a
                 result: the indexer, artifacts of the image, the image's rows in tables that the
                 indexer depends on, or in its own.
             on_error: ``"raise"``: the first image that fails ends the run, the old table stays.
@@ -255,6 +291,17 @@ class KymDataset:
             batch_size=batch_size,
             progress=progress,
         )
+
+    def outdated_images(self, indexer: BaseIndexer) -> frozenset[str]:
+        """The images whose rows ``update_index(indexer, mode="incremental")`` would compute.
+
+        Images that were deleted and still have rows are among them. Where a store cannot tell when
+        something was changed, as object stores, it is all images.
+
+        Raises:
+            TableNameError: The indexer's name breaks a rule.
+        """
+        return outdated_images(self.ds, indexer)
 
     def update_indexes(
         self,

@@ -103,20 +103,22 @@ def save_metadata(rec: ZarrImageRecord, metadata: ImageMetadata) -> None:
     Raises:
         RoiError: A ROI does not fit the image, which `clamp_roi` corrects; or it is new and has an
             id that an earlier ROI of this image had.
+        LockedError: Another writer is at work on images.
     """
     extent = image_extent(rec)
     for roi in metadata.rois:
         check_roi(roi, extent)
-    stored = _load_stored(rec, metadata)
-    there = {roi.id for roi in stored.rois}
-    for roi in metadata.rois:
-        if roi.id not in there and roi.id <= stored.last_roi_id:
-            raise RoiError(
-                "id", f"is {roi.id}, which an earlier ROI had; give {stored.last_roi_id + 1}"
-            )
-    last = _last_id(metadata.rois, max(metadata.last_roi_id, stored.last_roi_id))
-    new = replace(metadata, last_roi_id=last, acts=stored.acts)
-    rec.save_metadata_payload(new.to_json())
+    with rec.exclusive():
+        stored = _load_stored(rec, metadata)
+        there = {roi.id for roi in stored.rois}
+        for roi in metadata.rois:
+            if roi.id not in there and roi.id <= stored.last_roi_id:
+                raise RoiError(
+                    "id", f"is {roi.id}, which an earlier ROI had; give {stored.last_roi_id + 1}"
+                )
+        last = _last_id(metadata.rois, max(metadata.last_roi_id, stored.last_roi_id))
+        new = replace(metadata, last_roi_id=last, acts=stored.acts)
+        rec.save_metadata_payload(new.to_json())
 
 
 def _load_stored(rec: ZarrImageRecord, metadata: ImageMetadata) -> ImageMetadata:

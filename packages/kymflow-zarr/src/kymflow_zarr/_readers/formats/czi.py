@@ -7,6 +7,8 @@ frame, in the attachment ``TimeStamps``, or as an interval in the XML.
 from __future__ import annotations
 
 import math
+import os
+import struct
 from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["CziReader"]
 
 _IN_PLANE: Final = frozenset("YXS")
+_MAX_DIMENSIONS: Final = 40
+_DAYS: Final = 20_000  # as a number of days since 1899, the year 1954
 _IMAGE: Final = "Metadata/Information/Image"
 
 
@@ -63,6 +67,7 @@ class CziReader:
             raise library_missing(
                 path, library="czifile", extra="czi", note=", and Python 3.12 or newer"
             ) from error
+        _check_directory(path)
         with ExitStack() as stack:
             file = stack.enter_context(czifile.CziFile(path))
             image, warnings = _first_scene(file)
@@ -97,6 +102,30 @@ class CziReader:
             )
             stack.pop_all()
         return opened
+
+
+def _check_directory(path: Path) -> None:
+    """Refuse a directory of blocks that does not fit into the file.
+
+    czifile believes each count in it, and would fill the memory: a number of dimensions of 2**30
+    in 17 kB is enough.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        magic, place = struct.unpack("<10s74xq", file.read(92))
+        file.seek(min(max(place, 0), size))
+        name, _, used = struct.unpack("<16sqq", file.read(32))
+        if magic != b"ZISRAWFILE" or not name.startswith(b"ZISRAWDIRECTORY"):
+            raise ValueError("it has no directory of its blocks")
+        data = file.read(min(max(used, 0), size))
+    (count,) = struct.unpack_from("<i", data)
+    start = 128
+    for _ in range(count):
+        (dimensions,) = struct.unpack_from("<i", data, start + 28)
+        if not 0 <= dimensions <= _MAX_DIMENSIONS:
+            raise ValueError(f"a block has {dimensions} dimensions")
+        start += 32 + 20 * dimensions
 
 
 def _first_scene(file: czifile.CziFile) -> tuple[czifile.CziImage, tuple[str, ...]]:
@@ -189,10 +218,14 @@ def _pixel_sizes(root: ElementTree.Element) -> dict[str, Quantity]:
 def _period(
     image: ElementTree.Element, stamps: npt.NDArray[Any] | None, *, line_scan: bool
 ) -> Quantity | None:
-    """As measured, else as asked for; of a line scan also as the scanner was set."""
+    """As measured, else as asked for; of a line scan also as the scanner was set.
+
+    Time stamps are in seconds since the start, or by some programs in days since 1899.
+    """
     if stamps is not None and len(stamps) > 1:
-        measured = float(stamps[-1] - stamps[0]) / (len(stamps) - 1)
-        if measured > 0:
+        unit = 86_400 if stamps[0] > _DAYS else 1
+        measured = float(stamps[-1] - stamps[0]) * unit / (len(stamps) - 1)
+        if 0 < measured < math.inf:
             return quantity(measured, TIME)
     places = ["Dimensions/T/Positions/Interval/Increment"]
     if line_scan:

@@ -51,6 +51,10 @@ class OlympusTextHeader:
     name = "olympus_txt"
     suffixes = (".txt",)
 
+    def find(self, path: Path, listing: FolderListing) -> Path | None:
+        """The text beside an image."""
+        return listing.beside(path, ".txt")
+
     def read(
         self,
         path: Path,
@@ -64,7 +68,7 @@ class OlympusTextHeader:
         Raises:
             UnreadableImageError: The text cannot be read, or is too large.
         """
-        found = listing.beside(path, ".txt")
+        found = self.find(path, listing)
         return None if found is None else read_olympus_text(listing.read_text(found, limits=limits))
 
 
@@ -197,8 +201,14 @@ def _steps(
 ) -> dict[str, Quantity]:
     steps: dict[str, Quantity] = {}
     for axis in ("x", "y", "z"):
-        match = _PER_PIXEL.search(dimensions.get(f"{axis.upper()} Dimension", ""))
+        text = dimensions.get(f"{axis.upper()} Dimension", "")
+        match = _PER_PIXEL.search(text)
         if match is None:
+            if text:
+                numbers.warnings.append(
+                    f"the Olympus header's {axis.upper()} Dimension {text[:60]!r} gives no length "
+                    "per pixel"
+                )
             continue
         step = numbers.step(match[1], match[2], of=LENGTH, what=f"pixel size along {axis!r}")
         if step is not None:

@@ -49,7 +49,7 @@ def read_ome(metadata: TiffMetadata) -> Facts | None:
     elsewhere = root.find("{*}BinaryOnly")
     if elsewhere is not None:
         name = elsewhere.get("MetadataFile", "")
-        warnings.append(f"its OME-XML is in another file, which is not read: {name!r}")
+        warnings.append(f"its OME-XML is in another file, which is not read: {name[:120]!r}")
     layout = metadata.layout
     images = root.findall("{*}Image")[0 if layout is None else layout.image :]
     image = images[0] if images else None

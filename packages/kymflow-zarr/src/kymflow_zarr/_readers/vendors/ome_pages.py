@@ -11,7 +11,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Final, TypeAlias
 from xml.etree import ElementTree
 
 from kymflow_zarr._readers.axes import default_axes
@@ -19,6 +19,7 @@ from kymflow_zarr._readers.tiff_layout import PageLayout
 
 __all__ = ["ome_layout"]
 
+_MAX_NAME: Final = 120
 _Plane: TypeAlias = tuple[int, int, int]  # along the slowest, the middle and the fastest axis
 
 
@@ -47,7 +48,8 @@ def ome_layout(
     for number, pixels in enumerate(images):
         axes = pixels.get("DimensionOrder", "")[:1:-1].upper()  # slowest first, without Y and X
         lengths = {axis: int(pixels.get(f"Size{axis}", 1)) for axis in "TZCYX"}
-        if sorted(axes) != ["C", "T", "Z"] or page_shape != (lengths["Y"], lengths["X"]):
+        is_plain = sorted(axes) == ["C", "T", "Z"] and min(lengths.values()) > 0
+        if not is_plain or page_shape != (lengths["Y"], lengths["X"]):
             return None
         sizes = lengths[axes[0]], lengths[axes[1]], lengths[axes[2]]
         blocks, elsewhere = _own_blocks(root, pixels, file_name=file_name)
@@ -101,7 +103,7 @@ def _layout(
 def _what_is_elsewhere(others: set[str]) -> tuple[str, ...]:
     if not others:
         return ()
-    names = ", ".join(repr(name) for name in sorted(others)[:3])
+    names = ", ".join(repr(name[:_MAX_NAME]) for name in sorted(others)[:3])
     more = f" and {len(others) - 3} more" if len(others) > 3 else ""
     return (
         f"its OME-XML spreads the image over other files, which are not read here: {names}{more}",

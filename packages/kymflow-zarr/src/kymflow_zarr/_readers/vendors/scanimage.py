@@ -20,6 +20,7 @@ from kymflow_zarr._readers.facts import Channel, Facts
 from kymflow_zarr._readers.tiff_layout import PageLayout
 from kymflow_zarr._readers.tiff_metadata import TiffMetadata
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
+from kymflow_zarr._readers.vendors.scanimage_regions import region_pixel_size
 from kymflow_zarr._readers.vendors.scanimage_settings import ScanImage, scanimage_settings
 from kymflow_zarr._storage.json_text import JsonValue
 
@@ -46,11 +47,11 @@ def read_scanimage(metadata: TiffMetadata) -> Facts | None:
     if settings.has_regions:
         warnings.append(
             "a page of this ScanImage file holds several regions (mROI), one above another; "
-            "they are not taken apart, and have no pixel size"
+            "they are not taken apart"
         )
     return Facts(
         source="vendor_tiff",
-        steps=_steps(settings, metadata.page_count),
+        steps=_steps(settings, metadata),
         acquired_local_epoch_ns=settings.acquired_local_epoch_ns,
         channels=tuple(Channel(name=name or None) for name in settings.channel_names),
         vendor=_vendor(settings),
@@ -172,32 +173,48 @@ def _frames(settings: ScanImage, by_channel: _Pages, page_shape: tuple[int, ...]
     )
 
 
-def _steps(settings: ScanImage, page_count: int) -> dict[str, Quantity]:
-    stack = _stack(settings, page_count // max(1, len(settings.channels)))
-    frame_s = settings.frame_period_s
-    time_s = None
+def _time_step_s(settings: ScanImage, stack: _Stack) -> float | None:
+    """The time between two lines, frames or volumes; None where no such axis is there."""
     if settings.is_line_scan:
-        time_s = settings.line_period_s
-    elif frame_s is not None and (stack.slices == 1 or stack.volumes == 1 < stack.frames_per_slice):
-        time_s = frame_s * settings.average
-    elif frame_s is not None and settings.is_fast and stack.volumes > 1:
-        time_s = frame_s * stack.slices_on_the_way
-    width, height = settings.width_um, settings.height_um
-    if settings.has_regions:
-        width = height = None
+        return settings.line_period_s
+    if settings.frame_period_s is None or stack.volumes * stack.frames_per_slice == 1:
+        return None
+    if stack.slices == 1 or stack.volumes == 1:
+        return settings.frame_period_s * settings.average
+    return settings.frame_period_s * stack.slices_on_the_way if settings.is_fast else None
+
+
+def _steps(settings: ScanImage, metadata: TiffMetadata) -> dict[str, Quantity]:
+    stack = _stack(settings, metadata.page_count // max(1, len(settings.channels)))
+    time_s = _time_step_s(settings, stack)
+    width, height = _pixel_size(settings, metadata.artist)
     found = {
-        "x": _divided(width, settings.columns),
-        "y": None if settings.is_line_scan else _divided(height, settings.rows),
-        "z": quantity(abs(settings.z_step_um or 0), LENGTH) if stack.slices > 1 else None,
-        "t": quantity(float(f"{time_s or 0:.12g}"), TIME),
+        "x": _rounded(width, LENGTH),
+        "y": None if settings.is_line_scan else _rounded(height, LENGTH),
+        "z": _rounded(abs(settings.z_step_um or 0), LENGTH) if stack.slices > 1 else None,
+        "t": _rounded(time_s, TIME),
     }
     return {axis: step for axis, step in found.items() if step is not None}
 
 
-def _divided(length_um: float | None, count: int | None) -> Quantity | None:
-    if not length_um or not count:
-        return None
-    return quantity(float(f"{length_um / count:.12g}"), LENGTH)
+def _pixel_size(settings: ScanImage, artist: str) -> tuple[float | None, float | None]:
+    """Width and height of a pixel: by the field of view, or by the regions of which a page is."""
+    if settings.has_regions:
+        shared = region_pixel_size(artist, um_per_degree=settings.um_per_degree or 0.0)
+        return shared or (None, None)
+    return (
+        _quotient(settings.width_um, settings.columns),
+        _quotient(settings.height_um, settings.rows),
+    )
+
+
+def _quotient(length: float | None, count: int | None) -> float | None:
+    return None if length is None or count is None else length / count
+
+
+def _rounded(value: float | None, unit: str) -> Quantity | None:
+    """A quotient to 12 digits, as those of its parts are decimal."""
+    return None if value is None else quantity(float(f"{value:.12g}"), unit)
 
 
 def _vendor(settings: ScanImage) -> dict[str, JsonValue]:

@@ -21,13 +21,15 @@ from kymflow_zarr._readers.decimals import decimal_of
 __all__ = ["ScanImage", "scanimage_settings"]
 
 _LINE: Final = re.compile(
-    r"^[ \t]*(?:scanimage\.)?((?:SI4?|state)\.[\w.]+|epoch)[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE
+    r"^[ \t]*(?:scanimage\.)?((?:SI4?|state)\.[\w.]+|epoch|frameTimestamps_sec)[ \t]*=(.*)$",
+    re.MULTILINE,
 )
 _MARK: Final = re.compile(r"(?:^|[\r\n])(?:(?:scanimage\.)?SI4?|state)\.\w")
 _NUMBER: Final = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _QUOTED: Final = re.compile(r"'([^']*)'")
 _CORNERS: Final = 8  # four corners, x and y
 _MAX_CHANNELS: Final = 64
+_LONGEST_RUN_S: Final = 1e7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,7 @@ class ScanImage:
         dwell_time_us: Time spent on a pixel.
         width_um: Length of a row.
         height_um: Height of a frame.
+        um_per_degree: Length that a degree of the scan angle is.
         z_step_um: Distance of two slices.
         channels: Numbers of the saved channels, from 1.
         channel_names: Their names.
@@ -68,6 +71,7 @@ class ScanImage:
     dwell_time_us: float | None
     width_um: float | None
     height_um: float | None
+    um_per_degree: float | None
     z_step_um: float | None
     channels: tuple[int, ...]
     channel_names: tuple[str, ...]
@@ -97,7 +101,7 @@ def scanimage_settings(software: str, description: str) -> ScanImage | None:
     values: dict[str, str] = {}
     for text in (software, description):
         for key, value in _LINE.findall(text.replace("\r", "\n")):
-            values.setdefault(key, value)
+            values.setdefault(key, value.strip())
     return _third(values) if any(key.startswith("state.") for key in values) else _later(values)
 
 
@@ -131,6 +135,7 @@ def _later(values: Mapping[str, str]) -> ScanImage:
         dwell_time_us=None if dwell_s is None else float(f"{dwell_s * 1e6:.12g}"),
         width_um=width,
         height_um=height,
+        um_per_degree=_number(values, "SI.objectiveResolution"),
         z_step_um=_number(
             values,
             f"{stack}.actualStackZStepSize",
@@ -180,6 +185,7 @@ def _third(values: Mapping[str, str]) -> ScanImage:
         dwell_time_us=None if dwell_s is None else float(f"{dwell_s * 1e6:.12g}"),
         width_um=None,
         height_um=None,
+        um_per_degree=None,
         z_step_um=_number(values, f"{acq}.zStepSize"),
         channels=channels,
         channel_names=tuple(f"Channel {number}" for number in channels),
@@ -196,7 +202,10 @@ def _third(values: Mapping[str, str]) -> ScanImage:
 
 
 def _started(values: Mapping[str, str], warnings: list[str]) -> int | None:
-    """The start: ``[2022 8 8 16 39 49.190]``, or a clock's text before 2015."""
+    """The start: ``[2022 8 8 16 39 49.190]``, or a clock's text before 2015.
+
+    Where a long run is cut into files, a later one starts when its first frame does.
+    """
     clock = _text(values, "SI4.triggerClockTimeFirst").strip("'")
     epoch = _NUMBER.findall(_text(values, "epoch"))
     if len(epoch) == 6:
@@ -205,7 +214,11 @@ def _started(values: Mapping[str, str], warnings: list[str]) -> int | None:
         year, month, day, hour, minute = (int(float(number)) for number in date)
         clock = f"{year:04}-{month}-{day} {hour}:{minute:02}:{int(whole):02}"
         clock += f".{fraction[:9]}" if fraction.isdigit() else ""
-    return stated_clock(clock, what="ScanImage's start", warnings=warnings)
+    start = stated_clock(clock, what="ScanImage's start", warnings=warnings)
+    later_s = _number(values, "frameTimestamps_sec") or 0.0
+    if start is None or not 0 < later_s < _LONGEST_RUN_S:
+        return start
+    return start + round(later_s * 1e9)
 
 
 def _field_of_view(corners: str) -> tuple[float | None, float | None]:

@@ -43,8 +43,7 @@ export class Api {
    * @returns {Promise<Trace>}
    */
   async trace(id, channel, roi) {
-    const which = roi === null ? "" : `&roi=${roi}`;
-    const answer = await this.#ask(`recordings/${encodeURIComponent(id)}/trace?channel=${channel}${which}`);
+    const answer = await this.#ask(`recordings/${encodeURIComponent(id)}/trace?${regionQuery(channel, roi)}`);
     const values = new Float64Array(await answer.arrayBuffer());
     const windows = values.length / TRACE_COLUMNS;
     /** @param {number} at */
@@ -57,6 +56,20 @@ export class Api {
       evidence: column(4),
       alias: column(5),
     };
+  }
+
+  /**
+   * What is on the screen, as SVG.
+   *
+   * @param {string} id
+   * @param {number} channel
+   * @param {number | null} roi
+   * @param {[number, number]} lines first, and the one after the last
+   * @returns {Promise<Blob>}
+   */
+  async figure(id, channel, roi, [first, stop]) {
+    const lines = `first=${first}&stop=${stop}`;
+    return (await this.#ask(`recordings/${encodeURIComponent(id)}/figure?${regionQuery(channel, roi)}&${lines}`)).blob();
   }
 
   /**
@@ -106,4 +119,12 @@ export class Api {
     const { error, hint } = await answer.json();
     throw new Refused(hint ? `${error}; ${hint}` : error);
   }
+}
+
+/**
+ * @param {number} channel
+ * @param {number | null} roi
+ */
+function regionQuery(channel, roi) {
+  return roi === null ? `channel=${channel}` : `channel=${channel}&roi=${roi}`;
 }

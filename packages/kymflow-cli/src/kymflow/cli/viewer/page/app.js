@@ -2,11 +2,14 @@
 
 import { Api, Unreachable } from "./api.js";
 import { Borders } from "./borders.js";
+import { Comparison } from "./comparison.js";
 import { Decisions } from "./decisions.js";
 import { make, part, shown } from "./dom.js";
+import { Groups } from "./groups.js";
 import { listenToKeys } from "./keys.js";
 import { Kymograph } from "./kymograph.js";
 import { RecordingList } from "./list.js";
+import { save, saveTable } from "./save.js";
 import { Tiles } from "./tiles.js";
 import { TimeView } from "./time_view.js";
 import { TraceCharts } from "./trace.js";
@@ -35,6 +38,9 @@ class Page {
     );
     this.borders = new Borders(this.kymograph, (pixels) => this.#moveBorders(pixels));
     this.list = new RecordingList((row) => this.#open(row));
+    this.comparison = new Comparison(this.api, this.time, this.traces);
+    this.groups = new Groups((id) => this.list.choose(id));
+    this.list.onFound = () => this.groups.show(this.list.found);
     /** @type {Recording | null} */
     this.recording = null;
     this.regionIndex = 0;
@@ -70,9 +76,15 @@ class Page {
     });
     part("compute", HTMLButtonElement).addEventListener("click", () => this.#decide("compute", {}));
     part("whole", HTMLButtonElement).addEventListener("click", () => this.time.reset());
+    part("compare", HTMLButtonElement).addEventListener("click", () => this.#compare());
+    part("figure", HTMLButtonElement).addEventListener("click", () => this.#saveFigure());
+    part("table", HTMLButtonElement).addEventListener("click", () => saveTable(this.list.found));
+    part("group", HTMLButtonElement).addEventListener("click", () => this.#toggleGroups());
+    window.addEventListener("hashchange", () => location.reload()); // another address was pasted
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
       this.kymograph.redraw();
       this.traces.redraw();
+      this.comparison.redraw();
     });
     listenToKeys([
       { key: "n", does: "next recording", run: () => this.list.step(1) },
@@ -84,6 +96,8 @@ class Page {
       { key: "1", does: "lower border", run: () => this.borders.focus(0) },
       { key: "2", does: "upper border", run: () => this.borders.focus(1) },
       { key: "c", does: "compute what is not current", run: () => this.#decide("compute", {}) },
+      { key: "b", does: "keep this recording in view, to compare others with it; again to let it go", run: () => this.#compare() },
+      { key: "g", does: "groups by condition, and back", run: () => this.#toggleGroups() },
       { key: "+", does: "zoom in", run: () => this.#zoom(0.5) },
       { key: "-", does: "zoom out", run: () => this.#zoom(2) },
       { key: "[", does: "earlier", run: () => this.#pan(-0.25) },
@@ -91,6 +105,38 @@ class Page {
       { key: "0", does: "whole recording", run: () => this.time.reset() },
       { key: "?", does: "this help", run: () => part("help", HTMLDialogElement).showModal() },
     ]);
+  }
+
+  async #compare() {
+    const row = this.list.rows.get(this.list.chosen);
+    if (!row || !this.recording || !this.region) return;
+    try {
+      await this.comparison.toggle(row.file, this.recording, this.region);
+    } catch (error) {
+      this.#fail(error);
+    }
+    part("compare", HTMLButtonElement).setAttribute("aria-pressed", String(this.comparison.isOpen));
+  }
+
+  async #saveFigure() {
+    const { recording, region } = this;
+    if (!recording || !region) return;
+    const first = Math.max(0, Math.ceil(this.time.first));
+    const stop = Math.min(recording.lines, Math.floor(this.time.last) + 1);
+    try {
+      const figure = await this.api.figure(recording.id, region.channel, region.roi, [first, stop]);
+      save(`${this.list.rows.get(recording.id)?.file ?? recording.id}.svg`, figure);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #toggleGroups() {
+    this.groups.toggle(this.list.found);
+    const { isOpen } = this.groups;
+    part("group", HTMLButtonElement).setAttribute("aria-pressed", String(isOpen));
+    part("nothing", HTMLElement).hidden = isOpen || this.list.chosen !== "";
+    part("recording", HTMLElement).hidden = isOpen || this.list.chosen === "";
   }
 
   #showTime() {
@@ -150,11 +196,13 @@ class Page {
   /** @param {Row} row */
   async #open(row) {
     history.replaceState(null, "", `#${this.token}/${row.id}`);
+    if (this.groups.isOpen) this.#toggleGroups();
     part("nothing", HTMLElement).hidden = true;
     part("recording", HTMLElement).hidden = false;
     part("file", HTMLElement).textContent = row.file;
     this.recording = null;
     this.regionIndex = 0;
+    this.decisions.clear();
     await this.#load(row);
   }
 
@@ -184,7 +232,7 @@ class Page {
     part("region", HTMLSelectElement).replaceChildren(...choices);
     part("region", HTMLSelectElement).value = String(this.regionIndex);
     part("facts", HTMLElement).textContent = factsOf(recording);
-    if (isNew) this.time.open(recording.lines);
+    if (isNew) this.time.open(this.comparison.begin(recording));
     await this.#showRegion(isNew);
   }
 
@@ -210,6 +258,7 @@ class Page {
       this.kymograph.trace = trace;
       this.traces.show(recording, region, trace);
       this.kymograph.redraw();
+      this.comparison.shareRange();
     } catch (error) {
       this.#fail(error);
     }

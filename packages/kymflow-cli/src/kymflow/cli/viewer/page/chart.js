@@ -3,7 +3,7 @@
 import uPlot from "./vendor/uPlot.esm.js";
 import { colour } from "./dom.js";
 
-/** @import {TimeView} from "./time_view.js" */
+/** @import {ScaledTimeView, TimeView} from "./time_view.js" */
 
 const LEFT_MARGIN = 62;
 const RIGHT_MARGIN = 12;
@@ -12,7 +12,7 @@ const WHEEL_STEP = 1.0015;
 export class Chart {
   /**
    * @param {HTMLElement} place
-   * @param {TimeView} time
+   * @param {TimeView | ScaledTimeView} time
    * @param {object} about
    * @param {number} about.height in CSS pixels
    * @param {string} about.label of the axis upwards

@@ -49,6 +49,13 @@ export class Decisions {
     if (isNew || !place.contains(document.activeElement)) place.replaceChildren(this.#stretches(), this.#notes(), this.#fields());
   }
 
+  /** Forget the recording: another one is being read. */
+  clear() {
+    this.recording = null;
+    this.region = null;
+    this.reason.value = "";
+  }
+
   /** @param {"accepted" | "rejected"} verdict */
   judge(verdict) {
     if (verdict === "rejected" && !this.reason.value.trim()) {

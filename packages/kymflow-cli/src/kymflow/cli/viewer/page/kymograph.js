@@ -6,7 +6,7 @@ import { pathsOf } from "./paths.js";
 
 /** @import uPlot from "./vendor/uPlot.esm.js" */
 /** @import {Tiles} from "./tiles.js" */
-/** @import {TimeView} from "./time_view.js" */
+/** @import {ScaledTimeView, TimeView} from "./time_view.js" */
 /** @import {Recording, Region, Trace} from "./types.js" */
 
 const HEIGHT = 290;
@@ -17,7 +17,7 @@ const WHITE_PERCENTILE = 0.995;
 export class Kymograph {
   /**
    * @param {HTMLElement} place
-   * @param {TimeView} time
+   * @param {TimeView | ScaledTimeView} time
    */
   constructor(place, time) {
     this.time = time;

@@ -10,7 +10,7 @@ const ROW_HEIGHT = 30;
 const SPARE_ROWS = 6;
 const natural = new Intl.Collator(undefined, { numeric: true });
 
-/** @type {Record<string, (row: Row) => number | string | null>} */
+/** @type {Record<string, ((row: Row) => number | string | null) | undefined>} */
 const SORT_KEYS = {
   velocity: (row) => row.velocity,
   unknown: (row) => row.unknown,
@@ -27,8 +27,12 @@ export class RecordingList {
     this.byFile = [];
     /** How much of the beginning all folders have in common. */
     this.root = 0;
-    /** @type {Entry[]} what the filter leaves, in order */
+    /** @type {Entry[]} the same as it is shown: with folders, without what is in closed ones */
     this.entries = [];
+    /** @type {Row[]} what the filter leaves, in order */
+    this.found = [];
+    /** Called when that changes. */
+    this.onFound = () => {};
     /** @type {Set<string>} */
     this.closed = new Set();
     this.chosen = "";
@@ -79,8 +83,7 @@ export class RecordingList {
     const row = this.rows.get(id);
     if (!row) return;
     this.chosen = id;
-    this.closed.delete(row.folder);
-    this.#arrange();
+    if (this.closed.delete(row.folder)) this.#arrange();
     const at = this.entries.findIndex((entry) => entry.row?.id === id);
     const top = at * ROW_HEIGHT;
     if (top < this.place.scrollTop + ROW_HEIGHT) this.place.scrollTop = top - ROW_HEIGHT;
@@ -99,9 +102,11 @@ export class RecordingList {
       return words.every((word) => text.includes(word));
     });
     const key = SORT_KEYS[this.sort.value];
-    this.entries = key ? sorted(found, key).map((row) => ({ row })) : [...this.#tree(found)];
-    this.#count(found.length);
+    this.found = key ? sorted(found, key) : found;
+    this.entries = key ? this.found.map((row) => ({ row })) : [...this.#tree(found)];
+    this.#count();
     this.#draw();
+    this.onFound();
   }
 
   /**
@@ -119,8 +124,9 @@ export class RecordingList {
     }
   }
 
-  #count(found = this.entries.filter((entry) => entry.row).length) {
+  #count() {
     const all = this.rows.size;
+    const found = this.found.length;
     const said = found === all ? `${all.toLocaleString()} recordings` : `${found.toLocaleString()} of ${all.toLocaleString()} recordings`;
     const text = all === 1 && found === 1 ? "1 recording" : said;
     part("count", HTMLElement).textContent = this.pending ? `${text}, reading ${this.pending.toLocaleString()} …` : text;
@@ -221,7 +227,8 @@ function percent(share) {
  * @param {Row} other
  */
 function byFile(one, other) {
-  return natural.compare(one.folder, other.folder) || natural.compare(one.file, other.file) || (one.id < other.id ? -1 : 1);
+  const folders = one.folder === other.folder ? 0 : natural.compare(one.folder, other.folder);
+  return folders || natural.compare(one.file, other.file) || (one.id < other.id ? -1 : 1);
 }
 
 /**

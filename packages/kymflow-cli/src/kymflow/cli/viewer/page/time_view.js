@@ -59,3 +59,47 @@ export class TimeView {
     });
   }
 }
+
+/** The same stretch of time, in lines of another recording. */
+export class ScaledTimeView {
+  /** @param {TimeView} time */
+  constructor(time) {
+    this.time = time;
+    /** Lines of the other recording in one of this one. */
+    this.factor = 1;
+    this.listeners = time.listeners;
+  }
+
+  get first() {
+    return this.time.first * this.factor;
+  }
+
+  get last() {
+    return this.time.last * this.factor;
+  }
+
+  reset() {
+    this.time.reset();
+  }
+
+  /**
+   * @param {number} first
+   * @param {number} last
+   */
+  show(first, last) {
+    this.time.show(first / this.factor, last / this.factor);
+  }
+
+  /**
+   * @param {number} factor below 1 to see less
+   * @param {number} line that stays where it is
+   */
+  zoom(factor, line) {
+    this.time.zoom(factor, line / this.factor);
+  }
+
+  /** @param {number} lines to the right */
+  pan(lines) {
+    this.time.pan(lines / this.factor);
+  }
+}

@@ -4,7 +4,7 @@ import { Chart } from "./chart.js";
 import { colour } from "./dom.js";
 
 /** @import uPlot from "./vendor/uPlot.esm.js" */
-/** @import {TimeView} from "./time_view.js" */
+/** @import {ScaledTimeView, TimeView} from "./time_view.js" */
 /** @import {Recording, Region, Stretch, Trace} from "./types.js" */
 
 const VELOCITY_HEIGHT = 230;
@@ -17,8 +17,9 @@ export class TraceCharts {
   /**
    * @param {HTMLElement} velocityPlace
    * @param {HTMLElement} evidencePlace
-   * @param {TimeView} time
-   * @param {(first: number, last: number) => void} onMark called with the lines that a person dragged over
+   * @param {TimeView | ScaledTimeView} time
+   * @param {((first: number, last: number) => void) | null} onMark called with the lines that a person dragged over; null
+   *   if dragging pans
    */
   constructor(velocityPlace, evidencePlace, time, onMark) {
     /** @type {Stretch[]} */
@@ -28,7 +29,6 @@ export class TraceCharts {
     this.range = [-1, 1];
     /** @type {[number, number] | null} lines that are being marked */
     this.marking = null;
-    this.onMark = onMark;
     this.time = time;
     /** @type {(name: string) => uPlot.Series} */
     const line = (name) => ({ stroke: () => colour(name), width: 1.6, points: { show: false } });
@@ -57,7 +57,8 @@ export class TraceCharts {
       above: () => {},
     });
     this.evidence.panOnDrag();
-    this.#markOnDrag();
+    if (onMark) this.#markOnDrag(onMark);
+    else this.velocity.panOnDrag();
   }
 
   /**
@@ -131,7 +132,8 @@ export class TraceCharts {
     ctx.restore();
   }
 
-  #markOnDrag() {
+  /** @param {(first: number, last: number) => void} onMark */
+  #markOnDrag(onMark) {
     const { over } = this.velocity.plot;
     over.classList.add("markable");
     over.addEventListener("pointerdown", (event) => {
@@ -152,7 +154,7 @@ export class TraceCharts {
           this.marking = null;
           this.redraw();
           if (Math.abs(released.clientX - event.clientX) >= SHORTEST_MARK_PX) {
-            this.onMark(Math.min(first, last), Math.max(first, last));
+            onMark(Math.min(first, last), Math.max(first, last));
           }
         },
         { once: true },
