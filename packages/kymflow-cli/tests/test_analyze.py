@@ -144,7 +144,7 @@ def test_status_counts_images_without_results(dataset: str) -> None:
 def test_wrong_names_and_options(dataset: str) -> None:
     with pytest.raises(UnknownNameError, match="no analysis 'velo'") as caught:
         analyze(dataset, "velo")
-    assert "counts, velocity" in caught.value.hint
+    assert "cells, counts, diameter, flow, pulse, velocity" in caught.value.hint
     with pytest.raises(AnalysisParameterError, match="window_lines"):
         analyze(dataset, "counts", window_lines=16)
     with pytest.raises(UnknownNameError, match=r"no image 'x\.tif'"):

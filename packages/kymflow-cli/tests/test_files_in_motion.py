@@ -131,8 +131,9 @@ def test_a_folder_that_moved_is_found_out_or_told(
         f"3 images of {dataset} relocated to {again}\n",
         "",
     )
-    code, out, _ = kymflow("refresh", dataset)
+    code, out, err = kymflow("refresh", dataset)
     assert (code, out) == (0, f"0 new images in {dataset}, 3 unchanged\n")
+    assert str(archive) not in err
     assert ZarrDataset(dataset, "r").list_image_ids() == before
     code, _, err = kymflow("relocate", dataset, tmp_path / "never", again)
     assert code == 1

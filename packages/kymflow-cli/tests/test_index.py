@@ -14,12 +14,13 @@ import pytest
 from kymflow.cli.errors import UnknownNameError
 from kymflow.cli.verbs.index import IndexedTable, IndexResult, index
 from kymflow.cli.verbs.plugins import PluginListResult, plugins
+from kymflow.core.plugins import load_analyses, load_indexers
 from kymflow_zarr import ZarrDataset
 
 Kymflow = Callable[..., tuple[int, str, str]]
 KymflowJson = Callable[..., tuple[int, list[dict[str, Any]]]]
 
-BUILT_IN = ["image_summary", "images", "roi", "velocity", "velocity_intervals"]
+BUILT_IN = sorted(load_indexers())
 
 
 @pytest.fixture
@@ -143,7 +144,9 @@ def test_plugins_that_come_along() -> None:
     result = plugins()
     assert result.ok
     assert [item.name for item in result.items if item.kind == "indexer"] == BUILT_IN
-    assert [item.name for item in result.items if item.kind == "analysis"] == ["velocity"]
+    assert [item.name for item in result.items if item.kind == "analysis"] == sorted(
+        load_analyses()
+    )
     readers = {item.name: item.suffixes for item in result.items if item.kind == "reader"}
     assert readers["tiff"][:2] == (".tif", ".tiff")
     assert {item.name for item in result.items if item.kind == "header"} == {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -18,6 +18,8 @@ from kymflow.cli.opening import find_image
 from kymflow.cli.results import Item
 from kymflow.cli.verbs.analyze import analyze
 from kymflow.cli.verbs.report import report
+from kymflow.core.analysis import find_region
+from kymflow.core.decisions import add_note, exclude, mark_interval, reject
 from kymflow.core.metadata import load_metadata, save_metadata
 from kymflow_zarr import NotADatasetError, ZarrDataset
 
@@ -196,6 +198,9 @@ def test_progress_is_told_image_by_image(dataset: str) -> None:
         def tell(self, item: Item) -> None:
             self.heard.append(item.type)
 
+        def note(self, lines: Iterable[str]) -> None:
+            self.heard.extend(lines)
+
     listener = Listener()
     report(dataset, progress=listener)
     assert listener.heard == [("drawing", 3), *["image", 1] * 3]
@@ -331,6 +336,27 @@ def test_results_of_an_earlier_calibration_are_marked(copied: Path, parse: Parse
     again = parse(Path(report(str(copied), images=("stall",)).report))
     assert "have changed since" not in again.text
     assert "outdated" not in again.text
+
+
+def test_what_people_decided_is_on_the_page(copied: Path, parse: Parse) -> None:
+    dataset = ZarrDataset(copied)
+    record = dataset.record(find_image(dataset, "stall"))
+    reject(record, HOSTILE, "Ada")
+    add_note(record, "sneezed", "Bob")
+    exclude(record, "moved", "Ada")
+    region = find_region(record, load_metadata(record))
+    mark_interval(record, region, 0.1, 0.2, author="Ada")
+
+    page = parse(Path(report(str(copied), images=("stall",)).report))
+
+    for text in (
+        "moved (Ada)",
+        "sneezed (Bob)",
+        "rejected by Ada",
+        "stall from 0.1 to 0.2 s (Ada)",
+    ):
+        assert text in page.text
+    assert not page.all("script")
 
 
 def test_images_that_are_no_kymographs_say_so(dataset: str, parse: Parse) -> None:

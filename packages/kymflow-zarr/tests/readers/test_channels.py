@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,8 @@ def images(dataset: ZarrDataset, folder: Path, **options: Any) -> list[tuple[str
         ("C1-scan.tif", "C2-scan.tif"),
         ("ChanA_0001_0001_0001_0001.tif", "ChanB_0001_0001_0001_0001.tif"),
         (PRAIRIE.format(1), PRAIRIE.format(2)),
+        ("scan-w1GFP.tif", "scan-w2RFP.tif"),
+        ("scan_w1GFP_s1_t1.TIF", "scan_w2RFP_s1_t1.TIF"),
     ],
 )
 def test_names_that_microscopes_give_channels(pair: tuple[str, str]) -> None:
@@ -77,6 +80,8 @@ def test_names_that_microscopes_give_channels(pair: tuple[str, str]) -> None:
         ("scan_C001T001.tif", "scan_C002T002.tif"),
         ("c1-mouse.tif", "c2-mouse.tif"),
         ("Channel1.tif", "Channel2.tif"),
+        ("mouse_w1.tif", "mouse_w2.tif"),
+        ("scan_w1GFP_s1.TIF", "scan_w2RFP_s2.TIF"),
         ("C1-a.tif", "C2-b.tif"),
         (PRAIRIE.format(1), PRAIRIE.format(2).replace("Cycle00001", "Cycle00002")),
     ],
@@ -148,6 +153,15 @@ def test_a_header_of_another_image_does_not_count(
     dataset.refresh_from_folder(folder)
     assert dataset.find("mouse.tif").get_axes() == ("t", "x")
     assert dataset.find("mouse_c1.tif").get_axes() == ("y", "x")
+
+
+def test_an_accent_may_be_a_letter_of_its_own(
+    dataset: ZarrDataset, folder: Path, ramp: Ramp, olympus_text: Text
+) -> None:
+    tif(folder / unicodedata.normalize("NFD", "Gefäß.tif"), ramp)
+    (folder / unicodedata.normalize("NFC", "Gefäß.txt")).write_text(olympus_text())
+    (image_id,) = dataset.refresh_from_folder(folder)
+    assert dataset.record(image_id).get_axes() == ("t", "x")
 
 
 @pytest.mark.parametrize("suffix", [".txt", ".json", ".metadata.json"])

@@ -143,6 +143,18 @@ def test_a_thor_line_scan(ingest: Callable[..., dict[str, Any]], ramp: Ramp) -> 
     assert "line period" in warning
 
 
+def test_a_document_that_comes_later_is_a_change(tmp_path: Path, ramp: Ramp) -> None:
+    folder = tmp_path / "recording"
+    folder.mkdir()
+    path = folder / PRAIRIE_IMAGE.format(1)
+    tifffile.imwrite(path, ramp, metadata=None, photometric="minisblack")
+    dataset = ZarrDataset(tmp_path / "d.zarr")
+    dataset.refresh_from_folder(folder)
+    assert dataset.plan_refresh(folder).changed == ()
+    (folder / f"{STEM}.xml").write_text(prairie())
+    assert len(dataset.plan_refresh(folder).changed) == 1
+
+
 def test_a_micro_manager_stack(ingest: Callable[..., dict[str, Any]]) -> None:
     stack = np.zeros((3, 6, 5), np.uint16)
     text = json.dumps(micro_manager())
@@ -189,17 +201,19 @@ def test_a_prairie_sequence_has_a_time_of_its_own() -> None:
 
 
 def test_prairie_frames_are_no_lines() -> None:
-    facts = read_prairie(prairie(kind="TSeries Timed Element"), PRAIRIE_IMAGE.format(1))
+    text = prairie(kind="TSeries Timed Element")
+    facts = read_prairie(text, PRAIRIE_IMAGE.format(1), pages=True)
     assert stated(facts) == {"t": 0.45, "x": 0.331, "y": 0.5}
     assert facts is not None
     assert not facts.line_scan
+    assert "t" not in stated(read_prairie(text, PRAIRIE_IMAGE.format(1))), "one frame has no step"
 
 
 @pytest.mark.parametrize(
     ("text", "warning"),
     [
-        (prairie(period="0,001134"), "scanlineperiod is '0,001134'"),
-        (prairie(date="yesterday"), "'yesterday' is not"),
+        (prairie(period="-0.001134"), "Prairie View's scanlineperiod, '-0.001134'"),
+        (prairie(date="yesterday"), "Prairie View's date"),
         (prairie().replace(PRAIRIE_IMAGE.format(1), "other.tif"), "does not name"),
         (prairie()[:-20], "is not XML"),
     ],

@@ -60,7 +60,7 @@ def kymograph(channels: int = 1) -> Pixels:
 
 def oir(pixels: Pixels) -> bytes:
     """A line scan: blocks of an id and the pixels of a channel, of XML, and their index."""
-    channels, lines, _ = pixels.shape
+    channels, lines, width = pixels.shape
     ids = [f"{number:08x}-0000-0000-0000-000000000000" for number in range(channels)]
     named = "".join(
         f'<commonphase:channel id="{one}" order="{number}"><commonphase:name>CH{number + 1}'
@@ -82,7 +82,7 @@ def oir(pixels: Pixels) -> bytes:
         "</commonparam:y></commonphase:length></lsmimage:imageProperties>"
     )
     frame = (
-        '<?xml version="1.0"?><frameProperties><width>7</width>'
+        f'<?xml version="1.0"?><frameProperties><width>{width}</width>'
         f"<height>{lines}</height><depth>2</depth><bitCounts>12</bitCounts>"
         "<colorType>GlayScale</colorType></frameProperties>"
     )
@@ -135,6 +135,46 @@ def write_oif(folder: Path, pixels: Pixels) -> Path:
     planes.mkdir()
     for number, plane in enumerate(pixels, start=1):
         tifffile.imwrite(planes / f"s_C{number:03}.tif", plane, photometric="minisblack")
+    return path
+
+
+def write_oib(folder: Path, pixels: Pixels) -> Path:
+    """The same files in one compound file, each a chain of sectors of 512 bytes."""
+    write_oif(folder, pixels)
+    planes = sorted((folder / "scan.oif.files").iterdir())
+    listed = "".join(f"Stream0000{n}=Storage00001/{one.name}\n" for n, one in enumerate(planes, 2))
+    info = f"[OibSaveInfo]\nMainFileName=Stream00001\nStream00001=scan.oif\n{listed}"
+    contents = [info.encode(), (folder / "scan.oif").read_bytes()]
+    contents += [one.read_bytes() for one in planes]
+    names = ["OibInfo.txt", *(f"Stream0000{n}" for n in range(1, len(contents)))]
+    end, free, none = 0xFFFFFFFE, 0xFFFFFFFF, 0xFFFFFFFF
+
+    def entry(name: str, kind: int, right: int, child: int, start: int, size: int) -> bytes:
+        text = name.encode("utf-16-le") + bytes(2)
+        head = struct.pack("<64sHBBIII", text, len(text), kind, 1, none, right, child)
+        return head + bytes(36) + struct.pack("<IQ", start, size)
+
+    count = len(contents)
+    directory = -(-(count + 1) // 4)  # sectors of four entries, after the one of chains
+    chains = [0xFFFFFFFD, *range(2, directory + 1), end]
+    entries = entry("Root Entry", 5, none, 1, end, 0)
+    data = b""
+    for number, (name, content) in enumerate(zip(names, contents, strict=True), start=1):
+        start, length = len(chains), -(-len(content) // 512)
+        chains += [*range(start + 1, start + length), end]
+        right = number + 1 if number < count else none
+        entries += entry(name, 2, right, none, start, len(content))
+        data += content.ljust(length * 512, b"\0")
+    chains += [free] * (128 - len(chains))
+    head = struct.pack(
+        "<8s16sHHHHH6xIIIIIIIII", bytes.fromhex("d0cf11e0a1b11ae1"), b"", 0x3E, 3, 0xFFFE, 9, 6,
+        0, 1, 1, 0, 0, end, 0, end, 0,
+    )  # fmt: skip
+    head = head.ljust(76, b"\0") + struct.pack("<109I", 0, *[free] * 108)
+    path = folder / "scan.oib"
+    path.write_bytes(
+        head + struct.pack("<128I", *chains) + entries.ljust(directory * 512, b"\0") + data
+    )
     return path
 
 
@@ -416,6 +456,22 @@ def test_an_archive_of_oir_files_gives_its_line_scan(tmp_path: Path) -> None:
     )
 
 
+def test_an_oir_that_was_cut_short_is_an_error(tmp_path: Path) -> None:
+    pytest.importorskip("oirfile")
+    path = write_oir(tmp_path, kymograph())
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(UnreadableImageError, match="it is cut short"):
+        read(path, READERS["oir"])
+
+
+def test_an_oib_is_an_oif_in_one_file(tmp_path: Path) -> None:
+    pytest.importorskip("oiffile")
+    pixels, header = read(write_oib(tmp_path, kymograph(2)), READERS["oif"])
+    np.testing.assert_array_equal(pixels, kymograph(2))
+    assert header.axes == ("c", "t", "x")
+    assert header.scale["t"] == pytest.approx(0.001134)
+
+
 def test_a_plane_of_an_oif_that_is_missing_is_an_error(tmp_path: Path) -> None:
     pytest.importorskip("oiffile")
     path = write_oif(tmp_path, kymograph(2))
@@ -493,6 +549,17 @@ def test_a_lif_gives_its_first_line_scan_and_names_the_others(tmp_path: Path) ->
         "'session/xt 2'; export each to a file of its own",
         "the acquisition time in the LIF is given in UTC, not in local time",
     )
+
+
+def test_a_lif_of_frames(tmp_path: Path) -> None:
+    pytest.importorskip("liffile")
+    path = tmp_path / "frames.lif"
+    path.write_bytes(lif({"overview": (kymograph(3), "2")}))
+    pixels, header = read(path, READERS["lif"])
+    np.testing.assert_array_equal(pixels, kymograph(3))
+    assert header.axes == ("c", "y", "x")
+    assert header.scale["y"] == pytest.approx(1e-5 / 59 * 1e6)
+    assert [channel.dye for channel in header.channels] == ["ALEXA 0", "ALEXA 1", "ALEXA 2"]
 
 
 def test_an_nd2_that_was_stopped_early_has_the_frames_that_are_there(tmp_path: Path) -> None:

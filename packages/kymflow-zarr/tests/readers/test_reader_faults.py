@@ -203,6 +203,9 @@ class Room:
     def __init__(self, say: Callable[[str], Any]) -> None:
         self.say = say
 
+    def find(self, path: Path, listing: FolderListing) -> Path | None:
+        return listing.beside(path, ".room")
+
     def read(
         self,
         path: Path,
@@ -211,7 +214,7 @@ class Room:
         shape: tuple[int, ...],  # noqa: ARG002
         limits: ReadLimits,
     ) -> Any:
-        found = listing.beside(path, ".room")
+        found = self.find(path, listing)
         return None if found is None else self.say(listing.read_text(found, limits=limits))
 
 

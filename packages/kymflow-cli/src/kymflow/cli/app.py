@@ -55,6 +55,7 @@ _VERBS: Mapping[str, Group] = {
     "query": _LOOK,
     "report": _LOOK,
     "figure": _LOOK,
+    "view": _LOOK,
     "metadata": _DECIDE,
     "calibrate": _DECIDE,
     "roi": _DECIDE,

@@ -22,6 +22,7 @@ __all__ = [
     "choose_folders",
     "expand_patterns",
     "nothing_matches",
+    "relocate_folders",
     "remember_folders",
     "require_folder",
     "require_outside",
@@ -114,10 +115,6 @@ def remember_folders(dataset: ZarrDataset, searches: Iterable[SearchFolder]) -> 
         dataset: The dataset, writable.
         searches: The folders.
     """
-    import pyarrow as pa
-
-    from kymflow_zarr import RowUpdate
-
     known = {search.folder: search.patterns for search in _remembered(dataset)}
     for search in searches:
         place = search.folder.resolve()
@@ -126,11 +123,39 @@ def remember_folders(dataset: ZarrDataset, searches: Iterable[SearchFolder]) -> 
         before = known.get(place, ())
         patterns = tuple(dict.fromkeys((*before, *search.patterns)))
         if patterns != before:
-            row = {"folder": str(place), "patterns": json.dumps(patterns)}
-            schema = pa.schema(dict.fromkeys(row, pa.string()))
-            rows = pa.Table.from_pylist([row], schema=schema)
-            update = RowUpdate(image_ids=frozenset({str(place)}), rows=rows)
-            dataset.replace_rows(_TABLE, [update], schema=schema, image_id_col="folder")
+            _remember(dataset, SearchFolder(folder=place, patterns=patterns))
+
+
+def relocate_folders(dataset: ZarrDataset, old: Path, new: Path) -> None:
+    """Keep that folders which were ingested are somewhere else now.
+
+    Args:
+        dataset: The dataset, writable.
+        old: Where they were: one of them, or a folder that they were in.
+        new: Where that is now.
+    """
+    was = old.absolute()
+    for search in _remembered(dataset):
+        if search.folder.is_relative_to(was):
+            place = new.resolve() / search.folder.relative_to(was)
+            moved = SearchFolder(folder=place, patterns=search.patterns)
+            _remember(dataset, moved, instead_of=search.folder)
+
+
+def _remember(
+    dataset: ZarrDataset, search: SearchFolder, *, instead_of: Path | None = None
+) -> None:
+    import pyarrow as pa
+
+    from kymflow_zarr import RowUpdate
+
+    row = {"folder": str(search.folder), "patterns": json.dumps(search.patterns)}
+    schema = pa.schema(dict.fromkeys(row, pa.string()))
+    update = RowUpdate(
+        image_ids=frozenset({row["folder"], str(instead_of or search.folder)}),
+        rows=pa.Table.from_pylist([row], schema=schema),
+    )
+    dataset.replace_rows(_TABLE, [update], schema=schema, image_id_col="folder")
 
 
 def _remembered(dataset: ZarrDataset) -> tuple[SearchFolder, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
@@ -13,6 +14,7 @@ from kymflow.cli.progress import Progress
 
 if TYPE_CHECKING:
     from kymflow_zarr import IngestOptions
+    from kymflow_zarr.options import ChannelFiles
 
 __all__ = [
     "DEFAULT_PATTERNS",
@@ -53,6 +55,23 @@ Rows: TypeAlias = Annotated[int | None, Parameter(validator=Number(gte=0))]
 Wait: TypeAlias = Annotated[float, Parameter(validator=Number(gte=0))]
 
 
+def _channel_files(text: str) -> ChannelFiles:
+    rules: dict[str, ChannelFiles] = {"auto": "auto", "off": "off"}
+    try:
+        return rules.get(text) or re.compile(text)
+    except re.error as error:
+        raise ValueError(
+            f"{text!r} is not a regular expression: {error}; give auto, off or one like '_C(\\d+)T'"
+        ) from error
+
+
+def _check_channels(_: object, text: str) -> None:
+    """Refuse what no image can be grouped by, as a mistake in the command line."""
+    from kymflow_zarr import IngestOptions
+
+    IngestOptions(channels=_channel_files(text))
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakeIn:
@@ -68,6 +87,9 @@ class TakeIn:
         settle: For how many seconds a file must not have changed before it is ingested.
         new_copies: Make a new image of pixels whose file has moved, instead of renewing its path.
         follow_links: Read symbolic links as the files that they lead to, as for DataLad.
+        channels: Which files are channels of one image: those with the names that microscopes give
+            them (auto), none (off), or an expression with one group for the channel's number.
+        axes: Axes of the files, with commas between them; sheets with time across (x,t) are turned.
         dry_run: Show what would be done, and do nothing.
         workers: How many files are read at a time.
         durability: What survives a power cut once reported: each image on its own (record), in
@@ -83,6 +105,8 @@ class TakeIn:
     settle: Annotated[float, Parameter(name="--settle", validator=Number(gte=0))] = 0.0
     new_copies: Annotated[bool, Parameter(name="--new-copies")] = False
     follow_links: Annotated[bool, Parameter(name="--follow-links")] = False
+    channels: Annotated[str, Parameter(name="--channels", validator=_check_channels)] = "auto"
+    axes: Annotated[str | None, Parameter(name="--axes")] = None
     dry_run: DryRun = False
     workers: Workers = None
     durability: Durability = "batch"
@@ -98,6 +122,8 @@ class TakeIn:
             settle_seconds=self.settle,
             new_copies=self.new_copies,
             retry_failed=self.retry,
+            channels=_channel_files(self.channels),
+            axes=None if self.axes is None else tuple(self.axes.split(",")),
         )
 
 

@@ -31,6 +31,7 @@ data as attributes, and has a message that ends with what to do::
     ├── plugins
     │   ├── PluginError               ImportError   a plugin that cannot be used
     │   └── UnknownPluginError        KeyError      no plugin with this name
+    ├── ComparisonError               ValueError    groups that cannot be compared
     └── analyses
         ├── AnalysisDefinitionError   TypeError     an analysis is not well defined
         ├── AnalysisResultError       TypeError     it returned something else than it declares
@@ -40,6 +41,7 @@ data as attributes, and has a message that ends with what to do::
         ├── ResultNotFoundError       LookupError   a region has no result of an analysis
         ├── FigureError               RuntimeError  a result cannot be drawn
         ├── InvalidKymographError     ValueError    pixels that no analysis can make sense of
+        ├── AnalysisInputError        LookupError   the result that it builds on is not current
         ├── AnalysisParameterError    ValueError    a parameter outside of its range
         └── MissingExtraError         ImportError   an optional dependency is not installed
 
@@ -56,9 +58,11 @@ if TYPE_CHECKING:
 __all__ = [
     "AnalysisDefinitionError",
     "AnalysisFailedError",
+    "AnalysisInputError",
     "AnalysisParameterError",
     "AnalysisResultError",
     "ColumnTypeError",
+    "ComparisonError",
     "DecisionError",
     "FigureError",
     "ImageIndexError",
@@ -509,6 +513,20 @@ class AnalysisFailedError(KymflowCoreError, RuntimeError):
         )
 
 
+class AnalysisInputError(KymflowCoreError, LookupError):
+    """The result that an analysis builds on is missing or not current.
+
+    Attributes:
+        analysis: The name of the analysis whose result is needed.
+        state: How that result stands: ``missing``, ``outdated`` or ``failed``.
+    """
+
+    def __init__(self, analysis: str, where: str, state: str) -> None:
+        self.analysis = analysis
+        self.state = state
+        super().__init__(f"{analysis!r} of {where} is {state}; run {analysis!r} on the image first")
+
+
 class OtherParametersError(KymflowCoreError, ValueError):
     """Results of other parameters exist under the same label.
 
@@ -603,6 +621,20 @@ class AnalysisParameterError(KymflowCoreError, ValueError):
         self.value = value
         self.rule = rule
         super().__init__(f"{parameter}={value!r} cannot be used: give {rule}")
+
+
+class ComparisonError(KymflowCoreError, ValueError):
+    """Two groups of a study cannot be compared.
+
+    Attributes:
+        value: The column that was to be compared.
+        reason: Why not, ending with what to do.
+    """
+
+    def __init__(self, value: str, reason: str) -> None:
+        self.value = value
+        self.reason = reason
+        super().__init__(f"{value!r} cannot be compared: {reason}")
 
 
 class MissingExtraError(KymflowCoreError, ImportError):

@@ -9,7 +9,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
 from kymflow.core.analysis.regions import calibration_of
-from kymflow.core.decisions.state import read_decisions
+from kymflow.core.decisions.state import fold_acts
 from kymflow.core.metadata import ExperimentMetadata, load_metadata, load_source, picture_axes
 from kymflow.core.provenance import PROVENANCE_COLUMNS
 
@@ -64,7 +64,7 @@ def image_facts(record: ZarrImageRecord) -> dict[str, object]:
         CorruptDataError: They are damaged.
     """
     metadata = load_metadata(record)
-    decisions = read_decisions(record)
+    decisions = fold_acts(metadata.acts)
     exclusion, verdict = decisions.exclusion, decisions.verdict
     experiment = metadata.experiment.to_json()
     facts: dict[str, object] = {

@@ -29,6 +29,7 @@ __all__ = [
     "array_picture",
     "draw_picture",
     "draw_rois",
+    "load_means",
     "load_picture",
     "plot_kymograph",
 ]
@@ -133,23 +134,18 @@ def load_picture(
         CorruptDataError: Its pixels or metadata are damaged.
         MetadataError: A field of its metadata is malformed.
     """
-    if not _is_picture(rec):
-        raise RegionError(
-            rec.image_id, f"its axes are {rec.get_axes()!r}; a kymograph has lines and pixels"
-        )
+    extent = _checked_extent(rec, channel=channel, z=z, lines=lines)
     calibration = calibration_of(rec, load_metadata(rec))
-    extent = image_extent(rec)
     first, stop = lines or (0, extent.dim0)
-    _check(rec, extent, channel=channel, z=z, lines=(first, stop))
     lines_per_column = math.ceil((stop - first) / max_columns)
     pixels_per_row = math.ceil(extent.dim1 / max_rows)
-    values = _read_means(
+    values = load_means(
         rec,
         channel=channel,
         z=z,
         lines=(first, stop),
-        width=extent.dim1,
-        blocks=(lines_per_column, pixels_per_row),
+        lines_per_column=lines_per_column,
+        pixels_per_row=pixels_per_row,
     )
     return KymographPicture(
         values=np.ascontiguousarray(values.T),
@@ -160,6 +156,58 @@ def load_picture(
         calibration=calibration,
         limits=_limits(values, percentiles),
     )
+
+
+def load_means(
+    rec: ZarrImageRecord,
+    *,
+    channel: int = 1,
+    z: int = 0,
+    lines: tuple[int, int],
+    lines_per_column: int,
+    pixels_per_row: int = 1,
+) -> NDArray[np.float64]:
+    """Read a stretch of a kymograph as means over blocks, in which every line counts.
+
+    However long the stretch is, only a part of it is in memory at a time.
+
+    Args:
+        rec: The image.
+        channel: Its channel, from 1.
+        z: Its slice, from 0.
+        lines: First line, and the one after the last.
+        lines_per_column: Lines of a block; the last block may have fewer.
+        pixels_per_row: Its pixels along the line, likewise.
+
+    Returns:
+        Means of the finite values, of shape ``(columns, rows)``: time by position. NaN where there
+        is none.
+
+    Raises:
+        RegionError: The image has no lines and pixels, or not this channel, slice or stretch.
+        CorruptDataError: Its pixels are damaged.
+    """
+    extent = _checked_extent(rec, channel=channel, z=z, lines=lines)
+    pixels = rec.open_array()
+    where = {"c": channel - 1, "z": z}
+    columns_at_once = max(1, _SLAB_VALUES // (extent.dim1 * lines_per_column))
+    parts = []
+    for start in range(*lines, columns_at_once * lines_per_column):
+        slab = slice(start, min(start + columns_at_once * lines_per_column, lines[1]))
+        line_axis_seen = False
+        index: list[int | slice] = []
+        for axis in rec.get_axes():
+            if axis in where:
+                index.append(where[axis])
+            elif line_axis_seen:
+                index.append(slice(None))
+            else:
+                index.append(slab)
+                line_axis_seen = True
+        values = np.asarray(pixels[tuple(index)], dtype=np.float64)
+        values = np.where(np.isfinite(values), values, np.nan)
+        parts.append(_block_means(_block_means(values, lines_per_column).T, pixels_per_row).T)
+    return np.concatenate(parts)
 
 
 def draw_picture(
@@ -344,18 +392,15 @@ def plot_kymograph(
     return ax
 
 
-def _is_picture(rec: ZarrImageRecord) -> bool:
-    return sum(axis not in {"c", "z"} for axis in rec.get_axes()) == 2
-
-
-def _check(
-    rec: ZarrImageRecord,
-    extent: ImageExtent,
-    *,
-    channel: int,
-    z: int,
-    lines: tuple[int, int],
-) -> None:
+def _checked_extent(
+    rec: ZarrImageRecord, *, channel: int, z: int, lines: tuple[int, int] | None
+) -> ImageExtent:
+    """How far a kymograph reaches, if it has this channel, slice and stretch."""
+    if sum(axis not in {"c", "z"} for axis in rec.get_axes()) != 2:
+        raise RegionError(
+            rec.image_id, f"its axes are {rec.get_axes()!r}; a kymograph has lines and pixels"
+        )
+    extent = image_extent(rec)
     if not 1 <= channel <= extent.channels:
         raise RegionError(
             rec.image_id, f"it has no channel {channel}; give one from 1 to {extent.channels}"
@@ -364,43 +409,12 @@ def _check(
         raise RegionError(
             rec.image_id, f"it has no slice {z}; give one from 0 to {extent.slices - 1}"
         )
-    if not 0 <= lines[0] < lines[1] <= extent.dim0:
+    if lines is not None and not 0 <= lines[0] < lines[1] <= extent.dim0:
         raise RegionError(
             rec.image_id,
             f"it has no lines {lines[0]} to {lines[1]}; give a stretch within 0 to {extent.dim0}",
         )
-
-
-def _read_means(
-    rec: ZarrImageRecord,
-    *,
-    channel: int,
-    z: int,
-    lines: tuple[int, int],
-    width: int,
-    blocks: tuple[int, int],
-) -> NDArray[np.float64]:
-    """Means over blocks ``(lines, pixels)``, of shape ``(columns, rows)`` of the picture."""
-    pixels = rec.open_array()
-    where = {"c": channel - 1, "z": z}
-    columns_at_once = max(1, _SLAB_VALUES // (width * blocks[0]))
-    parts = []
-    for start in range(*lines, columns_at_once * blocks[0]):
-        slab = slice(start, min(start + columns_at_once * blocks[0], lines[1]))
-        line_axis_seen = False
-        index: list[int | slice] = []
-        for axis in rec.get_axes():
-            if axis in where:
-                index.append(where[axis])
-            elif line_axis_seen:
-                index.append(slice(None))
-            else:
-                index.append(slab)
-                line_axis_seen = True
-        values = np.asarray(pixels[tuple(index)], dtype=np.float64)
-        values = np.where(np.isfinite(values), values, np.nan)
-        parts.append(_block_means(_block_means(values, blocks[0]).T, blocks[1]).T)
-    return np.concatenate(parts)
+    return extent
 
 
 def _block_means(values: NDArray[np.float64], size: int) -> NDArray[np.float64]:

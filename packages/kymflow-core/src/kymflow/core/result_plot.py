@@ -154,6 +154,7 @@ def plot_result(
     channel: int = 1,
     roi_id: int | None = None,
     label: str = "",
+    lines: tuple[int, int] | None = None,
     theme: Theme = LIGHT,
 ) -> Figure:
     """Plot what an analysis found in one region, under the kymograph.
@@ -164,6 +165,7 @@ def plot_result(
         channel: Its channel, from 1.
         roi_id: The ROI; the first one with a result if None.
         label: The label of the result; "" for none.
+        lines: First line of the recording to show, and the one after the last; all if None.
         theme: The colours.
 
     Returns:
@@ -171,6 +173,7 @@ def plot_result(
 
     Raises:
         ResultNotFoundError: This region has no result.
+        RegionError: The recording has no such lines.
         FigureError: The analysis declares no figure, or cannot draw this result.
         MissingExtraError: matplotlib is not installed.
         CorruptDataError: Pixels, metadata or results are damaged.
@@ -193,7 +196,7 @@ def plot_result(
         figsize=(FIGURE_WIDTH, figure_height(heights)), dpi=FIGURE_DPI, facecolor=theme.ground
     )
     above, *below = panel_axes(figure, heights, theme)
-    picture = load_picture(rec, channel=channel, z=data.region.z)
+    picture = load_picture(rec, channel=channel, z=data.region.z, lines=lines)
     draw_result(analysis, data, below, theme, time_span=picture.time_span)
     draw_picture(picture, above)
     here = (channel, data.region.z)

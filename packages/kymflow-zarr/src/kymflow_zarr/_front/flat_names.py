@@ -97,11 +97,17 @@ class FlatNames:
         *,
         schema: pa.Schema,
         keep_others: Collection[str] | None = None,
+        drop_gone: bool = False,
         image_id_col: str = IMAGE_ID,
     ) -> int:
         """See `DatasetTables.replace_rows`."""
         return self.tables.replace_rows(
-            name, updates, schema=schema, keep_others=keep_others, image_id_col=image_id_col
+            name,
+            updates,
+            schema=schema,
+            keep_others=keep_others,
+            drop_gone=drop_gone,
+            image_id_col=image_id_col,
         )
 
     # --- sources ------------------------------------------------------------------------------

@@ -10,9 +10,11 @@ from kymflow_zarr._artifacts.registry import split_sidecar
 from kymflow_zarr._artifacts.sidecars import group_by_stem, stem_of
 from kymflow_zarr._catalog.sources import BesideState
 from kymflow_zarr._readers.files import is_text
-from kymflow_zarr._readers.protocols import FolderListing
+from kymflow_zarr._readers.protocols import FolderListing, HeaderReader
 from kymflow_zarr._readers.registry import HEADERS
+from kymflow_zarr._readers.translate import translated
 from kymflow_zarr._storage.open_folder import OpenFolder
+from kymflow_zarr.errors import UnreadableImageError
 
 __all__ = ["files_beside", "state_beside"]
 
@@ -34,22 +36,27 @@ def files_beside(
     if not others:  # the usual folder of a microscope that writes one file an image
         return {}
     by_stem = group_by_stem(listing.names, images=images)
-    lowered = [name.lower() for name in others]
-    known = {suffix for reader in HEADERS.usable() for suffix in reader.suffixes}
-    suffixes = [suffix for suffix in known if any(name.endswith(suffix) for name in lowered)]
+    readers = [reader for reader in HEADERS.usable() if listing.with_suffix(reader.suffixes)]
     found: dict[str, tuple[str, ...]] = {}
     for primary in primaries:
-        stem = stem_of(primary)
-        endings = {name[len(stem) :].lower(): name for name in by_stem.get(stem, ())}
-        names = {name for ending, name in endings.items() if split_sidecar(ending[1:])}
-        for suffix in suffixes:
-            if suffix in endings:
-                names.add(endings[suffix])
-            elif header := listing.beside(Path(primary), suffix):  # called in another way
-                names.add(header.name)
+        stem, path = stem_of(primary), Path(primary)
+        headers = {_header(reader, path, listing) for reader in readers}
+        names = {header.name for header in headers if header is not None}
+        names.update(
+            name for name in by_stem.get(stem, ()) if split_sidecar(name[len(stem) + 1 :].lower())
+        )
         if names:
             found[primary] = tuple(sorted(filter(is_text, names)))
     return found
+
+
+def _header(reader: HeaderReader, path: Path, listing: FolderListing) -> Path | None:
+    """The header that a reader would read; of one that fails, reading the image says so."""
+    try:
+        with translated(path):
+            return reader.find(path, listing)
+    except UnreadableImageError:
+        return None
 
 
 def state_beside(folder: OpenFolder, names: Iterable[str], *, follow_links: bool) -> BesideState:

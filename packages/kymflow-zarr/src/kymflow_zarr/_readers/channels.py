@@ -23,8 +23,10 @@ CHANNEL_NAMES: Final = (
     re.compile(r"\AC(\d{1,2})-(?=.)"),
     # ThorImage ChanA_0001_0001_0001_0001.tif
     re.compile(r"\AChan([A-Z])_\d"),
+    # MetaMorph scan_w1GFP.TIF, scan_w2RFP_s1_t1.TIF
+    re.compile(r"[_-](?<=..)w(\d)(?P<dye>[a-z][^_.]*)(?:_s\d+)?(?:_t\d+)?\.tiff?\Z", re.IGNORECASE),
 )
-"""Where a name has its channel's number or letter, as the only group of each expression."""
+"""Where a name has its channel's number or letter: the first group; a second one is its dye."""
 
 
 def group_channels(
@@ -35,13 +37,13 @@ def group_channels(
 ) -> tuple[tuple[str, ...], ...]:
     """Group the names of one folder into images.
 
-    Everything but the number must be equal, to the letter; so ``a_c1.tif`` and ``a_C2.tif`` are two
-    images. Of two names with one number (``a_c1.tif`` and ``a_c01.tif``), the later in order stands
-    alone.
+    Everything but the number, or number and dye, must be equal, to the letter; so ``a_c1.tif`` and
+    ``a_C2.tif`` are two images. Of two names with one number (``a_c1.tif`` and ``a_c01.tif``), the
+    later in order stands alone.
 
     Args:
         names: Names of image files in one folder.
-        marked: Find the channel's number in a name, in their only group; none for no groups.
+        marked: Find the channel's number in a name; none for no groups.
         has_header: Whether a file has a header of its own beside it; files that have are never
             grouped with one another. Not asked if None.
 
@@ -54,7 +56,7 @@ def group_channels(
     for name in ordered:
         found = _mark(name, marked)
         if found is not None:
-            rest = name[: found.start(1)], name[found.end(1) :]
+            rest = name[: found.start(1)], name[found.end(found.re.groups) :]
             by_rest.setdefault(rest, {}).setdefault(_number(found[1]), name)
     groups: list[tuple[str, ...]] = []
     for channels in by_rest.values():

@@ -184,8 +184,7 @@ def _read_beside(
     try:
         dumps([dict(found.vendor), dict(found.texts), dict(found.metadata)])
     except (TypeError, ValueError) as error:
-        files = (listing.beside(image.path, suffix) for suffix in reader.suffixes)
-        path = next((file for file in files if file is not None), image.path)
+        path = reader.find(image.path, listing) or image.path
         reason = f"what the reader {reader.name!r} finds in it cannot be stored: {error}"
         raise UnreadableImageError(path, reason) from error
     return found

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
+from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
@@ -58,13 +59,23 @@ class FolderListing:
             found = self._called(shared, suffix)
         return found
 
+    def named(self, name: str) -> Path | None:
+        """The file of this name, or None."""
+        at = bisect_left(self.names, name)
+        return self.folder / name if self.names[at : at + 1] == (name,) else None
+
     def _called(self, stem: str, suffix: str) -> Path | None:
-        for number in range(bisect_left(self.names, f"{stem}."), len(self.names)):
-            name = self.names[number]
-            if not name.startswith(f"{stem}."):
-                break
-            if name[len(stem) :].lower() == suffix:
-                return self.folder / name
+        """A stem's file; a Mac may have written an accent in it as a letter of its own."""
+        forms = [stem]
+        if not stem.isascii():
+            forms += [normalize("NFC", stem), normalize("NFD", stem)]
+        for form in forms:
+            for number in range(bisect_left(self.names, f"{form}."), len(self.names)):
+                name = self.names[number]
+                if not name.startswith(f"{form}."):
+                    break
+                if name[len(form) :].lower() == suffix:
+                    return self.folder / name
         return None
 
     def read_bytes(self, path: Path, *, max_bytes: int) -> bytes:
@@ -159,6 +170,12 @@ class HeaderReader(Protocol):
         Of two channels' files that each have one of these beside them, each is an image.
         """
 
+    def find(self, path: Path, listing: FolderListing) -> Path | None:
+        """The file that says something about an image, by the names alone; None if there is none.
+
+        Where it changes or comes later, a refresh says so.
+        """
+
     def read(
         self, path: Path, listing: FolderListing, *, shape: tuple[int, ...], limits: ReadLimits
     ) -> Facts | None:
@@ -171,7 +188,7 @@ class HeaderReader(Protocol):
             limits: Bounds on what a file may ask for.
 
         Returns:
-            The facts; None if there is no such file.
+            The facts; None if `find` finds no file, or it is of another kind.
 
         Raises:
             UnreadableImageError: There is one that cannot be read.

@@ -1,34 +1,16 @@
-"""Single settings as vendors write them: steps, numbers, bits; None where there is none."""
+"""Single settings as vendors write them: numbers and bits; None where there is none."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
-from kymflow_zarr._readers.units import Quantity, decimal_of, quantity
+from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["bit_depth", "known", "number_of", "step_of"]
+__all__ = ["bit_depth", "known", "number_of"]
 
 _MAX_BITS: Final = 64
-
-
-def step_of(text: str | None, unit: str, *, name: str, warnings: list[str]) -> Quantity | None:
-    """A step whose unit is known; zero and nothing stand for unknown, anything else is a warning.
-
-    Args:
-        text: The number as written.
-        unit: Its unit.
-        name: What the vendor calls it, for the warning.
-        warnings: Where that goes.
-    """
-    if text is None or not text.strip():
-        return None
-    step = quantity(text, unit)
-    number = decimal_of(text)
-    if step is None and (number is None or number != 0):
-        warnings.append(f"{name} is {text[:60]!r}, which is not a positive number; it is not used")
-    return step
 
 
 def number_of(text: str | None) -> float | None:

@@ -18,7 +18,7 @@ from kymflow_zarr._readers.translate import BadTiffError, CutShortError
 if TYPE_CHECKING:
     import tifffile
 
-__all__ = ["check_complete", "check_series", "check_xml"]
+__all__ = ["check_complete", "check_pages", "check_series", "check_xml"]
 
 _MAX_NDIM: Final = 8
 _KINDS: Final = frozenset("buif")
@@ -110,6 +110,20 @@ def check_series(series: tifffile.TiffPageSeries, size_bytes: int, limits: ReadL
         )
 
 
+def check_pages(tif: tifffile.TiffFile, pages: int) -> None:
+    """Check that tifffile finds all pages.
+
+    Args:
+        tif: The open file.
+        pages: How many pages it holds.
+
+    Raises:
+        BadTiffError: It finds fewer.
+    """
+    if len(tif.pages) != pages:
+        raise BadTiffError(f"only {len(tif.pages)} of its {pages} pages can be read")
+
+
 def check_complete(tif: tifffile.TiffFile, metadata: TiffMetadata, pages: int) -> None:
     """Check that tifffile reads all that a file holds and declares.
 
@@ -119,10 +133,8 @@ def check_complete(tif: tifffile.TiffFile, metadata: TiffMetadata, pages: int) -
         pages: How many pages it holds.
 
     Raises:
-        BadTiffError: It reads fewer pages, or ignores metadata.
+        BadTiffError: It reads less, or ignores metadata.
     """
-    if len(tif.pages) != pages:
-        raise BadTiffError(f"only {len(tif.pages)} of its {pages} pages can be read")
     kind, series = metadata.kind, tif.series[0]
     declared = {
         "fluoview": tif.is_fluoview,

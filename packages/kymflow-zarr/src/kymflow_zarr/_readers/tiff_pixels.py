@@ -39,13 +39,14 @@ class SeriesPixels:
 
     Args:
         series: The series; its pages are listed now.
+        shape: The shape to give it, of as many pixels.
         file: The file that its pixels are read from.
         page_offsets: Where the file's directories start.
         size_bytes: The file's size.
         max_segment_bytes: Largest strip, or row of tiles, decoded.
 
     Attributes:
-        shape: Shape of the series.
+        shape: That shape.
         dtype: Its dtype in native byte order.
 
     Raises:
@@ -56,6 +57,7 @@ class SeriesPixels:
     def __init__(
         self,
         series: tifffile.TiffPageSeries,
+        shape: tuple[int, ...],
         file: BinaryIO,
         *,
         page_offsets: Sequence[int],
@@ -63,7 +65,7 @@ class SeriesPixels:
         max_segment_bytes: int,
     ) -> None:
         keyframe = series.keyframe
-        self.shape = tuple(int(length) for length in series.shape)
+        self.shape = tuple(int(length) for length in shape)
         self.dtype: np.dtype[Any] = series.dtype.newbyteorder("=")
         self._stored: np.dtype[Any] = series.dtype.newbyteorder(keyframe.parent.byteorder)
         self._keyframe = keyframe
@@ -170,7 +172,7 @@ def _one_piece(series: tifffile.TiffPageSeries, pages: int) -> _Range | None:
         return None
     if series.size == keyframe.size:
         _check_count(len(first.dataoffsets), keyframe)
-        if sum(first.databytecounts) < series.nbytes:
+        if 0 < sum(first.databytecounts) < series.nbytes:  # 0 where a program did not know
             raise BadTiffError(
                 f"its strips have {sum(first.databytecounts)} bytes, its pixels {series.nbytes}"
             )

@@ -25,6 +25,9 @@ _MAX_TAGS: Final = 4096
 _TEXT_TYPES: Final = frozenset({1, 2, 6, 7})
 _OFFSET_TYPES: Final = frozenset({4, 13, 16, 18})
 _SUB_IFDS: Final = 330
+# Private tags, in which sloppy programs leave anything; those of vendors that are read.
+_FIRST_PRIVATE_TAG: Final = 32768
+_VENDOR_TAGS: Final = frozenset({33628, 33629, 33630, 33631, 34361, 34362, 34412})
 _NUMBER_WEIGHT: Final = 16  # a number takes more room in Python than in the file
 _ALL_TAGS: Final = 16  # times what one tag may claim
 
@@ -118,13 +121,18 @@ class _Walk:
     def _tag(self, code: int, kind: int, count: int, value: bytes, page: str) -> tuple[Any, ...]:
         """Check what a tag claims; return its values if they are offsets of sub-IFDs."""
         what = f"tag {code} of {page}"
+        is_ignored = code >= _FIRST_PRIVATE_TAG and code not in _VENDOR_TAGS
         if kind not in (_OFFSET_TYPES if code == _SUB_IFDS else TIFF.DATA_FORMATS):
+            if is_ignored:
+                return ()
             raise BadTiffError(f"{what} has the unknown type {kind}")
         size = count * struct.calcsize(f"={TIFF.DATA_FORMATS[kind]}")
         at = 0
         if size > len(value):
             (at,) = struct.unpack(self.layout.offsetformat, value)
             if not _HEADER_BYTES <= at <= self._size_bytes - size:
+                if is_ignored:
+                    return ()
                 raise CutShortError(f"it is cut short or damaged in {what}")
             claim = count * (1 if kind in _TEXT_TYPES else _NUMBER_WEIGHT)
             self._claimed += claim

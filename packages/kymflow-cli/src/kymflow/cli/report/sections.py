@@ -11,8 +11,9 @@ from kymflow.cli.report.reading import ImageReading, RegionReading
 from kymflow.cli.report.values import Fact, Illustration, ImageRow, ImageSection, RegionSection
 from kymflow.cli.report.wording import compact_json, lines_of_text, local_time
 from kymflow.cli.safe_text import show
+from kymflow.core.decisions import fold_acts
 from kymflow.core.errors import FigureError
-from kymflow.core.metadata import Roi
+from kymflow.core.metadata import ImageMetadata, Roi
 from kymflow.core.plotting import KymographPicture
 from kymflow.core.wording import ABSENT, quantity
 
@@ -150,9 +151,23 @@ def _image_facts(reading: ImageReading) -> tuple[Fact, ...]:
             facts.insert(0, Fact(name="recorded", value=local_time(acquired)))
         facts += [
             Fact(name=name.replace("_", " "), value=lines_of_text(value))
-            for name, value in _said(reading).items()
+            for name, value in (_decided(metadata) | _said(reading)).items()
         ]
     return tuple(facts)
+
+
+def _decided(metadata: ImageMetadata) -> dict[str, str]:
+    """What people decided on the image, but for marks, which are facts of a region."""
+    decisions = fold_acts(metadata.acts)
+    exclusion, verdict = decisions.exclusion, decisions.verdict
+    said = {
+        "excluded": "" if exclusion is None else f"{exclusion.reason} ({exclusion.author})",
+        "verdict": ""
+        if verdict is None
+        else f"{verdict.verdict} by {verdict.author}" + (verdict.reason and f": {verdict.reason}"),
+        "notes": "\n".join(f"{note.text} ({note.author})" for note in decisions.notes),
+    }
+    return {name: text for name, text in said.items() if text}
 
 
 def _said(reading: ImageReading) -> dict[str, str]:

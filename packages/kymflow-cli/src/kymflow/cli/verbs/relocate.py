@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from kymflow.cli.blocks import Block, Screen, counted, remark
+from kymflow.cli.folders import relocate_folders
 from kymflow.cli.opening import open_writer
 from kymflow.cli.options import DEFAULT_WAIT_S, Wait
 from kymflow.cli.safe_text import command, show
@@ -32,7 +34,9 @@ def relocate(dataset: str, old: str, new: str, /, *, wait: Wait = DEFAULT_WAIT_S
         FileNotFoundError: The new place does not exist.
         kymflow_zarr.NotADatasetError: There is no dataset there.
     """
-    relocated = open_writer(dataset, wait_s=wait).sources.relocate(old, new)
+    opened = open_writer(dataset, wait_s=wait)
+    relocated = opened.sources.relocate(old, new)
+    relocate_folders(opened, Path(old).expanduser(), Path(new).expanduser())
     return RelocateResult(dataset=dataset, old=old, new=new, relocated=relocated)
 
 

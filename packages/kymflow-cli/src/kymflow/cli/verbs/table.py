@@ -87,16 +87,21 @@ def table(
             where=f"table {name!r}",
             see=f"it has: {', '.join(known)}",
         )
-    loaded = opened.load_arrow_table(
-        name,
-        columns=wanted or None,
-        image_ids=None if image is None else [find_image(opened, image)],
-    )
+    if image is None and rows is not None:  # of a table of any size
+        loaded = opened.tables.head_arrow(name, rows, columns=wanted or None)
+        count = opened.table_row_count(name) or 0
+    else:
+        loaded = opened.load_arrow_table(
+            name,
+            columns=wanted or None,
+            image_ids=None if image is None else [find_image(opened, image)],
+        )
+        count = loaded.num_rows
     return TableResult(
         verb="table",
         dataset=dataset,
         table=name,
-        rows=loaded.num_rows,
+        rows=count,
         columns=tuple(loaded.schema.names),
         items=ArrowRows(loaded.slice(0, rows)),
         limit=rows,

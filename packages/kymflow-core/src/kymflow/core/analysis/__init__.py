@@ -7,7 +7,14 @@ velocity analysis is ``VELOCITY`` in `kymflow.core.analysis.velocity`.
 
 from __future__ import annotations
 
-from kymflow.core.analysis.definition import Analysis, Column, Result, ResultTable
+from kymflow.core.analysis.definition import (
+    Analysis,
+    Column,
+    Input,
+    InputResult,
+    Result,
+    ResultTable,
+)
 from kymflow.core.analysis.display import Display, Overlay, Panels, RegionData
 from kymflow.core.analysis.params import Param, ParamInfo, describe_params, make_params
 from kymflow.core.analysis.region_data import load_region_data
@@ -38,6 +45,8 @@ __all__ = [
     "Display",
     "ImageState",
     "ImageStatus",
+    "Input",
+    "InputResult",
     "Overlay",
     "Panels",
     "Param",

@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kymflow.core.analysis.display import Display, RegionData
 from kymflow.core.analysis.params import describe_params
-from kymflow.core.analysis.regions import Calibration, Region
+from kymflow.core.analysis.regions import Calibration, Place, Region
 from kymflow.core.errors import AnalysisDefinitionError, AnalysisResultError
 from kymflow.core.wording import ABSENT, quantity
 
@@ -24,7 +24,19 @@ if TYPE_CHECKING:
     import pandas as pd
     from _typeshed import DataclassInstance
 
-__all__ = ["REGION_COLUMNS", "Analysis", "Column", "Result", "ResultTable", "RunFunction"]
+    from kymflow_zarr import JsonValue
+
+__all__ = [
+    "REGION_COLUMNS",
+    "Analysis",
+    "Column",
+    "Input",
+    "InputResult",
+    "Result",
+    "ResultTable",
+    "RunFunction",
+    "same_place",
+]
 
 P = TypeVar("P", bound="DataclassInstance")
 
@@ -109,12 +121,51 @@ class Result:
         return pd.DataFrame(dict(self.tables[table]) if table else [dict(self.summary)])
 
 
-RunFunction: TypeAlias = Callable[[NDArray[Any], Calibration, P, Region], Result]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputResult:
+    """A stored result of one region that another analysis builds on.
+
+    Attributes:
+        parameters: The parameters that it was computed with.
+        summary: Its summary.
+        tables: Its tables by name.
+    """
+
+    parameters: Mapping[str, JsonValue]
+    summary: Mapping[str, JsonValue]
+    tables: Mapping[str, pd.DataFrame]
+
+
+def same_place(params: object, region: Region) -> Place | None:  # noqa: ARG001 - see `Input.place`
+    """The region itself."""
+    return region.place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """The analysis whose stored result another one builds on.
+
+    It is read under the label of the run, or without a label where there is none under it. It must
+    be current, and decides the result like a parameter: if it is computed anew with other
+    parameters, what was built on it is outdated.
+
+    Attributes:
+        analysis: The analysis.
+        place: From the parameters and the region, the channel and ROI of the same image whose
+            result is needed; None if none is.
+    """
+
+    analysis: Analysis[Any]
+    place: Callable[[Any, Region], Place | None] = same_place
+
+
+RunFunction: TypeAlias = Callable[Concatenate[NDArray[Any], Calibration, P, Region, ...], Result]
 """``run(pixels, calibration, params, region)``: from pixels to a result.
 
 ``pixels`` are those of the region, ``(time, space)``, read-only; ``region.lines[0]`` is the line of
-the recording that they begin with. Nothing but the arguments decides the result. An error that it
-raises is remembered as the region's failure, and stops no other region.
+the recording that they begin with. An analysis with inputs gets one argument more, ``inputs``: an
+`InputResult` by the name of its analysis. Nothing but the arguments decides the result. An error
+that it raises is remembered as the region's failure, and stops no other region.
 """
 
 
@@ -130,6 +181,7 @@ class Analysis(Generic[P]):
         summary: Columns of which each region has one value.
         tables: Further tables.
         display: How its results are shown to people.
+        inputs: Analyses whose stored results it builds on.
 
     Raises:
         AnalysisDefinitionError: A name, a parameter or a column breaks a rule.
@@ -142,6 +194,7 @@ class Analysis(Generic[P]):
     summary: tuple[Column, ...]
     tables: tuple[ResultTable, ...] = ()
     display: Display = _PLAIN_DISPLAY
+    inputs: tuple[Input, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the definition."""
@@ -151,6 +204,7 @@ class Analysis(Generic[P]):
             )
         _check_names((self.name,))
         _check_names(table.name for table in self.tables)
+        _check_names(needed.analysis.name for needed in self.inputs)
         describe_params(self.params)
         for columns in (self.summary, *(table.columns for table in self.tables)):
             _check_names(column.name for column in columns)
@@ -187,7 +241,12 @@ class Analysis(Generic[P]):
         return named[name] if name else ResultTable(name="", columns=self.summary)
 
     def compute(
-        self, pixels: NDArray[Any], calibration: Calibration, params: P, region: Region
+        self,
+        pixels: NDArray[Any],
+        calibration: Calibration,
+        params: P,
+        region: Region,
+        inputs: Mapping[str, InputResult] | None = None,
     ) -> Result:
         """`run` on a view that cannot be written to, and check what it returns.
 
@@ -196,7 +255,8 @@ class Analysis(Generic[P]):
         """
         view = pixels.view()
         view.flags.writeable = False
-        found: object = self.run(view, calibration, params, region)
+        more = (inputs or {},) if self.inputs else ()
+        found: object = self.run(view, calibration, params, region, *more)
         if not isinstance(found, Result):
             raise AnalysisResultError(self.name, f"a {type(found).__name__}", "a Result")
         expected = {table.name: table.columns for table in self.tables}

@@ -30,6 +30,7 @@ from kymflow.core.decisions.state import (
     Mark,
     Note,
     Verdict,
+    fold_acts,
     read_decisions,
 )
 from kymflow.core.decisions.undo import undo
@@ -56,6 +57,7 @@ __all__ = [
     "carry_over",
     "change_region",
     "exclude",
+    "fold_acts",
     "import_metadata",
     "include",
     "load_acts",

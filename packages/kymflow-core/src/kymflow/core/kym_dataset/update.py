@@ -95,14 +95,12 @@ def update_table(
             progress=progress or no_progress,
         )
         if stored is None or asked or not old.keys() <= set(image_ids):
-            # Images that came while this run went on may have rows of another run.
-            newer = set(dataset.list_image_ids()).difference(image_ids)
             schema = table_schema(found.columns)
             row_count = dataset.replace_rows(
                 table,
                 _row_updates(dataset, spool, schema, failed=frozenset(found.failures)),
                 schema=schema,
-                keep_others=newer.union(found.failures, unchanged),
+                drop_gone=True,
             )
         else:
             row_count = dataset.table_row_count(table) or 0

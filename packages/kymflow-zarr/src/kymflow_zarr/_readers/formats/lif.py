@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._readers.facts import Channel, Facts
 from kymflow_zarr._readers.formats.planes import (
     PlaneImage,
@@ -22,7 +23,7 @@ from kymflow_zarr._readers.formats.planes import (
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
 from kymflow_zarr._readers.settings import bit_depth
-from kymflow_zarr._readers.units import Quantity, decimal_of, quantity
+from kymflow_zarr._readers.units import Quantity, quantity
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from kymflow_zarr._readers.clock import parse_us_clock
+from kymflow_zarr._readers.clock import stated_clock
 from kymflow_zarr._readers.facts import Channel, Facts
 from kymflow_zarr._readers.formats.planes import (
     PlaneImage,
@@ -105,10 +105,9 @@ def _facts(file: ND2File, letters: tuple[str, ...], warnings: tuple[str, ...]) -
         names = ["t" if name == "y" else name for name in names]
         line_scan = True
         warnings += ("the rows are times by the ND2 file, which does not say how far apart",)
+    doubts: list[str] = []
     date = str(file.text_info.get("date", ""))
-    acquired = parse_us_clock(date)
-    if date and acquired is None:
-        warnings += (f"the date in the ND2 file {date[:60]!r} is not month/day/year and time",)
+    acquired = stated_clock(date, what="the date in the ND2 file", warnings=doubts)
     return Facts(
         source="nd2",
         axes=tuple(names),
@@ -134,7 +133,7 @@ def _facts(file: ND2File, letters: tuple[str, ...], warnings: tuple[str, ...]) -
                 "zoom": microscope.zoomMagnification,
             }
         ),
-        warnings=warnings,
+        warnings=(*warnings, *doubts),
     )
 
 

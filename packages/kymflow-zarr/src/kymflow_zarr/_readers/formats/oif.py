@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kymflow_zarr._readers.clock import parse_iso
+from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._readers.facts import Channel, Facts
 from kymflow_zarr._readers.files import look_at_regular_file
 from kymflow_zarr._readers.formats.planes import (
@@ -28,7 +29,7 @@ from kymflow_zarr._readers.formats.planes import (
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
 from kymflow_zarr._readers.settings import bit_depth, known, number_of
-from kymflow_zarr._readers.units import Quantity, decimal_of, quantity
+from kymflow_zarr._readers.units import Quantity, quantity
 
 if TYPE_CHECKING:
     import oiffile

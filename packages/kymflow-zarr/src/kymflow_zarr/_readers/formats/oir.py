@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -66,6 +67,7 @@ class OirReader:
                 name = _first_line_scan(file)
                 image, warnings = file[name], others_warning(name, list(file))
             else:
+                _check_length(path)
                 file = image = stack.enter_context(oirfile.OirFile(path))
             check_expansion(path, image.sizes, image.dtype, limits)
             order = tuple(line_scan_sizes(image.sizes))
@@ -79,6 +81,16 @@ class OirReader:
             )
             stack.pop_all()
         return opened
+
+
+def _check_length(path: Path) -> None:
+    """Refuse a file that was cut short: oirfile would fill what is missing with zeros."""
+    with path.open("rb") as file:
+        head = file.read(40).ljust(40, b"\0")
+    (declared,) = struct.unpack_from("<Q", head, 32)
+    size = path.stat().st_size
+    if declared > size:
+        raise ValueError(f"it is cut short: {size} of {declared} bytes are there")
 
 
 def _check_archive(path: Path, limits: ReadLimits) -> None:
@@ -111,7 +123,7 @@ def _facts(image: oirfile.OirFile, order: tuple[str, ...], warnings: tuple[str, 
         source="oir",
         axes=tuple(map(axis_name, order)),
         line_scan=image.is_linescan,
-        steps=_steps(image.coord_scales, order),
+        steps=_steps(image, order),
         acquired_local_epoch_ns=None if acquired is None else acquired[0],
         bits_per_pixel=bit_depth(str(image.bitspersample)),
         channels=tuple(Channel(name=channel.name or None) for channel in image.channels),
@@ -120,10 +132,13 @@ def _facts(image: oirfile.OirFile, order: tuple[str, ...], warnings: tuple[str, 
     )
 
 
-def _steps(scales: Mapping[str, float], order: tuple[str, ...]) -> dict[str, Quantity]:
+def _steps(image: oirfile.OirFile, order: tuple[str, ...]) -> dict[str, Quantity]:
+    scales, scanner = image.coord_scales, image.scanner
     found = {
         axis_name(axis): quantity(float(scales[axis]), _UNITS[axis])
         for axis in order
         if axis in scales and axis in _UNITS
     }
+    if image.is_linescan and scanner is not None:
+        found["t"] = quantity(float(scanner.series_interval), "ms")
     return {axis: step for axis, step in found.items() if step is not None}

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
-from statistics import median
 from typing import Final
 
 from kymflow_zarr._readers.clock import parse_iso
 from kymflow_zarr._readers.facts import Channel, Facts, Rank
+from kymflow_zarr._readers.intervals import steady_step
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
-from kymflow_zarr._readers.settings import bit_depth, known, step_of
-from kymflow_zarr._readers.units import LENGTH, Quantity
+from kymflow_zarr._readers.settings import bit_depth, known
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, stated_quantity
 from kymflow_zarr._storage.json_text import JsonValue, loads
 from kymflow_zarr.errors import CorruptDataError
 
@@ -29,7 +28,6 @@ _SOURCE: Final = "micro_manager"
 _SINGLE: Final = re.compile(r"img_.+\.tiff?", re.IGNORECASE)
 _STACK: Final = re.compile(r"(.+?)(?:\.ome)?\.tiff?", re.IGNORECASE)
 _ZONE: Final = re.compile(r"\s*[+-]\d{2}:?\d{2}$")
-_STEADY: Final = 0.05
 _MAX_MS: Final = 1e15
 
 
@@ -39,12 +37,20 @@ class MicroManagerHeader:
     name = "micro_manager"
     suffixes = (".txt",)
 
+    def find(self, path: Path, listing: FolderListing) -> Path | None:
+        """The metadata of a stack, or of the folder that an image of one frame lies in."""
+        stack = _STACK.fullmatch(path.name)
+        found = listing.named(f"{stack[1]}_metadata.txt") if stack else None
+        if found is None and _SINGLE.fullmatch(path.name):
+            found = listing.named("metadata.txt")
+        return found
+
     def read(
         self,
         path: Path,
         listing: FolderListing,
         *,
-        shape: tuple[int, ...],  # noqa: ARG002 - frames may be fewer than were asked for
+        shape: tuple[int, ...],
         limits: ReadLimits,
     ) -> Facts | None:
         """What the metadata of an image's folder, or of its stack, say.
@@ -52,23 +58,22 @@ class MicroManagerHeader:
         Raises:
             UnreadableImageError: They cannot be read, or are too large.
         """
-        stack = _STACK.fullmatch(path.name)
-        names = [f"{stack[1]}_metadata.txt"] if stack else []
-        if _SINGLE.fullmatch(path.name):
-            names.append("metadata.txt")
-        found = next((name for name in names if name in listing.names), None)
+        found = self.find(path, listing)
         if found is None:
             return None
-        text = listing.read_text(listing.folder / found, limits=limits)
-        return read_micro_manager(text, name=found)
+        text = listing.read_text(found, limits=limits)
+        return read_micro_manager(text, name=found.name, pages=len(shape) > 2)
 
 
-def read_micro_manager(text: str, *, name: str = "metadata.txt") -> Facts | None:
+def read_micro_manager(
+    text: str, *, name: str = "metadata.txt", pages: bool = True
+) -> Facts | None:
     """Read Micro-Manager's metadata; None if they are of another kind.
 
     Args:
         text: The document.
         name: The file's name, for messages.
+        pages: Whether the image has several, which may be a time apart.
     """
     try:
         document = loads(text.encode(), key=name)
@@ -89,7 +94,7 @@ def read_micro_manager(text: str, *, name: str = "metadata.txt") -> Facts | None
         source=_SOURCE,
         rank=Rank.HEADER_FILE,
         texts={_SOURCE: text},
-        steps=_steps(summary, first, frames, warnings),
+        steps=_steps(summary, first, frames if pages else None, warnings),
         acquired_local_epoch_ns=_acquired(summary, first),
         bits_per_pixel=bit_depth(_text(summary, "BitDepth") or _text(first, "BitDepth")),
         channels=tuple(
@@ -108,32 +113,34 @@ def read_micro_manager(text: str, *, name: str = "metadata.txt") -> Facts | None
 def _steps(
     summary: Mapping[str, JsonValue],
     first: Mapping[str, JsonValue],
-    frames: Sequence[Mapping[str, JsonValue]],
+    frames: Sequence[Mapping[str, JsonValue]] | None,
     warnings: list[str],
 ) -> dict[str, Quantity]:
-    pixel_text = _text(summary, "PixelSize_um") or _text(first, "PixelSizeUm")
-    pixel = step_of(pixel_text, LENGTH, name="PixelSize_um", warnings=warnings)
-    depth = step_of(_text(summary, "z-step_um"), LENGTH, name="z-step_um", warnings=[])
-    steps = {"x": pixel, "y": pixel, "z": depth, "t": _interval(summary, frames, warnings)}
+    """Pixel sizes; with frames, also how far these are apart in depth and time."""
+
+    def stated(text: str | None, unit: str, of: str) -> Quantity | None:
+        what = "Micro-Manager's pixel size, depth or interval"
+        return stated_quantity(text or "", unit, of=of, what=what, warnings=warnings)
+
+    size = _text(summary, "PixelSize_um") or _text(first, "PixelSizeUm")
+    pixel = stated(size, LENGTH, LENGTH)
+    steps = {"x": pixel, "y": pixel}
+    if frames is not None:
+        times = _times_ms(frames)
+        measured = steady_step(times)
+        if len(times) > 1 and measured is None:
+            warnings.append("Micro-Manager's frames are not evenly spaced in time")
+        asked = _text(summary, "Interval_ms") if len(times) < 2 else None
+        steps["z"] = stated(_text(summary, "z-step_um"), LENGTH, LENGTH)
+        steps["t"] = stated(asked if measured is None else repr(measured), "ms", TIME)
     return {axis: step for axis, step in steps.items() if step is not None}
 
 
-def _interval(
-    summary: Mapping[str, JsonValue],
-    frames: Sequence[Mapping[str, JsonValue]],
-    warnings: list[str],
-) -> Quantity | None:
-    """The time between two frames: as measured where that is steady, else as asked for."""
+def _times_ms(frames: Sequence[Mapping[str, JsonValue]]) -> list[float]:
+    """The times of the frames that differ from the first in nothing but time, as measured."""
     places = [(_text(frame, "ChannelIndex"), _text(frame, "SliceIndex")) for frame in frames]
     of_first = [frame for frame, place in zip(frames, places, strict=True) if place == places[0]]
-    times = sorted({time for frame in of_first if (time := _elapsed_ms(frame)) is not None})
-    gaps = [after - before for before, after in pairwise(times)]
-    if gaps:
-        middle = median(gaps)
-        if all(abs(gap - middle) <= _STEADY * middle for gap in gaps):
-            return step_of(repr(middle), "ms", name="ElapsedTime-ms", warnings=warnings)
-        warnings.append("Micro-Manager's frames are not evenly spaced in time")
-    return step_of(_text(summary, "Interval_ms"), "ms", name="Interval_ms", warnings=warnings)
+    return sorted({time for frame in of_first if (time := _elapsed_ms(frame)) is not None})
 
 
 def _elapsed_ms(frame: Mapping[str, JsonValue]) -> float | None:

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
 
-from kymflow_zarr._readers.clock import parse_us_clock
+from kymflow_zarr._readers.clock import stated_clock
 from kymflow_zarr._readers.facts import Channel, Facts, Rank
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
-from kymflow_zarr._readers.settings import bit_depth, known, number_of, step_of
-from kymflow_zarr._readers.units import LENGTH, TIME, Quantity
+from kymflow_zarr._readers.settings import bit_depth, known, number_of
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, stated_quantity
 from kymflow_zarr._readers.xml_text import parse_xml
 from kymflow_zarr._storage.json_text import JsonValue
 
@@ -36,12 +36,17 @@ class PrairieHeader:
     name = "prairie"
     suffixes = (".xml",)
 
+    def find(self, path: Path, listing: FolderListing) -> Path | None:
+        """The document of the recording that a file's name begins with."""
+        image = _IMAGE.fullmatch(path.name)
+        return listing.named(f"{image[1]}.xml") if image else None
+
     def read(
         self,
         path: Path,
         listing: FolderListing,
         *,
-        shape: tuple[int, ...],  # noqa: ARG002 - settings may be those of the reference image
+        shape: tuple[int, ...],
         limits: ReadLimits,
     ) -> Facts | None:
         """What the recording's document says about one of its files.
@@ -49,19 +54,20 @@ class PrairieHeader:
         Raises:
             UnreadableImageError: The document cannot be read, or is too large.
         """
-        image = _IMAGE.fullmatch(path.name)
-        if image is None or f"{image[1]}.xml" not in listing.names:
+        found = self.find(path, listing)
+        if found is None:
             return None
-        found = listing.folder / f"{image[1]}.xml"
-        return read_prairie(listing.read_text(found, limits=limits), path.name)
+        text = listing.read_text(found, limits=limits)
+        return read_prairie(text, path.name, pages=len(shape) > 2)
 
 
-def read_prairie(text: str, file_name: str) -> Facts | None:
+def read_prairie(text: str, file_name: str, *, pages: bool = False) -> Facts | None:
     """Read a ``PVScan`` document.
 
     Args:
         text: The document.
         file_name: The image file that is asked for.
+        pages: Whether it has several, which are a time apart.
 
     Returns:
         What it says; None if it is of another kind.
@@ -85,7 +91,7 @@ def read_prairie(text: str, file_name: str) -> Facts | None:
         # That of a long time series would be many times as large as each of its frames.
         texts={_SOURCE: text} if line_scan else {},
         line_scan=line_scan,
-        steps=_steps(settings, line_scan=line_scan, warnings=warnings),
+        steps=_steps(settings, line_scan=line_scan, pages=pages, warnings=warnings),
         acquired_local_epoch_ns=_acquired(root, sequence, warnings),
         bits_per_pixel=bit_depth(settings.get("bitdepth")),
         channels=tuple(
@@ -136,17 +142,19 @@ def _settings(element: ElementTree.Element) -> Iterator[tuple[str, str]]:
 
 
 def _steps(
-    settings: Mapping[str, str], *, line_scan: bool, warnings: list[str]
+    settings: Mapping[str, str], *, line_scan: bool, pages: bool, warnings: list[str]
 ) -> dict[str, Quantity]:
     period = "scanlineperiod" if line_scan else "frameperiod"
     names = {
-        "t": (period, TIME),
+        **({"t": (period, TIME)} if line_scan or pages else {}),
         "x": ("micronsperpixel.xaxis", LENGTH),
         "y": ("micronsperpixel.yaxis", LENGTH),
         "z": ("micronsperpixel.zaxis", LENGTH),
     }
     steps = {
-        axis: step_of(settings.get(key), unit, name=key, warnings=warnings)
+        axis: stated_quantity(
+            settings.get(key, ""), unit, of=unit, what=f"Prairie View's {key}", warnings=warnings
+        )
         for axis, (key, unit) in names.items()
     }
     return {axis: step for axis, step in steps.items() if step is not None}
@@ -156,12 +164,10 @@ def _acquired(
     root: ElementTree.Element, sequence: ElementTree.Element, warnings: list[str]
 ) -> int | None:
     """The recording's date, with the sequence's time of day where it is given: it is exact."""
-    date = root.get("date", "")
-    day = date.partition(" ")[0]
-    found = parse_us_clock(f"{day} {sequence.get('time', '')[:18]}") or parse_us_clock(date)
-    if date and found is None:
-        warnings.append(f"Prairie View's date {date[:60]!r} is not month/day/year and time")
-    return found
+    date, time = root.get("date", ""), sequence.get("time", "")[:18]
+    if time:
+        date = f"{date.partition(' ')[0]} {time}"
+    return stated_clock(date, what="Prairie View's date", warnings=warnings)
 
 
 def _vendor(root: ElementTree.Element, settings: Mapping[str, str]) -> dict[str, JsonValue]:

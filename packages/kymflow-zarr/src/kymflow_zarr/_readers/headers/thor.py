@@ -12,11 +12,12 @@ from typing import Final
 from xml.etree import ElementTree
 
 from kymflow_zarr._readers.clock import parse_us_clock
+from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._readers.facts import Channel, Facts, Rank
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
-from kymflow_zarr._readers.settings import known, number_of, step_of
-from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, decimal_of, quantity
+from kymflow_zarr._readers.settings import known, number_of
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
 from kymflow_zarr._readers.xml_text import parse_xml
 from kymflow_zarr._storage.json_text import JsonValue
 
@@ -34,6 +35,10 @@ class ThorHeader:
     name = "thor"
     suffixes = (".xml",)
 
+    def find(self, path: Path, listing: FolderListing) -> Path | None:
+        """The folder's document, for ``ChanA_…`` and ``Image_…``."""
+        return listing.named("Experiment.xml") if _IMAGE.fullmatch(path.name) else None
+
     def read(
         self,
         path: Path,
@@ -42,14 +47,13 @@ class ThorHeader:
         shape: tuple[int, ...],  # noqa: ARG002 - the header has its own numbers of pixels
         limits: ReadLimits,
     ) -> Facts | None:
-        """What the folder's document says about ``ChanA_…`` and ``Image_…``.
+        """What the folder's document says.
 
         Raises:
             UnreadableImageError: The document cannot be read, or is too large.
         """
-        if "Experiment.xml" not in listing.names or not _IMAGE.fullmatch(path.name):
-            return None
-        return read_thor(listing.read_text(listing.folder / "Experiment.xml", limits=limits))
+        found = self.find(path, listing)
+        return None if found is None else read_thor(listing.read_text(found, limits=limits))
 
 
 def read_thor(text: str) -> Facts | None:
@@ -82,7 +86,9 @@ def read_thor(text: str) -> Facts | None:
 
 
 def _steps(scan: ElementTree.Element, *, lines: int, warnings: list[str]) -> dict[str, Quantity]:
-    pixel = step_of(scan.get("pixelSizeUM"), LENGTH, name="pixelSizeUM", warnings=warnings)
+    size = scan.get("pixelSizeUM", "")
+    what = "ThorImage's pixel size"
+    pixel = stated_quantity(size, LENGTH, of=LENGTH, what=what, warnings=warnings)
     steps = {} if pixel is None else {"x": pixel, "y": pixel}
     rate = decimal_of(scan.get("frameRate", ""))
     if lines and rate is not None and rate > 0:

@@ -91,6 +91,9 @@ def velocity_findings(velocity: VelocityResult, rule: StallRule) -> Result:
             "method": velocity.method,
             "static_share": velocity.static_share,
             "saturated_share": velocity.saturated_share,
+            "dispersion": velocity.dispersion,
+            "first_pixel": velocity.first_pixel,
+            "n_pixels": velocity.n_pixels,
             "resolution_px_per_line": velocity.resolution_px_per_line,
         },
         tables={
@@ -124,7 +127,7 @@ def _intervals(found: Sequence[FlowInterval]) -> Mapping[str, ArrayLike]:
 
 VELOCITY: Final = Analysis(
     name="velocity",
-    version="2",
+    version="3",
     params=VelocityParams,
     run=_run,
     summary=(
@@ -153,6 +156,9 @@ VELOCITY: Final = Analysis(
         Column("direction", str, "positive, negative, mixed or none"),
         Column("method", str, "shear or radon"),
         Column("saturated_share", float, "share of pixels at the brightest value"),
+        Column("dispersion", float, "scatter of velocities over what residuals say"),
+        Column("first_pixel", int, "first pixel of the region that shows a texture", "px"),
+        Column("n_pixels", int, "pixels that show one", "px"),
     ),
     tables=(
         ResultTable(
@@ -165,6 +171,9 @@ VELOCITY: Final = Analysis(
                 Column("r2adj", float, "evidence"),
                 Column("status", str, "ok, unknown or alias"),
                 Column("standard_error_px_per_line", float, "of this window", "px/line"),
+                Column("velocity_low_mm_s", float, "low end of the 95 % interval", "mm/s"),
+                Column("velocity_high_mm_s", float, "high end of the 95 % interval", "mm/s"),
+                Column("second_px_per_line", float, "another, as likely, if alias", "px/line"),
             ),
             indexed=False,  # thousands of rows per region
         ),
