@@ -179,7 +179,7 @@ def _without_reading(plan: RefreshPlan, mode: RefreshMode) -> Iterator[IngestOut
 def _reported(
     outcome: IngestOutcome, file: SourceFile, failures: dict[str, FailedSource]
 ) -> IngestOutcome:
-    """An outcome as it is reported; failures are remembered, incomplete files get a second run."""
+    """An outcome as reported; failures are remembered, what is incomplete gets a second run."""
     path = file.paths[0]
     before = failures.pop(path, None)
     if outcome.error is None:
