@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import errno
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from kymflow.cli.opening import find_image
 from kymflow.cli.results import Item
 from kymflow.cli.verbs.analyze import analyze
 from kymflow.cli.verbs.report import report
+from kymflow.core.analysis import find_region
+from kymflow.core.decisions import add_note, exclude, mark_interval, reject
 from kymflow.core.metadata import load_metadata, save_metadata
 from kymflow_zarr import NotADatasetError, ZarrDataset
 
@@ -38,7 +41,7 @@ def test_the_page_lies_beside_the_dataset(dataset: str, kymflow: Kymflow, parse:
     code, out, err = kymflow("report", dataset)
     place = Path(dataset).with_name("k-report.html")
     assert (code, out) == (0, f"3 images in {place}, 3 without results\n")
-    assert f"kymflow analyze {dataset} velocity" in err
+    assert f"kymflow analyze {dataset} ANALYSIS" in err
     assert titles(parse(place)) == ["a.tif", "b.tif", "c.tiff"]
     assert sorted(path.name for path in place.parent.iterdir()) == [
         "images",
@@ -66,7 +69,7 @@ def test_the_limit_says_what_it_leaves_out(dataset: str, kymflow: Kymflow, parse
     code, out, err = kymflow("report", dataset, "--limit", "2")
     assert code == 0
     assert out.startswith("2 images in ")
-    assert "2 of 3 images are shown; for others: --images, --limit" in err
+    assert "2 of 3 images are shown; for others: --images, --limit, --pages" in err
     page = parse(Path(dataset).with_name("k-report.html"))
     assert titles(page) == ["a.tif", "b.tif"]
     (scope,) = page.all("p", class_="scope")
@@ -74,6 +77,27 @@ def test_the_limit_says_what_it_leaves_out(dataset: str, kymflow: Kymflow, parse
     result = report(dataset)
     assert result.left_out == 0
     assert not parse(Path(result.report)).all("p", class_="scope")
+
+
+def test_many_images_have_a_page_each(lab: Path, lab_page: ParsedPage, parse: Parse) -> None:
+    result = report(str(lab), lab.with_name("my lab.html"), pages=True, limit=1, workers=1)
+    assert (result.shown, result.left_out) == (3, 0)
+    summary = parse(Path(result.report))
+    assert not summary.all("article")
+    links = [element.attributes["href"] for element in summary.all("a")]
+    assert len(links) == 3
+    for link, name in zip(links, ("roi.tif", "stall.tif", "todo.tif"), strict=True):
+        place = lab.parent / unquote(link)
+        page = parse(place)
+        assert [element.text for element in page.all("h2")] == [name]
+        assert len(page.all("img")) == len(
+            [e for e in lab_page.all("img") if name in e.attributes["alt"]]
+        )
+        assert not page.all("script")
+        (back,) = page.all("a")
+        assert (place.parent / unquote(back.attributes["href"])).samefile(result.report)
+    files = [*lab.parent.glob("my lab-images/*.html"), Path(result.report)]
+    assert result.size_bytes == sum(path.stat().st_size for path in files)
 
 
 def test_images_are_chosen_by_id_prefix_and_file(
@@ -174,6 +198,9 @@ def test_progress_is_told_image_by_image(dataset: str) -> None:
         def tell(self, item: Item) -> None:
             self.heard.append(item.type)
 
+        def note(self, lines: Iterable[str]) -> None:
+            self.heard.extend(lines)
+
     listener = Listener()
     report(dataset, progress=listener)
     assert listener.heard == [("drawing", 3), *["image", 1] * 3]
@@ -206,8 +233,8 @@ def copied(lab: Path, tmp_path: Path) -> Path:
     [
         ("data/c.0.0", 1, "channel 1 cannot be read"),
         ("analysis/metadata.json", 0, "its metadata cannot be read"),
-        ("analysis/velocity/trace.parquet", 2, "the velocity trace cannot be read"),
-        ("analysis/velocity/intervals.parquet", 3, "the intervals cannot be read"),
+        ("analysis/velocity/trace.parquet", 2, "a table of its velocity cannot be read"),
+        ("analysis/velocity/intervals.parquet", 2, "a table of its velocity cannot be read"),
         ("analysis/velocity/summary.json", 2, "its velocity cannot be read"),
         ("analysis/velocity/params.json", 2, "its velocity cannot be read"),
         ("zarr.json", 0, "the image cannot be read"),
@@ -311,6 +338,27 @@ def test_results_of_an_earlier_calibration_are_marked(copied: Path, parse: Parse
     assert "outdated" not in again.text
 
 
+def test_what_people_decided_is_on_the_page(copied: Path, parse: Parse) -> None:
+    dataset = ZarrDataset(copied)
+    record = dataset.record(find_image(dataset, "stall"))
+    reject(record, HOSTILE, "Ada")
+    add_note(record, "sneezed", "Bob")
+    exclude(record, "moved", "Ada")
+    region = find_region(record, load_metadata(record))
+    mark_interval(record, region, 0.1, 0.2, author="Ada")
+
+    page = parse(Path(report(str(copied), images=("stall",)).report))
+
+    for text in (
+        "moved (Ada)",
+        "sneezed (Bob)",
+        "rejected by Ada",
+        "stall from 0.1 to 0.2 s (Ada)",
+    ):
+        assert text in page.text
+    assert not page.all("script")
+
+
 def test_images_that_are_no_kymographs_say_so(dataset: str, parse: Parse) -> None:
     opened = ZarrDataset(dataset)
     line = opened.add_image(np.zeros(7, np.uint8), axes=("t",))
@@ -324,13 +372,13 @@ def test_images_that_are_no_kymographs_say_so(dataset: str, parse: Parse) -> Non
     page = parse(Path(result.report))
     assert (result.shown, result.damaged) == (6, 0)
     (article,) = [e for e in page.all("article") if stack.image_id in e.text]
-    assert "no velocity: it has 3 slices" in article.text
+    assert "It cannot be analyzed: it has 3 slices" in article.text
     (article,) = [e for e in page.all("article") if line.image_id in e.text]
-    assert "no velocity: its axes are ('t',)" in article.text
+    assert "It cannot be analyzed: its axes are ('t',)" in article.text
     (both,) = [e for e in page.all("article") if noise.image_id in e.text]
     assert "Channel 1. Kymograph." in both.text
     assert "Channel 2. Kymograph." in both.text
-    assert "unknown: no velocity in mm/s" in both.text
+    assert "line periodunknown" in both.text
     assert both.text.count("not searched without a line period") == 2
     assert "0 stalls" not in both.text
     assert not any("0 stalls" in e.attributes["alt"] for e in page.all("img"))
@@ -368,7 +416,8 @@ def test_hostile_names_are_text_and_nothing_else(
     assert code == 0
     assert "\x1b" not in out + err
     page = parse(Path(dataset).with_name("k-report.html"))
-    assert not page.all("script")
+    (script,) = page.all("script")
+    assert "alert" not in script.text
     assert {e.attributes.get("src", "")[:10] for e in page.all("img")} == {"data:image"}
     for element in page.elements:
         assert not any(attribute.startswith("on") for attribute in element.attributes)

@@ -50,11 +50,34 @@ def test_pixels_that_are_no_kymograph_are_refused(pixels: NDArray[Any], reason: 
     assert caught.value.reason in str(caught.value)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_values_that_are_not_finite_are_pointed_at(flowing: Flowing, bad: float) -> None:
-    pixels = flowing(1.0)
+@pytest.fixture(params=[np.nan, np.inf, -np.inf], ids=str)
+def bad(request: pytest.FixtureRequest) -> float:
+    value: float = request.param
+    return value
+
+
+def test_a_column_with_values_that_are_not_finite_weighs_nothing(
+    flowing: Flowing, bad: float
+) -> None:
+    pixels = flowing(1.3)
     pixels[321, 7] = bad
-    with pytest.raises(InvalidKymographError, match="pixel 7 of line 321"):
+    spoilt = _estimate(pixels)
+    pixels[:, 7] = bad
+    absent = _estimate(pixels)
+    np.testing.assert_array_equal(
+        spoilt.candidate_px_per_line, absent.candidate_px_per_line, strict=True
+    )
+    assert np.median(absent.velocity_px_per_line) == pytest.approx(1.3, rel=0.02)
+    assert set(absent.status) == {"ok"}
+
+
+def test_values_that_are_not_finite_in_all_columns_are_pointed_at(
+    flowing: Flowing, bad: float
+) -> None:
+    pixels = flowing(1.0)
+    pixels[321, 7:] = bad
+    pixels[322, :4] = bad
+    with pytest.raises(InvalidKymographError, match=r"pixel 7 of line 321 .* only 3 columns"):
         _estimate(pixels)
     # Outside of the crop they do no harm.
     assert _estimate(pixels, line_range=(0, 300)).n_windows > 0

@@ -7,7 +7,7 @@ from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from kymflow_zarr._catalog.sources import RefreshMode, RefreshPlan
+from kymflow_zarr._catalog.refresh_plan import RefreshMode, RefreshPlan
 from kymflow_zarr._front.access import Access
 from kymflow_zarr._front.sources import DatasetSources
 from kymflow_zarr._front.tables import DatasetTables

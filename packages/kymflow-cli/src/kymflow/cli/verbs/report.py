@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from urllib.parse import quote
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -19,18 +18,23 @@ from kymflow.cli.errors import OutputFileError
 from kymflow.cli.folders import require_outside
 from kymflow.cli.opening import find_image, open_reader, source_name, source_of
 from kymflow.cli.options import ProgressParam, Workers, default_workers
+from kymflow.cli.output_file import replaced, require_writable
 from kymflow.cli.progress import SILENT
 from kymflow.cli.safe_text import command, show
 from kymflow.cli.workers import worker_processes
 
 if TYPE_CHECKING:
     from kymflow.cli.report.image import DrawnImage
-    from kymflow.cli.report.values import Page
+    from kymflow.cli.report.values import ImageRow, ImageSection, Page
     from kymflow_zarr import Manifest, ZarrDataset
 
-__all__ = ["ReportResult", "ReportedImage", "report"]
+__all__ = ["REPORT_LIMIT", "ReportResult", "ReportedImage", "report", "report_place"]
 
 _ENDINGS = (".html", ".htm")
+
+REPORT_LIMIT = 50
+"""How many images fit on one page."""
+
 _WORTH_A_PROCESS = 6
 """A process takes about as long to start as this many images to draw."""
 
@@ -43,14 +47,18 @@ def report(
     images: Annotated[
         tuple[str, ...], Parameter(name=["--images", "--image", "-i"], consume_multiple=True)
     ] = (),
-    limit: Annotated[int, Parameter(name=["--limit", "-l"], validator=Number(gte=1))] = 50,
+    limit: Annotated[
+        int, Parameter(name=["--limit", "-l"], validator=Number(gte=1))
+    ] = REPORT_LIMIT,
+    pages: bool = False,
     workers: Workers = None,
     progress: ProgressParam = SILENT,
 ) -> ReportResult:
     """Make a page of a dataset: one HTML file to look at, to print and to send.
 
-    A summary of the images, then for each of them the kymograph, the velocity with the evidence for
-    it, and where it all comes from. The file needs no other one, and runs nothing.
+    A summary of the images, which sorts and filters, then for each of them the kymograph, what the
+    analyses found, and where it all comes from. The file needs no other one. For many images,
+    --pages gives each a page of its own, in a folder beside the summary.
 
     Args:
         dataset: Path or URL of the dataset.
@@ -58,7 +66,9 @@ def report(
             DATASET-report.html, beside the dataset.
         images: Just these images: ids, first characters of ids, or source files; all of them are
             shown.
-        limit: How many images to show at most if none are named, by name of their files.
+        limit: How many images to show at most if none are named, by name of their files; with
+            --pages there is no limit.
+        pages: Make a page for each image, in the folder NAME-images beside the summary.
         workers: In how many processes to draw.
         progress: Who is told how it goes.
 
@@ -70,23 +80,45 @@ def report(
         OutputFileError: The page cannot be written to that place.
         kymflow_zarr.NotADatasetError: There is no dataset there.
     """
+    from kymflow.cli.report.software import software_facts
+    from kymflow.cli.report.values import Fact, Page
+
     opened = open_reader(dataset)
     target = _target(dataset, out)
     manifest = opened.load_manifest()
     everything = _by_file(manifest)
     asked = list(dict.fromkeys(_find(opened, manifest, name) for name in images))
-    chosen = asked or everything[:limit]
+    chosen = asked or (everything if pages else everything[:limit])
     sources = [source_of(manifest.entries.get(image_id)) for image_id in chosen]
-    drawn: list[DrawnImage] = []
+    folder = target.with_name(f"{target.stem}-images")
     items: list[ReportedImage] = []
+    rows: list[ImageRow] = []
+    sections: list[ImageSection] = []
+    size = 0
     progress.begin("drawing", len(chosen))
     for image in _draw(opened, chosen, sources, workers=workers):
-        drawn.append(image)
+        rows.append(image.row)
+        if pages:  # written at once, as all of them may be more than memory holds
+            folder.mkdir(exist_ok=True)
+            size += _write(_image_page(image.section, target), folder / f"{image.image_id}.html")
+        else:
+            sections.append(image.section)
         items.append(_item(image))
         progress.tell(items[-1])
         progress.step()
-    page = _page(opened, drawn, total=len(everything), by_name=bool(asked), limit=limit)
-    size = _write(page, target)
+    page = Page(
+        title=show(PurePosixPath(opened.location.replace("\\", "/")).stem),
+        facts=(
+            Fact(name="dataset", value=show(opened.location)),
+            Fact(name="images", value=f"{len(everything):,}"),
+            *software_facts(),
+        ),
+        scope=_scope(len(rows), len(everything), by_name=bool(asked), limit=limit),
+        rows=tuple(rows),
+        sections=tuple(sections),
+        image_pages=folder.name if pages else "",
+    )
+    size += _write(page, target)
     return ReportResult(
         dataset=dataset,
         report=str(target),
@@ -110,9 +142,9 @@ class ReportResult:
         images: How many images the dataset has.
         shown: How many of them the report shows.
         left_out: How many it leaves out because of the limit.
-        without_results: How many of those shown have no velocity yet.
+        without_results: How many of those shown have no results yet.
         damaged: How many of those shown cannot be read in full.
-        size_bytes: How large the file is.
+        size_bytes: How large the file is, the pages of images with it.
         items: The images shown.
     """
 
@@ -152,11 +184,11 @@ class ReportResult:
         )
         if self.left_out:
             yield remark(
-                f"{self.shown} of {self.images} images are shown; for others: --images, --limit"
+                f"{self.shown} of {self.images} images are shown; "
+                "for others: --images, --limit, --pages"
             )
         if self.without_results:
-            typed = command("analyze", self.dataset, "velocity")
-            yield remark(f"to compute velocities: {typed}")
+            yield remark(f"to compute them: {command('analyze', self.dataset, 'ANALYSIS')}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +199,7 @@ class ReportedImage:
         image_id: The image.
         source: The file that it was made of; None if there is none, or it is not known.
         status: ``damaged`` if some of it cannot be read; the report has the rest.
-        regions: How many of its regions have a velocity.
+        regions: How many of its regions have results.
         reason: What cannot be read; None if all can.
     """
 
@@ -198,8 +230,9 @@ def _draw(
 ) -> Iterator[DrawnImage]:
     """The images, drawn, in the order asked for."""
     from kymflow.cli.report.image import draw_image
+    from kymflow.core.plugins import load_analyses
 
-    draw = partial(draw_image, dataset)
+    draw = partial(draw_image, dataset, tuple(load_analyses().values()))
     worth = max(1, math.ceil(len(image_ids) / _WORTH_A_PROCESS))
     count = min(default_workers(workers), worth) if workers is None else workers
     with worker_processes(count) as executor:
@@ -216,30 +249,29 @@ def _item(image: DrawnImage) -> ReportedImage:
     )
 
 
-def _page(
-    dataset: ZarrDataset, drawn: list[DrawnImage], *, total: int, by_name: bool, limit: int
-) -> Page:
-    from kymflow.cli.report.software import software_facts
-    from kymflow.cli.report.values import Fact, Page
+def _scope(shown: int, total: int, *, by_name: bool, limit: int) -> str:
+    """Which images are shown, if not all of them."""
+    if shown == total:
+        return ""
+    if by_name:
+        return f"{shown:,} of {total:,} images are shown, as asked for."
+    return (
+        f"{shown:,} of {total:,} images are shown: the first by name of their files. Choose others "
+        f"with --images, more than {limit:,} with --limit, or all of them with --pages."
+    )
 
-    scope = ""
-    if len(drawn) < total:
-        scope = f"{len(drawn):,} of {total:,} images are shown" + (
-            ", as asked for."
-            if by_name
-            else ": the first by name of their files. Choose others with --images, "
-            f"or more than {limit:,} with --limit."
-        )
+
+def _image_page(section: ImageSection, summary: Path) -> Page:
+    from kymflow.cli.report.software import software_facts
+    from kymflow.cli.report.values import Page
+
     return Page(
-        title=show(PurePosixPath(dataset.location.replace("\\", "/")).stem),
-        facts=(
-            Fact(name="dataset", value=show(dataset.location)),
-            Fact(name="images", value=f"{total:,}"),
-            *software_facts(),
-        ),
-        scope=scope,
-        rows=tuple(image.row for image in drawn),
-        sections=tuple(image.section for image in drawn),
+        title=section.title,
+        facts=software_facts(),
+        scope="",
+        rows=(),
+        sections=(section,),
+        home=f"../{quote(summary.name)}",
     )
 
 
@@ -253,28 +285,18 @@ def _target(dataset: str, out: Path | None) -> Path:
         OutputFileError: It is a folder, or inside the dataset, or not an HTML file,
             or its folder cannot be written to.
     """
-    target = _beside(dataset) if out is None else out
+    target = report_place(dataset) if out is None else out
     if target.suffix.lower() not in _ENDINGS:
         raise OutputFileError(
             str(target), "it does not end in .html", hint="name a file that ends in .html"
         )
-    if target.is_dir():
-        raise OutputFileError(str(target), "it is a folder", hint="name a file in it")
-    folder = target.parent
-    if not folder.is_dir():
-        raise OutputFileError(
-            str(target), f"there is no folder {str(folder)!r}", hint="make that folder first"
-        )
+    require_writable(target)
     require_outside(target, dataset)
-    # Checked before hours of work; if the permission is lost meanwhile, the system reports it.
-    if not os.access(folder, os.W_OK):
-        raise OutputFileError(
-            str(target), "its folder cannot be written to", hint="name a file in another folder"
-        )
     return target
 
 
-def _beside(dataset: str) -> Path:
+def report_place(dataset: str) -> Path:
+    """Where a report goes if no place is named."""
     if "://" in dataset:  # not beside it, where a browser does not look
         name = PurePosixPath(dataset.partition("://")[2]).stem or "dataset"
         return Path(f"{name}-report.html")
@@ -289,14 +311,6 @@ def _write(page: Page, target: Path) -> int:
     from kymflow.cli.report.page import render
 
     data = render(page).encode("utf-8")
-    # Not the tempfile module: its files are for one's own eyes only, whatever the folder's rules.
-    unfinished = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        with unfinished.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replaced(target) as unfinished:
+        unfinished.write_bytes(data)
     return len(data)

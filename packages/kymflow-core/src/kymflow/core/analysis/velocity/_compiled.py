@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kymflow.core.analysis.velocity._jit import exact, fast
+from kymflow.core.analysis.velocity._preprocess import Columns
 from kymflow.core.analysis.velocity._tracking import JUMP_COST, LOCAL_COST
 
 __all__ = ["best_path", "flatten"]
@@ -15,29 +16,42 @@ __all__ = ["best_path", "flatten"]
 _Floats = NDArray[np.float32]
 _Integers = NDArray[np.int64]
 
-_ONE = np.float32(1.0)
 
-
-def flatten(pixels: NDArray[np.generic], inverse_mean: _Floats, dead: NDArray[np.bool_]) -> _Floats:
+def flatten(pixels: NDArray[np.generic], columns: Columns) -> _Floats:
     """Twin of `_preprocess.flatten`."""
     out = np.empty(pixels.shape, np.float32)
-    _flatten(pixels, inverse_mean, dead, out)
+    share = columns.common_share / max(1, int((~columns.dead).sum()))
+    _flatten(pixels, columns.mean, columns.inverse_scale, columns.dead, np.float32(share), out)
     return out
 
 
 @fast
 def _flatten(
-    pixels: NDArray[Any], inverse_mean: _Floats, dead: NDArray[np.bool_], out: _Floats
+    pixels: NDArray[Any],
+    mean: _Floats,
+    inverse_scale: _Floats,
+    dead: NDArray[np.bool_],
+    share: np.float32,
+    out: _Floats,
 ) -> None:
     lines, n = pixels.shape
     row = np.empty(n, np.float32)
     quarter, half = np.float32(0.25), np.float32(0.5)
     for t in range(lines):
         for x in range(n):
-            row[x] = np.float32(pixels[t, x]) * inverse_mean[x] - _ONE
+            row[x] = (np.float32(pixels[t, x]) - mean[x]) * inverse_scale[x]
         for x in range(n):
             if dead[x]:
                 row[x] = 0
+        if share > 0:
+            total = np.float32(0)
+            for x in range(n):
+                total += row[x]
+            for x in range(n):
+                row[x] -= share * total
+            for x in range(n):
+                if dead[x]:
+                    row[x] = 0
         out[t, 0] = row[0]
         out[t, n - 1] = row[n - 1]
         for x in range(1, n - 1):

@@ -11,16 +11,40 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kymflow.core.analysis.velocity._grid import ShearPlan
 
-__all__ = ["noise_threshold"]
+__all__ = ["MOST_SATURATED", "is_ambiguous", "noise_threshold"]
 
 #: At most 2 % of windows of pure noise pass; 1 % in most geometries, less when tracked.
 _NOISE_LEVEL = 3.4
 #: A velocity that explains less than a fifth of what varies is not taken for the flow.
 _FLOOR = 0.2
+#: With more pixels than this at the brightest value, what is left of a texture misleads.
+MOST_SATURATED = 0.6
+#: A rival this likely, relative to the chosen velocity, over so many windows on either side.
+_RIVALRY = 0.65
+_RIVALRY_REACH = 8
 
 
 def noise_threshold(plan: ShearPlan) -> float:
     """Return the R²adj below which a window is ``"unknown"``: ``max(0.2, 3.4 / sqrt(n))``."""
     return max(_FLOOR, _NOISE_LEVEL / math.sqrt(plan.degrees))
+
+
+def is_ambiguous(rivalry: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return where another velocity is about as likely, bool ``(windows,)``.
+
+    In one window a rival may come close by chance. Where cells are evenly spaced it does so
+    throughout, so the median over neighbouring windows decides.
+
+    Args:
+        rivalry: Log-likelihood of the best other velocity over that of the chosen one.
+    """
+    reach = min(_RIVALRY_REACH, (rivalry.size - 1) // 2)
+    padded = np.pad(rivalry, reach, mode="reflect")
+    around = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
+    found: NDArray[np.bool_] = np.median(around, axis=1) > _RIVALRY
+    return found

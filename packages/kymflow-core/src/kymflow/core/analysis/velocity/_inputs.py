@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from kymflow.core.errors import AnalysisParameterError, InvalidKymographError
 
-__all__ = ["MINIMUM_PIXELS", "check_dwell", "cropped", "optional_positive", "window_length"]
+__all__ = [
+    "MINIMUM_PIXELS",
+    "check_dwell",
+    "cropped",
+    "finite_columns",
+    "optional_positive",
+    "window_length",
+]
 
 #: Fewer pixels cannot show a texture and its motion at the same time.
 MINIMUM_PIXELS = 5
@@ -51,24 +58,32 @@ def cropped(
             f"a window of {window_lines} lines is longer than the recording of {lines} lines; "
             "give shorter windows or more lines"
         )
-    if pixels.dtype.kind == "f":
-        _check_finite(pixels)
     if not pixels.dtype.isnative:
         pixels = pixels.astype(pixels.dtype.newbyteorder("="))
     return pixels
 
 
-def _check_finite(pixels: NDArray[np.generic]) -> None:
+def finite_columns(pixels: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """Return which columns hold nothing but numbers, bool ``(space,)``.
+
+    Raises:
+        InvalidKymographError: Too few do.
+    """
+    finite = np.ones(pixels.shape[1], bool)
+    if pixels.dtype.kind != "f":
+        return finite
     rows = max(1, _BLOCK // pixels.shape[1])
     for low in range(0, len(pixels), rows):
-        block = pixels[low : low + rows]
-        finite = np.isfinite(block)
-        if not finite.all():
-            line, pixel = np.argwhere(~finite)[0]
-            raise InvalidKymographError(
-                f"pixel {int(pixel)} of line {int(line) + low} is not finite but "
-                f"{block[line, pixel]}; replace it, or leave it out with a range"
-            )
+        finite &= np.isfinite(pixels[low : low + rows]).all(axis=0)
+    if np.count_nonzero(finite) < MINIMUM_PIXELS:
+        line = int(np.flatnonzero(~np.isfinite(pixels).all(axis=1))[0])
+        pixel = int(np.flatnonzero(~np.isfinite(pixels[line]))[0])
+        raise InvalidKymographError(
+            f"pixel {pixel} of line {line} is not finite but {pixels[line, pixel]}, and only "
+            f"{np.count_nonzero(finite)} columns hold nothing but numbers; replace such pixels, or "
+            "leave them out with a range"
+        )
+    return finite
 
 
 def _range(name: str, given: tuple[int, int] | None, size: int) -> slice:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from kymflow.core.analysis.velocity import _preprocess, _shear, _tracking
 from kymflow.core.analysis.velocity._grid import ShearPlan
+from kymflow.core.analysis.velocity._preprocess import Columns
 from kymflow.core.errors import AnalysisParameterError, MissingExtraError
 
 __all__ = ["Backend", "Kernels", "load_kernels"]
@@ -36,7 +37,7 @@ class Kernels:
     """
 
     name: Literal["numpy", "numba"]
-    flatten: Callable[[NDArray[np.generic], _Floats, NDArray[np.bool_]], _Floats]
+    flatten: Callable[[NDArray[np.generic], Columns], _Floats]
     scan: Callable[[_Floats, ShearPlan], _Floats]
     best_path: Callable[[_Floats], _Integers]
     refine_group: Callable[[_Floats, _Integers, int, float], tuple[_Doubles, _Doubles, _Doubles]]

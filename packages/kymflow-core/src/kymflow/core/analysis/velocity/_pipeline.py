@@ -15,9 +15,16 @@ from numpy.typing import NDArray
 from kymflow.core.analysis.velocity import _tracking
 from kymflow.core.analysis.velocity._grid import REFINEMENT, ShearPlan, line_sum_variance
 from kymflow.core.analysis.velocity._kernels import Kernels
-from kymflow.core.analysis.velocity._preprocess import NOISE_VARIANCE_SHARE, Columns
+from kymflow.core.analysis.velocity._preprocess import NOISE_VARIANCE_SHARE, Columns, smoothed
 
-__all__ = ["BLOCK_PIXELS", "ShearEstimate", "evidence_at", "shear_estimate"]
+__all__ = [
+    "BLOCK_PIXELS",
+    "ShearEstimate",
+    "dispersion",
+    "evidence_at",
+    "null_evidence",
+    "shear_estimate",
+]
 
 _Floats = NDArray[np.float32]
 _Doubles = NDArray[np.float64]
@@ -27,6 +34,20 @@ _Integers = NDArray[np.int64]
 BLOCK_PIXELS = 1 << 19
 #: Most corrections of one window. One is enough unless the scan was well off.
 _MAX_CORRECTIONS = 3
+#: Candidates this far from the chosen one are others, not its flank.
+_RIVALS_APART = 4
+_CHUNK_WINDOWS = 1 << 14
+#: Windows made of lines in random order; where more than this share of them is at rest, lines are
+#: alike in any order.
+_NULL_WINDOWS, _NULL_AT_REST = 256, 0.05
+#: Windows split into even and odd lines.
+_SPLIT_WINDOWS = 96
+#: Measured (docs/velocity.md): single windows scatter by this share of what their residuals say.
+_ERROR_SHARE = 0.85
+#: What is made of noise to learn how precise it seems.
+_NOISE_WINDOWS, _NOISE_CANDIDATES = 64, 9
+#: Where next to all slopes are noise, no more than this is made of the rest.
+_LEAST_SIGNAL, _MOST_GAIN = 0.15, 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +61,16 @@ class ShearEstimate:
         moving: Whether this looks like motion at all: the best candidate is inside of the searched
             range (at its border there is a slope and no peak), and motion explains more than
             light that flickers does.
+        rival: The best velocity among candidates far from the chosen one, px/line.
+        rivalry: The log-likelihood of `rival` over that of the chosen candidate.
     """
 
     velocity: _Doubles
     r2adj: _Doubles
     precision: _Doubles
     moving: NDArray[np.bool_]
+    rival: _Doubles
+    rivalry: _Doubles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,16 +126,111 @@ def shear_estimate(
         chosen = scores.argmax(axis=1)
     moving = (chosen > 0) & (chosen < plan.coarse.size - 1)
     start = plan.nearest_fine(_peak(scores, chosen, plan.coarse))
+    rival, rivalry = _rivals(scores, chosen, plan)
     del scores
 
     velocity, r2adj, precision = np.empty(count), np.empty(count), np.empty(count)
+    noise = _noise_precision(plan, kernels)
     for block in _blocks(pixels, columns, plan, kernels, block_pixels):
         here = block.windows
-        velocity[here], r2adj[here], precision[here] = _refine(block, start[here], plan, kernels)
+        velocity[here], r2adj[here], precision[here] = _refine(
+            block, start[here], plan, kernels, noise
+        )
         moving[here] &= r2adj[here] > block.flicker
     if tracked:
-        velocity = _tracking.pool_neighbours(velocity, precision)
-    return ShearEstimate(velocity=velocity, r2adj=r2adj, precision=precision, moving=moving)
+        velocity, precision = _tracking.pool_neighbours(velocity, precision)
+    return ShearEstimate(
+        velocity=velocity,
+        r2adj=r2adj,
+        precision=precision,
+        moving=moving,
+        rival=rival,
+        rivalry=rivalry,
+    )
+
+
+def null_evidence(
+    pixels: NDArray[np.generic],
+    columns: Columns,
+    plan: ShearPlan,
+    kernels: Kernels,
+    *,
+    tracked: bool,
+) -> float:
+    """Return the log-likelihood that 1 % of windows reach when nothing moves.
+
+    Lines of the recording in random order hold the same light and noise, and no motion. Where
+    texture stands still for long, lines are alike in any order, and this says nothing: 0.
+    """
+    count = (len(pixels) - plan.window_lines) // plan.step + 1
+    if count < _NULL_WINDOWS // 2:
+        return 0.0
+    drawn = np.random.default_rng(0).permutation(len(pixels))[: (_NULL_WINDOWS + 3) * plan.step]
+    found = shear_estimate(
+        np.ascontiguousarray(pixels[drawn]),
+        columns,
+        plan,
+        kernels,
+        tracked=tracked,
+        block_pixels=BLOCK_PIXELS,
+    )
+    at_rest = np.abs(found.velocity) < 0.5 / plan.window_lines
+    if at_rest.mean() > _NULL_AT_REST:
+        return 0.0
+    evidence = _tracking.log_likelihood_at(found.velocity, found.r2adj, plan)
+    return float(np.percentile(np.where(found.moving, evidence, 0.0), 99.0))
+
+
+def dispersion(
+    velocity: _Doubles,
+    known: NDArray[np.bool_],
+    pixels: NDArray[np.generic],
+    columns: Columns,
+    plan: ShearPlan,
+    kernels: Kernels,
+) -> float:
+    """Return by how much velocities scatter more than their standard errors say, at least 1.
+
+    Even and odd lines of a window see the same flow, at twice the displacement per line, with noise
+    of their own. The spread of their difference over its standard error is taken from some windows
+    of the recording. What disturbs both alike stays unseen.
+    """
+    (windows,) = np.nonzero(known)
+    w = plan.window_lines
+    if windows.size < _SPLIT_WINDOWS // 4 or w < 16:
+        return 1.0
+    some = windows[np.linspace(0, windows.size - 1, _SPLIT_WINDOWS).astype(np.int64)]
+    raw = np.concatenate([pixels[k * plan.step : k * plan.step + w] for k in some])
+    lines = kernels.flatten(raw, columns)
+    at = plan.nearest_fine(velocity[some])
+    splits = [np.ascontiguousarray(lines[first::2]) for first in (0, 1)]
+    ratio = np.zeros(some.size)
+    for candidate in np.unique(at):
+        (here,) = np.nonzero(at == candidate)
+        twice = 2.0 * float(plan.fine[candidate])
+        (d, p, _), (e, q, _) = (
+            kernels.refine_group(half, here * (w // 2), w // 2, twice) for half in splits
+        )
+        both = np.divide(p * q, p + q, out=np.zeros_like(p), where=p + q > 0)
+        ratio[here] = np.abs(d - e) * np.sqrt(both * NOISE_VARIANCE_SHARE)
+    return max(1.0, 1.4826 * float(np.median(ratio)))
+
+
+def _rivals(scores: _Floats, chosen: _Integers, plan: ShearPlan) -> tuple[_Doubles, _Doubles]:
+    """Return `ShearEstimate.rival` and `rivalry`."""
+    candidates = np.arange(plan.coarse.size)
+    rival, rivalry = np.empty(chosen.size), np.empty(chosen.size)
+    for low in range(0, chosen.size, _CHUNK_WINDOWS):
+        here = slice(low, low + _CHUNK_WINDOWS)
+        evidence = _tracking.log_likelihood(scores[here], plan.noise_sum, plan.degrees)
+        apart = np.abs(candidates - chosen[here, None])
+        best = np.where(apart <= 1, evidence, -np.inf).max(axis=1)
+        evidence[apart <= _RIVALS_APART] = -np.inf
+        other = evidence.argmax(axis=1)
+        reached = evidence[np.arange(other.size), other]
+        rival[here] = plan.coarse[other]
+        rivalry[here] = np.where(best > 0, reached / np.maximum(best, 1e-9), 1.0)
+    return rival, rivalry
 
 
 def evidence_at(
@@ -154,7 +274,7 @@ def _blocks(
     for low in range(0, count, per_block):
         high = min(low + per_block, count)
         raw = pixels[low * step : (high - 1) * step + w]
-        lines = kernels.flatten(raw, columns.inverse_mean, columns.dead)
+        lines = kernels.flatten(raw, columns)
         quarters = lines.reshape(-1, step * n)
         square = np.einsum("ij,ij->i", quarters, quarters)
         sums = lines.sum(axis=1).reshape(-1, step)
@@ -218,10 +338,31 @@ def _peak(scores: _Floats, chosen: _Integers, candidates: _Doubles) -> _Doubles:
     return np.where(inside, candidates[middle] + top, candidates[chosen])
 
 
+def _noise_precision(plan: ShearPlan, kernels: Kernels) -> _Doubles:
+    """Return the precision that white noise alone seems to have at each fine candidate.
+
+    Slopes of a prediction are squared, and noise has slopes, too. How much they add depends on
+    nothing but the geometry; it is taken from noise, at some candidates.
+    """
+    step, w = plan.step, plan.window_lines
+    rng = np.random.default_rng(0)
+    noise = smoothed(rng.standard_normal(((_NOISE_WINDOWS + 3) * step, plan.n_pixels), np.float32))
+    starts = step * np.arange(_NOISE_WINDOWS)
+    positive = plan.coarse[plan.coarse.size // 2 :]
+    some = positive[np.unique(np.linspace(0, positive.size - 1, _NOISE_CANDIDATES).astype(int))]
+    seen = [float(kernels.refine_group(noise, starts, w, float(v))[1].mean()) for v in some]
+    found: _Doubles = np.interp(np.abs(plan.fine), some, seen) * NOISE_VARIANCE_SHARE
+    return found
+
+
 def _refine(
-    block: _Block, start: _Integers, plan: ShearPlan, kernels: Kernels
+    block: _Block, start: _Integers, plan: ShearPlan, kernels: Kernels, noise: _Doubles
 ) -> tuple[_Doubles, _Doubles, _Doubles]:
-    """Correct velocities until a correction is small; return velocity, R²adj and precision."""
+    """Correct velocities until a correction is small; return velocity, R²adj and precision.
+
+    The correction is a regression on slopes that noise blurs: it comes out too small, by the share
+    of the squared slopes that noise is, and more precise than it is (errors in variables).
+    """
     count = start.size
     fine = plan.fine
     spacing = np.gradient(fine)
@@ -230,12 +371,16 @@ def _refine(
     for _ in range(_MAX_CORRECTIONS):
         correction, exact, explained = _corrections(block, at, todo, plan, kernels)
         here = at[todo]
+        seen = exact * NOISE_VARIANCE_SHARE
+        signal = np.maximum(seen - noise[here], _LEAST_SIGNAL * seen)
+        gain = np.divide(seen, signal, out=np.ones_like(seen), where=signal > 0)
+        correction *= np.minimum(gain, _MOST_GAIN)
         # Beyond one coarse candidate the linear model says nothing any more.
         limit = REFINEMENT * spacing[here]
         correction = np.clip(correction, -limit, limit)
         velocity[todo] = fine[here] + correction
         r2adj[todo] = _r2adj_at(explained, here, block, todo, plan)
-        precision[todo] = exact * NOISE_VARIANCE_SHARE
+        precision[todo] = signal / gain / _ERROR_SHARE**2
         at[todo] = plan.nearest_fine(velocity[todo])
         todo = todo[np.abs(correction) > spacing[here]]
         if not todo.size:

@@ -1,52 +1,102 @@
 """From raw pixels to what a texture that moves adds to or takes from its column.
 
-``y(t, x) = I(t, x) / mean_t I(t, x) - 1``, then [1 2 1]/4 along ``x``. The mean is that of the
-whole recording, so uneven illumination across the line, which never moves, is gone, while a texture
-that stands still for a while (a stall) stays. The filter takes out noise finer than the optics; the
-two edge pixels are left alone, because a padded filter would drag texture towards the edges.
+``y(t, x) = (I(t, x) - m(x)) / a(x)``, less what a whole line has in common, then [1 2 1]/4 along
+``x``. ``m`` is the column's mean over the recording, so that uneven illumination, which never
+moves, is gone, while a texture that stands still for a while (a stall) stays. The filter takes out
+noise finer than the optics; the two edge pixels are left alone, because a padded filter would drag
+texture towards the edges.
+
+Derived here, all from the recording itself:
+
+- A line weighs in ``m`` by how much it differs from those `_APART_LINES` away. Texture that stands
+  still for most of a recording would otherwise become a part of the mean, and its negative would
+  then stand still wherever blood flows.
+- Neighbouring pixels of a line share texture but no noise, so their covariance over time is the
+  variance of the texture ``s(x)**2``. The scale ``a`` is the mean, as brightness is a factor,
+  unless texture varies by more than light can: then a background was subtracted, and ``a``
+  follows ``s``.
+- The columns used are those, side by side, that make the texture stand out most:
+  ``sum s**2 / sqrt(sum (s**2 + noise)**2)``. A line may run beyond the vessel.
+- Pixels far apart on a line share no texture. What they share is an offset of the line (laser,
+  amplifier); the best linear estimate of it, a share of the line's mean, is taken out.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kymflow.core.analysis.velocity._inputs import MINIMUM_PIXELS
 from kymflow.core.errors import InvalidKymographError
 
-__all__ = ["NOISE_VARIANCE_SHARE", "Columns", "column_statistics", "flatten"]
+__all__ = ["NOISE_VARIANCE_SHARE", "Columns", "column_statistics", "flatten", "smoothed"]
+
+_Doubles = NDArray[np.float64]
 
 #: The filter leaves neighbouring pixels' noise alike: a sum over a smooth slope has the variance of
 #: unfiltered noise, while residuals show this share of it (the sum of the squared filter taps).
 NOISE_VARIANCE_SHARE = 0.375
 #: A column darker than this share of the mean pixel has no signal to divide by.
 _DEAD_FRACTION = 1e-3
+#: Texture of standard deviation ``s`` has a mean of about ``1.5 s`` or more, as there is no light
+#: below black.
+_SMALLEST_MEAN = 1.5
+#: Lines are compared in groups of so many, with those so far away.
+_GROUP_LINES = 5
+_APART_LINES = 20
+#: Rests are looked for by the 25th part of a recording. Lines rest that move less than 0.08 of what
+#: others do; the mean is only spoilt if a quarter of them rest, and noise does not hide it.
+_RESTS, _AT_REST, _REST_SHARE, _WORTH_SEEING = 25, 0.08, 0.25, 0.2
+#: Lines at rest differ along the line by this share of what texture that passes does.
+_UNEVEN = 0.25
+#: Lines that covariances are taken from, spread over the recording.
+_SAMPLE_LINES = 4096
+#: Fewer lines say nothing about which columns show a texture.
+_FEWEST_LINES = 500
+#: Pixels so far apart are not of the same cell.
+_FAR_PIXELS = 15
+#: Columns are left out only if texture then stands out by this factor more.
+_WORTHWHILE = 1.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """What a recording's columns have in common over time.
+    """What a recording's columns have in common over time. Arrays are of the columns used.
 
     Attributes:
-        inverse_mean: ``1 / mean_t I(t, x)``, float32 ``(space,)``; zero where `dead`.
-        dead: Columns without any light, bool ``(space,)``: flattened to zero.
+        first: First column used.
+        stop: Column after the last one used.
+        mean: ``m(x)``, float32 ``(space,)``.
+        inverse_scale: ``1 / a(x)``, float32 ``(space,)``; zero where `dead`.
+        dead: Columns without any light, or with values that are no numbers, bool ``(space,)``:
+            flattened to zero.
+        common_share: Share of a line's mean that is an offset of the line, 0 to 1.
         static_share: Share of the recording's variance that never moves, 0 to 1: the variance
             over ``x`` of the column means, divided by the variance of all pixels.
         saturated_share: Share of pixels at the recording's brightest value.
     """
 
-    inverse_mean: NDArray[np.float32]
+    first: int
+    stop: int
+    mean: NDArray[np.float32]
+    inverse_scale: NDArray[np.float32]
     dead: NDArray[np.bool_]
+    common_share: float
     static_share: float
     saturated_share: float
 
 
-def column_statistics(pixels: NDArray[np.generic], block_lines: int) -> Columns:
+def column_statistics(
+    pixels: NDArray[np.generic], finite: NDArray[np.bool_], block_lines: int
+) -> Columns:
     """Return the statistics of all columns, summed block by block in double precision.
 
     Args:
-        pixels: The recording, ``(time, space)``, finite numbers.
+        pixels: The recording, ``(time, space)``.
+        finite: Columns in which every pixel is a number, bool ``(space,)``.
         block_lines: Lines converted at once; bounds memory.
 
     Raises:
@@ -55,56 +105,185 @@ def column_statistics(pixels: NDArray[np.generic], block_lines: int) -> Columns:
     lines, n = pixels.shape
     total = np.zeros(n)
     squares = 0.0
-    brightest = pixels.max()
+    brightest = pixels.max(axis=0)[finite].max()
     saturated = 0
     # Sums of squares are taken about a pivot: far from zero they would cancel.
-    pivot = float(pixels[: min(lines, 64)].astype(np.float64).mean())
+    pivot = np.float32(pixels[: min(lines, 64), finite].astype(np.float64).mean())
+    groups = np.empty((lines // _GROUP_LINES, n), np.float32)
+    jitter = np.empty(len(groups))
+    block_lines = max(1, block_lines // _GROUP_LINES) * _GROUP_LINES
     for low in range(0, lines, block_lines):
         raw = pixels[low : low + block_lines]
         saturated += int(np.count_nonzero(raw == brightest))
         block = raw.astype(np.float32)
-        block -= np.float32(pivot)
+        block -= pivot
+        block[:, ~finite] = 0.0
         total += block.sum(axis=0, dtype=np.float64)
         # Line-sized pieces keep single precision harmless, and this is one fast pass.
         squares += float(np.einsum("ij,ij->i", block, block).sum(dtype=np.float64))
+        whole = len(block) // _GROUP_LINES
+        at = low // _GROUP_LINES
+        pieces = block[: whole * _GROUP_LINES].reshape(whole, _GROUP_LINES, n)
+        groups[at : at + whole] = pieces.mean(axis=1)
+        jitter[at : at + whole] = np.square(np.diff(pieces, axis=1)).mean(axis=(1, 2))
+    live = np.count_nonzero(finite)
     mean = total / lines
-    variance = squares / (lines * n) - float(mean.mean()) ** 2
-    spread = float(mean.var())
-    mean += pivot
-    overall = float(mean.mean())
+    variance = squares / (lines * live) - float(mean[finite].mean()) ** 2
+    spread = float(mean[finite].var())
+    overall = float(mean[finite].mean()) + float(pivot)
     if not overall > 0:
         raise InvalidKymographError(
             f"its mean is {overall:.6g}; velocity is estimated from brightness relative to the "
             "mean of each column, so give pixels that are positive where there is light"
         )
-    dead = mean <= _DEAD_FRACTION * overall
-    inverse = np.divide(1.0, mean, out=np.zeros(n), where=~dead)
     if variance <= 1e-12 * max(overall * overall, 1e-300):
-        share = 1.0
+        static = 1.0
     else:
-        share = min(1.0, spread / variance)
+        static = float(min(1.0, spread / variance))
+    mean = _moving_mean(groups, jitter, mean, float(pivot)) + float(pivot)
+    covariance, pairs = _sampled(pixels, mean, finite)
+    texture = np.sqrt(_texture_variance(covariance))
+    scale = np.maximum(mean, _SMALLEST_MEAN * texture)
+    dead = ~finite | (scale <= _DEAD_FRACTION * overall)
+    inverse = np.divide(1.0, scale, out=np.zeros(n), where=~dead)
+    covariance *= np.outer(inverse, inverse)
+    first, stop = 0, n
+    common = 0.0
+    if lines >= _FEWEST_LINES:
+        first, stop = _columns_with_texture(covariance)
+        used = slice(first, stop)
+        common = _common_share(covariance[used, used], pairs[..., used] @ inverse[used])
+    used = slice(first, stop)
     return Columns(
-        inverse_mean=inverse.astype(np.float32),
-        dead=dead,
-        static_share=share,
-        saturated_share=saturated / (lines * n),
+        first=first,
+        stop=stop,
+        mean=mean[used].astype(np.float32),
+        inverse_scale=inverse[used].astype(np.float32),
+        dead=dead[used],
+        common_share=common,
+        static_share=static,
+        saturated_share=saturated / (lines * live),
     )
 
 
-def flatten(
-    pixels: NDArray[np.generic], inverse_mean: NDArray[np.float32], dead: NDArray[np.bool_]
-) -> NDArray[np.float32]:
+def _moving_mean(
+    groups: NDArray[np.float32], jitter: _Doubles, mean: _Doubles, pivot: float
+) -> _Doubles:
+    """Return the mean of all columns over lines that differ from those `_APART_LINES` away.
+
+    Args:
+        groups: Means of `_GROUP_LINES` lines, less the pivot, ``(groups, space)``.
+        jitter: Mean squared difference of neighbouring lines inside of each, ``(groups,)``.
+        mean: The plain mean, less the pivot, for recordings too short to compare, or that
+            hardly stand still.
+        pivot: What brightness is relative to here.
+    """
+    apart = _APART_LINES // _GROUP_LINES
+    if len(groups) < _FEWEST_LINES // _GROUP_LINES:
+        return mean
+    # A rest that spoils the mean is long: single cells do not count.
+    reach = max(5, len(groups) // _RESTS)
+    change = _smooth(np.square(groups[apart:] - groups[:-apart]).mean(axis=1), reach)
+    # What noise changes, from where neighbouring lines are most alike.
+    noise = float(np.percentile(_smooth(jitter, reach), 2.0)) / _GROUP_LINES
+    motion = np.maximum(change - noise, 0.0)
+    most = float(np.percentile(motion, 98.0))
+    if most <= _WORTH_SEEING * noise or (motion < _AT_REST * most).mean() < _REST_SHARE:
+        return mean
+    middle = np.arange(motion.size) + (apart + reach - 1) / 2.0
+    every = np.interp(np.arange(len(groups)), middle, motion)
+    weight = np.square(every) + 1e-6 * most**2
+    moving: _Doubles = (weight @ groups) / weight.sum()
+    # Where no cell is in view nothing changes either. Then lines are even, and spoil no mean.
+    standing = groups[every < _AT_REST * most].mean(axis=0) - moving
+    texture = np.sqrt((weight @ np.square(groups - moving.astype(np.float32))) / weight.sum())
+    light = np.maximum(moving + pivot, texture)
+    return moving if (standing / light).std() > _UNEVEN * (texture / light).mean() else mean
+
+
+def _smooth(values: NDArray[np.floating[Any]], reach: int) -> _Doubles:
+    """Return means of `reach` values, ``(values - reach + 1,)``."""
+    total = np.insert(np.cumsum(values, dtype=np.float64), 0, 0.0)
+    smooth: _Doubles = (total[reach:] - total[:-reach]) / reach
+    return smooth
+
+
+def _sampled(
+    pixels: NDArray[np.generic], mean: _Doubles, finite: NDArray[np.bool_]
+) -> tuple[_Doubles, _Doubles]:
+    """Return columns' covariances ``(space, space)`` and pairs of lines ``(2, pairs, space)``."""
+    starts = np.arange(0, len(pixels) - 1, max(1, len(pixels) // _SAMPLE_LINES))
+    pairs = np.stack([pixels[starts], pixels[starts + 1]]).astype(np.float64)
+    pairs -= mean
+    pairs[..., ~finite] = 0.0
+    sample = pairs[0] - pairs[0].mean(axis=0)
+    covariance: _Doubles = sample.T @ sample / len(sample)
+    return covariance, pairs
+
+
+def _texture_variance(covariance: _Doubles) -> _Doubles:
+    """Return ``s**2`` of each column: the covariance with its neighbours."""
+    beside = np.diagonal(covariance, 1)
+    both = np.append(beside, beside[-1]) + np.insert(beside, 0, beside[0])
+    return np.maximum(both / 2.0, 0.0)
+
+
+def _columns_with_texture(covariance: _Doubles) -> tuple[int, int]:
+    """Return first and last-plus-one of the columns in which texture stands out most."""
+    n = len(covariance)
+    texture = np.insert(np.cumsum(_texture_variance(covariance)), 0, 0.0)
+    squares = np.insert(np.cumsum(np.square(np.diagonal(covariance))), 0, 0.0)
+    if n <= MINIMUM_PIXELS or not squares[-1] > 0:
+        return 0, n
+    low, high = np.triu_indices(n + 1, MINIMUM_PIXELS)
+    power = squares[high] - squares[low]
+    standing = np.divide(
+        texture[high] - texture[low], np.sqrt(power), out=np.zeros(low.size), where=power > 0
+    )
+    best = int(standing.argmax())
+    if standing[best] <= _WORTHWHILE * texture[-1] / np.sqrt(squares[-1]):
+        return 0, n
+    return int(low[best]), int(high[best])
+
+
+def _common_share(covariance: _Doubles, line_sums: _Doubles) -> float:
+    """Return the share of a line's mean that is an offset of the line.
+
+    Args:
+        covariance: Of the columns used, in units of their scale.
+        line_sums: Of lines and of those that follow them, ``(2, pairs)``.
+    """
+    n = len(covariance)
+    of_means = float(covariance.mean())
+    lags = range(max(n // 2, _FAR_PIXELS), n - 2)
+    if not (of_means > 0 and lags):
+        return 0.0
+    far = min(float(np.diagonal(covariance, lag).mean()) for lag in lags)
+    # The offset is new in each line, while texture stays: it cannot be more than what changes.
+    changes = float(np.square(line_sums[1] - line_sums[0]).mean()) / (2.0 * n * n)
+    return min(max(min(far, changes), 0.0) / of_means, 1.0)
+
+
+def flatten(pixels: NDArray[np.generic], columns: Columns) -> NDArray[np.float32]:
     """Return ``y`` of some lines, float32 ``(time, space)``.
 
     Args:
-        pixels: Lines of the recording, ``(time, space)``.
-        inverse_mean: `Columns.inverse_mean`.
-        dead: `Columns.dead`.
+        pixels: Lines of the recording, the columns used, ``(time, space)``.
+        columns: The recording's columns.
     """
     flat = pixels.astype(np.float32)
-    flat *= inverse_mean
-    flat -= np.float32(1.0)
-    flat[:, dead] = 0.0
+    flat[:, columns.dead] = 0.0  # some are no numbers
+    flat -= columns.mean
+    flat *= columns.inverse_scale
+    if columns.common_share:
+        share = np.float32(columns.common_share / max(1, int((~columns.dead).sum())))
+        flat -= share * flat.sum(axis=1, keepdims=True)
+        flat[:, columns.dead] = 0.0
+    return smoothed(flat)
+
+
+def smoothed(flat: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return lines filtered by [1 2 1]/4, their edge pixels as they were; `flat` is overwritten."""
     smooth = flat.copy()
     inner = smooth[:, 1:-1]
     np.add(flat[:, :-2], flat[:, 2:], out=inner)

@@ -16,7 +16,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["JUMP_COST", "LOCAL_COST", "best_path", "log_likelihood", "pool_neighbours"]
+from kymflow.core.analysis.velocity._grid import ShearPlan
+
+__all__ = [
+    "JUMP_COST",
+    "LOCAL_COST",
+    "best_path",
+    "log_likelihood",
+    "log_likelihood_at",
+    "pool_neighbours",
+]
 
 #: Costs are whole numbers, so that sums of them with float32 scores are exact in float64 and
 #: both implementations of `best_path` return the same path.
@@ -38,6 +47,16 @@ def log_likelihood(
     np.log(unexplained, out=unexplained)
     unexplained *= scale
     return unexplained
+
+
+def log_likelihood_at(
+    velocity: NDArray[np.float64], r2adj: NDArray[np.float64], plan: ShearPlan
+) -> NDArray[np.float64]:
+    """Return the same of estimates, ``(windows,)``."""
+    spent = plan.fine_noise_sum[plan.nearest_fine(velocity)]
+    unexplained = np.maximum(1.0 - r2adj, 1e-3)
+    found: NDArray[np.float64] = (plan.degrees - spent) / -8.0 * np.log(unexplained)
+    return found
 
 
 def best_path(score: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -71,7 +90,7 @@ def best_path(score: NDArray[np.float32]) -> NDArray[np.int64]:
 
 def pool_neighbours(
     velocity: NDArray[np.float64], precision: NDArray[np.float64]
-) -> NDArray[np.float64]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Average each window with neighbours that tell about the same velocity (derived here).
 
     Neighbour ``j`` at distance ``d`` weighs ``1 / (1 / precision_j + d q)``: a random walk with
@@ -85,26 +104,40 @@ def pool_neighbours(
         velocity: px/line, ``(windows,)``.
         precision: Inverse variance of each, zero where there is no estimate.
 
+    Returns:
+        The averages, and the precision of each. Windows at distance ``d`` share ``1 - d / 4`` of
+        their lines, and so much of their errors; the random walk in between adds its variance.
     """
     windows = velocity.size
     known = precision > 0
     variance = np.divide(1.0, precision, out=np.full(windows, np.inf), where=known)
     walk = _walk_variance(velocity, variance)
-    total = precision * velocity
-    weight = precision.copy()
+    # Row `POOL_REACH + d` holds what the neighbour at distance `d` weighs, and its error.
+    shares = np.zeros((2 * POOL_REACH + 1, windows))
+    errors = np.zeros_like(shares)
+    values = np.zeros_like(shares)
+    shares[POOL_REACH], values[POOL_REACH] = precision, velocity
+    errors[POOL_REACH] = np.sqrt(np.where(known, variance, 0.0))
     for distance in range(1, min(POOL_REACH, windows - 1) + 1):
         gap2 = np.square(velocity[distance:] - velocity[:-distance])
         with np.errstate(invalid="ignore"):
             near = gap2 <= _POOL_GATE**2 * (variance[distance:] + variance[:-distance])
-        for here, there in (
-            (slice(None, -distance), slice(distance, None)),
-            (slice(distance, None), slice(None, -distance)),
+        for row, here, there in (
+            (POOL_REACH + distance, slice(None, -distance), slice(distance, None)),
+            (POOL_REACH - distance, slice(distance, None), slice(None, -distance)),
         ):
             share = np.where(near & known[here] & known[there], 1.0, 0.0)
-            share /= variance[there] + distance * walk
-            total[here] += share * velocity[there]
-            weight[here] += share
-    return np.divide(total, weight, out=velocity.copy(), where=known)
+            shares[row, here] = share / (variance[there] + distance * walk)
+            errors[row, here] = errors[POOL_REACH, there]
+            values[row, here] = velocity[there]
+    weight = shares.sum(axis=0)
+    shares = np.divide(shares, weight, out=np.zeros_like(shares), where=known)
+    pooled = np.where(known, (shares * values).sum(axis=0), velocity)
+    apart = np.abs(np.subtract.outer(np.arange(len(shares)), np.arange(len(shares))))
+    errors *= shares
+    spread = (errors * ((1.0 - apart / 4.0) @ errors)).sum(axis=0)
+    spread += walk * (np.square(shares) * apart[POOL_REACH][:, None]).sum(axis=0)
+    return pooled, np.divide(1.0, spread, out=np.zeros(windows), where=known & (spread > 0))
 
 
 def _walk_variance(velocity: NDArray[np.float64], variance: NDArray[np.float64]) -> float:

@@ -13,13 +13,14 @@ from kymflow.core.analysis.definition import Analysis, Column, Result, ResultTab
 from kymflow.core.analysis.params import Param
 from kymflow.core.analysis.regions import Calibration, Region
 from kymflow.core.analysis.velocity._inputs import check_dwell
+from kymflow.core.analysis.velocity.display import VELOCITY_DISPLAY
 from kymflow.core.analysis.velocity.estimate import estimate_velocity
 from kymflow.core.analysis.velocity.intervals import FlowInterval, StallRule, find_intervals
 from kymflow.core.analysis.velocity.result import Method, VelocityResult
 from kymflow.core.analysis.velocity.summary import summarize
 from kymflow.core.errors import InvalidKymographError
 
-__all__ = ["VELOCITY", "VelocityParams"]
+__all__ = ["VELOCITY", "VelocityParams", "velocity_findings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,12 @@ def _run(
         ),
         first_line=region.lines[0],
     )
-    intervals = find_intervals(velocity, params.stall_rule)
+    return velocity_findings(velocity, params.stall_rule)
+
+
+def velocity_findings(velocity: VelocityResult, rule: StallRule) -> Result:
+    """What is kept of an estimate: its summary, its windows, and intervals by a rule."""
+    intervals = find_intervals(velocity, rule)
     return Result(
         summary={
             **asdict(summarize(velocity, intervals)),
@@ -85,10 +91,13 @@ def _run(
             "method": velocity.method,
             "static_share": velocity.static_share,
             "saturated_share": velocity.saturated_share,
+            "dispersion": velocity.dispersion,
+            "first_pixel": velocity.first_pixel,
+            "n_pixels": velocity.n_pixels,
             "resolution_px_per_line": velocity.resolution_px_per_line,
         },
         tables={
-            "trace": _trace(velocity),
+            "trace": velocity.windows(),
             "intervals": _intervals(intervals.intervals),
         },
     )
@@ -99,19 +108,6 @@ def _in_recording(velocity: VelocityResult, *, first_line: int) -> VelocityResul
     center = velocity.center_line + first_line
     period = velocity.seconds_per_line
     return replace(velocity, center_line=center, time_s=None if period is None else center * period)
-
-
-def _trace(velocity: VelocityResult) -> Mapping[str, ArrayLike]:
-    absent = np.full(velocity.n_windows, np.nan)
-    return {
-        "center_line": velocity.center_line,
-        "time_s": absent if velocity.time_s is None else velocity.time_s,
-        "velocity_mm_s": absent if velocity.velocity_mm_s is None else velocity.velocity_mm_s,
-        "velocity_px_per_line": velocity.velocity_px_per_line,
-        "r2adj": velocity.r2adj,
-        "status": velocity.status,
-        "standard_error_px_per_line": velocity.standard_error_px_per_line,
-    }
 
 
 def _intervals(found: Sequence[FlowInterval]) -> Mapping[str, ArrayLike]:
@@ -131,7 +127,7 @@ def _intervals(found: Sequence[FlowInterval]) -> Mapping[str, ArrayLike]:
 
 VELOCITY: Final = Analysis(
     name="velocity",
-    version="2",
+    version="3",
     params=VelocityParams,
     run=_run,
     summary=(
@@ -160,6 +156,9 @@ VELOCITY: Final = Analysis(
         Column("direction", str, "positive, negative, mixed or none"),
         Column("method", str, "shear or radon"),
         Column("saturated_share", float, "share of pixels at the brightest value"),
+        Column("dispersion", float, "scatter of velocities over what residuals say"),
+        Column("first_pixel", int, "first pixel of the region that shows a texture", "px"),
+        Column("n_pixels", int, "pixels that show one", "px"),
     ),
     tables=(
         ResultTable(
@@ -172,11 +171,15 @@ VELOCITY: Final = Analysis(
                 Column("r2adj", float, "evidence"),
                 Column("status", str, "ok, unknown or alias"),
                 Column("standard_error_px_per_line", float, "of this window", "px/line"),
+                Column("velocity_low_mm_s", float, "low end of the 95 % interval", "mm/s"),
+                Column("velocity_high_mm_s", float, "high end of the 95 % interval", "mm/s"),
+                Column("second_px_per_line", float, "another, as likely, if alias", "px/line"),
             ),
             indexed=False,  # thousands of rows per region
         ),
         ResultTable(
             name="intervals",
+            marks=True,
             columns=(
                 Column("kind", str, "stall, transient, or unknown: no evidence"),
                 Column("start_s", float, "beginning; needs a line period", "s"),
@@ -189,5 +192,6 @@ VELOCITY: Final = Analysis(
             ),
         ),
     ),
+    display=VELOCITY_DISPLAY,
 )
 """Flow velocity. Its version is raised with every change that can change a number."""

@@ -7,19 +7,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kymflow.core.analysis.velocity._evidence import noise_threshold
+from kymflow.core.analysis.velocity._evidence import MOST_SATURATED, is_ambiguous, noise_threshold
 from kymflow.core.analysis.velocity._grid import ALIAS_FRACTION, SEARCH_FRACTION, shear_plan
 from kymflow.core.analysis.velocity._inputs import (
     check_dwell,
     cropped,
+    finite_columns,
     optional_positive,
     window_length,
 )
 from kymflow.core.analysis.velocity._kernels import Backend, load_kernels
-from kymflow.core.analysis.velocity._pipeline import BLOCK_PIXELS, evidence_at, shear_estimate
+from kymflow.core.analysis.velocity._pipeline import (
+    BLOCK_PIXELS,
+    dispersion,
+    evidence_at,
+    null_evidence,
+    shear_estimate,
+)
 from kymflow.core.analysis.velocity._preprocess import column_statistics
 from kymflow.core.analysis.velocity._radon import radon_velocity
-from kymflow.core.analysis.velocity._tracking import POOL_REACH
+from kymflow.core.analysis.velocity._tracking import POOL_REACH, log_likelihood_at
 from kymflow.core.analysis.velocity.result import Method, VelocityResult, WindowStatus
 from kymflow.core.errors import AnalysisParameterError
 
@@ -44,10 +51,11 @@ def estimate_velocity(
 ) -> VelocityResult:
     """Estimate velocity in windows of lines, with the evidence for it.
 
-    The model is a texture that moves, ``y(t, x) = f(x - v t) + noise`` with unknown ``f``. Pixels
-    are divided by their column's mean over the recording, minus one, and smoothed by [1 2 1]/4
-    along the line. For a candidate ``v`` every line of a window is moved back by ``v t`` with
-    linear weights and summed into bins: ``P(u)``, with weights ``W(u)``. Then::
+    The model is a texture that moves, ``y(t, x) = f(x - v t) + noise`` with unknown ``f``. ``y`` is
+    what a pixel adds to its column's mean over the recording, in units of that mean, smoothed by
+    [1 2 1]/4 along the line; columns beside the vessel are left out. For a candidate ``v`` every
+    line of a window is moved back by ``v t`` with linear weights and summed into bins: ``P(u)``,
+    with weights ``W(u)``. Then::
 
         S(v)     = sum_u P(u)**2 / W(u)                         explained sum of squares
         R2adj(v) = 1 - (1 - S(v) / SST) * n / (n - K(v))        K(v) = E[S(v)] for white noise
@@ -83,7 +91,8 @@ def estimate_velocity(
         unknown_below: Windows with less R²adj are ``"unknown"``, like those in which lines that
             flicker as a whole explain more, or the best velocity is at the end of the search.
             The default keeps pure noise out: ``max(0.2, 3.4 / sqrt(n))`` with ``n`` about
-            ``0.375 w N``, which at most 2 % of windows of white noise reach.
+            ``0.375 w N``, which at most 2 % of windows of white noise reach, and the likelihood
+            that 1 % of windows reach when the recording's own lines are put in random order.
         backend: ``"numba"`` (extra ``kymflow-core[fast]``), ``"numpy"``, or ``"auto"``: numba if
             installed. Results are equal to rounding.
         block_pixels: Pixels worked on at once; bounds memory, changes no result.
@@ -92,8 +101,8 @@ def estimate_velocity(
         Velocity, evidence and status per window, and facts about the recording.
 
     Raises:
-        InvalidKymographError: The pixels cannot be analysed: wrong shape or type, values that
-            are not finite, a line or recording that is too short, or no light.
+        InvalidKymographError: The pixels cannot be analysed: wrong shape or type, a line or
+            recording that is too short, no light, or too few columns of finite numbers.
         AnalysisParameterError: A parameter is outside of its range.
         MissingExtraError: An optional dependency that was asked for is not installed.
     """
@@ -110,11 +119,14 @@ def estimate_velocity(
     array: NDArray[np.generic] = np.asarray(kymograph)
     pixels = cropped(array, line_range, pixel_range, window)
     check_dwell(dwell, period, pixels=array.shape[1])
+    columns = column_statistics(
+        pixels, finite_columns(pixels), max(1, block_pixels // pixels.shape[1])
+    )
+    pixels = pixels[:, columns.first : columns.stop]
     lines, n = pixels.shape
     fastest = optional_positive("max_px_per_line", max_px_per_line)
     plan = shear_plan(n, window, SEARCH_FRACTION * n if fastest is None else fastest)
     kernels = load_kernels(backend)
-    columns = column_statistics(pixels, max(1, block_pixels // n))
     threshold = noise_threshold(plan) if unknown_below is None else float(unknown_below)
 
     count = (lines - window) // plan.step + 1
@@ -126,26 +138,40 @@ def estimate_velocity(
             apparent, pixels, columns, plan, kernels, block_pixels=block_pixels
         )
         error = np.full(count, np.nan)
+        rival, ambiguous, scatter = np.full(count, np.nan), np.zeros(count, bool), 1.0
     else:
         found = shear_estimate(
             pixels, columns, plan, kernels, tracked=tracked, block_pixels=block_pixels
         )
-        apparent, r2adj, moving = found.velocity, found.r2adj, found.moving
+        apparent, r2adj, rival = found.velocity, found.r2adj, found.rival
+        ambiguous = is_ambiguous(found.rivalry)
+        moving = found.moving
+        if unknown_below is None:
+            needed = null_evidence(pixels, columns, plan, kernels, tracked=tracked)
+            moving = moving & (log_likelihood_at(apparent, r2adj, plan) >= needed)
+        scatter = dispersion(
+            apparent, moving & (r2adj >= threshold), pixels, columns, plan, kernels
+        )
         known = found.precision > 0
         apparent[~known] = np.nan
         error = np.full(count, np.nan)
         np.power(found.precision, -0.5, out=error, where=known)
+        error *= scatter
 
     status = np.full(count, WindowStatus.OK.value, dtype="<U7")
     alias_above = ALIAS_FRACTION * n
-    status[np.abs(apparent) > alias_above] = WindowStatus.ALIAS.value
+    status[(np.abs(apparent) > alias_above) | ambiguous] = WindowStatus.ALIAS.value
     status[(r2adj < threshold) | ~moving | np.isnan(apparent)] = WindowStatus.UNKNOWN.value
+    if columns.saturated_share > MOST_SATURATED:
+        status[:] = WindowStatus.UNKNOWN.value
     candidate = apparent
     if dwell is not None and period is not None:
         stretch = 1.0 + apparent * (dwell / period)
         candidate = apparent / stretch
         error = error / stretch**2  # the slope of the correction
+        rival = rival / (1.0 + rival * (dwell / period))
     velocity = np.where(status == WindowStatus.UNKNOWN.value, np.nan, candidate)
+    second = np.where((status == WindowStatus.ALIAS.value) & ambiguous, rival, np.nan)
 
     first_line = 0 if line_range is None else line_range[0]
     center = first_line + starts + (window - 1) / 2.0
@@ -161,6 +187,8 @@ def estimate_velocity(
         status=_fixed(status),
         candidate_px_per_line=_fixed(candidate),
         standard_error_px_per_line=_fixed(error),
+        second_px_per_line=_fixed(second),
+        dispersion=scatter,
         method=method,
         tracked=tracked,
         backend=kernels.name,
@@ -169,6 +197,7 @@ def estimate_velocity(
         support_lines=window + (2 * POOL_REACH * plan.step if tracked else 0),
         n_lines=lines,
         n_pixels=n,
+        first_pixel=columns.first + (0 if pixel_range is None else pixel_range[0]),
         seconds_per_line=period,
         um_per_pixel=pixel_um,
         dwell_seconds=dwell,

@@ -41,8 +41,8 @@ class StallRule:
     """When flow counts as standing still.
 
     The recording's own flow sets the scale: ``base`` is the 75th percentile of ``|v|`` over windows
-    with evidence. ``|v|`` is smoothed by a median over five windows. A stall begins below
-    ``max(resolution, enter_share * base)``, and ends above
+    with evidence that move faster than the resolution. ``|v|`` is smoothed by a median over five
+    windows. A stall begins below ``max(resolution, enter_share * base)``, and ends above
     ``max(2 resolution, leave_share * base)``.
 
     Stalls that are no further apart than ``merge_s`` are one; those shorter than ``minimum_s`` are
@@ -185,9 +185,10 @@ def find_intervals(result: VelocityResult, rule: StallRule | None = None) -> Flo
 def _thresholds(
     result: VelocityResult, known: NDArray[np.bool_], rule: StallRule
 ) -> tuple[float, float]:
-    speed = np.abs(result.velocity_px_per_line[known])
-    base = float(np.percentile(speed, 75)) if speed.size else 0.0
     resolution = result.resolution_px_per_line
+    speed = np.abs(result.velocity_px_per_line[known])
+    speed = speed[speed > resolution]
+    base = float(np.percentile(speed, 75)) if speed.size else 0.0
     return (
         max(resolution, rule.enter_share * base),
         max(2.0 * resolution, rule.leave_share * base),

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from kymflow.core.errors import AnalysisParameterError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Method", "VelocityResult", "WindowStatus"]
 
@@ -20,8 +27,9 @@ class WindowStatus(StrEnum):
     Attributes:
         OK: The texture of the window moves at this velocity.
         UNKNOWN: No velocity explains the window: its velocity is absent, which is not zero flow.
-        ALIAS: A velocity explains it, but texture crosses so much of the line between two lines
-            that one cell may be mistaken for the next. It may be right or wrong.
+        ALIAS: A velocity explains it, but one cell may be mistaken for the next: texture crosses so
+            much of the line between two lines, or cells are so evenly spaced that another velocity
+            explains it as well. It may be right or wrong.
     """
 
     OK = "ok"
@@ -50,9 +58,13 @@ class VelocityResult:
         candidate_px_per_line: The velocity that fits best whether there is evidence or not,
             float64; NaN where nothing moves at all. For diagnosis and benchmarks: where `status`
             is ``"unknown"`` it is as good as random.
-        standard_error_px_per_line: Standard error of this window's velocity from the fit
-            residuals alone, float64, given that the right candidate was found. NaN for
+        standard_error_px_per_line: Standard error of this window's velocity, float64, given that
+            the right candidate was found: from the fit's residuals, times `dispersion`. NaN for
             ``method="radon"``, which has none.
+        second_px_per_line: Where another velocity is about as likely, as with evenly spaced cells
+            (status ``"alias"``): that velocity, float64, on the grid of candidates. NaN elsewhere.
+        dispersion: By how much velocities scatter more than residuals say, at least 1; learned from
+            even and odd lines of the recording's windows.
         method: ``"shear"`` or ``"radon"``.
         tracked: Whether windows were estimated together.
         backend: ``"numpy"`` or ``"numba"``, what computed it.
@@ -60,7 +72,8 @@ class VelocityResult:
         step_lines: Lines between windows.
         support_lines: Lines that a value may draw on: windows that far apart are independent.
         n_lines: Lines analysed.
-        n_pixels: Pixels per line analysed.
+        n_pixels: Pixels per line analysed: those of the range that show a texture.
+        first_pixel: The first of them, in the array that was given.
         seconds_per_line: The calibration used, or None.
         um_per_pixel: The calibration used, or None.
         dwell_seconds: The dwell time that the scan-speed correction used, or None.
@@ -80,6 +93,8 @@ class VelocityResult:
     status: NDArray[np.str_]
     candidate_px_per_line: NDArray[np.float64]
     standard_error_px_per_line: NDArray[np.float64]
+    second_px_per_line: NDArray[np.float64]
+    dispersion: float
     method: Method
     tracked: bool
     backend: Literal["numpy", "numba"]
@@ -88,6 +103,7 @@ class VelocityResult:
     support_lines: int
     n_lines: int
     n_pixels: int
+    first_pixel: int
     seconds_per_line: float | None
     um_per_pixel: float | None
     dwell_seconds: float | None
@@ -108,6 +124,51 @@ class VelocityResult:
         if self.seconds_per_line is None or self.um_per_pixel is None:
             return None
         return self.um_per_pixel / self.seconds_per_line / 1000.0
+
+    def interval_mm_s(self, level: float = 0.95) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return low and high ends of each window's confidence interval in mm/s, ``(windows,)``.
+
+        They hold given that the right candidate was found, as `standard_error_px_per_line` does.
+        All are NaN without both calibrations.
+
+        Args:
+            level: How often the true velocity lies inside, 0 to 1.
+
+        Raises:
+            AnalysisParameterError: The level is no such number.
+        """
+        if not 0.0 < level < 1.0:
+            raise AnalysisParameterError("level", level, "a number between 0 and 1")
+        factor = self.mm_s_per_px_per_line
+        if factor is None:
+            absent = np.full(self.n_windows, np.nan)
+            return absent, absent
+        half = NormalDist().inv_cdf(0.5 + level / 2.0) * factor * self.standard_error_px_per_line
+        middle = factor * self.velocity_px_per_line
+        return middle - half, middle + half
+
+    def windows(self) -> Mapping[str, NDArray[Any]]:
+        """Velocity and evidence by column, one value per window; NaN where there is none."""
+        absent = np.full(self.n_windows, np.nan)
+        low, high = self.interval_mm_s()
+        return {
+            "center_line": self.center_line,
+            "time_s": absent if self.time_s is None else self.time_s,
+            "velocity_mm_s": absent if self.velocity_mm_s is None else self.velocity_mm_s,
+            "velocity_px_per_line": self.velocity_px_per_line,
+            "r2adj": self.r2adj,
+            "status": self.status,
+            "standard_error_px_per_line": self.standard_error_px_per_line,
+            "velocity_low_mm_s": low,
+            "velocity_high_mm_s": high,
+            "second_px_per_line": self.second_px_per_line,
+        }
+
+    def to_pandas(self) -> pd.DataFrame:
+        """`windows` as a data frame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.windows())
 
     def __repr__(self) -> str:
         known = np.count_nonzero(self.status != WindowStatus.UNKNOWN)

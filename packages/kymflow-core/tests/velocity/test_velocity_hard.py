@@ -1,0 +1,149 @@
+"""Recordings as laboratories have them: beside the vessel, at rest, noisy, evenly spaced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from kymflow.core.analysis.velocity import (
+    VelocityResult,
+    WindowStatus,
+    estimate_velocity,
+    find_intervals,
+)
+
+Pixels = NDArray[np.float64]
+Flowing = Callable[..., Pixels]
+
+
+def estimate(pixels: NDArray[np.generic], *, tracked: bool = True) -> VelocityResult:
+    return estimate_velocity(pixels, seconds_per_line=1e-3, um_per_pixel=0.5, tracked=tracked)
+
+
+def share_known(result: VelocityResult) -> float:
+    return float((result.status != WindowStatus.UNKNOWN.value).mean())
+
+
+def median_error(result: VelocityResult, velocity: float) -> float:
+    return float(np.median(np.abs(result.candidate_px_per_line / velocity - 1.0)))
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    before=st.integers(0, 40),
+    after=st.integers(0, 40),
+    dark=st.floats(0.02, 0.2),
+    seed=st.integers(0, 99),
+)
+def test_a_line_that_runs_beyond_the_vessel_is_as_good_as_the_vessel_alone(
+    flowing: Flowing, before: int, after: int, dark: float, seed: int
+) -> None:
+    inside = flowing(1.7, n_pixels=24, lines=2000, seed=seed)
+    rng = np.random.default_rng(seed)
+    light = [np.full((2000, n), 1000.0 * dark) for n in (before, after)]
+    left, right = (part + 60.0 * rng.standard_normal(part.shape) for part in light)
+    wide, alone = estimate(np.hstack([left, inside, right])), estimate(inside)
+    assert share_known(wide) >= share_known(alone) - 0.02
+    assert median_error(wide, 1.7) <= 1.3 * median_error(alone, 1.7) + 0.005
+    if before + after > 12:
+        assert abs(wide.first_pixel - before) <= 3
+        assert abs(wide.first_pixel + wide.n_pixels - before - 24) <= 3
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.8, 0.9, 0.95])
+def test_the_stalled_share_is_right_however_long_it_stands(flowing: Flowing, share: float) -> None:
+    velocity = 2.2 * (1.0 + 0.1 * np.sin(np.arange(6000) / 20.0))
+    length = round(share * velocity.size)
+    start = (velocity.size - length) // 3
+    velocity[start : start + length] = 0.0
+    result = estimate(flowing(velocity))
+    found = find_intervals(result).share_stalled
+    assert found == pytest.approx(share, abs=0.02)
+    flows = (result.center_line < start - 20) | (result.center_line > start + length + 20)
+    assert np.median(result.velocity_px_per_line[flows]) == pytest.approx(2.2, rel=0.05)
+
+
+def test_a_background_that_was_subtracted_changes_little(flowing: Flowing) -> None:
+    pixels = flowing(-1.4, lines=3000)
+    rest = np.random.default_rng(0).uniform(5.0, 85.0, pixels.shape[1])
+    subtracted = pixels - pixels.mean(axis=0) + rest
+    assert median_error(estimate(subtracted), -1.4) <= median_error(estimate(pixels), -1.4) + 0.01
+    assert share_known(estimate(subtracted)) > 0.97
+
+
+@pytest.mark.parametrize("common", [0.05, 0.3])
+def test_noise_that_a_line_has_in_common_is_taken_out(flowing: Flowing, common: float) -> None:
+    pixels = flowing(1.9, n_pixels=38, lines=3000)
+    noise = np.random.default_rng(1).standard_normal((len(pixels), 1))
+    result = estimate(pixels + common * pixels.mean() * noise)
+    assert share_known(result) > 0.9
+    assert median_error(result, 1.9) < 0.05
+
+
+def test_what_is_cut_off_at_the_brightest_value_is_unknown_when_it_is_most(
+    flowing: Flowing,
+) -> None:
+    pixels = flowing(1.9, lines=2000)
+    result = estimate(np.minimum(pixels, np.quantile(pixels, 0.3)))
+    assert result.saturated_share == pytest.approx(0.7, abs=0.01)
+    assert share_known(result) == 0.0
+
+
+@pytest.mark.parametrize("tracked", [False, True])
+def test_lines_in_random_order_hold_no_velocity(flowing: Flowing, tracked: bool) -> None:
+    pixels = flowing(2.6, n_pixels=38, lines=6000, feature_px=5.0)
+    shuffled = pixels[np.random.default_rng(3).permutation(len(pixels))]
+    assert share_known(estimate(shuffled, tracked=tracked)) <= 0.025
+    assert share_known(estimate(pixels, tracked=tracked)) > 0.9
+
+
+def test_evenly_spaced_cells_may_be_the_next_ones(flowing: Flowing) -> None:
+    spacing, velocity = 11.0, 7.0  # nearer to the next cell, which moves backwards by 4
+    lines, pixels = np.arange(2000)[:, None], np.arange(38)
+    wave = np.cos(2.0 * np.pi * (pixels - velocity * lines) / spacing)
+    noise = np.random.default_rng(2).standard_normal(wave.shape)
+    result = estimate(1000.0 + 100.0 * wave + 30.0 * noise)
+    assert (result.status == WindowStatus.ALIAS.value).mean() > 0.95
+    away = result.candidate_px_per_line - velocity
+    assert np.median(np.abs(away - spacing * np.round(away / spacing))) < 0.1
+    # The second velocity is another cell's, to a candidate.
+    apart = result.second_px_per_line - result.candidate_px_per_line
+    assert np.median(np.abs(apart)) > 0.5 * spacing
+    assert np.isnan(estimate(flowing(1.0, lines=2000)).second_px_per_line).all()
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    velocity=st.floats(0.3, 6.0),
+    snr=st.floats(0.7, 6.0),
+    tracked=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_a_standard_error_is_one(
+    flowing: Flowing, velocity: float, snr: float, tracked: bool, seed: int
+) -> None:
+    pixels = flowing(velocity, n_pixels=38, lines=4000, snr=snr, seed=seed)
+    result = estimate(pixels, tracked=tracked)
+    known = result.status == WindowStatus.OK.value
+    score = (result.candidate_px_per_line - velocity) / result.standard_error_px_per_line
+    assert 0.5 < 1.4826 * np.median(np.abs(score[known])) < 1.5
+    low, high = result.interval_mm_s(0.95)
+    truth = velocity * 0.5
+    assert ((low < truth) & (truth < high))[known].mean() > 0.85
+
+
+def test_even_and_odd_lines_tell_of_scatter_that_residuals_do_not_show(flowing: Flowing) -> None:
+    rng = np.random.default_rng(4)
+    steady = np.full(3000, 1.3)
+    shaking = steady + np.diff(0.8 * rng.standard_normal(3001))  # each line is elsewhere
+    quiet, shaken = (estimate(flowing(v, n_pixels=38, snr=9.0)) for v in (steady, shaking))
+    assert quiet.dispersion < 1.3
+    assert shaken.dispersion > 2.0
+    known = shaken.status == WindowStatus.OK.value
+    score = (shaken.candidate_px_per_line - 1.3) / shaken.standard_error_px_per_line
+    assert 0.5 < 1.4826 * np.median(np.abs(score[known])) < 1.5

@@ -1,0 +1,144 @@
+"""A header or sidecars that came later, added to the image that is there already.
+
+Nothing that the image has is replaced: a person, or an analysis, may have changed it since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from kymflow_zarr._artifacts.sidecars import Sidecar
+from kymflow_zarr._catalog.source_issue import SourceIssue
+from kymflow_zarr._catalog.sources import BesideState, SourceFile, source_to_json
+from kymflow_zarr._ingest.image import StagedImage
+from kymflow_zarr._ingest.merged_metadata import axis_names, json_object, merged_metadata
+from kymflow_zarr._ingest.sidecars import read_sidecar
+from kymflow_zarr._pixels.ome import ome_attributes, ome_axes
+from kymflow_zarr._records.document import RecordDocument, image_folder, read_record_document
+from kymflow_zarr._records.facts import METADATA, PROVENANCE, VENDOR_HEADER
+from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
+from kymflow_zarr._storage.json_text import JsonValue
+from kymflow_zarr.errors import ArtifactNotFoundError
+from kymflow_zarr.options import IngestOptions
+from kymflow_zarr.record import ZarrImageRecord, open_record
+
+__all__ = ["can_extend", "extend_image"]
+
+
+def can_extend(document: RecordDocument, staged: RecordDocument) -> bool:
+    """Whether an image can stand for one that was read again, whose pixels have the same digest.
+
+    Its axes may get other names, but not in a way that concerns the pixels' own document.
+    """
+    before = (document.shape, document.dtype, ome_axes(document.axes) or document.axes)
+    return before == (staged.shape, staged.dtype, ome_axes(staged.axes) or staged.axes)
+
+
+def extend_image(
+    blobs: BlobStore,
+    image_id: str,
+    file: SourceFile,
+    staged: StagedImage,
+    *,
+    known: BesideState,
+    options: IngestOptions,
+) -> tuple[SourceIssue, ...]:
+    """Add what lies beside a file to the image of its pixels. May be cut off and made again.
+
+    Args:
+        blobs: The dataset's key space.
+        image_id: The image.
+        file: The file.
+        staged: What it was read as now.
+        known: What lay beside it when it was ingested, by the names of now.
+        options: How large sidecars may be, and whether links are followed.
+
+    Returns:
+        What was left out or is doubtful.
+
+    Raises:
+        ImageNotFoundError, CorruptDataError: There is no such image, or it is damaged.
+        UnreadableImageError: A sidecar has changed since it was staged.
+    """
+    record = open_record(blobs, image_id, writable=True)
+    issues = [*staged.issues]
+    there = {(artifact.name, artifact.kind) for artifact in record.artifacts.entries()}
+    unchanged = {name for name, *_ in set(file.beside or ()).intersection(known)}
+    for sidecar in staged.sidecars:
+        if sidecar.path.name in unchanged:
+            continue
+        if (sidecar.name, sidecar.kind.name) not in there:
+            value = read_sidecar(sidecar, options)
+            record.artifacts.save(sidecar.name, value, sidecar.kind.name)
+        elif not _is_as_stored(record, sidecar, options):
+            issues.append(_kept(sidecar))
+    texts = {**staged.vendor_texts, **_load(record, VENDOR_HEADER)}
+    if texts:
+        record.save_json(VENDOR_HEADER, texts)
+    metadata = _load(record, METADATA)
+    merged, disagreeing = merged_metadata(metadata, staged.metadata)
+    issues += [
+        SourceIssue(file=file.primary.name, kind="doubtful_header", message=message)
+        for message in disagreeing
+    ]
+    _save_axes(blobs, image_id, json_object(merged.get("header")))
+    record.save_metadata_payload(merged)
+    provenance = _load(record, PROVENANCE)
+    before = json_object(provenance.get("source"))
+    ingested, supersedes = before.get("ingested_epoch_ns"), before.get("supersedes")
+    source = source_to_json(
+        file,
+        ingested_epoch_ns=(ingested if isinstance(ingested, int) else staged.row.ingested_epoch_ns),
+        supersedes=supersedes if isinstance(supersedes, str) else None,
+        issues=issues,
+    )
+    record.save_json(PROVENANCE, {**provenance, "source": source})
+    return tuple(issues)
+
+
+def _is_as_stored(record: ZarrImageRecord, sidecar: Sidecar, options: IngestOptions) -> bool:
+    """Whether an artifact holds what the file of its name does."""
+    kind, stored = sidecar.kind, record.artifacts.load(sidecar.name, sidecar.kind.name)
+    found: bytes = kind.encode(read_sidecar(sidecar, options))
+    return found == kind.encode(stored)
+
+
+def _kept(sidecar: Sidecar) -> SourceIssue:
+    return SourceIssue(
+        file=sidecar.path.name,
+        kind="sidecar_left_out",
+        message=f"the image has an artifact {sidecar.name!r} already, which is kept; "
+        "delete that one and touch this file to have it ingested",
+    )
+
+
+def _load(record: ZarrImageRecord, name: str) -> dict[str, JsonValue]:
+    """One of the record's own documents; empty if there is none."""
+    try:
+        value = record.load_json(name)
+    except ArtifactNotFoundError:
+        return {}
+    return dict(json_object(value))
+
+
+def _save_axes(blobs: BlobStore, image_id: str, header: Mapping[str, JsonValue]) -> None:
+    """Have the record's own document say what its metadata do of axes and steps."""
+    document = read_record_document(blobs, image_id)
+    if document is None:
+        return
+    axes = axis_names(header.get("axes"))
+    if len(axes) != len(document.shape) or len(set(axes)) != len(axes):  # someone has edited them
+        axes = document.axes
+    scale, unit = json_object(header.get("scale")), json_object(header.get("unit"))
+    renewed = replace(
+        document,
+        axes=axes,
+        ome=ome_attributes(
+            axes,
+            scale={axis: step for axis, step in scale.items() if isinstance(step, (int, float))},
+            unit={axis: name for axis, name in unit.items() if isinstance(name, str)},
+        ),
+    )
+    if renewed != document:
+        blobs.put(f"{image_folder(image_id)}/{COMMIT_KEY}", renewed.to_bytes())
