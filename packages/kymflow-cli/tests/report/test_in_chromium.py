@@ -10,6 +10,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -137,12 +138,58 @@ def test_on_a_laptop_the_state_of_each_image_is_seen_in_full(
         record, dataclasses.replace(metadata, rois=create_roi(metadata.rois, extent))
     )  # one more, so "some regions without results"
 
-    shot = look(Path(report(str(copied), workers=1).report), width=1200, height=420)
+    shot = look(Path(report(str(copied), workers=1).report), width=1200, height=520)
 
     badge = (np.abs(shot.pixels.astype(int) - (0xFD, 0xF3, 0xD6)) <= 3).all(axis=-1)
     assert badge.sum() > 1000
     page_right = (1200 + 68 * 16) // 2 - 24
     assert np.flatnonzero(badge.any(axis=0)).max() < page_right - 8
+
+
+SUMMARY = """<!DOCTYPE html><section id="summary"><div><table>
+<thead><tr><th>image</th><th>velocity</th></tr></thead><tbody>
+<tr><th>b10.tif</th><td>10.5 mm/s</td></tr><tr><th>a.tif</th><td>\u20131</td></tr>
+<tr><th>b2.tif</th><td>\u22120.4 mm/s</td></tr><tr><th>c.tif</th><td>1,200 mm/s</td></tr>
+</tbody></table></div></section><script>SCRIPT</script><script>DRIVE
+document.title = Array.from(document.querySelectorAll("tbody tr"))
+  .filter((row) => !row.hidden).map((row) => row.cells[0].textContent).join(" ");
+</script>"""
+CLICK = "document.querySelectorAll('thead button')[COLUMN].click();"
+FILTER = (
+    "const field = document.querySelector('input'); field.value = 'TIF b'; "
+    "field.dispatchEvent(new Event('input'));"
+)
+
+
+@pytest.mark.parametrize(
+    ("drive", "order"),
+    [
+        (CLICK.replace("COLUMN", "0"), "a.tif b2.tif b10.tif c.tif"),
+        (CLICK.replace("COLUMN", "1"), "b2.tif b10.tif c.tif a.tif"),
+        (2 * CLICK.replace("COLUMN", "1"), "c.tif b10.tif b2.tif a.tif"),
+        (FILTER, "b10.tif b2.tif"),
+    ],
+    ids=["names", "numbers", "descending", "filter"],
+)
+def test_the_summary_sorts_and_filters(tmp_path: Path, drive: str, order: str) -> None:
+    script = (files("kymflow.cli.report") / "page.js").read_text(encoding="utf-8")
+    html = SUMMARY.replace("\u20131", "\u2013").replace("SCRIPT", script).replace("DRIVE", drive)
+    page = tmp_path / "summary.html"
+    page.write_text(html, encoding="utf-8")
+    assert CHROMIUM is not None
+    done = subprocess.run(
+        [
+            *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
+            *("--virtual-time-budget=2000", f"--user-data-dir={tmp_path / 'profile'}"),
+            *("--dump-dom", page.as_uri()),
+        ],
+        env={**os.environ, "HOME": str(tmp_path)},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=True,
+    )
+    assert f"<title>{order}</title>" in done.stdout
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What stands on the page, and that it needs nothing from outside and runs nothing."""
+"""What stands on the page, and that it needs nothing from outside and runs nothing of others."""
 
 from __future__ import annotations
 
@@ -66,9 +66,11 @@ def test_rows_lead_to_sections(lab_page: ParsedPage) -> None:
     assert {link.removeprefix("#") for link in links} == set(ids)
 
 
-def test_it_loads_nothing_and_runs_nothing(lab_page: ParsedPage) -> None:
+def test_it_loads_nothing_and_runs_its_own_script_only(lab_page: ParsedPage) -> None:
+    (script,) = lab_page.all("script")
+    assert script.attributes == {}
     for element in lab_page.elements:
-        assert element.tag not in {"script", "iframe", "object", "embed", "link", "base", "form"}
+        assert element.tag not in {"iframe", "object", "embed", "link", "base", "form"}
         assert not any(name.startswith("on") for name in element.attributes)
         assert "style" not in element.attributes
         for name in MAY_BE_LOADED & element.attributes.keys():
@@ -80,17 +82,24 @@ def test_it_loads_nothing_and_runs_nothing(lab_page: ParsedPage) -> None:
     assert "https:" not in without_pictures(lab_page)
 
 
-def test_the_policy_allows_pictures_and_this_very_style_alone(lab_page: ParsedPage) -> None:
+def test_the_policy_allows_pictures_and_this_very_style_and_script_alone(
+    lab_page: ParsedPage,
+) -> None:
     (meta,) = [meta for meta in lab_page.all("meta") if "http-equiv" in meta.attributes]
     assert meta.attributes["http-equiv"] == "Content-Security-Policy"
     (style,) = lab_page.all("style")
-    digest = base64.b64encode(hashlib.sha256(style.text.encode()).digest()).decode()
+    (script,) = lab_page.all("script")
+    styled, run = (
+        base64.b64encode(hashlib.sha256(element.text.encode()).digest()).decode()
+        for element in (style, script)
+    )
     assert dict(
         directive.strip().split(" ", 1) for directive in meta.attributes["content"].split(";")
     ) == {
         "default-src": "'none'",
         "img-src": "data:",
-        "style-src": f"'sha256-{digest}'",
+        "style-src": f"'sha256-{styled}'",
+        "script-src": f"'sha256-{run}'",
         "base-uri": "'none'",
         "form-action": "'none'",
     }

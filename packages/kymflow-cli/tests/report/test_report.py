@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -68,7 +69,7 @@ def test_the_limit_says_what_it_leaves_out(dataset: str, kymflow: Kymflow, parse
     code, out, err = kymflow("report", dataset, "--limit", "2")
     assert code == 0
     assert out.startswith("2 images in ")
-    assert "2 of 3 images are shown; for others: --images, --limit" in err
+    assert "2 of 3 images are shown; for others: --images, --limit, --pages" in err
     page = parse(Path(dataset).with_name("k-report.html"))
     assert titles(page) == ["a.tif", "b.tif"]
     (scope,) = page.all("p", class_="scope")
@@ -76,6 +77,27 @@ def test_the_limit_says_what_it_leaves_out(dataset: str, kymflow: Kymflow, parse
     result = report(dataset)
     assert result.left_out == 0
     assert not parse(Path(result.report)).all("p", class_="scope")
+
+
+def test_many_images_have_a_page_each(lab: Path, lab_page: ParsedPage, parse: Parse) -> None:
+    result = report(str(lab), lab.with_name("my lab.html"), pages=True, limit=1, workers=1)
+    assert (result.shown, result.left_out) == (3, 0)
+    summary = parse(Path(result.report))
+    assert not summary.all("article")
+    links = [element.attributes["href"] for element in summary.all("a")]
+    assert len(links) == 3
+    for link, name in zip(links, ("roi.tif", "stall.tif", "todo.tif"), strict=True):
+        place = lab.parent / unquote(link)
+        page = parse(place)
+        assert [element.text for element in page.all("h2")] == [name]
+        assert len(page.all("img")) == len(
+            [e for e in lab_page.all("img") if name in e.attributes["alt"]]
+        )
+        assert not page.all("script")
+        (back,) = page.all("a")
+        assert (place.parent / unquote(back.attributes["href"])).samefile(result.report)
+    files = [*lab.parent.glob("my lab-images/*.html"), Path(result.report)]
+    assert result.size_bytes == sum(path.stat().st_size for path in files)
 
 
 def test_images_are_chosen_by_id_prefix_and_file(
@@ -394,7 +416,8 @@ def test_hostile_names_are_text_and_nothing_else(
     assert code == 0
     assert "\x1b" not in out + err
     page = parse(Path(dataset).with_name("k-report.html"))
-    assert not page.all("script")
+    (script,) = page.all("script")
+    assert "alert" not in script.text
     assert {e.attributes.get("src", "")[:10] for e in page.all("img")} == {"data:image"}
     for element in page.elements:
         assert not any(attribute.startswith("on") for attribute in element.attributes)

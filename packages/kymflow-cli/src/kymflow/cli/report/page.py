@@ -1,4 +1,4 @@
-"""The page as HTML: one file that needs nothing else and runs nothing."""
+"""A page as HTML: one file that needs nothing else. All it runs sorts and filters its summary."""
 
 from __future__ import annotations
 
@@ -19,24 +19,32 @@ def render(page: Page) -> str:
     """
     from jinja2 import Environment, StrictUndefined
 
-    style = _read("page.css")
+    style, script = _read("page.css"), _read("page.js") if page.rows else ""
     template = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     ).from_string(_read("page.html.jinja"))
-    return template.render(page=page, style=style, policy=content_security_policy(style))
+    return template.render(
+        page=page, style=style, script=script, policy=content_security_policy(style, script)
+    )
 
 
-def content_security_policy(style: str) -> str:
-    """What a browser may load: pictures out of the page itself, this very style, nothing else.
+def content_security_policy(style: str, script: str) -> str:
+    """What a browser may use: pictures out of the page, this very style and script, nothing else.
 
     Args:
         style: The text of the page's ``<style>``.
+        script: That of its ``<script>``; empty for none.
     """
-    digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
+    runs = f"script-src {_source(script)}; " if script else ""
     return (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; "
+        f"default-src 'none'; img-src data:; style-src {_source(style)}; {runs}"
         "base-uri 'none'; form-action 'none'"
     )
+
+
+def _source(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+    return f"'sha256-{digest}'"
 
 
 def _read(name: str) -> str:

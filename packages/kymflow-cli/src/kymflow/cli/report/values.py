@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from kymflow.cli.report.figures import Drawing
 
@@ -119,8 +120,10 @@ class Page:
         title: Its title.
         facts: What is known of the dataset.
         scope: Which images are shown, if not all of them.
-        rows: The summary.
-        sections: The images.
+        rows: The summary; empty on the page of one image.
+        sections: The images; empty if each has a page of its own.
+        image_pages: The folder of these pages, from this one; empty if there is none.
+        home: The address of the summary, for the page of one image; empty if it is on this page.
     """
 
     title: str
@@ -128,6 +131,14 @@ class Page:
     scope: str
     rows: tuple[ImageRow, ...]
     sections: tuple[ImageSection, ...]
+    image_pages: str = ""
+    home: str = ""
+
+    def address(self, image_id: str) -> str:
+        """Where an image is shown, for a link on this page."""
+        if self.image_pages:
+            return f"{quote(self.image_pages)}/{quote(image_id)}.html"
+        return f"#image-{image_id}"
 
     @property
     def columns(self) -> tuple[str, ...]:

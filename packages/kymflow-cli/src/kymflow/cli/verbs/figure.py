@@ -137,10 +137,17 @@ def _of_groups(
     dataset: ZarrDataset, analysis: str | None, group_by: str, column: str | None, *, label: str
 ) -> Figure:
     from kymflow.core import KymDataset
+    from kymflow.core.analysis import used_labels
     from kymflow.core.group_plot import plot_groups
+    from kymflow.core.plugins import load_analyses
 
-    tables = set(dataset.list_table_names())
-    chosen = [one for one in _analyses(analysis) if analysis or f"kym_{one.name}" in tables]
+    used = used_labels(dataset, load_analyses())
+    tables = dataset.list_table_names()
+    chosen = [
+        one
+        for one in _analyses(analysis)
+        if f"kym_{one.name}" in tables and (analysis or one.name in used)
+    ]
     if not chosen:
         raise UnknownNameError(
             "there is no table of an analysis yet", hint=command("index", dataset.location)

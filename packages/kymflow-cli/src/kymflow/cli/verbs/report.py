@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from urllib.parse import quote
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -24,12 +25,16 @@ from kymflow.cli.workers import worker_processes
 
 if TYPE_CHECKING:
     from kymflow.cli.report.image import DrawnImage
-    from kymflow.cli.report.values import Page
+    from kymflow.cli.report.values import ImageRow, ImageSection, Page
     from kymflow_zarr import Manifest, ZarrDataset
 
-__all__ = ["ReportResult", "ReportedImage", "report", "report_place"]
+__all__ = ["REPORT_LIMIT", "ReportResult", "ReportedImage", "report", "report_place"]
 
 _ENDINGS = (".html", ".htm")
+
+REPORT_LIMIT = 50
+"""How many images fit on one page."""
+
 _WORTH_A_PROCESS = 6
 """A process takes about as long to start as this many images to draw."""
 
@@ -42,14 +47,18 @@ def report(
     images: Annotated[
         tuple[str, ...], Parameter(name=["--images", "--image", "-i"], consume_multiple=True)
     ] = (),
-    limit: Annotated[int, Parameter(name=["--limit", "-l"], validator=Number(gte=1))] = 50,
+    limit: Annotated[
+        int, Parameter(name=["--limit", "-l"], validator=Number(gte=1))
+    ] = REPORT_LIMIT,
+    pages: bool = False,
     workers: Workers = None,
     progress: ProgressParam = SILENT,
 ) -> ReportResult:
     """Make a page of a dataset: one HTML file to look at, to print and to send.
 
-    A summary of the images, then for each of them the kymograph, what the analyses found, and where
-    it all comes from. The file needs no other one, and runs nothing.
+    A summary of the images, which sorts and filters, then for each of them the kymograph, what the
+    analyses found, and where it all comes from. The file needs no other one. For many images,
+    --pages gives each a page of its own, in a folder beside the summary.
 
     Args:
         dataset: Path or URL of the dataset.
@@ -57,7 +66,9 @@ def report(
             DATASET-report.html, beside the dataset.
         images: Just these images: ids, first characters of ids, or source files; all of them are
             shown.
-        limit: How many images to show at most if none are named, by name of their files.
+        limit: How many images to show at most if none are named, by name of their files; with
+            --pages there is no limit.
+        pages: Make a page for each image, in the folder NAME-images beside the summary.
         workers: In how many processes to draw.
         progress: Who is told how it goes.
 
@@ -69,23 +80,45 @@ def report(
         OutputFileError: The page cannot be written to that place.
         kymflow_zarr.NotADatasetError: There is no dataset there.
     """
+    from kymflow.cli.report.software import software_facts
+    from kymflow.cli.report.values import Fact, Page
+
     opened = open_reader(dataset)
     target = _target(dataset, out)
     manifest = opened.load_manifest()
     everything = _by_file(manifest)
     asked = list(dict.fromkeys(_find(opened, manifest, name) for name in images))
-    chosen = asked or everything[:limit]
+    chosen = asked or (everything if pages else everything[:limit])
     sources = [source_of(manifest.entries.get(image_id)) for image_id in chosen]
-    drawn: list[DrawnImage] = []
+    folder = target.with_name(f"{target.stem}-images")
     items: list[ReportedImage] = []
+    rows: list[ImageRow] = []
+    sections: list[ImageSection] = []
+    size = 0
     progress.begin("drawing", len(chosen))
     for image in _draw(opened, chosen, sources, workers=workers):
-        drawn.append(image)
+        rows.append(image.row)
+        if pages:  # written at once, as all of them may be more than memory holds
+            folder.mkdir(exist_ok=True)
+            size += _write(_image_page(image.section, target), folder / f"{image.image_id}.html")
+        else:
+            sections.append(image.section)
         items.append(_item(image))
         progress.tell(items[-1])
         progress.step()
-    page = _page(opened, drawn, total=len(everything), by_name=bool(asked), limit=limit)
-    size = _write(page, target)
+    page = Page(
+        title=show(PurePosixPath(opened.location.replace("\\", "/")).stem),
+        facts=(
+            Fact(name="dataset", value=show(opened.location)),
+            Fact(name="images", value=f"{len(everything):,}"),
+            *software_facts(),
+        ),
+        scope=_scope(len(rows), len(everything), by_name=bool(asked), limit=limit),
+        rows=tuple(rows),
+        sections=tuple(sections),
+        image_pages=folder.name if pages else "",
+    )
+    size += _write(page, target)
     return ReportResult(
         dataset=dataset,
         report=str(target),
@@ -111,7 +144,7 @@ class ReportResult:
         left_out: How many it leaves out because of the limit.
         without_results: How many of those shown have no results yet.
         damaged: How many of those shown cannot be read in full.
-        size_bytes: How large the file is.
+        size_bytes: How large the file is, the pages of images with it.
         items: The images shown.
     """
 
@@ -151,7 +184,8 @@ class ReportResult:
         )
         if self.left_out:
             yield remark(
-                f"{self.shown} of {self.images} images are shown; for others: --images, --limit"
+                f"{self.shown} of {self.images} images are shown; "
+                "for others: --images, --limit, --pages"
             )
         if self.without_results:
             yield remark(f"to compute them: {command('analyze', self.dataset, 'ANALYSIS')}")
@@ -215,30 +249,29 @@ def _item(image: DrawnImage) -> ReportedImage:
     )
 
 
-def _page(
-    dataset: ZarrDataset, drawn: list[DrawnImage], *, total: int, by_name: bool, limit: int
-) -> Page:
-    from kymflow.cli.report.software import software_facts
-    from kymflow.cli.report.values import Fact, Page
+def _scope(shown: int, total: int, *, by_name: bool, limit: int) -> str:
+    """Which images are shown, if not all of them."""
+    if shown == total:
+        return ""
+    if by_name:
+        return f"{shown:,} of {total:,} images are shown, as asked for."
+    return (
+        f"{shown:,} of {total:,} images are shown: the first by name of their files. Choose others "
+        f"with --images, more than {limit:,} with --limit, or all of them with --pages."
+    )
 
-    scope = ""
-    if len(drawn) < total:
-        scope = f"{len(drawn):,} of {total:,} images are shown" + (
-            ", as asked for."
-            if by_name
-            else ": the first by name of their files. Choose others with --images, "
-            f"or more than {limit:,} with --limit."
-        )
+
+def _image_page(section: ImageSection, summary: Path) -> Page:
+    from kymflow.cli.report.software import software_facts
+    from kymflow.cli.report.values import Page
+
     return Page(
-        title=show(PurePosixPath(dataset.location.replace("\\", "/")).stem),
-        facts=(
-            Fact(name="dataset", value=show(dataset.location)),
-            Fact(name="images", value=f"{total:,}"),
-            *software_facts(),
-        ),
-        scope=scope,
-        rows=tuple(image.row for image in drawn),
-        sections=tuple(image.section for image in drawn),
+        title=section.title,
+        facts=software_facts(),
+        scope="",
+        rows=(),
+        sections=(section,),
+        home=f"../{quote(summary.name)}",
     )
 
 

@@ -27,8 +27,8 @@ from kymflow.cli.survey import kept_indexers, survey
 from kymflow.cli.verbs.analyze import AnalysedImage, analyze_images
 from kymflow.cli.verbs.index import ImageFailure, IndexedTable, run_indexer
 from kymflow.cli.verbs.ingest import FileOutcome, file_remarks, take_in_folders
+from kymflow.cli.verbs.report import REPORT_LIMIT, report_place
 from kymflow.cli.verbs.report import report as write_report
-from kymflow.cli.verbs.report import report_place
 
 if TYPE_CHECKING:
     from kymflow.core.analysis import Analysis
@@ -75,7 +75,9 @@ def update(
     has_changed = bool(analyzed) or any(isinstance(item, IndexedTable) for item in tables)
     is_written = report and (has_changed or not place.is_file())
     if is_written:
-        write_report(dataset, place, workers=workers)
+        write_report(
+            dataset, place, workers=workers, pages=len(opened.list_image_ids()) > REPORT_LIMIT
+        )
     return UpdateResult(
         dataset=dataset,
         taken_in=sum(item.status == "ok" for item in files),
