@@ -199,6 +199,21 @@ def test_lines_that_become_times_keep_a_time(
     assert dataset.check(deep=True) == []
 
 
+@pytest.mark.parametrize(
+    "header", [None, 5, {"axes": 5, "scale": 1}, {"axes": ["t"]}, {"axes": ["t", "t"], "unit": []}]
+)
+def test_metadata_that_someone_has_spoiled_stop_no_extension(
+    dataset: ZarrDataset, folder: Path, header: object
+) -> None:
+    record = dataset.ingest_image(folder / "a.tif")
+    record.save_metadata_payload({**record.load_metadata_payload(), "header": header})
+    (folder / "a.json").write_text(json.dumps(HEADER), encoding="utf-8")
+    (done,) = dataset.iter_refresh(folder, "a.tif", mode="reingest_if_changed")
+    assert done.status == "extended"
+    assert dataset.record(record.image_id).get_axes() in {("y", "x"), ("t", "x")}
+    assert dataset.check(deep=True) == []
+
+
 def test_an_image_that_is_damaged_stops_no_refresh(disk: ZarrDataset, folder: Path) -> None:
     ids = disk.refresh_from_folder(folder)
     documents = [Path(disk.location) / "images" / one / "zarr.json" for one in ids]

@@ -94,6 +94,7 @@ def test_a_post_of_another_site_changes_nothing(
         "/page.css%00",
         "/api/recordings/..%2f..%2fzarr.json",
         "/api/recordings/../../zarr.json",
+        "//[",
         "/api/recordings/%2e%2e",
         "/api/recordings/..%2f..%2f..%2fetc%2fpasswd/trace?channel=1",
     ],
@@ -129,12 +130,23 @@ def test_a_malformed_body_is_refused(ask: Ask, image_ids: dict[str, str], body: 
     assert ask(f"/api/recordings/{image_ids['flow']}/borders", body=body).status == 400
 
 
-def test_a_huge_body_is_refused_before_it_is_read(server: ViewServer) -> None:
+@pytest.mark.parametrize("length", [b"9999999", b"-1", b"\xb2", b"1e3", b""])
+def test_a_body_of_a_wrong_length_is_refused_before_it_is_read(
+    server: ViewServer, length: bytes
+) -> None:
     with socket.create_connection(("127.0.0.1", server.server_port), timeout=60) as connection:
-        connection.sendall(
-            b"POST /api/x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999999\r\n\r\n"
-        )
+        head = b"POST /api/x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: " + length
+        connection.sendall(head + b"\r\n\r\n")
         assert b" 413 " in connection.recv(4096)
+
+
+@pytest.mark.parametrize("method", [b"DELETE", b"PUT", b"OPTIONS", b"<script>"])
+def test_other_methods_are_refused(server: ViewServer, method: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=60) as connection:
+        connection.sendall(method + b" /api/recordings HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        answer = connection.recv(4096)
+    assert b" 501 " in answer
+    assert b"text/html" not in answer
 
 
 @pytest.mark.parametrize("path", ["/", "/app.js", "/api/recordings", "/nothing"])

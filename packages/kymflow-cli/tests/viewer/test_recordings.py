@@ -86,6 +86,10 @@ def test_a_damaged_recording_is_listed_as_failed_and_stops_no_other(
     assert rows["flow.tif"]["state"] == "current"
     assert ask(f"/api/recordings/{image_ids['stall']}").status == 409
 
+    record.save_metadata_payload(payload)
+    _, rows = rows_of(ask)
+    assert rows["stall.tif"]["state"] == "current"
+
 
 def test_a_recording_has_axes_regions_and_stalls(ask: Ask, image_ids: dict[str, str]) -> None:
     recording = ask(f"/api/recordings/{image_ids['stall']}").json()

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from zarr.storage import MemoryStore
 
-from kymflow_zarr import SchemaValidationError, UnreadableImageError, ZarrDataset
+from kymflow_zarr import IngestOptions, SchemaValidationError, UnreadableImageError, ZarrDataset
 
 Ingest = Callable[[str | bytes], pd.DataFrame]
 
@@ -28,7 +28,9 @@ def ingest(tmp_path: Path) -> Ingest:
         tifffile.imwrite(tmp_path / "a.tif", np.zeros((1, 1), np.uint16))
         data = text.encode("utf-8") if isinstance(text, str) else text
         (tmp_path / "a.velocity.csv").write_bytes(data)
-        record = ZarrDataset(MemoryStore()).ingest_image(tmp_path / "a.tif")
+        record = ZarrDataset(MemoryStore()).ingest_image(
+            tmp_path / "a.tif", options=IngestOptions(strict=True)
+        )
         return record.load_df_parquet("velocity")
 
     return take
@@ -99,7 +101,9 @@ def test_gzipped_csv_beside_an_image_is_read_in_the_same_way(tmp_path: Path) -> 
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((1, 1), np.uint16))
     text = b"# made by tool 1.2\ntime;velocity\n0,0;1,5\n0,1;1,6\n"
     (tmp_path / "a.velocity.csv.gz").write_bytes(gzip.compress(text))
-    record = ZarrDataset(MemoryStore()).ingest_image(tmp_path / "a.tif")
+    record = ZarrDataset(MemoryStore()).ingest_image(
+        tmp_path / "a.tif", options=IngestOptions(strict=True)
+    )
     assert record.load_df_parquet("velocity").to_dict("list") == TIMES
 
 

@@ -62,7 +62,7 @@ def refresh(
         known = SourcesIndex(blobs, Tables(blobs)).rows_for_refresh()
         details, failures = SourceDetails(blobs), load_failures(blobs)
         found = _plan(scan, known, details, failures, options)
-        yield from _outcomes_of_plan(found, mode)
+        yield from _without_reading(found, mode)
         jobs = found.to_ingest(mode)
         rows = rows_from_table(known) if jobs else []
         yield from _ingest(
@@ -134,7 +134,7 @@ def _ingest(
             one_by_one=access.durability == "record",
         )
         for job, found in zip(jobs, outcomes, strict=True):
-            outcome = _judged(found, job.file, failures)
+            outcome = _reported(found, job.file, failures)
             if options.strict:  # it may be a file beside it that is at fault
                 failures.pop(job.file.paths[0], None)
             if outcome.source is not None:
@@ -158,7 +158,7 @@ def _save(access: Access, fresh: list[SourceRow], details: SourceDetails) -> Non
         details.save([row.image_id for row in rows])
 
 
-def _outcomes_of_plan(plan: RefreshPlan, mode: RefreshMode) -> Iterator[IngestOutcome]:
+def _without_reading(plan: RefreshPlan, mode: RefreshMode) -> Iterator[IngestOutcome]:
     """What a refresh reports of files that it does not open."""
     for path, error in plan.refused.items():
         yield IngestOutcome(path=path, image_id="", status="failed", error=error)
@@ -176,10 +176,10 @@ def _outcomes_of_plan(plan: RefreshPlan, mode: RefreshMode) -> Iterator[IngestOu
         yield IngestOutcome(path=file.primary, image_id=image_id, status="changed")
 
 
-def _judged(
+def _reported(
     outcome: IngestOutcome, file: SourceFile, failures: dict[str, FailedSource]
 ) -> IngestOutcome:
-    """An outcome as it is reported; failures are remembered, what is not whole waits a run."""
+    """An outcome as reported; failures are remembered, what is incomplete gets a second run."""
     path = file.paths[0]
     before = failures.pop(path, None)
     if outcome.error is None:

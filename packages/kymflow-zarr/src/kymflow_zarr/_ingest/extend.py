@@ -5,14 +5,14 @@ Nothing that the image has is replaced: a person, or an analysis, may have chang
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from kymflow_zarr._artifacts.sidecars import Sidecar
 from kymflow_zarr._catalog.source_issue import SourceIssue
 from kymflow_zarr._catalog.sources import BesideState, SourceFile, source_to_json
 from kymflow_zarr._ingest.image import StagedImage
+from kymflow_zarr._ingest.merged_metadata import axis_names, json_object, merged_metadata
 from kymflow_zarr._ingest.sidecars import read_sidecar
 from kymflow_zarr._pixels.ome import ome_attributes, ome_axes
 from kymflow_zarr._records.document import RecordDocument, image_folder, read_record_document
@@ -24,8 +24,6 @@ from kymflow_zarr.options import IngestOptions
 from kymflow_zarr.record import ZarrImageRecord, open_record
 
 __all__ = ["can_extend", "extend_image"]
-
-_JsonObject = Mapping[str, JsonValue]
 
 
 def can_extend(document: RecordDocument, staged: RecordDocument) -> bool:
@@ -79,15 +77,15 @@ def extend_image(
     if texts:
         record.save_json(VENDOR_HEADER, texts)
     metadata = _load(record, METADATA)
-    merged, disagreeing = _merged(metadata, staged.metadata)
+    merged, disagreeing = merged_metadata(metadata, staged.metadata)
     issues += [
         SourceIssue(file=file.primary.name, kind="doubtful_header", message=message)
         for message in disagreeing
     ]
-    _save_axes(blobs, image_id, _object(merged.get("header")), staged.document.axes)
+    _save_axes(blobs, image_id, json_object(merged.get("header")))
     record.save_metadata_payload(merged)
     provenance = _load(record, PROVENANCE)
-    before = _object(provenance.get("source"))
+    before = json_object(provenance.get("source"))
     ingested, supersedes = before.get("ingested_epoch_ns"), before.get("supersedes")
     source = source_to_json(
         file,
@@ -121,66 +119,18 @@ def _load(record: ZarrImageRecord, name: str) -> dict[str, JsonValue]:
         value = record.load_json(name)
     except ArtifactNotFoundError:
         return {}
-    return dict(_object(value))
+    return dict(json_object(value))
 
 
-def _object(value: JsonValue) -> _JsonObject:
-    return value if isinstance(value, dict) else {}
-
-
-def _merged(old: _JsonObject, new: _JsonObject) -> tuple[dict[str, JsonValue], list[str]]:
-    """The image's metadata with what is new in them, and where the two disagree."""
-    header, disagreeing = _merged_header(_object(old.get("header")), _object(new.get("header")))
-    known = {name: value for name, value in old.items() if value not in ({}, [], None)}
-    return {**old, **new, **known, "header": header}, disagreeing
-
-
-def _merged_header(old: _JsonObject, new: _JsonObject) -> tuple[dict[str, JsonValue], list[str]]:
-    """A header whose unknown values are filled in; values that are known stay."""
-    merged: dict[str, Any] = {**new, **{k: v for k, v in old.items() if v not in (None, {}, [])}}
-    sources = {**_object(new.get("sources")), **_object(old.get("sources"))}
-    old_axes, new_axes = _names(old.get("axes")), _names(new.get("axes"))
-    named_now = _object(new.get("sources")).get("axes")
-    if _object(old.get("sources")).get("axes") in (None, "default") and named_now != "default":
-        merged["axes"], sources["axes"] = [*new_axes], named_now
-    before = dict(zip(merged["axes"], old_axes or new_axes, strict=False))
-    steps = {name: _object(old.get(name)) for name in ("scale", "unit")}
-    found = {name: _object(new.get(name)) for name in ("scale", "unit")}
-    disagreeing: list[str] = []
-    merged["scale"], merged["unit"] = {}, {}
-    for axis in merged["axes"]:
-        was = before.get(axis, axis)
-        step, unit = steps["scale"].get(was), steps["unit"].get(was)
-        new_step, new_unit = found["scale"].get(axis), found["unit"].get(axis)
-        # Lines that were taken for rows of a picture have no step in micrometres.
-        is_known = step is not None and (was == axis or unit == new_unit)
-        merged["scale"][axis], merged["unit"][axis] = (
-            (step, unit) if is_known else (new_step, new_unit)
-        )
-        if is_known and new_step is not None and (step, unit) != (new_step, new_unit):
-            disagreeing.append(
-                f"the step along {axis!r} is {step} {unit} in the dataset and {new_step} "
-                f"{new_unit} by the files; that of the dataset is kept"
-            )
-    merged["vendor"] = {**_object(new.get("vendor")), **_object(old.get("vendor"))}
-    merged["sources"] = sources
-    merged["warnings"] = new.get("warnings", [])
-    return merged, disagreeing
-
-
-def _names(value: JsonValue) -> Sequence[str]:
-    return [name for name in value if isinstance(name, str)] if isinstance(value, list) else ()
-
-
-def _save_axes(
-    blobs: BlobStore, image_id: str, header: _JsonObject, fallback: tuple[str, ...]
-) -> None:
+def _save_axes(blobs: BlobStore, image_id: str, header: Mapping[str, JsonValue]) -> None:
     """Have the record's own document say what its metadata do of axes and steps."""
     document = read_record_document(blobs, image_id)
     if document is None:
         return
-    axes = tuple(_names(header.get("axes"))) or fallback
-    scale, unit = _object(header.get("scale")), _object(header.get("unit"))
+    axes = axis_names(header.get("axes"))
+    if len(axes) != len(document.shape) or len(set(axes)) != len(axes):  # someone has edited them
+        axes = document.axes
+    scale, unit = json_object(header.get("scale")), json_object(header.get("unit"))
     renewed = replace(
         document,
         axes=axes,

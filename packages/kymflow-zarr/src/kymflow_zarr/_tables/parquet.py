@@ -153,8 +153,10 @@ class StoredTable:
         schema = self._file.schema_arrow
         if column not in schema.names or not is_text(schema.field(column).type):
             return False
-        groups = self._groups_holding(column, [value])
-        return any(value in self._read([group], [column])[column].to_pylist() for group in groups)
+        return any(
+            value in self._read([group], [column])[column].to_pylist()
+            for group in self._groups_holding(column, [value])
+        )
 
     def verify(self) -> None:
         """Read every byte and every row, and compare them with all checksums.

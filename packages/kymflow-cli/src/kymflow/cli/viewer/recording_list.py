@@ -64,7 +64,9 @@ class ListChanges(TypedDict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    stamp: str
+    """A row, and the stamp of the artifacts that it was made of; None if they were not read."""
+
+    stamp: str | None
     version: int
     row: Row | None
 
@@ -77,7 +79,7 @@ class RecordingList:
         self._lock = threading.Lock()
         self._version = 0
         self._known: dict[str, _Known] = {}
-        self._pending: dict[str, str] = {}
+        self._pending: dict[str, tuple[str, Row]] = {}
 
     def changes(self, since: int) -> ListChanges:
         """What is new since a version; 0 for everything."""
@@ -94,32 +96,36 @@ class RecordingList:
                 pending=len(self._pending),
             )
 
+    def look_again(self, image_id: str) -> None:
+        """Read a recording again that was changed here: not every store keeps times of files."""
+        with self._lock:
+            known = self._known.get(image_id)
+            if known is not None and known.row is not None:
+                self._pending[image_id] = "changed here", known.row
+
     def _list(self) -> None:
         manifest = self._dataset.load_manifest()
         rows = dict(_listed(manifest))
         for image_id, known in self._known.items():
             if image_id not in rows and known.row is not None:
-                self._keep(image_id, stamp="", row=None)
+                self._keep(image_id, stamp=None, row=None)
         stamps = self._dataset.artifact_stamps(manifest.entries)
         for image_id, row in rows.items():
-            stamp = stamps.get(image_id, "damaged")
             before = self._known.get(image_id)
-            if before is None or before.row is None:
-                self._keep(image_id, stamp="", row=row)
-            elif before.stamp == stamp:
-                continue
-            if image_id in stamps:
-                self._pending[image_id] = stamp
+            stamp = stamps.get(image_id)
+            is_new = before is None or before.row is None
+            if is_new or (stamp is None and before is not None and before.row != row):
+                self._keep(image_id, stamp=None, row=row)
+            if stamp is not None and (before is None or before.stamp != stamp):
+                self._pending[image_id] = stamp, row
 
     def _look(self) -> None:
         until = time.monotonic() + _SECONDS_PER_LOOK
         while self._pending and time.monotonic() < until:
-            image_id, stamp = self._pending.popitem()
-            row = self._known[image_id].row
-            if row is not None:
-                self._keep(image_id, stamp=stamp, row=_with_results(self._dataset, row))
+            image_id, (stamp, row) = self._pending.popitem()
+            self._keep(image_id, stamp=stamp, row=_with_results(self._dataset, row))
 
-    def _keep(self, image_id: str, *, stamp: str, row: Row | None) -> None:
+    def _keep(self, image_id: str, *, stamp: str | None, row: Row | None) -> None:
         self._known[image_id] = _Known(stamp=stamp, version=self._version, row=row)
 
 

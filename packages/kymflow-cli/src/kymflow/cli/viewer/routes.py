@@ -87,6 +87,7 @@ class Viewer:
                 target = Target(dataset=self.dataset, record=self.dataset.record(image_id))
                 with self.writing:
                     CHANGES[change](target, request.json())
+                self.recordings.look_again(image_id)
                 return json_answer(describe_recording(self.dataset, image_id))
             case "GET", path if path in page_files():
                 return page_files()[path]

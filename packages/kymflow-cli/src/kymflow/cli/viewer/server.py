@@ -64,6 +64,9 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     timeout = 60
+    # Of requests that are no HTTP, or of other methods.
+    error_content_type = "text/plain"
+    error_message_format = "%(message)s\n"
     server: ViewServer
 
     def do_GET(self) -> None:
@@ -71,14 +74,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         length = self.headers.get("Content-Length", "")
-        if not length.isdigit() or int(length) > _MOST_BODY_BYTES:
+        if not (length.isascii() and length.isdigit()) or int(length) > _MOST_BODY_BYTES:
             self.close_connection = True
             self._send(refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large"))
             return
         self._respond(self.rfile.read(int(length)))
 
     def _respond(self, body: bytes) -> None:
-        address = urlsplit(self.path)
+        try:
+            address = urlsplit(self.path)
+        except ValueError as error:
+            self._send(refusal(HTTPStatus.BAD_REQUEST, f"the path is malformed: {error}"))
+            return
         path = unquote(address.path).strip("/")
         request = Request(
             method=self.command,

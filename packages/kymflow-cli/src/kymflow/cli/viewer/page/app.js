@@ -5,6 +5,7 @@ import { Borders } from "./borders.js";
 import { Comparison } from "./comparison.js";
 import { Decisions } from "./decisions.js";
 import { make, part, shown } from "./dom.js";
+import { factsOf, numbersOf, regionName } from "./facts.js";
 import { Groups } from "./groups.js";
 import { listenToKeys } from "./keys.js";
 import { Kymograph } from "./kymograph.js";
@@ -208,7 +209,7 @@ class Page {
 
   /** @param {Row} row */
   async #load(row) {
-    this.shownRow = JSON.stringify(row);
+    this.shownRow = row.state === null ? "" : JSON.stringify(row);
     try {
       const recording = await this.api.recording(row.id);
       if (this.list.chosen === row.id) await this.#show(recording);
@@ -305,28 +306,10 @@ class Page {
   /** @param {Region} region */
   #numbers(region) {
     part("compute", HTMLButtonElement).hidden = region.state === "current" || region.state === "failed";
-    const values = region.values ?? {};
-    const calibrated = typeof values.median_mm_s === "number";
-    const [unit, suffix] = calibrated ? ["mm/s", "mm_s"] : ["px/line", "px_per_line"];
-    const facts = [
-      ["state", region.causes.length > 0 ? `${region.state}: ${region.causes.join(", ")}` : region.state],
-      [`median (${unit})`, shown(values[`median_${suffix}`])],
-      [`5 % (${unit})`, shown(values[`p5_${suffix}`])],
-      [`95 % (${unit})`, shown(values[`p95_${suffix}`])],
-      ["unknown", values.share_unknown === undefined ? "–" : `${shown(values.share_unknown * 100, 2)} %`],
-      ["stalled", typeof values.share_stalled === "number" ? `${shown(values.share_stalled * 100, 2)} %` : "–"],
-      ["evidence", shown(values.median_r2adj, 2)],
-      ["borders", this.#bordersText(region)],
-    ];
+    const numbers = numbersOf(region, this.recording?.um_per_pixel ?? null);
     part("numbers", HTMLElement).replaceChildren(
-      ...facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))),
+      ...numbers.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))),
     );
-  }
-
-  /** @param {Region} region */
-  #bordersText({ pixels: [start, stop] }) {
-    const um = this.recording?.um_per_pixel;
-    return um ? `${shown(start * um)} to ${shown(stop * um)} µm` : `pixels ${start} to ${stop}`;
   }
 
   /** @param {string} text */
@@ -357,22 +340,6 @@ class Page {
     place.textContent = reachable ? "" : "The server cannot be reached. What was saved is safe; this page goes on as soon as it is back.";
     if (reachable) this.kymograph.redraw();
   }
-}
-
-/**
- * @param {Region} region
- * @param {Recording} recording
- */
-function regionName({ channel, roi, name }, { channels }) {
-  const where = roi === null ? "whole picture" : `ROI ${roi}${name ? ` ${name}` : ""}`;
-  return channels > 1 ? `channel ${channel}, ${where}` : where;
-}
-
-/** @param {Recording} recording */
-function factsOf({ lines, pixels, seconds_per_line: seconds, um_per_pixel: um }) {
-  const duration = seconds === null ? "line period unknown" : `${shown(lines * seconds)} s, ${shown(seconds * 1000, 4)} ms per line`;
-  const width = um === null ? "pixel size unknown" : `${shown(pixels * um)} µm, ${shown(um, 4)} µm per pixel`;
-  return `${lines.toLocaleString()} lines × ${pixels} pixels · ${duration} · ${width}`;
 }
 
 new Page();

@@ -1,6 +1,7 @@
 /** The recordings as a tree of folders. Only the rows on screen are elements, so 100,000 of them scroll like ten. */
 
 import { make, part, shown } from "./dom.js";
+import { percent } from "./facts.js";
 
 /** @import {ListChanges, Row} from "./types.js" */
 
@@ -215,11 +216,6 @@ function commonRoot(one, other) {
   while (same < Math.min(one.length, other.length) && one[same] === other[same]) same += 1;
   if (one === other) same -= 1; // the only folder keeps its name
   return Math.max(one.lastIndexOf("/", same - 1), one.lastIndexOf("\\", same - 1)) + 1;
-}
-
-/** @param {number | null} share */
-function percent(share) {
-  return share === null ? "" : `${shown(share * 100, 2)} %`;
 }
 
 /**

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["STEP_PX", "Column", "Stretch", "Trace", "find_columns", "unroll"]
+__all__ = ["STEP_PX", "Column", "Stretch", "Trace", "find_columns", "trusted_windows", "unroll"]
 
 _Floats = NDArray[np.float64]
 
@@ -24,7 +24,7 @@ _MOST_UNKNOWN: Final = 8
 """Windows without velocity that are bridged, whatever is seen in them."""
 _ALIKE: Final = 0.25
 _STILL: Final = 0.1
-"""Neighbours may differ by a quarter, and by this much in px/line."""
+"""Velocities are alike if they differ by no more than a quarter and this much, in px/line."""
 _EMPTY: Final = 0.8
 """The share of lines without a cell from which a longer gap is bridged."""
 
@@ -80,29 +80,44 @@ class Trace:
     Attributes:
         line: Middle of each window in the region, ``(windows,)``, ascending.
         velocity: px/line.
-        known: Whether each is known.
+        known: Whether it can be followed.
     """
 
     line: _Floats
     velocity: _Floats
     known: NDArray[np.bool_]
 
-    def agreeing(self) -> NDArray[np.bool_]:
-        """Whether a window is known and about as fast as one of its four neighbours.
 
-        Of windows in which there is nothing to see a few have a velocity by chance, and where they
-        are alone, a gap would be bridged by it.
-        """
-        agrees = np.zeros(self.known.size, dtype=bool)
-        for apart in (1, 2):
-            one, other = self.velocity[apart:], self.velocity[:-apart]
-            both = self.known[apart:] & self.known[:-apart]
-            largest = np.maximum(np.abs(one), np.abs(other))
-            with np.errstate(invalid="ignore"):
-                near = both & (np.abs(one - other) <= _ALIKE * largest + _STILL)
-            agrees[apart:] |= near
-            agrees[:-apart] |= near
-        return agrees
+def trusted_windows(line: _Floats, velocity: _Floats, certain: NDArray[np.bool_]) -> Trace:
+    """The windows whose velocity can be followed.
+
+    Of windows in which there is nothing to see a few have a velocity by chance. Where they are
+    alone, a gap would be bridged by it, so a certain window counts if one of its four neighbours is
+    about as fast. Where a single cell passes, velocity may be that of another one (``alias``); such
+    a window counts if it is about as fast as the certain ones before and after it.
+
+    Args:
+        line: Middle of each window in the region, ``(windows,)``, ascending.
+        velocity: px/line; NaN where unknown.
+        certain: Whether each is certain.
+    """
+    known = np.zeros(certain.size, dtype=bool)
+    for apart in (1, 2):
+        near = _alike(velocity[apart:], velocity[:-apart]) & certain[apart:] & certain[:-apart]
+        known[apart:] |= near
+        known[:-apart] |= near
+    if known.any():
+        known |= _alike(velocity, np.interp(line, line[known], velocity[known]))
+    return Trace(line=line, velocity=velocity, known=known)
+
+
+def _alike(one: _Floats, other: _Floats) -> NDArray[np.bool_]:
+    """Whether velocities are about equal; what is unknown is not."""
+    with np.errstate(invalid="ignore"):
+        near: NDArray[np.bool_] = np.abs(one - other) <= (
+            _ALIKE * np.maximum(np.abs(one), np.abs(other)) + _STILL
+        )
+    return near
 
 
 def find_columns(pixels: NDArray[Any], trace: Trace) -> list[Column]:
@@ -115,7 +130,11 @@ def find_columns(pixels: NDArray[Any], trace: Trace) -> list[Column]:
     mean = pixels.mean(axis=0, dtype=np.float64)
     mean = np.where(mean > 1e-3 * mean.mean(), mean, np.inf)
     lines = len(pixels)
-    short = _stretches(trace, lines, np.zeros(lines, dtype=bool))
+    fast = np.abs(trace.velocity[trace.known])
+    if not fast.size:
+        return []
+    crossing = pixels.shape[1] / max(float(np.median(fast)), _STILL)
+    short = _stretches(trace, lines, np.zeros(lines, dtype=bool), 0.0)
     if not short:
         return []
     texture = np.concatenate(
@@ -135,20 +154,35 @@ def find_columns(pixels: NDArray[Any], trace: Trace) -> list[Column]:
     at = np.arange(lines)
     low, high = np.maximum(at - width, 0), np.minimum(at + width + 1, lines)
     empty = total[high] - total[low] < 0
-    whole = _stretches(trace, lines, empty)
+    whole = _stretches(trace, lines, empty, crossing)
     return columns if len(whole) == len(short) else [unroll(pixels, mean, one) for one in whole]
 
 
-def _stretches(trace: Trace, lines: int, empty: NDArray[np.bool_]) -> list[Stretch]:
-    """The stretches over which velocity is known, short and empty gaps bridged."""
+def _is_empty(empty: NDArray[np.bool_], first: float, last: float, crossing: float) -> bool:
+    """Whether nothing is seen between two lines, but for a cell that leaves or enters."""
+    inner = empty[int(first + crossing) : max(0, int(last - crossing)) + 1]
+    return not inner.size or bool(inner.mean() >= _EMPTY)
+
+
+def _stretches(
+    trace: Trace, lines: int, empty: NDArray[np.bool_], crossing: float
+) -> list[Stretch]:
+    """The stretches over which velocity is known, short and empty gaps bridged.
+
+    Args:
+        trace: Velocity.
+        lines: Lines of the region.
+        empty: In which of them no cell is seen.
+        crossing: How many lines a cell takes to cross the line.
+    """
     line, velocity = trace.line, trace.velocity
-    (at,) = np.nonzero(trace.agreeing())
+    (at,) = np.nonzero(trace.known)
     if at.size < 2:
         return []
     gaps = [
         i
         for i in np.flatnonzero(np.diff(at) > _MOST_UNKNOWN + 1)
-        if empty[int(line[at[i]]) : int(line[at[i + 1]]) + 1].mean() < _EMPTY
+        if not _is_empty(empty, line[at[i]], line[at[i + 1]], crossing)
     ]
     parts = np.split(at, np.array(gaps, dtype=np.int64) + 1)
     half = 0.5 * float(line[1] - line[0])

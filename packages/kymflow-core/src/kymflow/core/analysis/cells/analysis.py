@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kymflow.core.analysis.cells._count import Cells, count_cells, count_error, look, shade_of
-from kymflow.core.analysis.cells._unroll import Trace, find_columns
+from kymflow.core.analysis.cells._unroll import find_columns, trusted_windows
 from kymflow.core.analysis.definition import (
     Analysis,
     Column,
@@ -64,10 +64,10 @@ def _run(
     trace = velocity.tables["trace"]
     columns = find_columns(
         pixels,
-        Trace(
+        trusted_windows(
             line=trace["center_line"].to_numpy(np.float64) - region.lines[0],
             velocity=trace["velocity_px_per_line"].to_numpy(np.float64),
-            known=(trace["status"] == WindowStatus.OK.value).to_numpy(bool),
+            certain=(trace["status"] == WindowStatus.OK.value).to_numpy(bool),
         ),
     )
     moving = [one for one in columns if np.ptp(one.stretch.moved) > 2.0 * range_px[0]]
