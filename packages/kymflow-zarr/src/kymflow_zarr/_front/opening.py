@@ -71,6 +71,8 @@ def _create(blobs: BlobStore) -> DatasetSchema:
     found = DatasetSchema.read(blobs)
     if found is None:
         raise NotADatasetError(
-            blobs.location, "it is a folder with other contents; name a new or an empty one"
+            blobs.location,
+            "it is a folder with other contents",
+            hint="name a new or an empty one",
         )
     return found
