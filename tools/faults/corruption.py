@@ -17,6 +17,7 @@ from kymflow_zarr import KymflowZarrError, ZarrDataset
 __all__ = ["DAMAGES", "Corruption", "corrupt"]
 
 _BATCH = 100
+_GROUPS = {"images/zarr.json", "tables/zarr.json"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -178,12 +179,12 @@ class _Trials:
         damaged = file.read_bytes() if file.exists() else None
         if damaged != good or stray is not None:
             self._done.tried += 1
-            self._judge(file, how, damaged)
+            self._judge(file, how, good, damaged)
         if stray is not None:
             stray.unlink()
         file.write_bytes(good)
 
-    def _judge(self, file: Path, how: str, damaged: bytes | None) -> None:
+    def _judge(self, file: Path, how: str, good: bytes, damaged: bytes | None) -> None:
         key = file.relative_to(self._path).as_posix()
         told: list[str]
         try:
@@ -207,12 +208,12 @@ class _Trials:
         elif not found and lost:
             self._done.silent.append(f"{how} {key}: check does not find the loss of {sorted(lost)}")
         elif not found:
-            self._judge_unfound(key, how, damaged)
+            self._judge_unfound(key, how, good, damaged)
 
-    def _judge_unfound(self, key: str, how: str, damaged: bytes | None) -> None:
+    def _judge_unfound(self, key: str, how: str, good: bytes, damaged: bytes | None) -> None:
         if _is_plain(key, how, damaged):
             self._done.editable += 1
-        elif _is_harmless(key, how):
+        elif _is_harmless(key, how, good, damaged):
             self._done.harmless += 1
         else:
             self._done.silent.append(f"{how} {key}: check does not find it")
@@ -252,12 +253,12 @@ def _is_plain(key: str, how: str, damaged: bytes | None) -> bool:
     )
 
 
-def _is_harmless(key: str, how: str) -> bool:
+def _is_harmless(key: str, how: str, good: bytes, damaged: bytes | None) -> bool:
     """Whether damage that changes nothing that is read need not be found."""
     if key == "index/manifest.parquet":  # a cache
         return how in {"delete", "copy beside"}
-    if key in {"images/zarr.json", "tables/zarr.json"}:  # one group's document is as another's
-        return how in {"delete", "swap"}
+    if key in _GROUPS:  # other programs may write it anew: only what it says counts
+        return _is_json(damaged) and json.loads(damaged or b"") == json.loads(good)
     # Lock files say nothing while no writer is at work, a doubled inventory says the same twice,
     # and gzip has bits without a meaning.
     return (

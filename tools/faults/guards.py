@@ -18,6 +18,7 @@ from faults.forks import in_child
 from faults.hostile_data import seal
 from faults.jobs import JOBS, Durability, Job
 from faults.places import Place, Templates, pixels
+from faults.planted import guard_planted
 from faults.power import logged_run, write_out
 from faults.verdicts import judge, reference_states
 from kymflow_zarr import CorruptDataError, ExportError, JsonValue, NotFoundError, ZarrDataset
@@ -25,21 +26,28 @@ from kymflow_zarr.experimental_stores.stores.sidecar import SidecarArtifactStore
 
 __all__ = ["GUARDS", "guard"]
 
-GUARDS = ("flush", "rename", "lock", "checksum")
+GUARDS = ("flush", "rename", "lock", "checksum", "planted")
 
 _MOMENTS = {"MARK", "RENAME", "EXCHANGE", "UNLINK", "TRUNCATE_OPEN", "WRITE"}
 _POINTS = 10
 _CASES = 250
 _SLOW_TO_SWEEP = 5_000  # files, of which the first is gone long before the last
 _RESULTS: tuple[JsonValue, ...] = ({"values": [1] * 2000}, {"values": [2] * 2000})
-_DURABILITIES: tuple[Durability, ...] = ("batch", "record")
-_ONE_BY_ONE = {"ingest", "take_export_in"}  # the jobs that differ between the two
+_BULK = {"ingest", "refresh", "take_export_in"}  # the jobs that publish several images at once
+_FLUSHING: tuple[tuple[Durability, bool], ...] = (
+    ("batch", True),
+    ("record", True),
+    ("batch", False),
+)
+"""How a job flushes: its durability, and whether the system has ``syncfs``."""
 
 # Job → the locks that it must hold while it changes what is below a folder of the dataset.
 _TABLE_LOCK: dict[str, tuple[str, ...]] = {
     "tables/": ("tables",),
     "index/manifest.parquet": ("tables",),
 }
+_GROUPS = {"images/zarr.json", "tables/zarr.json"}
+_MAKES = {"ingest", "take_export_in"}  # the jobs that start without a dataset
 _TAKES_IN: dict[str, tuple[str, ...]] = {"images/": ("ingest",), **_TABLE_LOCK}
 _BOTH: dict[str, tuple[str, ...]] = dict.fromkeys(
     ("images/", "tables/", "index/manifest.parquet", "zarr.json"), ("ingest", "tables")
@@ -80,6 +88,8 @@ def guard(
         case "lock":
             yield from _guard_live_writer(templates, root)
             yield from _guard_locks(jobs, templates, root)
+        case "planted":
+            yield from guard_planted(templates, root)
         case _:
             yield from corrupt(templates, root, cases=_CASES, seed=seed).silent
             yield from _guard_digest(templates, root)
@@ -95,12 +105,12 @@ def _guard_cuts(
     seed: int,
 ) -> Iterator[str]:
     """Cut each job off after the calls that make something visible or acknowledge it."""
-    for durability in _DURABILITIES:
+    for durability, has_syncfs in _FLUSHING:
         for job in jobs:
-            if durability == "record" and job.name not in _ONE_BY_ONE:
+            if (durability == "record" or not has_syncfs) and job.name not in _BULK:
                 continue
             states = reference_states(job, templates, root, durability)
-            log = logged_run(job, templates, root, durability)
+            log = logged_run(job, templates, root, durability, has_syncfs=has_syncfs)
             moments = [at for at, change in enumerate(log, start=1) if change.what in _MOMENTS]
             for loss in losses:
                 draw = seeded(seed, job.name, durability, loss)
@@ -178,6 +188,8 @@ def _needed(job: str, place: Place, touched: str) -> set[str]:
     if touched.startswith(export):
         return set() if "/.kymflow_export" in touched else {"export"}
     inside = touched.removeprefix(f"{place.dataset}/")
+    if inside in _GROUPS and job in _MAKES:
+        return set()  # whoever makes a dataset writes the same few bytes, however many do at once
     for prefix, locks in _LOCKS.get(job, {}).items():
         if inside.startswith(prefix):
             return set(locks)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from faults.draws import seeded
+from faults.planted import PLANTED
 
 __all__ = ["Mutant", "Mutation", "find_mutants", "mutate"]
 
@@ -29,7 +30,9 @@ _JOBS = {
     "_export/folder.py": ("export",),
     "_export/ingest.py": ("take_export_in",),
     "_storage/durability.py": ("ingest", "artifacts", "delete_image", "export"),
-    "_storage/local.py": ("artifacts", "delete_image", "ingest", "replace_rows"),
+    "_storage/inner_folder.py": ("artifacts", "delete_image", "ingest", "replace_rows"),
+    "_storage/local.py": ("artifacts", "delete_image", "ingest", "refresh", "replace_rows"),
+    "_storage/scratch.py": ("repair",),
     "experimental_stores/stores/sidecar.py": ("repair",),
 }
 _LOCKING_JOBS = (
@@ -40,7 +43,7 @@ _LOCKING_JOBS = (
 # What no guard can miss: module, function and call.
 _EXEMPT = {
     ("_export/folder.py", "finish", "sync_folder"): "only after a run killed before its flush",
-    ("_storage/local.py", "_replace", "rename"): "only where folders cannot change places",
+    ("_storage/local.py", "_replace", "move"): "only where folders cannot change places",
 }
 # A call in the same function that must fail before this one matters: as if there were no syncfs.
 _FAILS_FIRST = {("_export/folder.py", "finish", "sync_tree"): "sync_filesystem"}
@@ -60,7 +63,7 @@ class Mutant:
     """One safeguard, and what stands in its place once it is gone.
 
     Attributes:
-        kind: ``flush``, ``rename``, ``lock`` or ``checksum``.
+        kind: ``flush``, ``rename``, ``lock``, ``checksum`` or ``planted``.
         file: The module, relative to the package.
         function: The function that it is in.
         call: What is called; empty for a comparison.
@@ -185,6 +188,18 @@ def find_mutants(workspace: Path) -> Iterator[Mutant]:
                 code=lines[node.lineno - 1].strip(),
                 edits=tuple(sorted(edits, key=lambda edit: edit.start, reverse=True)),
             )
+    for bug in PLANTED:
+        text = (top / bug.file).read_text(encoding="utf-8")
+        start = text.index(bug.right)
+        yield Mutant(
+            kind=bug.kind,
+            file=bug.file,
+            function="",
+            call="",
+            line=text.count("\n", 0, start) + 1,
+            code=bug.wrong.strip(),
+            edits=(Edit(start=start, end=start + len(bug.right), instead=bug.wrong),),
+        )
 
 
 def _functions(tree: ast.Module) -> dict[ast.AST, ast.FunctionDef]:
@@ -217,7 +232,7 @@ def _safeguards(tree: ast.Module, text: str) -> Iterator[tuple[ast.expr, str, st
             name = _called(node)
             if name in _SYNCS:
                 yield node, "flush", "True"
-            elif name in {"rename", "replace"} and (renamed := _renamed(node, text)):
+            elif name in {"rename", "replace", "move"} and (renamed := _renamed(node, text)):
                 moved, target = renamed
                 yield (
                     node,
@@ -249,6 +264,10 @@ def _renamed(node: ast.Call, text: str) -> tuple[str, str] | None:
             found = moved, target
         case ast.Call(func=ast.Attribute(value=moved), args=[target], keywords=[]):
             found = moved, target
+        case ast.Call(func=ast.Attribute(value=folder, attr="move"), args=[name, to, new_name]):
+            paths = (ast.get_source_segment(text, one) for one in (folder, name, to, new_name))
+            first, old, second, new = paths
+            return f'f"{{{first}.path}}/{{{old}}}"', f'f"{{{second}.path}}/{{{new}}}"'
         case _:
             return None
     first, second = (ast.get_source_segment(text, one) for one in found)

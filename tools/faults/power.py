@@ -17,7 +17,7 @@ from faults.draws import seeded
 from faults.forks import in_child
 from faults.jobs import Durability, Job
 from faults.places import Place, Templates
-from faults.shim import arm, disarm, log_to, mark
+from faults.shim import allow_syncfs, arm, disarm, log_to, mark
 from faults.sweeps import Sweep, chosen
 from faults.verdicts import States, judge, judge_detected, judge_repeat, reference_states
 
@@ -59,9 +59,22 @@ def sweep_cuts(
 
 
 def logged_run(
-    job: Job, templates: Templates, root: Path, durability: Durability = "batch"
+    job: Job,
+    templates: Templates,
+    root: Path,
+    durability: Durability = "batch",
+    *,
+    has_syncfs: bool = True,
 ) -> list[Change]:
-    """All changes of an undisturbed run."""
+    """All changes of an undisturbed run.
+
+    Args:
+        job: The job.
+        templates: The datasets to start from.
+        root: The folder to work in.
+        durability: How the dataset is opened.
+        has_syncfs: Whether the system can flush a whole filesystem with one call.
+    """
     place = templates.copy(job.template, root)
     file = root / "log"
 
@@ -69,9 +82,11 @@ def logged_run(
         log = os.open(file, os.O_WRONLY | os.O_CREAT)
         arm(place.work, at=0)
         log_to(log)
+        allow_syncfs(has_syncfs)
         for _ in job.steps(place, durability):
             mark(_ACKNOWLEDGED)
         log_to(-1)
+        allow_syncfs(True)
         disarm()
 
     end = in_child(work)

@@ -15,6 +15,7 @@ __all__ = [
     "KILL",
     "SHORT_WRITE",
     "UnavailableError",
+    "allow_syncfs",
     "arm",
     "compile_shim",
     "count",
@@ -111,6 +112,11 @@ def count() -> int:
 def log_to(fd: int) -> None:
     """Log every change with its data to a file descriptor; -1 ends it."""
     _library().flt_log(fd)
+
+
+def allow_syncfs(allowed: bool) -> None:
+    """Whether the system can flush a whole filesystem with one call."""
+    _library().flt_allow_syncfs(int(allowed))
 
 
 def mark(text: str) -> None:

@@ -40,12 +40,13 @@ def test_a_reader_of_an_array_that_is_replaced_sees_the_old_or_the_new(
         assert writer.stdout is not None
         assert writer.stdout.readline() == "replacing\n"
         seen = set()
-        for _ in range(300):
+        reads = 0
+        while reads < 300 or len(seen) < 2:  # until the other process has had its turn
+            reads += 1
             assert record.list_array_artifacts() == ["scores"]
             (number,) = set(record.load_array_artifact("scores").tolist())
             seen.add(number)
         writer.kill()
-    assert len(seen) > 1
     disk.repair()
     assert disk.check(deep=True) == []
     assert len(set(record.load_array_artifact("scores").tolist())) == 1

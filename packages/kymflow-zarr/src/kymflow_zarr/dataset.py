@@ -326,10 +326,12 @@ class ZarrDataset(FlatNames, Caches, Health, Mapping[str, ZarrImageRecord]):
         blobs = self._access.blobs
         tables = Tables(blobs)
         with self._access.lock("tables", "delete an image"):
-            if not blobs.delete_folder(image_folder(image_id)):
-                raise ImageNotFoundError(image_id)
+            was_there = blobs.delete_folder(image_folder(image_id))
+            # In any case: a call that was cut off may have left them.
             SourcesIndex(blobs, tables).forget(image_id)
             tables.forget_image(image_id)
+        if not was_there:
+            raise ImageNotFoundError(image_id)
 
     def export_legacy_folder(
         self,

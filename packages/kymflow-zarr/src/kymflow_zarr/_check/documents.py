@@ -26,7 +26,9 @@ def check_root_documents(blobs: BlobStore) -> Iterator[Problem]:
             yield rewritten(COMMIT_KEY, added)
     for key in iter_damaged_groups(blobs):
         yield Problem(
-            location=key, kind="stale_cache", message="it is not the document of a Zarr group"
+            location=key,
+            kind="stale_cache",
+            message="it is missing, or is not the document of a Zarr group",
         )
 
 
