@@ -27,7 +27,7 @@ def record_kymograph(path: Path, seed: int) -> None:
         pixels,
         imagej=True,
         resolution=(2, 2),
-        metadata={"unit": "um", "finterval": 0.002, "axes": "YX"},
+        metadata={"unit": "um", "axes": "YX"},
     )
     notes = f'{{"experiment_metadata": {{"species": "mouse", "note": "run {seed}"}}, "rois": []}}\n'
     path.with_suffix(".json").write_text(notes, encoding="utf-8")

@@ -14,23 +14,27 @@ __all__ = ["log_outcomes"]
 logger = logging.getLogger(__name__)
 
 _SHOWN = 5
-_KINDS: dict[IssueKind, str] = {
-    "sidecar_left_out": "sidecar(s) were left out",
-    "header_left_out": "header(s) were left out",
-    "doubtful_header": "thing(s) about headers are doubtful",
+# One of them, several of them.
+_KINDS: dict[IssueKind, tuple[str, str]] = {
+    "sidecar_left_out": ("sidecar was left out", "sidecars were left out"),
+    "header_left_out": ("header was left out", "headers were left out"),
+    "doubtful_header": ("doubt about a header", "doubts about headers"),
 }
+_CHANGED = ("file has changed since it was ingested", "files have changed since they were ingested")
+_WAITING = ("file is still being written and waits", "files are still being written and wait")
 
 
 def log_outcomes(outcomes: Iterable[IngestOutcome]) -> None:
     """Log one warning for each kind of thing that someone should know of; failures are errors."""
-    found: dict[str, list[str]] = defaultdict(list)
+    found: dict[tuple[str, str], list[str]] = defaultdict(list)
     for outcome in outcomes:
         if outcome.status == "changed":
-            found["file(s) have changed since they were ingested"].append(outcome.path.name)
+            found[_CHANGED].append(outcome.path.name)
         if outcome.status == "waiting":
-            found["file(s) are still being written and wait"].append(outcome.path.name)
+            found[_WAITING].append(outcome.path.name)
         for issue in outcome.issues:
             found[_KINDS[issue.kind]].append(f"{issue.file}: {issue.message}")
-    for what, names in found.items():
+    for (one, several), names in found.items():
+        what = one if len(names) == 1 else several
         more = f"; and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         logger.warning("%d %s: %s%s", len(names), what, "; ".join(names[:_SHOWN]), more)
