@@ -414,6 +414,22 @@ def test_a_link_is_refused_and_told(dataset: ZarrDataset, folder: Path, tmp_path
     assert len(caught.value.image_ids) == 3
 
 
+def test_a_link_whose_file_was_not_fetched_is_told_apart(
+    dataset: ZarrDataset, folder: Path
+) -> None:
+    try:
+        (folder / "link.tif").symlink_to("annex/object.tif")
+    except OSError:
+        pytest.skip("no right to make links here")
+    with pytest.raises(IngestError, match="fetch that") as caught:
+        dataset.refresh_from_folder(folder, options=IngestOptions(follow_links=True))
+    assert [path.name for path in caught.value.failures] == ["link.tif"]
+    (folder / "annex").mkdir()
+    tifffile.imwrite(folder / "annex" / "object.tif", np.ones((5, 4), np.uint8))
+    assert len(dataset.refresh_from_folder(folder, options=IngestOptions(follow_links=True))) == 1
+    assert dataset.find("link").shape == (5, 4)
+
+
 def test_a_folder_that_is_not_there(dataset: ZarrDataset, tmp_path: Path) -> None:
     with pytest.raises(NotADirectoryError, match="check the path"):
         dataset.refresh_from_folder(tmp_path / "none")

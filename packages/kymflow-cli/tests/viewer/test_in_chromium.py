@@ -11,11 +11,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from kymflow.cli.demo_images import DEMO_SCENES, synthesize
 from kymflow.cli.viewer import ViewServer
 from kymflow.core.analysis import load_results, run_analysis
 from kymflow.core.analysis.velocity import VELOCITY
@@ -497,3 +500,34 @@ def test_what_is_on_the_screen_is_saved_as_svg(page: Any, tmp_path: Path) -> Non
     assert download.value.suggested_filename == "flow.tif.svg"
     download.value.save_as(tmp_path / "figure.svg")
     assert "<svg" in (tmp_path / "figure.svg").read_text(encoding="utf-8")
+
+
+def test_what_cannot_be_analysed_says_why(tmp_path: Path, serve: Serve, open_page: Open) -> None:
+    dataset = ZarrDataset(tmp_path / "stack.zarr")
+    dataset.add_image(np.ones((4, 30, 20), np.uint16), axes=("z", "y", "x"))
+    with serve(dataset) as server:
+        page = open_page(server.address)
+        expect(page.locator("#problem")).to_contain_text("it has 4 slices")
+        expect(page.locator("#charts")).not_to_be_visible()
+        dot = page.get_by_role("treeitem").locator(".dot")
+        expect(dot).to_have_attribute("aria-label", "failed")
+
+
+def test_one_of_two_channels_is_drawn_and_has_its_own_velocity(
+    tmp_path: Path, serve: Serve, open_page: Open
+) -> None:
+    scenes = (replace(DEMO_SCENES[at], lines=1200, pixels=48) for at in (0, 2))
+    dataset = ZarrDataset(tmp_path / "channels.zarr")
+    dataset.add_image(np.stack([synthesize(scene) for scene in scenes]), axes=("c", "t", "x"))
+    for outcome in run_analysis(dataset, VELOCITY):
+        assert outcome.error is None
+    with serve(dataset) as server:
+        page = open_page(server.address)
+        wait_until_drawn(page)
+        # Neither line period nor pixel size is known.
+        expect(page.locator("#shown")).to_have_text("lines 0 to 1200")
+        expect(number(page, "median (px/line)")).to_have_text(re.compile(r"^1\.[56]"))
+        page.locator("#region").select_option("channel 2, whole picture")
+        expect(number(page, "median (px/line)")).to_have_text(re.compile(r"^-3"))
+        expect(page.locator("#channel")).to_have_value("2")
+        wait_until_drawn(page)

@@ -202,6 +202,20 @@ def test_borders_for_the_folder_reach_the_recordings_of_the_same_width_in_it(
     assert region["state"] == "current"
 
 
+def test_a_damaged_recording_of_the_folder_keeps_its_borders_and_stops_no_other(
+    ask: Ask, lab: ZarrDataset, image_ids: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    record = lab.record(image_ids["stall"])
+    record.save_metadata_payload({**record.load_metadata_payload(), "rois": "none"})
+
+    path = f"/api/recordings/{image_ids['flow']}/borders"
+    (region,) = ask(path, body=borders([4, 30], folder=True)).json()["regions"]
+
+    assert region["pixels"] == [4, 30]
+    assert record.load_metadata_payload()["rois"] == "none"
+    assert image_ids["stall"] in caplog.text
+
+
 def test_each_decision_is_kept_and_undone(
     ask: Ask, lab: ZarrDataset, image_ids: dict[str, str]
 ) -> None:

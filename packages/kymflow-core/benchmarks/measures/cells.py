@@ -1,6 +1,6 @@
 """How well `cells` counts cells that are known, against counting troughs of a single column.
 
-Run ``hatch run bench:cells``, with ``--count 20`` for the figures in docs/cells.md.
+Run ``hatch run bench:cells``, with ``--count 10`` for the figures in docs/cells.md.
 """
 
 from __future__ import annotations

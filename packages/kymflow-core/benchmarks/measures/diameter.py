@@ -1,6 +1,6 @@
 """How well `diameter` measures vessels whose diameter is known, against plain FWHM.
 
-Run ``hatch run bench:diameter``, with ``--count 20`` for the figures in docs/diameter.md.
+Run ``hatch run bench:diameter``, with ``--count 30`` for the figures in docs/diameter.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How well `pulse` finds a heart rate that is known.
 
-Run ``hatch run bench:pulse``, with ``--count 100`` for the figures in docs/pulse.md. With a folder
+Run ``hatch run bench:pulse``, with ``--count 30`` for the figures in docs/pulse.md. With a folder
 of real recordings, their halves are compared, too: ``--recordings FOLDER --seconds-per-line S``.
 """
 

@@ -70,7 +70,20 @@ __all__ = [
 
 
 class KymflowZarrError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose.
+
+    Attributes:
+        message: What is wrong.
+        hint: What to do; "" where the message says it. The text of the error has both.
+    """
+
+    message: str
+    hint: str
+
+    def __init__(self, message: str = "", *, hint: str = "") -> None:
+        self.message = message
+        self.hint = hint
+        super().__init__(f"{message}; {hint}" if hint else message)
 
     def __str__(self) -> str:
         # KeyError would print the repr, OSError an errno: a message is a sentence.
@@ -84,9 +97,9 @@ class NotADatasetError(KymflowZarrError, FileNotFoundError):
         location: What was opened.
     """
 
-    def __init__(self, location: str, reason: str) -> None:
+    def __init__(self, location: str, reason: str, *, hint: str) -> None:
         self.location = location
-        super().__init__(f"{location!r} is not a kymflow dataset: {reason}")
+        super().__init__(f"{location!r} is not a kymflow dataset: {reason}", hint=hint)
 
 
 class NotFoundError(KymflowZarrError, KeyError, FileNotFoundError):
@@ -96,9 +109,9 @@ class NotFoundError(KymflowZarrError, KeyError, FileNotFoundError):
         key: The key, relative to the dataset's root.
     """
 
-    def __init__(self, key: str, message: str) -> None:
+    def __init__(self, key: str, message: str, *, hint: str = "") -> None:
         self.key = key
-        super().__init__(message)
+        super().__init__(message, hint=hint)
 
 
 class ImageNotFoundError(NotFoundError):
@@ -108,7 +121,8 @@ class ImageNotFoundError(NotFoundError):
         self.image_id = image_id
         super().__init__(
             f"images/{image_id}",
-            f"no image {image_id!r} in this dataset; list_image_ids() names those that exist",
+            f"no image {image_id!r} in this dataset",
+            hint="list_image_ids() names those that exist",
         )
 
 
@@ -120,8 +134,8 @@ class ArtifactNotFoundError(NotFoundError):
         self.name = name
         super().__init__(
             key,
-            f"image {image_id!r} has no artifact {name!r} at {key!r}; "
-            "list(record.artifacts) names those that exist",
+            f"image {image_id!r} has no artifact {name!r} at {key!r}",
+            hint="list(record.artifacts) names those that exist",
         )
 
 
@@ -132,7 +146,8 @@ class MetadataNotFoundError(NotFoundError):
         self.image_id = image_id
         super().__init__(
             key,
-            f"image {image_id!r} has no metadata payload; write one with save_metadata_payload()",
+            f"image {image_id!r} has no metadata payload",
+            hint="write one with save_metadata_payload()",
         )
 
 
@@ -142,7 +157,9 @@ class TableNotFoundError(NotFoundError):
     def __init__(self, key: str, *, name: str) -> None:
         self.name = name
         super().__init__(
-            key, f"no table {name!r} in this dataset; list_table_names() names those that exist"
+            key,
+            f"no table {name!r} in this dataset",
+            hint="list_table_names() names those that exist",
         )
 
 
@@ -159,8 +176,8 @@ class AmbiguousImageError(KymflowZarrError, KeyError):
         self.candidates = candidates
         listed = ", ".join(candidates[:8]) + (", …" if len(candidates) > 8 else "")
         super().__init__(
-            f"{name!r} stands for {len(candidates)} images: {listed}; "
-            "give more of the id, or of the path"
+            f"{name!r} stands for {len(candidates)} images: {listed}",
+            hint="give more of the id, or of the path",
         )
 
 
@@ -191,7 +208,9 @@ class InvalidNameError(KymflowZarrError, ValueError):
         self.kind = kind
         self.reason = reason
         shown = name if len(name) <= 80 else f"{name[:77]}..."
-        super().__init__(f"{shown!r} is not a valid {kind} name: {reason}; choose another name")
+        super().__init__(
+            f"{shown!r} is not a valid {kind} name: {reason}", hint="choose another name"
+        )
 
 
 class ArtifactKindError(KymflowZarrError, ValueError):
@@ -211,7 +230,7 @@ class AlreadyExistsError(KymflowZarrError, FileExistsError):
 
     def __init__(self, key: str) -> None:
         self.key = key
-        super().__init__(f"{key!r} exists already and is never overwritten; choose another")
+        super().__init__(f"{key!r} exists already and is never overwritten", hint="choose another")
 
 
 class UnsupportedFormatError(KymflowZarrError, ValueError):
@@ -228,7 +247,8 @@ class UnsupportedFormatError(KymflowZarrError, ValueError):
         self.supported = supported
         known = ", ".join(str(version) for version in supported)
         super().__init__(
-            f"{location!r} has format version {found}, this software knows {known}; {hint}"
+            f"{location!r} has format version {found}, this software knows {known}",
+            hint=hint,
         )
 
 
@@ -245,8 +265,8 @@ class LockedError(KymflowZarrError, TimeoutError):
         self.holder = holder
         self.waited_s = waited_s
         super().__init__(
-            f"the {lock!r} lock is held by {holder} (waited {waited_s:g} s); "
-            "let it finish, then run this again"
+            f"the {lock!r} lock is held by {holder} (waited {waited_s:g} s)",
+            hint="let it finish, then run this again",
         )
 
 
@@ -263,7 +283,8 @@ class SourceFolderError(KymflowZarrError, ValueError):
         self.sources = sources
         super().__init__(
             f"an export into {str(folder)!r} would stand among the recordings in {str(sources)!r}, "
-            "and a refresh could not tell them apart; choose a folder neither in it nor above it"
+            "and a refresh could not tell them apart",
+            hint="choose a folder neither in it nor above it",
         )
 
 
@@ -284,7 +305,10 @@ class ColumnError(SchemaValidationError):
         self.column = column
         self.problem = problem
         self.remedy = remedy
-        super().__init__(f"{what}: column {column!r} {problem}; {remedy}")
+        super().__init__(
+            f"{what}: column {column!r} {problem}",
+            hint=remedy,
+        )
 
 
 class CorruptDataError(KymflowZarrError, ValueError):
@@ -299,8 +323,11 @@ class CorruptDataError(KymflowZarrError, ValueError):
         self.key = key
         self.reason = reason
         super().__init__(
-            f"{key!r} is damaged: {reason}; run check(deep=True) to see what else is, "
-            "and restore it from a copy or from its source"
+            f"{key!r} is damaged: {reason}",
+            hint=(
+                "run check(deep=True) to see what else is, "
+                "and restore it from a copy or from its source"
+            ),
         )
 
 
@@ -346,9 +373,11 @@ class IngestError(KymflowZarrError, ValueError):
         self.image_ids = image_ids
         listed = "; ".join(f"{path.name!r}: {reason}" for path, reason in self.failures.items())
         super().__init__(
-            f"{len(self.failures)} file(s) could not be ingested, {len(image_ids)} were: {listed}; "
-            "correct or remove them: a later run tries those again that have changed, "
-            "with IngestOptions(retry_failed=True) all of them"
+            f"{len(self.failures)} file(s) could not be ingested, {len(image_ids)} were: {listed}",
+            hint=(
+                "correct or remove them: a later run tries those again that have changed, "
+                "with IngestOptions(retry_failed=True) all of them"
+            ),
         )
 
 
@@ -366,5 +395,6 @@ class ExportError(KymflowZarrError, ValueError):
         listed = "; ".join(f"{name!r}: {reason}" for name, reason in self.failures.items())
         super().__init__(
             f"{len(self.failures)} item(s) could not be exported, {len(image_ids)} image(s) were: "
-            f"{listed}; repair what is damaged; a second run writes just what is missing"
+            f"{listed}",
+            hint="repair what is damaged; a second run writes just what is missing",
         )

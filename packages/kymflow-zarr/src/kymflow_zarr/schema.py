@@ -94,7 +94,7 @@ class DatasetSchema:
         attributes = _attributes(loads(data, key=_ROOT), key=_ROOT)
         if attributes.get("format") != cls.FORMAT:
             raise NotADatasetError(
-                location, "it is a Zarr group of another kind; name another path"
+                location, "it is a Zarr group of another kind", hint="name another path"
             )
         cls._check_version(location, attributes, supported=2)
         unseal_zarr(data, key=_ROOT, as_written=cls.as_written)
@@ -120,7 +120,7 @@ class DatasetSchema:
         attributes = loads(data, key=key) if data is not None else {}
         if not isinstance(attributes, dict) or attributes.get("format") != _FORMAT_V1:
             raise NotADatasetError(
-                blobs.location, "it is a Zarr group of another kind; name another path"
+                blobs.location, "it is a Zarr group of another kind", hint="name another path"
             )
         cls._check_version(blobs.location, attributes, supported=1)
         created = attributes.get("created_utc")

@@ -117,7 +117,7 @@ def decide(
         kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     from kymflow.core.decisions import load_acts, new_act_id
-    from kymflow.core.errors import KymflowCoreError
+    from kymflow.core.errors import DecisionError, KymflowCoreError
 
     opened = open_writer(dataset)
     entries = opened.load_manifest().entries
@@ -132,7 +132,7 @@ def decide(
             made = act(record, step)
             status = "ok" if len(load_acts(record)) > before else "unchanged"
         except KymflowCoreError as error:
-            reason = str(error)
+            reason = error.reason if isinstance(error, DecisionError) else str(error)
         items.append(
             DecidedImage(
                 image_id=image_id,

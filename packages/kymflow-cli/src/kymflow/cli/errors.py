@@ -187,20 +187,22 @@ def _help_hint(chain: object) -> str:
 def _explain_store(error: Exception) -> _Explanation | None:
     from kymflow_zarr import errors
 
-    message, _, hint = str(error).rpartition("; ")
     match error:
         case errors.NotADatasetError():
-            return ExitCode.NOT_A_DATASET, message, hint
+            return ExitCode.NOT_A_DATASET, error.message, error.hint
         case errors.UnsupportedFormatError():
             if error.found > max(error.supported):
-                return ExitCode.NEWER_FORMAT, message, hint
-            upgrade = f"run: {command('upgrade', error.location)}"
-            return ExitCode.PROBLEMS, message, upgrade
+                return ExitCode.NEWER_FORMAT, error.message, error.hint
+            return ExitCode.PROBLEMS, error.message, f"run: {command('upgrade', error.location)}"
         case errors.LockedError():
-            return ExitCode.LOCKED, message, f"{hint}, or give it more time: --wait SECONDS"
+            more = f"{error.hint}, or give it more time: --wait SECONDS"
+            return ExitCode.LOCKED, error.message, more
         case errors.CorruptDataError():
-            text = f"{error.key!r} is damaged: {error.reason}"
-            return ExitCode.PROBLEMS, text, "see what else is: kymflow check DATASET --deep"
+            return (
+                ExitCode.PROBLEMS,
+                error.message,
+                "see what else is: kymflow check DATASET --deep",
+            )
         case errors.ImageNotFoundError():
             text = f"there is no image {error.image_id!r}"
             return ExitCode.USAGE, text, "see those that exist: kymflow ls DATASET"
@@ -208,7 +210,7 @@ def _explain_store(error: Exception) -> _Explanation | None:
             text = f"there is no table {error.name!r}"
             return ExitCode.USAGE, text, "see those that exist: kymflow table DATASET"
         case errors.KymflowZarrError():
-            return ExitCode.PROBLEMS, message or hint, hint if message else ""
+            return ExitCode.PROBLEMS, error.message, error.hint
     return None
 
 
@@ -217,8 +219,7 @@ def _explain_core(error: Exception) -> _Explanation | None:
 
     if not isinstance(error, KymflowCoreError):
         return None
-    message, _, hint = str(error).rpartition("; ")
-    return ExitCode.PROBLEMS, message or hint, hint if message else ""
+    return ExitCode.PROBLEMS, error.message, error.hint
 
 
 def _explain_system(error: Exception) -> _Explanation:

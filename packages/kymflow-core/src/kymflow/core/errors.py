@@ -95,7 +95,20 @@ __all__ = [
 
 
 class KymflowCoreError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose.
+
+    Attributes:
+        message: What is wrong.
+        hint: What to do; "" where the message says it. The text of the error has both.
+    """
+
+    message: str
+    hint: str
+
+    def __init__(self, message: str = "", *, hint: str = "") -> None:
+        self.message = message
+        self.hint = hint
+        super().__init__(f"{message}; {hint}" if hint else message)
 
     def __str__(self) -> str:
         # KeyError would print the repr: a message is a sentence.
@@ -129,7 +142,7 @@ class TableNameError(KymflowCoreError, ValueError):
     def __init__(self, name: object, rule: str) -> None:
         self.name = name
         self.rule = rule
-        super().__init__(f"{name!r} cannot name an index: {rule}; choose another name")
+        super().__init__(f"{name!r} cannot name an index: {rule}", hint="choose another name")
 
 
 class NotAKymTableError(KymflowCoreError, ValueError):
@@ -144,8 +157,11 @@ class NotAKymTableError(KymflowCoreError, ValueError):
         self.table = table
         self.rule = rule
         super().__init__(
-            f"the table {table!r} was not made by an indexer: {rule}; it is never overwritten, "
-            "so delete it with delete_table(), or give the indexer another name"
+            f"the table {table!r} was not made by an indexer: {rule}",
+            hint=(
+                "it is never overwritten, "
+                "so delete it with delete_table(), or give the indexer another name"
+            ),
         )
 
 
@@ -162,7 +178,8 @@ class TableSchemaError(KymflowCoreError, ValueError, TypeError):
         self.column = column
         super().__init__(
             f"column {column!r} of table {table!r} holds {stored}, "
-            f"the indexer now declares {declared}; {how_to_rebuild(table)}"
+            f"the indexer now declares {declared}",
+            hint=how_to_rebuild(table),
         )
 
 
@@ -184,11 +201,13 @@ class ImageIndexError(KymflowCoreError):
             ``__cause__``, unless this error comes from another process.
     """
 
-    def __init__(self, message: str, *, indexer: str, image_id: str, details: str = "") -> None:
+    def __init__(
+        self, message: str, *, indexer: str, image_id: str, details: str = "", hint: str = ""
+    ) -> None:
         self.indexer = indexer
         self.image_id = image_id
         self.details = details
-        super().__init__(message)
+        super().__init__(message, hint=hint)
 
 
 class IndexerFailedError(ImageIndexError, RuntimeError):
@@ -200,17 +219,14 @@ class IndexerFailedError(ImageIndexError, RuntimeError):
 
     def __init__(self, *, indexer: str, image_id: str, reason: str, details: str = "") -> None:
         self.reason = reason
-        told = (
-            f"failed on image {image_id!r}: {reason}; mend the cause, "
-            "or give on_error='collect' to go on without such images"
-            if image_id
-            else f"failed before the first image: {reason}; mend the cause"
-        )
+        where = f"on image {image_id!r}" if image_id else "before the first image"
+        go_on = ", or give on_error='collect' to continue without such images" if image_id else ""
         super().__init__(
-            f"indexer {indexer!r} {told}",
+            f"indexer {indexer!r} failed {where}: {reason}",
             indexer=indexer,
             image_id=image_id,
             details=details,
+            hint=f"correct the cause{go_on}",
         )
 
 
@@ -260,7 +276,8 @@ class IndexUpdateError(KymflowCoreError, RuntimeError):
         listed = "; ".join(f"{image_id!r}: {_cause(e)}" for image_id, e in failures.items())
         super().__init__(
             f"{len(failures)} image(s) could not be indexed into {table!r}, {indexed} were: "
-            f"{listed}; their old rows were kept: mend them and update the index again"
+            f"{listed}",
+            hint="their old rows were kept: mend them and update the index again",
         )
 
 
@@ -285,7 +302,7 @@ class IndexerCycleError(KymflowCoreError, ValueError):
         self.indexers = tuple(indexers)
         listed = " → ".join(self.indexers)
         super().__init__(
-            f"indexers depend on each other: {listed}; remove one of them from a depends_on"
+            f"indexers depend on each other: {listed}", hint="remove one of them from a depends_on"
         )
 
 
@@ -308,8 +325,8 @@ class ParamsValueError(KymflowCoreError, ValueError):
         self.path = path
         self.reason = reason
         super().__init__(
-            f"parameters cannot be hashed, {path} is {reason}; "
-            "use text, finite numbers, booleans, None, lists and mappings with text keys"
+            f"parameters cannot be hashed, {path} is {reason}",
+            hint="use text, finite numbers, booleans, None, lists and mappings with text keys",
         )
 
 
@@ -344,7 +361,10 @@ class MetadataError(KymflowCoreError, ValueError):
     def __init__(self, field: str, reason: str, *, remedy: str = _CORRECT_IT) -> None:
         self.field = field
         self.reason = reason
-        super().__init__(f"metadata field {field!r} {reason}; {remedy}")
+        super().__init__(
+            f"metadata field {field!r} {reason}",
+            hint=remedy,
+        )
 
 
 class MetadataFileError(KymflowCoreError, ValueError):
@@ -385,7 +405,7 @@ class RoiNotFoundError(KymflowCoreError, KeyError):
         self.roi_id = roi_id
         self.known = tuple(known)
         listed = ", ".join(str(number) for number in self.known) or "none"
-        super().__init__(f"no ROI has the id {roi_id!r}; choose from: {listed}")
+        super().__init__(f"no ROI has the id {roi_id!r}", hint=f"choose from: {listed}")
 
 
 # --- decisions ------------------------------------------------------------------------------------
@@ -420,7 +440,7 @@ class MarkNotFoundError(KymflowCoreError, KeyError):
         self.known = tuple(known)
         listed = ", ".join(self.known) or "none"
         super().__init__(
-            f"image {image_id!r} has no mark with the id {mark_id!r}; choose from: {listed}"
+            f"image {image_id!r} has no mark with the id {mark_id!r}", hint=f"choose from: {listed}"
         )
 
 
@@ -433,7 +453,9 @@ class NothingToUndoError(KymflowCoreError, LookupError):
 
     def __init__(self, where: str) -> None:
         self.where = where
-        super().__init__(f"no decision is left to undo in {where}; the log lists those undone")
+        super().__init__(
+            f"no decision is left to undo in {where}", hint="the log lists those undone"
+        )
 
 
 # --- plugins --------------------------------------------------------------------------------------
@@ -452,8 +474,8 @@ class PluginError(KymflowCoreError, ImportError):
         self.origin = origin
         self.reason = reason
         super().__init__(
-            f"plugin {plugin!r} of {origin!r} cannot be used: {reason}; "
-            f"update or uninstall {origin!r}"
+            f"plugin {plugin!r} of {origin!r} cannot be used: {reason}",
+            hint=f"update or uninstall {origin!r}",
         )
 
 
@@ -470,7 +492,7 @@ class UnknownPluginError(KymflowCoreError, KeyError):
         self.kind = kind
         self.known = tuple(sorted(known))
         listed = ", ".join(self.known) or "none"
-        super().__init__(f"no {kind} is called {plugin!r}; choose from: {listed}")
+        super().__init__(f"no {kind} is called {plugin!r}", hint=f"choose from: {listed}")
 
 
 # --- analyses -------------------------------------------------------------------------------------
@@ -489,7 +511,7 @@ class AnalysisResultError(KymflowCoreError, TypeError):
 
     def __init__(self, analysis: str, returned: str, expected: str) -> None:
         self.analysis = analysis
-        super().__init__(f"analysis {analysis!r} returned {returned}; return {expected}")
+        super().__init__(f"analysis {analysis!r} returned {returned}", hint=f"return {expected}")
 
 
 class AnalysisFailedError(KymflowCoreError, RuntimeError):
@@ -508,8 +530,8 @@ class AnalysisFailedError(KymflowCoreError, RuntimeError):
         self.reason = reason
         self.details = details
         super().__init__(
-            f"analysis {analysis!r} failed on image {image_id!r}: {reason}; correct the cause and "
-            "run it again: only what is missing is computed"
+            f"analysis {analysis!r} failed on image {image_id!r}: {reason}",
+            hint="correct the cause and run it again: only what is missing is computed",
         )
 
 
@@ -524,7 +546,9 @@ class AnalysisInputError(KymflowCoreError, LookupError):
     def __init__(self, analysis: str, where: str, state: str) -> None:
         self.analysis = analysis
         self.state = state
-        super().__init__(f"{analysis!r} of {where} is {state}; run {analysis!r} on the image first")
+        super().__init__(
+            f"{analysis!r} of {where} is {state}", hint=f"run {analysis!r} on the image first"
+        )
 
 
 class OtherParametersError(KymflowCoreError, ValueError):
@@ -543,8 +567,11 @@ class OtherParametersError(KymflowCoreError, ValueError):
         under = f"under the label {label!r}" if label else "without a label"
         super().__init__(
             f"{len(self.image_ids)} image(s) have results of {analysis!r} {under} that were "
-            "computed with other parameters; give the new ones a label of their own to keep both, "
-            "or ask for the old ones to be overwritten"
+            "computed with other parameters",
+            hint=(
+                "give the new ones a label of their own to keep both, "
+                "or ask for the old ones to be overwritten"
+            ),
         )
 
 
@@ -574,8 +601,8 @@ class ResultNotFoundError(KymflowCoreError, LookupError):
         self.image_id = image_id
         self.analysis = analysis
         super().__init__(
-            f"image {image_id!r} has no result of {analysis!r} in this region; "
-            "run the analysis, or name another region"
+            f"image {image_id!r} has no result of {analysis!r} in this region",
+            hint="run the analysis, or name another region",
         )
 
 
@@ -591,7 +618,7 @@ class FigureError(KymflowCoreError, RuntimeError):
         self.analysis = analysis
         self.reason = reason
         super().__init__(
-            f"no figure of {analysis!r}: {reason}; see the `panels` of what it declares"
+            f"no figure of {analysis!r}: {reason}", hint="see the `panels` of what it declares"
         )
 
 
@@ -649,8 +676,8 @@ class MissingExtraError(KymflowCoreError, ImportError):
         self.package = package
         self.extra = extra
         super().__init__(
-            f"{purpose} needs {package!r}, which is not installed; "
-            f"run: pip install 'kymflow-core[{extra}]'"
+            f"{purpose} needs {package!r}, which is not installed",
+            hint=f"run: pip install 'kymflow-core[{extra}]'",
         )
 
 

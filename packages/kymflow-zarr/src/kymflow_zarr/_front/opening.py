@@ -53,7 +53,7 @@ def _read(blobs: BlobStore, why_read_only: str = "") -> DatasetSchema:
     found = DatasetSchema.read(blobs)
     if found is None:
         advice = why_read_only or "check the path, or ingest a folder into it first"
-        raise NotADatasetError(blobs.location, f"there is none; {advice}")
+        raise NotADatasetError(blobs.location, "there is none", hint=advice)
     return found
 
 
@@ -71,6 +71,8 @@ def _create(blobs: BlobStore) -> DatasetSchema:
     found = DatasetSchema.read(blobs)
     if found is None:
         raise NotADatasetError(
-            blobs.location, "it is a folder with other contents; name a new or an empty one"
+            blobs.location,
+            "it is a folder with other contents",
+            hint="name a new or an empty one",
         )
     return found

@@ -32,6 +32,8 @@ _NONBLOCK: Final[int] = getattr(os, "O_NONBLOCK", 0)
 _BINARY: Final[int] = getattr(os, "O_BINARY", 0)
 _CLOEXEC: Final[int] = getattr(os, "O_CLOEXEC", 0)
 
+_NOT_FETCHED: Final = "it is a link to a file that is not there; fetch that, or remove the link"
+
 
 class FileFacts(NamedTuple):
     """What tells one state of a file from another.
@@ -65,7 +67,9 @@ def stat_regular_file(
     try:
         found = os.stat(folder.start + name, dir_fd=folder.fd, follow_symlinks=follow_links)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise UnreadableImageError(Path(folder.path + name), os_reason(error)) from error
+        path = Path(folder.path + name)
+        reason = _NOT_FETCHED if follow_links and path.is_symlink() else os_reason(error)
+        raise UnreadableImageError(path, reason) from error
     if not stat.S_ISREG(found.st_mode):
         raise UnreadableImageError(Path(folder.path + name), _irregular_reason(found))
     return found

@@ -91,7 +91,7 @@ def _store_path(given: Store | StorePath | Group) -> StorePath:
 def _open_path(path: Path, *, durability: Durability) -> LocalBlobs:
     absolute = path.expanduser().absolute()
     if absolute.exists() and not absolute.is_dir():
-        raise NotADatasetError(str(path), "it is a plain file; name a folder")
+        raise NotADatasetError(str(path), "it is a plain file", hint="name a folder")
     return LocalBlobs(absolute, durability=durability)
 
 
@@ -100,7 +100,7 @@ def _open_url(url: str) -> Store:
         import obstore.store
     except ImportError as error:
         raise NotADatasetError(
-            url, "object stores need an extra; run pip install 'kymflow-zarr[cloud]'"
+            url, "object stores need an extra", hint="run pip install 'kymflow-zarr[cloud]'"
         ) from error
     from obstore.exceptions import BaseError
     from zarr.storage import ObjectStore
@@ -110,5 +110,7 @@ def _open_url(url: str) -> Store:
     except BaseError as error:
         said, *_ = str(error).splitlines()
         raise NotADatasetError(
-            url, f"it cannot be opened ({said}); name a path, or a URL such as 's3://bucket/prefix'"
+            url,
+            f"it cannot be opened ({said})",
+            hint="name a path, or a URL such as 's3://bucket/prefix'",
         ) from error

@@ -138,8 +138,8 @@ class IndexResult:
         left_out = sum(item.left_out for item in tables)
         if left_out:
             yield remark(
-                f"left out: {counted(left_out, 'self')} of regions that no longer exist, or have "
-                "other borders now"
+                f"left out: {counted(left_out, 'result')} of images that are excluded, or of "
+                "regions that no longer exist or have other borders now"
             )
 
 
@@ -155,8 +155,8 @@ class IndexedTable:
         images: How many images were indexed.
         failed: How many images failed.
         rows: How many rows the table has now; None if the table was not written.
-        left_out: How many results have no row, because their region no longer exists or has other
-            borders now.
+        left_out: How many results have no row, because their image is excluded, or their region
+            no longer exists or has other borders now.
         reason: Why all of it failed; None if it did not.
     """
 

@@ -26,6 +26,7 @@ def roi(
     um: Annotated[Micrometres | None, Parameter(name="--um")] = None,
     lines: Annotated[Pixels | None, Parameter(name="--lines")] = None,
     channel: int = 1,
+    z: int = 0,
     name: str = "",
     change: Annotated[int | None, Parameter(name="--change")] = None,
     remove: Annotated[int | None, Parameter(name="--remove")] = None,
@@ -43,6 +44,7 @@ def roi(
         um: The same in micrometres from the beginning of the line: --um 4.8 16.
         lines: First line, and the one after the last; all lines if not given.
         channel: The channel, from 1.
+        z: The slice of a stack, from 0.
         name: What you call it.
         change: Give the region with this id these borders, or this name.
         remove: Remove the region with this id.
@@ -68,7 +70,14 @@ def roi(
             return None
         if change is None:
             made = decisions.add_region(
-                record, pixels=pixels, um=um, lines=lines, channel=channel, name=name, step=step
+                record,
+                pixels=pixels,
+                um=um,
+                lines=lines,
+                channel=channel,
+                z=z,
+                name=name,
+                step=step,
             )
             return f"ROI {made.id}"
         own = borders_in_pixels(record, pixels=pixels, um=um)

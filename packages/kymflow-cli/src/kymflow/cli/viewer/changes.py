@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -10,6 +11,7 @@ from kymflow.cli.opening import source_of
 from kymflow.cli.viewer.messages import BadRequestError
 from kymflow.cli.viewer.names import folder_of
 from kymflow.cli.viewer.recompute import recompute
+from kymflow.core import KymflowCoreError
 from kymflow.core.analysis import Region, regions_of
 from kymflow.core.decisions import (
     accept,
@@ -26,11 +28,14 @@ from kymflow.core.decisions import (
 )
 from kymflow.core.errors import RegionError
 from kymflow.core.metadata import RoiChange, image_extent, load_metadata
+from kymflow_zarr import KymflowZarrError
 
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
 __all__ = ["CHANGES", "Target"]
+
+logger = logging.getLogger(__name__)
 
 Body: TypeAlias = Mapping[str, Any]
 
@@ -60,9 +65,12 @@ def _move_borders(target: Target, body: Body) -> None:
             pixels = (start, stop)
             _set_borders(target, channel, roi, pixels, step)
             for other in _neighbours(target) if whole_folder else ():
-                regions = [r for r in _regions(other.record) if r.channel == channel]
-                if len(regions) == 1:  # of several vessels, nobody said which one is meant
-                    _set_borders(other, channel, regions[0].roi_id, pixels, step)
+                try:
+                    regions = [r for r in _regions(other.record) if r.channel == channel]
+                    if len(regions) == 1:  # of several vessels, nobody said which one is meant
+                        _set_borders(other, channel, regions[0].roi_id, pixels, step)
+                except (KymflowCoreError, KymflowZarrError) as error:
+                    logger.warning("the borders of image %r stay: %s", other.record.image_id, error)
         case _:
             raise BadRequestError("borders have channel, roi, pixels and folder")
 

@@ -73,7 +73,7 @@ def check_request(request: Request, token: str) -> None:
     given = headers.get(_HEADER, "")
     if not hmac.compare_digest(given.encode(), token.encode()):
         raise BadRequestError(
-            "this address is not valid (any more); open the one that kymflow view printed",
+            "this address is no longer valid; open the one that kymflow view printed",
             HTTPStatus.UNAUTHORIZED,
         )
     if request.method == "POST" and headers.get("content-type") != "application/json":

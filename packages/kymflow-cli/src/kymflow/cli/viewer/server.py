@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import sys
 from http import HTTPStatus
@@ -38,6 +39,8 @@ class ViewServer(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    # On Windows it would let another program take the port.
+    allow_reuse_address = os.name != "nt"
 
     def __init__(self, dataset: ZarrDataset, *, port: int = 0, token: str | None = None) -> None:
         self.viewer = Viewer(

@@ -104,5 +104,5 @@ def _plan(record: ZarrImageRecord, step: str, author: str | None, own: str) -> _
                     "it; change it by hand",
                 )
         payload = with_values(payload, {change.place: change.after for change in back})
-        new.append(new_act(UNDO, {"act": act.id}, back, author=author, step=own))
+        new.append(new_act(UNDO, {"act": act.id, "kind": act.kind}, back, author=author, step=own))
     return _Plan(record=record, payload=payload, acts=(*acts, *new), undone=undone)

@@ -201,6 +201,7 @@ class Page {
     part("nothing", HTMLElement).hidden = true;
     part("recording", HTMLElement).hidden = false;
     part("file", HTMLElement).textContent = row.file;
+    part("facts", HTMLElement).textContent = "";
     this.recording = null;
     this.regionIndex = 0;
     this.decisions.clear();
@@ -217,7 +218,6 @@ class Page {
       if (this.list.chosen !== row.id) return;
       part("charts", HTMLElement).hidden = true;
       this.#problem(error instanceof Error ? error.message : String(error));
-      this.#fail(error);
     }
   }
 
