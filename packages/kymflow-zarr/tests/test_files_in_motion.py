@@ -111,7 +111,7 @@ def test_a_change_is_reported_by_every_refresh_until_it_is_ingested(
     old = dataset.record(changed.image_id)
     with caplog.at_level(logging.WARNING):
         assert dataset.refresh_from_folder(folder) == []
-    assert "1 file(s) have changed since they were ingested: b.tif" in caplog.text
+    assert "1 file has changed since it was ingested: b.tif" in caplog.text
 
     (new,) = refreshed(dataset, folder, mode=REINGEST)
     assert (new.status, len(dataset)) == ("ingested", 4)
