@@ -65,7 +65,7 @@ def test_a_file_that_waits_stops_no_refresh_but_is_logged(
     cut(folder / "b.tif")
     with caplog.at_level(logging.WARNING):
         assert len(dataset.refresh_from_folder(folder)) == 2
-    assert "still being written and wait: b.tif" in caplog.text
+    assert "still being written and waits: b.tif" in caplog.text
 
 
 def test_a_file_that_is_cut_short_for_good_fails_at_the_second_run(
