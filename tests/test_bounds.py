@@ -27,7 +27,7 @@ NAMED = {
     "an upward import, in a function": "kymflow_zarr.planted -> kymflow.core (l.2)",
     "a terminal library in the domain": "kymflow.core.planted -> rich (l.2)",
     "a private module of the storage": "kymflow.core.planted -> kymflow_zarr._storage.names (l.4)",
-    "a private module of the domain": "kymflow.cli.planted -> kymflow.core.metadata._fields (l.3)",
+    "a private module of the domain": "kymflow.cli.planted -> kymflow.core.metadata.fields (l.3)",
     "a library that is not declared": f"{CORE}:1:8: DEP003 'hypothesis' imported",
     "a library that comes with another": f"{CLI}:1:8: DEP003 'donfig' imported",
     "a library that nothing imports": "DEP002 'attrs' defined as a dependency but not used",

@@ -209,7 +209,7 @@ def _sweep_beside_a_new_writer(dataset: ZarrDataset, staging: Path) -> list[str]
         leftover.mkdir()
         (leftover / "writer.lock").touch()
     for number in range(_SLOW_TO_SWEEP):
-        (first / f"{number:05d}").touch()
+        (first / f"{number:032x}").touch()
     lock = FileLock(second / "writer.lock", thread_local=False)
 
     def write() -> None:

@@ -152,11 +152,11 @@ class Templates:
         shutil.rmtree(path / "images" / ZarrDataset(path, "r").list_image_ids()[0])
         (path / "tables" / "sources.parquet").unlink()
         (path / "index" / "manifest.parquet").write_bytes(b"PAR1")
-        for name in ("0123", "4567"):
-            leftover = path / "index" / "staging" / name
-            (leftover / "half").mkdir(parents=True)
+        for name in ("01" * 16, "23" * 16):
+            leftover, half = path / "index" / "staging" / name, "45" * 16
+            (leftover / half).mkdir(parents=True)
             (leftover / "writer.lock").touch()
-            (leftover / "half" / "zarr.json").write_text("{", encoding="utf-8")
+            (leftover / half / "zarr.json").write_text("{", encoding="utf-8")
 
 
 def _make_empty(path: Path) -> None:

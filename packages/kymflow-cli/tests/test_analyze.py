@@ -13,7 +13,7 @@ import pytest
 from kymflow.cli.errors import UnknownNameError
 from kymflow.cli.verbs.analyze import analyze
 from kymflow.cli.verbs.status import AnalysisStatus, status
-from kymflow.core.errors import OtherParametersError
+from kymflow.core.errors import AnalysisParameterError, OtherParametersError
 from kymflow_zarr import NotADatasetError, ZarrDataset
 
 Kymflow = Callable[..., tuple[int, str, str]]
@@ -85,13 +85,13 @@ def test_missing_leaves_alone_what_has_these_parameters(dataset: str, kymflow: K
     assert len(both) == 3
     assert first.items() <= both.items()
     with pytest.raises(OtherParametersError, match="give the new ones a label"):
-        analyze(dataset, "velocity", missing=True, window=8)
-    assert analyze(dataset, "velocity", window=8, label="short").analyzed == 3
+        analyze(dataset, "velocity", missing=True, window_lines=8)
+    assert analyze(dataset, "velocity", window_lines=8, label="short").analyzed == 3
     assert _traces(dataset) == both
-    assert analyze(dataset, "velocity", missing=True, window=8, overwrite=True).images == 3
+    assert analyze(dataset, "velocity", missing=True, window_lines=8, overwrite=True).images == 3
     other = _traces(dataset)
     assert not both.items() & other.items()
-    _, out, _ = kymflow("analyze", dataset, "velocity", "--missing", "--window", "8")
+    _, out, _ = kymflow("analyze", dataset, "velocity", "--missing", "--window-lines", "8")
     assert out == "velocity: 0 images analyzed, 3 left alone\n"
     assert _traces(dataset) == other
 
@@ -137,16 +137,16 @@ def test_status_counts_images_without_results(dataset: str) -> None:
         for item in status(dataset).items
         if isinstance(item, AnalysisStatus) and item.name == "counts"
     ]
-    assert (counts.images, counts.without) == (2, 1)
+    assert (counts.images, counts.current, counts.missing) == (3, 2, 1)
 
 
 @pytest.mark.usefixtures("counting_plugin")
 def test_wrong_names_and_options(dataset: str) -> None:
     with pytest.raises(UnknownNameError, match="no analysis 'velo'") as caught:
         analyze(dataset, "velo")
-    assert "counts, velocity" in caught.value.hint
-    with pytest.raises(UnknownNameError, match="no --window"):
-        analyze(dataset, "counts", window=16)
+    assert "cells, counts, diameter, flow, pulse, velocity" in caught.value.hint
+    with pytest.raises(AnalysisParameterError, match="window_lines"):
+        analyze(dataset, "counts", window_lines=16)
     with pytest.raises(UnknownNameError, match=r"no image 'x\.tif'"):
         analyze(dataset, "velocity", image=("x.tif",))
 
@@ -155,9 +155,9 @@ def test_wrong_names_and_options(dataset: str) -> None:
 def test_a_window_that_no_image_can_have_is_a_mistake_of_usage(
     dataset: str, kymflow: Kymflow, window: str
 ) -> None:
-    code, out, err = kymflow("analyze", dataset, "velocity", "--window", window)
+    code, out, err = kymflow("analyze", dataset, "velocity", "--window-lines", window)
     assert (code, out) == (2, "")
-    assert "--window" in err
+    assert "--window-lines" in err
 
 
 def test_no_dataset_is_made(tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ import pytest
 from kymflow.cli.errors import UnknownNameError
 from kymflow.cli.verbs.index import IndexedTable, IndexResult, index
 from kymflow.cli.verbs.plugins import PluginListResult, plugins
+from kymflow.core.plugins import load_analyses, load_indexers
 from kymflow_zarr import ZarrDataset
 
 Kymflow = Callable[..., tuple[int, str, str]]
 KymflowJson = Callable[..., tuple[int, list[dict[str, Any]]]]
 
-BUILT_IN = ["image_summary", "roi", "velocity", "velocity_intervals"]
+BUILT_IN = sorted(load_indexers())
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_listing_indexers_runs_none(dataset: str, tmp_path: Path) -> None:
     assert isinstance(result, PluginListResult)
     assert [item.name for item in result.items] == BUILT_IN
     assert all(item.summary for item in result.items)
-    assert ZarrDataset(dataset).list_table_names() == ["run_log", "sources"]
+    assert ZarrDataset(dataset).list_table_names() == ["run_log", "source_folders", "sources"]
 
 
 @pytest.mark.usefixtures("picky_plugin")
@@ -143,12 +144,17 @@ def test_plugins_that_come_along() -> None:
     result = plugins()
     assert result.ok
     assert [item.name for item in result.items if item.kind == "indexer"] == BUILT_IN
-    assert [item.name for item in result.items if item.kind == "analysis"] == ["velocity"]
+    assert [item.name for item in result.items if item.kind == "analysis"] == sorted(
+        load_analyses()
+    )
     readers = {item.name: item.suffixes for item in result.items if item.kind == "reader"}
     assert readers["tiff"][:2] == (".tif", ".tiff")
     assert {item.name for item in result.items if item.kind == "header"} == {
+        "micro_manager",
         "olympus_txt",
         "payload",
+        "prairie",
+        "thor",
     }
     assert {item.origin for item in result.items} == {"kymflow-core", "kymflow-zarr"}
 

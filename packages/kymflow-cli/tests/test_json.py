@@ -10,36 +10,46 @@ from typing import Any
 import pytest
 
 from kymflow.cli.app import build_app
+from kymflow.cli.verbs.analyze import analyze
+from kymflow.core.decisions import exclude
 from kymflow_zarr import ZarrDataset
 
 KymflowJson = Callable[..., tuple[int, list[dict[str, Any]]]]
 
 FILES = {"dataset", "folders", "missing_folders", "patterns"}
-COUNTS = {"unchanged", "changed", "gone"}
-PLANNED = {"path", "state", "action", "image_id"}
+COUNTS = {"unchanged", "changed", "waiting", "failed", "gone"}
+FILE = {"path", "status", "image_id", "reason", "issues"}
+PLANNED = {"path", "state", "action", "image_id", "reason"}
+INGESTED = {"taken_in", "extended", "renewed", "issues", "in_subfolders"}
+ISSUE = {"path", "kind", "message"}
 IMAGE = {"image_id", "source", "shape", "axes", "dtype", "created_utc", "acquired_local"}
 PLUGIN = {"suffixes", "kind", "name", "origin", "version", "status", "summary", "reason"}
 TABLE = {"name", "rows", "columns"}
 PROBLEM = {"location", "kind", "message", "repairable"}
 INDEXED = {"indexer", "table", "status", "images", "failed", "rows", "left_out", "reason"}
+DECIDED: dict[str, set[str]] = {
+    "image": {"image_id", "source", "status", "made", "reason"},
+    "summary": {"dataset", "decided", "unchanged", "failed"},
+}
 
 PROMISED: dict[str, dict[str, set[str]]] = {
     "ingest more k.zarr": {
-        "file": {"path", "status", "image_id", "reason"},
-        "summary": FILES | COUNTS | {"taken_in", "failed"},
+        "file": FILE,
+        "summary": FILES | COUNTS | INGESTED,
     },
     "ingest more k.zarr --dry-run": {
         "file": PLANNED,
-        "summary": FILES | COUNTS | {"dry_run", "to_take_in", "new"},
+        "summary": FILES | COUNTS | {"dry_run", "to_take_in", "new", "in_subfolders"},
     },
     "refresh k.zarr more": {
-        "file": {"path", "status", "image_id", "reason"},
-        "summary": FILES | COUNTS | {"taken_in", "failed"},
+        "file": FILE,
+        "summary": FILES | COUNTS | INGESTED,
     },
     "refresh k.zarr more --dry-run": {
         "file": PLANNED,
-        "summary": FILES | COUNTS | {"dry_run", "to_take_in", "new"},
+        "summary": FILES | COUNTS | {"dry_run", "to_take_in", "new", "in_subfolders"},
     },
+    "relocate k.zarr images pictures": {"summary": {"dataset", "old", "new", "relocated"}},
     "analyze k.zarr velocity": {
         "image": {"image_id", "source", "status", "reason"},
         "summary": {"dataset", "analysis", "images", "analyzed", "skipped", "failed"},
@@ -50,11 +60,23 @@ PROMISED: dict[str, dict[str, set[str]]] = {
         "summary": {"dataset", "tables", "failed"},
     },
     "index k.zarr --list": {"plugin": PLUGIN, "summary": {"plugins", "broken"}},
+    "update k.zarr": {
+        "file": FILE,
+        "image": {"image_id", "source", "status", "reason"},
+        "table": INDEXED,
+        "failure": {"image_id", "source", "step", "reason"},
+        "summary": {"dataset", "taken_in", "analyzed", "tables", "failed", "report"},
+    },
     "status k.zarr more": {
         "file": PLANNED,
-        "analysis": {"name", "images", "without"},
-        "table": {"name", "rows", "images", "without"},
-        "summary": FILES | COUNTS | {"images", "not_indexed", "new"},
+        "analysis": {
+            *("name", "label", "folder", "images"),
+            *("current", "outdated", "missing", "failed", "causes"),
+        },
+        "table": {"name", "rows", "images", "outdated"},
+        "image": {"image_id", "source", "concern", "why"},
+        "issue": ISSUE,
+        "summary": FILES | COUNTS | {"issues", "images", "to_do", "never_run", "new"},
     },
     "ls k.zarr": {
         "image": IMAGE,
@@ -85,6 +107,26 @@ PROMISED: dict[str, dict[str, set[str]]] = {
             *("without_results", "damaged", "size_bytes"),
         },
     },
+    "figure k.zarr a -o f.svg": {"summary": {"dataset", "figure", "size_bytes"}},
+    "metadata k.zarr a --set genotype=wt": DECIDED,
+    "metadata k.zarr --folders {session}": {
+        "summary": {
+            *("dataset", "matched", "changed", "unchanged", "failed"),
+            *("unmatched_images", "unmatched_lines"),
+        },
+    },
+    "calibrate k.zarr a --um-per-pixel 0.4": DECIDED,
+    "roi k.zarr a --pixels 2 6": DECIDED,
+    "mark k.zarr a 0.01 0.02": DECIDED,
+    "note k.zarr a --text sneezed": DECIDED,
+    "accept k.zarr a": DECIDED,
+    "reject k.zarr a --reason dark": DECIDED,
+    "exclude k.zarr a --reason dark": DECIDED,
+    "include k.zarr a": DECIDED,
+    "log k.zarr": {
+        "entry": {"kind", "at", "author", "what", "images", "undone", "details"},
+        "summary": {"dataset", "entries"},
+    },
     "check k.zarr": {
         "problem": PROBLEM,
         "summary": {"dataset", "deep", "images", "problems", "repairable"},
@@ -100,6 +142,10 @@ PROMISED: dict[str, dict[str, set[str]]] = {
             *("dataset", "folder", "images", "tables", "files_written", "files_unchanged"),
             *("files_removed", "files_kept", "failed"),
         },
+    },
+    "export k.zarr --xlsx k.xlsx": {
+        "sheet": {"name", "rows"},
+        "summary": {"dataset", "workbook", "sheets"},
     },
     "upgrade old.zarr": {
         "image": {"image_id"},
@@ -123,10 +169,18 @@ def damaged(dataset: str, tmp_path: Path, write_tiff: Callable[..., Path]) -> No
 
     (tmp_path / "more").mkdir()
     write_tiff(tmp_path / "more" / "new.tif", seed=8)
+    write_tiff(tmp_path / "images" / "later.tif", seed=9)
     (tmp_path / "more" / "text.tif").write_text("no picture", encoding="utf-8")
     *_, last = ZarrDataset(dataset).list_image_ids()
+    assert analyze(dataset, "velocity", image=("a.tif",)).ok
+    record = ZarrDataset(dataset).find("b.tif")
+    exclude(record, reason="out of focus")
     source = next(iter((tmp_path / "images").glob("a.tif")))
-    twin = ZarrDataset(dataset).ingest_image(shutil.copy(source, tmp_path / "twin.tif")).image_id
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    (pictures / "left.result.json").write_text("{", encoding="utf-8")
+    ZarrDataset(dataset).ingest_image(write_tiff(pictures / "left.tif", seed=9))
+    twin = ZarrDataset(dataset).ingest_image(shutil.copy(source, pictures / "twin.tif")).image_id
     (Path(dataset) / "images" / twin / "zarr.json").write_text("{}", encoding="utf-8")
     (Path(dataset) / "tables" / "sources.parquet").unlink()
     root = zarr.open_group(str(tmp_path / "old.zarr"), mode="w", zarr_format=2)
@@ -138,7 +192,14 @@ def damaged(dataset: str, tmp_path: Path, write_tiff: Callable[..., Path]) -> No
 
 def test_no_verb_is_left_out() -> None:
     verbs = {name for name in build_app() if not name.startswith("-")}
-    assert {command.split(maxsplit=1)[0] for command in PROMISED} == verbs
+    assert {command.split(maxsplit=1)[0] for command in PROMISED} | {"undo"} == verbs
+
+
+def test_undo_has_its_records(dataset: str, kymflow_json: KymflowJson) -> None:
+    kymflow_json("accept", dataset, "a")
+    _, (act, summary) = kymflow_json("undo", dataset)
+    assert set(act) == {"type", "kind", "author", "at", "details"}
+    assert set(summary) == {"type", "verb", "ok", "exit_code", "dataset", "undone"}
 
 
 @pytest.mark.usefixtures("damaged")
@@ -148,6 +209,8 @@ def test_records_are_of_these_kinds_and_have_just_these_fields(
 ) -> None:
     if "query" in command:
         pytest.importorskip("duckdb")
+    if "xlsx" in command:
+        pytest.importorskip("xlsxwriter")
     monkeypatch.chdir(tmp_path)
     code, records = kymflow_json(*(word.replace("+", " ") for word in command.split()))
     *items, summary = records

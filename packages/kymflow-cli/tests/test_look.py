@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +23,7 @@ from kymflow.cli.verbs.index import index
 from kymflow.cli.verbs.info import DatasetInfo, ImageInfo, info
 from kymflow.cli.verbs.ls import ListedImage, ls
 from kymflow.cli.verbs.repair import repair
-from kymflow.cli.verbs.status import TableStatus, status
+from kymflow.cli.verbs.status import status
 from kymflow.cli.verbs.table import TableListResult, TableResult, table
 from kymflow.cli.verbs.upgrade import upgrade
 from kymflow_zarr import NotADatasetError, ZarrDataset
@@ -89,8 +92,9 @@ def test_an_image_that_cannot_be_read_hides_no_other(dataset: str, kymflow: Kymf
     assert damaged in err
     assert "a.tif" in out
     assert "c.tiff" in out
-    for arguments in (("info", dataset), ("status", dataset), ("info", dataset, "a.tif")):
+    for arguments in (("info", dataset), ("info", dataset, "a.tif")):
         assert kymflow(*arguments)[0] == 0
+    assert kymflow("status", dataset)[1].startswith(f"{dataset}: 2 images\n")
     code, _, err = kymflow("info", dataset, damaged)
     assert code == 1
     assert "is damaged" in err
@@ -100,9 +104,11 @@ def test_an_image_that_cannot_be_read_hides_no_other(dataset: str, kymflow: Kymf
 def test_images_go_by_id_prefix_and_file(dataset: str, folder: Path) -> None:
     opened = ZarrDataset(dataset, mode="r")
     wanted = listed(dataset)["b.tif"].image_id
-    for name in (wanted, wanted[:8], wanted[:8].upper(), "b.tif", "b", str(folder / "b.tif")):
+    for name in (wanted, wanted[:8], wanted[:8].upper(), "b.tif", "b", "images/b"):
         assert find_image(opened, name) == wanted
-    for name in ("nope", wanted[:3], "", "tif"):
+    for name in (wanted[:3], f"images{os.sep}b.tif", str(folder / "b.tif")):
+        assert find_image(opened, name) == wanted
+    for name in ("nope", "", "tif", "ages/b.tif", "elsewhere/b.tif"):
         with pytest.raises(UnknownNameError, match="there is no image"):
             find_image(opened, name)
 
@@ -110,7 +116,7 @@ def test_images_go_by_id_prefix_and_file(dataset: str, folder: Path) -> None:
 def test_names_that_mean_several_images_are_refused(dataset: str, folder: Path) -> None:
     opened = ZarrDataset(dataset)
     again = opened.ingest_image(folder / "a.tif").image_id
-    with pytest.raises(UnknownNameError, match="source of 2 images") as caught:
+    with pytest.raises(UnknownNameError, match="stands for 2 images") as caught:
         find_image(opened, "a.tif")
     assert again in str(caught.value)
     assert find_image(opened, again) == again
@@ -124,6 +130,7 @@ def test_info_of_a_dataset(dataset: str, folder: Path, kymflow: Kymflow) -> None
     assert {item.name: item.rows for item in result.items} == {
         "kym_image_summary": 3,
         "run_log": 1,
+        "source_folders": 1,
         "sources": 3,
     }
     _, out, _ = kymflow("info", dataset)
@@ -179,6 +186,7 @@ def test_table_lists_shows_and_filters(dataset: str) -> None:
     assert [item.name for item in listed.items] == [
         "kym_image_summary",
         "run_log",
+        "source_folders",
         "sources",
     ]
 
@@ -223,9 +231,11 @@ def test_wrong_names_get_a_suggestion(dataset: str) -> None:
 
 def test_csv_is_whole_exact_and_safe_for_spreadsheets(dataset: str, kymflow: Kymflow) -> None:
     image_id = ls(dataset).items[0].image_id
-    texts = ["=cmd()", "+1", "-2", "@x", "fine, really", 'say "hi"', "two\nlines", "\x1b[31m", None]
+    texts: list[str | None]
+    texts = ["=cmd()", "+1", "-x", "@x", "\uff1dcmd()", "\n=cmd()", "fine, really", 'say "hi"']
+    texts += ["two\nlines", "\x1b[31m", None]
     frame = pd.DataFrame(
-        {"image_id": image_id, "text": texts, "value": [0.1 + 0.2, -1.0, *[2.0] * 7]}
+        {"image_id": image_id, "text": texts, "=value": [0.1 + 0.2, -1.0, *[2.0] * 9]}
     )
     ZarrDataset(dataset).save_table("notes", frame)
 
@@ -234,16 +244,57 @@ def test_csv_is_whole_exact_and_safe_for_spreadsheets(dataset: str, kymflow: Kym
     rows = list(csv.DictReader(io.StringIO(out, newline="")))
     assert [row["text"] for row in rows] == [
         "'=cmd()",
-        "'+1",
-        "'-2",
+        "+1",
+        "'-x",
         "'@x",
+        "'\uff1dcmd()",
+        "'\n=cmd()",
         "fine, really",
         'say "hi"',
         "two\nlines",
         r"\x1b[31m",
         "",
     ]
-    assert [float(row["value"]) for row in rows[:2]] == [0.1 + 0.2, -1.0]
+    assert [float(row["'=value"]) for row in rows[:2]] == [0.1 + 0.2, -1.0]
+
+
+@pytest.mark.parametrize("verb", ["ls K", "table K kym_image_summary"])
+def test_verbs_answer_in_every_format(dataset: str, kymflow: Kymflow, verb: str) -> None:
+    words = verb.replace("K", dataset).split()
+    image_ids = {item.image_id for item in ls(dataset).items}
+    for name, delimiter in (("csv", ","), ("tsv", "\t")):
+        code, out, _ = kymflow(*words, "--format", name)
+        assert code == 0
+        rows = list(csv.DictReader(io.StringIO(out, newline=""), delimiter=delimiter))
+        assert {row["image_id"] for row in rows} == image_ids
+    assert kymflow(*words, "--format", "json")[1] == kymflow(*words, "--json")[1]
+    assert kymflow(*words, "--csv")[1] == kymflow(*words, "--format", "csv")[1]
+    code, _, err = kymflow(*words, "--format", "xml")
+    assert code == 2
+    assert "xml" in err
+
+
+def test_a_pipe_gets_tabs_and_several_kinds_of_items_their_type(
+    dataset: str, folder: Path, kymflow: Kymflow
+) -> None:
+    words = ("table", dataset, "kym_image_summary")
+    assert kymflow(*words)[1] == kymflow(*words, "--format", "tsv")[1]
+    (folder / "new.tif").write_bytes((folder / "a.tif").read_bytes())
+    assert kymflow("status", dataset, "--format", "csv")[1].startswith("type,path,state,")
+
+
+@pytest.mark.parametrize("verb", ["ls K", "table K kym_image_summary"])
+def test_parquet_keeps_types(dataset: str, environment: dict[str, str], verb: str) -> None:
+    import pyarrow.parquet as pq
+
+    words = [sys.executable, "-m", "kymflow.cli", *verb.replace("K", dataset).split()]
+    done = subprocess.run(
+        [*words, "--format", "parquet"], env=environment, capture_output=True, check=True
+    )
+    table = pq.read_table(io.BytesIO(done.stdout))
+    assert table.num_rows == 3
+    if "table" in verb:
+        assert table.schema.field("saturated_fraction").type == "double"
 
 
 def test_rows_as_json_keep_their_values(dataset: str, kymflow_json: KymflowJson) -> None:
@@ -273,43 +324,6 @@ def test_rows_as_json_keep_their_values(dataset: str, kymflow_json: KymflowJson)
     }
     assert records[1]["row"]["text"] == "half \u2028 line"
     assert records[-1]["columns"] == list(frame.columns)
-
-
-def test_status_tells_what_there_is_to_do(
-    dataset: str, folder: Path, write_tiff: Callable[..., Path], kymflow: Kymflow
-) -> None:
-    _, out, err = kymflow("status", dataset)
-    assert out.startswith(f"{dataset}: 3 images\n")
-    assert err == (
-        f"to analyze what is missing: kymflow analyze {dataset} velocity --missing\n"
-        "only folders that images came from were looked at; for others, and subfolders: "
-        f"kymflow refresh {dataset} FOLDER --recursive\n"
-    )
-
-    write_tiff(folder / "new.tif", seed=5)
-    write_tiff(folder / "a.tif", lines=70, seed=6)
-    (folder / "b.tif").unlink()
-    ZarrDataset(dataset).ingest_image(folder / "c.tiff")
-    result = status(dataset)
-    assert (result.new, result.changed, result.unchanged, result.gone) == (1, 1, 1, 1)
-    (tables,) = [item for item in result.items if isinstance(item, TableStatus)]
-    assert (tables.name, tables.rows, tables.images, tables.without) == (
-        "kym_image_summary",
-        3,
-        3,
-        1,
-    )
-    _, out, err = kymflow("status", dataset)
-    assert out.startswith(f"{dataset}: 4 images, 1 new, 1 changed, 1 gone, 1 in no table\n")
-    assert "kymflow refresh" in err
-    assert "kymflow index" in err
-
-
-def test_status_of_a_dataset_whose_folder_is_gone(dataset: str, folder: Path) -> None:
-    folder.rename(folder.with_name("moved"))
-    result = status(dataset)
-    assert result.missing_folders == (str(folder),)
-    assert result.folders == ()
 
 
 def test_text_on_a_pipe_is_never_cut(dataset: str, kymflow: Kymflow) -> None:

@@ -51,7 +51,7 @@ def test_1_problems_found(process: Process, kymflow: Kymflow, dataset: str) -> N
         (("ls", "k.zarr", "--nope"), "unknown option: --nope"),
         (("ls", "k.zarr", "--sort", "colour"), "colour"),
         (("ingest", "images", "k.zarr", "--workers", "0"), "workers"),
-        (("analyze", "k.zarr", "velocity", "--window", "17"), "multiple of 4"),
+        (("analyze", "k.zarr", "velocity", "--window-lines", "17"), "multiple of 4"),
         (("--nope",), "--nope"),
         (("query", "k.zarr", "SELECT", "1"), "too many arguments: '1'"),
     ],

@@ -106,7 +106,7 @@ class TestWithDuckDB:
         assert (code, out) == (2, "")
         error, hint = err.splitlines()
         assert "kym_image_sumary" in error
-        assert hint == "hint: the tables are: kym_image_summary, run_log, sources"
+        assert hint == "hint: the tables are: kym_image_summary, run_log, source_folders, sources"
 
     def test_answers_as_csv_and_json(
         self,

@@ -16,7 +16,7 @@ import pytest
 
 from kymflow.cli.blocks import counted
 from kymflow.cli.verbs.check import check
-from kymflow.cli.verbs.export import export
+from kymflow.cli.verbs.export import ExportResult, export
 from kymflow.cli.verbs.ingest import ingest
 from kymflow.cli.verbs.report import report
 from kymflow_zarr import UnreadableImageError, ZarrDataset
@@ -264,6 +264,7 @@ def test_ctrl_c_during_an_export_leaves_one_that_says_so_and_goes_on(
             ZarrDataset(tmp_path / "new.zarr").plan_refresh(files)
     stuck()
     done = export(dataset, files)
+    assert isinstance(done, ExportResult)
     assert (done.ok, done.images) == (True, 3)
     assert len(ingest(files, str(tmp_path / "new.zarr")).items) == 3
 

@@ -16,7 +16,8 @@ LIGHT = """
 import sys
 import kymflow.core, kymflow.core.plugins, kymflow.core.metadata, kymflow.core.indexers
 kymflow.core.plugins.find_indexers()
-heavy = {"pandas", "pyarrow", "zarr", "scipy", "numba", "matplotlib", "skimage", "distributed"}
+heavy = {"pandas", "pyarrow", "zarr", "scipy", "numba", "matplotlib", "skimage", "xarray"}
+heavy.add("distributed")
 print(*sorted(heavy.intersection(sys.modules)))
 """
 
@@ -24,17 +25,25 @@ print(*sorted(heavy.intersection(sys.modules)))
 def test_the_front_door() -> None:
     assert sorted(kymflow.core.__all__) == [
         "BaseIndexer",
+        "Decisions",
         "DependentIndexer",
         "DocumentedIndexer",
+        "ExcludedImageIndexer",
         "IndexUpdate",
         "KymDataset",
         "KymflowCoreError",
         "RegionIndexer",
         "RegionRows",
         "TypedIndexer",
+        "import_metadata",
         "params_hash",
         "plot_kymograph",
+        "plot_result",
+        "plot_velocity",
+        "read_decisions",
         "run_order",
+        "to_xarray",
+        "undo",
     ]
     for name in kymflow.core.__all__:
         assert hasattr(kymflow.core, name)

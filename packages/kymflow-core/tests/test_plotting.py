@@ -11,7 +11,11 @@ import pytest
 from numpy.typing import NDArray
 from zarr.storage import MemoryStore
 
-from kymflow.core.errors import MissingExtraError, RegionError
+from kymflow.core import KymDataset, plot_velocity
+from kymflow.core.analysis import Calibration
+from kymflow.core.analysis.velocity import estimate_velocity
+from kymflow.core.decisions import calibrate
+from kymflow.core.errors import InvalidKymographError, MissingExtraError, RegionError
 from kymflow.core.metadata import RoiChange, create_roi, image_extent, load_metadata, save_metadata
 from kymflow.core.plotting import load_picture, plot_kymograph
 from kymflow_zarr import ZarrDataset, ZarrImageRecord
@@ -230,3 +234,43 @@ def test_the_box_of_a_whole_picture_is_seen_in_full_on_all_sides(make_record: Ma
     # Of a stretch from the middle there is no left and no right side.
     stretch = orange((100, 200))
     assert not stretch[(rows[0] + rows[-1]) // 2].any()
+
+
+def test_an_array_is_drawn_as_an_image_with_its_pixels_is(make_record: MakeRecord) -> None:
+    pixels = np.random.default_rng(3).integers(0, 99, (3100, 900)).astype(np.uint16)
+    own = Calibration(seconds_per_line=0.002, um_per_pixel=0.5)
+    of_record = plot_kymograph(make_record(pixels), lines=(7, 3100))
+    of_array = plot_kymograph(pixels, lines=(7, 3100), calibration=own)
+    (image,), (other) = of_record.images, of_array.images[0]
+    np.testing.assert_array_equal(np.asarray(image.get_array()), np.asarray(other.get_array()))
+    assert image.get_extent() == other.get_extent()
+    assert of_array.get_xlabel() == of_record.get_xlabel()
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 3, 4), (0, 5)])
+def test_an_array_has_lines_and_pixels(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InvalidKymographError, match="axes"):
+        plot_kymograph(np.zeros(shape))
+    with pytest.raises(InvalidKymographError, match="within 0 to 4"):
+        plot_kymograph(np.zeros((4, 3)), lines=(2, 9))
+
+
+def test_velocity_is_plotted_of_an_estimate_as_of_a_stored_result() -> None:
+    rng = np.random.default_rng(1)
+    texture = rng.normal(100, 20, 700)
+    pixels = np.array([texture[300 - at : 332 - at] for at in range(300)]).astype(np.uint16)
+    dataset = ZarrDataset(MemoryStore())
+    record = dataset.add_image(pixels, axes=("t", "x"))
+    calibrate(record, seconds_per_line=0.002, um_per_pixel=0.5)
+    KymDataset(dataset).run("velocity")
+    estimate = estimate_velocity(pixels, seconds_per_line=0.002, um_per_pixel=0.5)
+
+    stored, alone = plot_velocity(record), plot_velocity(estimate)
+
+    assert len(stored.axes) == len(alone.axes) + 1
+    for one, other in zip(stored.axes[1:], alone.axes, strict=True):
+        assert one.get_ylabel() == other.get_ylabel()
+        assert one.get_xlim() == other.get_xlim()
+        for line, same in zip(one.lines, other.lines, strict=True):
+            np.testing.assert_array_equal(line.get_ydata(), same.get_ydata())
+    np.testing.assert_array_equal(estimate.to_pandas()["velocity_mm_s"], estimate.velocity_mm_s)

@@ -74,6 +74,18 @@ def touch() -> Callable[[Path], None]:
 
 
 @pytest.fixture
+def rewrite() -> Callable[[Path], None]:
+    """Gives a TIFF other pixels of the same shape, and a later time."""
+
+    def write(path: Path) -> None:
+        found = path.stat()
+        tifffile.imwrite(path, tifffile.imread(path) + 1)
+        os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns + 1_000_000_000))
+
+    return write
+
+
+@pytest.fixture
 def shared() -> Iterator[Path]:
     """The folder of real recordings; tests that need it are skipped where it is not there."""
     named = os.environ.get("KYMFLOW_SHARED")

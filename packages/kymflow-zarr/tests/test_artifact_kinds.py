@@ -21,6 +21,7 @@ from kymflow_zarr import (
     ExportError,
     ImageNotFoundError,
     IngestError,
+    IngestOptions,
     InvalidNameError,
     ReadOnlyError,
     ZarrDataset,
@@ -118,8 +119,9 @@ def test_a_file_of_a_new_kind_beside_an_image_is_taken_in(disk: ZarrDataset, fol
     record = disk.ingest_image(folder / "a.tif")
     assert record.artifacts["observed"] == "shaky"
     (folder / "b.observed.md").write_bytes(b"\xff")
+    strict = IngestOptions(strict=True)
     with pytest.raises(IngestError, match=r"b\.observed\.md"):
-        disk.refresh_from_folder(folder)
+        disk.refresh_from_folder(folder, options=strict)
 
 
 class BagKind(ArtifactKind):

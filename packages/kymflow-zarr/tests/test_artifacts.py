@@ -240,3 +240,13 @@ def test_nothing_is_written_for_an_image_that_was_deleted_meanwhile(
         with pytest.raises(ImageNotFoundError):
             write()
     assert dataset.check(deep=True) == []
+
+
+def test_a_small_file_of_very_much_csv_is_refused(disk: ZarrDataset) -> None:
+    record = disk.add_image(np.zeros((3, 2)), axes=("t", "x"))
+    key = record.save_df_csv_gz("x", pd.DataFrame({"v": [1.5]}))
+    packed = gzip.compress(b"v\n" + b"1.5\n" * 2**25, 1)
+    Path(disk.location, key).write_bytes(packed)
+    assert len(packed) < 2**20
+    with pytest.raises(CorruptDataError, match="decompresses to more than"):
+        record.load_df_csv_gz("x")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -54,9 +55,9 @@ def test_a_file_that_the_system_does_not_give_is_named_and_ends_no_check(
     damaged = Path(full.location, "images", others[0], "analysis", "provenance.json")
     damaged.write_text("{", encoding="utf-8")
     for deep in (False, True):
-        found = {problem.location: problem.message for problem in full.check(deep=deep)}
-        assert str(Path(first, name)) in found[f"images/{first}"]
-        assert f"images/{others[0]}/analysis/provenance.json" in found
+        found = {problem.location: problem.kind for problem in full.check(deep=deep)}
+        assert found[f"images/{first}/{name}"] == "link"
+        assert found[f"images/{others[0]}/analysis/provenance.json"] == "unreadable"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
@@ -338,3 +339,78 @@ def test_a_check_tells_how_far_it_is(full: ZarrDataset, *, deep: bool) -> None:
     list(full.iter_problems(deep=deep, progress=lambda done, total: told.append((done, total))))
     count = len(full.list_image_ids())
     assert told == [(done, count) for done in range(count + 1)]
+
+
+def test_what_was_saved_while_its_image_was_deleted_is_found_and_removed(full: ZarrDataset) -> None:
+    """Versions before 0.2 could leave such a folder behind."""
+    for remove in (full.delete_image, lambda _: full.repair()):
+        image_id, *_ = full.list_image_ids()
+        folder = Path(full.location, "images", image_id)
+        full.delete_image(image_id)
+        (folder / "analysis" / "velocity").mkdir(parents=True)
+        (folder / "analysis" / "velocity" / "params.json").write_text("{}", encoding="utf-8")
+        (problem,) = full.check()
+        assert (problem.location, problem.kind) == (f"images/{image_id}", "leftover")
+        remove(image_id)
+        assert not folder.exists()
+        assert full.check(deep=True) == []
+
+
+def test_an_image_that_has_lost_its_commit_document_is_no_leftover(full: ZarrDataset) -> None:
+    image_id, *_ = full.list_image_ids()
+    folder = Path(full.location, "images", image_id)
+    (folder / "zarr.json").unlink()
+    shutil.rmtree(folder / "data")
+    full.repair()
+    assert (folder / "analysis" / "velocity" / "params.json").exists()
+    full.delete_image(image_id)
+    assert full.check(deep=True) == []
+
+
+def test_a_deleted_image_has_no_rows_in_any_table(full: ZarrDataset) -> None:
+    image_id, *others = full.list_image_ids()
+    full.save_table("lab/cells", pd.DataFrame({"cell": [1, 2]}))
+    full.delete_image(image_id)
+    assert set(full.load_table("kym_x")["image_id"]) == set(others)
+    assert len(full.load_table("lab/cells")) == 2
+    assert full.check(deep=True) == []
+
+
+UNREADABLE = """
+import os, sys
+from kymflow_zarr import CorruptDataError, ZarrDataset
+folder, first = sys.argv[1:]
+def look():
+    dataset = ZarrDataset(folder, "r")
+    found = [problem.location for problem in dataset.check()]
+    damaged = list(dataset.load_manifest().damaged)
+    return len(dataset), (found, damaged), len(dataset.load_sources_index())
+look()  # imports everything while it may
+os.chmod(f"{folder}/images/{first}", 0)
+os.seteuid(65534)  # root may read everything
+print(*look())
+try:
+    ZarrDataset(folder, "r").record(first)
+except CorruptDataError as error:
+    print(error.key)
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or os.geteuid() != 0, reason="needs root, to become someone else"
+)
+def test_a_folder_without_permission_is_one_damaged_image(full: ZarrDataset) -> None:
+    first, *_ = full.list_image_ids()
+    for path in Path(full.location).parents:
+        if path.stat().st_uid == os.getuid() and path.is_relative_to("/tmp/"):
+            path.chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, "-c", UNREADABLE, full.location, first],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines() == [
+        f"3 (['images/{first}/zarr.json'], ['{first}']) 3",
+        f"images/{first}/zarr.json",
+    ], done.stderr

@@ -9,10 +9,10 @@ from kymflow_zarr import ZarrDataset
 
 
 def test_a_changed_file_comes_in_once_although_the_clock_was_set_back(
-    dataset: ZarrDataset, folder: Path, touch: Callable[[Path], None]
+    dataset: ZarrDataset, folder: Path, rewrite: Callable[[Path], None]
 ) -> None:
     dataset.refresh_from_folder(folder)
-    touch(folder / "a.tif")
+    rewrite(folder / "a.tif")
     (newer,) = dataset.refresh_from_folder(folder, mode="reingest_if_changed")
     rows = dataset.load_sources_index()
     # As if the clock had been an hour behind the second time.
@@ -21,6 +21,6 @@ def test_a_changed_file_comes_in_once_although_the_clock_was_set_back(
     dataset.save_sources_index(rows)
     assert dataset.refresh_from_folder(folder, mode="reingest_if_changed") == []
     assert len(dataset.plan_refresh(folder).unchanged) == 3
-    touch(folder / "a.tif")
+    rewrite(folder / "a.tif")
     assert len(dataset.refresh_from_folder(folder, mode="reingest_if_changed")) == 1
     assert dataset.check(deep=True) == []

@@ -89,14 +89,14 @@ def test_a_process_that_may_open_no_more_files_is_told_so(tmp_path: Path) -> Non
 
 
 def test_looking_for_leftovers_writes_nothing(disk: ZarrDataset, snapshot: object) -> None:
-    scratch = Path(disk.location) / "index" / "staging" / "0123"
+    scratch = Path(disk.location) / "index" / "staging" / ("0123" * 8)
     scratch.mkdir(parents=True)  # of a writer that was killed before it could lock it
     assert callable(snapshot)
     before = snapshot(Path(disk.location))
     (problem,) = ZarrDataset(disk.location, "r").check()
     assert problem.kind == "leftover"
     assert snapshot(Path(disk.location)) == before
-    assert [repair.location for repair in disk.repair()] == ["index/staging/0123"]
+    assert [repair.location for repair in disk.repair()] == [f"index/staging/{scratch.name}"]
     assert not scratch.exists()
 
 

@@ -165,3 +165,33 @@ def test_files_of_file_managers_harm_nothing(disk: ZarrDataset, name: str) -> No
 def test_a_folder_with_nothing_else_becomes_a_dataset(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"x")
     assert len(ZarrDataset(tmp_path)) == 0
+
+
+# --- stores that cannot lock ----------------------------------------------------------------------
+
+
+def test_a_store_that_cannot_lock_is_only_read_and_reads_right(tmp_path: Path) -> None:
+    """One of fsspec looks before it creates a key, and says of a folder, too, that it exists."""
+    pytest.importorskip("fsspec")
+    from zarr.storage import FsspecStore
+
+    made = ZarrDataset(tmp_path / "d.zarr")
+    record = made.add_image(np.ones((3, 3)), axes=("t", "x"))
+    record.save_json("velocity/params", 1)
+    record.save_array_artifact("background", np.ones(3))
+    made.save_table("lab/cells", pd.DataFrame({"a": [1]}))
+    store = FsspecStore.from_url(
+        (tmp_path / "d.zarr").as_uri(), storage_options={"asynchronous": True}
+    )
+    read = ZarrDataset(store)
+    assert read.mode == "r"
+    assert read.check(deep=True) == []
+    assert read.list_table_names() == ["lab/cells"]
+    (there,) = read.values()
+    assert list(there.artifacts) == list(record.artifacts)
+    report = read.export_legacy_folder(tmp_path / "export")
+    assert report.files_written == made.export_legacy_folder(tmp_path / "again").files_written
+    with pytest.raises(ReadOnlyError, match=r"two writers could both hold a lock; use mode=\"r\""):
+        ZarrDataset(store, "a")
+    with pytest.raises(NotADatasetError, match="FsspecStore cannot create a key"):
+        ZarrDataset(FsspecStore.from_url("memory://nothing-there"))

@@ -161,7 +161,7 @@ class DatasetMachine(RuleBasedStateMachine):
     def crash_and_repair(self) -> None:
         """What a process that is killed in a call leaves behind: nothing that anyone sees."""
         if self.on_disk:
-            scratch = self.place / "index" / "staging" / "0123"
+            scratch = self.place / "index" / "staging" / ("0123" * 8)
             shutil.copytree(CORPUS, scratch / "half a record")
         self.dataset = ZarrDataset(self.place, "r+", durability="none")
         self.it_is_as_the_model_says()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -357,3 +359,55 @@ def test_nothing_is_logged_when_all_is_well(
         dataset.replace_rows_for_image_id("t", "a", rows_of(["a"]))
         dataset.load_table("t")
     assert caplog.records == []
+
+
+def far_more_rows_than_bytes(dataset: ZarrDataset, name: str, *, rows: int, at_once: int) -> Path:
+    """A small file that declares very many rows, all alike, in few row groups."""
+    path = Path(dataset.location, "tables", f"{name}.parquet")
+    path.parent.mkdir(exist_ok=True)
+    part = pa.table(
+        {"image_id": pa.array(["a"] * at_once), "v": pa.array(np.zeros(at_once, np.int64))}
+    )
+    with pq.ParquetWriter(path, part.schema, compression="zstd") as writer:
+        for _ in range(rows // at_once):
+            writer.write_table(part, row_group_size=at_once)
+    return path
+
+
+MEMORY_OF_HEAD_AND_CHECK = """
+import re, sys
+from pathlib import Path
+from kymflow_zarr import ZarrDataset
+dataset = ZarrDataset(sys.argv[1], "r")
+print(dataset.tables.head_arrow("bomb", 3)["v"].to_pylist(), dataset.tables.row_count("bomb"))
+print(sorted(problem.kind for problem in dataset.check(deep=True)))
+# Not ru_maxrss, which counts what the process was forked from.
+print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is told by /proc")
+def test_a_table_that_declares_far_more_than_it_is_takes_no_memory(disk: ZarrDataset) -> None:
+    path = far_more_rows_than_bytes(disk, "bomb", rows=80_000_000, at_once=40_000_000)
+    assert path.stat().st_size < 2**20
+    with pytest.raises(CorruptDataError, match=r"80000000 rows of 2 columns .* iter_arrow\(\)"):
+        disk.load_table("bomb")
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY_OF_HEAD_AND_CHECK, disk.location],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    head, problems, megabytes = done.stdout.splitlines()
+    assert head == "[0, 0, 0] 80000000"
+    assert problems == "['inventory', 'orphan_rows']"
+    assert int(megabytes) < 500
+
+
+def test_the_first_rows_are_those_of_the_whole_table(dataset: ZarrDataset) -> None:
+    frame = pd.DataFrame({"v": np.arange(100_000), "w": "text"})
+    dataset.save_table("t", frame)
+    for rows in (0, 1, 5, 40_000, 200_000):
+        found = dataset.tables.head_arrow("t", rows, columns=["v"])
+        assert found["v"].to_pylist() == list(range(min(rows, 100_000)))

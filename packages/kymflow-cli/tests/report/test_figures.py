@@ -11,9 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 from kymflow.cli.opening import find_image
-from kymflow.cli.report.figures import draw_detail, draw_kymograph, draw_velocity
-from kymflow.cli.report.reading import ImageReading, Trace, read_image
-from kymflow.cli.report.themes import DARK, LIGHT, THEMES, Theme
+from kymflow.cli.report.figures import Drawing, draw_detail, draw_kymograph, draw_panels
+from kymflow.cli.report.reading import ImageReading, RegionReading, read_image
+from kymflow.core.analysis import RegionData
+from kymflow.core.analysis.velocity import VELOCITY
+from kymflow.core.themes import DARK, LIGHT, THEMES, Theme
 from kymflow_zarr import ZarrDataset
 
 Decode = Callable[[str], NDArray[np.uint8]]
@@ -22,7 +24,18 @@ Decode = Callable[[str], NDArray[np.uint8]]
 @pytest.fixture(scope="module")
 def stall(lab: Path) -> ImageReading:
     opened = ZarrDataset(lab, mode="r")
-    return read_image(opened, find_image(opened, "stall"), source="stall.tif")
+    return read_image(opened, find_image(opened, "stall"), source="stall.tif", analyses=(VELOCITY,))
+
+
+def data_of(region: RegionReading) -> RegionData:
+    assert region.data is not None
+    return region.data
+
+
+def velocity_of(reading: ImageReading) -> Drawing:
+    (picture,) = reading.pictures.values()
+    (region,) = reading.regions
+    return draw_panels(VELOCITY, data_of(region), picture)
 
 
 def rgb(colour: str) -> tuple[int, int, int]:
@@ -42,9 +55,7 @@ def axis_ends(pixels: NDArray[np.uint8], theme: Theme) -> tuple[int, int]:
 
 def test_axes_of_time_stand_below_each_other(stall: ImageReading, decode: Decode) -> None:
     (picture,) = stall.pictures.values()
-    (region,) = stall.regions
-    assert region.trace is not None
-    drawings = [draw_kymograph(picture, ()), draw_velocity(region, region.trace, picture)]
+    drawings = [draw_kymograph(picture, ()), velocity_of(stall)]
     for name, theme in (("light", LIGHT), ("dark", DARK)):
         ends = {axis_ends(decode(getattr(drawing, name)), theme) for drawing in drawings}
         lefts, rights = zip(*ends, strict=True)
@@ -53,32 +64,20 @@ def test_axes_of_time_stand_below_each_other(stall: ImageReading, decode: Decode
 
 
 def test_the_bar_shows_the_stall_when_it_is(stall: ImageReading, decode: Decode) -> None:
-    (picture,) = stall.pictures.values()
     (region,) = stall.regions
-    assert region.trace is not None
-    (found,) = [s for s in region.stretches if s.kind == "stall"]
-    assert (found.start, found.stop) == pytest.approx((1200, 2700), abs=60)
-    drawing = draw_velocity(region, region.trace, picture)
+    intervals = data_of(region).tables["intervals"]
+    found = intervals[intervals["kind"] == "stall"].iloc[0]
+    assert (found.start_line, found.stop_line) == pytest.approx((1200, 2700), abs=60)
+    drawing = velocity_of(stall)
     for uri, theme in ((drawing.light, LIGHT), (drawing.dark, DARK)):
         pixels = decode(uri)
-        marked = of_colour(pixels, theme.stall)
+        marked = of_colour(pixels, theme.vermilion)
         rows = np.flatnonzero(marked.sum(axis=1) > 100)
         columns = np.flatnonzero(marked[rows].any(axis=0))
         left, right = axis_ends(pixels, theme)
         in_bar = columns[np.flatnonzero(marked[rows[len(rows) // 2]][columns])]
         share = (in_bar[[0, -1]] - left) / (right - left) * 3500
-        assert share == pytest.approx((found.start, found.stop), abs=25)
-
-
-def test_velocity_is_drawn_where_there_is_evidence_only(
-    stall: ImageReading, decode: Decode
-) -> None:
-    (region,) = stall.regions
-    trace = region.trace
-    assert trace is not None
-    unknown = ~np.isfinite(trace.velocity)
-    assert np.isnan(trace.smooth[unknown]).all()
-    assert np.isfinite(trace.smooth[~unknown]).mean() > 0.95
+        assert share == pytest.approx((found.start_line, found.stop_line), abs=25)
 
 
 def test_a_detail_shows_each_line_and_the_paths_of_the_estimate(
@@ -88,52 +87,12 @@ def test_a_detail_shows_each_line_and_the_paths_of_the_estimate(
     (region,) = stall.regions
     assert detail.lines_per_column == 1
     assert detail.lines == (1630, 1870)
-    plain = decode(draw_detail(detail, None).light)
-    with_paths = decode(draw_detail(detail, region).light)
+    plain = decode(draw_detail(detail).light)
+    with_paths = decode(draw_detail(detail, (VELOCITY, data_of(region))).light)
     assert not of_colour(plain, "#ffb000").any()
     # The middle of this recording stands still: paths run along the axis of time.
     paths = of_colour(with_paths, "#ffb000")
     assert not paths.any() or paths.any(axis=0).sum() > 10 * paths.any(axis=1).sum()
-
-
-def test_paths_run_along_the_streaks(lab: Path) -> None:
-    from kymflow.cli.report.figures import paths_of
-
-    opened = ZarrDataset(lab, mode="r")
-    reading = read_image(opened, find_image(opened, "stall"), source=None)
-    (region,) = reading.regions
-    assert region.trace is not None
-    record = opened.record(reading.image_id)
-    pixels = record.load_array().astype(float)
-    first, stop = 300, 700
-    along, across = [], []
-    for lines, positions in paths_of(region.trace, (first, stop), (0, 48)):
-        at = np.round(lines).astype(int), np.clip(np.round(positions).astype(int), 0, 47)
-        along.append(float(pixels[at].std()))
-        across.append(float(pixels[at[0], 24].std()))
-    assert len(along) > 3
-    assert np.median(along) < 0.8 * np.median(across)
-
-
-@pytest.mark.slow
-def test_a_million_windows_are_drawn(stall: ImageReading, decode: Decode) -> None:
-    (picture,) = stall.pictures.values()
-    (region,) = stall.regions
-    count = 1_000_000
-    noise = np.random.default_rng(0).normal(0.5, 0.2, count)
-    long = Trace(
-        line=np.linspace(0, 3500, count),
-        velocity=noise,
-        smooth=noise,
-        px_per_line=noise,
-        r2adj=noise,
-        r2adj_smooth=noise,
-        alias=np.zeros(count, bool),
-        unit="mm/s",
-        smooth_windows=5,
-        smooth_lines=20.0,
-    )
-    assert of_colour(decode(draw_velocity(region, long, picture).light), LIGHT.velocity).any()
 
 
 @pytest.mark.parametrize("theme", THEMES, ids=[theme.name for theme in THEMES])
@@ -151,11 +110,11 @@ def test_colours_stand_out_from_the_ground(theme: Theme) -> None:
         return (high + 0.05) / (low + 0.05)
 
     assert contrast(theme.ink) > 7.0
-    for colour in (theme.velocity, theme.evidence):
+    for colour in (theme.blue, theme.green):
         assert contrast(colour) > 4.5
-    for colour in (theme.stall, theme.unknown):
+    for colour in (theme.vermilion, theme.grey):
         assert contrast(colour) > 3.0
-    for colour in (theme.transient, theme.alias):
+    for colour in (theme.purple, theme.orange):
         assert contrast(colour) > 2.0
 
 

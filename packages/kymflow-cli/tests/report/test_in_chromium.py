@@ -18,9 +18,9 @@ import pytest
 from numpy.typing import NDArray
 
 from kymflow.cli.opening import find_image
-from kymflow.cli.report.themes import DARK, LIGHT, Theme
 from kymflow.cli.verbs.report import report
 from kymflow.core.metadata import create_roi, image_extent, load_metadata, save_metadata
+from kymflow.core.themes import DARK, LIGHT, Theme
 from kymflow_zarr import ZarrDataset
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -102,10 +102,10 @@ def test_it_looks_as_it_should(lab: Path, look: Look, tmp_path: Path, theme: The
     assert tuple(shot.pixels[0, 0]) == tuple(int(theme.ground[at : at + 2], 16) for at in (1, 3, 5))
     # The pictures are there, in the colours of this theme and not of the other.
     other = DARK if theme is LIGHT else LIGHT
-    assert shot.count(theme.velocity) > 1000
-    assert shot.count(theme.evidence) > 1000
-    assert shot.count(other.velocity) < 100
-    assert shot.count(theme.stall) > 500
+    assert shot.count(theme.blue) > 1000
+    assert shot.count(theme.green) > 1000
+    assert shot.count(other.blue) < 100
+    assert shot.count(theme.vermilion) > 500
     # The kymographs: wide stretches of many greys.
     grey = (np.ptp(shot.pixels.astype(int), axis=-1) == 0) & (shot.pixels[..., 0] > 40)
     grey &= shot.pixels[..., 0] < 230
@@ -121,7 +121,7 @@ def test_on_a_phone_nothing_sticks_out(lab: Path, look: Look, tmp_path: Path) ->
     # Figures and tables scroll in boxes of their own: the margin of the page stays empty.
     margin = shot.pixels[:, -12:].reshape(-1, 3)
     assert (margin == 255).all()
-    assert shot.count(LIGHT.velocity) > 300
+    assert shot.count(LIGHT.blue) > 300
 
 
 def test_on_a_laptop_the_state_of_each_image_is_seen_in_full(
@@ -204,4 +204,4 @@ def test_a_broken_picture_would_be_seen(lab: Path, look: Look, tmp_path: Path) -
         re.sub(r"data:image/webp;base64,[\w+/=]{99}", "data:image/webp;base64,", html),
         encoding="utf-8",
     )
-    assert look(page).count(LIGHT.velocity) < 100
+    assert look(page).count(LIGHT.blue) < 100

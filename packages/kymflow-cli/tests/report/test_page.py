@@ -116,7 +116,7 @@ def test_every_picture_decodes_says_what_it_shows_and_has_a_dark_twin(
         assert source.attributes["media"] == "screen and (prefers-color-scheme: dark)"
     alts = [image.attributes["alt"] for image in images]
     assert any("Kymograph of roi.tif" in alt and "2 regions" in alt for alt in alts)
-    assert any("Velocity over time in channel 1 of stall.tif" in alt for alt in alts)
+    assert any("Velocity in channel 1 of stall.tif: velocity median 0." in alt for alt in alts)
 
 
 def test_numbers_can_be_traced(lab: Path, lab_page: ParsedPage) -> None:
@@ -146,7 +146,7 @@ def test_numbers_can_be_traced(lab: Path, lab_page: ParsedPage) -> None:
 
 def test_what_has_no_result_says_so(lab_page: ParsedPage) -> None:
     section = lab_page.all("article")[2]
-    assert "No velocity yet: kymflow analyze makes it." in section.text
+    assert "No results yet: kymflow analyze makes them." in section.text
 
 
 def test_it_is_no_larger_than_it_must_be(lab_page: ParsedPage) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ from kymflow.cli.opening import find_image
 from kymflow.cli.results import Item
 from kymflow.cli.verbs.analyze import analyze
 from kymflow.cli.verbs.report import report
+from kymflow.core.analysis import find_region
+from kymflow.core.decisions import add_note, exclude, mark_interval, reject
 from kymflow.core.metadata import load_metadata, save_metadata
 from kymflow_zarr import NotADatasetError, ZarrDataset
 
@@ -38,7 +40,7 @@ def test_the_page_lies_beside_the_dataset(dataset: str, kymflow: Kymflow, parse:
     code, out, err = kymflow("report", dataset)
     place = Path(dataset).with_name("k-report.html")
     assert (code, out) == (0, f"3 images in {place}, 3 without results\n")
-    assert f"kymflow analyze {dataset} velocity" in err
+    assert f"kymflow analyze {dataset} ANALYSIS" in err
     assert titles(parse(place)) == ["a.tif", "b.tif", "c.tiff"]
     assert sorted(path.name for path in place.parent.iterdir()) == [
         "images",
@@ -174,6 +176,9 @@ def test_progress_is_told_image_by_image(dataset: str) -> None:
         def tell(self, item: Item) -> None:
             self.heard.append(item.type)
 
+        def note(self, lines: Iterable[str]) -> None:
+            self.heard.extend(lines)
+
     listener = Listener()
     report(dataset, progress=listener)
     assert listener.heard == [("drawing", 3), *["image", 1] * 3]
@@ -206,8 +211,8 @@ def copied(lab: Path, tmp_path: Path) -> Path:
     [
         ("data/c.0.0", 1, "channel 1 cannot be read"),
         ("analysis/metadata.json", 0, "its metadata cannot be read"),
-        ("analysis/velocity/trace.parquet", 2, "the velocity trace cannot be read"),
-        ("analysis/velocity/intervals.parquet", 3, "the intervals cannot be read"),
+        ("analysis/velocity/trace.parquet", 2, "a table of its velocity cannot be read"),
+        ("analysis/velocity/intervals.parquet", 2, "a table of its velocity cannot be read"),
         ("analysis/velocity/summary.json", 2, "its velocity cannot be read"),
         ("analysis/velocity/params.json", 2, "its velocity cannot be read"),
         ("zarr.json", 0, "the image cannot be read"),
@@ -311,6 +316,27 @@ def test_results_of_an_earlier_calibration_are_marked(copied: Path, parse: Parse
     assert "outdated" not in again.text
 
 
+def test_what_people_decided_is_on_the_page(copied: Path, parse: Parse) -> None:
+    dataset = ZarrDataset(copied)
+    record = dataset.record(find_image(dataset, "stall"))
+    reject(record, HOSTILE, "Ada")
+    add_note(record, "sneezed", "Bob")
+    exclude(record, "moved", "Ada")
+    region = find_region(record, load_metadata(record))
+    mark_interval(record, region, 0.1, 0.2, author="Ada")
+
+    page = parse(Path(report(str(copied), images=("stall",)).report))
+
+    for text in (
+        "moved (Ada)",
+        "sneezed (Bob)",
+        "rejected by Ada",
+        "stall from 0.1 to 0.2 s (Ada)",
+    ):
+        assert text in page.text
+    assert not page.all("script")
+
+
 def test_images_that_are_no_kymographs_say_so(dataset: str, parse: Parse) -> None:
     opened = ZarrDataset(dataset)
     line = opened.add_image(np.zeros(7, np.uint8), axes=("t",))
@@ -324,13 +350,13 @@ def test_images_that_are_no_kymographs_say_so(dataset: str, parse: Parse) -> Non
     page = parse(Path(result.report))
     assert (result.shown, result.damaged) == (6, 0)
     (article,) = [e for e in page.all("article") if stack.image_id in e.text]
-    assert "no velocity: it has 3 slices" in article.text
+    assert "It cannot be analyzed: it has 3 slices" in article.text
     (article,) = [e for e in page.all("article") if line.image_id in e.text]
-    assert "no velocity: its axes are ('t',)" in article.text
+    assert "It cannot be analyzed: its axes are ('t',)" in article.text
     (both,) = [e for e in page.all("article") if noise.image_id in e.text]
     assert "Channel 1. Kymograph." in both.text
     assert "Channel 2. Kymograph." in both.text
-    assert "unknown: no velocity in mm/s" in both.text
+    assert "line periodunknown" in both.text
     assert both.text.count("not searched without a line period") == 2
     assert "0 stalls" not in both.text
     assert not any("0 stalls" in e.attributes["alt"] for e in page.all("img"))

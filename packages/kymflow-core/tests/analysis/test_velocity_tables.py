@@ -215,7 +215,7 @@ def test_two_equal_rois_count_once(dataset: ZarrDataset) -> None:
     own = kym["velocity"].query("image_id == @record.image_id and label == ''")
     assert len(own) == 2
     velocities = kym.velocities()
-    assert list(velocities.columns[:3]) == ["image_id", "source", "acquired"]
+    assert list(velocities.columns[:3]) == ["file", "folder", "acquired"]
     (row,) = velocities[velocities["image_id"] == record.image_id].to_dict("records")
     assert row["roi_id"] == 1
     assert len(kym.velocities()) == 4, "two ROIs with borders of their own, two others"

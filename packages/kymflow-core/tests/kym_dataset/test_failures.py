@@ -69,9 +69,9 @@ def test_collect_goes_past_an_image_that_the_system_refuses(
     bad, *good = sorted(add_images(dataset, 3))
     commit = tmp_path / "d.zarr" / "images" / bad / "zarr.json"
     commit.unlink()
-    commit.symlink_to("/proc/self/mem")  # its first byte is no one's: as on a bad block
+    commit.symlink_to("/proc/self/mem")
 
-    with pytest.raises(IndexUpdateError, match="Input/output error") as caught:
+    with pytest.raises(IndexUpdateError, match="it is a link") as caught:
         KymDataset(dataset).update_index(
             make_indexer(lambda _: pd.DataFrame({"run": [1]})), on_error="collect"
         )

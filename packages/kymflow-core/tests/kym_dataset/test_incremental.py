@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import mkdtemp
@@ -20,9 +21,24 @@ from numpy.typing import NDArray
 from zarr.storage import MemoryStore
 
 from kymflow.core import BaseIndexer, KymDataset, params_hash, run_order
-from kymflow.core.analysis import Analysis, Calibration, Column, Param, Region, Result, ResultTable
-from kymflow.core.errors import IndexerCycleError, IndexUpdateError
-from kymflow.core.indexers import RoiTable, analysis_tables
+from kymflow.core.analysis import (
+    Analysis,
+    Calibration,
+    Column,
+    Param,
+    Region,
+    Result,
+    ResultTable,
+    regions_of,
+)
+from kymflow.core.decisions import calibrate, exclude, include, mark_interval, undo
+from kymflow.core.errors import (
+    DecisionError,
+    IndexerCycleError,
+    IndexUpdateError,
+    NothingToUndoError,
+)
+from kymflow.core.indexers import ImageTable, RoiTable, analysis_tables
 from kymflow.core.metadata import (
     RoiChange,
     create_roi,
@@ -58,7 +74,9 @@ LEVEL = Analysis(
     params=LevelParams,
     run=measure,
     summary=(Column("level", float, "mean level"),),
-    tables=(ResultTable(name="lines", columns=(Column("level", float, "of the line"),)),),
+    tables=(
+        ResultTable(name="lines", columns=(Column("level", float, "of the line"),), marks=True),
+    ),
 )
 
 
@@ -323,6 +341,7 @@ class History(RuleBasedStateMachine):
     def indexers(self) -> list[BaseIndexer]:
         return [
             RoiTable(),
+            ImageTable(),
             Notes(scale=self.scale),
             *analysis_tables(LEVEL),
             LevelCount(dataset=self.dataset.as_read_only()),
@@ -368,6 +387,28 @@ class History(RuleBasedStateMachine):
     @rule(data=st.data(), value=st.one_of(st.none(), st.integers(0, 3)))
     def note(self, data: st.DataObject, value: int | None) -> None:
         self.some_record(data).save_json("note", value)
+
+    @precondition(lambda self: self.image_ids)
+    @rule(data=st.data(), decision=st.sampled_from(["exclude", "include", "calibrate", "mark"]))
+    def decide(self, data: st.DataObject, decision: str) -> None:
+        record = self.some_record(data)
+        match decision:
+            case "exclude":
+                exclude(record, "moved")
+            case "include":
+                include(record)
+            case "calibrate":
+                calibrate(record, seconds_per_line=data.draw(st.sampled_from([1.0, 2.0])))
+            case "mark":
+                calibrate(record, seconds_per_line=1.0)
+                region = regions_of(record, load_metadata(record))[0]
+                mark_interval(record, region, region.lines[0], region.lines[1])
+
+    @rule()
+    def undo(self) -> None:
+        # What was changed by other means since is not undone.
+        with suppress(NothingToUndoError, DecisionError):
+            undo(self.dataset)
 
     @rule(add=st.integers(0, 1), label=st.sampled_from(["", "b"]), recompute=st.booleans())
     def run_analysis(self, add: int, label: str, recompute: bool) -> None:

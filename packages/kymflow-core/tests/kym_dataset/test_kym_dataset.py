@@ -101,9 +101,10 @@ def test_replace_rows_semantics(
     other = make_indexer(two_rows, name="other")
     kym.update_index(other)
     kym.update_index(make_indexer(lambda _: pd.DataFrame({"run": [1, 1]})))
-    other_before = dataset.load_table("kym_other")
     gone, *kept = dataset.list_image_ids()
     dataset.delete_image(gone)
+    other_before = dataset.load_table("kym_other")
+    assert set(other_before["image_id"]) == set(kept)
     (new,) = add_images(dataset, 1)
 
     kym.update_index(make_indexer(lambda _: pd.DataFrame({"run": [2]})))

@@ -11,6 +11,7 @@ import pytest
 import tifffile
 
 from kymflow.core import BaseIndexer, KymDataset
+from kymflow.core.decisions import exclude, set_fields
 from kymflow.core.testing import sample_dataset
 from kymflow_zarr import ZarrDataset
 
@@ -28,13 +29,12 @@ def test_what_is_known_of_each_image(
 
     view = kym.view().set_index("image_id")
 
-    assert list(view.index) == dataset.list_image_ids()
-    assert list(view.columns) == [
-        *("source", "acquired", "shape", "dtype", "axes", "rois", "note"),
-        "kym_probe",
-    ]
+    assert sorted(view.index) == dataset.list_image_ids()
+    assert list(view.columns[:2]) == ["file", "folder"]
+    assert list(view.columns[-2:]) == ["copies", "kym_probe"]
     row = view.loc[ingested]
-    assert row["source"] == "vessel_07.tif"
+    assert row["file"] == "vessel_07.tif"
+    assert row["folder_1"] == tmp_path.name
     assert (row["shape"], row["dtype"], row["kym_probe"]) == ("20x6", "uint16", 2)
     (known,) = view[view["note"] == "a sample"].to_dict("records")
     assert known["acquired"] == pd.Timestamp("2022-11-02 12:30:15.461")
@@ -60,8 +60,48 @@ def test_damaged_metadata_are_missing_and_named(
 
     view = KymDataset(dataset).view().set_index("image_id")
 
-    assert view["rois"].isna().tolist() == [False, True, False]
+    assert view["rois"].isna().to_dict() == {i: i == bad for i in dataset.list_image_ids()}
     assert bad in caplog.text
+
+
+def test_names_come_in_the_order_in_which_people_count(
+    tmp_path: Path, make_indexer: Callable[..., BaseIndexer]
+) -> None:
+    for folder, number in (("day10", 1), ("day2", 10), ("day2", 2)):
+        (tmp_path / "in" / folder).mkdir(parents=True, exist_ok=True)
+        name = tmp_path / "in" / folder / f"run{number}.tif"
+        tifffile.imwrite(name, np.zeros((20, 6), np.uint16))
+    dataset = ZarrDataset(tmp_path / "out.zarr")
+    dataset.sources.refresh(tmp_path / "in", "**/*.tif")
+    kym = KymDataset(dataset)
+    kym.update_index(make_indexer(lambda _: pd.DataFrame({"value": [1]})))
+    names = [("day2", "run2.tif"), ("day2", "run10.tif"), ("day10", "run1.tif")]
+
+    view, joined = kym.view(), kym.joined("probe")
+
+    assert list(zip(view["folder_1"], view["file"], strict=True)) == names
+    assert view["copies"].tolist() == [2, 2, 2]
+    assert joined["file"].tolist() == [file for _, file in names]
+    assert list(joined.columns) == [
+        *("file", "folder", "acquired", "value"),
+        *("image_id", "analysis_version", "params_hash"),
+    ]
+
+
+def test_what_was_excluded_is_shown_when_asked(
+    dataset: ZarrDataset, make_indexer: Callable[..., BaseIndexer]
+) -> None:
+    kym = KymDataset(dataset)
+    kym.update_index(make_indexer(lambda _: pd.DataFrame({"genotype": ["a column"]})))
+    out, field, _ = dataset.values()
+    exclude(out, "moved")
+    set_fields(field, {"genotype": "wt", "Cage no.": 12})
+
+    assert out.image_id not in set(kym.joined("probe")["image_id"])
+    rows = kym.joined("probe", excluded=True).set_index("image_id")
+    assert len(rows) == 3
+    assert rows.loc[field.image_id, "genotype_of_image"] == "wt"
+    assert rows.loc[field.image_id, "cage_no"] == "12"
 
 
 def test_an_empty_dataset(empty: ZarrDataset) -> None:

@@ -7,15 +7,12 @@ name starts with an underscore is not.
 
 from __future__ import annotations
 
+from kymflow_zarr._catalog.failed_sources import FailedSource
 from kymflow_zarr._catalog.manifest import Manifest, ManifestEntry
 from kymflow_zarr._catalog.order import Missing, OrderBy
-from kymflow_zarr._catalog.sources import (
-    FileState,
-    RefreshMode,
-    RefreshPlan,
-    SourceFile,
-    SourceRow,
-)
+from kymflow_zarr._catalog.refresh_plan import RefreshMode, RefreshPlan
+from kymflow_zarr._catalog.source_issue import IssueKind, SourceIssue
+from kymflow_zarr._catalog.sources import BesideState, FileState, SourceFile, SourceRow
 from kymflow_zarr._export.manifest import TableFormat
 from kymflow_zarr._export.outcome import ExportReport
 from kymflow_zarr._front.access import Mode
@@ -28,7 +25,7 @@ from kymflow_zarr._ingest.objects import (
     HasMetadata,
     Ingestible,
 )
-from kymflow_zarr._ingest.outcome import IngestOutcome
+from kymflow_zarr._ingest.outcome import IngestOutcome, IngestStatus
 from kymflow_zarr._pixels.array_like import LazyArray
 from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._problems import Problem, ProblemKind, Repair
@@ -46,6 +43,7 @@ from kymflow_zarr.errors import (
     CorruptDataError,
     ExportError,
     ImageNotFoundError,
+    IncompleteImageError,
     IngestError,
     InvalidNameError,
     KymflowZarrError,
@@ -55,6 +53,7 @@ from kymflow_zarr.errors import (
     NotFoundError,
     ReadOnlyError,
     SchemaValidationError,
+    SourceFolderError,
     TableNotFoundError,
     UnreadableImageError,
     UnsupportedFormatError,
@@ -69,6 +68,7 @@ __all__ = [
     "AnyArray",
     "ArtifactKindError",
     "ArtifactNotFoundError",
+    "BesideState",
     "ChannelSource",
     "ColumnError",
     "CorruptDataError",
@@ -78,16 +78,20 @@ __all__ = [
     "Durability",
     "ExportError",
     "ExportReport",
+    "FailedSource",
     "FileState",
     "HasChannelData",
     "HasChannels",
     "HasMetadata",
     "ImageNotFoundError",
+    "IncompleteImageError",
     "IngestError",
     "IngestOptions",
     "IngestOutcome",
+    "IngestStatus",
     "Ingestible",
     "InvalidNameError",
+    "IssueKind",
     "JsonValue",
     "KymflowZarrError",
     "LazyArray",
@@ -110,6 +114,8 @@ __all__ = [
     "RowUpdate",
     "SchemaValidationError",
     "SourceFile",
+    "SourceFolderError",
+    "SourceIssue",
     "SourceRow",
     "TableFormat",
     "TableNotFoundError",

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["Problem", "ProblemKind", "Repair", "rewritten", "unreadable"]
+__all__ = ["Problem", "ProblemKind", "Repair", "linked", "rewritten", "unreadable"]
 
 ProblemKind: TypeAlias = Literal[
     "missing",
@@ -15,6 +15,7 @@ ProblemKind: TypeAlias = Literal[
     "unreadable",
     "mismatch",
     "unknown",
+    "link",
     "orphan_rows",
     "source_without_record",
     "record_without_source",
@@ -33,10 +34,11 @@ class Problem:
         location: The key, relative to the dataset's root.
         kind: ``missing`` or ``unreadable`` data, an artifact or a table that was written and is
             ``gone``, documents that disagree (``mismatch``), files that do not belong
-            (``unknown``), table rows whose image is gone (``orphan_rows``), the two directions in
-            which the sources index can be wrong, a damaged manifest (``stale_cache``), an
-            ``inventory`` with damaged lines or without something that is there, a document that
-            another program has ``rewritten``, and what killed writers left behind (``leftover``).
+            (``unknown``), a ``link`` or a mount, which nothing follows, table rows whose image is
+            gone (``orphan_rows``), the two directions in which the sources index can be wrong, a
+            damaged manifest (``stale_cache``), an ``inventory`` with damaged lines or without
+            something that is there, a document that another program has ``rewritten``, and what
+            killed writers left behind (``leftover``).
         message: What is wrong, as a sentence.
     """
 
@@ -79,6 +81,16 @@ def rewritten(location: str, added: tuple[str, ...]) -> Problem:
         kind="rewritten",
         message=f"another program has rewritten it, with {names} added; "
         "nothing is lost, and repair() seals it again",
+    )
+
+
+def linked(key: str) -> Problem:
+    """The problem of a link or a mount."""
+    return Problem(
+        location=key,
+        kind="link",
+        message="it is a link or a mount, and nothing follows it; "
+        "put in its place what it leads to, or remove it",
     )
 
 

@@ -34,12 +34,10 @@ from kymflow_zarr._pixels.array_like import LazyArray, as_pixels
 from kymflow_zarr._progress import ProgressCallback, no_progress
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import Durability
+from kymflow_zarr._storage.names import check_segment
 from kymflow_zarr._tables.tables import Tables
 from kymflow_zarr._views.html import dataset_html
-from kymflow_zarr.errors import (
-    CorruptDataError,
-    ImageNotFoundError,
-)
+from kymflow_zarr.errors import ImageNotFoundError
 from kymflow_zarr.options import IngestOptions
 from kymflow_zarr.record import ZarrImageRecord, open_record
 from kymflow_zarr.schema import DatasetSchema
@@ -314,21 +312,24 @@ class ZarrDataset(FlatNames, Caches, Health, Mapping[str, ZarrImageRecord]):
         )
 
     def delete_image(self, image_id: str) -> None:
-        """Delete an image with all its artifacts and its row in the sources index.
+        """Delete an image with all its artifacts and its rows in all tables.
 
-        A file that the image was made of, if it is still in its folder, counts as new again.
+        A file that the image was made of, if it is still in its folder, counts as new again. What
+        is left of an image (without its commit document, say) can be deleted, too.
 
         Raises:
             ImageNotFoundError: There is none with this id.
+            InvalidNameError: There can be none.
         """
         self._access.require_writable("delete an image")
-        with suppress(CorruptDataError):  # what is damaged can be deleted, too
-            self.record(image_id)
+        check_segment(image_id, kind="image")
         blobs = self._access.blobs
+        tables = Tables(blobs)
         with self._access.lock("tables", "delete an image"):
             if not blobs.delete_folder(image_folder(image_id)):
                 raise ImageNotFoundError(image_id)
-            SourcesIndex(blobs, Tables(blobs)).forget(image_id)
+            SourcesIndex(blobs, tables).forget(image_id)
+            tables.forget_image(image_id)
 
     def export_legacy_folder(
         self,
@@ -359,14 +360,18 @@ class ZarrDataset(FlatNames, Caches, Health, Mapping[str, ZarrImageRecord]):
 
         Raises:
             ExportError: Something is damaged; all that is not was exported.
+            SourceFolderError: Recordings lie in the folder, or the folder among recordings.
             AlreadyExistsError: The folder holds ``images`` or ``tables`` that no export wrote, or
                 another dataset's export. Other files in it are left alone.
         """
         from kymflow_zarr._export.export import export_folder
+        from kymflow_zarr._export.place import check_place
 
+        place = Path(dir).expanduser()
+        check_place(place, SourcesIndex(self._access.blobs, Tables(self._access.blobs)).current())
         return export_folder(
             self._access.blobs,
-            Path(dir).expanduser(),
+            place,
             include_tiff=include_tiff,
             include_tables=include_tables,
             table_format=table_format,

@@ -18,13 +18,15 @@ data as attributes, and has a message that ends with what to do::
     │   ├── ArtifactKindError         ValueError          an artifact kind that is unknown
     │   ├── AlreadyExistsError        FileExistsError     write-once data would be overwritten
     │   ├── UnsupportedFormatError    ValueError          written by newer software, or not upgraded
-    │   └── LockedError               TimeoutError        another writer holds the lock
+    │   ├── LockedError               TimeoutError        another writer holds the lock
+    │   └── SourceFolderError         ValueError          an export among the images' files
     ├── stored data are wrong
     │   ├── SchemaValidationError     ValueError          contents that break the format's rules
     │   │   └── ColumnError                               one column of a frame or table
     │   └── CorruptDataError          ValueError          bytes that fail their checksum or decoder
     └── input or output that is impossible
         ├── UnreadableImageError      ValueError          one image file
+        │   └── IncompleteImageError                      that is still being written
         ├── ReaderError               TypeError           a reader that lacks a part; one of another
         │                                                 distribution is a PluginWarning
         ├── IngestError               ValueError          a batch: lists every file that failed
@@ -48,6 +50,7 @@ __all__ = [
     "CorruptDataError",
     "ExportError",
     "ImageNotFoundError",
+    "IncompleteImageError",
     "IngestError",
     "InvalidNameError",
     "KymflowZarrError",
@@ -59,6 +62,7 @@ __all__ = [
     "ReadOnlyError",
     "ReaderError",
     "SchemaValidationError",
+    "SourceFolderError",
     "TableNotFoundError",
     "UnreadableImageError",
     "UnsupportedFormatError",
@@ -246,6 +250,23 @@ class LockedError(KymflowZarrError, TimeoutError):
         )
 
 
+class SourceFolderError(KymflowZarrError, ValueError):
+    """A folder is refused for an export because of the files that images were made of.
+
+    Attributes:
+        folder: The folder that was asked for.
+        sources: The folder of those files.
+    """
+
+    def __init__(self, folder: Path, *, sources: Path) -> None:
+        self.folder = folder
+        self.sources = sources
+        super().__init__(
+            f"an export into {str(folder)!r} would stand among the recordings in {str(sources)!r}, "
+            "and a refresh could not tell them apart; choose a folder neither in it nor above it"
+        )
+
+
 class SchemaValidationError(KymflowZarrError, ValueError):
     """Contents break a rule of the format, or of the table that they are meant for."""
 
@@ -297,6 +318,13 @@ class UnreadableImageError(KymflowZarrError, ValueError):
         super().__init__(f"cannot read {path.name!r}: {reason}")
 
 
+class IncompleteImageError(UnreadableImageError):
+    """An image file that is still being written, as far as can be seen, or was cut short.
+
+    A refresh tries it again at its next run, and calls it unreadable if it has not changed by then.
+    """
+
+
 class ReaderError(KymflowZarrError, TypeError):
     """A reader of image files, or of headers beside them, cannot be used."""
 
@@ -319,7 +347,8 @@ class IngestError(KymflowZarrError, ValueError):
         listed = "; ".join(f"{path.name!r}: {reason}" for path, reason in self.failures.items())
         super().__init__(
             f"{len(self.failures)} file(s) could not be ingested, {len(image_ids)} were: {listed}; "
-            "correct or remove them; a second run retries just those"
+            "correct or remove them: a later run tries those again that have changed, "
+            "with IngestOptions(retry_failed=True) all of them"
         )
 
 

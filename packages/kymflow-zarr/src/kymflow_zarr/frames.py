@@ -1,19 +1,22 @@
 """Frames as tables and back, as `ZarrDataset` keeps them: for code that makes tables of its own.
 
 `frame_to_table` is what every call that takes a frame does first, and `table_to_frame` what every
-call that returns one does last. `common_field` and `fit_columns` bring rows together.
+call that returns one does last. `common_field` and `fit_columns` bring rows together. `harmless`
+makes a text safe for a cell of a spreadsheet.
 """
 
 from __future__ import annotations
 
 from kymflow_zarr._tables.columns import common_field, fit_columns, plain_schema
 from kymflow_zarr._tables.frames import check_frame, frame_to_table, table_to_frame
+from kymflow_zarr._tables.spreadsheet import harmless
 
 __all__ = [
     "check_frame",
     "common_field",
     "fit_columns",
     "frame_to_table",
+    "harmless",
     "plain_schema",
     "table_to_frame",
 ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ from kymflow_zarr.errors import (
     CorruptDataError,
     ImageNotFoundError,
     MetadataNotFoundError,
+    ReadOnlyError,
 )
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     import zarr
 
 __all__ = ["ZarrImageRecord"]
+
+_LOCK_TIMEOUT_S: Final = 60.0
 
 
 def open_record(blobs: BlobStore, image_id: str, *, writable: bool) -> ZarrImageRecord:
@@ -234,6 +238,21 @@ class ZarrImageRecord:
             The key that it is stored under.
         """
         return self.save_json(METADATA, payload)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """For a block, no other writer that asks for this is at work on images of the dataset.
+
+        So an artifact can be read, changed and written without losing what another one wrote. It
+        cannot be nested.
+
+        Raises:
+            LockedError: Another writer held it for a minute.
+        """
+        if not self._writable:
+            raise ReadOnlyError("change the image")
+        with self._blobs.lock("records", action="change an image", timeout_s=_LOCK_TIMEOUT_S):
+            yield
 
     def load_metadata_payload(self) -> dict[str, JsonValue]:
         """Read the metadata payload.

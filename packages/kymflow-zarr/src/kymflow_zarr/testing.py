@@ -65,15 +65,16 @@ def check_header_reader(reader: object, image: Path, *, shape: tuple[int, ...]) 
         holds the image alone.
     """
     if not isinstance(reader, HeaderReader):
-        return [f"{reader!r} lacks a part of HeaderReader: name, suffixes and read"]
+        return [f"{reader!r} lacks a part of HeaderReader: name, suffixes, find and read"]
     listing = list_folder(image.parent)
     alone = list_folder(image.parent, [image.name])
     try:
         facts = [reader.read(image, listing, shape=shape, limits=ReadLimits()) for _ in range(2)]
         nothing = reader.read(image, alone, shape=shape, limits=ReadLimits())
+        place = reader.find(image, listing)
     except UnreadableImageError as error:
         return [str(error)]
-    if facts[0] is None:
+    if facts[0] is None or place is None:
         return [f"it finds no header beside {image.name!r}"]
     found = []
     if facts[0] != facts[1]:

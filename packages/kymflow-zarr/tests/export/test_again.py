@@ -249,19 +249,21 @@ def test_cut_off_at_any_step(
     """The disk fills up at the n-th file, for each n; the next run makes it good."""
     pair.export_legacy_folder(tmp_path / "whole")
     whole = files(tmp_path / "whole")
-    replace = Path.replace
+    replace = os.replace
     for allowed in range(40):
         target = tmp_path / f"cut {allowed}"
         left = [allowed]
 
-        def limited(self: Path, to: Path, left: list[int] = left) -> Path:
+        def limited(
+            old: str, new: str, *, src_dir_fd: int, dst_dir_fd: int, left: list[int] = left
+        ) -> None:
             left[0] -= 1
             if left[0] < 0:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            return replace(self, to)
+            replace(old, new, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
 
         with monkeypatch.context() as patch:
-            patch.setattr(Path, "replace", limited)
+            patch.setattr(os, "replace", limited)
             try:
                 pair.export_legacy_folder(target)
                 break

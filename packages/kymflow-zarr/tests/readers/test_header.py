@@ -316,6 +316,40 @@ def test_vendor_text_outranks_tags_and_the_difference_is_said(
     assert "s apart; vendor_text is used" in text
 
 
+# --- implausible calibration
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"2.0 [us/pixel]": "200.0 [us/pixel]"}, "7 pixels of 200 us take 0.0014 s, longer than"),
+        ({"0.450 [um": "450.0 [um", "3.149 [um]": "3149.0 [um]"}, "450 um, is out of"),
+        ({"68.040 [ms]": "68040.0 [s]"}, "the line period, 1134 s, is out of"),
+        ({"[um/pixel]": "[nm/pixel]", "3.149 [um]": "3.149 [nm]"}, "0.00045 um, is out of"),
+    ],
+)
+def test_what_no_microscope_has_is_a_warning(
+    write: Write, ramp: Ramp, olympus_text: Text, changes: dict[str, str], says: str
+) -> None:
+    text = olympus_text()
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    header = header_of(write(ramp, metadata=None), vendor_text=text)
+    assert says in " / ".join(header.warnings)
+
+
+def test_a_movie_may_take_its_time(write: Write) -> None:
+    """A frame interval is no line period."""
+    header = header_of(
+        write(
+            np.zeros((4, 9, 8), np.uint16), imagej=True, metadata={"axes": "TYX", "finterval": 60}
+        )
+    )
+    assert header.scale["t"] == 60
+    assert not any("line period" in warning for warning in header.warnings)
+
+
 # --- ImageJ and OME
 
 
@@ -438,29 +472,84 @@ def test_scanimage_settings(write: Write) -> None:
     assert header.sources["scale.t"] == "vendor_tiff"
 
 
-def lsm_info(width: int, height: int, planes: int) -> bytes:
+def lsm_info(
+    width: int, height: int, planes: int, *, scan_type: int, interval_s: float, stamps_at: int
+) -> bytes:
     """Build the start of a ``CZ_LSMINFO`` of the published layout, little-endian."""
-    sizes = struct.pack("<Iiiiiiiiii", 0x00400494C, 500, width, height, planes, 1, 1, 2, 0, 0)
+    slices, times = (1, planes) if scan_type else (planes, 1)
+    sizes = struct.pack("<Iiiiiiiiii", 0x00400494C, 500, width, height, slices, 1, times, 2, 0, 0)
     voxels = struct.pack("<dddddd", 2e-7, 2e-7, 5e-7, 0.0, 0.0, 0.0)
-    rest = struct.pack("<HHIIIIIdIII", 0, 0, 0, 0, 0, 0, 0, 0.5, 0, 0, 0)
-    return (sizes + voxels + rest).ljust(500, b"\0")
+    rest = struct.pack("<HHIIIIId", scan_type, 0, 0, 0, 0, 0, 0, interval_s)
+    return (sizes + voxels + rest + struct.pack("<IIII", 0, 0, 0, stamps_at)).ljust(500, b"\0")
+
+
+def write_lsm(
+    path: Path,
+    stack: npt.NDArray[np.uint16],
+    *,
+    scan_type: int,
+    interval_s: float = 0.5,
+    stamps: npt.NDArray[np.float64] | None = None,
+) -> Path:
+    """Write planes with thumbnails between them, as Zeiss does; time stamps go behind all."""
+    planes, height, width = stack.shape
+    stamps_at = 0
+    for _ in range(1 if stamps is None else 2):  # the second time it is known where they go
+        info = lsm_info(
+            width, height, planes, scan_type=scan_type, interval_s=interval_s, stamps_at=stamps_at
+        )
+        with tifffile.TiffWriter(path) as writer:
+            for number, plane in enumerate(stack):
+                tags = [(34412, 1, len(info), info, True)] if number == 0 else []
+                writer.write(plane, metadata=None, extratags=tags)
+                writer.write(np.zeros((4, 4), np.uint8), metadata=None, subfiletype=1)
+        stamps_at = path.stat().st_size
+    if stamps is not None:
+        with path.open("ab") as file:
+            file.write(struct.pack("<ii", 8 + 8 * len(stamps), len(stamps)))
+            file.write(stamps.astype("<f8").tobytes())
+    return path
+
+
+LSM_STACK = np.arange(216, dtype=np.uint16).reshape(3, 9, 8)
 
 
 def test_zeiss_lsm(tmp_path: Path) -> None:
-    info = lsm_info(8, 9, 3)
-    path = tmp_path / "stack.lsm.tif"
-    stack = np.arange(216, dtype=np.uint16).reshape(3, 9, 8)
-    with tifffile.TiffWriter(path) as writer:
-        for number, plane in enumerate(stack):
-            tags = [(34412, 1, len(info), info, True)] if number == 0 else []
-            writer.write(plane, metadata=None, extratags=tags)
-            writer.write(np.zeros((4, 4), np.uint8), metadata=None, subfiletype=1)
+    path = write_lsm(tmp_path / "stack.lsm", LSM_STACK, scan_type=0)
     with open_image(path, TiffReader()) as image:
-        np.testing.assert_array_equal(image.read(), stack)
+        np.testing.assert_array_equal(image.read(), LSM_STACK)
     header = header_of(path)
     assert header.axes == ("z", "y", "x")
     assert header.scale == {"z": 0.5, "y": 0.2, "x": 0.2}
     assert header.sources["scale.x"] == header.sources["axes"] == "vendor_tiff"
+    assert header.warnings == ()  # thumbnails are no second image
+
+
+@pytest.mark.parametrize(
+    ("interval_s", "stamps", "step_s", "says"),
+    [
+        (0.5, None, 0.5, ""),
+        (0.0, [7.0, 7.25, 7.5], 0.25, ""),
+        (0.25, [7.0, 7.25, 7.5], 0.25, ""),
+        (0.5, [7.0, 7.25, 7.5], 0.25, "0.5 s were asked for"),
+        (0.5, [7.0, 7.25, 9.5], 0.5, "not evenly spaced"),
+    ],
+)
+def test_time_stamps_of_zeiss_count_before_the_interval(
+    tmp_path: Path, interval_s: float, stamps: list[float] | None, step_s: float, says: str
+) -> None:
+    path = write_lsm(
+        tmp_path / "movie.lsm",
+        LSM_STACK,
+        scan_type=3,
+        interval_s=interval_s,
+        stamps=None if stamps is None else np.array(stamps),
+    )
+    header = header_of(path)
+    assert header.axes == ("t", "y", "x")
+    assert header.scale["t"] == step_s
+    assert says in " ".join(header.warnings)
+    assert bool(says) == bool(header.warnings)
 
 
 # --- ranks

@@ -240,7 +240,7 @@ def test_an_ome_stack_that_lost_pages(write: Write, tmp_path: Path) -> None:
     path = write(np.zeros((3, 9, 8), np.uint16), ome=True, metadata={"axes": "ZYX"})
     data = path.read_bytes()
     more = data.replace(b'SizeZ="3"', b'SizeZ="4"')
-    assert "name pages that it lacks" in reason(saved(tmp_path, more))
+    assert read(saved(tmp_path, more)).shape == (3, 9, 8)  # with a warning, see test_ome
     fewer = data.replace(b'SizeZ="3"', b'SizeZ="2"')
     assert "fewer than its 3 pages" in reason(saved(tmp_path, fewer))
     assert "ome metadata do not match" in reason(
@@ -511,7 +511,7 @@ def test_files_that_metadata_name_are_not_opened(
     monkeypatch.chdir(inner)
     os.mkfifo(inner / "other.ome.tif")  # would block for ever
     os.mkfifo(tmp_path / "other.ome.tif")
-    assert "spread the image over several files" in reason(path)
+    assert read(path).shape == (9, 8)
 
 
 def test_xml_entities_are_not_expanded(write: Write) -> None:
@@ -674,7 +674,7 @@ def test_a_large_compressed_file_is_read_in_bounded_memory(write: Write) -> None
 
 def test_tifffiles_log_is_left_alone_and_decides_nothing(write: Write, tmp_path: Path) -> None:
     stack = write(np.zeros((3, 9, 8), np.uint16), ome=True, metadata={"axes": "ZYX"})
-    bad = saved(tmp_path, stack.read_bytes().replace(b'SizeZ="3"', b'SizeZ="4"'))
+    bad = saved(tmp_path, stack.read_bytes().replace(b'SizeZ="3"', b'SizeZ="2"'))
     log = logging.getLogger("tifffile")
     before = (log.level, log.propagate, list(log.filters), list(log.handlers))
     logging.disable()  # nothing reaches any handler
@@ -690,7 +690,7 @@ def test_good_and_bad_files_in_many_threads(
 ) -> None:
     good = write(ramp, "good.tif")
     stack = write(np.zeros((3, 9, 8), np.uint16), ome=True, metadata={"axes": "ZYX"})
-    bad = saved(tmp_path, stack.read_bytes().replace(b'SizeZ="3"', b'SizeZ="4"'))
+    bad = saved(tmp_path, stack.read_bytes().replace(b'SizeZ="3"', b'SizeZ="2"'))
 
     def attempt(number: int) -> bool:
         try:

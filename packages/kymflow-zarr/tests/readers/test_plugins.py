@@ -23,10 +23,14 @@ class PeriodFile:
     name = "period"
     suffixes = (".ms",)
 
+    def find(self, path, listing):
+        return listing.named("period.ms")
+
     def read(self, path, listing, *, shape, limits):
-        if "period.ms" not in listing.names:
+        found = self.find(path, listing)
+        if found is None:
             return None
-        period = float((listing.folder / "period.ms").read_text())
+        period = float(found.read_text())
         steps = {"t": Quantity(value=period / 1000, unit="s")}
         return Facts(source="period", rank=Rank.HEADER_FILE, line_scan=True, steps=steps)
 '''

@@ -203,6 +203,9 @@ class Room:
     def __init__(self, say: Callable[[str], Any]) -> None:
         self.say = say
 
+    def find(self, path: Path, listing: FolderListing) -> Path | None:
+        return listing.beside(path, ".room")
+
     def read(
         self,
         path: Path,
@@ -211,7 +214,7 @@ class Room:
         shape: tuple[int, ...],  # noqa: ARG002
         limits: ReadLimits,
     ) -> Any:
-        found = listing.beside(path, ".room")
+        found = self.find(path, listing)
         return None if found is None else self.say(listing.read_text(found, limits=limits))
 
 
@@ -222,18 +225,19 @@ def room(text: str) -> Facts:
 @pytest.mark.parametrize(
     ("say", "text"), [(room, "twelve"), (lambda text: {"room": text}, "12"), (len, "12")]
 )
-def test_a_header_that_cannot_be_read_stops_its_own_image(
+def test_a_header_that_cannot_be_read_is_left_out(
     disk: ZarrDataset, folder: Path, say: Callable[[str], Any], text: str
 ) -> None:
     (folder / "b.room").write_text(text, encoding="utf-8")
     register_header(Room(say))
     try:
-        with pytest.raises(IngestError) as caught:
-            disk.refresh_from_folder(folder)
+        outcomes = list(disk.iter_refresh(folder))
     finally:
         unregister("odd")
-    assert [path.name for path in caught.value.failures] == ["b.tif"]
-    assert len(caught.value.image_ids) == 2
+    assert len(disk) == 3
+    assert [(one.path.name, issue.kind) for one in outcomes for issue in one.issues] == [
+        ("b.tif", "header_left_out")
+    ]
 
 
 def test_a_header_reader_is_checked(folder: Path) -> None:
@@ -288,7 +292,7 @@ def test_a_limit_can_be_raised_by_whoever_is_told_to(
     np.save(folder / "a.big.npy", np.ones(1000))
     (folder / "a.txt").write_text("remember to feed the mice", encoding="utf-8")
     with pytest.raises(UnreadableImageError, match=reason):
-        disk.ingest_image(folder / "a.tif", options=IngestOptions(limits=limits))
+        disk.ingest_image(folder / "a.tif", options=IngestOptions(limits=limits, strict=True))
     assert disk.ingest_image(folder / "a.tif").list_array_artifacts() == ["big"]
 
 

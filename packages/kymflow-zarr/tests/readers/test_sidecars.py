@@ -184,13 +184,13 @@ def test_channels_are_in_the_order_of_their_numbers() -> None:
 
 def test_an_expression_says_where_the_channel_is() -> None:
     names = ["s_C001T001.tif", "s_C002T001.tif", "s_C001T002.tif", "t_c1.tif", "t_c2.tif"]
-    assert group_channels(names, re.compile(r"_C(\d+)T")) == (
+    assert group_channels(names, [re.compile(r"_C(\d+)T")]) == (
         ("s_C001T001.tif", "s_C002T001.tif"),
         ("s_C001T002.tif",),
         ("t_c1.tif",),
         ("t_c2.tif",),
     )
-    assert group_channels(names, None) == tuple((name,) for name in sorted(names))
+    assert group_channels(names, ()) == tuple((name,) for name in sorted(names))
     assert group_channels(["_c1.tif", "_c2.tif"]) == (("_c1.tif",), ("_c2.tif",))
 
 

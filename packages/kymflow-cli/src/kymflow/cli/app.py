@@ -22,6 +22,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from kymflow.cli.blocks import Block, Screen
 from kymflow.cli.errors import ExitCode, expected_errors, explain
 from kymflow.cli.results import Item, Result
+from kymflow.cli.row_formats import Format
 from kymflow.cli.safe_text import show
 from kymflow.cli.terminal import LogHandler, Terminal
 
@@ -35,21 +36,37 @@ _EPILOGUE = "To see it at work: kymflow demo. With your own images: kymflow inge
 
 _FILL = Group("Fill a dataset", sort_key=1)
 _LOOK = Group("Look at it", sort_key=2)
-_KEEP = Group("Keep it well", sort_key=3)
-_OTHER = Group("Other", sort_key=4)
+_DECIDE = Group("Decide", sort_key=3)
+_KEEP = Group("Keep it well", sort_key=4)
+_OTHER = Group("Other", sort_key=5)
 _COMMON = Group("Everywhere", sort_key=9)
 
 _VERBS: Mapping[str, Group] = {
     "ingest": _FILL,
     "refresh": _FILL,
+    "relocate": _FILL,
     "analyze": _FILL,
     "index": _FILL,
+    "update": _FILL,
     "status": _LOOK,
     "ls": _LOOK,
     "info": _LOOK,
     "table": _LOOK,
     "query": _LOOK,
     "report": _LOOK,
+    "figure": _LOOK,
+    "view": _LOOK,
+    "metadata": _DECIDE,
+    "calibrate": _DECIDE,
+    "roi": _DECIDE,
+    "mark": _DECIDE,
+    "note": _DECIDE,
+    "accept": _DECIDE,
+    "reject": _DECIDE,
+    "exclude": _DECIDE,
+    "include": _DECIDE,
+    "undo": _DECIDE,
+    "log": _DECIDE,
     "check": _KEEP,
     "repair": _KEEP,
     "export": _KEEP,
@@ -60,8 +77,12 @@ _VERBS: Mapping[str, Group] = {
 """Where the help shows each verb, in this order. Its function is `kymflow.cli.verbs.VERB.VERB`."""
 
 
-def build_app() -> App:
-    """The command tree. Its ``meta`` has the options that every verb takes."""
+def build_app(words: Sequence[str] = ()) -> App:
+    """The command tree. Its ``meta`` has the options that every verb takes.
+
+    Args:
+        words: The command line, as far as it decides which options there are.
+    """
     app = App(
         name="kymflow",
         help=_HELP,
@@ -73,15 +94,19 @@ def build_app() -> App:
     for flag in (*app.help_flags, *app.version_flags):
         app[flag].group = _OTHER
     for number, (name, group) in enumerate(_VERBS.items()):
-        verb = _function(name)
+        verb = _function(name, words)
         app.command(verb, group=group, sort_key=number, help_epilogue="", usage=_usage(verb))
     _add_completion(app)
     _add_common_options(app)
     return app
 
 
-def _function(name: str) -> Callable[..., Result]:
-    function: Callable[..., Result] = vars(import_module(f"kymflow.cli.verbs.{name}"))[name]
+def _function(name: str, words: Sequence[str]) -> Callable[..., Result]:
+    module = vars(import_module(f"kymflow.cli.verbs.{name}"))
+    if name in words and "with_options" in module:  # it depends on what is named
+        specialize: Callable[[Sequence[str]], Callable[..., Result]] = module["with_options"]
+        return specialize(words)
+    function: Callable[..., Result] = module[name]
     return function
 
 
@@ -139,7 +164,9 @@ def _add_common_options(app: App) -> None:
     @app.meta.default
     def launch(
         *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+        output: Annotated[Format, Parameter(name="--format", group=_COMMON)] = "text",
         as_json: Annotated[bool, Parameter(name="--json", group=_COMMON, negative=())] = False,
+        as_csv: Annotated[bool, Parameter(name="--csv", group=_COMMON, negative=())] = False,
         quiet: Annotated[
             bool, Parameter(name=["--quiet", "-q"], group=_COMMON, negative=())
         ] = False,
@@ -152,12 +179,17 @@ def _add_common_options(app: App) -> None:
 
         Args:
             tokens: The verb and its arguments.
-            as_json: Write JSON Lines: a record per item, and a summary as the last one.
+            output: How to write what was asked for: as text (on a terminal a table that fits, on a
+                pipe with tabs), as JSON Lines (a record per item, and a summary as the last one),
+                or as one table with a row per item.
+            as_json: The same as --format json.
+            as_csv: The same as --format csv.
             quiet: No progress bar and no remarks.
             verbose: Tell more of what is going on.
             debug: Show tracebacks.
         """
-        common = _Common(as_json=as_json, quiet=quiet, verbose=verbose, debug=debug)
+        output = "json" if as_json else "csv" if as_csv else output
+        common = _Common(output=output, quiet=quiet, verbose=verbose, debug=debug)
         return _launch(app, tokens, common)
 
 
@@ -170,7 +202,7 @@ def _default_in_help(value: object) -> str | None:
 class _Common:
     """The options that every verb takes."""
 
-    as_json: bool
+    output: Format
     quiet: bool
     verbose: bool
     debug: bool
@@ -185,7 +217,7 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit code, an `ExitCode`.
     """
-    app = build_app()
+    app = build_app(arguments)
     try:
         code = app.meta(
             list(arguments),
@@ -195,7 +227,7 @@ def run(arguments: Sequence[str]) -> int:
             result_action="return_value",
         )
     except CycloptsError as error:  # about one of the options above, or about --help
-        terminal = Terminal(as_json="--json" in arguments, quiet=False)
+        terminal = Terminal(output="json" if "--json" in arguments else "text", quiet=False)
         return _report(error, terminal, debug=False)
     # Cyclopts itself serves --help and --version, and returns nothing then.
     return code if isinstance(code, int) else ExitCode.DONE
@@ -211,7 +243,7 @@ def _help_console(app: App, arguments: Sequence[str]) -> Console | None:
 
 
 def _launch(app: App, tokens: tuple[str, ...], common: _Common) -> int:
-    terminal = Terminal(as_json=common.as_json, quiet=common.quiet)
+    terminal = Terminal(output=common.output, quiet=common.quiet)
     if not tokens:
         app.help_print([], console=terminal.error_console())
         return ExitCode.USAGE
@@ -249,7 +281,7 @@ def _report(error: Exception, terminal: Terminal, *, debug: bool) -> int:
     terminal.labelled("error", failure.message, style="bold red")
     if failure.hint:
         terminal.labelled("hint", failure.hint, style="bold cyan")
-    if terminal.as_json:
+    if terminal.output == "json":
         terminal.write_json(
             {
                 "type": "error",
@@ -267,7 +299,7 @@ def _interrupted(terminal: Terminal) -> int:
     hint = "run the same command again to go on"
     terminal.labelled("interrupted", message, style="bold yellow")
     terminal.labelled("hint", hint, style="bold cyan")
-    if terminal.as_json:
+    if terminal.output == "json":
         terminal.write_json(
             {
                 "type": "error",

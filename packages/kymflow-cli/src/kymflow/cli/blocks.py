@@ -58,10 +58,10 @@ def table_blocks(
 def failure_blocks(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], screen: Screen
 ) -> Iterator[Block]:
-    """A table of what failed, for stderr; its last column is wrapped. Nothing without rows."""
+    """A table of what failed, for stderr; nothing without rows."""
     if not rows:
         return
-    table = layout(columns, rows, width=screen.err, wrap_last=True)
+    table = layout(columns, rows, width=screen.err)
     yield Block(lines=[f"{title}:"], kind="failures", style="bold red")
     yield Block(lines=[table.header], kind="failures", style="bold")
     yield Block(lines=table.lines, kind="failures")
@@ -80,9 +80,10 @@ def fact_blocks(facts: Mapping[str, object]) -> Iterator[Block]:
     yield Block(lines=lines)
 
 
-def sentence(first: str, **counts: int) -> Block:
-    """One line of data: ``first``, then the counts that are not zero, as in ``2 failed``."""
-    parts = [first, *(f"{number} {word}" for word, number in counts.items() if number)]
+def sentence(first: str, *more: str, **counts: int) -> Block:
+    """One line of data: texts that are not empty, then counts that are not zero: ``2 failed``."""
+    texts = [text for text in (first, *more) if text]
+    parts = [*texts, *(f"{number} {word}" for word, number in counts.items() if number)]
     return Block(lines=[", ".join(parts)])
 
 

@@ -1,19 +1,205 @@
-"""The folders that a dataset grows from, as far as its images tell."""
+"""The folders that a dataset grows from: those that were ingested, and those of its images."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePath, PureWindowsPath
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from kymflow.cli.blocks import Block, remark
-from kymflow.cli.errors import OutputFileError
+from kymflow.cli.blocks import Block, counted, remark
+from kymflow.cli.errors import FolderNotFoundError, OutputFileError
+from kymflow.cli.options import DEFAULT_PATTERNS
 from kymflow.cli.safe_text import command, show
 
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["nothing_matches", "require_outside", "search_remarks", "source_folders", "topmost"]
+__all__ = [
+    "ChosenFolders",
+    "SearchFolder",
+    "choose_folders",
+    "expand_patterns",
+    "nothing_matches",
+    "relocate_folders",
+    "remember_folders",
+    "require_folder",
+    "require_outside",
+    "search_remarks",
+    "source_folders",
+]
+
+_TABLE: Final = "source_folders"
+_EXPORT: Final = "kymflow_export.json"
+_ZARR = ("zarr.json", ".zgroup")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchFolder:
+    """A folder to look for image files in.
+
+    Attributes:
+        folder: The folder.
+        patterns: Which files; ``**/`` stands for subfolders.
+    """
+
+    folder: Path
+    patterns: tuple[str, ...]
+
+    @property
+    def is_recursive(self) -> bool:
+        """Whether subfolders are looked at."""
+        return any(pattern.startswith("**/") for pattern in self.patterns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenFolders:
+    """The folders that a run looks at.
+
+    Attributes:
+        there: Those that exist.
+        missing: Folders of the dataset that are not there now.
+        named: Whether they were named, now or when they were ingested, and not only found in the
+            dataset.
+    """
+
+    there: tuple[SearchFolder, ...]
+    missing: tuple[Path, ...] = ()
+    named: bool = True
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """All patterns."""
+        return tuple(dict.fromkeys(p for search in self.there for p in search.patterns))
+
+
+def choose_folders(
+    dataset: ZarrDataset, named: Sequence[Path], pattern: tuple[str, ...], *, recursive: bool
+) -> ChosenFolders:
+    """The folders that were named; if none were, all that the dataset grows from.
+
+    Those that `remember_folders` knows are looked at as they were then, unless a pattern or
+    recursion is given.
+
+    Raises:
+        FolderNotFoundError: A folder that was named is not there.
+    """
+    for folder in named:
+        require_folder(folder)
+    patterns = expand_patterns(pattern, recursive=recursive)
+    if named:
+        return ChosenFolders(
+            there=_topmost(SearchFolder(folder=f, patterns=patterns) for f in named)
+        )
+    as_before = pattern == DEFAULT_PATTERNS and not recursive
+    remembered = _remembered(dataset)
+    known = [
+        *(
+            search if as_before else SearchFolder(folder=search.folder, patterns=patterns)
+            for search in remembered
+        ),
+        *(SearchFolder(folder=Path(f), patterns=patterns) for f in source_folders(dataset)),
+    ]
+    return ChosenFolders(
+        there=_topmost(search for search in known if search.folder.is_dir()),
+        missing=tuple(dict.fromkeys(s.folder for s in known if not s.folder.is_dir())),
+        named=bool(remembered),
+    )
+
+
+def remember_folders(dataset: ZarrDataset, searches: Iterable[SearchFolder]) -> None:
+    """Keep which folders were ingested, and how, in the table ``source_folders``.
+
+    Args:
+        dataset: The dataset, writable.
+        searches: The folders.
+    """
+    known = {search.folder: search.patterns for search in _remembered(dataset)}
+    for search in searches:
+        place = search.folder.resolve()
+        if (place / _EXPORT).is_file():  # it holds a dataset, and grows only with that
+            continue
+        before = known.get(place, ())
+        patterns = tuple(dict.fromkeys((*before, *search.patterns)))
+        if patterns != before:
+            _remember(dataset, SearchFolder(folder=place, patterns=patterns))
+
+
+def relocate_folders(dataset: ZarrDataset, old: Path, new: Path) -> None:
+    """Keep that folders which were ingested are somewhere else now.
+
+    Args:
+        dataset: The dataset, writable.
+        old: Where they were: one of them, or a folder that they were in.
+        new: Where that is now.
+    """
+    was = old.absolute()
+    for search in _remembered(dataset):
+        if search.folder.is_relative_to(was):
+            place = new.resolve() / search.folder.relative_to(was)
+            moved = SearchFolder(folder=place, patterns=search.patterns)
+            _remember(dataset, moved, instead_of=search.folder)
+
+
+def _remember(
+    dataset: ZarrDataset, search: SearchFolder, *, instead_of: Path | None = None
+) -> None:
+    import pyarrow as pa
+
+    from kymflow_zarr import RowUpdate
+
+    row = {"folder": str(search.folder), "patterns": json.dumps(search.patterns)}
+    schema = pa.schema(dict.fromkeys(row, pa.string()))
+    update = RowUpdate(
+        image_ids=frozenset({row["folder"], str(instead_of or search.folder)}),
+        rows=pa.Table.from_pylist([row], schema=schema),
+    )
+    dataset.replace_rows(_TABLE, [update], schema=schema, image_id_col="folder")
+
+
+def _remembered(dataset: ZarrDataset) -> tuple[SearchFolder, ...]:
+    if dataset.table_schema(_TABLE) is None:
+        return ()
+    rows = dataset.load_arrow_table(_TABLE).to_pylist()
+    return tuple(
+        SearchFolder(folder=Path(row["folder"]), patterns=tuple(json.loads(row["patterns"])))
+        for row in rows
+    )
+
+
+def _topmost(searches: Iterable[SearchFolder]) -> tuple[SearchFolder, ...]:
+    """Each folder once, without those that a recursive search of another one covers."""
+    kept: list[SearchFolder] = []
+    for search in sorted(searches, key=lambda s: (s.folder, not s.is_recursive)):
+        covered = any(
+            search.folder == one.folder
+            or (one.is_recursive and search.folder.is_relative_to(one.folder))
+            for one in kept
+        )
+        if not covered:
+            kept.append(search)
+    return tuple(kept)
+
+
+def expand_patterns(patterns: Iterable[str], *, recursive: bool) -> tuple[str, ...]:
+    """The patterns for the store: those of a recursive search start with ``**/``."""
+    return tuple(
+        f"**/{pattern}" if recursive and not pattern.startswith("**/") else pattern
+        for pattern in patterns
+    )
+
+
+def require_folder(folder: Path) -> None:
+    """Refuse a folder that is not there.
+
+    Raises:
+        FolderNotFoundError: It is not there, or is a file, or is a dataset.
+    """
+    if any((folder / name).is_file() for name in _ZARR):
+        raise FolderNotFoundError(str(folder), exists=True, is_zarr=True)
+    if not folder.is_dir():
+        raise FolderNotFoundError(str(folder), exists=folder.exists())
 
 
 def source_folders(dataset: ZarrDataset) -> tuple[str, ...]:
@@ -36,15 +222,6 @@ def require_outside(place: Path, dataset: str) -> None:
         raise OutputFileError(
             str(place), "it would lie inside the dataset", hint="name a place outside of it"
         )
-
-
-def topmost(folders: Iterable[Path]) -> tuple[Path, ...]:
-    """Those folders that lie in no other one of them."""
-    kept: list[Path] = []
-    for folder in sorted(folders):
-        if not any(folder.is_relative_to(above) for above in kept):
-            kept.append(folder)
-    return tuple(kept)
 
 
 def _path(text: str) -> PurePath:
@@ -83,11 +260,12 @@ def search_remarks(result: Search) -> Iterator[Block]:
         )
 
 
-def nothing_matches(patterns: Sequence[str]) -> Block:
+def nothing_matches(patterns: Sequence[str], *, in_subfolders: int) -> Block:
     """No file at all was found."""
-    deeper = (
-        "" if any(name.startswith("**/") for name in patterns) else ", in subfolders: --recursive"
-    )
+    if in_subfolders:
+        files = counted(in_subfolders, "image file")
+        lie = "lies" if in_subfolders == 1 else "lie"
+        return remark(f"no image files here, but {files} {lie} in subfolders: --recursive")
     named = ", ".join(show(name) for name in patterns if name not in {"*", "**/*"})
     what = f"no file matches {named}" if named else "no image files here"
-    return remark(f"{what}; for others: --pattern{deeper}")
+    return remark(f"{what}; for others: --pattern")

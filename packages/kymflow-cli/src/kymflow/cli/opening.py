@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import PurePath, PureWindowsPath
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["find_image", "open_reader", "open_writer", "source_name", "source_of"]
 
-_SHORTEST_PREFIX = 4
 _MOST_NAMED = 5
 
 
@@ -58,41 +56,38 @@ def find_image(dataset: ZarrDataset, name: str) -> str:
 
     Args:
         dataset: The dataset.
-        name: An image id, the first few characters of one, or a source file: its name, with or
-            without ending, or its path.
+        name: An image id, the first characters of one, or the end of the path of its source file,
+            the ending left out or not.
 
     Raises:
         UnknownNameError: No image, or more than one, goes by that name.
     """
+    from kymflow_zarr import AmbiguousImageError, ImageNotFoundError
+
     manifest = dataset.load_manifest()
-    entries = manifest.entries
-    if name in entries or name in manifest.damaged:
+    if name in manifest.damaged:
         return name
-    from_file = [image_id for image_id, entry in entries.items() if _is_source(entry, name)]
-    if len(from_file) == 1:
-        return from_file[0]
-    if len(from_file) > 1:
+    try:
+        return dataset.find(name).image_id
+    except AmbiguousImageError as error:
+        found = error.candidates
+        shown = [f"{one} ({source_of(manifest.entries.get(one))})" for one in found[:_MOST_NAMED]]
+        more = ["…"] if len(found) > _MOST_NAMED else []
         raise UnknownNameError(
-            f"{name!r} is the source of {len(from_file)} images: {_some(from_file)}",
-            hint="name one of them by its id",
-        )
-    by_id: list[str] = []
-    if len(name) >= _SHORTEST_PREFIX:
-        by_id = [image_id for image_id in entries if image_id.startswith(name.lower())]
-    if len(by_id) == 1:
-        return by_id[0]
-    if by_id:
+            f"{name!r} stands for {len(found)} images: {', '.join([*shown, *more])}",
+            hint="give more of the path, or of the id: " + command("ls", dataset.location),
+        ) from error
+    except ImageNotFoundError as error:
+        files = {source_name(path) for one in manifest.entries.values() if (path := source_of(one))}
         raise UnknownNameError(
-            f"{name!r} begins the ids of {len(by_id)} images: {_some(by_id)}",
-            hint="give more of the id",
-        )
-    raise UnknownNameError(f"there is no image {name!r}", hint=_hint(dataset, entries, name))
-
-
-def _hint(dataset: ZarrDataset, entries: Mapping[str, ManifestEntry], name: str) -> str:
-    files = {source_name(path) for entry in entries.values() if (path := source_of(entry))}
-    otherwise = "name it by id, first characters of it, or file: " + command("ls", dataset.location)
-    return guess(name, {*files, *(PurePath(file).stem for file in files)}, otherwise=otherwise)
+            f"there is no image {name!r}",
+            hint=guess(
+                name,
+                {*files, *(PurePath(file).stem for file in files)},
+                otherwise="name it by id, first characters of it, or file: "
+                + command("ls", dataset.location),
+            ),
+        ) from error
 
 
 def source_name(path: str) -> str:
@@ -107,16 +102,3 @@ def source_of(entry: ManifestEntry | None) -> str | None:
     if entry is None or entry.source is None:
         return None
     return entry.source.source_primary_path
-
-
-def _is_source(entry: ManifestEntry, name: str) -> bool:
-    path = source_of(entry)
-    if path is None:
-        return False
-    file = source_name(path)
-    return name in (path, file, PurePath(file).stem)
-
-
-def _some(image_ids: list[str]) -> str:
-    named = ", ".join(image_ids[:_MOST_NAMED])
-    return f"{named}, …" if len(image_ids) > _MOST_NAMED else named

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from kymflow.cli.results import Item
@@ -27,6 +27,9 @@ class Progress(Protocol):
     def tell(self, item: Item) -> None:
         """One item of the result is final, before all the others are."""
 
+    def note(self, lines: Iterable[str]) -> None:
+        """Lines that a person needs right now."""
+
 
 class _Silent:
     def begin(self, activity: str, total: int | None) -> None:
@@ -36,6 +39,9 @@ class _Silent:
         """Ignored."""
 
     def tell(self, item: Item) -> None:
+        """Ignored."""
+
+    def note(self, lines: Iterable[str]) -> None:
         """Ignored."""
 
 

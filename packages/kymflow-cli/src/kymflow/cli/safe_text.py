@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 
-__all__ = ["command", "escape_json", "show", "spreadsheet_cell"]
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+__all__ = ["command", "escape_json", "show"]
 
 
 def show(text: str) -> str:
@@ -34,15 +32,6 @@ def escape_json(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else _json_escape(char) for char in text)
-
-
-def spreadsheet_cell(text: str) -> str:
-    """Text for a CSV cell: what a spreadsheet would take for a formula gets an apostrophe.
-
-    Line breaks stay, as CSV can quote them; other characters that are not printable are escaped.
-    """
-    marked = f"'{text}" if text.startswith(_FORMULA_STARTS) else text
-    return "\n".join(show(line) for line in marked.splitlines()) if marked else ""
 
 
 def _typed(word: str) -> str:

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
+from kymflow.cli.errors import OutputFileError
 from kymflow.cli.results import Item, item_to_json
+from kymflow.cli.row_formats import Format
 from kymflow.cli.safe_text import escape_json, show
 
 if TYPE_CHECKING:
@@ -26,18 +28,18 @@ class Terminal:
     """Where a command's output goes. It is the `kymflow.cli.progress.Progress` of a real run.
 
     Args:
-        as_json: Write JSON Lines to stdout.
+        output: How results are written to stdout.
         quiet: No progress bar.
     """
 
-    def __init__(self, *, as_json: bool, quiet: bool) -> None:
-        self.as_json = as_json
+    def __init__(self, *, output: Format, quiet: bool) -> None:
+        self.output = output
         self.quiet = quiet
         self._out = _Stream(sys.stdout)
         self._err = _Stream(sys.stderr)
         # On one and the same screen a bar and JSON Lines would write over each other.
         self._wants_bar = self._err.is_terminal and not quiet
-        if as_json and self._out.is_terminal:
+        if output == "json" and self._out.is_terminal:
             self._wants_bar = False
         self._bar: _Bar | None = None
 
@@ -58,7 +60,7 @@ class Terminal:
 
     def tell(self, item: Item) -> None:
         """Write an item as JSON immediately; people see the progress bar."""
-        if self.as_json:
+        if self.output == "json":
             self.write_json(item_to_json(item))
 
     def end(self) -> None:
@@ -88,6 +90,18 @@ class Terminal:
     def write(self, lines: Iterable[str], *, style: str = "") -> None:
         """Lines of data."""
         self._out.write_lines(lines, style)
+
+    def write_bytes(self, data: bytes) -> None:
+        """Data that is no text.
+
+        Raises:
+            OutputFileError: Stdout is a terminal.
+        """
+        if self._out.is_terminal:
+            raise OutputFileError(
+                "the terminal", "this is no text", hint="send it to a file: > FILE.parquet"
+            )
+        self._out.write_bytes(data)
 
     def note(self, lines: Iterable[str], *, style: str = "") -> None:
         """Lines for the person at the screen; a bar stays below them."""
@@ -172,6 +186,15 @@ class _Stream:
             return
         try:
             self._stream.write(text)
+        except OSError as error:
+            self._give_up(error)
+
+    def write_bytes(self, data: bytes) -> None:
+        if not self._open:
+            return
+        try:
+            self._stream.flush()
+            self._stream.buffer.write(data)
         except OSError as error:
             self._give_up(error)
 

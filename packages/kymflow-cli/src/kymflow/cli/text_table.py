@@ -1,22 +1,20 @@
-"""Rows and columns as lines of text that fit a terminal."""
+"""Rows and columns as lines of text: drawn by rich for a terminal, tab-separated for a pipe."""
 
 from __future__ import annotations
 
+import io
 import math
 import re
-import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kymflow.cli.safe_text import show
 
 __all__ = ["TextTable", "cell", "layout"]
 
-_GAP = "  "
+_GAP = 2
 _NARROWEST = 8
 _OPAQUE = re.compile(r"[0-9a-f-]{32,}")
-_PATH = re.compile(r"/|\\\\|[A-Za-z]:\\")
-_NARROWEST_WRAPPED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,122 +29,95 @@ class TextTable:
 
     header: str
     lines: tuple[str, ...]
-    hidden: tuple[str, ...]
-
-
-def cell(value: object) -> str:
-    """One value as text: six significant digits, nothing for a missing one."""
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.6g}"
-    return show(value) if isinstance(value, str) else show(str(value))
+    hidden: tuple[str, ...] = ()
 
 
 def layout(
-    columns: Sequence[str],
-    rows: Sequence[Sequence[object]],
-    *,
-    width: int | None,
-    wrap_last: bool = False,
+    columns: Sequence[str], rows: Sequence[Sequence[object]], *, width: int | None
 ) -> TextTable:
     """Lay a table out.
 
-    Numbers are never cut. Where the table is too wide, ids and hashes are cut first (``…``), which
-    are known by how they begin, then the widest texts; then columns are left out from the right.
+    On a terminal numbers have six significant digits, ids and hashes are cut to what fits (``…``),
+    other texts are wrapped, and columns that have no room at all are left out from the right. On a
+    pipe there is a tab between values, and nothing is shortened.
 
     Args:
         columns: Their names.
         rows: Their values.
-        width: Of the terminal, in characters; None cuts nothing.
-        wrap_last: Wrap the last column instead of cutting it.
+        width: Of the terminal, in characters; None for a pipe.
     """
+    if width is None:
+        header, *lines = ("\t".join(_exact(value) for value in row) for row in (columns, *rows))
+        return TextTable(header=header, lines=tuple(lines))
     names = [show(name) for name in columns]
     cells = [[cell(value) for value in row] for row in rows]
     numeric = [
         bool(rows) and all(_is_number(row[index]) for row in rows) for index in range(len(columns))
     ]
-    widths = [
-        max([_cells(name), *(_cells(row[index]) for row in cells)])
-        for index, name in enumerate(names)
+    narrowest = [
+        longest if numeric[index] else min(longest, _NARROWEST)
+        for index, longest in enumerate(map(_longest, zip(names, *cells, strict=True)))
     ]
     shown = len(names)
-    if width is not None:
-        floors = [
-            full if numeric[index] else min(full, _floor(index, len(names), wrap_last=wrap_last))
-            for index, full in enumerate(widths)
-        ]
-        while shown > 1 and _total(floors[:shown]) > width:
-            shown -= 1
-        opaque = [all(_OPAQUE.fullmatch(row[index]) for row in cells) for index in range(shown)]
-        first = [floor if opaque[i] else widths[i] for i, floor in enumerate(floors[:shown])]
-        widths = _shrink([min(full, width) for full in widths[:shown]], first, width)
-        widths = _shrink(widths, floors[:shown], width)
-    wrapped = len(names) - 1 if wrap_last else -1
-    lines: list[str] = []
-    for row in cells:
-        parts = [
-            _wrap(text, widths[index]) if index == wrapped else [_cut(text, widths[index])]
-            for index, text in enumerate(row[:shown])
-        ]
-        height = max(len(part) for part in parts)
-        for line in range(height):
-            texts = [part[line] if line < len(part) else "" for part in parts]
-            lines.append(_join(texts, widths, numeric))
-    header = _join([_cut(name, widths[i]) for i, name in enumerate(names[:shown])], widths, numeric)
+    while shown > 1 and sum(narrowest[:shown]) + _GAP * (shown - 1) > width:
+        shown -= 1
+    header, *lines = _draw(
+        names[:shown], [row[:shown] for row in cells], numeric, narrowest, width=width
+    )
     return TextTable(header=header, lines=tuple(lines), hidden=tuple(names[shown:]))
+
+
+def cell(value: object) -> str:
+    """One value as text: six significant digits, nothing for a missing one."""
+    if isinstance(value, float) and not math.isnan(value):
+        return f"{value:.6g}"
+    return _exact(value)
+
+
+def _exact(value: object) -> str:
+    missing = value is None or (isinstance(value, float) and math.isnan(value))
+    return "" if missing else show(str(value))
 
 
 def _is_number(value: object) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
-def _floor(index: int, count: int, *, wrap_last: bool) -> int:
-    return _NARROWEST_WRAPPED if wrap_last and index == count - 1 else _NARROWEST
-
-
-def _total(widths: Sequence[int]) -> int:
-    return sum(widths) + len(_GAP) * (len(widths) - 1)
-
-
-def _shrink(widths: Sequence[int], floors: Sequence[int], width: int) -> list[int]:
-    """Take characters from the widest column that may still give some, until all fit."""
-    fitted = list(widths)
-    while _total(fitted) > width:
-        candidates = [i for i, floor in enumerate(floors) if fitted[i] > floor]
-        if not candidates:
-            break
-        widest = max(candidates, key=lambda i: fitted[i])
-        fitted[widest] -= 1
-    return fitted
-
-
-def _cells(text: str) -> int:
-    """How many character cells a text takes; some scripts take two for a character."""
-    if text.isascii():
-        return len(text)
+def _longest(texts: Sequence[str]) -> int:
+    """In character cells; some scripts take two for a character."""
     from rich.cells import cell_len
 
-    return cell_len(text)
+    return max(map(cell_len, texts))
 
 
-def _cut(text: str, width: int) -> str:
-    if _cells(text) <= width:
-        return text
-    from rich.cells import set_cell_size
+def _draw(
+    names: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    numeric: Sequence[bool],
+    narrowest: Sequence[int],
+    *,
+    width: int,
+) -> Iterator[str]:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
-    if _PATH.match(text):  # of a path, the end says most
-        return "…" + set_cell_size(text[::-1], width - 1)[::-1].lstrip()
-    return set_cell_size(text, width - 1).rstrip() + "…"
-
-
-def _wrap(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width) or [""]
-
-
-def _join(texts: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> str:
-    padded = []
-    for text, width, right in zip(texts, widths, numeric, strict=False):
-        space = " " * (width - _cells(text))
-        padded.append(space + text if right else text + space)
-    return _GAP.join(padded).rstrip()
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
+    longest = [_longest(texts) for texts in zip(names, *cells, strict=True)]
+    is_tight = sum(longest) + _GAP * (len(names) - 1) > width
+    for index, name in enumerate(names):
+        opaque = all(_OPAQUE.fullmatch(row[index]) for row in cells)
+        table.add_column(
+            Text(name, no_wrap=True, overflow="ellipsis"),
+            justify="right" if numeric[index] else "left",
+            min_width=narrowest[index],
+            max_width=narrowest[index] if opaque and is_tight else None,
+            no_wrap=numeric[index],
+            overflow="ellipsis" if opaque else "fold",
+        )
+    for row in cells:
+        table.add_row(*(Text(text) for text in row))
+    console = Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False)
+    with console.capture() as capture:
+        console.print(table)
+    return (line.rstrip() for line in capture.get().removesuffix("\n").split("\n"))

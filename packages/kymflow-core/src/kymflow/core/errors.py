@@ -21,18 +21,27 @@ data as attributes, and has a message that ends with what to do::
     │   └── ParamsNotFoundError       KeyError      no document with this hash
     ├── metadata
     │   ├── MetadataError             ValueError    a field of the payload is malformed
+    │   ├── MetadataFileError         ValueError    a file of metadata cannot be imported
     │   ├── RoiError                  ValueError    a region that does not fit its image
     │   └── RoiNotFoundError          KeyError      no region with this id
+    ├── decisions
+    │   ├── DecisionError             ValueError    it makes no sense for its image
+    │   ├── MarkNotFoundError         KeyError      no interval was marked under this id
+    │   └── NothingToUndoError        LookupError   no decision is left to undo
     ├── plugins
     │   ├── PluginError               ImportError   a plugin that cannot be used
     │   └── UnknownPluginError        KeyError      no plugin with this name
+    ├── ComparisonError               ValueError    groups that cannot be compared
     └── analyses
         ├── AnalysisDefinitionError   TypeError     an analysis is not well defined
         ├── AnalysisResultError       TypeError     it returned something else than it declares
         ├── AnalysisFailedError       RuntimeError  regions of one image failed
         ├── OtherParametersError      ValueError    results of other parameters would be replaced
         ├── RegionError               ValueError    an image, or regions of it, cannot be analysed
+        ├── ResultNotFoundError       LookupError   a region has no result of an analysis
+        ├── FigureError               RuntimeError  a result cannot be drawn
         ├── InvalidKymographError     ValueError    pixels that no analysis can make sense of
+        ├── AnalysisInputError        LookupError   the result that it builds on is not current
         ├── AnalysisParameterError    ValueError    a parameter outside of its range
         └── MissingExtraError         ImportError   an optional dependency is not installed
 
@@ -49,24 +58,32 @@ if TYPE_CHECKING:
 __all__ = [
     "AnalysisDefinitionError",
     "AnalysisFailedError",
+    "AnalysisInputError",
     "AnalysisParameterError",
     "AnalysisResultError",
     "ColumnTypeError",
+    "ComparisonError",
+    "DecisionError",
+    "FigureError",
     "ImageIndexError",
     "IndexUpdateError",
     "IndexerCycleError",
     "IndexerFailedError",
     "InvalidKymographError",
     "KymflowCoreError",
+    "MarkNotFoundError",
     "MetadataError",
+    "MetadataFileError",
     "MissingExtraError",
     "NotAKymTableError",
+    "NothingToUndoError",
     "OtherParametersError",
     "ParamsNotFoundError",
     "ParamsValueError",
     "PluginError",
     "PluginWarning",
     "RegionError",
+    "ResultNotFoundError",
     "RoiError",
     "RoiNotFoundError",
     "RowError",
@@ -330,6 +347,20 @@ class MetadataError(KymflowCoreError, ValueError):
         super().__init__(f"metadata field {field!r} {reason}; {remedy}")
 
 
+class MetadataFileError(KymflowCoreError, ValueError):
+    """A file of metadata cannot be imported; nothing was.
+
+    Attributes:
+        path: The file.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"the metadata in {path!r} cannot be imported: {reason}")
+
+
 class RoiError(KymflowCoreError, ValueError):
     """A region of interest does not fit its image.
 
@@ -355,6 +386,54 @@ class RoiNotFoundError(KymflowCoreError, KeyError):
         self.known = tuple(known)
         listed = ", ".join(str(number) for number in self.known) or "none"
         super().__init__(f"no ROI has the id {roi_id!r}; choose from: {listed}")
+
+
+# --- decisions ------------------------------------------------------------------------------------
+
+
+class DecisionError(KymflowCoreError, ValueError):
+    """A decision makes no sense for its image; nothing was written.
+
+    Attributes:
+        image_id: The image.
+        reason: What is wrong, ending with what to do.
+    """
+
+    def __init__(self, image_id: str, reason: str) -> None:
+        self.image_id = image_id
+        self.reason = reason
+        super().__init__(f"image {image_id!r}: {reason}")
+
+
+class MarkNotFoundError(KymflowCoreError, KeyError):
+    """No interval of the image was marked under this id.
+
+    Attributes:
+        image_id: The image.
+        mark_id: The id.
+        known: The ids that exist.
+    """
+
+    def __init__(self, image_id: str, mark_id: str, known: Iterable[str]) -> None:
+        self.image_id = image_id
+        self.mark_id = mark_id
+        self.known = tuple(known)
+        listed = ", ".join(self.known) or "none"
+        super().__init__(
+            f"image {image_id!r} has no mark with the id {mark_id!r}; choose from: {listed}"
+        )
+
+
+class NothingToUndoError(KymflowCoreError, LookupError):
+    """No decision is left to undo.
+
+    Attributes:
+        where: The image or the dataset.
+    """
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        super().__init__(f"no decision is left to undo in {where}; the log lists those undone")
 
 
 # --- plugins --------------------------------------------------------------------------------------
@@ -434,6 +513,20 @@ class AnalysisFailedError(KymflowCoreError, RuntimeError):
         )
 
 
+class AnalysisInputError(KymflowCoreError, LookupError):
+    """The result that an analysis builds on is missing or not current.
+
+    Attributes:
+        analysis: The name of the analysis whose result is needed.
+        state: How that result stands: ``missing``, ``outdated`` or ``failed``.
+    """
+
+    def __init__(self, analysis: str, where: str, state: str) -> None:
+        self.analysis = analysis
+        self.state = state
+        super().__init__(f"{analysis!r} of {where} is {state}; run {analysis!r} on the image first")
+
+
 class OtherParametersError(KymflowCoreError, ValueError):
     """Results of other parameters exist under the same label.
 
@@ -469,6 +562,39 @@ class RegionError(KymflowCoreError, ValueError):
         super().__init__(f"image {image_id!r} cannot be analysed: {reason}")
 
 
+class ResultNotFoundError(KymflowCoreError, LookupError):
+    """A region has no result of an analysis.
+
+    Attributes:
+        image_id: The image.
+        analysis: The analysis' name.
+    """
+
+    def __init__(self, image_id: str, analysis: str) -> None:
+        self.image_id = image_id
+        self.analysis = analysis
+        super().__init__(
+            f"image {image_id!r} has no result of {analysis!r} in this region; "
+            "run the analysis, or name another region"
+        )
+
+
+class FigureError(KymflowCoreError, RuntimeError):
+    """The result of an analysis cannot be drawn.
+
+    Attributes:
+        analysis: The analysis' name.
+        reason: Why.
+    """
+
+    def __init__(self, analysis: str, reason: str) -> None:
+        self.analysis = analysis
+        self.reason = reason
+        super().__init__(
+            f"no figure of {analysis!r}: {reason}; see the `panels` of what it declares"
+        )
+
+
 class InvalidKymographError(KymflowCoreError, ValueError):
     """An array cannot be analysed as a kymograph.
 
@@ -495,6 +621,20 @@ class AnalysisParameterError(KymflowCoreError, ValueError):
         self.value = value
         self.rule = rule
         super().__init__(f"{parameter}={value!r} cannot be used: give {rule}")
+
+
+class ComparisonError(KymflowCoreError, ValueError):
+    """Two groups of a study cannot be compared.
+
+    Attributes:
+        value: The column that was to be compared.
+        reason: Why not, ending with what to do.
+    """
+
+    def __init__(self, value: str, reason: str) -> None:
+        self.value = value
+        self.reason = reason
+        super().__init__(f"{value!r} cannot be compared: {reason}")
 
 
 class MissingExtraError(KymflowCoreError, ImportError):

@@ -10,25 +10,26 @@ import importlib.util
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kymflow.core.analysis.regions import Calibration, calibration_of
-from kymflow.core.errors import MissingExtraError, RegionError
+from kymflow.core.analysis.regions import UNCALIBRATED, Calibration, calibration_of
+from kymflow.core.errors import InvalidKymographError, MissingExtraError, RegionError
 from kymflow.core.metadata import ImageExtent, Roi, image_extent, load_metadata
+from kymflow_zarr import ZarrImageRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
 
-    from kymflow_zarr import ZarrImageRecord
-
 __all__ = [
     "KymographPicture",
+    "array_picture",
     "draw_picture",
     "draw_rois",
+    "load_means",
     "load_picture",
     "plot_kymograph",
 ]
@@ -133,23 +134,18 @@ def load_picture(
         CorruptDataError: Its pixels or metadata are damaged.
         MetadataError: A field of its metadata is malformed.
     """
-    if not _is_picture(rec):
-        raise RegionError(
-            rec.image_id, f"its axes are {rec.get_axes()!r}; a kymograph has lines and pixels"
-        )
+    extent = _checked_extent(rec, channel=channel, z=z, lines=lines)
     calibration = calibration_of(rec, load_metadata(rec))
-    extent = image_extent(rec)
     first, stop = lines or (0, extent.dim0)
-    _check(rec, extent, channel=channel, z=z, lines=(first, stop))
     lines_per_column = math.ceil((stop - first) / max_columns)
     pixels_per_row = math.ceil(extent.dim1 / max_rows)
-    values = _read_means(
+    values = load_means(
         rec,
         channel=channel,
         z=z,
         lines=(first, stop),
-        width=extent.dim1,
-        blocks=(lines_per_column, pixels_per_row),
+        lines_per_column=lines_per_column,
+        pixels_per_row=pixels_per_row,
     )
     return KymographPicture(
         values=np.ascontiguousarray(values.T),
@@ -160,6 +156,58 @@ def load_picture(
         calibration=calibration,
         limits=_limits(values, percentiles),
     )
+
+
+def load_means(
+    rec: ZarrImageRecord,
+    *,
+    channel: int = 1,
+    z: int = 0,
+    lines: tuple[int, int],
+    lines_per_column: int,
+    pixels_per_row: int = 1,
+) -> NDArray[np.float64]:
+    """Read a stretch of a kymograph as means over blocks, in which every line counts.
+
+    However long the stretch is, only a part of it is in memory at a time.
+
+    Args:
+        rec: The image.
+        channel: Its channel, from 1.
+        z: Its slice, from 0.
+        lines: First line, and the one after the last.
+        lines_per_column: Lines of a block; the last block may have fewer.
+        pixels_per_row: Its pixels along the line, likewise.
+
+    Returns:
+        Means of the finite values, of shape ``(columns, rows)``: time by position. NaN where there
+        is none.
+
+    Raises:
+        RegionError: The image has no lines and pixels, or not this channel, slice or stretch.
+        CorruptDataError: Its pixels are damaged.
+    """
+    extent = _checked_extent(rec, channel=channel, z=z, lines=lines)
+    pixels = rec.open_array()
+    where = {"c": channel - 1, "z": z}
+    columns_at_once = max(1, _SLAB_VALUES // (extent.dim1 * lines_per_column))
+    parts = []
+    for start in range(*lines, columns_at_once * lines_per_column):
+        slab = slice(start, min(start + columns_at_once * lines_per_column, lines[1]))
+        line_axis_seen = False
+        index: list[int | slice] = []
+        for axis in rec.get_axes():
+            if axis in where:
+                index.append(where[axis])
+            elif line_axis_seen:
+                index.append(slice(None))
+            else:
+                index.append(slab)
+                line_axis_seen = True
+        values = np.asarray(pixels[tuple(index)], dtype=np.float64)
+        values = np.where(np.isfinite(values), values, np.nan)
+        parts.append(_block_means(_block_means(values, lines_per_column).T, pixels_per_row).T)
+    return np.concatenate(parts)
 
 
 def draw_picture(
@@ -248,24 +296,73 @@ def draw_rois(rois: Sequence[Roi], picture: KymographPicture, ax: Axes) -> None:
         )
 
 
+def array_picture(
+    pixels: NDArray[Any],
+    *,
+    lines: tuple[int, int] | None = None,
+    calibration: Calibration = UNCALIBRATED,
+    max_columns: int = 1500,
+    max_rows: int = 400,
+    percentiles: tuple[float, float] = (1.0, 99.5),
+) -> KymographPicture:
+    """`load_picture` of an array.
+
+    Args:
+        pixels: A kymograph ``(time, space)``, of numbers.
+        lines: First line, and the one after the last; all if None.
+        calibration: What is known of its axes.
+        max_columns: How many columns the picture may have.
+        max_rows: How many rows it may have.
+        percentiles: Of the values drawn: what is black, and what is white.
+
+    Raises:
+        InvalidKymographError: It has no lines and pixels, or not this stretch.
+    """
+    if pixels.ndim != 2 or not pixels.size:
+        raise InvalidKymographError(
+            f"its shape is {pixels.shape}; give an array with axes (time, space)"
+        )
+    first, stop = lines or (0, len(pixels))
+    if not 0 <= first < stop <= len(pixels):
+        raise InvalidKymographError(
+            f"it has no lines {first} to {stop}; give a stretch within 0 to {len(pixels)}"
+        )
+    lines_per_column = math.ceil((stop - first) / max_columns)
+    pixels_per_row = math.ceil(pixels.shape[1] / max_rows)
+    stretch = pixels[first:stop].astype(np.float64)
+    finite = np.where(np.isfinite(stretch), stretch, np.nan)
+    values = _block_means(_block_means(finite, lines_per_column).T, pixels_per_row)
+    return KymographPicture(
+        values=values,
+        lines=(first, stop),
+        pixels=(0, pixels.shape[1]),
+        lines_per_column=lines_per_column,
+        pixels_per_row=pixels_per_row,
+        calibration=calibration,
+        limits=_limits(values, percentiles),
+    )
+
+
 def plot_kymograph(
-    rec: ZarrImageRecord,
+    rec: ZarrImageRecord | NDArray[Any],
     *,
     channel: int = 1,
     z: int = 0,
     lines: tuple[int, int] | None = None,
     rois: bool = True,
+    calibration: Calibration = UNCALIBRATED,
     percentiles: tuple[float, float] = (1.0, 99.5),
     ax: Axes | None = None,
 ) -> Axes:
     """Plot a kymograph: time to the right, position up, in s and µm where they are known.
 
     Args:
-        rec: The image.
-        channel: Its channel, from 1.
+        rec: The image, or an array ``(time, space)``.
+        channel: The image's channel, from 1.
         z: Its slice, from 0.
         lines: First line, and the one after the last; all if None.
         rois: Whether to draw its regions of interest.
+        calibration: What is known of the axes of an array.
         percentiles: Of the values drawn: what is black, and what is white.
         ax: Where to draw it; a new figure if None.
 
@@ -274,35 +371,36 @@ def plot_kymograph(
 
     Raises:
         RegionError: The image has no lines and pixels, or not this channel, slice or stretch.
+        InvalidKymographError: The array has no lines and pixels, or not this stretch.
         MissingExtraError: matplotlib is not installed.
         CorruptDataError: Its pixels or metadata are damaged.
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise MissingExtraError("matplotlib", "plot", "plotting a kymograph")
-    picture = load_picture(rec, channel=channel, z=z, lines=lines, percentiles=percentiles)
+    if isinstance(rec, ZarrImageRecord):
+        picture = load_picture(rec, channel=channel, z=z, lines=lines, percentiles=percentiles)
+        drawn = load_metadata(rec).rois if rois else ()
+    else:
+        picture = array_picture(rec, lines=lines, calibration=calibration, percentiles=percentiles)
+        drawn = ()
     if ax is None:
         from matplotlib import pyplot
 
         _, ax = pyplot.subplots(figsize=(10.0, 2.4), layout="constrained")
     draw_picture(picture, ax)
-    if rois:
-        shown = [roi for roi in load_metadata(rec).rois if (roi.channel, roi.z) == (channel, z)]
-        draw_rois(shown, picture, ax)
+    draw_rois([roi for roi in drawn if (roi.channel, roi.z) == (channel, z)], picture, ax)
     return ax
 
 
-def _is_picture(rec: ZarrImageRecord) -> bool:
-    return sum(axis not in {"c", "z"} for axis in rec.get_axes()) == 2
-
-
-def _check(
-    rec: ZarrImageRecord,
-    extent: ImageExtent,
-    *,
-    channel: int,
-    z: int,
-    lines: tuple[int, int],
-) -> None:
+def _checked_extent(
+    rec: ZarrImageRecord, *, channel: int, z: int, lines: tuple[int, int] | None
+) -> ImageExtent:
+    """How far a kymograph reaches, if it has this channel, slice and stretch."""
+    if sum(axis not in {"c", "z"} for axis in rec.get_axes()) != 2:
+        raise RegionError(
+            rec.image_id, f"its axes are {rec.get_axes()!r}; a kymograph has lines and pixels"
+        )
+    extent = image_extent(rec)
     if not 1 <= channel <= extent.channels:
         raise RegionError(
             rec.image_id, f"it has no channel {channel}; give one from 1 to {extent.channels}"
@@ -311,43 +409,12 @@ def _check(
         raise RegionError(
             rec.image_id, f"it has no slice {z}; give one from 0 to {extent.slices - 1}"
         )
-    if not 0 <= lines[0] < lines[1] <= extent.dim0:
+    if lines is not None and not 0 <= lines[0] < lines[1] <= extent.dim0:
         raise RegionError(
             rec.image_id,
             f"it has no lines {lines[0]} to {lines[1]}; give a stretch within 0 to {extent.dim0}",
         )
-
-
-def _read_means(
-    rec: ZarrImageRecord,
-    *,
-    channel: int,
-    z: int,
-    lines: tuple[int, int],
-    width: int,
-    blocks: tuple[int, int],
-) -> NDArray[np.float64]:
-    """Means over blocks ``(lines, pixels)``, of shape ``(columns, rows)`` of the picture."""
-    pixels = rec.open_array()
-    where = {"c": channel - 1, "z": z}
-    columns_at_once = max(1, _SLAB_VALUES // (width * blocks[0]))
-    parts = []
-    for start in range(*lines, columns_at_once * blocks[0]):
-        slab = slice(start, min(start + columns_at_once * blocks[0], lines[1]))
-        line_axis_seen = False
-        index: list[int | slice] = []
-        for axis in rec.get_axes():
-            if axis in where:
-                index.append(where[axis])
-            elif line_axis_seen:
-                index.append(slice(None))
-            else:
-                index.append(slab)
-                line_axis_seen = True
-        values = np.asarray(pixels[tuple(index)], dtype=np.float64)
-        values = np.where(np.isfinite(values), values, np.nan)
-        parts.append(_block_means(_block_means(values, blocks[0]).T, blocks[1]).T)
-    return np.concatenate(parts)
+    return extent
 
 
 def _block_means(values: NDArray[np.float64], size: int) -> NDArray[np.float64]:

@@ -230,6 +230,7 @@ _INDEXERS: Final = _Kind(
     group="kymflow.indexers",
     built_in={
         "image_summary": "kymflow.core.indexers.image_summary:ImageSummary",
+        "images": "kymflow.core.indexers.image_table:ImageTable",
         "roi": "kymflow.core.indexers.roi_table:RoiTable",
     },
     make=_make_indexer,
@@ -238,6 +239,12 @@ _INDEXERS: Final = _Kind(
 _ANALYSES: Final = _Kind(
     title="analysis",
     group="kymflow.analyses",
-    built_in={"velocity": "kymflow.core.analysis.velocity:VELOCITY"},
+    built_in={
+        "cells": "kymflow.core.analysis.cells:CELLS",
+        "diameter": "kymflow.core.analysis.diameter:DIAMETER",
+        "flow": "kymflow.core.analysis.flow:FLOW",
+        "pulse": "kymflow.core.analysis.pulse:PULSE",
+        "velocity": "kymflow.core.analysis.velocity:VELOCITY",
+    },
     make=_check_analysis,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import math
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ __all__ = [
     "PROVENANCE_COLUMNS",
     "Params",
     "canonical_json",
+    "login_name",
     "params_hash",
 ]
 
@@ -87,6 +89,14 @@ def _plain(value: object, path: str) -> JsonValue:
             return [_plain(item, f"{path}[{at}]") for at, item in enumerate(value)]
         case _:
             raise ParamsValueError(path, f"a {type(value).__name__}, which JSON does not have")
+
+
+def login_name() -> str:
+    """Who is at work: the name of their account, ``"unknown"`` where there are no accounts."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # as in some containers
+        return "unknown"
 
 
 def _key(key: object, path: str) -> str:

@@ -6,7 +6,6 @@ images it did. Rows are only ever added.
 
 from __future__ import annotations
 
-import getpass
 import json
 import secrets
 import shlex
@@ -19,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from kymflow.core.provenance import canonical_json
+from kymflow.core.provenance import canonical_json, login_name
 from kymflow_zarr import RowUpdate, TableNotFoundError, ZarrDataset
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def log_run(dataset: ZarrDataset, run: Run) -> None:
         _RUN_ID: run_id,
         "started_utc": run.started,
         "finished_utc": now(),
-        "user": _user(),
+        "user": login_name(),
         "host": socket.gethostname(),
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "action": run.action,
@@ -119,10 +118,3 @@ def _schema() -> pa.Schema:
     schema: dict[str, pa.DataType] = dict.fromkeys(_COLUMNS, pa.string())
     schema |= dict.fromkeys(("started_utc", "finished_utc"), pa.timestamp("us", tz="UTC"))
     return pa.schema(schema)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a container without accounts
-        return "unknown"

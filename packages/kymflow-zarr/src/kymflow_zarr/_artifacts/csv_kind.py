@@ -5,13 +5,13 @@ from __future__ import annotations
 import gzip
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from kymflow_zarr._artifacts.kind import MAX_FILE_BYTES, ArtifactKind
+from kymflow_zarr._artifacts.kind import MAX_CSV_BYTES, ArtifactKind
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.gunzip import gunzip_bounded
 from kymflow_zarr._tables.csv_text import frame_to_csv, read_csv
 from kymflow_zarr._tables.frames import table_to_frame
 from kymflow_zarr._tables.spreadsheet import harmless_csv
-from kymflow_zarr.errors import NotFoundError
+from kymflow_zarr.errors import NotFoundError, SchemaValidationError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,11 +30,17 @@ class CsvKind(ArtifactKind):
         """One gzip member; an index of unnamed whole numbers is dropped. Bytes are one already."""
         if isinstance(value, bytes):
             return value
-        return gzip.compress(frame_to_csv(value, what="the table", delimiter=","), mtime=0)
+        text = frame_to_csv(value, what="the table", delimiter=",")
+        if len(text) > MAX_CSV_BYTES:
+            raise SchemaValidationError(
+                f"the table has {len(text)} bytes as CSV, the limit is {MAX_CSV_BYTES}; "
+                "save it as a table, in Parquet"
+            )
+        return gzip.compress(text, mtime=0)
 
     def decode(self, data: bytes, *, key: str) -> pd.DataFrame:
         """A data frame: columns of text, whole numbers, floats and booleans."""
-        text = gunzip_bounded(data, key=key, limit=MAX_FILE_BYTES, one_member=True)
+        text = gunzip_bounded(data, key=key, limit=MAX_CSV_BYTES, one_member=True)
         return table_to_frame(read_csv(text, key=key, delimiter=","))
 
     def show(self, blobs: BlobStore, key: str, stream: BinaryIO) -> None:
@@ -42,7 +48,7 @@ class CsvKind(ArtifactKind):
         packed = blobs.get(key)
         if packed is None:
             raise NotFoundError(key, f"no table is stored under {key!r}; check the name")
-        stream.write(harmless_csv(gunzip_bounded(packed, key=key, limit=MAX_FILE_BYTES)))
+        stream.write(harmless_csv(gunzip_bounded(packed, key=key, limit=MAX_CSV_BYTES)))
 
     def restore(self, data: bytes, *, key: str, axes: tuple[str, ...] = ()) -> bytes:
         """The file as it is: it has no types, so that what is read of it would be written anew."""

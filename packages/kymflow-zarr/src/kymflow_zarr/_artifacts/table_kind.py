@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from kymflow_zarr._artifacts.kind import MAX_FILE_BYTES, ArtifactKind
+from kymflow_zarr._artifacts.kind import MAX_CSV_BYTES, MAX_FILE_BYTES, ArtifactKind
 from kymflow_zarr._problems import Problem, unreadable
 from kymflow_zarr._storage.blobs import BlobStore, PutFile
 from kymflow_zarr._storage.gunzip import gunzip_bounded
@@ -81,8 +81,11 @@ class TableKind(ArtifactKind):
         if suffix.endswith(".parquet"):
             table = table_from_bytes(data, key=key, max_bytes=max_bytes)
             return table_to_frame(plain_table(table, what=repr(key)))
+        limit = min(max_bytes, MAX_CSV_BYTES)
         if suffix.endswith(".gz"):
-            data = gunzip_bounded(data, key=key, limit=max_bytes)
+            data = gunzip_bounded(data, key=key, limit=limit)
+        if len(data) > limit:
+            raise CorruptDataError(key, f"it has {len(data)} bytes, the limit for CSV is {limit}")
         return table_to_frame(read_csv(data, key=key))
 
     def encode_file(self, value: pd.DataFrame, suffix: str) -> bytes:
@@ -96,7 +99,7 @@ class TableKind(ArtifactKind):
         with open_parquet(blobs, key) as table:
             if table is None:
                 raise NotFoundError(key, f"no table is stored under {key!r}; check the name")
-            write_csv(stream, table.schema, table.iter_groups())
+            write_csv(stream, table.schema, table.iter_parts())
 
     def restore(self, data: bytes, *, key: str, axes: tuple[str, ...] = ()) -> pa.Table:
         """An Arrow table, with types that a data frame lacks."""

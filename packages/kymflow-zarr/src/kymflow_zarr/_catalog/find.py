@@ -28,13 +28,14 @@ def find_image_id(name: str, image_ids: Iterable[str], sources: Iterable[SourceR
     ids = set(image_ids)
     if name in ids:
         return name
-    found = {image_id for image_id in ids if name and image_id.startswith(name)}
     wanted = _parts(name)
-    found |= {
+    found = {
         row.image_id
         for row in sources
         if row.image_id in ids and _ends_with(_parts(row.source_primary_path), wanted)
     }
+    # A file is named in full, so "a" is a.tif, however many ids begin with an a.
+    found = found or {one for one in ids if name and one.startswith(name.lower())}
     if not found:
         raise ImageNotFoundError(name)
     if len(found) > 1:

@@ -33,6 +33,7 @@ __all__ = [
     "build_manifest",
     "read_provenance_source",
     "with_analysis_keys",
+    "with_sources",
 ]
 
 logger = logging.getLogger(__name__)
@@ -114,6 +115,17 @@ def with_analysis_keys(blobs: BlobStore, manifest: Manifest) -> Manifest:
     """A manifest whose entries list the images' artifacts."""
     entries = {
         image_id: replace(entry, analysis_keys=tuple(analysis_keys(blobs, image_id)))
+        for image_id, entry in manifest.entries.items()
+    }
+    return replace(manifest, entries=entries)
+
+
+def with_sources(manifest: Manifest, rows: Mapping[str, SourceRow]) -> Manifest:
+    """A manifest that knows where files are now: provenances keep where they were ingested from."""
+    entries = {
+        image_id: entry
+        if rows.get(image_id, entry.source) == entry.source
+        else replace(entry, source=rows[image_id])
         for image_id, entry in manifest.entries.items()
     }
     return replace(manifest, entries=entries)

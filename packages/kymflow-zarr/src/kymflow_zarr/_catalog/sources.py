@@ -1,4 +1,4 @@
-"""The sources index: which file each image was made of, and what a refresh would do.
+"""The sources index: which file each image was made of.
 
 The table ``sources`` is derived: each record's provenance holds the same facts, so rows that were
 lost (deleted by hand, restored from an old copy, cut off by a crash) come back from there.
@@ -6,13 +6,14 @@ lost (deleted by hand, restored from an old copy, cut off by a crash) come back 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+from kymflow_zarr._catalog.source_issue import SourceIssue, issues_to_json
 from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr.errors import SchemaValidationError, UnreadableImageError
 
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SOURCES",
+    "BesideState",
     "FileState",
     "FolderScan",
-    "RefreshMode",
-    "RefreshPlan",
     "SourceFile",
     "SourceRow",
+    "beside_from_text",
+    "beside_to_text",
     "int64_or_none",
-    "plan_refresh",
     "reconcile",
     "row_to_json",
     "rows_from_table",
@@ -42,12 +43,15 @@ __all__ = [
 SOURCES = "sources"
 """The name of the table."""
 
-RefreshMode: TypeAlias = Literal["skip", "reingest_if_changed"]
+BesideState: TypeAlias = tuple[tuple[str, int, int], ...]
+"""The headers and sidecars beside an image: name, modification time in ns since 1970, and size."""
 
-
-FileState: TypeAlias = tuple[tuple[str, ...], int, int]
+FileState: TypeAlias = tuple[tuple[str, ...], int, int, BesideState | None]
 """The values of a `SourceFile`. A refresh looks at every file, and of most asks only
 whether it has changed: a bare tuple costs a third, and the garbage collector need not track it."""
+
+
+_to_text: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class SourceFile(NamedTuple):
@@ -57,16 +61,23 @@ class SourceFile(NamedTuple):
         paths: The file of the first channel, then those of its further channels.
         mtime_ns: The latest modification time of these files, ns since 1970.
         size_bytes: Their size together.
+        beside: The headers and sidecars that belong to the image; None if nobody has looked.
     """
 
     paths: tuple[str, ...]
     mtime_ns: int
     size_bytes: int
+    beside: BesideState | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
         """The file of the first channel, then those of its further channels."""
         return tuple(map(Path, self.paths))
+
+    @property
+    def times_ns(self) -> tuple[int, ...]:
+        """When the files, and those beside them, changed last, ns since 1970."""
+        return (self.mtime_ns, *(mtime_ns for _, mtime_ns, _ in self.beside or ()))
 
     @property
     def primary(self) -> Path:
@@ -114,102 +125,6 @@ class SourceRow(NamedTuple):
     source_mtime_ns: int
     source_size_bytes: int
     ingested_epoch_ns: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefreshPlan:
-    """What a refresh finds, and so would do.
-
-    Attributes:
-        new: Files that no image has been made of.
-        changed: Files whose size or time differs from when they were ingested, each with
-            that image's id.
-        unchanged_states: The files of `unchanged` as bare tuples.
-        gone: Paths in the index whose folder was looked at, and that are not in it.
-        refused: What matches but is not a regular file, with the reason.
-    """
-
-    new: tuple[SourceFile, ...]
-    changed: tuple[tuple[SourceFile, str], ...]
-    unchanged_states: tuple[FileState, ...]
-    gone: tuple[str, ...]
-    refused: Mapping[Path, UnreadableImageError]
-
-    @property
-    def unchanged(self) -> tuple[SourceFile, ...]:
-        """Files that are in the dataset as they are; also those that changed back."""
-        return tuple(map(SourceFile._make, self.unchanged_states))
-
-    def to_ingest(self, mode: RefreshMode) -> tuple[tuple[SourceFile, str | None], ...]:
-        """The files to ingest, each with the id of the image that it supersedes."""
-        fresh: tuple[tuple[SourceFile, str | None], ...] = tuple((file, None) for file in self.new)
-        return fresh if mode == "skip" else (*fresh, *self.changed)
-
-
-def plan_refresh(scan: FolderScan, known: pa.Table) -> RefreshPlan:
-    """Compare what a folder holds with the sources index.
-
-    Args:
-        scan: What the folder holds.
-        known: The index, as `sources_table` returns it.
-    """
-    # Nearly all files are exactly as a row says. Comparing columns takes half the time that it
-    # takes to make the rows.
-    paths: list[Any] = known["source_primary_path"].to_pylist()
-    times, sizes = known["source_mtime_ns"].to_pylist(), known["source_size_bytes"].to_pylist()
-    states = set(zip(paths, times, sizes, strict=True))
-    unchanged = [found for found in scan.states if (found[0][0], found[1], found[2]) in states]
-    new: list[SourceFile] = []
-    changed: list[tuple[SourceFile, str]] = []
-    if len(unchanged) < len(scan.states):
-        new, changed, unchanged = _compare(scan.files, rows_from_table(known))
-    not_found: set[str] = set()
-    if len(unchanged) < len(paths):
-        not_found = set(paths).difference([found[0][0] for found in scan.states])
-    return RefreshPlan(
-        new=tuple(new),
-        changed=tuple(changed),
-        unchanged_states=tuple(unchanged),
-        gone=tuple(sorted(_gone(not_found, scan.listings))) if not_found else (),
-        refused=scan.refused,
-    )
-
-
-def _compare(
-    files: Iterable[SourceFile], known: Iterable[SourceRow]
-) -> tuple[list[SourceFile], list[tuple[SourceFile, str]], list[FileState]]:
-    """Which files are new, changed (with the image that was made of them last), unchanged."""
-    latest: dict[str, str] = {}
-    # Not only the latest state: a clock that was set back makes an earlier one look like it, and
-    # the file would be ingested again by each refresh.
-    states: set[tuple[str, int, int]] = set()
-    for row in sorted(known, key=attrgetter("ingested_epoch_ns")):
-        path = _normalized(row.source_primary_path)
-        latest[path] = row.image_id
-        states.add((path, row.source_mtime_ns, row.source_size_bytes))
-    new: list[SourceFile] = []
-    changed: list[tuple[SourceFile, str]] = []
-    unchanged: list[FileState] = []
-    for file in files:
-        path = _normalized(file.paths[0])
-        if path not in latest:
-            new.append(file)
-        elif (path, file.mtime_ns, file.size_bytes) in states:
-            unchanged.append(file)
-        else:
-            changed.append((file, latest[path]))
-    return new, changed, unchanged
-
-
-def _gone(paths: Iterable[str], listings: Mapping[Path, Iterable[str]]) -> Iterator[str]:
-    """The paths whose folder was listed, and that are not in it."""
-    listed = {
-        _normalized(str(folder)): set(map(_normalized, names)) for folder, names in listings.items()
-    }
-    for path in paths:
-        folder, name = os.path.split(_normalized(path))
-        if folder in listed and name not in listed[folder]:
-            yield path
 
 
 def reconcile(
@@ -260,7 +175,9 @@ def rows_to_table(rows: Iterable[SourceRow]) -> pa.Table:
     import pyarrow as pa
 
     ordered = sorted(rows, key=attrgetter("image_id"))
-    columns: list[Sequence[Any]] = [*zip(*ordered, strict=True)] or [()] * len(SourceRow._fields)
+    if not ordered:  # a table made of columns loads pandas
+        return sources_schema().empty_table()
+    columns: list[Sequence[Any]] = [*zip(*ordered, strict=True)]
     named = dict(zip(SourceRow._fields, columns, strict=True))
     return pa.table(named, schema=sources_schema())
 
@@ -305,7 +222,11 @@ def sources_table(table: pa.Table) -> pa.Table:
 
 
 def source_to_json(
-    file: SourceFile, *, ingested_epoch_ns: int, supersedes: str | None
+    file: SourceFile,
+    *,
+    ingested_epoch_ns: int,
+    supersedes: str | None,
+    issues: Iterable[SourceIssue] = (),
 ) -> dict[str, JsonValue]:
     """The ``source`` entry of a record's provenance."""
     return {
@@ -313,9 +234,21 @@ def source_to_json(
         "files": list(file.paths),
         "mtime_ns": file.mtime_ns,
         "size_bytes": file.size_bytes,
+        "beside": None if file.beside is None else [[*state] for state in file.beside],
         "ingested_epoch_ns": ingested_epoch_ns,
         "supersedes": supersedes,
+        "issues": issues_to_json(issues),
     }
+
+
+def beside_to_text(beside: BesideState) -> str:
+    """What lies beside an image as one text, to be stored and compared."""
+    return _to_text(beside)
+
+
+def beside_from_text(text: str) -> BesideState:
+    """What `beside_to_text` wrote."""
+    return tuple((name, mtime_ns, size) for name, mtime_ns, size in json.loads(text))
 
 
 def row_to_json(row: SourceRow) -> dict[str, JsonValue]:
@@ -353,8 +286,3 @@ def int64_or_none(value: JsonValue) -> int | None:
     if not isinstance(value, int) or isinstance(value, bool):
         return None
     return value if -(2**63) <= value < 2**63 else None
-
-
-def _normalized(path: str) -> str:
-    """A path as text that is equal for all spellings of one file on a system that ignores case."""
-    return os.path.normcase(path)

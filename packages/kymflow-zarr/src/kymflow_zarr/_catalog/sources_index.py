@@ -45,11 +45,20 @@ class SourcesIndex:
         """
         return rows_from_table(self._stored_table())
 
+    def stored_or_none(self) -> list[SourceRow] | None:
+        """The rows as stored; None if they cannot be used, and the records have to serve."""
+        try:
+            return self.stored()
+        except (CorruptDataError, SchemaValidationError) as error:
+            logger.warning("the sources index is not used: %s", error)
+            return None
+
     def current(self, *, extra: Iterable[SourceRow] = ()) -> list[SourceRow]:
         """The rows of exactly the images that exist and came from a file.
 
         Args:
-            extra: Rows that are known but not stored yet; their records need not be read.
+            extra: Rows that are known but not stored yet, in place of stored ones of the same
+                image; their records need not be read.
         """
         return rows_from_table(self.current_table(extra=extra))
 
@@ -73,19 +82,24 @@ class SourcesIndex:
         except (CorruptDataError, SchemaValidationError) as error:
             logger.warning("the sources index is read from the records instead: %s", error)
             stored = rows_to_table([])
+        fresh = rows_to_table(extra)
+        if len(fresh):
+            renewed = set(fresh["image_id"].to_pylist())
+            kept = [image_id not in renewed for image_id in stored["image_id"].to_pylist()]
+            stored = stored.filter(pa.array(kept, pa.bool_()))
         return reconcile(
-            pa.concat_tables([stored, rows_to_table(extra)]),
+            pa.concat_tables([stored, fresh]),
             image_ids,
             read_sources=self._read_sources,
         )
 
-    def rows_to_store(self) -> list[SourceRow]:
+    def rows_to_store(self, *, extra: Iterable[SourceRow] = ()) -> list[SourceRow]:
         """The rows that should be stored: of existing images, missing ones read from the records.
 
         A stored row is not read again from its record: someone may have told the dataset that the
         files have moved, or the record may be too damaged to tell.
         """
-        return rows_from_table(self.rows_for_refresh())
+        return rows_from_table(self.rows_for_refresh(extra=extra))
 
     def save(self, rows: Iterable[SourceRow]) -> None:
         """Replace the stored rows."""

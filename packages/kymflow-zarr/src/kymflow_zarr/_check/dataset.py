@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from kymflow_zarr._catalog.listing import IMAGES, published_ids
 from kymflow_zarr._catalog.manifest import build_manifest
@@ -14,16 +14,20 @@ from kymflow_zarr._catalog.manifest_cache import (
 )
 from kymflow_zarr._catalog.sources import SOURCES
 from kymflow_zarr._catalog.sources_index import SourcesIndex
-from kymflow_zarr._check.documents import check_root_documents, repair_documents
-from kymflow_zarr._check.image import check_image
+from kymflow_zarr._check.documents import (
+    check_root_documents,
+    repair_documents,
+    repair_root_documents,
+)
+from kymflow_zarr._check.image import check_image, is_remnant
 from kymflow_zarr._check.inventory import compare, repair_inventory
 from kymflow_zarr._check.strays import iter_strays
-from kymflow_zarr._problems import Problem, Repair, unreadable
+from kymflow_zarr._problems import Problem, Repair, linked, unreadable
 from kymflow_zarr._progress import ProgressCallback, no_progress
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._records.format1 import find_record_document
 from kymflow_zarr._records.stored import expected_artifacts, present_artifacts
-from kymflow_zarr._storage.blobs import BlobStore
+from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.inventory import Inventory, read_inventory
 from kymflow_zarr._storage.refusal import is_per_file_error
 from kymflow_zarr._tables.parquet import verify_parquet
@@ -46,26 +50,52 @@ def iter_problems(
         deep: Whether every chunk and Parquet page is read and its checksum compared.
         progress: Called with images done and total; tables and the rest come after them.
     """
+    links = frozenset(blobs.links(""))
+    yield from map(linked, sorted(links))
+    for problem in _iter_problems(blobs, deep=deep, progress=progress):
+        if problem.location not in links:
+            yield problem
+
+
+def _iter_problems(
+    blobs: BlobStore, *, deep: bool, progress: ProgressCallback
+) -> Iterator[Problem]:
     tables = Tables(blobs)
-    sources = SourcesIndex(blobs, tables)
+    yield from _until_damage(IMAGES, _check_images(blobs, deep=deep, progress=progress))
+    yield from _until_damage(TABLES, _check_tables(blobs, tables, deep=deep))
+    found = _check_sources(blobs, SourcesIndex(blobs, tables), deep=deep)
+    yield from _until_damage(_TABLE.format(SOURCES), found)
+    if _is_current(blobs):
+        yield from _until_damage(TABLES, _compare_tables(blobs, tables))
+    yield from _until_damage("", iter_strays(blobs))
+    if _is_current(blobs):
+        yield from _until_damage(COMMIT_KEY, check_root_documents(blobs))
+    yield from _until_damage("index", _check_index(blobs))
+
+
+def _check_images(blobs: BlobStore, *, deep: bool, progress: ProgressCallback) -> Iterator[Problem]:
     folders = blobs.list_folder(IMAGES).folders
     progress(0, len(folders))
     for done, name in enumerate(folders, start=1):
-        yield from _until_os_error(image_folder(name), check_image(blobs, name, deep=deep))
+        yield from _until_damage(image_folder(name), check_image(blobs, name, deep=deep))
         progress(done, len(folders))
+
+
+def _check_tables(blobs: BlobStore, tables: Tables, *, deep: bool) -> Iterator[Problem]:
     existing = set(published_ids(blobs))
     for name in tables.names():
         if name != SOURCES:
             found = _check_table(blobs, tables, name, existing, deep=deep)
-            yield from _until_os_error(_TABLE.format(name), found)
-    yield from _until_os_error(_TABLE.format(SOURCES), _check_sources(blobs, sources, deep=deep))
-    if _is_current(blobs):
-        inventory = read_inventory(blobs, TABLES)
-        present = _present_tables(tables)
-        yield from compare(blobs, TABLES, inventory, expected=_expected_tables, present=present)
-    yield from iter_strays(blobs)
-    if _is_current(blobs):
-        yield from check_root_documents(blobs)
+            yield from _until_damage(_TABLE.format(name), found)
+
+
+def _compare_tables(blobs: BlobStore, tables: Tables) -> Iterator[Problem]:
+    inventory = read_inventory(blobs, TABLES)
+    present = _present_tables(tables)
+    yield from compare(blobs, TABLES, inventory, expected=_expected_tables, present=present)
+
+
+def _check_index(blobs: BlobStore) -> Iterator[Problem]:
     if is_damaged(blobs):
         yield Problem(
             location=MANIFEST_KEY, kind="stale_cache", message="the manifest is damaged or outdated"
@@ -93,40 +123,63 @@ def repair(blobs: BlobStore, *, forget_gone: bool) -> Iterator[Repair]:
     for leftover in blobs.leftovers():
         blobs.sweep(leftover)
         yield Repair(location=leftover, action="removed what a killed writer left behind")
+    for image_id in published_ids(blobs):
+        yield from _past_damage(_remove_remnant(blobs, image_id))
     # Rows of an image that has lost its commit document stay: it may be restored from a copy.
     existing = set(published_ids(blobs))
     if any(_check_sources(blobs, sources, deep=True)):
         sources.save(sources.rows_to_store())
         yield Repair(location=_TABLE.format(SOURCES), action="brought it in line with the records")
     for name in tables.names():
-        if name == SOURCES:
-            continue
-        try:
-            orphans = _orphans(tables, name, existing)
-            schema = tables.schema(name)
-            if orphans and schema is not None:
-                tables.replace_rows(
-                    name, [], schema=schema, keep_others=existing, image_id_col=IMAGE_ID
-                )
-        except CorruptDataError:  # for `check` to name
-            continue
-        if orphans:
-            yield Repair(
-                location=_TABLE.format(name),
-                action=f"dropped the rows of {len(orphans)} image(s) that are gone",
-            )
+        if name != SOURCES:
+            yield from _past_damage(_repair_table(tables, name, existing))
     if is_damaged(blobs):
         save_cache(blobs, build_manifest(blobs, sorted(existing), load_cache(blobs)))
         yield Repair(location=MANIFEST_KEY, action="rebuilt it from the records")
-    if _is_current(blobs):
-        yield from repair_documents(blobs, sorted(existing))
-    yield from _repair_inventories(blobs, tables, sorted(existing), forget_gone=forget_gone)
+    current = _is_current(blobs)
+    if current:
+        yield from _past_damage(repair_root_documents(blobs))
+    for image_id in sorted(existing):
+        if current:
+            yield from _past_damage(repair_documents(blobs, image_id))
+        yield from _past_damage(_repair_inventory(blobs, image_id, forget_gone=forget_gone))
+    if current:
+        inventory = read_inventory(blobs, TABLES)
+        yield from repair_inventory(
+            blobs,
+            TABLES,
+            inventory,
+            expected=_expected_tables(inventory),
+            present=_present_tables(tables),
+            forget_gone=forget_gone,
+        )
 
 
-def _until_os_error(location: str, problems: Iterator[Problem]) -> Iterator[Problem]:
-    """The problems of one thing; if the system refuses to read it, that is the last of them."""
+def _remove_remnant(blobs: BlobStore, image_id: str) -> Iterator[Repair]:
+    if is_remnant(blobs, image_id):
+        blobs.delete_folder(image_folder(image_id))
+        yield Repair(
+            location=image_folder(image_id), action="removed what was saved while it was deleted"
+        )
+
+
+def _repair_table(tables: Tables, name: str, existing: set[str]) -> Iterator[Repair]:
+    orphans = _orphans(tables, name, existing)
+    schema = tables.schema(name)
+    if orphans and schema is not None:
+        tables.replace_rows(name, [], schema=schema, keep_others=existing, image_id_col=IMAGE_ID)
+        yield Repair(
+            location=_TABLE.format(name),
+            action=f"dropped the rows of {len(orphans)} image(s) that are gone",
+        )
+
+
+def _until_damage(location: str, problems: Iterator[Problem]) -> Iterator[Problem]:
+    """The problems of one thing; if it cannot be read at all, that is the last of them."""
     try:
         yield from problems
+    except CorruptDataError as error:
+        yield unreadable(error)
     except OSError as error:
         if not is_per_file_error(error):
             raise
@@ -138,39 +191,34 @@ def _until_os_error(location: str, problems: Iterator[Problem]) -> Iterator[Prob
         )
 
 
+def _past_damage(repairs: Iterator[Repair]) -> Iterator[Repair]:
+    """What was repaired of one thing, up to damage that is for `check` to name."""
+    try:
+        yield from repairs
+    except CorruptDataError:
+        return
+    except OSError as error:
+        if not is_per_file_error(error):
+            raise
+
+
 def _is_current(blobs: BlobStore) -> bool:
     """Whether the dataset has the current format: format 1 has no inventories, and no seals."""
     schema = DatasetSchema.read(blobs)
     return schema is not None and schema.version >= DatasetSchema.CURRENT
 
 
-def _repair_inventories(
-    blobs: BlobStore, tables: Tables, image_ids: Iterable[str], *, forget_gone: bool
-) -> Iterator[Repair]:
-    for image_id in image_ids:
-        try:
-            document = find_record_document(blobs, image_id)
-        except CorruptDataError:  # for `check` to name
-            continue
-        if document is not None and document.digest:
-            inventory = read_inventory(blobs, image_folder(image_id))
-            expected = expected_artifacts(document, inventory)
-            yield from repair_inventory(
-                blobs,
-                image_folder(image_id),
-                inventory,
-                expected=expected,
-                present=present_artifacts(blobs, image_id, expected=expected),
-                forget_gone=forget_gone,
-            )
-    if _is_current(blobs):
-        inventory = read_inventory(blobs, TABLES)
+def _repair_inventory(blobs: BlobStore, image_id: str, *, forget_gone: bool) -> Iterator[Repair]:
+    document = find_record_document(blobs, image_id)
+    if document is not None and document.digest:
+        inventory = read_inventory(blobs, image_folder(image_id))
+        expected = expected_artifacts(document, inventory)
         yield from repair_inventory(
             blobs,
-            TABLES,
+            image_folder(image_id),
             inventory,
-            expected=_expected_tables(inventory),
-            present=_present_tables(tables),
+            expected=expected,
+            present=present_artifacts(blobs, image_id, expected=expected),
             forget_gone=forget_gone,
         )
 
@@ -234,5 +282,9 @@ def _orphans(tables: Tables, name: str, existing: set[str]) -> set[str]:
         return set()
     if not pa.types.is_string(schema.field(IMAGE_ID).type):  # another program's
         return set()
-    ids = tables.load(name, columns=[IMAGE_ID])[IMAGE_ID].unique().to_pylist()
+    ids = {
+        image_id
+        for part in tables.iterate(name, columns=[IMAGE_ID])
+        for image_id in part[IMAGE_ID].unique().to_pylist()
+    }
     return {image_id for image_id in ids if isinstance(image_id, str)} - existing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from kymflow_zarr._artifacts.array_kind import ARRAY
 from kymflow_zarr._pixels.layout import ArrayDocument
@@ -14,7 +14,7 @@ from kymflow_zarr._storage.groups import iter_damaged_groups, write_missing_grou
 from kymflow_zarr._storage.seal import AsWritten, reseal, unseal_zarr
 from kymflow_zarr.schema import DatasetSchema
 
-__all__ = ["check_root_documents", "repair_documents"]
+__all__ = ["check_root_documents", "repair_documents", "repair_root_documents"]
 
 
 def check_root_documents(blobs: BlobStore) -> Iterator[Problem]:
@@ -30,18 +30,21 @@ def check_root_documents(blobs: BlobStore) -> Iterator[Problem]:
         )
 
 
-def repair_documents(blobs: BlobStore, image_ids: Iterable[str]) -> Iterator[Repair]:
+def repair_root_documents(blobs: BlobStore) -> Iterator[Repair]:
     """Seal again what another program has rewritten, and write the documents of folders."""
     yield from _reseal(blobs, COMMIT_KEY, DatasetSchema.as_written)
     for key in write_missing_groups(blobs):
         yield Repair(location=key, action="wrote the document of a Zarr group")
-    for image_id in image_ids:
-        folder = image_folder(image_id)
-        yield from _reseal(blobs, f"{folder}/{COMMIT_KEY}", RecordDocument.as_written)
-        stored = iter_stored(blobs, image_id)
-        arrays = [key for key, found in stored if found and found[1] is ARRAY]
-        for array in (f"{folder}/data", *arrays):
-            yield from _reseal(blobs, f"{array}/{COMMIT_KEY}", ArrayDocument.as_written)
+
+
+def repair_documents(blobs: BlobStore, image_id: str) -> Iterator[Repair]:
+    """Seal again what another program has rewritten in one image."""
+    folder = image_folder(image_id)
+    yield from _reseal(blobs, f"{folder}/{COMMIT_KEY}", RecordDocument.as_written)
+    stored = iter_stored(blobs, image_id)
+    arrays = [key for key, found in stored if found and found[1] is ARRAY]
+    for array in (f"{folder}/data", *arrays):
+        yield from _reseal(blobs, f"{array}/{COMMIT_KEY}", ArrayDocument.as_written)
 
 
 def _reseal(blobs: BlobStore, key: str, as_written: AsWritten) -> Iterator[Repair]:

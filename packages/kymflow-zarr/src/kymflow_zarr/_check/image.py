@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+from kymflow_zarr._catalog.listing import IMAGES
 from kymflow_zarr._check.inventory import compare
 from kymflow_zarr._check.strays import iter_strays_of_image
 from kymflow_zarr._pixels.check import check_chunks, check_format1_array
@@ -19,7 +20,7 @@ from kymflow_zarr._storage.inventory import read_inventory
 from kymflow_zarr._storage.json_text import JsonValue, loads
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["check_image"]
+__all__ = ["check_image", "is_remnant"]
 
 
 def check_image(blobs: BlobStore, image_id: str, *, deep: bool) -> Iterator[Problem]:
@@ -35,6 +36,13 @@ def check_image(blobs: BlobStore, image_id: str, *, deep: bool) -> Iterator[Prob
         document = find_record_document(blobs, image_id)
     except CorruptDataError as error:
         yield unreadable(error)
+        return
+    if document is None and is_remnant(blobs, image_id):
+        yield Problem(
+            location=folder,
+            kind="leftover",
+            message="a result was saved while its image was being deleted, and belongs to none",
+        )
         return
     if document is None:
         yield Problem(
@@ -53,6 +61,18 @@ def check_image(blobs: BlobStore, image_id: str, *, deep: bool) -> Iterator[Prob
         yield from check_format1_array(blobs, f"{folder}/data")
     yield from iter_strays_of_image(blobs, folder)
     yield from _check_artifacts(blobs, document, deep=deep)
+
+
+def is_remnant(blobs: BlobStore, image_id: str) -> bool:
+    """Whether nothing is left of an image but results that were saved while it was deleted.
+
+    Whatever a person or a disk has taken from an image, its pixels or its provenance are there yet.
+    Where folders are not published in one step, it may be an image that is being written.
+    """
+    if blobs.published(IMAGES) is None or find_record_document(blobs, image_id) is not None:
+        return False
+    there = blobs.list_folder(image_folder(image_id))
+    return "data" not in there.folders and blobs.get(provenance_key(image_id)) is None
 
 
 def _check_artifacts(

@@ -17,7 +17,6 @@ from kymflow_zarr._export.folder import ExportFolder
 from kymflow_zarr._export.image import export_image, put_artifacts, read_listing, remove_image
 from kymflow_zarr._export.manifest import (
     IMAGES,
-    LISTING,
     MANIFEST,
     TABLES,
     ExportedFile,
@@ -136,7 +135,7 @@ def _earlier_manifest(
     data = folder.read(MANIFEST)
     if data is None:
         for name in (IMAGES, TABLES):
-            if (folder.root / name).exists():
+            if folder.is_there(name):
                 raise AlreadyExistsError(str(folder.root / name))
         return None
     earlier = ExportManifest.from_bytes(data, key=MANIFEST)
@@ -193,11 +192,9 @@ def _remove_unwanted(
     tables: Collection[str],
 ) -> None:
     """Remove images and tables that this or an earlier run wrote and that are not wanted."""
-    top = folder.root / IMAGES
-    if top.is_dir():
-        for listing in sorted(top.glob(f"*/{LISTING}")):
-            if listing.parent.name not in images:
-                remove_image(folder, listing.parent.name)
+    for image_id in folder.listed_images():
+        if image_id not in images:
+            remove_image(folder, image_id)
     for path, file in earlier.tables.items():
         if path not in tables:
             folder.remove(path, file)

@@ -15,9 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
-from kymflow_zarr._export.manifest import MANIFEST, ExportedFile, ExportManifest
+from kymflow_zarr._export.manifest import (
+    IMAGES,
+    LISTING,
+    MANIFEST,
+    ExportedFile,
+    ExportManifest,
+)
 from kymflow_zarr._storage.durability import sync_filesystem, sync_folder, sync_tree
 from kymflow_zarr._storage.local import LocalBlobs
+from kymflow_zarr.errors import CorruptDataError
 
 __all__ = ["ExportFolder", "FileState"]
 
@@ -97,10 +104,20 @@ class ExportFolder:
         """A file's bytes, or None where there is none."""
         return self._files.get(path)
 
+    def is_there(self, path: str) -> bool:
+        """Whether a file, a folder or a link is there."""
+        try:
+            return self._files.stat(path) is not None
+        except CorruptDataError:
+            return True
+
     def holds(self, path: str, file: FileState | ExportedFile) -> bool:
         """Whether a file is there with this size and digest; a link is not."""
-        found = self._files.stat(path)
-        if found is None or found.size != file.size_bytes or (self.root / path).is_symlink():
+        try:
+            found = self._files.stat(path)
+        except CorruptDataError:
+            return False
+        if found is None or found.size != file.size_bytes:
             return False
         stream = self._files.open_read(path)
         if stream is None:
@@ -128,6 +145,11 @@ class ExportFolder:
             self.written += 1
         return state
 
+    def listed_images(self) -> list[str]:
+        """The images whose files an earlier export lists, sorted."""
+        folders = self._files.folders(IMAGES, holding=LISTING)
+        return sorted(image_id for image_id, is_listed in folders.items() if is_listed)
+
     def keep(self) -> None:
         """Count a file that is known to be there as it should."""
         self.unchanged += 1
@@ -136,17 +158,14 @@ class ExportFolder:
         """Remove a file that an earlier export wrote, unless someone has changed it."""
         if self.holds(path, file):
             self.delete(path)
-        elif (self.root / path).exists():
+        elif self.is_there(path):
             self.kept.append(path)
 
     def delete(self, path: str) -> None:
         """Remove a file, and folders that become empty."""
         self._change()
         self.removed += self._files.delete(path)
-        for parent in (self.root / path).parents:
-            if parent == self.root or any(parent.iterdir()):
-                break
-            parent.rmdir()
+        self._files.delete_empty_folders(path.rpartition("/")[0])
 
     def finish(self, complete: ExportManifest) -> None:
         """Make all that was written durable, then the manifest that says so."""

@@ -21,9 +21,9 @@ import numpy as np
 
 from kymflow_zarr._artifacts.json_kind import JSON
 from kymflow_zarr._catalog.listing import IMAGES, list_image_ids
+from kymflow_zarr._catalog.refresh_plan import RefreshPlan
 from kymflow_zarr._catalog.sources import (
     SOURCES,
-    RefreshPlan,
     SourceFile,
     SourceRow,
     row_to_json,
@@ -141,15 +141,15 @@ def _ingest(
 ) -> Iterator[IngestOutcome]:
     action = f"take in {contents.directory}"
     with blobs.lock("ingest", action=action, timeout_s=lock_timeout_s):
-        yield from _ingest_images(blobs, contents, one_by_one=one_by_one)
+        rows = _exported_sources(contents)
+        yield from _ingest_images(blobs, contents, rows, one_by_one=one_by_one)
         with blobs.lock("tables", action=action, timeout_s=lock_timeout_s):
-            yield from _ingest_tables(blobs, contents)
+            yield from _ingest_tables(blobs, contents, rows)
 
 
 def _ingest_images(
-    blobs: BlobStore, contents: ExportContents, *, one_by_one: bool
+    blobs: BlobStore, contents: ExportContents, rows: Mapping[str, SourceRow], *, one_by_one: bool
 ) -> Iterator[IngestOutcome]:
-    rows = _exported_sources(contents)
     new = _new_images(blobs, contents)
     for batch in in_batches(new, size_of=_size_of, one_by_one=one_by_one):
         with blobs.staging(IMAGES) as staging:
@@ -201,7 +201,9 @@ def _edited(path: Path) -> IngestOutcome:
         "it was changed after the export, and is not read: another file beside it holds the table; "
         "change the table in a dataset instead, or remove this file"
     )
-    return IngestOutcome(path=path, image_id="", error=UnreadableImageError(path, reason))
+    return IngestOutcome(
+        path=path, image_id="", status="failed", error=UnreadableImageError(path, reason)
+    )
 
 
 def _exported_sources(contents: ExportContents) -> dict[str, SourceRow]:
@@ -249,7 +251,7 @@ def _stage_image(staging: Staging, image: ExportedImage, row: SourceRow | None) 
             image.pixels_path,
             "its pixels are not those that were exported; restore it, or export again",
         )
-    return source_from_provenance(listing.image_id, {"source": source})
+    return row or source_from_provenance(listing.image_id, {"source": source})
 
 
 def _dtype(name: str) -> np.dtype[np.generic]:
@@ -294,25 +296,29 @@ def _is_of(image: ExportedImage, documents: Mapping[str, Mapping[str, JsonValue]
     return found == (image.image_id, image.listing.pixels_digest)
 
 
-def _ingest_tables(blobs: BlobStore, contents: ExportContents) -> Iterator[IngestOutcome]:
+def _ingest_tables(
+    blobs: BlobStore, contents: ExportContents, rows: Mapping[str, SourceRow]
+) -> Iterator[IngestOutcome]:
     """Take dataset tables in; outcomes for those that fail."""
     tables = Tables(blobs)
     here = set(list_image_ids(blobs))
     for name in contents.table_names:
-        if name == SOURCES:  # derived: the provenances hold the same
+        if name == SOURCES:
             continue
         path = contents.table_path(name)
         try:
             with _damage_named(path):
                 merge_table(tables, name, contents.load_table(name), contents.image_ids, here)
         except UnreadableImageError as error:
-            yield IngestOutcome(path=path, image_id="", error=error)
+            yield IngestOutcome(path=path, image_id="", status="failed", error=error)
     yield from map(_edited, contents.edited_tables())
     sources = SourcesIndex(blobs, tables)
-    current = sources.rows_to_store()
     try:
-        up_to_date = {row.image_id for row in sources.stored()} == {row.image_id for row in current}
-    except (CorruptDataError, SchemaValidationError):  # `rows_to_store` has logged it
-        up_to_date = False
-    if not up_to_date:
+        stored, is_damaged = {row.image_id for row in sources.stored()}, False
+    except (CorruptDataError, SchemaValidationError):  # `rows_to_store` logs it
+        stored, is_damaged = set(), True
+    # The exported index knows of files that moved after they were ingested; provenances do not.
+    moved = [row for image_id, row in rows.items() if image_id in here - stored]
+    current = sources.rows_to_store(extra=moved)
+    if is_damaged or {row.image_id for row in current} != stored:
         sources.save(current)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from kymflow_zarr._readers.files import read_bounded
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.tiff import open_tiff
 from kymflow_zarr._readers.translate import translated
+from kymflow_zarr._storage.inner_folder import open_root
 from kymflow_zarr._storage.json_text import MAX_BYTES
 from kymflow_zarr.errors import CorruptDataError, UnreadableImageError
 
@@ -59,7 +61,7 @@ def read_export(directory: Path) -> ExportContents:
         UnsupportedFormatError: It was written by a newer version.
     """
     path = directory / MANIFEST
-    data = read_bounded(path, limit=MAX_BYTES)
+    data = read_bounded(path, limit=MAX_BYTES)  # which follows no link
     try:
         manifest = ExportManifest.from_bytes(data, key=MANIFEST)
     except CorruptDataError as error:
@@ -102,6 +104,7 @@ class ExportContents:
             UnreadableImageError: Its listing is not the one that the manifest names.
         """
         path = self.folder(image_id) / LISTING
+        _check_inside(self.directory, path.parent)
         data = read_bounded(path, limit=MAX_BYTES)
         if hashlib.sha256(data).hexdigest() != self.manifest.images[image_id]:
             raise UnreadableImageError(path, _ALTERED)
@@ -111,6 +114,8 @@ class ExportContents:
             raise UnreadableImageError(path, f"{error.reason}; export again") from error
         if listing.image_id != image_id:
             raise UnreadableImageError(path, f"it lists the files of {listing.image_id!r}")
+        for file in listing.files.values():
+            _check_inside(self.directory, (path.parent / file.path).parent)
         return ExportedImage(folder=path.parent, listing=listing)
 
     def table_path(self, name: str) -> Path:
@@ -124,6 +129,7 @@ class ExportContents:
             UnreadableImageError: Its file is not the one that was exported.
         """
         path, file = self.table_path(name), self._tables[name]
+        _check_inside(self.directory, path.parent)
         data = _read(path, file)
         with translated(path):
             table: pa.Table = restore(file, data).value
@@ -131,7 +137,7 @@ class ExportContents:
 
     def edited_tables(self) -> list[Path]:
         """Files of dataset tables that are for people, and that someone has changed."""
-        return _edited(self.directory / TABLES, self.manifest.tables.values())
+        return _edited(self.directory, self.directory / TABLES, self.manifest.tables.values())
 
     @property
     def _tables(self) -> dict[str, ExportedFile]:
@@ -216,7 +222,25 @@ class ExportedImage:
 
     def edited_files(self) -> list[Path]:
         """Files that are for people, and that someone has changed."""
-        return _edited(self.folder, self.listing.files.values())
+        return _edited(self.folder.parents[1], self.folder, self.listing.files.values())
+
+
+def _check_inside(directory: Path, folder: Path) -> None:
+    """Refuse a folder of an export that is reached through a link.
+
+    Raises:
+        UnreadableImageError: It is.
+    """
+    try:
+        with (
+            open_root(str(directory)) as root,
+            root.inner(folder.relative_to(directory).as_posix()),
+        ):
+            pass
+    except CorruptDataError as error:
+        raise UnreadableImageError(directory / error.key, error.reason) from error
+    except (FileNotFoundError, NotADirectoryError):
+        return  # whoever reads the file says so
 
 
 def _read(path: Path, file: ExportedFile) -> bytes:
@@ -233,13 +257,15 @@ def _read(path: Path, file: ExportedFile) -> bytes:
     return data
 
 
-def _edited(folder: Path, files: Iterable[ExportedFile]) -> list[Path]:
+def _edited(directory: Path, folder: Path, files: Iterable[ExportedFile]) -> list[Path]:
     found = []
     for file in files:
         path = folder / file.path
-        if file.is_for_people and path.exists():  # to remove it is no edit
+        if file.is_for_people:
             try:
-                _read(path, file)
+                _check_inside(directory, path.parent)
+                if os.path.lexists(path):  # to remove it is no edit
+                    _read(path, file)
             except UnreadableImageError:
                 found.append(path)
     return found

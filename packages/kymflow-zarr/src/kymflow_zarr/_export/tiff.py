@@ -50,6 +50,7 @@ _OME_STEPS: Final = {
 _IMAGEJ_VERSION: Final = "1.53t"
 _AXIS_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 _IMAGEJ_STACK: Final = {"t": 0, "z": 1, "c": 2}
+_COLORS: Final = 256
 _MAX_RATIONAL: Final = 2**32 - 1
 _MAX_PER_UNIT: Final = Fraction(2**31)
 
@@ -66,6 +67,8 @@ class TiffFacts:
         steps: Axis → distance of two pixels, where known.
         acquired_local_epoch_ns: Wall time of the acquisition, where known.
         channel_names: Names of the channels, where known.
+        white_is_zero: Whether the lowest value is white.
+        palette: Red, green and blue of each value of 8 bits; empty for shades of grey.
     """
 
     image_id: str
@@ -75,6 +78,8 @@ class TiffFacts:
     steps: Mapping[str, Quantity]
     acquired_local_epoch_ns: int | None = None
     channel_names: tuple[str | None, ...] = ()
+    white_is_zero: bool = False
+    palette: tuple[tuple[int, ...], ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -96,6 +101,8 @@ def tiff_facts(record: ZarrImageRecord) -> TiffFacts:
         for channel in (channels if isinstance(channels, list) else [])
         if isinstance(channel, dict)
     ]
+    vendor = said.get("vendor")
+    shown = vendor if isinstance(vendor, dict) else {}
     return TiffFacts(
         image_id=record.image_id,
         shape=record.shape,
@@ -104,7 +111,21 @@ def tiff_facts(record: ZarrImageRecord) -> TiffFacts:
         steps=dict(sorted(facts.steps.items())),
         acquired_local_epoch_ns=facts.acquired_local_epoch_ns,
         channel_names=tuple(name if _fits_xml(name) else None for name in names),
+        white_is_zero=shown.get("photometric") == "miniswhite",
+        palette=_palette(shown.get("palette")) if record.dtype == np.uint8 else (),
     )
+
+
+def _palette(table: JsonValue) -> tuple[tuple[int, ...], ...]:
+    """A colour table of a header, if it is one for up to 8 bits, with black for other values."""
+    colors = tuple(
+        tuple(value for value in color if type(value) is int and 0 <= value < 2**16)
+        for color in (table if isinstance(table, list) else [])
+        if isinstance(color, list)
+    )
+    if len(colors) != 3 or not 0 < len(colors[0]) == len(colors[1]) == len(colors[2]) <= _COLORS:
+        return ()
+    return tuple((*color, *(0,) * (_COLORS - len(color))) for color in colors)
 
 
 def _fits_xml(name: JsonValue) -> TypeGuard[str]:
@@ -144,12 +165,21 @@ def write_tiff(
             recut(blocks, (size for _ in range(pages.count) for size in strips)),
             shape=facts.shape if ome else pages.shape,
             dtype=pages.dtype,
-            photometric="rgb" if pages.is_rgb else "minisblack",
+            photometric=_photometric(facts, pages),
+            colormap=np.array(facts.palette, np.uint16) if facts.palette else None,
             planarconfig="contig" if pages.samples > 1 else None,
             rowsperstrip=rows,
             software=_SOFTWARE,
             **(_ome_options(facts) if ome else _imagej_options(facts, pages)),
         )
+
+
+def _photometric(facts: TiffFacts, pages: _Pages) -> str:
+    if pages.is_rgb:
+        return "rgb"
+    if facts.palette:
+        return "palette"
+    return "miniswhite" if facts.white_is_zero else "minisblack"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

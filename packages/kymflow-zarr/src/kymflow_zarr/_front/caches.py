@@ -6,9 +6,16 @@ from collections.abc import Iterable, Mapping
 
 from kymflow_zarr._catalog.derived import artifact_stamps, load_derived, save_derived
 from kymflow_zarr._catalog.listing import list_image_ids
-from kymflow_zarr._catalog.manifest import Manifest, build_manifest, with_analysis_keys
+from kymflow_zarr._catalog.manifest import (
+    Manifest,
+    build_manifest,
+    with_analysis_keys,
+    with_sources,
+)
 from kymflow_zarr._catalog.manifest_cache import load_cache, save_cache
+from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._front.access import Access
+from kymflow_zarr._tables.tables import Tables
 
 __all__ = ["Caches"]
 
@@ -52,6 +59,8 @@ class Caches:
     def _manifest(self, include_analysis_keys: bool, *, cached: bool) -> Manifest:
         blobs = self._access.blobs
         manifest = build_manifest(blobs, list_image_ids(blobs), load_cache(blobs) if cached else {})
+        rows = SourcesIndex(blobs, Tables(blobs)).stored_or_none()
+        manifest = with_sources(manifest, {row.image_id: row for row in rows or ()})
         return with_analysis_keys(blobs, manifest) if include_analysis_keys else manifest
 
     def artifact_stamps(self, image_ids: Iterable[str]) -> dict[str, str]:

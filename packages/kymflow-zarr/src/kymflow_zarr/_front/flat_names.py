@@ -7,7 +7,7 @@ from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from kymflow_zarr._catalog.sources import RefreshMode, RefreshPlan
+from kymflow_zarr._catalog.refresh_plan import RefreshMode, RefreshPlan
 from kymflow_zarr._front.access import Access
 from kymflow_zarr._front.sources import DatasetSources
 from kymflow_zarr._front.tables import DatasetTables
@@ -97,11 +97,17 @@ class FlatNames:
         *,
         schema: pa.Schema,
         keep_others: Collection[str] | None = None,
+        drop_gone: bool = False,
         image_id_col: str = IMAGE_ID,
     ) -> int:
         """See `DatasetTables.replace_rows`."""
         return self.tables.replace_rows(
-            name, updates, schema=schema, keep_others=keep_others, image_id_col=image_id_col
+            name,
+            updates,
+            schema=schema,
+            keep_others=keep_others,
+            drop_gone=drop_gone,
+            image_id_col=image_id_col,
         )
 
     # --- sources ------------------------------------------------------------------------------

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from kymflow_zarr._catalog.listing import IMAGES
 from kymflow_zarr._check.dataset import iter_problems, repair
 from kymflow_zarr._check.image import check_image
 from kymflow_zarr._front.access import Access
-from kymflow_zarr._problems import Problem, Repair
+from kymflow_zarr._problems import Problem, Repair, linked
 from kymflow_zarr._progress import ProgressCallback, no_progress
+from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.names import check_segment
 from kymflow_zarr.errors import ImageNotFoundError, SchemaValidationError
 
@@ -51,9 +51,11 @@ class Health:
             SchemaValidationError: Something is wrong; the message lists it.
         """
         check_segment(image_id, kind="image")
-        if image_id not in self._access.blobs.list_folder(IMAGES).folders:
+        listing = self._access.blobs.list_folder(image_folder(image_id))
+        if not (listing.files or listing.folders):
             raise ImageNotFoundError(image_id)
-        _refuse(check_image(self._access.blobs, image_id, deep=False))
+        links = map(linked, self._access.blobs.links(image_folder(image_id)))
+        _refuse([*links, *check_image(self._access.blobs, image_id, deep=False)])
 
     def validate(self) -> None:
         """Refuse a dataset in which `check` finds anything but repairable problems.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kymflow_zarr._front.access import Access, Mode
 from kymflow_zarr._storage.blobs import BlobStore, Durability
 from kymflow_zarr._storage.groups import write_missing_groups
-from kymflow_zarr._storage.open import is_read_only, open_blobs
+from kymflow_zarr._storage.open import open_blobs, why_read_only
 from kymflow_zarr.errors import NotADatasetError, ReadOnlyError
 from kymflow_zarr.schema import DatasetSchema
 
@@ -30,16 +30,13 @@ def open_dataset(
 ) -> Access:
     """Open a dataset; arguments and errors are those of `ZarrDataset`."""
     blobs = open_blobs(store_or_path, durability=durability)
-    read_only = is_read_only(store_or_path)
-    chosen: Mode = mode or ("r" if read_only else "a")
-    if read_only and chosen != "r":
-        raise ReadOnlyError(
-            f"open {blobs.location!r} with mode={chosen!r}",
-            reason='the store is read-only; use mode="r", or a store that can be written to',
-        )
+    reason = why_read_only(store_or_path)
+    chosen: Mode = mode or ("r" if reason else "a")
+    if reason and chosen != "r":
+        raise ReadOnlyError(f"open {blobs.location!r} with mode={chosen!r}", reason=reason)
     return Access(
         blobs=blobs,
-        schema=_create(blobs) if chosen == "a" else _read(blobs),
+        schema=_create(blobs) if chosen == "a" else _read(blobs, reason),
         mode=chosen,
         durability=durability,
         lock_timeout_s=lock_timeout_s,
@@ -52,12 +49,11 @@ def reopen_dataset(access: Access) -> Access:
     return replace(access, schema=_read(access.blobs), mode=mode)
 
 
-def _read(blobs: BlobStore) -> DatasetSchema:
+def _read(blobs: BlobStore, why_read_only: str = "") -> DatasetSchema:
     found = DatasetSchema.read(blobs)
     if found is None:
-        raise NotADatasetError(
-            blobs.location, "there is none; check the path, or ingest a folder into it first"
-        )
+        advice = why_read_only or "check the path, or ingest a folder into it first"
+        raise NotADatasetError(blobs.location, f"there is none; {advice}")
     return found
 
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kymflow_zarr._catalog.sources import (
-    FolderScan,
-    RefreshMode,
-    RefreshPlan,
-    SourceFile,
-    SourceRow,
-    plan_refresh,
-    rows_from_table,
-)
+from kymflow_zarr._catalog.failed_sources import FailedSource, load_failures
+from kymflow_zarr._catalog.refresh_plan import RefreshMode, RefreshPlan
+from kymflow_zarr._catalog.relocation import relocated
+from kymflow_zarr._catalog.source_details import SourceDetails
+from kymflow_zarr._catalog.source_issue import SourceIssue
+from kymflow_zarr._catalog.sources import rows_from_table
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._front.access import Access, check_choice
-from kymflow_zarr._ingest.outcome import IngestJob, IngestOutcome
+from kymflow_zarr._front.ingesting import ingest_one, plan, refresh
+from kymflow_zarr._ingest.outcome import IngestOutcome
+from kymflow_zarr._ingest.report import log_outcomes
 from kymflow_zarr._tables.tables import IMAGE_ID, Tables
 from kymflow_zarr.errors import IngestError
 from kymflow_zarr.options import IngestOptions
@@ -96,7 +94,8 @@ class DatasetSources:
         place = Path(folder).expanduser()
         if is_export(place):
             return plan_ingest_export(self._access.blobs, place)
-        return self._plan(scan_folder(place, pattern, options=options or IngestOptions()))
+        options = options or IngestOptions()
+        return plan(self._access, scan_folder(place, pattern, options=options), options)
 
     def refresh(
         self,
@@ -113,9 +112,10 @@ class DatasetSources:
             folder: The folder with image files, each perhaps with sidecars.
             pattern: Which files; ``"**/*.tif"`` looks into subfolders, too. None stands for all
                 files that an installed reader takes.
-            mode: ``"skip"`` leaves files alone whose path is known. ``"reingest_if_changed"``
-                ingests a file again, as a new image, if its size or time differs; the old image
-                stays.
+            mode: ``"skip"`` leaves files alone whose path is known, and reports those that have
+                changed. ``"reingest_if_changed"`` reads those again: other pixels become a new
+                image, and the old one stays; to the image of equal pixels, metadata and sidecars
+                that are new are added.
             workers: How many files are read and compressed at a time.
             options: Limits, links, channel files and sidecars, where the defaults do not fit.
 
@@ -127,8 +127,13 @@ class DatasetSources:
             IngestError: Some files could not be ingested; all others were. It lists both.
         """
         done = list(self.iter_refresh(folder, pattern, mode=mode, workers=workers, options=options))
-        image_ids = [item.image_id for item in done if item.error is None]
-        failures = {item.path: item.error.reason for item in done if item.error is not None}
+        image_ids = [item.image_id for item in done if item.status == "ingested"]
+        failures = {
+            item.path: item.error.reason
+            for item in done
+            if item.error is not None and item.status == "failed"
+        }
+        log_outcomes(done)
         if failures:
             raise IngestError(failures, tuple(image_ids))
         return image_ids
@@ -144,8 +149,9 @@ class DatasetSources:
     ) -> Iterator[IngestOutcome]:
         """`refresh`, with an outcome for each file as its batch is committed.
 
-        A file that fails is an outcome here, not an error. If the caller stops early, the images
-        reported so far stay. A folder that `export_legacy_folder` wrote is ingested as what it is:
+        A file that fails is an outcome here, not an error, and so is one that waits for the next
+        run or has changed since it was ingested. If the caller stops early, the images reported so
+        far stay. A folder that `export_legacy_folder` wrote is ingested as what it is:
         images keep their ids and results.
         """
         from kymflow_zarr._export.ingest import iter_ingest_export
@@ -166,7 +172,7 @@ class DatasetSources:
             )
         options = options or IngestOptions()
         scan = scan_folder(place, pattern, options=options)
-        return self._refresh(scan, mode=mode, workers=workers, options=options)
+        return refresh(self._access, scan, mode=mode, workers=workers, options=options)
 
     def ingest_file(
         self, path: str | PathLike[str], *, options: IngestOptions | None = None
@@ -189,49 +195,60 @@ class DatasetSources:
         options = options or IngestOptions()
         with self._access.lock("ingest", "ingest an image"):
             file = scan_file(Path(path).expanduser(), options=options)
-            (outcome,) = self._ingest([(file, None)], workers=1, options=options)
+            outcome = ingest_one(self._access, file, options)
+        log_outcomes([outcome])
         if outcome.error is not None:
             raise outcome.error
         return outcome.image_id
 
-    def _refresh(
-        self, scan: FolderScan, *, mode: RefreshMode, workers: int, options: IngestOptions
-    ) -> Iterator[IngestOutcome]:
-        with self._access.lock("ingest", f"ingest {scan.folder}"):
-            jobs = self._plan(scan).to_ingest(mode)
-            for path, error in scan.refused.items():
-                yield IngestOutcome(path=path, image_id="", error=error)
-            yield from self._ingest(jobs, workers=workers, options=options)
+    def relocate(self, old: str | PathLike[str], new: str | PathLike[str]) -> int:
+        """Have the dataset know that the files of images are somewhere else now.
 
-    def _plan(self, scan: FolderScan) -> RefreshPlan:
-        return plan_refresh(scan, self._index.rows_for_refresh())
+        Args:
+            old: The folder, or the file, where they were: as it was called then, on this system or
+                on another one.
+            new: Where they are now.
 
-    def _ingest(
-        self,
-        files: Iterable[tuple[SourceFile, str | None]],
-        *,
-        workers: int,
-        options: IngestOptions,
-    ) -> Iterator[IngestOutcome]:
-        from kymflow_zarr._ingest.batch import ingest_jobs
+        Returns:
+            How many images were made of files there.
 
-        jobs = [
-            IngestJob(image_id=str(uuid.uuid4()), file=file, supersedes=old) for file, old in files
-        ]
-        fresh: list[SourceRow] = []
-        try:
-            for outcome in ingest_jobs(
-                self._access.blobs,
-                jobs,
-                options=options,
-                workers=workers,
-                one_by_one=self._access.durability == "record",
-            ):
-                if outcome.source is not None:
-                    fresh.append(outcome.source)
-                yield outcome
-        finally:
-            # Once per call, not per batch: after a crash the rows come back from the records.
-            if fresh:
-                with self._access.lock("tables", "update the sources index"):
-                    self._index.save(rows_from_table(self._index.rows_for_refresh(extra=fresh)))
+        Raises:
+            FileNotFoundError: `new` does not exist.
+        """
+        self._access.require_writable("relocate sources")
+        place = Path(new).expanduser()
+        if not place.exists():
+            raise FileNotFoundError(f"there is no {str(place)!r}; check the path")
+        with (
+            self._access.lock("ingest", "relocate sources"),
+            self._access.lock("tables", "relocate sources"),
+        ):
+            was = str(Path(old).expanduser())
+            moved = relocated(self._index.rows_to_store(), was, place.resolve())
+            if moved:
+                self._index.save(self._index.rows_to_store(extra=moved))
+        return len(moved)
+
+    # --- what someone should know of them -----------------------------------------------------
+
+    def duplicates(self) -> list[tuple[str, ...]]:
+        """The ids of images with equal pixels that were made of different files, in groups."""
+        rows = rows_from_table(self._index.current_table())
+        details = SourceDetails(self._access.blobs).of([row.image_id for row in rows])
+        found: dict[str, list[str]] = {}
+        for row in sorted(rows):
+            digest = details[row.image_id].pixels_digest
+            if digest:
+                found.setdefault(digest, []).append(row.image_id)
+        return [tuple(image_ids) for image_ids in found.values() if len(image_ids) > 1]
+
+    def issues(self) -> dict[str, tuple[SourceIssue, ...]]:
+        """What was left out of images, or is doubtful, as their ingests reported it, by image."""
+        image_ids = [row.image_id for row in rows_from_table(self._index.current_table())]
+        details = SourceDetails(self._access.blobs).of(image_ids)
+        found = {image_id: details[image_id].to_issues() for image_id in sorted(image_ids)}
+        return {image_id: issues for image_id, issues in found.items() if issues}
+
+    def failures(self) -> tuple[FailedSource, ...]:
+        """The files that could not be ingested, as they were then, sorted by path."""
+        return tuple(failure for _, failure in sorted(load_failures(self._access.blobs).items()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from kymflow_zarr._catalog.listing import published_ids
 from kymflow_zarr._catalog.sources import SOURCES
 from kymflow_zarr._front.access import Access
 from kymflow_zarr._storage.names import is_valid_name
@@ -84,7 +85,8 @@ class DatasetTables(Mapping[str, "pd.DataFrame"]):
         Raises:
             TypeError: An image id is not text.
             TableNotFoundError: There is none (it is a `KeyError` and a `FileNotFoundError`).
-            CorruptDataError: It is damaged.
+            CorruptDataError: It is damaged, or would take far more memory than a file of its size
+                can mean.
         """
         from kymflow_zarr._tables.frames import table_to_frame
 
@@ -102,8 +104,20 @@ class DatasetTables(Mapping[str, "pd.DataFrame"]):
             name, columns=None if columns is None else list(columns), image_ids=image_ids
         )
 
+    def head_arrow(
+        self, name: str, rows: int = 5, *, columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """`load_arrow` for the first rows alone: the others are not read.
+
+        Args:
+            name: The table's name.
+            rows: How many.
+            columns: Read just these.
+        """
+        return self._tables.head(name, rows, columns=columns)
+
     def iter_arrow(self, name: str, *, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """`load_arrow` part by part, for tables larger than memory.
+        """`load_arrow` part by part, for tables of any size.
 
         The table must not be written to before the last part was read.
         """
@@ -168,6 +182,7 @@ class DatasetTables(Mapping[str, "pd.DataFrame"]):
         *,
         schema: pa.Schema,
         keep_others: Collection[str] | None = None,
+        drop_gone: bool = False,
         image_id_col: str = IMAGE_ID,
     ) -> int:
         """Replace many images' rows with one streamed rewrite of the table.
@@ -178,6 +193,8 @@ class DatasetTables(Mapping[str, "pd.DataFrame"]):
             schema: The columns of the new rows.
             keep_others: Of the images that no update names, those that keep their rows; all if
                 None.
+            drop_gone: Whether images that do not exist lose their rows. Which ones exist is found
+                out once no other writer is at work: rows of an image that has just come stay.
             image_id_col: The column with the image id.
 
         Returns:
@@ -189,8 +206,12 @@ class DatasetTables(Mapping[str, "pd.DataFrame"]):
         """
         action = self._require_writable(name)
         with self._access.lock("tables", action):
+            kept = keep_others
+            if drop_gone:
+                existing = published_ids(self._access.blobs)
+                kept = existing if kept is None else set(existing).intersection(kept)
             return self._tables.replace_rows(
-                name, updates, schema=schema, keep_others=keep_others, image_id_col=image_id_col
+                name, updates, schema=schema, keep_others=kept, image_id_col=image_id_col
             )
 
     def _require_writable(self, name: str) -> str:

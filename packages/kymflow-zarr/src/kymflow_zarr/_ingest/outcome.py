@@ -1,14 +1,18 @@
-"""What is asked of an ingest, and what it tells of each file."""
+"""What is asked of an ingest, and what it reports of each file."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
+from kymflow_zarr._catalog.source_issue import SourceIssue
 from kymflow_zarr._catalog.sources import SourceFile, SourceRow
 from kymflow_zarr.errors import UnreadableImageError
 
-__all__ = ["IngestJob", "IngestOutcome", "failed"]
+__all__ = ["IngestJob", "IngestOutcome", "IngestStatus", "failed"]
+
+IngestStatus: TypeAlias = Literal["ingested", "extended", "renewed", "changed", "waiting", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,15 +36,25 @@ class IngestOutcome:
 
     Attributes:
         path: The file.
-        image_id: The new image; empty if it failed.
-        error: Why it failed; None if it did not.
-        source: The image's row in the sources index; None if it failed.
+        image_id: Its image; empty if there is none yet.
+        status: ``"ingested"``: a new image. ``"renewed"``: the pixels of an image that is there
+            already, under a new path or with a new time. ``"extended"``: the same, and metadata or
+            artifacts beside the file were added to that image. ``"changed"``: not what the image
+            was made of, and left alone. ``"waiting"``: still being written, for the next run.
+            ``"failed"``: not readable.
+        error: Why there is no image of it; None if there is one.
+        source: The image's row in the sources index, where that is new.
+        pixels_digest: The digest of a new image's pixels; else empty.
+        issues: What was left out or is doubtful.
     """
 
     path: Path
     image_id: str
+    status: IngestStatus = "ingested"
     error: UnreadableImageError | None = None
     source: SourceRow | None = None
+    pixels_digest: str = ""
+    issues: tuple[SourceIssue, ...] = ()
 
 
 def failed(path: Path, error: UnreadableImageError) -> IngestOutcome:
@@ -51,5 +65,5 @@ def failed(path: Path, error: UnreadableImageError) -> IngestOutcome:
         error: What is wrong, with it or with a file that goes along with it.
     """
     if error.path != path:
-        error = UnreadableImageError(path, f"in {error.path.name!r}: {error.reason}")
-    return IngestOutcome(path=path, image_id="", error=error)
+        error = type(error)(path, f"in {error.path.name!r}: {error.reason}")
+    return IngestOutcome(path=path, image_id="", status="failed", error=error)

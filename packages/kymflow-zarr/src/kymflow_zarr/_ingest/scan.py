@@ -1,4 +1,4 @@
-"""Which image files a folder holds: one listing per folder, nothing opened."""
+"""Which image files a folder holds: one listing per folder, no pixels read."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from pathlib import Path
 
 from kymflow_zarr._artifacts.sidecars import is_sidecar, stem_of
 from kymflow_zarr._catalog.sources import FileState, FolderScan, SourceFile
+from kymflow_zarr._ingest.beside import files_beside
+from kymflow_zarr._ingest.channel_files import group_files, states_of
 from kymflow_zarr._ingest.folder import images_in, list_folder
-from kymflow_zarr._readers.channels import MARKED, group_channels
-from kymflow_zarr._readers.files import os_reason, stat_regular_file
+from kymflow_zarr._readers.files import os_reason
 from kymflow_zarr._readers.image_file import no_reader_reason
 from kymflow_zarr._readers.protocols import ImageReader
-from kymflow_zarr._storage.open_folder import OpenFolder, by_path, open_folder
+from kymflow_zarr._storage.open_folder import by_path, open_folder
 from kymflow_zarr.errors import UnreadableImageError
 from kymflow_zarr.options import IngestOptions
 
 __all__ = ["scan_file", "scan_folder"]
 
 _RECURSIVE = "**/"
+_PLANES = ".oif.files"  # the folder of an OIF's planes, which its reader reads
 
 
 def scan_folder(
@@ -53,14 +55,16 @@ def scan_folder(
     for inner, names in _walk(top, recursive=bool(deep), refused=refused):
         listings[inner] = names
         asked = [*flat, *deep] if inner == top else deep
-        images = images_in(list_folder(inner, names))
+        listing = list_folder(inner, names)
+        images = images_in(listing)
         matches = _one_pattern(asked).fullmatch
-        chosen = [name for name in images if matches(name.lower())]
+        chosen = {name: reader for name, reader in images.items() if matches(name.lower())}
         refused.update(_without_reader(inner, asked, names, images))
+        beside = files_beside(listing, chosen, images)
         with open_folder(inner) as opened:
-            for channels in _group(chosen, options):
+            for channels in group_files(listing, chosen, options):
                 try:
-                    found.append(_look_at(opened, channels, options))
+                    found += states_of(opened, channels, chosen, beside, options)
                 except UnreadableImageError as error:
                     refused[error.path] = error
     return FolderScan(
@@ -78,18 +82,16 @@ def scan_file(path: Path, *, options: IngestOptions) -> SourceFile:
         UnreadableImageError: It is not there, or not a regular file.
     """
     folder = path.parent.resolve()
-    siblings: tuple[str, ...] = (path.name,)
+    channels: tuple[str, ...] = (path.name,)
+    images: dict[str, ImageReader] = {}
+    beside: Mapping[str, tuple[str, ...]] = {}
     if folder.is_dir():
-        for channels in _group(images_in(list_folder(folder)), options):
-            if channels[0] == path.name:
-                siblings = channels
-    return SourceFile._make(_look_at(by_path(folder), siblings, options))
-
-
-def _group(names: Iterable[str], options: IngestOptions) -> tuple[tuple[str, ...], ...]:
-    if isinstance(options.channels, re.Pattern):
-        return group_channels(names, options.channels)
-    return group_channels(names, MARKED if options.channels == "auto" else None)
+        listing = list_folder(folder)
+        images = images_in(listing)
+        groups = {group[0]: group for group in group_files(listing, images, options)}
+        channels = groups.get(path.name, channels)
+        beside = files_beside(listing, [path.name], images)
+    return SourceFile._make(states_of(by_path(folder), channels, images, beside, options)[0])
 
 
 def _without_reader(
@@ -108,18 +110,6 @@ def _without_reader(
     }
 
 
-def _look_at(folder: OpenFolder, names: Sequence[str], options: IngestOptions) -> FileState:
-    if len(names) == 1:
-        found = stat_regular_file(folder, names[0], follow_links=options.follow_links)
-        return (folder.path + names[0],), found.st_mtime_ns, found.st_size
-    facts = [stat_regular_file(folder, name, follow_links=options.follow_links) for name in names]
-    return (
-        tuple([folder.path + name for name in names]),
-        max(fact.st_mtime_ns for fact in facts),
-        sum(fact.st_size for fact in facts),
-    )
-
-
 def _walk(
     top: Path, *, recursive: bool, refused: dict[Path, UnreadableImageError]
 ) -> Iterator[tuple[Path, list[str]]]:
@@ -129,7 +119,7 @@ def _walk(
         folder = waiting.pop()
         try:
             with os.scandir(folder) as entries:
-                shown = [entry for entry in entries if entry.name[0] != "."]
+                shown = [entry for entry in entries if _is_shown(entry.name)]
         except OSError as error:
             if folder == top:
                 raise
@@ -140,6 +130,10 @@ def _walk(
             waiting += [
                 folder / entry.name for entry in shown if entry.is_dir(follow_symlinks=False)
             ]
+
+
+def _is_shown(name: str) -> bool:
+    return name[0] != "." and not name.lower().endswith(_PLANES)
 
 
 def _one_pattern(patterns: list[str]) -> re.Pattern[str]:

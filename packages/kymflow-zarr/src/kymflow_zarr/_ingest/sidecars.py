@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
-from kymflow_zarr._artifacts.sidecars import Sidecar
+from kymflow_zarr._artifacts.sidecars import Sidecar, Sidecars
+from kymflow_zarr._catalog.source_issue import SourceIssue
 from kymflow_zarr._records.build import stage_artifact
 from kymflow_zarr._records.facts import OWN_NAMES
 from kymflow_zarr._storage.blobs import Staging
-from kymflow_zarr.errors import InvalidNameError, SchemaValidationError, UnreadableImageError
+from kymflow_zarr.errors import InvalidNameError, UnreadableImageError
 from kymflow_zarr.options import IngestOptions
 
-__all__ = ["stage_sidecars"]
+__all__ = ["StagedSidecars", "read_sidecar", "stage_sidecars"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagedSidecars:
+    """What became of the sidecars of one image.
+
+    Attributes:
+        staged: Those that are artifacts of the staged record.
+        paths: Where the artifacts are, relative to the record's folder.
+        left_out: Those that are not, each with the reason.
+    """
+
+    staged: tuple[Sidecar, ...]
+    paths: tuple[str, ...]
+    left_out: tuple[UnreadableImageError, ...]
+
+    def issues(self) -> tuple[SourceIssue, ...]:
+        """What was left out."""
+        return tuple(
+            SourceIssue(file=error.path.name, kind="sidecar_left_out", message=error.reason)
+            for error in self.left_out
+        )
 
 
 def stage_sidecars(
-    staging: Staging, image_id: str, sidecars: Iterable[Sidecar], *, options: IngestOptions
-) -> list[str]:
+    staging: Staging, image_id: str, sidecars: Sidecars, *, options: IngestOptions
+) -> StagedSidecars:
     """Stage sidecars, each as an artifact of its kind.
 
     Args:
@@ -24,36 +48,59 @@ def stage_sidecars(
         image_id: The record that they belong to.
         sidecars: The files.
         options: How large they may be, and whether links are followed.
+    """
+    paths: dict[str, str] = {}
+    staged: list[Sidecar] = []
+    left_out = [
+        UnreadableImageError(
+            sidecar.path,
+            f"another form of {sidecar.name!r} lies beside the image and is ingested instead; "
+            "remove one of the two",
+        )
+        for sidecar in sidecars.shadowed
+    ]
+    for sidecar in sidecars.artifacts:
+        claim = sidecar.kind.path(sidecar.name).lower()
+        try:
+            if claim in paths:
+                raise UnreadableImageError(
+                    sidecar.path, "the name of another sidecar differs only in case; rename one"
+                )
+            paths[claim] = _stage(staging, image_id, sidecar, options)
+        except UnreadableImageError as error:
+            left_out.append(error)
+        else:
+            staged.append(sidecar)
+    return StagedSidecars(
+        staged=tuple(staged), paths=tuple(paths.values()), left_out=tuple(left_out)
+    )
 
-    Returns:
-        The paths of the artifacts, relative to the record's folder.
+
+def read_sidecar(sidecar: Sidecar, options: IngestOptions) -> Any:
+    """The value of a sidecar.
 
     Raises:
-        UnreadableImageError: A file cannot be read, or the store cannot hold what it holds.
-        InvalidNameError: An artifact cannot have its name, or two differ only in case.
+        UnreadableImageError: It cannot be read, or cannot have its name in a record.
     """
-    claimed: set[str] = set()
-    staged: list[str] = []
-    for sidecar in sidecars:
-        name, kind = sidecar.name, sidecar.kind
-        kind.check_name(name)
-        if name.lower() in OWN_NAMES:
-            raise InvalidNameError(
-                name, kind=kind.name, reason="the record keeps its own facts there"
-            )
-        claim = kind.path(name).lower()
-        if claim in claimed:
-            raise InvalidNameError(
-                name, kind=kind.name, reason="another file beside the image has it, too"
-            )
-        claimed.add(claim)
-        value = kind.read_file(
+    try:
+        sidecar.kind.check_name(sidecar.name)
+    except InvalidNameError as error:
+        raise UnreadableImageError(sidecar.path, str(error)) from error
+    if sidecar.name.lower() in OWN_NAMES:
+        raise UnreadableImageError(
             sidecar.path,
-            max_bytes=options.limits.max_sidecar_bytes,
-            follow_links=options.follow_links,
+            f"the record keeps its own facts under the name {sidecar.name!r}; rename the file",
         )
-        try:
-            staged.append(stage_artifact(staging, image_id, kind, name, value))
-        except SchemaValidationError as error:
-            raise UnreadableImageError(sidecar.path, str(error)) from error
-    return staged
+    return sidecar.kind.read_file(
+        sidecar.path,
+        max_bytes=options.limits.max_sidecar_bytes,
+        follow_links=options.follow_links,
+    )
+
+
+def _stage(staging: Staging, image_id: str, sidecar: Sidecar, options: IngestOptions) -> str:
+    value = read_sidecar(sidecar, options)
+    try:
+        return stage_artifact(staging, image_id, sidecar.kind, sidecar.name, value)
+    except (TypeError, ValueError) as error:  # as `ArtifactKind.encode` refuses values
+        raise UnreadableImageError(sidecar.path, str(error)) from error

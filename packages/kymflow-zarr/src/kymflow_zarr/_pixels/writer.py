@@ -37,16 +37,20 @@ def write_array(
     chunks: tuple[int, ...],
     axes: tuple[str, ...],
     put: PutFile,
+    block_axis: int = 0,
 ) -> ArrayDocument:
     """Write an array that arrives in blocks, its document last.
 
     Args:
-        blocks: Consecutive parts along the first axis, each ``chunks[0]`` long but the last.
+        blocks: Consecutive parts along `block_axis`, each as long as a chunk but the last; of all
+            later axes they hold everything, of all earlier ones a single index.
         shape: The whole array's shape.
         dtype: The stored type, little-endian.
         chunks: The shape of one chunk.
         axes: A name for each axis.
         put: Stores a file under a key relative to the array's folder.
+        block_axis: The axis along which blocks follow each other, from the first index of the axes
+            before it to the last; chunks are 1 long along those.
 
     Returns:
         The document as written.
@@ -57,26 +61,27 @@ def write_array(
     check_geometry(shape, chunks, dtype)
     sha = hashlib.sha256()
     checksums: dict[str, int] = {}
-    done = 0
-    for slab, given in enumerate(blocks):
+    due = _blocks_due(shape, chunks, block_axis)
+    for given in blocks:
         block = np.ascontiguousarray(given, dtype=dtype)
-        expected = min(chunks[0], shape[0] - done)
-        if block.shape != (expected, *shape[1:]):
+        position, expected = next(due, ((), ()))
+        if block.shape != expected:
             raise SchemaValidationError(
-                f"a block of shape {block.shape!r} came where {(expected, *shape[1:])!r} was due; "
+                f"a block of shape {block.shape!r} came where {expected!r} was due; "
                 "the source changed while it was read: read it again"
             )
-        done += expected
-        encoded = ((key, encode_chunk(chunk)) for key, chunk in _chunks_of(block, slab, chunks))
+        encoded = ((key, encode_chunk(chunk)) for key, chunk in _chunks_of(block, position, chunks))
         # Compressing takes all cores; what follows the first chunk is mostly writing.
         first = next(encoded)
         with _hashing_in_background(sha, block):
             for key, data in chain([first], encoded):
                 checksums[key] = chunk_checksum(data)
                 put(key, data)
-    if done != shape[0]:
+    missing = next(due, None)
+    if missing is not None:
         raise SchemaValidationError(
-            f"only {done} of {shape[0]} entries along the first axis arrived; read the source again"
+            f"the blocks ended before the one at {missing[0]!r} of shape {shape!r}; "
+            "read the source again"
         )
     document = ArrayDocument(
         shape=shape,
@@ -149,19 +154,29 @@ def _hashing_in_background(sha: hashlib._Hash, block: AnyArray) -> Iterator[None
         hashing.join()
 
 
+def _blocks_due(
+    shape: tuple[int, ...], chunks: tuple[int, ...], axis: int
+) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """The position in the grid of chunks and the shape of each block, in order."""
+    for leading in product(*(range(length) for length in shape[:axis])):
+        for number, start in enumerate(range(0, shape[axis], chunks[axis])):
+            length = min(chunks[axis], shape[axis] - start)
+            yield (*leading, number), (*(1 for _ in leading), length, *shape[axis + 1 :])
+
+
 def _chunks_of(
-    block: AnyArray, slab: int, chunks: tuple[int, ...]
+    block: AnyArray, position: tuple[int, ...], chunks: tuple[int, ...]
 ) -> Iterator[tuple[str, AnyArray]]:
-    """The chunks of one slab with their keys, edges padded with zeros as Zarr has it."""
-    counts = [ceil(n / c) for n, c in zip(block.shape[1:], chunks[1:], strict=True)]
-    for rest in product(*(range(count) for count in counts)):
+    """The chunks of one block with their keys, edges padded with zeros as Zarr has it."""
+    lengths = list(zip(block.shape, chunks, strict=True))[len(position) :]
+    for rest in product(*(range(ceil(n / c)) for n, c in lengths)):
         region = (
-            slice(None),
-            *(slice(i * c, (i + 1) * c) for i, c in zip(rest, chunks[1:], strict=True)),
+            *(slice(None) for _ in position),
+            *(slice(i * c, (i + 1) * c) for i, (_, c) in zip(rest, lengths, strict=True)),
         )
         part = block[region]
         if part.shape != chunks:
             padded = np.zeros(chunks, dtype=block.dtype)
             padded[tuple(slice(0, n) for n in part.shape)] = part
             part = padded
-        yield chunk_key((slab, *rest)), np.ascontiguousarray(part)
+        yield chunk_key((*position, *rest)), np.ascontiguousarray(part)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["default_axes", "name_axes"]
+__all__ = ["default_axes", "name_axes", "without_single_rows"]
 
 _NAMES: Final = {
     "X": "x",
@@ -83,6 +83,31 @@ def name_axes(letters: str) -> tuple[tuple[str, ...], bool]:
             name = _NAMES.get(letter, letter.lower())
         names.append(_unique(name, names))
     return tuple(names), not unnamed
+
+
+def without_single_rows(
+    shape: tuple[int, ...], axes: tuple[str, ...], *, known: bool
+) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Drop ``y`` where pictures of one row are stacked: those are lines, one a page.
+
+    Of lines over time, every other axis of length 1 goes, too.
+
+    Args:
+        shape: An image's shape.
+        axes: One name per dimension.
+        known: Whether the file tells them; else they follow from the number of dimensions.
+
+    Returns:
+        Both, without these axes.
+    """
+    lengths = dict(zip(axes, shape, strict=True))
+    if len(lengths) > 2 and lengths.get("y") == 1:
+        del lengths["y"]
+        if not known:
+            lengths = dict(zip(default_axes(len(lengths)), lengths.values(), strict=True))
+    if lengths.keys() >= {"t", "x"} and "y" not in lengths:
+        lengths = {axis: n for axis, n in lengths.items() if n > 1 or axis in {"t", "x"}}
+    return tuple(lengths.values()), tuple(lengths)
 
 
 def _unique(name: str, names: list[str]) -> str:

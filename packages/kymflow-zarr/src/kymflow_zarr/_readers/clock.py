@@ -5,29 +5,65 @@
 is 1753186394620000000, wherever the laboratory is. It orders acquisitions of one microscope and
 prints back as what the microscope said; it is not an instant that clocks elsewhere can be compared
 with, because no vendor header names the zone.
+
+Countries order day, month and year in different ways. A date is read where only one order makes a
+date of it, or where its form settles the order: a year of four digits in front, points (day first),
+``AM`` or ``PM`` (month first).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-__all__ = ["local_epoch_ns", "parse_iso", "parse_us_clock"]
+__all__ = ["local_epoch_ns", "parse_iso", "parse_us_clock", "stated_clock"]
 
-_US: Final = re.compile(
-    r"(?P<month>\d{1,2})[/-](?P<day>\d{1,2})[/-](?P<year>\d{4})\s+"
-    r"(?P<hour>\d{1,2}):(?P<minute>\d{2}):(?P<second>\d{2})(?:\.(?P<fraction>\d{1,9}))?"
-    r"(?:\s*(?P<half>AM|PM))?",
-    re.IGNORECASE,
+# How languages name the halves of a day: Latin ones, Japanese, Chinese, Korean.
+_BEFORE_NOON: Final = r"a\.?\s?m\.?|\u5348\u524d|\u4e0a\u5348|\uc624\uc804"
+_AFTER_NOON: Final = r"p\.?\s?m\.?|\u5348\u5f8c|\u5348\u540e|\u4e0b\u5348|\uc624\ud6c4"
+_CLOCK: Final = re.compile(
+    r"(?P<first>\d{4}|\d{1,2})(?P<mark>[-/.:])(?P<second>\d{1,2}|[a-z]{3})(?P=mark)"
+    r"(?P<third>\d{4}|\d{1,2})(?:\s+|T)"
+    rf"(?:(?P<before>{_BEFORE_NOON}|{_AFTER_NOON})\s*)?"
+    r"(?P<hour>\d{1,2}):(?P<minute>\d{2}):(?P<seconds>\d{2})(?:[.,](?P<fraction>\d{1,9}))?"
+    rf"(?:\s*(?P<after>{_BEFORE_NOON}|{_AFTER_NOON}))?",
+    re.IGNORECASE | re.ASCII,
 )
 _ISO: Final = re.compile(
     r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})[T ]"
-    r"(?P<hour>\d{2}):(?P<minute>\d{2}):(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9})\d*)?"
+    r"(?P<hour>\d{2}):(?P<minute>\d{2}):(?P<seconds>\d{2})(?:[.,](?P<fraction>\d{1,9})\d*)?"
     r"(?P<zone>Z|[+-]\d{2}:?\d{2})?",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun",
+                  "jul", "aug", "sep", "oct", "nov", "dec")  # fmt: skip
 _YEARS: Final = range(1970, 2200)
+_FIRST_YEAR_OF_TWO_DIGITS: Final = 70
+
+
+def stated_clock(text: str, *, what: str, warnings: list[str]) -> int | None:
+    """Read a date and time in whatever order a country writes them.
+
+    Args:
+        text: ``2025/07/22 12:13:14``, ``22.07.2025 12:13:14.620``, ``07/22/2025 12:13:14 PM`` …
+        what: What it is, for the warning, like ``"the Olympus header's date"``.
+        warnings: What is doubtful is added here.
+
+    Returns:
+        Wall time in ns (see the module); None for an empty text, and with a warning where the text
+        is no date and time, or could be one of several.
+    """
+    text = text.strip()
+    match = _CLOCK.fullmatch(text)
+    found = [] if match is None else _wall_times(match, _orders(match))
+    if len(found) == 1:
+        return found[0]
+    if text:
+        problem = "could be one of several dates" if found else "is not a known date and time"
+        warnings.append(f"{what} {text[:60]!r} {problem} and is not used")
+    return None
 
 
 def parse_us_clock(text: str) -> int | None:
@@ -41,15 +77,10 @@ def parse_us_clock(text: str) -> int | None:
     Returns:
         Wall time in ns (see the module), or None when the text is no valid date and time.
     """
-    match = _US.fullmatch(text.strip())
-    if match is None:
+    match = _CLOCK.fullmatch(text.strip())
+    if match is None or match["mark"] not in "/-":
         return None
-    hour = int(match["hour"])
-    if match["half"] is not None:
-        if not 1 <= hour <= 12:
-            return None
-        hour = hour % 12 + (12 if match["half"].upper() == "PM" else 0)
-    return _checked(match, hour)
+    return next(iter(_wall_times(match, ["mdy"])), None)
 
 
 def parse_iso(text: str) -> tuple[int, bool] | None:
@@ -65,7 +96,8 @@ def parse_iso(text: str) -> tuple[int, bool] | None:
     match = _ISO.fullmatch(text.strip())
     if match is None:
         return None
-    time_ns = _checked(match, int(match["hour"]))
+    date = (int(match["year"]), int(match["month"]), int(match["day"]))
+    time_ns = _wall_time(match, date, int(match["hour"]))
     if time_ns is None:
         return None
     return time_ns, (match["zone"] or "").upper() == "Z"
@@ -85,19 +117,58 @@ def local_epoch_ns(wall: datetime, *, nanosecond: int = 0) -> int:
     return seconds * 1_000_000_000 + nanosecond
 
 
-def _checked(match: re.Match[str], hour: int) -> int | None:
-    year = int(match["year"])
-    if year not in _YEARS:
+def _orders(match: re.Match[str]) -> list[str]:
+    """In which orders day, month and year may stand; where the form settles it, the usual one."""
+    if len(match["first"]) == 4:
+        return ["ymd"]
+    if match["second"].isalpha():
+        return ["dmy"]
+    orders = ["mdy", "dmy"]
+    if len(match["third"]) < 4:
+        orders.append("ymd")
+    half = (match["before"] or match["after"] or "").upper()
+    settled = {".": "dmy"}.get(match["mark"], "mdy" if half in {"AM", "PM"} else None)
+    return [settled] if settled is not None and _wall_times(match, [settled]) else orders
+
+
+def _wall_times(match: re.Match[str], orders: Sequence[str]) -> list[int]:
+    """The different times that a text means by these orders."""
+    hour = _hour(match)
+    found: set[int | None] = set()
+    for order in orders if hour is not None else ():
+        parts = dict(zip(order, match.group("first", "second", "third"), strict=True))
+        day = int(parts["d"]) if parts["d"].isdigit() else 0
+        date = _year(parts["y"]), _month(parts["m"]), day
+        found.add(_wall_time(match, date, hour or 0))
+    return sorted(time_ns for time_ns in found if time_ns is not None)
+
+
+def _hour(match: re.Match[str]) -> int | None:
+    hour, half = int(match["hour"]), match["before"] or match["after"]
+    if half is None:
+        return hour
+    if not 1 <= hour <= 12:
+        return None
+    return hour % 12 + (12 if re.fullmatch(_AFTER_NOON, half, re.IGNORECASE) else 0)
+
+
+def _year(text: str) -> int:
+    year = int(text)
+    return year if len(text) == 4 else year + (1900 if year >= _FIRST_YEAR_OF_TWO_DIGITS else 2000)
+
+
+def _month(text: str) -> int:
+    """The number of a month; 0, which is none, for an unknown name."""
+    if text.isdigit():
+        return int(text)
+    return _MONTHS.index(text.lower()) + 1 if text.lower() in _MONTHS else 0
+
+
+def _wall_time(match: re.Match[str], date: tuple[int, int, int], hour: int) -> int | None:
+    if date[0] not in _YEARS:
         return None
     try:
-        wall = datetime(
-            year,
-            int(match["month"]),
-            int(match["day"]),
-            hour,
-            int(match["minute"]),
-            int(match["second"]),
-        )
+        wall = datetime(*date, hour, int(match["minute"]), int(match["seconds"]))
     except ValueError:
         return None
     return local_epoch_ns(wall, nanosecond=int((match["fraction"] or "").ljust(9, "0")))

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from kymflow_zarr._storage.open_folder import OpenFolder
-from kymflow_zarr.errors import UnreadableImageError
+from kymflow_zarr.errors import IncompleteImageError, UnreadableImageError
 
 __all__ = [
     "FileFacts",
     "check_unchanged",
+    "is_text",
     "look_at_regular_file",
     "open_regular_file",
     "os_reason",
@@ -119,7 +120,7 @@ def open_regular_file(path: Path, *, follow_symlinks: bool = False) -> tuple[io.
     try:
         opened = os.fstat(descriptor)
         if not stat.S_ISREG(opened.st_mode) or not os.path.samestat(before, opened):
-            raise UnreadableImageError(
+            raise IncompleteImageError(
                 path, "it was replaced while it was opened; try again when nothing writes to it"
             )
         return io.FileIO(descriptor, "rb"), _facts(opened)
@@ -137,10 +138,10 @@ def check_unchanged(path: Path, file: io.FileIO, facts: FileFacts) -> None:
         facts: What `open_regular_file` returned.
 
     Raises:
-        UnreadableImageError: Size or modification time differ.
+        IncompleteImageError: Size or modification time differ.
     """
     if _facts(os.fstat(file.fileno())) != facts:
-        raise UnreadableImageError(
+        raise IncompleteImageError(
             path, "it changed while it was read; try again when nothing writes to it"
         )
 
@@ -173,6 +174,15 @@ def read_bounded(path: Path, *, limit: int, follow_symlinks: bool = False) -> by
             raise UnreadableImageError(path, os_reason(error)) from error
         check_unchanged(path, file, facts)
     return data
+
+
+def is_text(name: str) -> bool:
+    """Whether JSON can carry a file name: systems allow bytes that are not UTF-8."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _irregular_reason(found: os.stat_result) -> str:

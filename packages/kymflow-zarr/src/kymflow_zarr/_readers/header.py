@@ -9,12 +9,13 @@ For each value the source of the lowest `Rank` that has it counts, and is named 
     sidecar       the header of a metadata payload beside the image
     ome           OME-XML
     imagej        an ImageJ description
-    tiff          axes named by tifffile's own metadata
+    tiff          axes named by tifffile's own metadata, plain resolution and date
     default       axes that follow from the number of dimensions
 
 Where two sources give steps that differ by more than 0.1 %, or acquisition times more than two
-seconds apart, the header holds a warning. What no source says is None: without calibration there
-are no physical units, and none are assumed.
+seconds apart, the header holds a warning; so it does where a step is implausible (see
+`plausibility`). What no source says is None: without calibration there are no physical units, and
+none are assumed.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ import numpy as np
 
 from kymflow_zarr._readers.axes import default_axes
 from kymflow_zarr._readers.facts import Channel, Facts, Rank
+from kymflow_zarr._readers.plausibility import doubts
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
 from kymflow_zarr._storage.json_text import JsonValue
+from kymflow_zarr.errors import UnreadableImageError
 
 __all__ = ["Header", "HeaderOverrides", "merge_facts"]
 
@@ -79,6 +82,7 @@ class Header:
         vendor_texts: The vendor's texts as read, by name (``olympus_txt``, ``ome_xml`` …). Not
             part of the JSON.
         metadata: Further entries of the metadata payload. Not part of the JSON.
+        left_out: Headers beside the image that could not be read. Not part of the JSON.
     """
 
     shape: tuple[int, ...]
@@ -94,6 +98,7 @@ class Header:
     warnings: tuple[str, ...]
     vendor_texts: Mapping[str, str]
     metadata: Mapping[str, JsonValue]
+    left_out: tuple[UnreadableImageError, ...] = ()
 
     @property
     def saturation(self) -> int | None:
@@ -162,6 +167,7 @@ def merge_facts(
                 vendor[name] = value
                 sources[f"vendor.{name}"] = source.source
         metadata = {**source.metadata, **metadata}
+    warnings += doubts(dict(zip(axes, shape, strict=True)), scale, vendor, ranked)
     return Header(
         shape=shape,
         dtype=dtype.name,
@@ -289,16 +295,19 @@ def _steps(
 
 def _acquired(facts: Sequence[Facts], sources: dict[str, str], warnings: list[str]) -> int | None:
     found = [
-        (source.source, source.acquired_local_epoch_ns)
+        (source.source, source.acquired_local_epoch_ns, source.rank)
         for source in facts
         if source.acquired_local_epoch_ns is not None
     ]
     if not found:
         return None
-    (name, time_ns), *others = found
+    (name, time_ns, rank), *others = found
     sources["acquired_local_epoch_ns"] = name
-    for other_name, other_ns in others:
-        if abs(other_ns - time_ns) > _CLOCK_TOLERANCE_NS:
+    if rank >= Rank.GENERIC:
+        warnings.append("the time of acquisition is when the file was written, perhaps later")
+    for other_name, other_ns, other_rank in others:
+        is_own = other_rank < Rank.GENERIC  # a file may be written long after its acquisition
+        if is_own and abs(other_ns - time_ns) > _CLOCK_TOLERANCE_NS:
             warnings.append(
                 f"the acquisition times of {name} and {other_name} are "
                 f"{abs(other_ns - time_ns) / 1e9:g} s apart; {name} is used"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,13 +18,13 @@ import numpy.typing as npt
 
 from kymflow_zarr._readers.facts import Facts
 from kymflow_zarr._readers.files import FileFacts, look_at_regular_file
-from kymflow_zarr._readers.header import Header, merge_facts
+from kymflow_zarr._readers.header import Header, HeaderOverrides, merge_facts
 from kymflow_zarr._readers.limits import ReadLimits
-from kymflow_zarr._readers.protocols import FolderListing, ImageReader, OpenImage
+from kymflow_zarr._readers.protocols import FolderListing, HeaderReader, ImageReader, OpenImage
 from kymflow_zarr._readers.registry import HEADERS, READERS
 from kymflow_zarr._readers.translate import translated
 from kymflow_zarr._storage.json_text import dumps
-from kymflow_zarr.errors import UnreadableImageError
+from kymflow_zarr.errors import IncompleteImageError, UnreadableImageError
 
 __all__ = ["ImageFile", "no_reader_reason", "open_image", "read_header"]
 
@@ -57,8 +58,8 @@ class ImageFile:
         """The pixels, in blocks of ``rows`` entries along the first axis; the last may be shorter.
 
         Raises:
-            UnreadableImageError: The pixels do not decode, are not what the file declares, or the
-                file changed meanwhile.
+            UnreadableImageError: The pixels do not decode, or are not what the file declares.
+            IncompleteImageError: The file changed meanwhile.
         """
         count = 0
         with translated(self.path):
@@ -78,7 +79,7 @@ class ImageFile:
                 f"it gave {count} of its {self.shape[0]} rows; copy or export it again",
             )
         if look_at_regular_file(self.path, follow_links=self._follow_links) != self._before:
-            raise UnreadableImageError(
+            raise IncompleteImageError(
                 self.path, "it changed while it was read; try again when nothing writes to it"
             )
 
@@ -136,6 +137,7 @@ def read_header(
     *,
     limits: ReadLimits | None = None,
     beside: bool = True,
+    axes: tuple[str, ...] | None = None,
 ) -> Header:
     """The header of an image, from the file itself and from what lies beside it.
 
@@ -144,22 +146,48 @@ def read_header(
         listing: The files of its folder.
         limits: Bounds on the files beside it.
         beside: Whether those files are read at all.
+        axes: A name for each dimension, if the caller knows them better than every file.
+
+    Returns:
+        The header; headers beside the image that cannot be used are in its `left_out`.
 
     Raises:
-        UnreadableImageError: A header beside the image cannot be read, or says what cannot be
-            stored.
+        UnreadableImageError: The file itself says what cannot be stored, or the caller's axes do
+            not fit the image.
     """
     limits = limits or ReadLimits()
+    facts, left_out = list(image.facts), []
+    for reader in HEADERS.usable() if beside else ():
+        try:
+            found = _read_beside(reader, image, listing, limits)
+        except UnreadableImageError as error:
+            left_out.append(error)
+        else:
+            facts += [] if found is None else [found]
     with translated(image.path):
-        facts = [
-            reader.read(image.path, listing, shape=image.shape, limits=limits)
-            for reader in (HEADERS.usable() if beside else ())
-        ]
-        said = [*image.facts, *(found for found in facts if found is not None)]
-        header = merge_facts(image.shape, image.dtype, said)
+        header = merge_facts(image.shape, image.dtype, facts, overrides=HeaderOverrides(axes=axes))
         # What JSON cannot carry is refused here, where the file can be named.
         dumps([header.to_json(), dict(header.vendor_texts), dict(header.metadata)])
-    return header
+    return replace(header, left_out=tuple(left_out))
+
+
+def _read_beside(
+    reader: HeaderReader, image: ImageFile, listing: FolderListing, limits: ReadLimits
+) -> Facts | None:
+    """What one reader finds beside an image, if it can be stored."""
+    with translated(image.path):
+        found: object = reader.read(image.path, listing, shape=image.shape, limits=limits)
+        if found is None:
+            return None
+        if not isinstance(found, Facts):
+            raise TypeError(f"the reader {reader.name!r} gave a {type(found).__name__!r}")
+    try:
+        dumps([dict(found.vendor), dict(found.texts), dict(found.metadata)])
+    except (TypeError, ValueError) as error:
+        path = reader.find(image.path, listing) or image.path
+        reason = f"what the reader {reader.name!r} finds in it cannot be stored: {error}"
+        raise UnreadableImageError(path, reason) from error
+    return found
 
 
 def no_reader_reason(name: str) -> str:

@@ -7,10 +7,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
+from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
 
+from kymflow_zarr._readers.channels import shared_stem
 from kymflow_zarr._readers.facts import Facts
 from kymflow_zarr._readers.files import read_bounded
 from kymflow_zarr._readers.limits import ReadLimits
@@ -38,15 +40,42 @@ class FolderListing:
         endings = tuple(suffixes)
         return [name for name in self.names if name.lower().endswith(endings)]
 
+    def own(self, name: str, suffix: str) -> Path | None:
+        """The file with exactly an image's stem and another ending, such as ``".txt"``, or None."""
+        return self._called(name.rpartition(".")[0], suffix)
+
     def beside(self, path: Path, suffix: str) -> Path | None:
-        """The file with an image's stem and another ending, such as ``".txt"``, or None."""
-        stem = path.name.rpartition(".")[0]
-        for number in range(bisect_left(self.names, f"{stem}."), len(self.names)):
-            name = self.names[number]
-            if not name.startswith(f"{stem}."):
-                break
-            if name[len(stem) :].lower() == suffix:
-                return self.folder / name
+        """The file beside an image that has another ending, such as ``".txt"``, or None.
+
+        It has the image's stem, for ``scan.ome.tif`` also ``scan``. For a channel's file such as
+        ``scan_C001.tif``, ``scan`` serves, too, unless that is the stem of another image's header.
+        """
+        found = self.own(path.name, suffix)
+        stem, _, ending = path.name.rpartition(".")
+        if found is None and stem.lower().endswith(".ome"):
+            found = self._called(stem[: -len(".ome")], suffix)
+        shared = shared_stem(path.name)
+        if found is None and shared and self._called(shared, f".{ending.lower()}") is None:
+            found = self._called(shared, suffix)
+        return found
+
+    def named(self, name: str) -> Path | None:
+        """The file of this name, or None."""
+        at = bisect_left(self.names, name)
+        return self.folder / name if self.names[at : at + 1] == (name,) else None
+
+    def _called(self, stem: str, suffix: str) -> Path | None:
+        """A stem's file; a Mac may have written an accent in it as a letter of its own."""
+        forms = [stem]
+        if not stem.isascii():
+            forms += [normalize("NFC", stem), normalize("NFD", stem)]
+        for form in forms:
+            for number in range(bisect_left(self.names, f"{form}."), len(self.names)):
+                name = self.names[number]
+                if not name.startswith(f"{form}."):
+                    break
+                if name[len(form) :].lower() == suffix:
+                    return self.folder / name
         return None
 
     def read_bytes(self, path: Path, *, max_bytes: int) -> bytes:
@@ -136,7 +165,16 @@ class HeaderReader(Protocol):
 
     @property
     def suffixes(self) -> tuple[str, ...]:
-        """The endings of the files that it reads, for people."""
+        """The endings of the files that it reads.
+
+        Of two channels' files that each have one of these beside them, each is an image.
+        """
+
+    def find(self, path: Path, listing: FolderListing) -> Path | None:
+        """The file that says something about an image, by the names alone; None if there is none.
+
+        Where it changes or comes later, a refresh says so.
+        """
 
     def read(
         self, path: Path, listing: FolderListing, *, shape: tuple[int, ...], limits: ReadLimits
@@ -150,7 +188,7 @@ class HeaderReader(Protocol):
             limits: Bounds on what a file may ask for.
 
         Returns:
-            The facts; None if there is no such file.
+            The facts; None if `find` finds no file, or it is of another kind.
 
         Raises:
             UnreadableImageError: There is one that cannot be read.

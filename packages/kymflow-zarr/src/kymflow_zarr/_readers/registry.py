@@ -207,13 +207,23 @@ def _members(protocol: type) -> list[str]:
 READERS: Final[Registry[ImageReader]] = Registry(
     role="reader",
     protocol=ImageReader,  # type: ignore[type-abstract]
-    built_in=[("tiff", "kymflow_zarr._readers.tiff_reader:TiffReader")],
+    built_in=[
+        ("tiff", "kymflow_zarr._readers.tiff_reader:TiffReader"),
+        ("oir", "kymflow_zarr._readers.formats.oir:OirReader"),
+        ("oif", "kymflow_zarr._readers.formats.oif:OifReader"),
+        ("czi", "kymflow_zarr._readers.formats.czi:CziReader"),
+        ("lif", "kymflow_zarr._readers.formats.lif:LifReader"),
+        ("nd2", "kymflow_zarr._readers.formats.nd2:Nd2Reader"),
+    ],
 )
 HEADERS: Final[Registry[HeaderReader]] = Registry(
     role="header",
     protocol=HeaderReader,  # type: ignore[type-abstract]
     built_in=[
         ("olympus_txt", "kymflow_zarr._readers.headers.olympus_txt:OlympusTextHeader"),
+        ("prairie", "kymflow_zarr._readers.headers.prairie:PrairieHeader"),
+        ("thor", "kymflow_zarr._readers.headers.thor:ThorHeader"),
+        ("micro_manager", "kymflow_zarr._readers.headers.micro_manager:MicroManagerHeader"),
         ("payload", "kymflow_zarr._readers.headers.payload:PayloadHeader"),
     ],
 )

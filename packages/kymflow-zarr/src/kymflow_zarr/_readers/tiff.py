@@ -15,24 +15,25 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numpy.typing as npt
 import tifffile
 
-from kymflow_zarr._readers.axes import name_axes
+from kymflow_zarr._readers.axes import name_axes, without_single_rows
 from kymflow_zarr._readers.files import FileFacts, check_unchanged, open_regular_file
 from kymflow_zarr._readers.limits import ReadLimits
-from kymflow_zarr._readers.tiff_checks import check_complete, check_series, check_xml
-from kymflow_zarr._readers.tiff_metadata import TiffMetadata, gather_metadata
+from kymflow_zarr._readers.tiff_checks import check_complete, check_pages, check_series, check_xml
+from kymflow_zarr._readers.tiff_layout import PageLayout, as_series
+from kymflow_zarr._readers.tiff_metadata import TiffMetadata, gather_metadata, tells_axes
 from kymflow_zarr._readers.tiff_pixels import SeriesPixels
 from kymflow_zarr._readers.tiff_structure import scan_structure
 from kymflow_zarr._readers.translate import BadTiffError, translated
+from kymflow_zarr._readers.vendors.ome_pages import ome_layout
+from kymflow_zarr._readers.vendors.scanimage import scanimage_layout
+from kymflow_zarr._readers.vendors.scanimage_settings import scanimage_settings
 
 __all__ = ["TiffImage", "open_tiff"]
-
-# Kinds of series whose Y and X are tifffile's guess; "shaped" may have been given axes.
-_SILENT_KINDS: Final = frozenset({"uniform", "generic", "shaped", "nih"})
 
 
 def open_tiff(
@@ -82,14 +83,13 @@ class TiffImage:
         facts: FileFacts,
         raw: io.FileIO,
         pixels: SeriesPixels,
-        axes: tuple[str, ...],
         metadata: TiffMetadata,
     ) -> None:
         self.path = path
         self.facts = facts
         self.shape = pixels.shape
         self.dtype = pixels.dtype
-        self.axes = axes
+        self.axes = metadata.axes
         self.metadata = metadata
         self._raw = raw
         self._pixels = pixels
@@ -192,24 +192,48 @@ def _open(path: Path, raw: io.FileIO, facts: FileFacts, limits: ReadLimits) -> T
         # These read other files, or pages where they should be instead of where they are.
         is_mmstack=False,
         is_ndtiff=False,
-        is_scanimage=None if structure.is_big else False,
+        is_scanimage=False,
     )
     check_xml(tif, limits)
-    if not tif.series:
-        raise BadTiffError("the TIFF holds no image", "export the file again")
-    series = tif.series[0]
+    page_count = len(structure.page_offsets)
+    check_pages(tif, page_count)
+    layout = _own_layout(tif, page_count)
+    series = as_series(tif, layout) if layout is not None else _first_series(tif)
     check_series(series, facts.size_bytes, limits)
-    axes, named = name_axes(series.axes)
-    axes_known = named and (
-        series.kind not in _SILENT_KINDS or '"axes"' in tif.pages.first.description
-    )
-    metadata = gather_metadata(tif, axes_known=axes_known)
-    check_complete(tif, metadata, len(structure.page_offsets))
+    axes = layout.axes if layout is not None else name_axes(series.axes)[0]
+    known = layout is not None or tells_axes(series)
+    shape, axes = without_single_rows(series.shape, axes, known=known)
+    metadata = gather_metadata(tif, series, axes=axes, axes_known=known, layout=layout)
+    if layout is None:  # else pages are checked one by one
+        check_complete(tif, metadata, page_count)
     pixels = SeriesPixels(
         series,
+        shape,
         file,
         page_offsets=structure.page_offsets,
         size_bytes=facts.size_bytes,
         max_segment_bytes=limits.max_segment_bytes,
     )
-    return TiffImage(path=path, facts=facts, raw=raw, pixels=pixels, axes=axes, metadata=metadata)
+    return TiffImage(path=path, facts=facts, raw=raw, pixels=pixels, metadata=metadata)
+
+
+def _own_layout(tif: tifffile.TiffFile, page_count: int) -> PageLayout | None:
+    """How the pages make up the image, where the vendor's text says more than tifffile reads."""
+    first = tif.pages.first
+    if tif.is_ome:
+        return ome_layout(
+            first.description,
+            file_name=tif.filename,
+            page_count=page_count,
+            page_shape=first.shape,
+        )
+    settings = scanimage_settings(first.software, first.description)
+    if settings is None or tif.is_imagej:
+        return None
+    return scanimage_layout(settings, page_count=page_count, page_shape=first.shape)
+
+
+def _first_series(tif: tifffile.TiffFile) -> tifffile.TiffPageSeries:
+    if not tif.series:
+        raise BadTiffError("the TIFF holds no image", "export the file again")
+    return tif.series[0]

@@ -13,12 +13,12 @@ from xml.etree import ElementTree
 
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.tiff_metadata import TiffMetadata
-from kymflow_zarr._readers.translate import BadTiffError
+from kymflow_zarr._readers.translate import BadTiffError, CutShortError
 
 if TYPE_CHECKING:
     import tifffile
 
-__all__ = ["check_complete", "check_series", "check_xml"]
+__all__ = ["check_complete", "check_pages", "check_series", "check_xml"]
 
 _MAX_NDIM: Final = 8
 _KINDS: Final = frozenset("buif")
@@ -110,6 +110,20 @@ def check_series(series: tifffile.TiffPageSeries, size_bytes: int, limits: ReadL
         )
 
 
+def check_pages(tif: tifffile.TiffFile, pages: int) -> None:
+    """Check that tifffile finds all pages.
+
+    Args:
+        tif: The open file.
+        pages: How many pages it holds.
+
+    Raises:
+        BadTiffError: It finds fewer.
+    """
+    if len(tif.pages) != pages:
+        raise BadTiffError(f"only {len(tif.pages)} of its {pages} pages can be read")
+
+
 def check_complete(tif: tifffile.TiffFile, metadata: TiffMetadata, pages: int) -> None:
     """Check that tifffile reads all that a file holds and declares.
 
@@ -119,10 +133,8 @@ def check_complete(tif: tifffile.TiffFile, metadata: TiffMetadata, pages: int) -
         pages: How many pages it holds.
 
     Raises:
-        BadTiffError: It reads fewer pages, or ignores metadata.
+        BadTiffError: It reads less, or ignores metadata.
     """
-    if len(tif.pages) != pages:
-        raise BadTiffError(f"only {len(tif.pages)} of its {pages} pages can be read")
     kind, series = metadata.kind, tif.series[0]
     declared = {
         "fluoview": tif.is_fluoview,
@@ -135,7 +147,12 @@ def check_complete(tif: tifffile.TiffFile, metadata: TiffMetadata, pages: int) -
     }
     if any(declared.values()) and not declared.get(kind, False):
         kinds = " and ".join(kind for kind, is_declared in declared.items() if is_declared)
-        raise BadTiffError(f"its {kinds} metadata do not match its pages")
+        first = tif.pages.first
+        ends = map(sum, zip(first.dataoffsets, first.databytecounts, strict=False))
+        is_cut = max(ends, default=0) > tif.filehandle.size
+        raise (CutShortError if is_cut else BadTiffError)(
+            f"its {kinds} metadata do not match its pages"
+        )
     description = tif.pages.first.tags.valueof(_IMAGE_DESCRIPTION)
     if pages == 1 and isinstance(description, bytes) and description.startswith(_PLANE_COUNTS):
         raise BadTiffError("the text that gives the number of its planes is damaged")
@@ -158,7 +175,7 @@ def check_complete(tif: tifffile.TiffFile, metadata: TiffMetadata, pages: int) -
     if kind == "imagej" and images.isdecimal():
         planes = series.size // series.keyframe.size * max(1, series.keyframe.samplesperpixel)
         if int(images) > planes:
-            raise BadTiffError(
+            raise CutShortError(
                 f"its ImageJ description declares {images} images, it holds {planes}; "
                 "the file is cut short"
             )

@@ -12,15 +12,27 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from kymflow_zarr._readers.axes import name_axes
+from kymflow_zarr._readers.tiff_layout import PageLayout
+
 if TYPE_CHECKING:
     import tifffile
 
-__all__ = ["FluoViewDimension", "LsmInfo", "TiffMetadata", "gather_metadata"]
+__all__ = ["FluoViewDimension", "LsmInfo", "TiffMetadata", "gather_metadata", "tells_axes"]
 
+# Kinds of series whose Y and X are tifffile's guess; "shaped" may have been given axes.
+_SILENT_KINDS: Final = frozenset({"uniform", "generic", "shaped", "nih"})
+_PHOTOMETRIC: Final = 262
+_WHITE_IS_ZERO: Final = 0
+_PALETTE: Final = 3
+_ORIENTATION: Final = 274
+_COLOR_MAP: Final = 320
 _PAGE_NAME: Final = 285
 _DATE_TIME: Final = 306
+_ARTIST: Final = 315
 _X_RESOLUTION: Final = 282
 _Y_RESOLUTION: Final = 283
+_RESOLUTION_UNIT: Final = 296
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +63,7 @@ class LsmInfo:
         objective: Name of the objective; empty when unknown.
         zoom: Scan zoom along x; 0 when unknown.
         sample_0_time: Start of the scan in days since 1899-12-30, local time; 0 when unknown.
+        time_stamps_s: Times of the frames or lines in seconds; empty when unknown.
     """
 
     voxel_size_m: tuple[float, float, float]
@@ -59,6 +72,7 @@ class LsmInfo:
     objective: str
     zoom: float
     sample_0_time: float
+    time_stamps_s: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,43 +82,73 @@ class TiffMetadata:
     Attributes:
         kind: How tifffile recognised the series: ``fluoview``, ``ome``, ``imagej``, ``lsm``,
             ``scanimage``, ``shaped``, ``uniform``, ``generic`` ….
+        axes: One name per dimension, see `axes`.
         axes_known: Whether the file tells its axes (else they follow from the dimensions).
         description: Text of ``ImageDescription``; empty when absent.
         software: Text of ``Software``; empty when absent.
+        artist: Text of ``Artist``; empty when absent.
         page_name: Text of ``PageName``; empty when absent.
         date_time: Text of ``DateTime``; empty when absent.
         x_resolution: Pixels per unit along x, exactly as written; None when absent or zero.
         y_resolution: The same along y.
+        resolution_unit: Number of their unit: 2 inch, 3 centimetre, 1 none; 0 when absent.
+        white_is_zero: Whether the lowest value is white (MinIsWhite).
+        orientation: Where row and column 0 are shown: 1 top left; 0 when absent.
+        palette: Red, green and blue of each value; empty without a colour table.
         fluoview: Axes of a FluoView header, fastest first.
         imagej: ``key=value`` pairs of an ImageJ description, as text.
         ome_xml: OME-XML; empty when absent.
         lsm: Facts of a Zeiss LSM; None for other files.
         page_count: Number of pages in the file.
         series_count: Number of series in the file; only the first is read.
+        layout: How its pages make up the image; None where tifffile tells.
     """
 
     kind: str
+    axes: tuple[str, ...]
     axes_known: bool
     description: str
     software: str
+    artist: str
     page_name: str
     date_time: str
     x_resolution: float | None
     y_resolution: float | None
+    resolution_unit: int
+    white_is_zero: bool
+    orientation: int
+    palette: tuple[tuple[int, ...], ...]
     fluoview: tuple[FluoViewDimension, ...]
     imagej: Mapping[str, str]
     ome_xml: str
     lsm: LsmInfo | None
     page_count: int
     series_count: int
+    layout: PageLayout | None
 
 
-def gather_metadata(tif: tifffile.TiffFile, *, axes_known: bool) -> TiffMetadata:
+def tells_axes(series: tifffile.TiffPageSeries) -> bool:
+    """Whether a series that tifffile found has axes by the file's word, and not by its guess."""
+    described = '"axes"' in series.keyframe.description
+    return name_axes(series.axes)[1] and (series.kind not in _SILENT_KINDS or described)
+
+
+def gather_metadata(
+    tif: tifffile.TiffFile,
+    series: tifffile.TiffPageSeries,
+    *,
+    axes: tuple[str, ...],
+    axes_known: bool,
+    layout: PageLayout | None,
+) -> TiffMetadata:
     """Collect the raw facts of an open TIFF.
 
     Args:
         tif: The open file.
-        axes_known: Whether its series named the axes.
+        series: The image in it that is read.
+        axes: One name per dimension of that image.
+        axes_known: Whether the file tells them.
+        layout: How its pages make it up; None where tifffile tells.
 
     Returns:
         The facts.
@@ -112,22 +156,28 @@ def gather_metadata(tif: tifffile.TiffFile, *, axes_known: bool) -> TiffMetadata
     page = tif.pages.first
     tags = page.tags
     description = page.description
-    kind = tif.series[0].kind
     return TiffMetadata(
-        kind="scanimage" if kind == "uniform" and page.is_scanimage else kind,
+        kind=series.kind,
+        axes=axes,
         axes_known=axes_known,
         description=description,
         software=page.software,
+        artist=_text(tags.valueof(_ARTIST)),
         page_name=_text(tags.valueof(_PAGE_NAME)),
         date_time=_text(tags.valueof(_DATE_TIME)),
         x_resolution=_ratio(tags.valueof(_X_RESOLUTION)),
         y_resolution=_ratio(tags.valueof(_Y_RESOLUTION)),
+        resolution_unit=int(_number(tags.valueof(_RESOLUTION_UNIT))),
+        white_is_zero=tags.valueof(_PHOTOMETRIC) == _WHITE_IS_ZERO,
+        orientation=int(_number(tags.valueof(_ORIENTATION))),
+        palette=_palette(tags) if tags.valueof(_PHOTOMETRIC) == _PALETTE else (),
         fluoview=_fluoview(tif),
         imagej=_imagej(page.imagej_description) if page.is_imagej else {},
         ome_xml=description if tif.is_ome else "",
         lsm=_lsm(tif),
         page_count=len(tif.pages),
-        series_count=len(tif.series),
+        series_count=1 if layout is not None else len(tif.series),
+        layout=layout,
     )
 
 
@@ -151,6 +201,14 @@ def _number(value: object) -> float:
     if isinstance(value, (int, float, np.integer, np.floating)) and np.isfinite(value):
         return float(value)
     return 0.0
+
+
+def _palette(tags: tifffile.TiffTags) -> tuple[tuple[int, ...], ...]:
+    """Red, green and blue of each value, as the tag lists them one after another."""
+    table = np.ravel(tags.valueof(_COLOR_MAP, default=()))
+    if table.dtype.kind != "u" or not table.size or table.size % 3:
+        return ()
+    return tuple(tuple(color) for color in table.reshape(3, -1).tolist())
 
 
 def _imagej(description: str | None) -> dict[str, str]:
@@ -179,6 +237,7 @@ def _lsm(tif: tifffile.TiffFile) -> LsmInfo | None:
         return None
     scan = info.get("ScanInformation")
     scan = scan if isinstance(scan, dict) else {}
+    stamps = info.get("TimeStamps")
     colors = info.get("ChannelColors")
     names = colors.get("ColorNames", ()) if isinstance(colors, dict) else ()
     return LsmInfo(
@@ -192,4 +251,5 @@ def _lsm(tif: tifffile.TiffFile) -> LsmInfo | None:
         objective=_text(scan.get("Objective")),
         zoom=_number(scan.get("ZoomX")),
         sample_0_time=_number(scan.get("Sample0time")),
+        time_stamps_s=tuple(stamps.tolist()) if isinstance(stamps, np.ndarray) else (),
     )

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kymflow_zarr._readers.expansion import check_expansion
-from kymflow_zarr._readers.translate import BadTiffError
+from kymflow_zarr._readers.translate import BadTiffError, CutShortError
 
 if TYPE_CHECKING:
     import tifffile
@@ -39,13 +39,14 @@ class SeriesPixels:
 
     Args:
         series: The series; its pages are listed now.
+        shape: The shape to give it, of as many pixels.
         file: The file that its pixels are read from.
         page_offsets: Where the file's directories start.
         size_bytes: The file's size.
         max_segment_bytes: Largest strip, or row of tiles, decoded.
 
     Attributes:
-        shape: Shape of the series.
+        shape: That shape.
         dtype: Its dtype in native byte order.
 
     Raises:
@@ -56,6 +57,7 @@ class SeriesPixels:
     def __init__(
         self,
         series: tifffile.TiffPageSeries,
+        shape: tuple[int, ...],
         file: BinaryIO,
         *,
         page_offsets: Sequence[int],
@@ -63,7 +65,7 @@ class SeriesPixels:
         max_segment_bytes: int,
     ) -> None:
         keyframe = series.keyframe
-        self.shape = tuple(int(length) for length in series.shape)
+        self.shape = tuple(int(length) for length in shape)
         self.dtype: np.dtype[Any] = series.dtype.newbyteorder("=")
         self._stored: np.dtype[Any] = series.dtype.newbyteorder(keyframe.parent.byteorder)
         self._keyframe = keyframe
@@ -170,7 +172,7 @@ def _one_piece(series: tifffile.TiffPageSeries, pages: int) -> _Range | None:
         return None
     if series.size == keyframe.size:
         _check_count(len(first.dataoffsets), keyframe)
-        if sum(first.databytecounts) < series.nbytes:
+        if 0 < sum(first.databytecounts) < series.nbytes:  # 0 where a program did not know
             raise BadTiffError(
                 f"its strips have {sum(first.databytecounts)} bytes, its pixels {series.nbytes}"
             )
@@ -195,7 +197,7 @@ def _all_pages(series: tifffile.TiffPageSeries) -> list[_Page]:
                 )
             pages.append(page)
     except IndexError as error:
-        raise BadTiffError(
+        raise CutShortError(
             f"it holds {len(pages)} of the {len(series)} pages it declares"
         ) from error
     held = len(pages) * series.keyframe.size
@@ -216,7 +218,7 @@ def _check_extents(ranges: Iterable[_Range], size_bytes: int, directories: Seque
         if offset <= 0 or count <= 0:
             raise BadTiffError("a strip or tile holds no data")
         if end > size_bytes:
-            raise BadTiffError(
+            raise CutShortError(
                 f"it is cut short: its pixels reach to byte {end}, the file has {size_bytes}"
             )
         if bisect_left(directories, offset) != bisect_left(directories, end):

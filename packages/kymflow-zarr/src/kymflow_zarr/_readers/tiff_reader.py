@@ -17,6 +17,7 @@ from kymflow_zarr._readers.protocols import FolderListing
 from kymflow_zarr._readers.vendors.fluoview import read_fluoview
 from kymflow_zarr._readers.vendors.imagej import read_imagej
 from kymflow_zarr._readers.vendors.ome import read_ome
+from kymflow_zarr._readers.vendors.plain import read_plain
 from kymflow_zarr._readers.vendors.scanimage import read_scanimage
 from kymflow_zarr._readers.vendors.zeiss_lsm import read_zeiss_lsm
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TiffReader"]
 
-_VENDORS: Final = (read_fluoview, read_scanimage, read_zeiss_lsm, read_ome, read_imagej)
+_VENDORS: Final = (read_fluoview, read_scanimage, read_zeiss_lsm, read_ome, read_imagej, read_plain)
 
 # Who names the axes of a series that is of a program's own kind.
 _AXES: Final = {
@@ -85,7 +86,10 @@ def _facts(tiff: TiffImage) -> tuple[Facts, ...]:
     source, rank = "default", Rank.DEFAULT
     if metadata.axes_known:
         source, rank = _AXES.get(metadata.kind, ("tiff", Rank.GENERIC))
-    series = metadata.series_count
-    warning = f"the file holds {series} series of images; only the first is read"
-    own = Facts(source=source, rank=rank, axes=tiff.axes, warnings=(warning,) if series > 1 else ())
+    warnings = [] if metadata.layout is None else [*metadata.layout.warnings]
+    if metadata.series_count > 1 and metadata.kind != "lsm":  # its second one is of thumbnails
+        warnings.append(
+            f"the file holds {metadata.series_count} series of images; only the first is read"
+        )
+    own = Facts(source=source, rank=rank, axes=tiff.axes, warnings=tuple(warnings))
     return (*found, own)

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Final, NamedTuple
 from tifffile import TIFF
 
 from kymflow_zarr._readers.limits import ReadLimits
-from kymflow_zarr._readers.translate import BadTiffError
+from kymflow_zarr._readers.translate import BadTiffError, CutShortError
 
 __all__ = ["TiffStructure", "scan_structure"]
 
@@ -25,6 +25,9 @@ _MAX_TAGS: Final = 4096
 _TEXT_TYPES: Final = frozenset({1, 2, 6, 7})
 _OFFSET_TYPES: Final = frozenset({4, 13, 16, 18})
 _SUB_IFDS: Final = 330
+# Private tags, in which sloppy programs leave anything; those of vendors that are read.
+_FIRST_PRIVATE_TAG: Final = 32768
+_VENDOR_TAGS: Final = frozenset({33628, 33629, 33630, 33631, 34361, 34362, 34412})
 _NUMBER_WEIGHT: Final = 16  # a number takes more room in Python than in the file
 _ALL_TAGS: Final = 16  # times what one tag may claim
 
@@ -118,14 +121,19 @@ class _Walk:
     def _tag(self, code: int, kind: int, count: int, value: bytes, page: str) -> tuple[Any, ...]:
         """Check what a tag claims; return its values if they are offsets of sub-IFDs."""
         what = f"tag {code} of {page}"
+        is_ignored = code >= _FIRST_PRIVATE_TAG and code not in _VENDOR_TAGS
         if kind not in (_OFFSET_TYPES if code == _SUB_IFDS else TIFF.DATA_FORMATS):
+            if is_ignored:
+                return ()
             raise BadTiffError(f"{what} has the unknown type {kind}")
         size = count * struct.calcsize(f"={TIFF.DATA_FORMATS[kind]}")
         at = 0
         if size > len(value):
             (at,) = struct.unpack(self.layout.offsetformat, value)
             if not _HEADER_BYTES <= at <= self._size_bytes - size:
-                raise BadTiffError(f"it is cut short or damaged in {what}")
+                if is_ignored:
+                    return ()
+                raise CutShortError(f"it is cut short or damaged in {what}")
             claim = count * (1 if kind in _TEXT_TYPES else _NUMBER_WEIGHT)
             self._claimed += claim
             if claim > self._limit or self._claimed > _ALL_TAGS * self._limit:
@@ -141,6 +149,6 @@ class _Walk:
     def _unpack(self, form: str, offset: int, what: str) -> tuple[Any, ...]:
         end = offset + struct.calcsize(form)
         if end > self._size_bytes:
-            raise BadTiffError(f"it is cut short or damaged within {what}")
+            raise CutShortError(f"it is cut short or damaged within {what}")
         self._file.seek(offset)
         return struct.unpack(form, self._file.read(end - offset))

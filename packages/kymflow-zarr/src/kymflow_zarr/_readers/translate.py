@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kymflow_zarr.errors import UnreadableImageError
+from kymflow_zarr.errors import IncompleteImageError, UnreadableImageError
 
-__all__ = ["BadTiffError", "shortened", "translated"]
+__all__ = ["BadTiffError", "CutShortError", "shortened", "translated"]
 
 
 class BadTiffError(ValueError):
@@ -25,6 +25,13 @@ class BadTiffError(ValueError):
         self.problem = problem
         self.advice = advice
         super().__init__(problem)
+
+
+class CutShortError(BadTiffError):
+    """A TIFF that declares more than there is, perhaps not yet.
+
+    `translated` makes it an `IncompleteImageError`.
+    """
 
 
 @contextmanager
@@ -47,6 +54,8 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except UnreadableImageError:
         raise
+    except CutShortError as error:
+        raise IncompleteImageError(path, f"{error.problem}; {error.advice}") from error
     except BadTiffError as error:
         raise UnreadableImageError(path, f"{error.problem}; {error.advice}") from error
     except MemoryError as error:

@@ -1,51 +1,75 @@
 """Lengths in micrometres, times in seconds; anything else is no calibration.
 
 Numbers are converted as decimals, so that ``0.331`` stays ``0.331`` and 34020 ms in 30000 lines
-make 0.001134 s to the last digit.
+make 0.001134 s to the last digit. Units are known by symbol and by word, in English, German and
+French, also where ``µ`` was written in one encoding and read in another (``Âµm``, ``Î¼m``).
 """
 
 from __future__ import annotations
 
+import html
 import math
 import re
+import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from itertools import product
 from typing import Final
 
-__all__ = ["LENGTH", "TIME", "Quantity", "decimal_of", "quantity"]
+from kymflow_zarr._readers.decimals import POINT, decimal_of
 
-_MAX_EXPONENT: Final = 60  # beyond any length or time, and far from the limits of float
+__all__ = ["LENGTH", "TIME", "Quantity", "quantity", "stated_quantity"]
+
 LENGTH: Final = "um"
 TIME: Final = "s"
 
-_FACTORS: Final[dict[str, tuple[Decimal, str]]] = {
-    "m": (Decimal("1e6"), LENGTH),
-    "mm": (Decimal("1e3"), LENGTH),
-    "cm": (Decimal("1e4"), LENGTH),
-    "um": (Decimal(1), LENGTH),
+_PREFIXES: Final = {
+    "": 0,
+    "c": -2, "centi": -2, "zenti": -2,
+    "m": -3, "milli": -3,
+    "u": -6, "micro": -6, "mikro": -6,
+    "n": -9, "nano": -9,
+    "p": -12, "pico": -12, "piko": -12,
+}  # fmt: skip
+_LONG_METRES: Final = ("meter", "meters", "metre", "metres")
+_LONG_SECONDS: Final = ("sec", "secs", "second", "seconds", "seconde", "secondes", "sek", "sekunde",
+                        "sekunden")  # fmt: skip
+_OTHERS: Final = {
     "micron": (Decimal(1), LENGTH),
     "microns": (Decimal(1), LENGTH),
-    "micrometer": (Decimal(1), LENGTH),
-    "micrometers": (Decimal(1), LENGTH),
-    "micrometre": (Decimal(1), LENGTH),
-    "micrometres": (Decimal(1), LENGTH),
-    "nm": (Decimal("1e-3"), LENGTH),
-    "pm": (Decimal("1e-6"), LENGTH),
-    "\u00c5": (Decimal("1e-4"), LENGTH),
-    "h": (Decimal(3600), TIME),
-    "min": (Decimal(60), TIME),
-    "s": (Decimal(1), TIME),
-    "sec": (Decimal(1), TIME),
-    "second": (Decimal(1), TIME),
-    "seconds": (Decimal(1), TIME),
-    "ms": (Decimal("1e-3"), TIME),
-    "msec": (Decimal("1e-3"), TIME),
-    "us": (Decimal("1e-6"), TIME),
-    "usec": (Decimal("1e-6"), TIME),
-    "ns": (Decimal("1e-9"), TIME),
+    "mikron": (Decimal(1), LENGTH),
+    "u": (Decimal(1), LENGTH),
+    "\u00e5": (Decimal("1e-4"), LENGTH),
+    "angstrom": (Decimal("1e-4"), LENGTH),
+    **dict.fromkeys(("min", "mins", "minute", "minutes", "minuten"), (Decimal(60), TIME)),
+    **dict.fromkeys(
+        ("h", "hr", "hrs", "hour", "hours", "stunde", "stunden", "heure", "heures"),
+        (Decimal(3600), TIME),
+    ),
+    **dict.fromkeys(("d", "day", "days", "tag", "tage", "jour", "jours"), (Decimal(86400), TIME)),
 }
-# The micro sign, the Greek letter mu, and how ImageJ escapes the former.
-_MICRO: Final = re.compile(r"\u00b5|\u03bc|\\u00b5|\\u03bc", re.IGNORECASE)
+
+
+def _factors() -> dict[str, tuple[Decimal, str]]:
+    """Each unit's size in micrometres or seconds."""
+    factors = dict(_OTHERS)
+    for prefix, exponent in _PREFIXES.items():
+        length, time = Decimal(10) ** (exponent + 6), Decimal(10) ** exponent
+        factors |= {f"{prefix}{name}": (length, LENGTH) for name in ("m", *_LONG_METRES)}
+        factors |= {f"{prefix}{name}": (time, TIME) for name in ("s", *_LONG_SECONDS)}
+    return factors
+
+
+_FACTORS: Final = _factors()
+# The Greek letter mu; NFKC makes it of the micro sign. A letter that an encoding lost was it, too:
+# the other prefixes are ASCII.
+_MICRO: Final = re.compile(r"\u03bc|^[?\ufffd]+(?=[ms])")
+_ESCAPED: Final = re.compile(r"\\[uU]([0-9a-fA-F]{4})")
+_PER_PIXEL: Final = re.compile(r"\s*(?:/|per)\s*(?:pixels?|px|frames?|lines?)$", re.IGNORECASE)
+_READ_AS: Final = ("cp1252", "latin-1", "mac_roman", "cp437", "cp850")
+_WRITTEN_AS: Final = ("utf-8", "cp1252", "cp437", "mac_roman", "shift_jis", "gbk", "euc_kr", "big5")
+_PIXELS: Final = frozenset({"pixel", "pixels", "px"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,41 +92,93 @@ class Quantity:
             )
 
 
-def decimal_of(value: str | float) -> Decimal | None:
-    """Read a finite number of sane size; None for anything else.
-
-    Args:
-        value: Text of a number, or a number (taken as it prints).
-
-    Returns:
-        The number.
-    """
-    try:
-        number = Decimal(value.strip() if isinstance(value, str) else repr(value))
-    except InvalidOperation:
-        return None
-    if not number.is_finite() or (number and abs(number.adjusted()) > _MAX_EXPONENT):
-        return None
-    return number
-
-
-def quantity(value: str | float | Decimal, unit: str) -> Quantity | None:
+def quantity(
+    value: str | float | Decimal, unit: str, signs: frozenset[str] = POINT
+) -> Quantity | None:
     """Convert a length or time.
 
     Args:
         value: The number, or its text.
         unit: Its unit as some software writes it (``µm``, ``micron``, ``ms``, ``sec`` …).
+        signs: What `decimal_signs` finds in the text around it.
 
     Returns:
-        The quantity; None when the number is not positive and finite, or the unit is none of
-        length or time (``pixel``, empty, ``inch`` …).
+        The quantity; None when the number is not positive and finite or could be one of two, or
+        the unit is none of length or time (``pixel``, empty, ``inch`` …).
     """
-    number = value if isinstance(value, Decimal) else decimal_of(value)
-    name = _MICRO.sub("u", unit.strip())
-    found = _FACTORS.get(name) or _FACTORS.get(name.lower())
+    number = value if isinstance(value, Decimal) else decimal_of(value, signs)
+    found = _factor(unit)
     if number is None or found is None:
         return None
     converted = float(number * found[0])
     if not math.isfinite(converted) or converted <= 0:
         return None
     return Quantity(value=converted, unit=found[1])
+
+
+def stated_quantity(
+    value: str | float,
+    unit: str,
+    *,
+    of: str,
+    what: str,
+    warnings: list[str],
+    signs: frozenset[str] = POINT,
+) -> Quantity | None:
+    """Convert what a source states, and say so where that is not possible.
+
+    Args:
+        value: The number, or its text; empty or zero for unknown.
+        unit: Its unit as some software writes it; empty, or pixels for 1, for no calibration.
+        of: What it has to be: `LENGTH` or `TIME`.
+        what: What it is, for the warning, like ``"ImageJ's frame interval"``.
+        warnings: The warning is added here.
+        signs: What `decimal_signs` finds in the text around it.
+
+    Returns:
+        The quantity, or None.
+    """
+    found = quantity(value, unit, signs)
+    if found is not None and found.unit == of:
+        return found
+    text = value.strip() if isinstance(value, str) else repr(value)
+    name, number = unit.strip().lower(), decimal_of(value, signs)
+    if text and name and number != 0 and not (number == 1 and name in _PIXELS):
+        kind = "length" if of == LENGTH else "time"
+        warnings.append(
+            f"{what}, {text[:40]!r} {unit.strip()[:40]!r}, cannot be read for sure as a {kind} "
+            "and is not used"
+        )
+    return None
+
+
+def _factor(unit: str) -> tuple[Decimal, str] | None:
+    """Size and kind of a unit; None if it is not known."""
+    name = _PER_PIXEL.sub("", unit.strip().strip("[]().").strip())
+    if len(name) > 40:
+        return None
+    for spelling in _spellings(name):
+        known = _MICRO.sub("u", unicodedata.normalize("NFKC", spelling))
+        found = _FACTORS.get(known) or _FACTORS.get(known.lower())
+        if found is not None:
+            return found
+    return None
+
+
+def _spellings(name: str) -> Iterator[str]:
+    """A unit as it stands, unescaped, and as it was before programs misread its encoding."""
+    yield name
+    name = html.unescape(_ESCAPED.sub(lambda match: chr(int(match[1], 16)), name))
+    yield name
+    for once in _repaired(name):
+        yield once
+        yield from _repaired(once)
+
+
+def _repaired(name: str) -> Iterator[str]:
+    """What a text can have been that was written in one encoding and read in another."""
+    for read, written in () if name.isascii() else product(_READ_AS, _WRITTEN_AS):
+        try:
+            yield name.encode(read).decode(written)
+        except UnicodeError:
+            continue

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from kymflow_zarr._artifacts.kind import ArtifactKind
@@ -153,18 +155,21 @@ class RecordArtifacts(Mapping[str, Any]):
         there = check_writable(
             self._blobs, key, inside=parent, kind=chosen.name, is_folder=chosen.is_folder
         )
-        if chosen.is_folder:
-            with self._blobs.staging(parent) as staging:
-                chosen.write(
-                    value,
-                    key=key,
-                    put=lambda file, data: staging.put(file.removeprefix(f"{parent}/"), data),
-                )
-                staging.publish([name], replace=True)
-        else:
-            chosen.write(value, key=key, put=self._blobs.put)
-        if not there:
-            enter_artifacts(self._blobs, self._document, [key])
+        # Format 1 has no commit document that says whether the image is still there.
+        inside = image_folder(self._document.image_id) if self._document.digest else ""
+        with self._deletion_named():
+            if chosen.is_folder:
+                with self._blobs.staging(parent, inside=inside) as staging:
+                    chosen.write(
+                        value,
+                        key=key,
+                        put=lambda file, data: staging.put(file.removeprefix(f"{parent}/"), data),
+                    )
+                    staging.publish([name], replace=True)
+            else:
+                chosen.write(value, key=key, put=partial(self._blobs.put, inside=inside))
+            if not there:
+                enter_artifacts(self._blobs, self._document, [key])
         return key
 
     def delete(self, name: str, kind: str | None = None) -> None:
@@ -232,7 +237,8 @@ class RecordArtifacts(Mapping[str, Any]):
         there = {key: found[1] for key, found in iter_stored(self._blobs, image_id) if found}
         missing = expected_artifacts(self._document, self._inventory()).difference(there)
         to_delete, gone = sorted(filter(is_to_delete, there)), sorted(filter(is_to_delete, missing))
-        strike_artifacts(self._blobs, self._document, [*to_delete, *gone])
+        with self._deletion_named():
+            strike_artifacts(self._blobs, self._document, [*to_delete, *gone])
         for key in to_delete:
             if there[key].is_folder:
                 self._blobs.delete_folder(key)
@@ -275,6 +281,18 @@ class RecordArtifacts(Mapping[str, Any]):
     def _require_writable(self, action: str) -> None:
         if not self._writable:
             raise ReadOnlyError(action)
-        # Nobody would find what is written for an image that was deleted meanwhile.
+        self._require_image()
+
+    def _require_image(self) -> None:
+        """Nobody would find what is written for an image that was deleted meanwhile."""
         if self._document.digest and self._blobs.stat(self._key(COMMIT_KEY)) is None:
             raise ImageNotFoundError(self._document.image_id)
+
+    @contextmanager
+    def _deletion_named(self) -> Iterator[None]:
+        """If the image is deleted while something is written into it, the error says so."""
+        try:
+            yield
+        except FileNotFoundError:
+            self._require_image()
+            raise

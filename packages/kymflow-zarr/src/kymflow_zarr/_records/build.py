@@ -37,13 +37,14 @@ def stage_record(
     metadata: Mapping[str, JsonValue] | None,
     source: Mapping[str, JsonValue] | None,
     artifacts: Iterable[str] = (),
+    block_axis: int = 0,
 ) -> RecordDocument:
     """Write a whole record into a staging, ready to be published.
 
     Args:
         staging: A staging of the folder ``images``.
         image_id: The new record's id.
-        blocks: Consecutive pixels along the first axis, each ``chunks[0]`` long but the last.
+        blocks: Consecutive pixels, as `write_array` takes them.
         shape: The whole image's shape.
         dtype: The pixels' type.
         axes: A name for each axis.
@@ -54,6 +55,7 @@ def stage_record(
         source: The facts of the file that the pixels come from; None where there is no file.
         artifacts: The paths that `stage_artifact` returned. A provenance among them is the one that
             the record gets.
+        block_axis: The axis along which the blocks follow each other.
 
     Returns:
         The commit document as staged.
@@ -69,6 +71,7 @@ def stage_record(
         chunks=chunks,
         axes=ome_axes(axes) or axes,
         put=lambda key, data: staging.put(f"{image_id}/data/{key}", data),
+        block_axis=block_axis,
     )
     created_utc, software = utc_now(), software_version()
     paths = set(artifacts)

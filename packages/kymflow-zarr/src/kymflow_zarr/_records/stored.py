@@ -81,14 +81,16 @@ def enter_artifacts(blobs: BlobStore, document: RecordDocument, keys: Iterable[s
     """Note that artifacts were published."""
     inside = _inside(document, keys)
     if inside:
-        enter(blobs, image_folder(document.image_id), inside)
+        folder = image_folder(document.image_id)
+        enter(blobs, folder, inside, inside=folder)
 
 
 def strike_artifacts(blobs: BlobStore, document: RecordDocument, keys: Iterable[str]) -> None:
     """Note that artifacts are about to be deleted."""
     inside = _inside(document, keys)
     if inside:
-        strike(blobs, image_folder(document.image_id), inside)
+        folder = image_folder(document.image_id)
+        strike(blobs, folder, inside, inside=folder)
 
 
 def _inside(document: RecordDocument, keys: Iterable[str]) -> Collection[str]:

@@ -8,7 +8,7 @@ durable according to the store's `Durability`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, Protocol, TypeAlias
@@ -91,10 +91,20 @@ class BlobStore(Protocol):
     def get(self, key: str) -> bytes | None:
         """The bytes under a key, or None where there are none."""
 
-    def put(self, key: str, data: bytes) -> None:
-        """Replace the bytes under a key in one step."""
+    def put(self, key: str, data: bytes, *, inside: str = "") -> None:
+        """Replace the bytes under a key in one step.
 
-    def append_lines(self, key: str, lines: bytes, *, flush: bool) -> None:
+        Args:
+            key: The key.
+            data: The bytes.
+            inside: A published folder above the key that must be there: if it is deleted meanwhile,
+                so is what was written, or nothing is written.
+
+        Raises:
+            FileNotFoundError: `inside` is not there any more.
+        """
+
+    def append_lines(self, key: str, lines: bytes, *, flush: bool, inside: str = "") -> None:
         """Append lines to a key, which may be new; a cut-off line is ended first.
 
         A writer that is killed may leave a part of them, and in a store without files one of two
@@ -104,6 +114,7 @@ class BlobStore(Protocol):
             key: The key; its folder exists.
             lines: The lines, each with its end.
             flush: Whether they must be as durable as what `put` writes.
+            inside: As for `put`.
         """
 
     def delete(self, key: str) -> bool:
@@ -127,6 +138,12 @@ class BlobStore(Protocol):
         None in a store without rename: there only the commit key says so.
         """
 
+    def links(self, folder: str) -> Iterable[str]:
+        """The keys of all links and mounts in a folder, at any depth: none is followed.
+
+        Every other method raises `CorruptDataError` for a key that leads through one.
+        """
+
     def stat(self, key: str) -> BlobStat | None:
         """Size and time of a blob, or None where there is none."""
 
@@ -142,8 +159,13 @@ class BlobStore(Protocol):
     def open_write(self, key: str) -> AbstractContextManager[BinaryIO]:
         """A stream, to write and read back, that replaces the key in one step if all goes well."""
 
-    def staging(self, parent: str) -> AbstractContextManager[Staging]:
-        """Stage folders that will be published directly in the folder `parent`."""
+    def staging(self, parent: str, *, inside: str = "") -> AbstractContextManager[Staging]:
+        """Stage folders that will be published directly in the folder `parent`.
+
+        Args:
+            parent: The folder.
+            inside: As for `put`: `Staging.publish` raises if it is not there any more.
+        """
 
     def lock(self, name: str, *, action: str, timeout_s: float) -> AbstractContextManager[None]:
         """Hold the named writer's lock for the block.

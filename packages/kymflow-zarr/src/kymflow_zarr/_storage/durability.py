@@ -32,26 +32,35 @@ def sync_file(fd: int) -> None:
     os.fsync(fd)
 
 
-def sync_folder(path: Path) -> None:
+def sync_folder(path: str | Path, *, dir_fd: int | None = None) -> None:
     """Flush a folder's entries, so that names created or renamed in it survive.
 
     Windows has no such call and orders metadata in its journal: there this does nothing.
+
+    Args:
+        path: The folder.
+        dir_fd: The open folder that its path starts from.
     """
     if os.name == "nt":
         return
-    fd = os.open(path, os.O_RDONLY)
+    fd = os.open(path, os.O_RDONLY, dir_fd=dir_fd)
     try:
-        os.fsync(fd)
+        sync_file(fd)
     finally:
         os.close(fd)
 
 
 def sync_tree(top: Path) -> None:
-    """Flush every file and folder below `top`, and `top` itself, the deepest first."""
+    """Flush every file and folder below `top`, and `top` itself, the deepest first.
+
+    What links lead to is not flushed.
+    """
     for folder, _, files in os.walk(top, topdown=False):
-        for name in files:
+        for path in (Path(folder, name) for name in files):
+            if path.is_symlink():
+                continue
             # Windows flushes only what is open for writing.
-            fd = os.open(Path(folder, name), os.O_RDWR)
+            fd = os.open(path, os.O_RDWR)
             try:
                 sync_file(fd)
             finally:

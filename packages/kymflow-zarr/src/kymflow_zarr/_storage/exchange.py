@@ -10,17 +10,23 @@ import ctypes
 import errno
 import os
 import sys
-from pathlib import Path
+
+from kymflow_zarr._storage.inner_folder import InnerFolder
 
 __all__ = ["exchange"]
 
-_AT_FDCWD = -100
 _RENAME_EXCHANGE = 2  # <linux/fs.h>; RENAME_SWAP of <stdio.h> on macOS is the same number
 _NOT_HERE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 
 
-def exchange(first: Path, second: Path) -> bool:
+def exchange(folder: InnerFolder, name: str, other: InnerFolder, other_name: str) -> bool:
     """Let two existing files or folders of one filesystem change places.
+
+    Args:
+        folder: The folder that the one is in.
+        name: Its name there.
+        other: The folder that the other one is in.
+        other_name: Its name there.
 
     Returns:
         Whether it was done; if not, this system or filesystem has no such call.
@@ -28,27 +34,18 @@ def exchange(first: Path, second: Path) -> bool:
     Raises:
         OSError: The system has it, and could not.
     """
-    if os.name == "nt":
+    if folder.fd is None or other.fd is None:
         return False
-    result = _call(os.fsencode(first), os.fsencode(second))
-    if result is None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    try:
+        call = libc.renameatx_np if sys.platform == "darwin" else libc.renameat2
+    except AttributeError:  # an older C library, or another system
         return False
-    if result == 0:
+    places = folder.fd, os.fsencode(name), other.fd, os.fsencode(other_name)
+    if call(*places, _RENAME_EXCHANGE) == 0:
         return True
     code = ctypes.get_errno()
     if code in _NOT_HERE:
         return False
-    raise OSError(code, os.strerror(code), str(first), None, str(second))
-
-
-def _call(first: bytes, second: bytes) -> int | None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    result: int | None = None
-    try:
-        if sys.platform == "linux":
-            result = libc.renameat2(_AT_FDCWD, first, _AT_FDCWD, second, _RENAME_EXCHANGE)
-        elif sys.platform == "darwin":
-            result = libc.renamex_np(first, second, _RENAME_EXCHANGE)
-    except AttributeError:  # an older C library
-        return None
-    return result
+    old, new = f"{folder.path}/{name}", f"{other.path}/{other_name}"
+    raise OSError(code, os.strerror(code), old, None, new)

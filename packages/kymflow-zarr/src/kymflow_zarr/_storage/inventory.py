@@ -69,14 +69,23 @@ def read_inventory(blobs: BlobStore, folder: str) -> Inventory:
     )
 
 
-def enter(blobs: BlobStore, folder: str, keys: Iterable[str]) -> None:
-    """Note what was published; a power cut may take the note, never what was published."""
-    blobs.append_lines(f"{folder}/{INVENTORY}", _lines(_ENTERED, keys), flush=False)
+def enter(blobs: BlobStore, folder: str, keys: Iterable[str], *, inside: str = "") -> None:
+    """Note what was published; a power cut may take the note, never what was published.
+
+    Args:
+        blobs: The key space.
+        folder: The folder that the inventory is about.
+        keys: What was published, relative to it.
+        inside: As for `BlobStore.append_lines`.
+    """
+    lines = _lines(_ENTERED, keys)
+    blobs.append_lines(f"{folder}/{INVENTORY}", lines, flush=False, inside=inside)
 
 
-def strike(blobs: BlobStore, folder: str, keys: Iterable[str]) -> None:
-    """Note what is about to be removed."""
-    blobs.append_lines(f"{folder}/{INVENTORY}", _lines(_STRUCK, keys), flush=True)
+def strike(blobs: BlobStore, folder: str, keys: Iterable[str], *, inside: str = "") -> None:
+    """Note what is about to be removed; arguments as for `enter`."""
+    lines = _lines(_STRUCK, keys)
+    blobs.append_lines(f"{folder}/{INVENTORY}", lines, flush=True, inside=inside)
 
 
 def rewrite(blobs: BlobStore, folder: str, inventory: Inventory) -> None:

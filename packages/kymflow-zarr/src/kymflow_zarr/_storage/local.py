@@ -1,9 +1,8 @@
 """A dataset in a folder of a local filesystem.
 
 Every write goes to a scratch folder of this process, ``index/staging/<uuid>/``, and from there to
-its place with one rename. The scratch folder holds a lock file for as long as the process lives,
-so that `LocalBlobs.leftovers` can tell what a killed writer left from what a live one is using.
-An export is written in the same way, with a folder of another name than ``index``.
+its place with one rename. No key is followed through a link, see `inner_folder`. An export is
+written in the same way, with a folder of another name than ``index``.
 """
 
 from __future__ import annotations
@@ -12,16 +11,13 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 import threading
-import uuid
-import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
-
-from filelock import FileLock, Timeout
+from typing import BinaryIO, TypeVar
 
 from kymflow_zarr._storage.blobs import BlobStat, Durability, FolderListing, is_hidden
 from kymflow_zarr._storage.durability import (
@@ -32,20 +28,26 @@ from kymflow_zarr._storage.durability import (
     sync_tree,
 )
 from kymflow_zarr._storage.exchange import exchange
+from kymflow_zarr._storage.inner_folder import InnerFolder, open_root
 from kymflow_zarr._storage.locks import hold_file_lock
-from kymflow_zarr._storage.open_folder import open_folder
-from kymflow_zarr.errors import AlreadyExistsError
+from kymflow_zarr._storage.openat2 import has_openat2
+from kymflow_zarr._storage.refusal import is_per_file_error
+from kymflow_zarr._storage.scratch import Scratch, is_left_behind, new_name, sweep
+from kymflow_zarr.errors import AlreadyExistsError, CorruptDataError
 
 __all__ = ["LocalBlobs"]
 
-_LOCK_FILE = "writer.lock"
+_T = TypeVar("_T")
+_NOT_THERE = (FileNotFoundError, NotADirectoryError)
 
 
 class LocalBlobs:
     """A `BlobStore` over a folder.
 
+    Methods raise `CorruptDataError` for a key that leads through a link or a mount.
+
     Args:
-        root: The dataset's folder; it need not exist before the first write.
+        root: The dataset's folder; it need not exist before the first write. It may be a link.
         durability: Whether what a returned call has written must survive a power cut; with
             ``"batch"`` several folders published together share one flush.
         work: The key of the folder for locks and for what is being written.
@@ -55,10 +57,9 @@ class LocalBlobs:
         self._root = root
         self._work = work
         self._staging_key = f"{work}/staging"
-        # Keys are read and looked at by the thousand, where a Path costs more than the call.
-        self._prefix = f"{root}/"
+        self._path = str(root)
         self._durability = durability
-        self._scratch: _Scratch | None = None
+        self._scratch: Scratch | None = None
         self._scratch_guard = threading.Lock()
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -68,7 +69,7 @@ class LocalBlobs:
     @property
     def location(self) -> str:
         """The folder's path."""
-        return str(self._root)
+        return self._path
 
     @property
     def _durable(self) -> bool:
@@ -76,160 +77,170 @@ class LocalBlobs:
 
     def get(self, key: str) -> bytes | None:
         """The bytes under a key, or None where there are none."""
-        try:
-            with open(self._prefix + key, "rb") as stream:  # noqa: PTH123 - see `_prefix`
-                return stream.read()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return None
+        return self._find(key, _read)
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes, *, inside: str = "") -> None:
         """Replace the bytes under a key in one step."""
-        with self.open_write(key) as stream:
+        with self._write(key, inside=inside) as stream:
             stream.write(data)
 
-    def append_lines(self, key: str, lines: bytes, *, flush: bool) -> None:
+    def append_lines(self, key: str, lines: bytes, *, flush: bool, inside: str = "") -> None:  # noqa: ARG002 - its folder must be there in any case
         """Append lines to a key; a cut-off line is ended first."""
-        path = self._path(key)
-        with path.open("a+b") as stream:
-            if stream.tell():
-                stream.seek(-1, os.SEEK_END)
-                lines = lines if stream.read(1) == b"\n" else b"\n" + lines
-            stream.write(lines)
-            stream.flush()
-            if flush and self._durable:
-                sync_file(stream.fileno())
-        if flush and self._durable:
-            sync_folder(path.parent)
+        parent, _, name = key.rpartition("/")
+        with self._open(parent) as folder:
+            with open(name, "a+b", opener=folder.open) as stream:
+                if stream.tell():
+                    stream.seek(-1, os.SEEK_END)
+                    lines = lines if stream.read(1) == b"\n" else b"\n" + lines
+                stream.write(lines)
+                stream.flush()
+                if flush and self._durable:
+                    sync_file(stream.fileno())
+            if flush:
+                self._sync(folder)
 
     def delete(self, key: str) -> bool:
         """Remove a key; returns whether it was there."""
-        path = self._path(key)
+        parent, _, name = key.rpartition("/")
         try:
-            path.unlink()
-        except (FileNotFoundError, NotADirectoryError):
+            with self._open(parent) as folder:
+                os.unlink(folder.at(name), dir_fd=folder.fd)
+                self._sync(folder)
+        except _NOT_THERE:
             return False
-        if self._durable:
-            sync_folder(path.parent)
         return True
 
     def delete_folder(self, key: str) -> bool:
-        """Remove a folder: renamed away in one step, then emptied."""
-        path = self._path(key)
-        to_delete = self._open_scratch().new_path()
+        """Remove a folder, or a link to one: renamed away in one step, then emptied."""
+        parent, _, name = key.rpartition("/")
+        scratch, to_delete = self._open_scratch().folder, new_name()
         try:
-            path.rename(to_delete)
-        except FileNotFoundError:
+            with self._open(parent) as folder:
+                with suppress(CorruptDataError):  # a link is removed, not what it leads to
+                    found = folder.stat(name)
+                    if found is None or not stat.S_ISDIR(found.st_mode):
+                        return False
+                folder.move(name, scratch, to_delete)
+                self._sync(folder)
+        except _NOT_THERE:
             return False
-        if self._durable:
-            sync_folder(path.parent)
-        shutil.rmtree(to_delete)
+        scratch.remove(to_delete)
         return True
+
+    def delete_empty_folders(self, key: str) -> None:
+        """Remove a folder and those above it, up to the first that holds something."""
+        while key:
+            key, _, name = key.rpartition("/")
+            with self._open(key) as folder:
+                try:
+                    os.rmdir(folder.at(name), dir_fd=folder.fd)
+                except OSError as error:
+                    if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
+                        return
+                    raise
 
     def list_folder(self, key: str) -> FolderListing:
         """The names directly in a folder; hidden ones and links are left out."""
         files: list[str] = []
         folders: list[str] = []
-        try:
-            with os.scandir(self._prefix + key) as entries:
-                for entry in entries:
-                    if entry.name.startswith("."):
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(entry.name)
-                    elif entry.is_file(follow_symlinks=False) and not is_hidden(entry.name):
-                        files.append(entry.name)
-        except (FileNotFoundError, NotADirectoryError):
-            pass
+        for entry in self._entries(key):
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(entry.name)
+            elif entry.is_file(follow_symlinks=False) and not is_hidden(entry.name):
+                files.append(entry.name)
         return FolderListing(files=tuple(sorted(files)), folders=tuple(sorted(folders)))
 
     def folders(self, parent: str, *, holding: str) -> dict[str, bool]:
         """The folders directly in a folder, and whether each holds a file of a name."""
-        try:
-            with open_folder(self._path(parent)) as folder:
-                return {
-                    name: os.access(f"{folder.start}{name}/{holding}", os.F_OK, dir_fd=folder.fd)
-                    for name in self.published(parent)
-                }
-        except (FileNotFoundError, NotADirectoryError):
+        names = self.published(parent)
+        if not names:
             return {}
+        with self._open(parent) as folder:
+            return {name: folder.has(f"{name}/{holding}") for name in names}
 
     def published(self, parent: str) -> list[str]:
         """The folders directly in a folder: what is there was renamed there, whole."""
-        try:
-            with os.scandir(self._path(parent)) as entries:
-                return [
-                    entry.name
-                    for entry in entries
-                    if entry.name[0] != "." and entry.is_dir(follow_symlinks=False)
-                ]
-        except (FileNotFoundError, NotADirectoryError):
-            return []
+        return [
+            entry.name
+            for entry in self._entries(parent)
+            if entry.name[0] != "." and entry.is_dir(follow_symlinks=False)
+        ]
+
+    def links(self, folder: str) -> Iterator[str]:
+        """The keys of all links and mounts in a folder, at any depth."""
+        with suppress(*_NOT_THERE), self._open(folder) as opened:
+            yield from opened.links()
 
     def stat(self, key: str) -> BlobStat | None:
         """Size and time of a blob, or None where there is none."""
-        try:
-            found = os.stat(self._prefix + key)  # noqa: PTH116 - see `_prefix`
-        except (FileNotFoundError, NotADirectoryError):
+        found = self._find(key, InnerFolder.stat)
+        if found is None:
             return None
         return BlobStat(size=found.st_size, mtime_ns=found.st_mtime_ns)
 
     def stamp(self, folder: str) -> str:
         """A text that differs once a file anywhere in a folder does; no file is opened."""
-        found = sorted(_file_stamps(self._prefix + folder, ""))
+        try:
+            with self._open(folder) as opened:
+                found = sorted(_file_stamps(opened, ""))
+        except _NOT_THERE:
+            return ""
+        except OSError as error:
+            raise _refusal(folder, error) from error
         return hashlib.sha256("\n".join(found).encode("utf-8")).hexdigest() if found else ""
 
     def open_read(self, key: str) -> BinaryIO | None:
         """A seekable stream over a blob, or None where there is none. The caller closes it."""
-        try:
-            return open(self._prefix + key, "rb")  # noqa: PTH123 - see `_prefix`
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return None
+        return self._find(key, _open_stream)
 
-    @contextmanager
-    def open_write(self, key: str) -> Iterator[BinaryIO]:
+    def open_write(self, key: str) -> AbstractContextManager[BinaryIO]:
         """A stream whose contents replace the key in one step when the block ends well."""
-        path = self._path(key)
-        scratch = self._open_scratch()
-        make_folders(path.parent, durable=self._durable)
-        temporary = scratch.new_path()
-        try:
-            with temporary.open("w+b") as stream:
-                yield stream
-                stream.flush()
-                if self._durable:
-                    sync_file(stream.fileno())
-            temporary.replace(path)
-        except BaseException:
-            # The first error is the one to report; what stays behind, repair() sweeps.
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
-        if self._durable:
-            sync_folder(path.parent)
+        return self._write(key, inside="")
 
     @contextmanager
-    def staging(self, parent: str) -> Iterator[_LocalStaging]:
+    def _write(self, key: str, *, inside: str) -> Iterator[BinaryIO]:
+        parent, _, name = key.rpartition("/")
+        scratch, temporary = self._open_scratch().folder, new_name()
+        with self._make(parent, inside=inside) as folder:
+            try:
+                with open(temporary, "w+b", opener=scratch.open) as stream:
+                    yield stream
+                    stream.flush()
+                    if self._durable:
+                        sync_file(stream.fileno())
+                scratch.move(temporary, folder, name)
+            except BaseException:
+                # The first error is the one to report; what stays behind, repair() sweeps.
+                with suppress(OSError):
+                    scratch.remove(temporary)
+                raise
+            self._sync(folder)
+
+    @contextmanager
+    def staging(self, parent: str, *, inside: str = "") -> Iterator[_LocalStaging]:
         """Stage folders that will be published directly in the folder `parent`."""
-        scratch = self._open_scratch()
-        folder = scratch.new_path()
-        folder.mkdir()
-        try:
-            yield _LocalStaging(
-                folder=folder,
-                parent=self._path(parent),
-                parent_key=parent,
-                scratch=scratch,
-                durability=self._durability,
-            )
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        scratch, name = self._open_scratch().folder, new_name()
+        with scratch.make_inner(name, durable=False) as folder:
+            try:
+                yield _LocalStaging(
+                    folder,
+                    parent=parent,
+                    make_parent=partial(self._make, parent, inside=inside),
+                    scratch=scratch,
+                    durability=self._durability,
+                )
+            finally:
+                shutil.rmtree(scratch.at(name), ignore_errors=True, dir_fd=scratch.fd)
 
     @contextmanager
     def lock(self, name: str, *, action: str, timeout_s: float) -> Iterator[None]:
         """Hold the named writer's lock for the block."""
-        folder = self._path(self._work)
-        make_folders(folder, durable=False)
-        with hold_file_lock(folder, name, action=action, timeout_s=timeout_s):
+        with (
+            self._make(self._work, durable=False) as folder,
+            hold_file_lock(folder, name, action=action, timeout_s=timeout_s),
+        ):
             yield
 
     def close(self) -> None:
@@ -241,61 +252,123 @@ class LocalBlobs:
 
     def leftovers(self) -> tuple[str, ...]:
         """Scratch folders whose writer is gone."""
-        own = None if self._scratch is None else self._scratch.folder.name
-        found = self.list_folder(self._staging_key).folders
-        return tuple(
-            f"{self._staging_key}/{name}"
-            for name in found
-            if name != own and _writer_is_gone(self._path(f"{self._staging_key}/{name}"))
-        )
+        own = None if self._scratch is None else self._scratch.name
+        names = self.list_folder(self._staging_key).folders
+        with suppress(*_NOT_THERE), self._open(self._staging_key) as staging:
+            return tuple(
+                f"{self._staging_key}/{name}"
+                for name in names
+                if name != own and is_left_behind(staging, name)
+            )
+        return ()
 
     def sweep(self, leftover: str) -> None:
         """Remove a scratch folder whose writer is gone; one that has a writer now is left alone."""
-        folder = self._path(leftover)
-        lock = FileLock(folder / _LOCK_FILE)
+        with self._open(self._staging_key) as staging:
+            sweep(staging, leftover.removeprefix(f"{self._staging_key}/"))
+
+    def _find(self, key: str, look: Callable[[InnerFolder, str], _T | None]) -> _T | None:
+        """What a function finds under a key, or None where there is nothing."""
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
+            if has_openat2():
+                with open_root(self._path) as root:
+                    return look(root, key)
+            return self._find_in_steps(key, look)
+        except (*_NOT_THERE, IsADirectoryError):
+            return None
+        except OSError as error:
+            raise _refusal(key, error) from error
+
+    def _find_in_steps(self, key: str, look: Callable[[InnerFolder, str], _T | None]) -> _T | None:
+        parent, _, name = key.rpartition("/")
+        while True:
+            with self._open(parent) as folder:
+                with suppress(*_NOT_THERE):
+                    found = look(folder, name)
+                    if found is not None:
+                        return found
+                # Another folder may have taken its place since it was opened.
+                with self._open(parent) as now:
+                    if folder.is_same(now):
+                        return None
+
+    def _open(self, key: str) -> InnerFolder:
+        """A folder that is there."""
+        root = open_root(self._path)
+        if not key:
+            return root
+        with root:
+            return root.inner(key)
+
+    def _entries(self, key: str) -> Iterator[os.DirEntry[str]]:
+        """What is directly in a folder, if it is there."""
+        try:
+            with self._open(key) as folder:
+                yield from folder.scan()
+        except _NOT_THERE:
             return
-        try:
-            for entry in list(os.scandir(folder)):
-                if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry.path)
-                elif entry.name != _LOCK_FILE:
-                    Path(entry.path).unlink()
-            if os.name != "nt":  # Windows cannot remove open files
-                shutil.rmtree(folder)
-        finally:
-            lock.release()
-        if os.name == "nt":
-            shutil.rmtree(folder)
+        except OSError as error:
+            raise _refusal(key, error) from error
 
-    def _path(self, key: str) -> Path:
-        return self._root.joinpath(*key.split("/"))
+    def _make(self, key: str, *, inside: str = "", durable: bool | None = None) -> InnerFolder:
+        """A folder, made where it is not there; `inside` and what is above it must be there."""
+        if durable is None:
+            durable = self._durable
+        if not inside:
+            with suppress(FileNotFoundError):
+                return self._open(key)
+            make_folders(self._root, durable=durable)
+        folder = self._open(inside)
+        rest = key.removeprefix(inside).strip("/")
+        if not rest:
+            return folder
+        with folder:
+            return folder.make_inner(rest, durable=durable)
 
-    def _open_scratch(self) -> _Scratch:
+    def _sync(self, folder: InnerFolder) -> None:
+        if self._durable:
+            sync_folder(folder.at("."), dir_fd=folder.fd)
+
+    def _open_scratch(self) -> Scratch:
         with self._scratch_guard:
             # A forked child must not share, and later remove, its parent's scratch folder.
             if self._scratch is None or not self._scratch.usable():
                 # Nothing can outlast a power cut in a folder whose own entry does not.
                 make_folders(self._root, durable=self._durable)
-                self._scratch = _Scratch(self._path(self._staging_key))
+                with self._make(self._staging_key, durable=False) as staging:
+                    self._scratch = Scratch(staging)
             return self._scratch
 
 
-def _file_stamps(folder: str, inside: str) -> Iterator[str]:
+def _read(folder: InnerFolder, name: str) -> bytes:
+    with open(name, "rb", buffering=0, opener=folder.open) as stream:
+        return stream.readall()
+
+
+def _open_stream(folder: InnerFolder, name: str) -> BinaryIO:
+    return open(name, "rb", opener=folder.open)
+
+
+def _refusal(key: str, error: OSError) -> Exception:
+    """What to raise: if the system refuses this one key, it is damaged, and all others are not."""
+    if not is_per_file_error(error):
+        return error
+    return CorruptDataError(key, f"the system refuses to read it ({error}); check its permissions")
+
+
+def _file_stamps(folder: InnerFolder, inside: str) -> Iterator[str]:
     """Name, size, time and number of each file in a folder and those below it."""
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    yield from _file_stamps(entry.path, f"{inside}{entry.name}/")
-                else:
-                    # Within a tick of the clock, a file that replaces another has another number.
-                    now = entry.stat(follow_symlinks=False)
-                    yield f"{inside}{entry.name} {now.st_size} {now.st_mtime_ns} {now.st_ino}"
-    except (FileNotFoundError, NotADirectoryError):
-        return
+    for entry in folder.scan():
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                with folder.inner(entry.name) as inner:
+                    yield from _file_stamps(inner, f"{inside}{entry.name}/")
+            else:
+                # Within a tick of the clock, a file that replaces another has another number.
+                now = entry.stat(follow_symlinks=False)
+                yield f"{inside}{entry.name} {now.st_size} {now.st_mtime_ns} {now.st_ino}"
+        except _NOT_THERE:  # removed since it was listed
+            continue
 
 
 class _LocalStaging:
@@ -303,17 +376,16 @@ class _LocalStaging:
 
     def __init__(
         self,
+        folder: InnerFolder,
         *,
-        folder: Path,
-        parent: Path,
-        parent_key: str,
-        scratch: _Scratch,
+        parent: str,
+        make_parent: Callable[[], InnerFolder],
+        scratch: InnerFolder,
         durability: Durability,
     ) -> None:
         self._folder = folder
-        self._prefix = f"{folder}/"
         self._parent = parent
-        self._parent_key = parent_key
+        self._make_parent = make_parent
         self._scratch = scratch
         self._durability = durability
         self._made = {""}
@@ -321,22 +393,21 @@ class _LocalStaging:
     def put(self, key: str, data: bytes) -> None:
         folder, _, _ = key.rpartition("/")
         self._make(folder)
-        # Plain text, since a Path would cost more than the call that it is for.
-        with open(self._prefix + key, "xb") as stream:  # noqa: PTH123
+        with open(key, "xb", opener=self._folder.open) as stream:
             stream.write(data)
 
     def publish(self, names: Sequence[str], *, replace: bool = False) -> None:
         durable = self._durability != "none"
         if durable:
             self._flush(names)
-        make_folders(self._parent, durable=durable)
-        for name in names:
-            self._rename(name, replace=replace)
-        if durable:
-            sync_folder(self._parent)
+        with self._make_parent() as parent:
+            for name in names:
+                self._rename(name, parent, replace=replace)
+            if durable:
+                sync_folder(parent.at("."), dir_fd=parent.fd)
 
     def discard(self, name: str) -> None:
-        shutil.rmtree(self._folder / name, ignore_errors=True)
+        shutil.rmtree(self._folder.at(name), ignore_errors=True, dir_fd=self._folder.fd)
 
     def _make(self, folder: str) -> None:
         """Make a folder and its parents, unless this staging has made them before."""
@@ -345,76 +416,32 @@ class _LocalStaging:
         above, _, _ = folder.rpartition("/")
         self._make(above)
         with suppress(FileExistsError):  # by another thread
-            os.mkdir(self._prefix + folder)  # noqa: PTH102
+            os.mkdir(self._folder.at(folder), dir_fd=self._folder.fd)
         self._made.add(folder)
 
     def _flush(self, names: Sequence[str]) -> None:
-        if self._durability == "batch" and len(names) > 1 and sync_filesystem(self._folder):
+        top = Path(self._folder.path)
+        if self._durability == "batch" and len(names) > 1 and sync_filesystem(top):
             return
         for name in names:
-            sync_tree(self._folder / name)
+            sync_tree(top / name)
 
-    def _rename(self, name: str, *, replace: bool) -> None:
-        if replace and (self._parent / name).exists():
-            self._replace(self._folder / name, self._parent / name)
+    def _rename(self, name: str, parent: InnerFolder, *, replace: bool) -> None:
+        if replace and parent.stat(name) is not None:
+            self._replace(name, parent)
             return
         try:
-            os.rename(self._prefix + name, f"{self._parent}/{name}")  # noqa: PTH104
+            self._folder.move(name, parent, name, replace=False)
         except OSError as error:
             if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
-                raise AlreadyExistsError(f"{self._parent_key}/{name}") from error
+                raise AlreadyExistsError(f"{self._parent}/{name}") from error
             raise
 
-    def _replace(self, new: Path, old: Path) -> None:
+    def _replace(self, name: str, parent: InnerFolder) -> None:
         # Afterwards the old one is in the staging, which is removed.
-        if exchange(new, old):
+        if exchange(self._folder, name, parent, name):
             return
-        to_delete = self._scratch.new_path()
-        old.rename(to_delete)
-        new.rename(old)
-        shutil.rmtree(to_delete)
-
-
-class _Scratch:
-    """This process's scratch folder, with the lock that says that it is in use."""
-
-    def __init__(self, parent: Path) -> None:
-        while True:
-            folder = parent / uuid.uuid4().hex
-            folder.mkdir(parents=True)
-            lock = FileLock(folder / _LOCK_FILE, thread_local=False)
-            # repair() may look between mkdir and lock, take the folder for a leftover and sweep it.
-            with suppress(Timeout, FileNotFoundError):
-                lock.acquire(timeout=0)
-                if folder.is_dir():
-                    break
-                lock.release()
-        self.folder = folder
-        self._pid = os.getpid()
-        self.close = weakref.finalize(self, _close_scratch, folder, lock, self._pid)
-
-    def usable(self) -> bool:
-        return self._pid == os.getpid() and self.folder.is_dir()
-
-    def new_path(self) -> Path:
-        return self.folder / uuid.uuid4().hex
-
-
-def _close_scratch(folder: Path, lock: FileLock, pid: int) -> None:
-    if pid == os.getpid():
-        lock.release()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _writer_is_gone(scratch: Path) -> bool:
-    path = scratch / _LOCK_FILE
-    if not path.exists():
-        # Killed before it could take the lock; or gone since it was listed, the folder as well.
-        return scratch.is_dir()
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except (Timeout, OSError):  # in use, or on a read-only medium
-        return False
-    lock.release()
-    return True
+        to_delete = new_name()
+        parent.move(name, self._scratch, to_delete)
+        self._folder.move(name, parent, name)
+        self._scratch.remove(to_delete)

@@ -8,10 +8,10 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from kymflow_zarr._storage.inner_folder import InnerFolder
 from kymflow_zarr.errors import LockedError
 
 __all__ = ["describe_holder", "hold_file_lock", "holder_note"]
@@ -40,7 +40,9 @@ def describe_holder(note: bytes | None) -> str:
 
 
 @contextmanager
-def hold_file_lock(folder: Path, name: str, *, action: str, timeout_s: float) -> Iterator[None]:
+def hold_file_lock(
+    folder: InnerFolder, name: str, *, action: str, timeout_s: float
+) -> Iterator[None]:
     """Hold ``<folder>/<name>.lock`` for the block; the system frees it if the holder is killed.
 
     The lock file itself is never deleted: two writers could then hold "the same" lock. The note
@@ -48,23 +50,24 @@ def hold_file_lock(folder: Path, name: str, *, action: str, timeout_s: float) ->
 
     Raises:
         LockedError: Another writer held it for `timeout_s` seconds.
+        CorruptDataError: The lock or its note is a link.
     """
-    note = folder / f"{name}.holder.json"
+    note, lock_file = f"{name}.holder.json", f"{name}.lock"
+    folder.stat(lock_file)
     try:
         # A generator may start in one thread and end in another, as with asyncio.to_thread.
-        lock = FileLock(folder / f"{name}.lock", thread_local=False)
+        lock = FileLock(f"{folder.path}/{lock_file}", thread_local=False)
         held = lock.acquire(timeout=timeout_s)
     except Timeout:
-        try:
-            said = note.read_bytes()
-        except OSError:
-            said = None
+        said = None
+        with suppress(OSError), open(note, "rb", opener=folder.open) as stream:
+            said = stream.read()
         raise LockedError(name, holder=describe_holder(said), waited_s=timeout_s) from None
     with held:
-        with suppress(OSError):
-            note.write_bytes(holder_note(action))
+        with suppress(OSError), open(note, "wb", opener=folder.open) as stream:
+            stream.write(holder_note(action))
         try:
             yield
         finally:
             with suppress(OSError):
-                note.unlink()
+                os.unlink(folder.at(note), dir_fd=folder.fd)

@@ -10,7 +10,7 @@ from urllib.request import url2pathname
 
 from kymflow_zarr._storage.blobs import BlobStore, Durability
 from kymflow_zarr._storage.local import LocalBlobs
-from kymflow_zarr._storage.zarr_blobs import ZarrStoreBlobs
+from kymflow_zarr._storage.zarr_blobs import ZarrStoreBlobs, creates_exclusively
 from kymflow_zarr.errors import NotADatasetError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zarr.abc.store import Store
     from zarr.storage import StorePath
 
-__all__ = ["is_read_only", "open_blobs"]
+__all__ = ["open_blobs", "why_read_only"]
 
 
 def open_blobs(
@@ -52,16 +52,23 @@ def open_blobs(
     return ZarrStoreBlobs(place.store, folder=place.path)
 
 
-def is_read_only(store_or_path: str | PathLike[str] | Store | StorePath | Group) -> bool:
-    """Whether nothing can be written there: the store was opened so, or can never replace a key.
+def why_read_only(store_or_path: str | PathLike[str] | Store | StorePath | Group) -> str:
+    """Why nothing can be written there, and what to do; empty if it can be.
 
     Raises:
         TypeError: As for `open_blobs`.
     """
     if isinstance(store_or_path, str | PathLike):
-        return False
+        return ""
     store = _store_path(store_or_path).store
-    return store.read_only or not (store.supports_writes and store.supports_deletes)
+    if store.read_only or not (store.supports_writes and store.supports_deletes):
+        return 'the store is read-only; use mode="r", or a store that can be written to'
+    if not creates_exclusively(store):
+        return (
+            f"a {type(store).__name__} cannot create a key only where there is none, so that two "
+            'writers could both hold a lock; use mode="r", or name a path or an object store\'s URL'
+        )
+    return ""
 
 
 def _store_path(given: Store | StorePath | Group) -> StorePath:

@@ -25,7 +25,7 @@ from kymflow_zarr.errors import AlreadyExistsError, LockedError
 if TYPE_CHECKING:
     from zarr.abc.store import Store
 
-__all__ = ["ZarrStoreBlobs"]
+__all__ = ["ZarrStoreBlobs", "creates_exclusively"]
 
 _T = TypeVar("_T")
 _POLL_S = 0.02
@@ -73,16 +73,28 @@ class ZarrStoreBlobs:
         found = _wait(self._store.get(self._at(key), default_buffer_prototype()))
         return None if found is None else found.to_bytes()
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes, *, inside: str = "") -> None:
         """Replace the bytes under a key in one step."""
         from zarr.buffer.cpu import Buffer
 
+        self.require(inside)
         _wait(self._store.set(self._at(key), Buffer.from_bytes(data)))
+        try:
+            self.require(inside)
+        except FileNotFoundError:  # whoever deletes the folder may have listed it before
+            self.delete(key)
+            raise
 
-    def append_lines(self, key: str, lines: bytes, *, flush: bool) -> None:  # noqa: ARG002 - as above
+    def require(self, inside: str) -> None:
+        """Refuse to go on if a published folder is not there any more."""
+        if inside and self.stat(f"{inside}/{COMMIT_KEY}") is None:
+            raise FileNotFoundError(f"{inside!r} is not there any more; it was deleted")
+
+    def append_lines(self, key: str, lines: bytes, *, flush: bool, inside: str = "") -> None:  # noqa: ARG002 - as above
         """Append lines to a key: such stores can only rewrite the whole."""
         before = self.get(key) or b""
-        self.put(key, before + (b"" if before[-1:] in {b"", b"\n"} else b"\n") + lines)
+        whole = before + (b"" if before[-1:] in {b"", b"\n"} else b"\n") + lines
+        self.put(key, whole, inside=inside)
 
     def delete(self, key: str) -> bool:
         """Remove a key; returns whether it was there."""
@@ -92,20 +104,20 @@ class ZarrStoreBlobs:
 
     def delete_folder(self, key: str) -> bool:
         """Remove a folder: its commit key first, then the rest."""
-        folder = self._at(key)
+        was_published = self.delete(f"{key}/{COMMIT_KEY}")
+        # Listed only now: a writer that still saw the commit key has written before.
         # With the slash: the prefix "images/1" would also match "images/10".
-        keys = _wait(_collect_prefix(self._store, f"{folder}/"))
-        commit = f"{folder}/{COMMIT_KEY}"
-        for found in sorted(keys, key=lambda item: item != commit):
+        keys = _wait(_collect_prefix(self._store, f"{self._at(key)}/"))
+        for found in keys:
             _wait(self._store.delete(found))
-        return bool(keys)
+        return was_published or bool(keys)
 
     def list_folder(self, key: str) -> FolderListing:
         """The names directly in a folder; hidden ones are left out."""
         folder = self._at(key)
         prefix = f"{folder}/" if folder else ""
         names = [name for name in _wait(_collect_dir(self._store, folder)) if not is_hidden(name)]
-        files = {name for name in names if _wait(self._store.exists(prefix + name))}
+        files = {name for name in names if self._is_file(prefix + name)}
         return FolderListing(files=tuple(sorted(files)), folders=tuple(sorted(set(names) - files)))
 
     def folders(self, parent: str, *, holding: str) -> dict[str, bool]:
@@ -115,6 +127,10 @@ class ZarrStoreBlobs:
     def published(self, parent: str) -> None:  # noqa: ARG002 - no folder says that it is whole
         """None: keys are written one by one, so only the commit key says so."""
         return
+
+    def links(self, folder: str) -> tuple[str, ...]:  # noqa: ARG002 - keys lead nowhere else
+        """Nothing: such stores have no links."""
+        return ()
 
     def stat(self, key: str) -> BlobStat | None:
         """Size of a blob, or None where there is none; such stores keep no times."""
@@ -140,9 +156,9 @@ class ZarrStoreBlobs:
         self.put(key, stream.getvalue())
 
     @contextmanager
-    def staging(self, parent: str) -> Iterator[_KeyStaging]:
+    def staging(self, parent: str, *, inside: str = "") -> Iterator[_KeyStaging]:
         """Stage folders that will be published directly in the folder `parent`."""
-        staging = _KeyStaging(self, parent)
+        staging = _KeyStaging(self, parent, inside)
         try:
             yield staging
         finally:
@@ -181,6 +197,19 @@ class ZarrStoreBlobs:
         """Remove a key that a person named as left behind."""
         self.delete(leftover)
 
+    def _is_file(self, at: str) -> bool:
+        if not _wait(self._store.exists(at)):
+            return False
+        # A store that was not made for keys may say so of a folder, too.
+        return creates_exclusively(self._store) or self._holds_bytes(at)
+
+    def _holds_bytes(self, at: str) -> bool:
+        from zarr.abc.store import RangeByteRequest
+        from zarr.buffer import default_buffer_prototype
+
+        first = RangeByteRequest(0, 1)
+        return _wait(self._store.get(at, default_buffer_prototype(), first)) is not None
+
     def _create(self, key: str, data: bytes) -> bool:
         """Write a key only where there is none; returns whether it is ours."""
         from zarr.buffer.cpu import Buffer
@@ -192,9 +221,10 @@ class ZarrStoreBlobs:
 class _KeyStaging:
     """Folders written in place, their commit keys held back; see `blobs.Staging`."""
 
-    def __init__(self, blobs: ZarrStoreBlobs, parent: str) -> None:
+    def __init__(self, blobs: ZarrStoreBlobs, parent: str, inside: str) -> None:
         self._blobs = blobs
         self._parent = parent
+        self._inside = inside
         self._held: dict[str, dict[str, bytes]] = {}
 
     def put(self, key: str, data: bytes) -> None:
@@ -211,14 +241,21 @@ class _KeyStaging:
             held = self._held.pop(name)
             commit = held.pop(COMMIT_KEY)
             for rest, data in held.items():
-                self._blobs.put(f"{folder}/{rest}", data)
-            self._blobs.put(f"{folder}/{COMMIT_KEY}", commit)
+                self._blobs.put(f"{folder}/{rest}", data, inside=self._inside)
+            self._blobs.put(f"{folder}/{COMMIT_KEY}", commit, inside=self._inside)
 
     def discard(self, name: str) -> None:
         self._held.pop(name, None)
 
     def discard_all(self) -> None:
         self._held.clear()
+
+
+def creates_exclusively(store: Store) -> bool:
+    """Whether a store can create a key only where there is none: zarr's default looks first."""
+    from zarr.abc.store import Store
+
+    return type(store).set_if_not_exists is not Store.set_if_not_exists
 
 
 async def _opened(store: Store) -> Store:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -38,6 +39,9 @@ ROW_GROUP_ROWS = 32_768
 MAX_COLUMNS = 10_000
 """Most columns of a table that is taken in from a file."""
 _BYTES_PER_CELL = 8
+_PART_BYTES = 64 * 2**20
+_LOADED_BYTES = 512 * 2**20
+_MOST_GROWTH = 100  # times the size of the file; results of measurements grow two- to tenfold
 
 _KEY_OF_FILE = "kymflow_zarr.key"
 _OF_THE_FILE = tuple(key.encode("ascii") for key in (_KEY_OF_FILE, *parquet_seal.METADATA_KEYS))
@@ -85,16 +89,41 @@ class StoredTable:
         """
         return self._read(range(self._file.num_row_groups), columns)
 
-    def iter_groups(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """All rows, one row group at a time.
+    def iter_parts(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """All rows in order, some at a time: memory is bounded whatever the file declares.
 
         Raises:
             CorruptDataError: What was read is damaged.
             SchemaValidationError: There is no such column.
         """
-        self._check_columns(columns)
+        import pyarrow as pa
+
+        names, leaves = self._wanted(columns)
+        rows = max(1, min(ROW_GROUP_ROWS, _PART_BYTES // (_BYTES_PER_CELL * max(1, len(leaves)))))
         for group in range(self._file.num_row_groups):
-            yield self._read([group], columns)
+            self._verify([group], leaves)
+            with _damage_named(self._key):
+                for batch in self._file.iter_batches(
+                    rows, row_groups=[group], columns=names, use_threads=False
+                ):
+                    yield self._plain(pa.Table.from_batches([batch]), names)
+
+    def head(self, rows: int, columns: Sequence[str] | None = None) -> pa.Table:
+        """The first rows.
+
+        Raises:
+            CorruptDataError: What was read is damaged.
+            SchemaValidationError: There is no such column.
+        """
+        import pyarrow as pa
+
+        parts: list[pa.Table] = []
+        found = self.iter_parts(columns)
+        missing = rows
+        while missing > 0 and (part := next(found, None)) is not None:
+            parts.append(part.slice(0, missing))
+            missing -= len(parts[-1])
+        return pa.concat_tables(parts) if parts else self._read([], columns)
 
     def read_where(
         self, column: str, values: Collection[str], *, columns: Sequence[str] | None = None
@@ -115,6 +144,18 @@ class StoredTable:
         rows = found.filter(pc.is_in(found[column], pa.array(sorted(values), pa.string())))
         return rows if columns is None else rows.select(list(columns))
 
+    def has_text(self, column: str, value: str) -> bool:
+        """Whether a text is in a column; False if there is no such column, or none of text.
+
+        Raises:
+            CorruptDataError: What was read is damaged.
+        """
+        schema = self._file.schema_arrow
+        if column not in schema.names or not is_text(schema.field(column).type):
+            return False
+        groups = self._groups_holding(column, [value])
+        return any(value in self._read([group], [column])[column].to_pylist() for group in groups)
+
     def verify(self) -> None:
         """Read every byte and every row, and compare them with all checksums.
 
@@ -122,7 +163,7 @@ class StoredTable:
             CorruptDataError: The file is damaged.
         """
         parquet_seal.verify_file(self._stream, key=self._key)
-        for _ in self.iter_groups():
+        for _ in self.iter_parts():
             pass
 
     def is_sorted_by(self, column: str) -> bool:
@@ -153,25 +194,56 @@ class StoredTable:
         return frozenset(found)
 
     def _read(self, groups: Iterable[int], columns: Sequence[str] | None) -> pa.Table:
-        self._check_columns(columns)
+        names, leaves = self._wanted(columns)
         wanted = list(groups)
+        self._check_declared(wanted, leaves)
+        self._verify(wanted, leaves)
+        if not wanted:
+            return self._plain(self._file.schema_arrow.empty_table(), names)
+        with _damage_named(self._key):
+            rows = self._file.read_row_groups(wanted, columns=names, use_threads=False)
+        return self._plain(rows, names)
+
+    def _wanted(self, columns: Sequence[str] | None) -> tuple[list[str] | None, list[int]]:
+        """The columns as Arrow and as Parquet names them."""
+        self._check_columns(columns)
+        return None if columns is None else list(columns), self._leaves(columns)
+
+    def _verify(self, groups: Sequence[int], leaves: Sequence[int]) -> None:
         parquet_seal.verify_chunks(
             self._stream,
             self._file.metadata,
             self._checksums,
-            groups=wanted,
-            leaves=self._leaves(columns),
+            groups=groups,
+            leaves=leaves,
             key=self._key,
         )
-        names = None if columns is None else list(columns)
-        if not wanted:
-            rows = self._file.schema_arrow.empty_table()
-        else:
-            with _damage_named(self._key):
-                rows = self._file.read_row_groups(wanted, columns=names, use_threads=False)
+
+    def _plain(self, found: pa.Table, names: list[str] | None) -> pa.Table:
         # Arrow takes "a" for the columns "a.b", too.
-        rows = plain_table(rows if names is None else rows.select(names), what=self._key)
+        rows = plain_table(found if names is None else found.select(names), what=self._key)
         return rows.replace_schema_metadata(bare_schema(rows.schema).metadata)
+
+    def _check_declared(self, groups: Sequence[int], leaves: Sequence[int]) -> None:
+        """Refuse rows that would take far more memory than a file of this size can mean.
+
+        A kilobyte can declare millions of rows, all alike: whoever made it may have meant harm.
+        """
+        metadata = self._file.metadata
+        found = [metadata.row_group(group) for group in groups]
+        rows = sum(group.num_rows for group in found)
+        declared = max(
+            rows * len(leaves) * _BYTES_PER_CELL,
+            sum(group.column(leaf).total_uncompressed_size for group in found for leaf in leaves),
+        )
+        size = self._stream.seek(0, os.SEEK_END)
+        self._stream.seek(0)
+        if declared > max(_LOADED_BYTES, _MOST_GROWTH * size):
+            raise CorruptDataError(
+                self._key,
+                f"{rows} rows of {len(leaves)} columns would take {declared} bytes, and the file "
+                f"has {size}; read it part by part, with iter_arrow()",
+            )
 
     def _groups_holding(self, column: str, ordered: list[str]) -> list[int]:
         at = self._text_leaf(column)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -25,13 +26,15 @@ from kymflow_zarr._tables.replace import (
     merged_tables,
     regrouped,
 )
-from kymflow_zarr.errors import InvalidNameError, TableNotFoundError
+from kymflow_zarr.errors import CorruptDataError, InvalidNameError, TableNotFoundError
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
 __all__ = ["IMAGE_ID", "TABLES", "Tables"]
+
+logger = logging.getLogger(__name__)
 
 IMAGE_ID = "image_id"
 TABLES = "tables"
@@ -81,8 +84,8 @@ class Tables:
                 return file.read(columns)
             return file.read_where(image_id_col, image_id_set(image_ids), columns=columns)
 
-    def iterate(self, name: str, *, columns: list[str] | None = None) -> Iterator[pa.Table]:
-        """A table part by part, one row group at a time.
+    def head(self, name: str, rows: int, *, columns: Sequence[str] | None = None) -> pa.Table:
+        """The first rows of a table, without reading the others.
 
         Raises:
             TableNotFoundError: There is no such table.
@@ -92,7 +95,20 @@ class Tables:
         with open_parquet(self._blobs, key) as file:
             if file is None:
                 raise TableNotFoundError(key, name=name)
-            yield from file.iter_groups(columns)
+            return file.head(rows, columns)
+
+    def iterate(self, name: str, *, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        """A table part by part.
+
+        Raises:
+            TableNotFoundError: There is no such table.
+            CorruptDataError: It is damaged.
+        """
+        key = self._key(name)
+        with open_parquet(self._blobs, key) as file:
+            if file is None:
+                raise TableNotFoundError(key, name=name)
+            yield from file.iter_parts(columns)
 
     def save(self, name: str, frame: pd.DataFrame | pa.Table) -> None:
         """Replace a whole table; rows are sorted by image id where there is such a column.
@@ -155,6 +171,21 @@ class Tables:
                     writer.write_table(merged.empty_table())
         return written
 
+    def forget_image(self, image_id: str) -> None:
+        """Drop the rows of one image from every table; a damaged table is left for `check`."""
+        for name in self.names():
+            try:
+                with open_parquet(self._blobs, self._key(name)) as file:
+                    if file is None or not file.has_text(IMAGE_ID, image_id):
+                        continue
+                    schema = file.schema
+                update = RowUpdate(image_ids=frozenset({image_id}), rows=schema.empty_table())
+                self.replace_rows(
+                    name, [update], schema=schema, keep_others=None, image_id_col=IMAGE_ID
+                )
+            except CorruptDataError as error:
+                logger.warning("rows of image %r may be left in a table: %s", image_id, error)
+
     def delete(self, name: str) -> bool:
         """Remove a table; returns whether it was there. One that is missing is forgotten."""
         key = self._key(name)
@@ -199,6 +230,6 @@ def _sorted_parts(table: StoredTable, column: str) -> Iterator[pa.Table]:
     if not table.num_rows:
         return
     if table.is_sorted_by(column):
-        yield from table.iter_groups()
+        yield from table.iter_parts()
     else:
         yield table.read().sort_by(column)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kymflow.cli.report.reading import read_image
 from kymflow.cli.report.sections import image_row, image_section
 from kymflow.cli.report.values import ImageRow, ImageSection
+from kymflow.core.analysis import Analysis
 
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset
@@ -36,19 +38,24 @@ class DrawnImage:
     section: ImageSection
 
 
-def draw_image(dataset: ZarrDataset, image_id: str, source: str | None) -> DrawnImage:
+def draw_image(
+    dataset: ZarrDataset, analyses: Sequence[Analysis[Any]], image_id: str, source: str | None
+) -> DrawnImage:
     """Read and draw an image.
 
     Args:
         dataset: The dataset.
+        analyses: The analyses whose results are shown.
         image_id: The image.
         source: The file that it was made of, if that is known.
     """
-    reading = read_image(dataset, image_id, source=source)
+    reading = read_image(dataset, image_id, source=source, analyses=analyses)
     return DrawnImage(
         image_id=image_id,
         source=source,
-        regions=sum(max(1, len(region.roi_ids)) for region in reading.regions),
+        regions=len(
+            {(one.entry.channel, roi) for one in reading.regions for roi in one.roi_ids or (None,)}
+        ),
         problems=reading.problems,
         row=image_row(reading),
         section=image_section(reading),

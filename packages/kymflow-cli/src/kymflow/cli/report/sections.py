@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from kymflow.cli.blocks import counted
 from kymflow.cli.opening import source_name
-from kymflow.cli.report.figures import draw_detail, draw_kymograph, draw_velocity
-from kymflow.cli.report.reading import ImageReading, RegionReading, number
+from kymflow.cli.report.figures import draw_detail, draw_kymograph, draw_panels
+from kymflow.cli.report.reading import ImageReading, RegionReading
 from kymflow.cli.report.values import Fact, Illustration, ImageRow, ImageSection, RegionSection
-from kymflow.cli.report.wording import (
-    ABSENT,
-    compact_json,
-    lines_of_text,
-    local_time,
-    percent,
-    quantity,
-)
+from kymflow.cli.report.wording import compact_json, lines_of_text, local_time
 from kymflow.cli.safe_text import show
-from kymflow.core.metadata import Roi
+from kymflow.core.decisions import fold_acts
+from kymflow.core.errors import FigureError
+from kymflow.core.metadata import ImageMetadata, Roi
 from kymflow.core.plotting import KymographPicture
+from kymflow.core.wording import ABSENT, quantity
 
 __all__ = ["image_row", "image_section"]
 
@@ -29,23 +26,23 @@ _SAME = " These regions have the same borders, and so the same result."
 
 def image_row(reading: ImageReading) -> ImageRow:
     """An image's row of the summary."""
-    shown = reading.regions[:_MOST_REGIONS_IN_ROW]
-    names = [show(region.name) for region in shown]
-    more = len(reading.regions) - len(shown)
-    if more:
-        names.append(f"and {more} more")
+    names = list(dict.fromkeys(region.name for region in reading.regions))
+    shown = names[:_MOST_REGIONS_IN_ROW]
+    cells: dict[str, list[str]] = {}
+    for region in reading.regions:
+        if region.name in shown:
+            for column, text in _headline(region):
+                lines = cells.setdefault(column, [ABSENT] * len(shown))
+                lines[shown.index(region.name)] = show(text)
+    more = [f"and {len(names) - len(shown)} more"] if len(names) > len(shown) else []
     metadata = reading.metadata
     return ImageRow(
-        anchor=_anchor(reading),
+        image_id=reading.image_id,
         name=_name(reading),
         recorded=local_time(None if metadata is None else metadata.header.acquired_local_epoch_ns),
         size=_size(reading),
-        regions=tuple(names) or ((ABSENT,) if reading.problems else (_regions_there(reading),)),
-        median=tuple(_median(region) for region in shown) or (ABSENT,),
-        unknown=tuple(percent(number(r.summary.values, "share_unknown")) for r in shown)
-        or (ABSENT,),
-        stalled=tuple(percent(number(r.summary.values, "share_stalled")) for r in shown)
-        or (ABSENT,),
+        regions=(*(show(name) for name in shown), *more) or (ABSENT,),
+        cells={column: tuple(lines) for column, lines in cells.items()},
         state=_state(reading),
         damaged=bool(reading.problems),
     )
@@ -55,18 +52,12 @@ def image_section(reading: ImageReading) -> ImageSection:
     """An image's part of the page, with its figures."""
     drawn = reading.regions[:_MOST_REGIONS_DRAWN]
     remarks = [show(remark) for remark in reading.remarks]
-    if reading.without_results and not reading.regions:
-        remarks.append("No velocity yet: kymflow analyze makes it.")
-    elif reading.without_results:
-        listed = "; ".join(str(region) for region in reading.without_results)
-        remarks.append(f"No velocity yet: {listed}.")
     if len(drawn) < len(reading.regions):
         remarks.append(
-            f"{len(drawn)} of {len(reading.regions)} regions are shown; "
-            "the table kym_velocity has them all."
+            f"{len(drawn)} of {len(reading.regions)} results are shown; the tables have them all."
         )
     return ImageSection(
-        anchor=_anchor(reading),
+        image_id=reading.image_id,
         title=_name(reading),
         facts=_image_facts(reading),
         problems=tuple(show(problem) for problem in reading.problems),
@@ -81,17 +72,8 @@ def image_section(reading: ImageReading) -> ImageSection:
 # --- the image --------------------------------------------------------------------------------
 
 
-def _anchor(reading: ImageReading) -> str:
-    return f"image-{reading.image_id}"
-
-
 def _name(reading: ImageReading) -> str:
     return show(source_name(reading.source)) if reading.source else show(reading.image_id)
-
-
-def _regions_there(reading: ImageReading) -> str:
-    count = len(reading.without_results)
-    return ABSENT if count == 0 else f"{count}"
 
 
 def _state(reading: ImageReading) -> str:
@@ -101,15 +83,20 @@ def _state(reading: ImageReading) -> str:
         return "outdated"
     if not reading.regions:
         return "no results"
-    return "some regions without results" if reading.without_results else ""
+    return "some regions without results" if reading.incomplete else ""
 
 
-def _median(region: RegionReading) -> str:
-    values = region.summary.values
-    calibrated = number(values, "median_mm_s")
-    if calibrated is not None:
-        return quantity(calibrated, "mm/s")
-    return quantity(number(values, "median_px_per_line"), "px/line")
+def _headline(region: RegionReading) -> Iterator[tuple[str, str]]:
+    """The facts of a region that the summary shows, under the names of their columns."""
+    facts = region.facts
+    for name in region.analysis.display.headline or tuple(facts)[:1]:
+        if name in facts:
+            yield f"{_what(region)} {name}", facts[name]
+
+
+def _what(region: RegionReading) -> str:
+    """The analysis, and the label of its results."""
+    return f"{region.analysis.name} ({region.label})" if region.label else region.analysis.name
 
 
 def _size(reading: ImageReading) -> str:
@@ -147,13 +134,13 @@ def _image_facts(reading: ImageReading) -> tuple[Fact, ...]:
         facts += [
             Fact(
                 name="line period",
-                value="unknown: no velocity in mm/s"
+                value="unknown"
                 if calibration.seconds_per_line is None
                 else quantity(calibration.seconds_per_line * 1000.0, "ms", digits=4),
             ),
             Fact(
                 name="pixel size",
-                value="unknown: no velocity in mm/s"
+                value="unknown"
                 if calibration.um_per_pixel is None
                 else quantity(calibration.um_per_pixel, "µm", digits=4),
             ),
@@ -164,9 +151,23 @@ def _image_facts(reading: ImageReading) -> tuple[Fact, ...]:
             facts.insert(0, Fact(name="recorded", value=local_time(acquired)))
         facts += [
             Fact(name=name.replace("_", " "), value=lines_of_text(value))
-            for name, value in _said(reading).items()
+            for name, value in (_decided(metadata) | _said(reading)).items()
         ]
     return tuple(facts)
+
+
+def _decided(metadata: ImageMetadata) -> dict[str, str]:
+    """What people decided on the image, but for marks, which are facts of a region."""
+    decisions = fold_acts(metadata.acts)
+    exclusion, verdict = decisions.exclusion, decisions.verdict
+    said = {
+        "excluded": "" if exclusion is None else f"{exclusion.reason} ({exclusion.author})",
+        "verdict": ""
+        if verdict is None
+        else f"{verdict.verdict} by {verdict.author}" + (verdict.reason and f": {verdict.reason}"),
+        "notes": "\n".join(f"{note.text} ({note.author})" for note in decisions.notes),
+    }
+    return {name: text for name, text in said.items() if text}
 
 
 def _said(reading: ImageReading) -> dict[str, str]:
@@ -206,7 +207,7 @@ def _kymographs(reading: ImageReading) -> tuple[Illustration, ...]:
     found = []
     for (channel, z), picture in reading.pictures.items():
         rois = _rois(reading, channel, z)
-        boxes = f" with the boxes of {_count(len(rois), 'region')} of interest" if rois else ""
+        boxes = f" with the boxes of {counted(len(rois), 'region')} of interest" if rois else ""
         found.append(
             Illustration(
                 drawing=draw_kymograph(picture, rois),
@@ -220,30 +221,25 @@ def _kymographs(reading: ImageReading) -> tuple[Illustration, ...]:
 def _details(reading: ImageReading) -> tuple[Illustration, ...]:
     found = []
     for (channel, z), picture in reading.details.items():
-        region = next(
-            (
-                region
-                for region in reading.regions
-                if region.region is not None
-                and (region.region.channel, region.region.z) == (channel, z)
-                and region.trace is not None
-                and not region.outdated
-            ),
-            None,
-        )
-        paths = (
-            ""
-            if region is None
-            else f" The lines are the paths of cells that move as estimated for {region.name}: "
-            "streaks that run along them agree with the estimate."
-        )
+        drawing, caption = None, ""
+        for region in reading.regions:
+            overlay, data = region.analysis.display.overlay, region.data
+            if overlay is None or data is None or region.outdated:
+                continue
+            if (data.region.channel, data.region.z) == (channel, z):
+                try:
+                    drawing = draw_detail(picture, (region.analysis, data))
+                except FigureError:
+                    continue  # the region's own figure says so
+                caption = f" {overlay.caption.format(region=region.name)}"
+                break
         first, stop = picture.lines
         found.append(
             Illustration(
-                drawing=draw_detail(picture, region),
+                drawing=drawing or draw_detail(picture),
                 alt=f"{stop - first} lines from the middle of {_name(reading)}, enlarged.",
                 caption=f"{_place(reading, channel, z)}{stop - first} lines from the middle of "
-                f"the recording, each of them drawn.{paths} {_contrast(picture)}",
+                f"the recording, each of them drawn.{caption} {_contrast(picture)}",
             )
         )
     return tuple(found)
@@ -275,107 +271,64 @@ def _contrast(picture: KymographPicture) -> str:
     return f"Black is {quantity(low)} and less, white {quantity(high)} and more."
 
 
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 # --- a region ---------------------------------------------------------------------------------
 
 
 def _region_section(region: RegionReading, reading: ImageReading) -> RegionSection:
     remarks = []
-    if region.region is None:
+    if region.data is None:
         remarks.append("This region no longer exists: kymflow analyze drops its results.")
     elif region.outdated:
         remarks.append(
             "Region, calibration or pixels have changed since this was computed: "
             "run kymflow analyze again."
         )
-    if region.trace is None:
-        remarks.append("Velocity over time cannot be shown.")
+    illustration = None
+    try:
+        illustration = _panels(region, reading)
+    except FigureError as error:
+        remarks.append(show(f"The figure cannot be drawn: {error.reason}."))
     return RegionSection(
         title=_region_title(region, reading),
-        illustration=_velocity(region, reading),
-        facts=_region_facts(region),
+        illustration=illustration,
+        facts=tuple(Fact(name=show(name), value=show(text)) for name, text in region.facts.items()),
         provenance=_region_provenance(region),
         remarks=tuple(remarks),
     )
 
 
 def _region_title(region: RegionReading, reading: ImageReading) -> str:
+    what = _what(region).capitalize()
     if not region.roi_ids:
-        return f"Velocity, {show(region.name)}, whole picture"
+        return f"{what}, {show(region.name)}, whole picture"
     rois = () if reading.metadata is None else reading.metadata.rois
     names = {roi.id: f" “{show(roi.name)}”" for roi in rois if roi.name}
     listed = ", ".join(f"{number}{names.get(number, '')}" for number in region.roi_ids)
-    return f"Velocity, ROI {listed}"
+    return f"{what}, ROI {listed}"
 
 
-def _velocity(region: RegionReading, reading: ImageReading) -> Illustration | None:
-    place = region.region
-    picture = reading.pictures.get((place.channel, place.z)) if place is not None else None
-    if region.trace is None or picture is None:
+def _panels(region: RegionReading, reading: ImageReading) -> Illustration | None:
+    panels, data = region.analysis.display.panels, region.data
+    if panels is None or data is None:
         return None
-    stalls = sum(stretch.kind == "stall" for stretch in region.stretches)
-    searched = number(region.summary.values, "share_stalled") is not None
-    found = f"with {_count(stalls, 'stall')}" if searched else "stalls not searched"
+    picture = reading.pictures.get((data.region.channel, data.region.z))
+    if picture is None or len(data.tables) < len(region.analysis.tables):
+        return None
+    headline = ", ".join(f"{column} {text}" for column, text in _headline(region))
+    what = _what(region).capitalize()
     return Illustration(
-        drawing=draw_velocity(region, region.trace, picture),
-        alt=f"Velocity over time in {show(region.name)} of {_name(reading)}, median "
-        f"{_median(region)}, {found}; under it the evidence for it.",
-        caption="Velocity, positive towards growing position, and the evidence for it: about 1 "
-        "where the texture only moves, about 0 for noise. The bar on top tells stalls, transients "
-        "and times without evidence." + (_SAME if len(region.roi_ids) > 1 else ""),
+        drawing=draw_panels(region.analysis, data, picture),
+        alt=show(f"{what} in {region.name} of {_name(reading)}: {headline}."),
+        caption=panels.caption + (_SAME if len(region.roi_ids) > 1 else ""),
     )
-
-
-def _region_facts(region: RegionReading) -> tuple[Fact, ...]:
-    values = region.summary.values
-    calibrated = number(values, "median_mm_s") is not None
-    suffix, unit = ("mm_s", "mm/s") if calibrated else ("px_per_line", "px/line")
-
-    def speed(name: str) -> str:
-        return quantity(number(values, f"{name}_{suffix}"), unit)
-
-    direction = values.get("direction")
-    low, high = (quantity(number(values, f"{name}_{suffix}")) for name in ("p5", "p95"))
-    return (
-        Fact(name="median", value=speed("median")),
-        Fact(name="mean", value=speed("mean")),
-        Fact(name="standard error", value=speed("standard_error")),
-        Fact(name="5 to 95 %", value=f"{low} to {high} {unit}"),
-        Fact(name="direction", value=show(direction) if isinstance(direction, str) else ABSENT),
-        Fact(name="no evidence", value=percent(number(values, "share_unknown"))),
-        Fact(name="perhaps aliased", value=percent(number(values, "share_alias"))),
-        Fact(name="standing still", value=_stalls(region)),
-        Fact(name="median evidence", value=quantity(number(values, "median_r2adj"))),
-        Fact(name="windows", value=_whole(number(values, "n_windows"))),
-    )
-
-
-def _stalls(region: RegionReading) -> str:
-    share = number(region.summary.values, "share_stalled")
-    if share is None:  # the rule for them is in seconds
-        return "not searched without a line period"
-    kinds = [stretch.kind for stretch in region.stretches]
-    return ", ".join(
-        (
-            percent(share),
-            _count(kinds.count("stall"), "stall"),
-            _count(kinds.count("transient"), "transient"),
-        )
-    )
-
-
-def _whole(value: float | None) -> str:
-    return ABSENT if value is None else f"{value:,.0f}"
 
 
 def _region_provenance(region: RegionReading) -> tuple[Fact, ...]:
-    params = region.params
+    entry, params = region.entry, region.params
+    version = show(entry.analysis_version)
     facts = [
-        Fact(name="analysis", value=f"velocity, version {show(region.summary.analysis_version)}"),
-        Fact(name="params_hash", value=show(region.summary.params_hash), is_code=True),
+        Fact(name="analysis", value=f"{region.analysis.name}, version {version}"),
+        Fact(name="params_hash", value=show(entry.params_hash), is_code=True),
     ]
     if params is None:
         return (*facts, Fact(name="parameters", value="lost: run kymflow analyze again"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kymflow.cli.report.figures import Drawing
@@ -44,37 +45,33 @@ class ImageRow:
     """An image's row of the summary. The cells of regions have one line per region.
 
     Attributes:
-        anchor: The id of its section.
+        image_id: The image.
         name: What people call it.
         recorded: When it was recorded.
         size: Its lines and pixels, and how long and wide that is.
         regions: The names of its regions.
-        median: Their median velocities.
-        unknown: Their shares of windows without evidence.
-        stalled: Their shares of windows in stalls.
+        cells: What analyses found in them, by the name of the column.
         state: What is wrong, or missing; empty if nothing is.
         damaged: Whether something cannot be read.
     """
 
-    anchor: str
+    image_id: str
     name: str
     recorded: str
     size: str
     regions: tuple[str, ...]
-    median: tuple[str, ...]
-    unknown: tuple[str, ...]
-    stalled: tuple[str, ...]
+    cells: Mapping[str, tuple[str, ...]]
     state: str
     damaged: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionSection:
-    """The results of one region.
+    """The result of one analysis in one region.
 
     Attributes:
         title: The region.
-        illustration: Velocity and evidence over time; None if they cannot be read.
+        illustration: Its figure; None if it has none, or it cannot be drawn.
         facts: Its numbers.
         provenance: Where they come from.
         remarks: What else a reader should know.
@@ -92,7 +89,7 @@ class ImageSection:
     """An image's part of the page.
 
     Attributes:
-        anchor: Its id in the page.
+        image_id: The image.
         title: What people call the image.
         facts: What is known of it.
         problems: What cannot be read.
@@ -103,7 +100,7 @@ class ImageSection:
         provenance: Where the pixels come from.
     """
 
-    anchor: str
+    image_id: str
     title: str
     facts: tuple[Fact, ...]
     problems: tuple[str, ...]
@@ -131,3 +128,8 @@ class Page:
     scope: str
     rows: tuple[ImageRow, ...]
     sections: tuple[ImageSection, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the summary that hold what analyses found."""
+        return tuple(dict.fromkeys(column for row in self.rows for column in row.cells))

@@ -3,48 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from kymflow.cli.safe_text import show
+from kymflow.core.wording import ABSENT
 
 __all__ = [
-    "ABSENT",
     "bytes_size",
     "compact_json",
     "lines_of_text",
     "local_time",
-    "percent",
-    "quantity",
 ]
 
-ABSENT = "\N{EN DASH}"
-_MINUS = "\N{MINUS SIGN}"
 _NS_PER_S = 10**9
-
-
-def quantity(value: float | None, unit: str = "", *, digits: int = 3) -> str:
-    """A number with as many significant digits, and its unit; a dash if there is none."""
-    if value is None or not math.isfinite(value):
-        return ABSENT
-    if value == 0:
-        text = "0"
-    else:
-        places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-        text = f"{value:.{min(places, 12)}f}" if abs(value) < 1e6 else f"{value:.{digits}g}"
-    return f"{text.replace('-', _MINUS)} {unit}".strip()
-
-
-def percent(share: float | None) -> str:
-    """A share of 1 in percent; what is more than nothing never reads as nothing."""
-    if share is None or not math.isfinite(share):
-        return ABSENT
-    if 0.0 < share < 0.001:
-        return "< 0.1 %"
-    if 0.999 < share < 1.0:
-        return "> 99.9 %"
-    return f"{100.0 * share:.1f} %"
 
 
 def local_time(epoch_ns: int | None) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from cyclopts import Parameter
-from cyclopts.validators import Number
+from cyclopts import Group, Parameter
 
 from kymflow.cli.blocks import Block, Screen, counted, failure_blocks, remark, sentence
 from kymflow.cli.errors import UnknownNameError
@@ -21,12 +22,19 @@ from kymflow.cli.safe_text import command, show
 from kymflow.cli.workers import worker_processes
 
 if TYPE_CHECKING:
-    from kymflow.core.analysis import Analysis, AnalysisOutcome
+    from _typeshed import DataclassInstance
 
-__all__ = ["AnalysedImage", "AnalyzeResult", "analyze"]
+    from kymflow.core.analysis import Analysis, AnalysisOutcome, ParamInfo
+    from kymflow_zarr import ZarrDataset
 
-_PARAMETERS: Final = {"window": "window_lines"}
-"""Options that have a shorter name than the parameter."""
+__all__ = [
+    "AnalysedImage",
+    "AnalyzeResult",
+    "analyze",
+    "analyze_images",
+    "load_analysis",
+    "with_options",
+]
 
 _WORTH_A_PROCESS = 16
 """A process takes about as long to start as this many images to analyze."""
@@ -39,65 +47,59 @@ def analyze(
     *,
     image: Annotated[tuple[str, ...], Parameter(name=["--image", "-i"])] = (),
     missing: Annotated[bool, Parameter(name=["--missing", "-m"])] = False,
-    window: Annotated[int | None, Parameter(validator=Number(gte=8, modulo=4))] = None,
-    method: Literal["shear", "radon"] | None = None,
     label: str = "",
     overwrite: bool = False,
     workers: Workers = None,
     progress: ProgressParam = SILENT,
+    **parameters: Annotated[object, Parameter(show=False)],
 ) -> AnalyzeResult:
-    """Compute results from the pixels, such as the flow velocity.
+    """Compute results from the pixels.
 
     Results are kept with each image; kymflow index makes tables of them. An image that fails stops
-    only itself.
+    only itself. For the parameters of an analysis: kymflow analyze DATASET ANALYSIS --help
 
     Args:
         dataset: Path or URL of the dataset.
-        analysis: Which one: velocity, or another that kymflow plugins lists.
+        analysis: Which one; kymflow plugins lists them.
         image: Just this image: its id, the first characters of it, or its source file; may be
             given several times.
         missing: Leave alone what has current results of these parameters.
-        window: For velocity: lines per window, a multiple of 4, at least 8; 16 if not given.
-        method: For velocity: shear, the default, or radon, for comparison.
         label: A name for these results, to compare them with those of other parameters.
         overwrite: Replace results of other parameters that have the same label, or none.
         workers: In how many processes to work.
         progress: Who is told how it goes.
+        parameters: Parameters of the analysis by name; ``__`` is the dot in that of a nested one.
 
     Returns:
         What was done.
 
     Raises:
-        UnknownNameError: There is no such analysis or image, or an option that it does not have.
+        UnknownNameError: There is no such analysis or image.
         kymflow_zarr.NotADatasetError: There is no dataset there.
+        kymflow.core.errors.AnalysisParameterError: It has no such parameter, or not this value.
         kymflow.core.errors.OtherParametersError: There are results of other parameters.
     """
-    from kymflow.core.analysis import make_params, run_analysis
+    from kymflow.core.analysis import make_params
 
-    chosen = _load(analysis)
-    params = _given_params(chosen, {"window": window, "method": method})
+    chosen = load_analysis(analysis)
+    given = {
+        name.replace("__", "."): value for name, value in parameters.items() if value is not None
+    }
+    params = make_params(chosen.params, given)
     opened = open_writer(dataset)
     image_ids = [find_image(opened, name) for name in image] or opened.list_image_ids()
     asked = list(dict.fromkeys(image_ids))
-    sources = opened.load_manifest().entries
-    items: list[AnalysedImage] = []
-    most = max(1, math.ceil(len(asked) / _WORTH_A_PROCESS)) if workers is None else workers
-    with worker_processes(min(default_workers(workers), most)) as executor:
-        outcomes = run_analysis(
-            opened,
-            chosen,
-            params=make_params(chosen.params, params),
-            label=label,
-            image_ids=asked,
-            recompute=not missing,
-            overwrite=overwrite,
-            executor=executor,
-        )
-        progress.begin(f"analyzing: {analysis}", len(asked))
-        for outcome in outcomes:
-            items.append(_item(outcome, source_of(sources.get(outcome.image_id))))
-            progress.tell(items[-1])
-            progress.step()
+    items = analyze_images(
+        opened,
+        chosen,
+        params,
+        asked,
+        label=label,
+        recompute=not missing,
+        overwrite=overwrite,
+        workers=workers,
+        progress=progress,
+    )
     count = Counter(item.status for item in items)
     return AnalyzeResult(
         dataset=dataset,
@@ -108,6 +110,43 @@ def analyze(
         failed=count["failed"],
         items=tuple(items),
     )
+
+
+def analyze_images(
+    dataset: ZarrDataset,
+    analysis: Analysis[Any],
+    params: DataclassInstance,
+    image_ids: Sequence[str],
+    *,
+    label: str = "",
+    recompute: bool = False,
+    overwrite: bool = False,
+    workers: int | None = None,
+    progress: ProgressParam = SILENT,
+) -> list[AnalysedImage]:
+    """Run an analysis on images, telling what became of each as soon as it is known."""
+    from kymflow.core.analysis import run_analysis
+
+    sources = dataset.load_manifest().entries
+    items: list[AnalysedImage] = []
+    most = max(1, math.ceil(len(image_ids) / _WORTH_A_PROCESS)) if workers is None else workers
+    with worker_processes(min(default_workers(workers), most)) as executor:
+        outcomes = run_analysis(
+            dataset,
+            analysis,
+            params=params,
+            label=label,
+            image_ids=image_ids,
+            recompute=recompute,
+            overwrite=overwrite,
+            executor=executor,
+        )
+        progress.begin(f"analyzing: {analysis.name}", len(image_ids))
+        for outcome in outcomes:
+            items.append(_item(outcome, source_of(sources.get(outcome.image_id))))
+            progress.tell(items[-1])
+            progress.step()
+    return items
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +225,7 @@ def _item(outcome: AnalysisOutcome, source: str | None) -> AnalysedImage:
     )
 
 
-def _load(name: str) -> Analysis[Any]:
+def load_analysis(name: str) -> Analysis[Any]:
     """An analysis.
 
     Raises:
@@ -204,28 +243,72 @@ def _load(name: str) -> Analysis[Any]:
     return core.load_analysis(name)
 
 
-def _given_params(analysis: Analysis[Any], options: Mapping[str, object]) -> dict[str, object]:
-    """The parameters that a person gave, by name.
+def with_options(words: Sequence[str]) -> Callable[..., AnalyzeResult]:
+    """`analyze` with the parameters of an analysis as options.
 
     Args:
-        analysis: The analysis.
-        options: Values by option; None where it was not given.
+        words: A command line that may name the analysis.
 
-    Raises:
-        UnknownNameError: The analysis has no such parameter.
+    Returns:
+        `analyze` itself if no analysis that can be used is named.
     """
+    from kymflow.core import plugins
     from kymflow.core.analysis import describe_params
+    from kymflow.core.errors import PluginError
 
-    known = {info.name for info in describe_params(analysis.params)}
-    given = {
-        _PARAMETERS.get(option, option): value
-        for option, value in options.items()
-        if value is not None
+    known = plugins.find_analyses()
+    named = next((word for word in words if word in known), None)
+    try:
+        chosen = None if named is None else plugins.load_analysis(named)
+    except PluginError:
+        chosen = None  # to run it says why
+    if chosen is None:
+        return analyze
+    group = Group(f"Parameters of {chosen.name}", sort_key=1)
+    signature = inspect.signature(analyze, eval_str=True)
+    kept = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    options = [_option(info, group) for info in describe_params(chosen.params)]
+
+    @functools.wraps(analyze)
+    def specialized(*args: object, **named: object) -> AnalyzeResult:
+        run: Callable[..., AnalyzeResult] = analyze
+        return run(*args, **named)
+
+    parameters = (*kept, *options)
+    # What Cyclopts reads.
+    vars(specialized)["__signature__"] = signature.replace(parameters=parameters)
+    specialized.__annotations__ = {
+        **{parameter.name: parameter.annotation for parameter in parameters},
+        "return": AnalyzeResult,
     }
-    missing = [option for option in options if _PARAMETERS.get(option, option) not in known]
-    if not known.issuperset(given):
-        listed = " and no ".join(f"--{option}" for option in missing)
-        raise UnknownNameError(
-            f"the analysis {analysis.name!r} has no {listed}", hint="leave them out"
-        )
-    return given
+    return specialized
+
+
+def _option(info: ParamInfo, group: Group) -> inspect.Parameter:
+    name = "--" + info.name.replace("_", "-")
+
+    def check(_: object, value: object) -> None:
+        if value is not None and not info.accepts(value):
+            raise ValueError(f"give {info.rule()}")
+
+    kind: Any = Literal[info.choices] if info.choices else info.type
+    about = Parameter(
+        name=name,
+        negative=f"--no-{name[2:]}" if info.type is bool else (),
+        group=group,
+        help=_help(info),
+        validator=check,
+        show_default=lambda _: str(info.default),
+    )
+    return inspect.Parameter(
+        info.name.replace(".", "__"),
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[kind | None, about],
+    )
+
+
+def _help(info: ParamInfo) -> str:
+    unit, rule = info.about.unit, info.about.rule()
+    said = f"{info.about.doc} ({unit})" if unit else info.about.doc
+    return f"{said}; {rule}." if rule else f"{said}."

@@ -1,45 +1,60 @@
-"""Write a dataset as plain files again."""
+"""Write a dataset as plain files again, or as a workbook."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from cyclopts import Parameter
 
-from kymflow.cli.blocks import Block, Screen, counted, failure_blocks, remark, sentence
+from kymflow.cli.blocks import (
+    Block,
+    Screen,
+    counted,
+    failure_blocks,
+    remark,
+    sentence,
+    table_blocks,
+)
 from kymflow.cli.errors import OutputFileError
 from kymflow.cli.folders import require_outside
 from kymflow.cli.opening import find_image, open_reader
 from kymflow.cli.options import DEFAULT_WAIT_S, ProgressParam, Wait
+from kymflow.cli.output_file import replaced
 from kymflow.cli.progress import SILENT, followed
 from kymflow.cli.safe_text import show
 
-__all__ = ["ExportResult", "NotExported", "export"]
+if TYPE_CHECKING:
+    from kymflow_zarr import ZarrDataset
+
+__all__ = ["ExportResult", "NotExported", "WorkbookResult", "WrittenSheet", "export"]
 
 
 def export(
     dataset: str,
-    folder: Path,
+    folder: Path | None = None,
     /,
     *,
+    xlsx: Path | None = None,
     image: Annotated[tuple[str, ...], Parameter(name=["--image", "-i"])] = (),
     pixels: Annotated[bool, Parameter(negative="--no-pixels", name="--pixels")] = True,
     tables: Annotated[bool, Parameter(negative="--no-tables", name="--tables")] = True,
-    table_format: Annotated[Literal["csv", "parquet"], Parameter(name="--format")] = "csv",
+    table_format: Literal["csv", "parquet"] = "csv",
     wait: Wait = DEFAULT_WAIT_S,
     progress: ProgressParam = SILENT,
-) -> ExportResult:
-    """Write a dataset as plain files.
+) -> ExportResult | WorkbookResult:
+    """Write a dataset as plain files, or as a workbook.
 
-    Images become TIFF, results JSON, tables Parquet and CSV. A second run into the same folder
-    writes only what differs. kymflow ingest takes the folder in again.
+    Into a folder, images become TIFF, results JSON, tables Parquet and CSV. A second run into the
+    same folder writes only what differs. kymflow ingest takes the folder in again. With --xlsx,
+    one workbook has the images with their metadata, all tables, and the parameters.
 
     Args:
         dataset: Path or URL of the dataset.
-        folder: Where to; made if it is not there.
+        folder: Where to; made if it is not there. Not needed with --xlsx.
+        xlsx: Write this workbook; one that is there is replaced.
         image: Just this image: its id, the first characters of it, or its source file; may be
             given several times.
         pixels: Whether to write the pixels, as TIFF.
@@ -60,6 +75,10 @@ def export(
     from kymflow_zarr import ExportError
 
     opened = open_reader(dataset, wait_s=wait)
+    if xlsx is not None:
+        return _write_workbook(opened, dataset, xlsx)
+    if folder is None:
+        raise OutputFileError("", "no place is named", hint="name a folder, or --xlsx FILE.xlsx")
     require_outside(folder, dataset)
     if folder.exists() and not folder.is_dir():
         raise OutputFileError(str(folder), "it is a file", hint="name a folder")
@@ -146,16 +165,53 @@ class ExportResult:
         )
         yield sentence(
             f"{counted(self.images, 'image')} in {show(self.folder)}",
-            tables=self.tables or 0,
-            **{
-                "files written": self.files_written or 0,
-                "unchanged": self.files_unchanged or 0,
-                "removed": self.files_removed or 0,
-                "failed": self.failed,
-            },
+            counted(self.tables, "table") if self.tables else "",
+            f"{counted(self.files_written, 'file')} written" if self.files_written else "",
+            unchanged=self.files_unchanged or 0,
+            removed=self.files_removed or 0,
+            failed=self.failed,
         )
         if self.files_kept:
             yield remark(f"not removed, as someone has changed them: {', '.join(self.files_kept)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkbookResult:
+    """What a workbook has.
+
+    Attributes:
+        dataset: The dataset.
+        workbook: The file that was written.
+        sheets: How many sheets it has.
+        items: The sheets.
+    """
+
+    streamed: ClassVar[bool] = False
+    verb: ClassVar[str] = "export"
+    ok: ClassVar[bool] = True
+    dataset: str
+    workbook: str
+    sheets: int
+    items: tuple[WrittenSheet, ...]
+
+    def as_text(self, screen: Screen) -> Iterator[Block]:
+        """See `Result`."""
+        yield from table_blocks(("sheet", "rows"), [(i.name, i.rows) for i in self.items], screen)
+        yield sentence(f"{counted(self.sheets, 'sheet')} in {show(self.workbook)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenSheet:
+    """One sheet of a workbook.
+
+    Attributes:
+        name: Its name.
+        rows: How many rows it has, the header apart.
+    """
+
+    type: ClassVar[str] = "sheet"
+    name: str
+    rows: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,3 +226,16 @@ class NotExported:
     type: ClassVar[str] = "failure"
     name: str
     reason: str
+
+
+def _write_workbook(opened: ZarrDataset, dataset: str, target: Path) -> WorkbookResult:
+    from kymflow.cli.workbook import sheets_of, write_workbook
+
+    require_outside(target, dataset)
+    if target.suffix.lower() != ".xlsx":
+        raise OutputFileError(str(target), "it does not end in .xlsx", hint="rename it")
+    with replaced(target) as unfinished:
+        sheets = list(sheets_of(opened))
+        write_workbook(sheets, unfinished)
+    items = tuple(WrittenSheet(name=sheet.name, rows=len(sheet.rows)) for sheet in sheets)
+    return WorkbookResult(dataset=dataset, workbook=str(target), sheets=len(items), items=items)

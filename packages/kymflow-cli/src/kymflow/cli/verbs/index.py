@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kymflow.core import BaseIndexer, KymDataset
     from kymflow.core.errors import ImageIndexError, IndexUpdateError
 
-__all__ = ["ImageFailure", "IndexResult", "IndexedTable", "index"]
+__all__ = ["ImageFailure", "IndexResult", "IndexedTable", "index", "run_indexer"]
 
 _WORTH_A_PROCESS = 64
 """A process takes about as long to start as this many images to index."""
@@ -78,7 +78,7 @@ def index(
     items: list[IndexedTable | ImageFailure] = []
     with worker_processes(min(default_workers(workers), most)) as executor:
         for indexer in chosen:
-            done = _run(KymDataset(opened), indexer, executor=executor, progress=progress)
+            done = run_indexer(KymDataset(opened), indexer, executor=executor, progress=progress)
             items += done
             for item in done:
                 progress.tell(item)
@@ -189,20 +189,22 @@ class ImageFailure:
     reason: str
 
 
-def _run(
+def run_indexer(
     dataset: KymDataset,
     indexer: BaseIndexer,
     *,
-    executor: Executor | None,
+    mode: Literal["replace", "incremental"] = "replace",
+    executor: Executor | None = None,
     progress: ProgressParam,
 ) -> Sequence[IndexedTable | ImageFailure]:
+    """Run one indexer: the table, then the images that failed."""
     from kymflow.core.errors import IndexUpdateError, KymflowCoreError
 
     follow = followed(progress, f"indexing: {indexer.name}")
     table = f"kym_{indexer.name}"
     try:
         update = dataset.update_index(
-            indexer, on_error="collect", executor=executor, progress=follow
+            indexer, mode=mode, on_error="collect", executor=executor, progress=follow
         )
     except IndexUpdateError as error:
         rows = dataset.ds.table_row_count(error.table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,13 +19,22 @@ from kymflow.cli.blocks import (
     sentence,
     table_blocks,
 )
-from kymflow.cli.errors import FolderNotFoundError
-from kymflow.cli.folders import nothing_matches, search_remarks
+from kymflow.cli.file_issues import FileIssue, file_issue, issue_blocks
+from kymflow.cli.folders import (
+    ChosenFolders,
+    SearchFolder,
+    expand_patterns,
+    nothing_matches,
+    remember_folders,
+    require_folder,
+    search_remarks,
+)
 from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.opening import open_reader
-from kymflow.cli.options import DEFAULT_PATTERNS, ProgressParam, TakeIn, default_workers
+from kymflow.cli.options import ProgressParam, TakeIn, default_workers
 from kymflow.cli.progress import SILENT
 from kymflow.cli.safe_text import show
+from kymflow.cli.settling import settle_image
 
 if TYPE_CHECKING:
     from kymflow_zarr import IngestOutcome, RefreshPlan, ZarrDataset
@@ -35,17 +45,20 @@ __all__ = [
     "IngestResult",
     "PlanResult",
     "PlannedFile",
-    "expand_patterns",
+    "file_remarks",
     "ingest",
     "plan_folders",
     "planned_files",
-    "require_folder",
     "take_in_folders",
 ]
 
-FileState = Literal["new", "changed", "gone", "refused"]
+FileState = Literal["new", "changed", "waiting", "failed", "gone", "refused"]
+_NAMED = 8
+_LEFT_ALONE = {
+    "changed": "changed since they were ingested",
+    "waiting": "still being written, for the next run",
+}
 _USUAL = TakeIn()
-_ZARR = ("zarr.json", ".zgroup")
 
 
 def ingest(
@@ -59,7 +72,8 @@ def ingest(
     """Take the images of a folder into a dataset.
 
     A dataset that is not there is made. Files that the dataset has already are left alone, so
-    the same command ingests what is new. A file that cannot be read stops only itself.
+    the same command ingests what is new. A file that cannot be read stops only itself. The folder
+    and how it was looked at are remembered: kymflow refresh looks there again.
 
     Args:
         folder: The folder with the image files.
@@ -77,12 +91,14 @@ def ingest(
     from kymflow_zarr import ZarrDataset
 
     require_folder(folder)
+    patterns = expand_patterns(options.pattern, recursive=options.recursive)
+    folders = ChosenFolders(there=(SearchFolder(folder=folder, patterns=patterns),))
     if options.dry_run:
         with _open_or_empty(dataset) as opened:
-            return plan_folders(opened, [folder], options, verb="ingest", location=dataset)
+            return plan_folders(opened, folders, options, verb="ingest", location=dataset)
     return take_in_folders(
         ZarrDataset(dataset, mode="a", durability=options.durability, lock_timeout_s=options.wait),
-        [folder],
+        folders,
         options,
         verb="ingest",
         location=dataset,
@@ -100,13 +116,18 @@ class IngestResult:
         folders: The folders that were looked at.
         missing_folders: Folders that images came from and that are not there now.
         patterns: Which files were looked for; ``**/`` stands for subfolders.
-        named: Whether the folders were named, and not only found in the dataset. Not in the JSON.
+        named: Whether the folders were named, now or before. Not in the JSON.
         taken_in: How many files are new images now.
+        extended: To how many images metadata or results were added that came later.
+        renewed: How many files are images already, under another path or with an older time.
+        waiting: How many are still being written, and are left for the next run.
         failed: How many could not be ingested.
         unchanged: How many were in the dataset already, as they are.
         changed: How many differ from when they were ingested, and were left alone.
         gone: How many known files are no longer in these folders; their images stay.
-        items: One per file that was tried.
+        in_subfolders: Where no file was found at all: how many lie in subfolders.
+        issues: How many files beside images were left out, or are doubtful.
+        items: One per file that was looked into.
     """
 
     streamed: ClassVar[bool] = True
@@ -117,10 +138,15 @@ class IngestResult:
     patterns: tuple[str, ...]
     named: bool = field(metadata=NOT_IN_JSON)
     taken_in: int
+    extended: int
+    renewed: int
+    waiting: int
     failed: int
     unchanged: int
     changed: int
     gone: int
+    in_subfolders: int
+    issues: int
     items: tuple[FileOutcome, ...]
 
     @property
@@ -136,22 +162,24 @@ class IngestResult:
             [(item.path, item.reason) for item in self.items if item.status == "failed"],
             screen,
         )
+        yield from issue_blocks([issue for item in self.items for issue in item.issues])
         yield sentence(
             f"{counted(self.taken_in, 'new image')} in {show(self.dataset)}",
+            extended=self.extended,
+            renewed=self.renewed,
             unchanged=self.unchanged,
             changed=self.changed,
+            waiting=self.waiting,
             failed=self.failed,
             gone=self.gone,
         )
+        yield from file_remarks(self.items)
         if self.changed:
             yield remark("to ingest changed files again: --changed")
-        if self.verb == "ingest" and self.patterns != DEFAULT_PATTERNS:
-            yield remark(
-                "for what comes later, run this command again: "
-                "kymflow refresh does not remember patterns and subfolders"
-            )
+        if self.failed:
+            yield remark("a file that failed is tried again once it changes, or with: --retry")
         if not (self.items or self.unchanged or self.changed):
-            yield nothing_matches(self.patterns)
+            yield nothing_matches(self.patterns, in_subfolders=self.in_subfolders)
         yield from search_remarks(self)
 
 
@@ -161,16 +189,20 @@ class FileOutcome:
 
     Attributes:
         path: The file.
-        status: Whether it was ingested.
-        image_id: The new image; None if it failed.
-        reason: Why it failed; None if it did not.
+        status: ``ok`` for a new image, ``extended`` for one to which metadata or results were
+            added, ``renewed`` for one whose file has moved or was only touched, ``changed`` for a
+            file that was left alone, ``waiting`` for one still being written, or ``failed``.
+        image_id: Its image; None if there is none.
+        reason: Why there is none; None if there is one.
+        issues: What was left out beside it, or is doubtful.
     """
 
     type: ClassVar[str] = "file"
     path: str
-    status: Literal["ok", "failed"]
+    status: Literal["ok", "extended", "renewed", "changed", "waiting", "failed"]
     image_id: str | None
     reason: str | None
+    issues: tuple[FileIssue, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,13 +215,16 @@ class PlanResult:
         folders: The folders that were looked at.
         missing_folders: Folders that images came from and that are not there now.
         patterns: Which files were looked for; ``**/`` stands for subfolders.
-        named: Whether the folders were named, and not only found in the dataset. Not in the JSON.
+        named: Whether the folders were named, now or before. Not in the JSON.
         dry_run: Always true.
         to_take_in: How many files the run would ingest.
         new: How many are new.
         changed: How many differ from when they were ingested.
+        waiting: How many changed too short a time ago, and would be left for a later run.
+        failed: How many could not be ingested before, and have not changed since.
         unchanged: How many are in the dataset as they are.
         gone: How many known files are no longer in these folders.
+        in_subfolders: Where no file was found at all: how many lie in subfolders.
         items: One per file, except the unchanged ones.
     """
 
@@ -204,8 +239,11 @@ class PlanResult:
     to_take_in: int
     new: int
     changed: int
+    waiting: int
+    failed: int
     unchanged: int
     gone: int
+    in_subfolders: int
     items: tuple[PlannedFile, ...]
 
     @property
@@ -224,10 +262,12 @@ class PlanResult:
             f"would take {counted(self.to_take_in, 'file')} into {show(self.dataset)}",
             unchanged=self.unchanged,
             changed=self.changed,
+            waiting=self.waiting,
+            failed=self.failed,
             gone=self.gone,
         )
         if not (self.items or self.unchanged):
-            yield nothing_matches(self.patterns)
+            yield nothing_matches(self.patterns, in_subfolders=self.in_subfolders)
         yield from search_remarks(self)
 
 
@@ -240,6 +280,7 @@ class PlannedFile:
         state: What it is, compared with the dataset.
         action: ``take in`` or ``leave``.
         image_id: The image that was made of it before; None for a new file.
+        reason: Why it failed before, or is refused; else None.
     """
 
     type: ClassVar[str] = "file"
@@ -247,99 +288,104 @@ class PlannedFile:
     state: FileState
     action: Literal["take in", "leave"]
     image_id: str | None
-
-
-def expand_patterns(patterns: Iterable[str], *, recursive: bool) -> tuple[str, ...]:
-    """The patterns for the store: those of a recursive search start with ``**/``."""
-    return tuple(
-        f"**/{pattern}" if recursive and not pattern.startswith("**/") else pattern
-        for pattern in patterns
-    )
+    reason: str | None
 
 
 def plan_folders(
-    dataset: ZarrDataset,
-    folders: Sequence[Path],
-    options: TakeIn,
-    *,
-    verb: str,
-    location: str,
-    missing: Sequence[Path] = (),
-    named: bool = True,
+    dataset: ZarrDataset, folders: ChosenFolders, options: TakeIn, *, verb: str, location: str
 ) -> PlanResult:
     """What `take_in_folders` would do."""
-    patterns = expand_patterns(options.pattern, recursive=options.recursive)
-    plans = [dataset.plan_refresh(folder, patterns) for folder in folders]
+    how = options.for_store()
+    plans = [
+        dataset.plan_refresh(search.folder, search.patterns, options=how)
+        for search in folders.there
+    ]
     items = tuple(item for plan in plans for item in planned_files(plan, changed=options.changed))
     return PlanResult(
         verb=verb,
         dataset=location,
-        folders=tuple(str(folder) for folder in folders),
-        missing_folders=tuple(str(folder) for folder in missing),
-        patterns=patterns,
-        named=named,
+        folders=tuple(str(search.folder) for search in folders.there),
+        missing_folders=tuple(str(folder) for folder in folders.missing),
+        patterns=folders.patterns,
+        named=folders.named,
         to_take_in=sum(item.action == "take in" for item in items),
         new=sum(len(plan.new) for plan in plans),
         changed=sum(len(plan.changed) for plan in plans),
+        waiting=sum(len(plan.waiting) for plan in plans),
+        failed=sum(len(plan.failed) for plan in plans),
         unchanged=sum(len(plan.unchanged) for plan in plans),
         gone=sum(len(plan.gone) for plan in plans),
+        in_subfolders=_in_subfolders(dataset, folders, plans),
         items=items,
     )
 
 
 def take_in_folders(
     dataset: ZarrDataset,
-    folders: Sequence[Path],
+    folders: ChosenFolders,
     options: TakeIn,
     *,
     verb: str,
     location: str,
     progress: ProgressParam,
-    missing: Sequence[Path] = (),
-    named: bool = True,
 ) -> IngestResult:
     """Take in what is new in some folders, telling of each file as its image is committed."""
     mode: Literal["skip", "reingest_if_changed"] = (
         "reingest_if_changed" if options.changed else "skip"
     )
-    patterns = expand_patterns(options.pattern, recursive=options.recursive)
-    plans = [dataset.plan_refresh(folder, patterns) for folder in folders]
+    how = options.for_store()
+    plans = [
+        dataset.plan_refresh(search.folder, search.patterns, options=how)
+        for search in folders.there
+    ]
     progress.begin("taking in", sum(len(plan.to_ingest(mode)) for plan in plans))
     items: list[FileOutcome] = []
     workers = default_workers(options.workers)
-    for folder in folders:
-        for outcome in dataset.iter_refresh(folder, patterns, mode=mode, workers=workers):
+    for search in folders.there:
+        outcomes = dataset.iter_refresh(
+            search.folder, search.patterns, mode=mode, workers=workers, options=how
+        )
+        for outcome in outcomes:
             item = _outcome(outcome)
             items.append(item)
             progress.tell(item)
+            settle_image(dataset, item.image_id)
             progress.step()
-    taken_in = sum(item.status == "ok" for item in items)
+    remember_folders(dataset, folders.there if folders.named else ())
+    statuses = Counter(item.status for item in items)
     return IngestResult(
         verb=verb,
         dataset=location,
-        folders=tuple(str(folder) for folder in folders),
-        missing_folders=tuple(str(folder) for folder in missing),
-        patterns=patterns,
-        named=named,
-        taken_in=taken_in,
-        failed=len(items) - taken_in,
+        folders=tuple(str(search.folder) for search in folders.there),
+        missing_folders=tuple(str(folder) for folder in folders.missing),
+        patterns=folders.patterns,
+        named=folders.named,
+        taken_in=statuses["ok"],
+        extended=statuses["extended"],
+        renewed=statuses["renewed"],
+        waiting=statuses["waiting"],
+        failed=statuses["failed"],
         unchanged=sum(len(plan.unchanged) for plan in plans),
-        changed=0 if options.changed else sum(len(plan.changed) for plan in plans),
+        changed=statuses["changed"],
+        issues=sum(len(item.issues) for item in items),
         gone=sum(len(plan.gone) for plan in plans),
+        in_subfolders=_in_subfolders(dataset, folders, plans),
         items=tuple(items),
     )
 
 
-def require_folder(folder: Path) -> None:
-    """Refuse a folder that is not there.
-
-    Raises:
-        FolderNotFoundError: It is not there, or is a file, or is a dataset.
-    """
-    if any((folder / name).is_file() for name in _ZARR):
-        raise FolderNotFoundError(str(folder), exists=True, is_zarr=True)
-    if not folder.is_dir():
-        raise FolderNotFoundError(str(folder), exists=folder.exists())
+def _in_subfolders(
+    dataset: ZarrDataset, folders: ChosenFolders, plans: Sequence[RefreshPlan]
+) -> int:
+    """How many files lie below folders without any; 0 where there are some, or all was searched."""
+    if any(plan.new or plan.changed or plan.unchanged or plan.refused for plan in plans):
+        return 0
+    deeper = [
+        dataset.plan_refresh(search.folder, expand_patterns(search.patterns, recursive=True))
+        for search in folders.there
+        if not search.is_recursive
+    ]
+    return sum(len(plan.new) + len(plan.changed) + len(plan.unchanged) for plan in deeper)
 
 
 @contextmanager
@@ -368,26 +414,53 @@ def planned_files(plan: RefreshPlan, *, changed: bool) -> Iterable[PlannedFile]:
         changed: Whether files that have changed would be ingested again.
     """
     for file in plan.new:
-        yield _planned_file(str(file.primary), "new", take_in=True, image_id=None)
+        yield _planned_file(str(file.primary), "new", take_in=True)
     for file, image_id in plan.changed:
         yield _planned_file(str(file.primary), "changed", take_in=changed, image_id=image_id)
+    for file in plan.waiting:
+        yield _planned_file(str(file.primary), "waiting")
+    for failure in plan.failed:
+        yield _planned_file(failure.path, "failed", reason=failure.reason)
     for path in plan.gone:
-        yield _planned_file(path, "gone", take_in=False, image_id=None)
-    for refused in plan.refused:
-        yield _planned_file(str(refused), "refused", take_in=False, image_id=None)
+        yield _planned_file(path, "gone")
+    for refused, error in plan.refused.items():
+        yield _planned_file(str(refused), "refused", reason=error.reason)
 
 
 def _planned_file(
-    path: str, state: FileState, *, take_in: bool, image_id: str | None
+    path: str,
+    state: FileState,
+    *,
+    take_in: bool = False,
+    image_id: str | None = None,
+    reason: str | None = None,
 ) -> PlannedFile:
     return PlannedFile(
-        path=path, state=state, action="take in" if take_in else "leave", image_id=image_id
+        path=path,
+        state=state,
+        action="take in" if take_in else "leave",
+        image_id=image_id,
+        reason=reason,
     )
 
 
 def _outcome(outcome: IngestOutcome) -> FileOutcome:
-    if outcome.error is not None:
-        return FileOutcome(
-            path=str(outcome.path), status="failed", image_id=None, reason=outcome.error.reason
-        )
-    return FileOutcome(path=str(outcome.path), status="ok", image_id=outcome.image_id, reason=None)
+    return FileOutcome(
+        path=str(outcome.path),
+        status="ok" if outcome.status == "ingested" else outcome.status,
+        image_id=outcome.image_id or None,
+        reason=None if outcome.error is None else outcome.error.reason,
+        issues=tuple(file_issue(outcome.path, issue) for issue in outcome.issues),
+    )
+
+
+def file_remarks(items: Iterable[FileOutcome]) -> Iterator[Block]:
+    """The files that were left alone, by name: as many as fit on a line."""
+    by_status: dict[str, list[str]] = {}
+    for item in items:
+        by_status.setdefault(item.status, []).append(show(Path(item.path).name))
+    for status, what in _LEFT_ALONE.items():
+        names = by_status.get(status, [])
+        if names:
+            more = " …" if len(names) > _NAMED else ""
+            yield remark(f"{what}: {', '.join(names[:_NAMED])}{more}")

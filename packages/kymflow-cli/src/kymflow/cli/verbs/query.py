@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kymflow.cli.errors import MissingExtraError, QueryError
 from kymflow.cli.opening import open_reader
-from kymflow.cli.options import Csv, Rows
+from kymflow.cli.options import Rows
 from kymflow.cli.verbs.table import ArrowRows, TableResult
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _ABOUT_TABLES = ("show", "information_schema", "duckdb_", "pg_", "sqlite_")
 _SEALED_OFF = {"enable_external_access": False, "autoinstall_known_extensions": False}
 
 
-def query(dataset: str, sql: str, /, *, rows: Rows = None, as_csv: Csv = False) -> TableResult:
+def query(dataset: str, sql: str, /, *, rows: Rows = None) -> TableResult:
     """Ask the tables in SQL.
 
     DuckDB answers; tables have their own names, as in SELECT * FROM sources. A name with a
@@ -33,7 +33,6 @@ def query(dataset: str, sql: str, /, *, rows: Rows = None, as_csv: Csv = False) 
         dataset: Path or URL of the dataset.
         sql: One SELECT.
         rows: Just this many rows.
-        as_csv: Write CSV. Text that a spreadsheet would take for a formula gets an apostrophe.
 
     Returns:
         The rows of the answer.
@@ -53,7 +52,6 @@ def query(dataset: str, sql: str, /, *, rows: Rows = None, as_csv: Csv = False) 
         columns=tuple(answer.schema.names),
         items=ArrowRows(answer.slice(0, rows)),
         limit=rows,
-        as_csv=as_csv,
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kymflow.cli.errors import UnknownNameError
-from kymflow.cli.folders import source_folders, topmost
+from kymflow.cli.folders import ChosenFolders, choose_folders, require_folder
 from kymflow.cli.opening import open_reader, open_writer
 from kymflow.cli.options import ProgressParam, TakeIn
 from kymflow.cli.progress import SILENT
@@ -15,7 +15,6 @@ from kymflow.cli.verbs.ingest import (
     IngestResult,
     PlanResult,
     plan_folders,
-    require_folder,
     take_in_folders,
 )
 
@@ -36,12 +35,12 @@ def refresh(
 ) -> IngestResult | PlanResult:
     """Take in what is new in the folders of a dataset.
 
-    It is kymflow ingest into a dataset that exists. Patterns and subfolders that were given there
-    are not remembered: give them again.
+    It looks into the folders that were ingested, with the patterns and subfolders that were given
+    then, and into those that images came from.
 
     Args:
         dataset: Path or URL of the dataset.
-        folders: The folders to look in; without any, just those that its images came from.
+        folders: The folders to look in; without any, those that it grows from.
         options: How.
         progress: Who is told how it goes.
 
@@ -55,42 +54,27 @@ def refresh(
     """
     if options.dry_run:
         reader = open_reader(dataset)
-        there, missing = _choose(reader, folders, recursive=options.recursive)
         return plan_folders(
-            reader,
-            there,
-            options,
-            verb="refresh",
-            location=dataset,
-            missing=missing,
-            named=bool(folders),
+            reader, _choose(reader, folders, options), options, verb="refresh", location=dataset
         )
     writer = open_writer(dataset, wait_s=options.wait, durability=options.durability)
-    there, missing = _choose(writer, folders, recursive=options.recursive)
     return take_in_folders(
         writer,
-        there,
+        _choose(writer, folders, options),
         options,
         verb="refresh",
         location=dataset,
         progress=progress,
-        missing=missing,
-        named=bool(folders),
     )
 
 
-def _choose(
-    dataset: ZarrDataset, named: tuple[Path, ...], *, recursive: bool
-) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
-    """The folders to look in, and those that images came from and that are not there now."""
-    folders = named or tuple(Path(folder) for folder in source_folders(dataset))
-    if not folders:
+def _choose(dataset: ZarrDataset, named: tuple[Path, ...], options: TakeIn) -> ChosenFolders:
+    folders = choose_folders(dataset, named, options.pattern, recursive=options.recursive)
+    if not folders.there:
+        for folder in folders.missing[:1]:
+            require_folder(folder)
         raise UnknownNameError(
             f"{dataset.location!r} does not know which folder to look in",
             hint=f"name one: {command('refresh', dataset.location, 'FOLDER')}",
         )
-    there = tuple(folder for folder in folders if folder.is_dir())
-    missing = tuple(folder for folder in folders if folder not in there)
-    if missing and (named or not there):
-        require_folder(missing[0])
-    return topmost(there) if recursive else there, missing
+    return folders

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +17,7 @@ from kymflow.cli.errors import OutputFileError
 from kymflow.cli.folders import require_outside
 from kymflow.cli.opening import find_image, open_reader, source_name, source_of
 from kymflow.cli.options import ProgressParam, Workers, default_workers
+from kymflow.cli.output_file import replaced, require_writable
 from kymflow.cli.progress import SILENT
 from kymflow.cli.safe_text import command, show
 from kymflow.cli.workers import worker_processes
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from kymflow.cli.report.values import Page
     from kymflow_zarr import Manifest, ZarrDataset
 
-__all__ = ["ReportResult", "ReportedImage", "report"]
+__all__ = ["ReportResult", "ReportedImage", "report", "report_place"]
 
 _ENDINGS = (".html", ".htm")
 _WORTH_A_PROCESS = 6
@@ -49,8 +48,8 @@ def report(
 ) -> ReportResult:
     """Make a page of a dataset: one HTML file to look at, to print and to send.
 
-    A summary of the images, then for each of them the kymograph, the velocity with the evidence for
-    it, and where it all comes from. The file needs no other one, and runs nothing.
+    A summary of the images, then for each of them the kymograph, what the analyses found, and where
+    it all comes from. The file needs no other one, and runs nothing.
 
     Args:
         dataset: Path or URL of the dataset.
@@ -110,7 +109,7 @@ class ReportResult:
         images: How many images the dataset has.
         shown: How many of them the report shows.
         left_out: How many it leaves out because of the limit.
-        without_results: How many of those shown have no velocity yet.
+        without_results: How many of those shown have no results yet.
         damaged: How many of those shown cannot be read in full.
         size_bytes: How large the file is.
         items: The images shown.
@@ -155,8 +154,7 @@ class ReportResult:
                 f"{self.shown} of {self.images} images are shown; for others: --images, --limit"
             )
         if self.without_results:
-            typed = command("analyze", self.dataset, "velocity")
-            yield remark(f"to compute velocities: {typed}")
+            yield remark(f"to compute them: {command('analyze', self.dataset, 'ANALYSIS')}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +165,7 @@ class ReportedImage:
         image_id: The image.
         source: The file that it was made of; None if there is none, or it is not known.
         status: ``damaged`` if some of it cannot be read; the report has the rest.
-        regions: How many of its regions have a velocity.
+        regions: How many of its regions have results.
         reason: What cannot be read; None if all can.
     """
 
@@ -198,8 +196,9 @@ def _draw(
 ) -> Iterator[DrawnImage]:
     """The images, drawn, in the order asked for."""
     from kymflow.cli.report.image import draw_image
+    from kymflow.core.plugins import load_analyses
 
-    draw = partial(draw_image, dataset)
+    draw = partial(draw_image, dataset, tuple(load_analyses().values()))
     worth = max(1, math.ceil(len(image_ids) / _WORTH_A_PROCESS))
     count = min(default_workers(workers), worth) if workers is None else workers
     with worker_processes(count) as executor:
@@ -253,28 +252,18 @@ def _target(dataset: str, out: Path | None) -> Path:
         OutputFileError: It is a folder, or inside the dataset, or not an HTML file,
             or its folder cannot be written to.
     """
-    target = _beside(dataset) if out is None else out
+    target = report_place(dataset) if out is None else out
     if target.suffix.lower() not in _ENDINGS:
         raise OutputFileError(
             str(target), "it does not end in .html", hint="name a file that ends in .html"
         )
-    if target.is_dir():
-        raise OutputFileError(str(target), "it is a folder", hint="name a file in it")
-    folder = target.parent
-    if not folder.is_dir():
-        raise OutputFileError(
-            str(target), f"there is no folder {str(folder)!r}", hint="make that folder first"
-        )
+    require_writable(target)
     require_outside(target, dataset)
-    # Checked before hours of work; if the permission is lost meanwhile, the system reports it.
-    if not os.access(folder, os.W_OK):
-        raise OutputFileError(
-            str(target), "its folder cannot be written to", hint="name a file in another folder"
-        )
     return target
 
 
-def _beside(dataset: str) -> Path:
+def report_place(dataset: str) -> Path:
+    """Where a report goes if no place is named."""
     if "://" in dataset:  # not beside it, where a browser does not look
         name = PurePosixPath(dataset.partition("://")[2]).stem or "dataset"
         return Path(f"{name}-report.html")
@@ -289,14 +278,6 @@ def _write(page: Page, target: Path) -> int:
     from kymflow.cli.report.page import render
 
     data = render(page).encode("utf-8")
-    # Not the tempfile module: its files are for one's own eyes only, whatever the folder's rules.
-    unfinished = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        with unfinished.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replaced(target) as unfinished:
+        unfinished.write_bytes(data)
     return len(data)

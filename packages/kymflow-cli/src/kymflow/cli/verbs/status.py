@@ -1,28 +1,35 @@
-"""What is left to do: files to ingest, images without results, tables."""
+"""What is left to do, and what a person should look at."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from kymflow.cli.blocks import Block, Screen, counted, remark, sentence, table_blocks
-from kymflow.cli.folders import search_remarks, source_folders, topmost
+from kymflow.cli.blocks import (
+    Block,
+    Screen,
+    counted,
+    failure_blocks,
+    remark,
+    sentence,
+    table_blocks,
+)
+from kymflow.cli.file_issues import FileIssue, file_issue, issue_blocks
+from kymflow.cli.folders import choose_folders, search_remarks
 from kymflow.cli.json_values import NOT_IN_JSON
-from kymflow.cli.opening import open_reader
+from kymflow.cli.opening import open_reader, source_name
 from kymflow.cli.options import DEFAULT_PATTERNS, Patterns, Recursive
 from kymflow.cli.safe_text import command, show
-from kymflow.cli.verbs.ingest import PlannedFile, expand_patterns, planned_files, require_folder
+from kymflow.cli.survey import Survey, survey
+from kymflow.cli.verbs.ingest import PlannedFile, planned_files
 
 if TYPE_CHECKING:
-    from kymflow.core.analysis import Analysis
-    from kymflow_zarr import ZarrDataset, ZarrImageRecord
+    from kymflow_zarr import ZarrDataset
 
-__all__ = ["AnalysisStatus", "StatusResult", "TableStatus", "status"]
-
-_SOURCES = "sources"
+__all__ = ["AnalysisStatus", "ImageConcern", "StatusResult", "TableStatus", "status"]
 
 
 def status(
@@ -32,60 +39,56 @@ def status(
     pattern: Patterns = DEFAULT_PATTERNS,
     recursive: Recursive = False,
 ) -> StatusResult:
-    """Show what is new, and what has no result yet.
+    """Show what there is to do, and what to look at.
 
-    Nothing is changed. Patterns and subfolders that were given to kymflow ingest are not
-    remembered: give them again.
+    New files, results that are not current and why, tables that are not up to date, and the
+    commands that do it; kymflow update does all of it. Then images that failed, are excluded, have
+    no calibration, or are copies of others. Nothing is changed.
 
     Args:
         dataset: Path or URL of the dataset.
-        folders: The folders to look in; without any, just those that its images came from.
+        folders: The folders to look in; without any, those that it grows from.
         pattern: Which files; may be given several times.
         recursive: Include subfolders.
 
     Returns:
-        What there is to do. Nothing is changed.
+        What there is to do.
 
     Raises:
         FolderNotFoundError: A folder that was named is not there.
         kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     opened = open_reader(dataset)
-    for folder in folders:
-        require_folder(folder)
-    known = folders or tuple(Path(folder) for folder in source_folders(opened))
-    there = [folder for folder in known if folder.is_dir()]
-    patterns = expand_patterns(pattern, recursive=recursive)
-    plans = [
-        opened.plan_refresh(folder, patterns) for folder in (topmost(there) if recursive else there)
-    ]
-    image_ids = frozenset(opened.list_image_ids())
-    covered = _covered_images(opened, image_ids)
+    chosen = choose_folders(opened, folders, pattern, recursive=recursive)
+    plans = [opened.plan_refresh(search.folder, search.patterns) for search in chosen.there]
+    found = survey(opened)
+    issues = _issues(opened, found)
+    files = [item for plan in plans for item in planned_files(plan, changed=False)]
+    analyses, tables = list(_analyses(found)), list(_tables(opened, found))
+    new = sum(len(plan.new) for plan in plans)
+    to_do = list(_commands(dataset, analyses, tables))
+    if new:
+        named = [str(folder) for folder in folders]
+        patterns = [word for name in pattern if name != "*" for word in ("--pattern", name)]
+        deep = ["--recursive"] if recursive else []
+        to_do.insert(0, command("refresh", dataset, *named, *patterns, *deep))
     return StatusResult(
         dataset=dataset,
-        images=len(image_ids),
-        not_indexed=len(image_ids.difference(*covered.values())),
-        folders=tuple(str(folder) for folder in there),
-        missing_folders=tuple(str(folder) for folder in known if folder not in there),
-        patterns=patterns,
-        named=bool(folders),
-        new=sum(len(plan.new) for plan in plans),
+        images=len(found.images),
+        to_do=tuple(to_do),
+        folders=tuple(str(search.folder) for search in chosen.there),
+        missing_folders=tuple(str(folder) for folder in chosen.missing),
+        patterns=chosen.patterns,
+        named=chosen.named,
+        new=new,
         changed=sum(len(plan.changed) for plan in plans),
+        waiting=sum(len(plan.waiting) for plan in plans),
+        failed=sum(len(plan.failed) for plan in plans),
         unchanged=sum(len(plan.unchanged) for plan in plans),
         gone=sum(len(plan.gone) for plan in plans),
-        items=(
-            *(item for plan in plans for item in planned_files(plan, changed=False)),
-            *_analyses(opened),
-            *(
-                TableStatus(
-                    name=name,
-                    rows=opened.table_row_count(name) or 0,
-                    images=len(images),
-                    without=len(image_ids) - len(images),
-                )
-                for name, images in covered.items()
-            ),
-        ),
+        never_run=found.never_run,
+        issues=len(issues),
+        items=(*files, *issues, *analyses, *tables, *_concerns(found)),
     )
 
 
@@ -96,152 +99,278 @@ class StatusResult:
     Attributes:
         dataset: The dataset.
         images: How many it has.
-        not_indexed: How many of them have a row in no table.
+        to_do: The commands that do what there is to do.
         folders: The folders that were looked at.
         missing_folders: Folders that images came from and that are not there now.
         patterns: Which files were looked for; ``**/`` stands for subfolders.
-        named: Whether the folders were named, and not only found in the dataset. Not in the JSON.
+        named: Whether the folders were named, now or before. Not in the JSON.
         new: How many files are new.
         changed: How many files differ from when they were ingested.
+        waiting: How many files are still being written.
+        failed: How many files could not be ingested, and have not changed since.
         unchanged: How many files are in the dataset as they are.
         gone: How many known files are no longer in these folders.
-        items: The files that are not unchanged, then the analyses and tables.
+        never_run: Analyses that are installed and were never run on this dataset.
+        issues: How many files beside images were left out, or are doubtful.
+        items: The files that are not unchanged, what was left out or is doubtful, the analyses by
+            folder, the tables, and the images to look at.
     """
 
     streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "status"
-    ok: ClassVar[bool] = True
     dataset: str
     images: int
-    not_indexed: int
+    to_do: tuple[str, ...]
     folders: tuple[str, ...]
     missing_folders: tuple[str, ...]
     patterns: tuple[str, ...]
     named: bool = field(metadata=NOT_IN_JSON)
     new: int
     changed: int
+    waiting: int
+    failed: int
     unchanged: int
     gone: int
-    items: tuple[PlannedFile | AnalysisStatus | TableStatus, ...]
+    never_run: tuple[str, ...]
+    issues: int
+    items: tuple[PlannedFile | FileIssue | AnalysisStatus | TableStatus | ImageConcern, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.to_do
 
     def as_text(self, screen: Screen) -> Iterator[Block]:
         """See `Result`."""
+        concerns = [item for item in self.items if isinstance(item, ImageConcern)]
+        counts = Counter(item.concern for item in concerns)
         yield sentence(
             f"{show(self.dataset)}: {counted(self.images, 'image')}",
             new=self.new,
             changed=self.changed,
+            waiting=self.waiting,
             gone=self.gone,
-            **{"in no table": self.not_indexed},
+            **{"files failed": self.failed},
+            **{_CONCERNS[concern]: counts[concern] for concern in _CONCERNS},
         )
         files = [item for item in self.items if isinstance(item, PlannedFile)]
-        if files:
-            yield Block(lines=["", "files"], style="bold")
-            yield from table_blocks(
-                ("state", "file"), [(item.state, item.path) for item in files], screen
-            )
+        yield from _part("files", ("state", "file"), [(i.state, i.path) for i in files], screen)
+        yield from failure_blocks(
+            f"{counted(self.failed, 'file')} could not be ingested",
+            ("file", "reason"),
+            [(item.path, item.reason) for item in files if item.state == "failed"],
+            screen,
+        )
         analyses = [item for item in self.items if isinstance(item, AnalysisStatus)]
-        if analyses:
-            yield Block(lines=["", "analyses"], style="bold")
-            counts = [(item.name, item.images, item.without) for item in analyses]
-            yield from table_blocks(
-                ("analysis", "images", "images without results"), counts, screen
-            )
+        yield from _part(
+            "analyses",
+            ("analysis", "folder", "current", "outdated", "missing", "failed", "changed since"),
+            [
+                (
+                    f"{item.name} ({item.label})" if item.label else item.name,
+                    item.folder,
+                    item.current,
+                    item.outdated,
+                    item.missing,
+                    item.failed,
+                    ", ".join(f"{cause} of {count}" for cause, count in item.causes.items()),
+                )
+                for item in analyses
+            ],
+            screen,
+        )
         tables = [item for item in self.items if isinstance(item, TableStatus)]
-        if tables:
-            yield Block(lines=["", "tables"], style="bold")
-            rows = [(item.name, item.rows, item.images, item.without) for item in tables]
-            yield from table_blocks(
-                ("table", "rows", "images", "images without rows"), rows, screen
-            )
-        if self.new:
-            folders = self.folders if self.named else ()
-            deep = ("--recursive",) if any(name.startswith("**/") for name in self.patterns) else ()
-            typed = command("refresh", self.dataset, *folders, *deep)
-            yield remark(f"to ingest what is new: {typed}")
-        for item in analyses:
-            if item.without:
-                typed = command("analyze", self.dataset, item.name, "--missing")
-                yield remark(f"to analyze what is missing: {typed}")
-        if self.not_indexed:
-            yield remark(f"to bring the tables up to date: {command('index', self.dataset)}")
+        yield from _part(
+            "tables",
+            ("table", "rows", "images", "images to index"),
+            [(item.name, item.rows, item.images, item.outdated) for item in tables],
+            screen,
+        )
+        yield from _part(
+            "to look at",
+            ("image", "what", "why"),
+            [
+                (source_name(item.source) if item.source else item.image_id, item.concern, item.why)
+                for item in concerns
+            ],
+            screen,
+        )
+        yield from issue_blocks(item for item in self.items if isinstance(item, FileIssue))
+        for typed in self.to_do:
+            yield remark(f"to do: {typed}")
+        if len(self.to_do) > 1:
+            yield remark(f"all of it in one go: {command('update', self.dataset)}")
+        if self.never_run and self.images:
+            listed = ", ".join(self.never_run)
+            typed = command("analyze", self.dataset, self.never_run[0])
+            yield remark(f"never run here: {listed}; as in: {typed}")
         yield from search_remarks(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnalysisStatus:
-    """How many images have current results of an analysis.
+    """How the results of an analysis stand for the images of one folder.
 
     Attributes:
         name: The analysis.
-        images: How many images have current results of it in all regions.
-        without: How many have not.
+        label: The label of the results; empty for none.
+        folder: The folder that the images came from; empty for those of no file.
+        images: How many images there are, those that are excluded apart.
+        current: How many have current results in all regions.
+        outdated: How many have results and something has changed since.
+        missing: How many lack results.
+        failed: How many failed, and nothing has changed since.
+        causes: For each thing that has changed, such as ``geometry``: of how many images.
     """
 
     type: ClassVar[str] = "analysis"
     name: str
+    label: str
+    folder: str
     images: int
-    without: int
+    current: int
+    outdated: int
+    missing: int
+    failed: int
+    causes: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableStatus:
-    """How far a table covers the images.
+    """How far a table is up to date.
 
     Attributes:
         name: The table's name.
         rows: How many rows it has; 0 if it was not made yet.
         images: How many images have rows in it.
-        without: How many images have none.
+        outdated: For how many images its rows have to be computed anew.
     """
 
     type: ClassVar[str] = "table"
     name: str
     rows: int
     images: int
-    without: int
+    outdated: int
 
 
-def _analyses(dataset: ZarrDataset) -> list[AnalysisStatus]:
-    from kymflow.core.plugins import load_analyses
+Concern = Literal["failed", "excluded", "uncalibrated", "duplicate"]
+_CONCERNS: Mapping[Concern, str] = {
+    "failed": "failed",
+    "excluded": "excluded",
+    "uncalibrated": "without calibration",
+    "duplicate": "copies",
+}
 
-    analyses = load_analyses().values()
-    image_ids = dataset.load_manifest().entries if analyses else {}
-    counts = Counter(
-        analysis.name
-        for analysis in analyses
-        for image_id in image_ids
-        if _is_current(dataset.record(image_id), analysis)
-    )
-    return [
-        AnalysisStatus(
-            name=analysis.name,
-            images=counts[analysis.name],
-            without=len(image_ids) - counts[analysis.name],
-        )
-        for analysis in analyses
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageConcern:
+    """Something about an image that a person should know.
+
+    Attributes:
+        image_id: The image.
+        source: The file that it was made of; None if there is none.
+        concern: ``failed``: an analysis failed; ``excluded``: a person excluded it;
+            ``uncalibrated``: line period or pixel size are unknown; ``duplicate``: other images
+            have the same pixels.
+        why: The reason, or what is unknown, or which images.
+    """
+
+    type: ClassVar[str] = "image"
+    image_id: str
+    source: str | None
+    concern: Concern
+    why: str
+
+
+def _issues(dataset: ZarrDataset, found: Survey) -> list[FileIssue]:
+    issues = [
+        file_issue(Path(source), issue)
+        for image_id, listed in dataset.sources.issues().items()
+        for issue in listed
+        if image_id in found.images and (source := found.images[image_id].source)
     ]
+    return sorted(issues, key=lambda issue: issue.path)
 
 
-def _is_current(record: ZarrImageRecord, analysis: Analysis[Any]) -> bool:
-    """Whether an image has results in all its regions, and nothing has changed since."""
-    from kymflow.core import KymflowCoreError
-    from kymflow.core.analysis import image_status
-    from kymflow_zarr import KymflowZarrError
-
-    try:
-        status = image_status(record, analysis)
-    except (KymflowCoreError, KymflowZarrError, OSError):
-        return False
-    return all(region.state == "current" for region in status.regions)
+def _part(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], screen: Screen
+) -> Iterator[Block]:
+    if rows:
+        yield Block(lines=["", title], style="bold")
+        yield from table_blocks(columns, rows, screen)
 
 
-def _covered_images(dataset: ZarrDataset, image_ids: frozenset[str]) -> dict[str, frozenset[str]]:
-    """For each table over the images, those that have rows in it."""
-    covered = {}
-    for name in dataset.list_table_names():
-        schema = dataset.table_schema(name)
-        if name == _SOURCES or schema is None or "image_id" not in schema.names:
-            continue
-        column = dataset.load_arrow_table(name, columns=["image_id"])["image_id"]
-        covered[name] = image_ids.intersection(column.unique().to_pylist())
-    return covered
+def _analyses(found: Survey) -> Iterator[AnalysisStatus]:
+    for (analysis, label), states in found.states.items():
+        for folder in sorted({image.folder for image in found.images.values()}):
+            here = [state for i, state in states.items() if found.images[i].folder == folder]
+            counts = Counter(state.state for state in here)
+            if here:
+                yield AnalysisStatus(
+                    name=analysis,
+                    label=label,
+                    folder=folder,
+                    images=len(here),
+                    current=counts["current"],
+                    outdated=counts["outdated"],
+                    missing=counts["missing"],
+                    failed=counts["failed"],
+                    causes=Counter(cause for state in here for cause in state.causes),
+                )
+
+
+def _tables(dataset: ZarrDataset, found: Survey) -> Iterator[TableStatus]:
+    for indexer, outdated in found.outdated.items():
+        table = f"kym_{indexer}"
+        yield TableStatus(
+            name=table,
+            rows=dataset.table_row_count(table) or 0,
+            images=_images_with_rows(dataset, table),
+            outdated=len(outdated),
+        )
+
+
+def _images_with_rows(dataset: ZarrDataset, table: str) -> int:
+    if dataset.table_schema(table) is None:
+        return 0
+    return len(dataset.load_arrow_table(table, columns=["image_id"])["image_id"].unique())
+
+
+def _commands(
+    dataset: str, analyses: Sequence[AnalysisStatus], tables: Sequence[TableStatus]
+) -> Iterator[str]:
+    """What there is to do but to refresh."""
+    todo = {(item.name, item.label) for item in analyses if item.outdated or item.missing}
+    for name, label in sorted(todo):
+        labelled = ("--label", label) if label else ()
+        yield command("analyze", dataset, name, "--missing", *labelled)
+    if any(item.outdated for item in tables):
+        yield command("index", dataset)
+
+
+def _concerns(found: Survey) -> Iterator[ImageConcern]:
+    for (analysis, label), states in found.states.items():
+        for image_id, state in states.items():
+            if state.state == "failed":
+                what = f"{analysis} ({label})" if label else analysis
+                yield _concern(found, image_id, "failed", f"{what}: {state.reason}")
+    copies: dict[str, list[str]] = {}
+    for image_id, image in found.images.items():
+        if image.excluded is not None:
+            yield _concern(found, image_id, "excluded", image.excluded)
+        unknown = [name for name, known in image.calibration.items() if not known]
+        if unknown:
+            yield _concern(found, image_id, "uncalibrated", f"no {' and no '.join(unknown)}")
+        if image.digest:
+            copies.setdefault(image.digest, []).append(image_id)
+    for first, *others in copies.values():
+        for image_id in others:
+            source = found.images[first].source
+            same = source_name(source) if source else first
+            yield _concern(found, image_id, "duplicate", f"the same pixels as {same}")
+
+
+def _concern(found: Survey, image_id: str, concern: Concern, why: str) -> ImageConcern:
+    return ImageConcern(
+        image_id=image_id, source=found.images[image_id].source, concern=concern, why=why
+    )

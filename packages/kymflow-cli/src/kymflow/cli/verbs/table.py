@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, ClassVar, overload
@@ -16,8 +14,9 @@ from kymflow.cli.errors import UnknownNameError
 from kymflow.cli.guesses import guess
 from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.opening import find_image, open_reader
-from kymflow.cli.options import Csv, Rows
-from kymflow.cli.safe_text import command, show, spreadsheet_cell
+from kymflow.cli.options import Rows
+from kymflow.cli.row_formats import separated_lines
+from kymflow.cli.safe_text import command, show
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,12 +45,11 @@ def table(
     columns: Annotated[tuple[str, ...], Parameter(name=["--columns", "-c"])] = (),
     image: Annotated[str | None, Parameter(name=["--image", "-i"])] = None,
     rows: Rows = None,
-    as_csv: Csv = False,
 ) -> TableResult | TableListResult:
     """Show a table, or list the tables.
 
     On a terminal the first 20 rows and the columns that fit are shown; anywhere else, and with
-    --json or --csv, all of it.
+    --format, all of it.
 
     Args:
         dataset: Path or URL of the dataset.
@@ -59,7 +57,6 @@ def table(
         columns: Just these columns, with commas between; may be given several times.
         image: Just the rows of this image: its id, the first characters of it, or its source file.
         rows: Just this many rows.
-        as_csv: Write CSV. Text that a spreadsheet would take for a formula gets an apostrophe.
 
     Returns:
         The rows, or the tables.
@@ -90,20 +87,24 @@ def table(
             where=f"table {name!r}",
             see=f"it has: {', '.join(known)}",
         )
-    loaded = opened.load_arrow_table(
-        name,
-        columns=wanted or None,
-        image_ids=None if image is None else [find_image(opened, image)],
-    )
+    if image is None and rows is not None:  # of a table of any size
+        loaded = opened.tables.head_arrow(name, rows, columns=wanted or None)
+        count = opened.table_row_count(name) or 0
+    else:
+        loaded = opened.load_arrow_table(
+            name,
+            columns=wanted or None,
+            image_ids=None if image is None else [find_image(opened, image)],
+        )
+        count = loaded.num_rows
     return TableResult(
         verb="table",
         dataset=dataset,
         table=name,
-        rows=loaded.num_rows,
+        rows=count,
         columns=tuple(loaded.schema.names),
         items=ArrowRows(loaded.slice(0, rows)),
         limit=rows,
-        as_csv=as_csv,
     )
 
 
@@ -119,7 +120,6 @@ class TableResult:
         columns: The names of the columns.
         items: The rows that were asked for.
         limit: How many rows were asked for; None for all. Not in the JSON.
-        as_csv: Whether CSV was asked for. Not in the JSON.
     """
 
     streamed: ClassVar[bool] = False
@@ -131,26 +131,23 @@ class TableResult:
     columns: tuple[str, ...]
     items: Sequence[Row]
     limit: int | None = field(default=None, metadata=NOT_IN_JSON)
-    as_csv: bool = field(default=False, metadata=NOT_IN_JSON)
 
     def as_text(self, screen: Screen) -> Iterator[Block]:
         """See `Result`."""
-        if self.as_csv:
-            yield Block(lines=_csv_lines(self.columns, self.items))
-            return
         shown = len(self.items)
-        if screen.out is not None and self.limit is None:
-            shown = min(shown, _ROWS_ON_A_TERMINAL)
-        rows = [
-            [cell_value(row.row[column]) for column in self.columns]
-            for row in islice(self.items, shown)
-        ]
-        if rows:
-            yield from table_blocks(self.columns, rows, screen)
+        if screen.out is None:
+            yield Block(lines=separated_lines(self, delimiter="\t"))
         else:
-            yield Block(lines=["  ".join(show(name) for name in self.columns)], style="bold")
+            shown = shown if self.limit is not None else min(shown, _ROWS_ON_A_TERMINAL)
+            rows = [
+                [cell_value(row.row[column]) for column in self.columns]
+                for row in islice(self.items, shown)
+            ]
+            yield from table_blocks(self.columns, rows, screen)
+            if not rows:
+                yield Block(lines=["  ".join(show(name) for name in self.columns)], style="bold")
         if shown < self.rows:
-            yield remark(f"{shown} of {counted(self.rows, 'row')}; for more: --rows, --csv, --json")
+            yield remark(f"{shown} of {counted(self.rows, 'row')}; for more: --rows, --format")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,19 +203,6 @@ class ListedTable:
     columns: tuple[str, ...]
 
 
-def _csv_lines(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
-    yield _csv_line(columns)
-    for row in rows:
-        yield _csv_line([cell_value(row.row[column]) for column in columns])
-
-
-def _csv_line(values: Sequence[object]) -> str:
-    stream = io.StringIO()
-    cells = [spreadsheet_cell(value) if isinstance(value, str) else value for value in values]
-    csv.writer(stream, lineterminator="\n").writerow(cells)
-    return stream.getvalue().removesuffix("\n")
-
-
 def list_tables(dataset: ZarrDataset) -> tuple[ListedTable, ...]:
     """The tables of a dataset; their footers are read, not their rows."""
     found = []
@@ -239,13 +223,13 @@ class ArrowRows(Sequence[Row]):
     """The rows of an Arrow table, made as they are asked for."""
 
     def __init__(self, table: pa.Table) -> None:
-        self._table = table
+        self.arrow = table
 
     def __len__(self) -> int:
-        return int(self._table.num_rows)
+        return int(self.arrow.num_rows)
 
     def __iter__(self) -> Iterator[Row]:
-        for batch in self._table.to_batches(max_chunksize=_AT_ONCE):
+        for batch in self.arrow.to_batches(max_chunksize=_AT_ONCE):
             for row in batch.to_pylist():
                 yield Row(row=row)
 
@@ -256,8 +240,8 @@ class ArrowRows(Sequence[Row]):
     def __getitem__(self, index: int | slice) -> Row | ArrowRows:
         picked = range(len(self))[index]
         if isinstance(picked, range):
-            return ArrowRows(self._table.take(list(picked)))
-        return Row(row=self._table.slice(picked, 1).to_pylist()[0])
+            return ArrowRows(self.arrow.take(list(picked)))
+        return Row(row=self.arrow.slice(picked, 1).to_pylist()[0])
 
 
 def _require_known(name: str, known: Sequence[str], *, what: str, where: str, see: str) -> None:

@@ -7,9 +7,24 @@ velocity analysis is ``VELOCITY`` in `kymflow.core.analysis.velocity`.
 
 from __future__ import annotations
 
-from kymflow.core.analysis.definition import Analysis, Column, Result, ResultTable
+from kymflow.core.analysis.definition import (
+    Analysis,
+    Column,
+    Input,
+    InputResult,
+    Result,
+    ResultTable,
+)
+from kymflow.core.analysis.display import Display, Overlay, Panels, RegionData
 from kymflow.core.analysis.params import Param, ParamInfo, describe_params, make_params
-from kymflow.core.analysis.regions import Calibration, Region, calibration_of, regions_of
+from kymflow.core.analysis.region_data import load_region_data
+from kymflow.core.analysis.regions import (
+    Calibration,
+    Region,
+    calibration_of,
+    find_region,
+    regions_of,
+)
 from kymflow.core.analysis.run import AnalysisOutcome, run_analysis
 from kymflow.core.analysis.status import ImageStatus, RegionStatus, image_status, is_current
 from kymflow.core.analysis.storage import (
@@ -20,16 +35,24 @@ from kymflow.core.analysis.storage import (
     load_result_table,
     load_results,
 )
+from kymflow.core.analysis.survey import ImageState, survey_images, used_labels
 
 __all__ = [
     "Analysis",
     "AnalysisOutcome",
     "Calibration",
     "Column",
+    "Display",
+    "ImageState",
     "ImageStatus",
+    "Input",
+    "InputResult",
+    "Overlay",
+    "Panels",
     "Param",
     "ParamInfo",
     "Region",
+    "RegionData",
     "RegionFailure",
     "RegionResult",
     "RegionStatus",
@@ -38,12 +61,16 @@ __all__ = [
     "StoredResults",
     "calibration_of",
     "describe_params",
+    "find_region",
     "image_status",
     "is_current",
     "list_labels",
+    "load_region_data",
     "load_result_table",
     "load_results",
     "make_params",
     "regions_of",
     "run_analysis",
+    "survey_images",
+    "used_labels",
 ]

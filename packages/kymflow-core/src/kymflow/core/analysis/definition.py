@@ -9,20 +9,34 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kymflow.core.analysis.display import Display, RegionData
 from kymflow.core.analysis.params import describe_params
-from kymflow.core.analysis.regions import Calibration, Region
+from kymflow.core.analysis.regions import Calibration, Place, Region
 from kymflow.core.errors import AnalysisDefinitionError, AnalysisResultError
+from kymflow.core.wording import ABSENT, quantity
 
 if TYPE_CHECKING:
     import pandas as pd
     from _typeshed import DataclassInstance
 
-__all__ = ["REGION_COLUMNS", "Analysis", "Column", "Result", "ResultTable", "RunFunction"]
+    from kymflow_zarr import JsonValue
+
+__all__ = [
+    "REGION_COLUMNS",
+    "Analysis",
+    "Column",
+    "Input",
+    "InputResult",
+    "Result",
+    "ResultTable",
+    "RunFunction",
+    "same_place",
+]
 
 P = TypeVar("P", bound="DataclassInstance")
 
@@ -32,6 +46,7 @@ Scalar: TypeAlias = float | int | str | bool | np.generic | None
 REGION_COLUMNS: Final = ("label", "channel", "roi_id", "region_hash")
 """What every table of results has before its own columns."""
 
+_PLAIN_DISPLAY: Final = Display()
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 _DTYPES: Final[Mapping[type, str]] = {float: "float64", int: "Int64", str: "str", bool: "boolean"}
 _TAKEN: Final = frozenset({"image_id", "analysis_version", "params_hash", *REGION_COLUMNS})
@@ -68,11 +83,14 @@ class ResultTable:
         columns: Its columns.
         indexed: Whether there is a table ``kym_<analysis>_<name>`` over all images; if not, it
             stays with each image.
+        marks: Whether it lists intervals, so that the table over all images has those that people
+            marked, too.
     """
 
     name: str
     columns: tuple[Column, ...]
     indexed: bool = True
+    marks: bool = False
 
     def frame(self, values: Mapping[str, ArrayLike]) -> pd.DataFrame:
         """Values of the columns as a data frame with the declared types."""
@@ -103,12 +121,51 @@ class Result:
         return pd.DataFrame(dict(self.tables[table]) if table else [dict(self.summary)])
 
 
-RunFunction: TypeAlias = Callable[[NDArray[Any], Calibration, P, Region], Result]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputResult:
+    """A stored result of one region that another analysis builds on.
+
+    Attributes:
+        parameters: The parameters that it was computed with.
+        summary: Its summary.
+        tables: Its tables by name.
+    """
+
+    parameters: Mapping[str, JsonValue]
+    summary: Mapping[str, JsonValue]
+    tables: Mapping[str, pd.DataFrame]
+
+
+def same_place(params: object, region: Region) -> Place | None:  # noqa: ARG001 - see `Input.place`
+    """The region itself."""
+    return region.place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """The analysis whose stored result another one builds on.
+
+    It is read under the label of the run, or without a label where there is none under it. It must
+    be current, and decides the result like a parameter: if it is computed anew with other
+    parameters, what was built on it is outdated.
+
+    Attributes:
+        analysis: The analysis.
+        place: From the parameters and the region, the channel and ROI of the same image whose
+            result is needed; None if none is.
+    """
+
+    analysis: Analysis[Any]
+    place: Callable[[Any, Region], Place | None] = same_place
+
+
+RunFunction: TypeAlias = Callable[Concatenate[NDArray[Any], Calibration, P, Region, ...], Result]
 """``run(pixels, calibration, params, region)``: from pixels to a result.
 
 ``pixels`` are those of the region, ``(time, space)``, read-only; ``region.lines[0]`` is the line of
-the recording that they begin with. Nothing but the arguments decides the result. An error that it
-raises is remembered as the region's failure, and stops no other region.
+the recording that they begin with. An analysis with inputs gets one argument more, ``inputs``: an
+`InputResult` by the name of its analysis. Nothing but the arguments decides the result. An error
+that it raises is remembered as the region's failure, and stops no other region.
 """
 
 
@@ -123,6 +180,8 @@ class Analysis(Generic[P]):
         run: The computation; the first line of its docstring says what it computes.
         summary: Columns of which each region has one value.
         tables: Further tables.
+        display: How its results are shown to people.
+        inputs: Analyses whose stored results it builds on.
 
     Raises:
         AnalysisDefinitionError: A name, a parameter or a column breaks a rule.
@@ -134,6 +193,8 @@ class Analysis(Generic[P]):
     run: RunFunction[P]
     summary: tuple[Column, ...]
     tables: tuple[ResultTable, ...] = ()
+    display: Display = _PLAIN_DISPLAY
+    inputs: tuple[Input, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the definition."""
@@ -143,6 +204,7 @@ class Analysis(Generic[P]):
             )
         _check_names((self.name,))
         _check_names(table.name for table in self.tables)
+        _check_names(needed.analysis.name for needed in self.inputs)
         describe_params(self.params)
         for columns in (self.summary, *(table.columns for table in self.tables)):
             _check_names(column.name for column in columns)
@@ -158,6 +220,17 @@ class Analysis(Generic[P]):
         """What it computes, in one line."""
         return (self.run.__doc__ or "").strip().partition("\n")[0]
 
+    def facts(self, data: RegionData) -> Mapping[str, str]:
+        """What it found in a region as texts by name, values with their units, and marks."""
+        by_hand = {"marked by hand": _marks_text(data)} if data.marks else {}
+        if self.display.describe is not None:
+            return {**self.display.describe(data), **by_hand}
+        found = {
+            column.name.replace("_", " "): _text(data.values.get(column.name), column.unit)
+            for column in self.summary
+        }
+        return {**found, **by_hand}
+
     def table(self, name: str) -> ResultTable:
         """One of its tables; the summary is the one without a name.
 
@@ -168,7 +241,12 @@ class Analysis(Generic[P]):
         return named[name] if name else ResultTable(name="", columns=self.summary)
 
     def compute(
-        self, pixels: NDArray[Any], calibration: Calibration, params: P, region: Region
+        self,
+        pixels: NDArray[Any],
+        calibration: Calibration,
+        params: P,
+        region: Region,
+        inputs: Mapping[str, InputResult] | None = None,
     ) -> Result:
         """`run` on a view that cannot be written to, and check what it returns.
 
@@ -177,7 +255,8 @@ class Analysis(Generic[P]):
         """
         view = pixels.view()
         view.flags.writeable = False
-        found: object = self.run(view, calibration, params, region)
+        more = (inputs or {},) if self.inputs else ()
+        found: object = self.run(view, calibration, params, region, *more)
         if not isinstance(found, Result):
             raise AnalysisResultError(self.name, f"a {type(found).__name__}", "a Result")
         expected = {table.name: table.columns for table in self.tables}
@@ -196,6 +275,21 @@ class Analysis(Generic[P]):
             raise AnalysisResultError(
                 self.name, f"{what} {sorted(found)}", f"those declared: {sorted(declared)}"
             )
+
+
+def _marks_text(data: RegionData) -> str:
+    unit = "lines" if data.calibration.seconds_per_line is None else "s"
+    spans = ((mark, *data.time([mark.start_line, mark.stop_line])) for mark in data.marks)
+    return "; ".join(
+        f"{mark.kind} from {start:.4g} to {stop:.4g} {unit} ({mark.author})"
+        for mark, start, stop in spans
+    )
+
+
+def _text(value: object, unit: str) -> str:
+    if isinstance(value, str | bool):
+        return str(value)
+    return quantity(value, unit) if isinstance(value, int | float) else ABSENT
 
 
 def _check_names(names: Iterable[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from kymflow.core.metadata import (
     check_roi,
     find_roi,
     image_extent,
+    picture_axes,
 )
 from kymflow.core.provenance import params_hash
 
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
     from kymflow_zarr import JsonValue, ZarrImageRecord
 
 __all__ = [
+    "UNCALIBRATED",
     "Calibration",
     "Place",
     "Region",
     "calibration_of",
+    "find_region",
     "pixels_digest",
     "region_pixels",
     "regions_of",
@@ -90,9 +93,9 @@ class Calibration:
         dwell_seconds: Time from one pixel to the next while a line is scanned.
     """
 
-    seconds_per_line: float | None
-    um_per_pixel: float | None
-    dwell_seconds: float | None
+    seconds_per_line: float | None = None
+    um_per_pixel: float | None = None
+    dwell_seconds: float | None = None
 
     def to_json(self) -> dict[str, JsonValue]:
         """The calibration as JSON."""
@@ -103,6 +106,10 @@ class Calibration:
         }
 
 
+UNCALIBRATED: Final = Calibration()
+"""Nothing is known of the axes."""
+
+
 def regions_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> tuple[Region, ...]:
     """The regions of an image: its ROIs, or each channel's whole picture if it has none.
 
@@ -111,7 +118,7 @@ def regions_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> tuple[Region, .
             several slices and no ROI that says which.
     """
     extent = image_extent(rec)
-    axes = _picture_axes(rec)
+    axes = picture_axes(rec)
     if len(axes) != 2:
         raise RegionError(
             rec.image_id, f"its axes are {rec.get_axes()!r}; a kymograph has lines and pixels"
@@ -138,6 +145,30 @@ def regions_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> tuple[Region, .
         )
         for channel in range(1, extent.channels + 1)
     )
+
+
+def find_region(
+    rec: ZarrImageRecord, metadata: ImageMetadata, *, channel: int = 1, roi_id: int | None = None
+) -> Region:
+    """The region that a person means.
+
+    Args:
+        rec: The image.
+        metadata: Its metadata.
+        channel: The channel, from 1.
+        roi_id: The ROI; not needed where the channel has only one region.
+
+    Raises:
+        RegionError: There is none, or several, or the image is no kymograph.
+    """
+    regions = regions_of(rec, metadata)
+    found = [r for r in regions if r.channel == channel and roi_id in {None, r.roi_id}]
+    if len(found) == 1:
+        return found[0]
+    known = "; ".join(str(region) for region in regions)
+    said = f"channel {channel}" + ("" if roi_id is None else f", ROI {roi_id}")
+    number = "several regions" if found else "no region"
+    raise RegionError(rec.image_id, f"it has {number} in {said}; choose from: {known}")
 
 
 def region_pixels(
@@ -179,7 +210,7 @@ def pixels_digest(rec: ZarrImageRecord) -> str:
 def calibration_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> Calibration:
     """What the header says of line period, pixel size and dwell time."""
     header = metadata.header
-    lines, pixels = _picture_axes(rec)[-2:]
+    lines, pixels = picture_axes(rec)[-2:]
     vendor = header.extra.get("vendor")
     dwell_us = vendor.get("dwell_time_us") if isinstance(vendor, dict) else None
     return Calibration(
@@ -193,10 +224,6 @@ def _seconds(microseconds: JsonValue) -> float | None:
     if isinstance(microseconds, int | float) and microseconds > 0:
         return microseconds * 1e-6
     return None
-
-
-def _picture_axes(rec: ZarrImageRecord) -> list[str]:
-    return [axis for axis in rec.get_axes() if axis not in {"c", "z"}]
 
 
 def _roi_region(roi: Roi) -> Region:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 
 from kymflow.core.analysis.current_images import CurrentImages
 from kymflow.core.analysis.definition import Analysis
+from kymflow.core.analysis.inputs import load_inputs
 from kymflow.core.analysis.params import check_params, params_json
 from kymflow.core.analysis.regions import Region, calibration_of, region_pixels, regions_of
 from kymflow.core.analysis.status import image_status, parameter_documents
@@ -246,7 +247,7 @@ def _analyze(job: _Job[P], image_id: str) -> AnalysisOutcome:
         current = {one.region for one in status.regions if one.state == "current"}
         has_gone = bool(status.gone)
     todo = tuple(region for region in wanted if region not in current)
-    documents = parameter_documents(rec, metadata, todo, job.params)
+    documents = parameter_documents(rec, metadata, todo, job.analysis, job.params, label=job.label)
     load_pixels = cache(rec.load_array)
     computed: list[ComputedRegion] = []
     errors: dict[Region, AnalysisFailedError] = {}
@@ -290,8 +291,10 @@ def _compute(
     region: Region,
     document: Params,
 ) -> ComputedRegion:
+    inputs = load_inputs(rec, job.analysis, document)
     pixels = region_pixels(rec, metadata, load_pixels(), region)
-    result = job.analysis.compute(pixels, calibration_of(rec, metadata), job.params, region)
+    calibration = calibration_of(rec, metadata)
+    result = job.analysis.compute(pixels, calibration, job.params, region, inputs)
     return ComputedRegion(
         entry=RegionResult(
             channel=region.channel,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from kymflow.core.analysis.params import params_json
-from kymflow.core.analysis.regions import Region, calibration_of, pixels_digest, regions_of
+from kymflow.core.analysis.regions import Place, Region, calibration_of, pixels_digest, regions_of
 from kymflow.core.analysis.storage import RegionResult, StoredResults, load_results
 from kymflow.core.metadata import ImageMetadata, load_metadata
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from kymflow.core.analysis.definition import Analysis
     from kymflow.core.provenance import Params
-    from kymflow_zarr import ZarrImageRecord
+    from kymflow_zarr import JsonValue, ZarrImageRecord
 
 __all__ = [
     "Cause",
@@ -29,13 +29,14 @@ __all__ = [
 ]
 
 State: TypeAlias = Literal["current", "outdated", "missing", "failed"]
-Cause: TypeAlias = Literal["parameters", "geometry", "calibration", "pixels", "version"]
+Cause: TypeAlias = Literal["parameters", "geometry", "calibration", "pixels", "inputs", "version"]
 
 _CAUSES: Final[Mapping[str, Cause]] = {
     "parameters": "parameters",
     "region": "geometry",
     "calibration": "calibration",
     "pixels_digest": "pixels",
+    "inputs": "inputs",
 }
 """What has changed if a member of the parameter document has."""
 
@@ -91,9 +92,10 @@ def is_current(
     Raises:
         MetadataError: The image's metadata or results are damaged.
     """
-    documents = parameter_documents(rec, load_metadata(rec), (region,), params)
+    metadata = load_metadata(rec)
+    documents = parameter_documents(rec, metadata, (region,), analysis, params, label=label)
     stored = load_results(rec, analysis, label=label)
-    return _region_status(region, documents[region], stored, analysis.version)
+    return _region_status(rec, analysis, region, documents[region], stored, label)
 
 
 def image_status(
@@ -111,12 +113,12 @@ def image_status(
     """
     metadata = load_metadata(rec)
     regions = regions_of(rec, metadata)
-    documents = parameter_documents(rec, metadata, regions, params)
+    documents = parameter_documents(rec, metadata, regions, analysis, params, label=label)
     stored = load_results(rec, analysis, label=label)
     places = {region.place for region in regions}
     return ImageStatus(
         regions=tuple(
-            _region_status(region, documents[region], stored, analysis.version)
+            _region_status(rec, analysis, region, documents[region], stored, label)
             for region in regions
         ),
         gone=tuple(entry for entry in stored.results if entry.place not in places),
@@ -127,7 +129,10 @@ def parameter_documents(
     rec: ZarrImageRecord,
     metadata: ImageMetadata,
     regions: tuple[Region, ...],
+    analysis: Analysis[Any],
     params: DataclassInstance | None,
+    *,
+    label: str,
 ) -> dict[Region, Params]:
     """For each region all that decides its result, but the code.
 
@@ -135,29 +140,98 @@ def parameter_documents(
         rec: The image.
         metadata: Its metadata.
         regions: Some of its regions.
-        params: What a person chose; left out if None.
+        analysis: The analysis.
+        params: What a person chose; left out if None, and so are the results that it builds on.
+        label: The label of the result; "" for none.
     """
-    chosen: Params = {} if params is None else {"parameters": params_json(params)}
     shared: Params = {
         "calibration": calibration_of(rec, metadata).to_json(),
         "pixels_digest": pixels_digest(rec),
     }
-    return {region: {**chosen, "region": region.geometry(), **shared} for region in regions}
+    documents: dict[Region, Params] = {}
+    for region in regions:
+        chosen: dict[str, JsonValue] = {}
+        if params is not None:
+            chosen["parameters"] = params_json(params)
+            places = {one.analysis.name: one.place(params, region) for one in analysis.inputs}
+            if analysis.inputs:
+                chosen["inputs"] = _input_documents(rec, analysis, places, label)
+        documents[region] = {**chosen, "region": region.geometry(), **shared}
+    return documents
+
+
+def _input_documents(
+    rec: ZarrImageRecord,
+    analysis: Analysis[Any],
+    places: Mapping[str, Place | None],
+    label: str,
+) -> dict[str, JsonValue]:
+    """For each result that an analysis builds on, which one it is, and how it stands."""
+    documents: dict[str, JsonValue] = {}
+    for needed in analysis.inputs:
+        place = places.get(needed.analysis.name)
+        if place is not None:
+            documents[needed.analysis.name] = _input_document(rec, needed.analysis, place, label)
+    return documents
+
+
+def _input_document(
+    rec: ZarrImageRecord, analysis: Analysis[Any], place: Place, label: str
+) -> dict[str, JsonValue]:
+    channel, roi_id = place
+    document: dict[str, JsonValue] = {"channel": channel, "roi_id": roi_id}
+    region = next((r for r in regions_of(rec, load_metadata(rec)) if r.place == place), None)
+    for under in dict.fromkeys((label, "")):
+        stored = load_results(rec, analysis, label=under)
+        entry = next((result for result in stored.results if result.place == place), None)
+        if entry is not None and region is not None:
+            return {
+                **document,
+                "label": under,
+                "state": is_current(rec, region, analysis, label=under).state,
+                "params_hash": entry.params_hash,
+                "analysis_version": entry.analysis_version,
+            }
+    return {**document, "label": "", "state": "missing"}
+
+
+def _inputs_now(
+    rec: ZarrImageRecord, analysis: Analysis[Any], then: Params, label: str
+) -> dict[str, JsonValue]:
+    """How the results stand that a stored one was built on."""
+    chosen = then.get("inputs")
+    places = [region.place for region in regions_of(rec, load_metadata(rec))]
+    documents = chosen if isinstance(chosen, dict) else {}
+    built_on = {
+        name: next((p for p in places if p == (said["channel"], said["roi_id"])), None)
+        for name, said in documents.items()
+        if isinstance(said, dict)
+    }
+    return _input_documents(rec, analysis, built_on, label)
 
 
 def _region_status(
-    region: Region, document: Params, stored: StoredResults, version: str
+    rec: ZarrImageRecord,
+    analysis: Analysis[Any],
+    region: Region,
+    document: Params,
+    stored: StoredResults,
+    label: str,
 ) -> RegionStatus:
+    def causes(then: Params, version: str) -> tuple[Cause, ...]:
+        now = document
+        if analysis.inputs and "parameters" not in document:
+            now = {**document, "inputs": _inputs_now(rec, analysis, then, label)}
+        return _causes(then, now, version, analysis.version)
+
     failure = next((f for f in stored.failures if f.place == region.place), None)
-    if failure is not None and not _causes(
-        failure.params, document, failure.analysis_version, version
-    ):
+    if failure is not None and not causes(failure.params, failure.analysis_version):
         return RegionStatus(region=region, state="failed", reason=failure.reason)
     entry = next((result for result in stored.results if result.place == region.place), None)
     if entry is None or entry.params_hash not in stored.params or stored.lost_tables:
         return RegionStatus(region=region, state="missing")
-    causes = _causes(stored.params[entry.params_hash], document, entry.analysis_version, version)
-    return RegionStatus(region=region, state="outdated" if causes else "current", causes=causes)
+    changed = causes(stored.params[entry.params_hash], entry.analysis_version)
+    return RegionStatus(region=region, state="outdated" if changed else "current", causes=changed)
 
 
 def _causes(then: Params, now: Params, version_then: str, version_now: str) -> tuple[Cause, ...]:

@@ -41,6 +41,7 @@ __all__ = [
     "load_result_table",
     "load_results",
     "save_results",
+    "summary_values",
 ]
 
 _SUMMARY: Final = "summary"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kymflow.core.analysis.definition import REGION_COLUMNS, Analysis
+from kymflow.core.analysis.definition import REGION_COLUMNS, Analysis, ResultTable
 from kymflow.core.analysis.regions import Place, Region, regions_of
 from kymflow.core.analysis.storage import (
     RegionResult,
@@ -15,7 +15,9 @@ from kymflow.core.analysis.storage import (
     load_result_table,
     load_results,
 )
+from kymflow.core.decisions import Mark, read_decisions
 from kymflow.core.errors import RegionError
+from kymflow.core.indexers.mark_rows import COMPUTED, ORIGIN, mark_rows
 from kymflow.core.kym_dataset.indexer_base import RegionRows
 from kymflow.core.metadata import load_metadata
 from kymflow.core.provenance import ANALYSIS_VERSION, PARAMS_HASH, params_hash
@@ -41,7 +43,8 @@ class AnalysisTable:
 
     Each row begins with ``label``, ``channel``, ``roi_id`` (null for a whole picture) and
     ``region_hash``, the hash of the region's borders. Results of a region that no longer exists, or
-    has other borders now, have no row.
+    has other borders now, have no row. A table of intervals has those that people marked, too, and
+    a last column ``origin``, which is ``computed`` or ``by hand``.
 
     Attributes:
         analysis: The analysis.
@@ -67,8 +70,11 @@ class AnalysisTable:
             bool: pa.bool_(),
         }
         region = dict(zip(REGION_COLUMNS, (types[t] for t in (str, int, int, str)), strict=True))
-        declared = self.analysis.table(self.table).columns
-        return pa.schema({**region, **{column.name: types[column.type] for column in declared}})
+        declared = self._result_table.columns
+        origin = {ORIGIN: types[str]} if self._result_table.marks else {}
+        return pa.schema(
+            {**region, **{column.name: types[column.type] for column in declared}, **origin}
+        )
 
     def extract_rows(self, rec: ZarrImageRecord) -> pd.DataFrame:
         """`extract_region_rows`, the rows only."""
@@ -93,6 +99,14 @@ class AnalysisTable:
             left_out += (f"{self._title(label)}, {reason}" for reason in reasons if reason)
             if shown:
                 parts.append(self._rows(rec, label, shown, regions))
+        if self._result_table.marks:
+            parts = [part.assign(**{ORIGIN: COMPUTED}).astype({ORIGIN: "str"}) for part in parts]
+            marks = read_decisions(rec).marks
+            regions = _regions_now(rec) if marks else {}
+            there = [mark for mark in marks if mark.place in regions]
+            left_out += (_without_region(mark) for mark in marks if mark not in there)
+            if there:
+                parts.append(mark_rows(there, regions, self._result_table.columns))
         rows = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
         return RegionRows(rows=rows, left_out=tuple(left_out))
 
@@ -107,6 +121,10 @@ class AnalysisTable:
     def analysis_version(self) -> str:
         """The version of the analysis; a row of an older result has that result's."""
         return self.analysis.version
+
+    @property
+    def _result_table(self) -> ResultTable:
+        return self.analysis.table(self.table)
 
     def _title(self, label: str) -> str:
         return f"{self.analysis.name} under the label {label!r}" if label else self.analysis.name
@@ -138,7 +156,7 @@ class AnalysisTable:
         """The rows of some results under one label."""
         import pandas as pd
 
-        declared = self.analysis.table(self.table).columns
+        declared = self._result_table.columns
         places = pd.DataFrame(
             {
                 PARAMS_HASH: pd.Series([e.params_hash for e in shown], dtype="str"),
@@ -157,6 +175,11 @@ class AnalysisTable:
         frame = load_result_table(rec, self.analysis, self.table, label=label)
         keys = ["channel", "roi_id", PARAMS_HASH]
         return places.merge(frame[[*keys, *(column.name for column in declared)]], on=keys)
+
+
+def _without_region(mark: Mark) -> str:
+    name = f"channel {mark.channel}" + (f", ROI {mark.roi_id}" if mark.roi_id else "")
+    return f"{mark.kind} marked by {mark.author} in {name}: this region no longer exists"
 
 
 def _regions_now(rec: ZarrImageRecord) -> dict[Place, Region]:

@@ -6,11 +6,18 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from kymflow.core.errors import ImageIndexError, IndexerFailedError, RowError, WorkerError
+from kymflow.core.decisions.state import read_decisions
+from kymflow.core.errors import (
+    ImageIndexError,
+    IndexerFailedError,
+    MetadataError,
+    RowError,
+    WorkerError,
+)
 from kymflow.core.kym_dataset.indexer_base import RegionIndexer, RegionRows, TypedIndexer
 from kymflow.core.kym_dataset.rows import ImageRows, check_frame, check_text, stamped_rows
 from kymflow.core.provenance import ANALYSIS_VERSION, PARAMS_HASH
-from kymflow_zarr import ImageNotFoundError, KymflowZarrError, ZarrDataset
+from kymflow_zarr import CorruptDataError, ImageNotFoundError, KymflowZarrError, ZarrDataset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from kymflow.core.kym_dataset.indexer_base import BaseIndexer
+    from kymflow_zarr import ZarrImageRecord
 
 __all__ = ["BatchRows", "check_version", "declared_columns", "extract_batch"]
 
@@ -49,6 +57,7 @@ def extract_batch(
     dataset: ZarrDataset,
     indexer: BaseIndexer,
     analysis_version: str,
+    keep_excluded: bool,
     image_ids: tuple[str, ...],
     on_image: Callable[[], None] | None = None,
 ) -> BatchRows:
@@ -58,6 +67,7 @@ def extract_batch(
         dataset: The dataset, read-only.
         indexer: The indexer.
         analysis_version: What the indexer says in the process that publishes the table.
+        keep_excluded: Whether images that a person excluded have rows.
         image_ids: The images, in ascending order.
         on_image: Called after each image.
 
@@ -77,7 +87,9 @@ def extract_batch(
     left_out: dict[str, tuple[str, ...]] = {}
     for image_id in image_ids:
         try:
-            rows, without_row = _extract(dataset, indexer, by_region, image_id)
+            rows, without_row = _extract(
+                dataset, indexer, by_region, image_id, keep_excluded=keep_excluded
+            )
         except ImageIndexError as error:
             if _exists(dataset, image_id):
                 failures.append(error)
@@ -135,12 +147,29 @@ def declared_columns(indexer: BaseIndexer) -> pa.Schema | None:
     return declared
 
 
+def _why_excluded(rec: ZarrImageRecord) -> str:
+    """Why an image has no rows; "" if nobody excluded it."""
+    try:
+        exclusion = read_decisions(rec).exclusion
+    except (MetadataError, CorruptDataError):
+        return ""  # an indexer that needs the metadata says what is wrong with them
+    return "" if exclusion is None else f"the image is excluded: {exclusion.reason}"
+
+
 def _extract(
-    dataset: ZarrDataset, indexer: BaseIndexer, by_region: RegionIndexer | None, image_id: str
+    dataset: ZarrDataset,
+    indexer: BaseIndexer,
+    by_region: RegionIndexer | None,
+    image_id: str,
+    *,
+    keep_excluded: bool,
 ) -> tuple[ImageRows | None, tuple[str, ...]]:
     """One image's rows, None if there are none; and what has no row."""
     name = indexer.name
     rec = _own_failure(lambda: dataset.record(image_id), name, image_id)
+    excluded = "" if keep_excluded else _why_excluded(rec)
+    if excluded:
+        return None, (excluded,)
     if by_region is not None:
         said: object = _own_failure(lambda: by_region.extract_region_rows(rec), name, image_id)
         if not isinstance(said, RegionRows):

@@ -17,6 +17,7 @@ __all__ = [
     "BaseIndexer",
     "DependentIndexer",
     "DocumentedIndexer",
+    "ExcludedImageIndexer",
     "RegionIndexer",
     "RegionRows",
     "TypedIndexer",
@@ -105,6 +106,16 @@ class RegionIndexer(Protocol):
 
     def extract_region_rows(self, rec: ZarrImageRecord) -> RegionRows:
         """The rows of one image, read-only as for `BaseIndexer.extract_rows`."""
+        ...
+
+
+@runtime_checkable
+class ExcludedImageIndexer(Protocol):
+    """An indexer that may want to be asked for images that a person excluded, too."""
+
+    @property
+    def covers_excluded(self) -> bool:
+        """Whether it does. A plain attribute will do."""
         ...
 
 

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 from kymflow.core.analysis.definition import Analysis
 from kymflow.core.analysis.params import make_params
 from kymflow.core.analysis.run import AnalysisOutcome, run_analysis
+from kymflow.core.decisions import add_region, new_act_id
 from kymflow.core.kym_dataset.indexer_base import BaseIndexer
 from kymflow.core.kym_dataset.notebook import summary_html
 from kymflow.core.kym_dataset.order import run_order
 from kymflow.core.kym_dataset.params import documented_params, find_params
 from kymflow.core.kym_dataset.results import IndexUpdate
 from kymflow.core.kym_dataset.table_names import TABLE_PREFIX, indexer_names, table_name
-from kymflow.core.kym_dataset.update import BATCH_SIZE, Mode, OnError, update_table
-from kymflow.core.kym_dataset.view import dataset_view, velocity_view
+from kymflow.core.kym_dataset.update import BATCH_SIZE, Mode, OnError, outdated_images, update_table
+from kymflow.core.kym_dataset.view import dataset_view, joined_table, velocity_view
 from kymflow.core.run_log import load_run_log
 from kymflow_zarr import ZarrDataset
 
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from kymflow.core.batches import ProgressCallback
+    from kymflow.core.metadata import Roi
     from kymflow.core.provenance import Params
+    from kymflow_zarr import ZarrImageRecord
 
 __all__ = ["KymDataset"]
 
@@ -56,6 +59,39 @@ class KymDataset:
 
     def __getitem__(self, indexer_name: str) -> pd.DataFrame:
         return self.load_index(indexer_name)
+
+    def record(self, name: str) -> ZarrImageRecord:
+        """Open an image by its id, or the end of the path of its file; see `ZarrDataset.find`."""
+        return self.ds.find(name)
+
+    def add_regions(
+        self,
+        names: Iterable[str],
+        *,
+        pixels: tuple[int, int] | None = None,
+        um: tuple[float, float] | None = None,
+        name: str = "",
+    ) -> dict[str, Roi]:
+        """Add a region with the same borders to several images, in one step of `undo`.
+
+        Args:
+            names: The images, as for `record`.
+            pixels: First pixel along the line, and one past the last.
+            um: The same in µm from the beginning of the line.
+            name: What people call it.
+
+        Returns:
+            For each image its region. See `kymflow.core.decisions.add_region`.
+
+        Raises:
+            DecisionError, RoiError: The region does not fit an image; those before it have it.
+        """
+        step = new_act_id()
+        records = [self.record(each) for each in names]
+        return {
+            record.image_id: add_region(record, pixels=pixels, um=um, name=name, step=step)
+            for record in records
+        }
 
     # --- analyses -----------------------------------------------------------------------------
 
@@ -162,27 +198,46 @@ class KymDataset:
         """One row per image, for people who look. No pixel is read.
 
         Returns:
-            ``image_id``, ``source`` (name of the file that it was made of), ``acquired`` (by the
-            clock on the wall there), ``shape`` (like ``30000x38``), ``dtype``, ``axes`` (like
-            ``t,x``), ``rois`` (how many), ``note``; then for each table ``kym_<name>`` how many
-            rows it has for the image. What is not known, or cannot be read, is missing.
+            The columns of the table ``kym_images``, see `ImageTable`; ``copies``, how many other
+            images have the same pixels; then for each table ``kym_<name>`` how many rows it has for
+            the image, and last ``image_id``. Rows are in the order of folders and files, 2 before
+            10. What is not known, or cannot be read, is missing.
         """
         return dataset_view(self.ds)
 
-    def velocities(self, *, label: str = "") -> pd.DataFrame:
-        """The table ``kym_velocity`` for people who compare: with names, and each vessel once.
+    def joined(self, indexer_name: str, *, excluded: bool = False) -> pd.DataFrame:
+        """The table of an indexer for people: with the names of files and what is known of them.
+
+        Args:
+            indexer_name: The indexer.
+            excluded: Whether rows of images that a person excluded are shown, if there are any.
+
+        Returns:
+            ``file``, ``folder``, ``acquired`` and the fields of the experiment that any image has,
+            as in `view`; then the columns of the table, those of provenance last. A field that is
+            called as a column of the table is ``<field>_of_image``.
+
+        Raises:
+            TableNameError: No indexer can have this name.
+            TableNotFoundError: It has no table yet.
+        """
+        return joined_table(self.ds, indexer_name, excluded=excluded)
+
+    def velocities(self, *, label: str = "", excluded: bool = False) -> pd.DataFrame:
+        """`joined` for the table ``kym_velocity``, each vessel once.
 
         Args:
             label: The label of the results; "" for those without one.
+            excluded: As for `joined`.
 
         Returns:
-            ``source`` and ``acquired`` as in `view`, then the columns of the table. Of ROIs with
-            the same borders, which have the same result, only the first has a row.
+            As for `joined`. Of ROIs with the same borders, which have the same result, only the
+            first has a row.
 
         Raises:
             TableNotFoundError: The table was not made yet.
         """
-        return velocity_view(self.ds, label=label)
+        return velocity_view(self.ds, label=label, excluded=excluded)
 
     def update_index(
         self,
@@ -190,6 +245,7 @@ class KymDataset:
         *,
         mode: Mode = "replace",
         on_error: OnError = "raise",
+        keep_excluded: bool = False,
         executor: Executor | None = None,
         batch_size: int = BATCH_SIZE,
         progress: ProgressCallback | None = None,
@@ -201,12 +257,13 @@ class KymDataset:
         Args:
             indexer: What to run.
             mode: ``"replace"``: every image's rows are computed anew. ``"incremental"``: only those
-                that may have changed since the last incremental update, with the same table as a
+                that may have changed since the last update, with the same table as a
                 result: the indexer, artifacts of the image, the image's rows in tables that the
                 indexer depends on, or in its own.
             on_error: ``"raise"``: the first image that fails ends the run, the old table stays.
                 ``"collect"``: all others are published, what failed keeps its old rows, and one
                 error at the end lists every failed image.
+            keep_excluded: Whether images that a person excluded have rows, too.
             executor: Threads, processes or a cluster; workers in other processes open the dataset
                 by its path or URL. None: this thread.
             batch_size: How many images are worked on, and held in memory, at a time.
@@ -229,10 +286,22 @@ class KymDataset:
             indexer,
             mode=mode,
             on_error=on_error,
+            keep_excluded=keep_excluded,
             executor=executor,
             batch_size=batch_size,
             progress=progress,
         )
+
+    def outdated_images(self, indexer: BaseIndexer) -> frozenset[str]:
+        """The images whose rows ``update_index(indexer, mode="incremental")`` would compute.
+
+        Images that were deleted and still have rows are among them. Where a store cannot tell when
+        something was changed, as object stores, it is all images.
+
+        Raises:
+            TableNameError: The indexer's name breaks a rule.
+        """
+        return outdated_images(self.ds, indexer)
 
     def update_indexes(
         self,
@@ -240,6 +309,7 @@ class KymDataset:
         *,
         mode: Mode = "replace",
         on_error: OnError = "raise",
+        keep_excluded: bool = False,
         executor: Executor | None = None,
         batch_size: int = BATCH_SIZE,
         progress: ProgressCallback | None = None,
@@ -257,6 +327,7 @@ class KymDataset:
                 indexer,
                 mode=mode,
                 on_error=on_error,
+                keep_excluded=keep_excluded,
                 executor=executor,
                 batch_size=batch_size,
                 progress=progress,

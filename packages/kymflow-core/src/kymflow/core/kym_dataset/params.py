@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from kymflow.core.decisions.state import read_decisions
 from kymflow.core.errors import ParamsNotFoundError, ParamsValueError
 from kymflow.core.kym_dataset.indexer_base import DocumentedIndexer
 from kymflow.core.provenance import IMAGE_ID, PARAMS_HASH, params_hash
@@ -23,7 +24,8 @@ def find_params(
     """The parameter document with a hash, from a record that has a row with it.
 
     A document is known by its hash, wherever it lies: among the JSON artifacts of the record, those
-    called ``params`` first; or it is what an indexer says of the record.
+    called ``params`` first; it is an interval that a person marked; or it is what an indexer says
+    of the record.
 
     Args:
         dataset: The dataset, read-only.
@@ -93,6 +95,8 @@ def _documents(rec: ZarrImageRecord, source: DocumentedIndexer | None) -> Iterat
         document = rec.load_json(name)
         if isinstance(document, dict):
             yield document
+    for mark in read_decisions(rec).marks:
+        yield mark.to_json()
 
 
 def _is_params(name: str) -> bool:

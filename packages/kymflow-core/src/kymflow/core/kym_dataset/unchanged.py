@@ -63,11 +63,11 @@ class Fingerprints:
 
 
 def take_fingerprints(
-    dataset: ZarrDataset, indexer: BaseIndexer, image_ids: Iterable[str]
+    dataset: ZarrDataset, indexer: BaseIndexer, image_ids: Iterable[str], *, keep_excluded: bool
 ) -> Fingerprints:
     """Look at images, before an indexer is run on them."""
     name = f"index/{table_name(indexer.name)}"
-    identity = _identity(indexer)
+    identity = _identity(indexer, keep_excluded=keep_excluded)
     if not identity:
         return Fingerprints(name=name, inputs={}, kept={})
     upstream = [
@@ -105,10 +105,11 @@ def row_origins(parts: Iterable[pa.Table]) -> RowOrigins:
     return found
 
 
-def _identity(indexer: BaseIndexer) -> str:
-    """What stands for the indexer and its parameters; "" if it cannot be told."""
+def _identity(indexer: BaseIndexer, *, keep_excluded: bool) -> str:
+    """What stands for the indexer and what it is asked for; "" if it cannot be told."""
     try:
-        return _digest(pickle.dumps(indexer), check_version(indexer), declared_columns(indexer))
+        parts = pickle.dumps(indexer), check_version(indexer), declared_columns(indexer)
+        return _digest(*parts, keep_excluded)
     except (pickle.PicklingError, TypeError, AttributeError):
         return ""
 

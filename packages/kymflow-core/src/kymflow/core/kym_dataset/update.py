@@ -22,7 +22,7 @@ from kymflow.core.kym_dataset.extract import (
     declared_columns,
     extract_batch,
 )
-from kymflow.core.kym_dataset.indexer_base import BaseIndexer
+from kymflow.core.kym_dataset.indexer_base import BaseIndexer, ExcludedImageIndexer
 from kymflow.core.kym_dataset.results import IndexUpdate
 from kymflow.core.kym_dataset.spool import RowSpool
 from kymflow.core.kym_dataset.table_names import check_is_kym_table, table_name
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["BATCH_SIZE", "Mode", "OnError", "update_table"]
+__all__ = ["BATCH_SIZE", "Mode", "OnError", "outdated_images", "update_table"]
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +60,7 @@ def update_table(
     *,
     mode: Mode,
     on_error: OnError,
+    keep_excluded: bool,
     executor: Executor | None,
     batch_size: int,
     progress: ProgressCallback | None,
@@ -76,13 +77,14 @@ def update_table(
     columns = known_columns(table, stored=stored, declared=declared_columns(indexer))
     version = check_version(indexer)
     image_ids = dataset.list_image_ids()
-    fingerprints = take_fingerprints(dataset, indexer, image_ids) if mode == "incremental" else None
+    keep_excluded = _keeps_excluded(indexer, keep_excluded=keep_excluded)
+    fingerprints = take_fingerprints(dataset, indexer, image_ids, keep_excluded=keep_excluded)
     old = table_origins(dataset, table)
-    unchanged = frozenset() if fingerprints is None else fingerprints.unchanged(old)
+    unchanged = fingerprints.unchanged(old) if mode == "incremental" else frozenset()
     asked = [image_id for image_id in image_ids if image_id not in unchanged]
     with RowSpool() as spool:
         found = _ask(
-            partial(extract_batch, dataset.as_read_only(), indexer, version),
+            partial(extract_batch, dataset.as_read_only(), indexer, version, keep_excluded),
             asked,
             columns,
             spool,
@@ -93,24 +95,21 @@ def update_table(
             progress=progress or no_progress,
         )
         if stored is None or asked or not old.keys() <= set(image_ids):
-            # Images that came while this run went on may have rows of another run.
-            newer = set(dataset.list_image_ids()).difference(image_ids)
             schema = table_schema(found.columns)
             row_count = dataset.replace_rows(
                 table,
                 _row_updates(dataset, spool, schema, failed=frozenset(found.failures)),
                 schema=schema,
-                keep_others=newer.union(found.failures, unchanged),
+                drop_gone=True,
             )
         else:
             row_count = dataset.table_row_count(table) or 0
-    if fingerprints is not None:
-        kept = {image_id: old[image_id] for image_id in unchanged if image_id in old}
-        fresh = fingerprints.with_rows({**kept, **found.origins})
-        for image_id in found.failures:
-            fresh.pop(image_id, None)
-        if fresh != fingerprints.kept:
-            dataset.save_derived(fingerprints.name, fresh)
+    kept = {image_id: old[image_id] for image_id in unchanged if image_id in old}
+    fresh = fingerprints.with_rows({**kept, **found.origins})
+    for image_id in found.failures:
+        fresh.pop(image_id, None)
+    if fresh != fingerprints.kept:
+        dataset.save_derived(fingerprints.name, fresh)
     update = IndexUpdate(
         table=table,
         images=len(image_ids) - len(found.failures),
@@ -130,6 +129,22 @@ def update_table(
     if found.failures:
         raise IndexUpdateError(table, found.failures, update.images)
     return update
+
+
+def outdated_images(dataset: ZarrDataset, indexer: BaseIndexer) -> frozenset[str]:
+    """`KymDataset.outdated_images`."""
+    image_ids = dataset.list_image_ids()
+    keep_excluded = _keeps_excluded(indexer, keep_excluded=False)
+    fingerprints = take_fingerprints(dataset, indexer, image_ids, keep_excluded=keep_excluded)
+    rows = table_origins(dataset, table_name(indexer.name))
+    deleted = rows.keys() - set(image_ids)
+    return frozenset(image_ids).difference(fingerprints.unchanged(rows)) | deleted
+
+
+def _keeps_excluded(indexer: BaseIndexer, *, keep_excluded: bool) -> bool:
+    """Whether images that a person excluded have rows."""
+    covers = isinstance(indexer, ExcludedImageIndexer) and indexer.covers_excluded
+    return keep_excluded or covers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

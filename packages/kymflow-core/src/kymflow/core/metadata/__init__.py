@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from kymflow.core.metadata.experiment import ExperimentMetadata
+from kymflow.core.metadata.experiment import (
+    NUMBER_FIELDS,
+    TEXT_FIELDS,
+    ExperimentMetadata,
+    parse_value,
+)
+from kymflow.core.metadata.folder_pattern import FolderPattern
 from kymflow.core.metadata.header import Header
 from kymflow.core.metadata.payload import ImageMetadata, load_metadata, save_metadata
 from kymflow.core.metadata.roi import (
@@ -16,15 +22,21 @@ from kymflow.core.metadata.roi import (
     edit_roi,
     find_roi,
     image_extent,
+    picture_axes,
 )
+from kymflow.core.metadata.source import Source, load_source
 
 __all__ = [
+    "NUMBER_FIELDS",
+    "TEXT_FIELDS",
     "ExperimentMetadata",
+    "FolderPattern",
     "Header",
     "ImageExtent",
     "ImageMetadata",
     "Roi",
     "RoiChange",
+    "Source",
     "check_roi",
     "clamp_roi",
     "create_roi",
@@ -33,5 +45,8 @@ __all__ = [
     "find_roi",
     "image_extent",
     "load_metadata",
+    "load_source",
+    "parse_value",
+    "picture_axes",
     "save_metadata",
 ]

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from kymflow.core.metadata._fields import Fields
+from kymflow.core.metadata.fields import Fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kymflow_zarr import JsonValue
 
-__all__ = ["ExperimentMetadata"]
+__all__ = ["NUMBER_FIELDS", "TEXT_FIELDS", "ExperimentMetadata", "parse_value"]
 
-_TEXTS = (
+_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
+
+TEXT_FIELDS: Final = (
     "species",
     "region",
     "cell_type",
@@ -26,6 +29,9 @@ _TEXTS = (
     "date",
     "note",
 )
+"""The fields that hold text."""
+NUMBER_FIELDS: Final = ("depth", "branch_order")
+"""The fields that hold a number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +76,7 @@ class ExperimentMetadata:
             MetadataError: A field is malformed.
         """
         fields = Fields(value, "experiment_metadata")
-        texts = {name: fields.text(name) or "" for name in _TEXTS}
+        texts = {name: fields.text(name) or "" for name in TEXT_FIELDS}
         return cls(
             **texts,
             depth=fields.number("depth"),
@@ -95,3 +101,18 @@ class ExperimentMetadata:
             "note": self.note,
             **self.extra,
         }
+
+
+def parse_value(name: str, text: str) -> JsonValue:
+    """The value of a field that a person typed.
+
+    Args:
+        name: The field.
+        text: What they typed. It is a number if it looks like one, without leading zeros, and the
+            field does not hold text; nothing is no value.
+    """
+    if not text:
+        return None
+    if name in TEXT_FIELDS or not _NUMBER.fullmatch(text):
+        return text
+    return float(text) if "." in text else int(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from kymflow.core.metadata._fields import Fields
+from kymflow.core.metadata.fields import Fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kymflow.core.errors import MetadataError, RoiError
-from kymflow.core.metadata._fields import Fields
+from kymflow.core.metadata.acts import ACTS, Act, read_acts
 from kymflow.core.metadata.experiment import ExperimentMetadata
+from kymflow.core.metadata.fields import Fields
 from kymflow.core.metadata.header import Header
 from kymflow.core.metadata.roi import Roi, check_roi, image_extent
 from kymflow_zarr import CorruptDataError, JsonValue, MetadataNotFoundError, ZarrImageRecord
@@ -29,6 +30,8 @@ class ImageMetadata:
         experiment: What people wrote down.
         rois: The regions of interest, in order.
         last_roi_id: The highest id that a ROI of this image ever had: ids are not used again.
+        acts: What people decided, see `kymflow.core.decisions`. They are added there only:
+            `save_metadata` keeps those that are stored.
         version: The version of the payload's layout.
         extra: All other fields, as they are.
     """
@@ -37,6 +40,7 @@ class ImageMetadata:
     experiment: ExperimentMetadata = field(default_factory=ExperimentMetadata)
     rois: tuple[Roi, ...] = ()
     last_roi_id: int = 0
+    acts: tuple[Act, ...] = ()
     version: str = _VERSION
     extra: Mapping[str, JsonValue] = field(default_factory=dict)
 
@@ -57,6 +61,7 @@ class ImageMetadata:
             else ExperimentMetadata.from_json(experiment),
             rois=rois,
             last_roi_id=_last_id(rois, fields.integer("last_roi_id", least=0) or 0),
+            acts=read_acts({ACTS: fields.raw(ACTS)}),
             version=fields.text("version") or _VERSION,
             extra=fields.rest(),
         )
@@ -74,6 +79,7 @@ class ImageMetadata:
                 if self.last_roi_id > _last_id(self.rois, 0)
                 else {}
             ),
+            **({ACTS: [act.to_json() for act in self.acts]} if self.acts else {}),
             **self.extra,
         }
 
@@ -97,22 +103,36 @@ def save_metadata(rec: ZarrImageRecord, metadata: ImageMetadata) -> None:
     Raises:
         RoiError: A ROI does not fit the image, which `clamp_roi` corrects; or it is new and has an
             id that an earlier ROI of this image had.
+        LockedError: Another writer is at work on images.
     """
     extent = image_extent(rec)
     for roi in metadata.rois:
         check_roi(roi, extent)
+    with rec.exclusive():
+        stored = _load_stored(rec, metadata)
+        there = {roi.id for roi in stored.rois}
+        for roi in metadata.rois:
+            if roi.id not in there and roi.id <= stored.last_roi_id:
+                raise RoiError(
+                    "id", f"is {roi.id}, which an earlier ROI had; give {stored.last_roi_id + 1}"
+                )
+        last = _last_id(metadata.rois, max(metadata.last_roi_id, stored.last_roi_id))
+        new = replace(metadata, last_roi_id=last, acts=stored.acts)
+        rec.save_metadata_payload(new.to_json())
+
+
+def _load_stored(rec: ZarrImageRecord, metadata: ImageMetadata) -> ImageMetadata:
+    """What is stored. What is damaged can be replaced, all but decisions that can be read."""
     try:
-        stored = load_metadata(rec)
-    except (MetadataError, CorruptDataError):
-        stored = ImageMetadata()  # what is damaged can be replaced
-    there = {roi.id for roi in stored.rois}
-    for roi in metadata.rois:
-        if roi.id not in there and roi.id <= stored.last_roi_id:
-            raise RoiError(
-                "id", f"is {roi.id}, which an earlier ROI had; give {stored.last_roi_id + 1}"
-            )
-    last = _last_id(metadata.rois, max(metadata.last_roi_id, stored.last_roi_id))
-    rec.save_metadata_payload(replace(metadata, last_roi_id=last).to_json())
+        return load_metadata(rec)
+    except CorruptDataError:
+        return ImageMetadata(acts=metadata.acts)
+    except MetadataError:
+        pass
+    try:
+        return ImageMetadata(acts=read_acts(rec.load_metadata_payload()))
+    except MetadataError:
+        return ImageMetadata(acts=metadata.acts)
 
 
 def _last_id(rois: Sequence[Roi], known: int) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kymflow.core.errors import RoiError, RoiNotFoundError
-from kymflow.core.metadata._fields import Fields
+from kymflow.core.metadata.fields import Fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,6 +27,7 @@ __all__ = [
     "edit_roi",
     "find_roi",
     "image_extent",
+    "picture_axes",
 ]
 
 
@@ -148,6 +149,11 @@ def image_extent(rec: ZarrImageRecord) -> ImageExtent:
         channels=lengths.get("c", 1),
         slices=bounds["num_slices"],
     )
+
+
+def picture_axes(rec: ZarrImageRecord) -> list[str]:
+    """The axes that are neither channel nor slice: those of a kymograph are lines and pixels."""
+    return [axis for axis in rec.get_axes() if axis not in {"c", "z"}]
 
 
 def check_roi(roi: Roi, extent: ImageExtent) -> None:

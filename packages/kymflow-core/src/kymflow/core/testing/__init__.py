@@ -13,16 +13,32 @@ records first, or give a dataset of your own.
 
 from __future__ import annotations
 
-from kymflow.core.testing._analyses import AnalysisProblem, AnalysisRule, check_analysis
+from kymflow.core.testing._analyses import (
+    AnalysisProblem,
+    AnalysisRule,
+    check_analysis,
+    compute_result,
+)
 from kymflow.core.testing._indexers import IndexerProblem, Rule, check_indexer
+from kymflow.core.testing._recordings import (
+    CellRecording,
+    VesselRecording,
+    simulate_cells,
+    simulate_vessel,
+)
 from kymflow.core.testing._samples import sample_dataset
 
 __all__ = [
     "AnalysisProblem",
     "AnalysisRule",
+    "CellRecording",
     "IndexerProblem",
     "Rule",
+    "VesselRecording",
     "check_analysis",
     "check_indexer",
+    "compute_result",
     "sample_dataset",
+    "simulate_cells",
+    "simulate_vessel",
 ]

@@ -5,9 +5,17 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
-from kymflow.core.analysis import Analysis, Calibration, Region, calibration_of, regions_of
+from kymflow.core.analysis import (
+    Analysis,
+    Calibration,
+    InputResult,
+    Region,
+    Result,
+    calibration_of,
+    regions_of,
+)
 from kymflow.core.analysis.params import params_json
 from kymflow.core.analysis.regions import region_pixels
 from kymflow.core.analysis.storage import summary_values
@@ -23,11 +31,14 @@ from kymflow.core.provenance import params_hash
 
 if TYPE_CHECKING:
     import pandas as pd
+    from _typeshed import DataclassInstance
     from numpy.typing import NDArray
 
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["AnalysisProblem", "AnalysisRule", "check_analysis"]
+__all__ = ["AnalysisProblem", "AnalysisRule", "check_analysis", "compute_result"]
+
+P = TypeVar("P", bound="DataclassInstance")
 
 AnalysisRule: TypeAlias = Literal["definition", "run", "result", "repeatable", "pickle"]
 
@@ -134,7 +145,7 @@ def _compute(analysis: Analysis[Any], image_id: str, arguments: _Arguments) -> s
     """A result as text that is equal if the results are."""
     pixels, calibration, region = arguments
     try:
-        found = analysis.compute(pixels, calibration, analysis.params(), region)
+        found = compute_result(analysis, pixels, calibration=calibration, region=region)
         tables = [table.frame(found.tables[table.name]) for table in analysis.tables]
         return repr([sorted(summary_values(found.summary).items()), *map(_text, tables)])
     except (AnalysisResultError, InvalidKymographError):
@@ -146,6 +157,47 @@ def _compute(analysis: Analysis[Any], image_id: str, arguments: _Arguments) -> s
             reason=f"{type(error).__name__}: {error}",
             details="",
         ) from error
+
+
+def compute_result(
+    analysis: Analysis[P],
+    pixels: NDArray[Any],
+    *,
+    calibration: Calibration,
+    params: P | None = None,
+    region: Region | None = None,
+) -> Result:
+    """What an analysis finds in an array of pixels; nothing is stored.
+
+    What it builds on is computed first, from the same pixels with default parameters.
+
+    Args:
+        analysis: The analysis.
+        pixels: The pixels, ``(time, space)``.
+        calibration: What is known of the axes.
+        params: Its parameters; the defaults if None.
+        region: Where the pixels lie; the whole picture of channel 1 if None.
+    """
+    lines, width = pixels.shape
+    where = region or Region(channel=1, roi_id=None, z=0, lines=(0, lines), pixels=(0, width))
+    chosen = analysis.params() if params is None else params
+    inputs = {
+        needed.analysis.name: _input_result(needed.analysis, pixels, calibration, where)
+        for needed in analysis.inputs
+        if needed.place(chosen, where) is not None
+    }
+    return analysis.compute(pixels, calibration, chosen, where, inputs)
+
+
+def _input_result(
+    analysis: Analysis[Any], pixels: NDArray[Any], calibration: Calibration, region: Region
+) -> InputResult:
+    found = compute_result(analysis, pixels, calibration=calibration, region=region)
+    return InputResult(
+        parameters=params_json(analysis.params()),
+        summary=summary_values(found.summary),
+        tables={table.name: table.frame(found.tables[table.name]) for table in analysis.tables},
+    )
 
 
 def _text(frame: pd.DataFrame) -> str:

@@ -93,7 +93,8 @@ def check_indexer(indexer: object, dataset: ZarrDataset) -> list[IndexerProblem]
 
 
 def _rows(indexer: BaseIndexer, dataset: ZarrDataset, image_id: str) -> BatchRows:
-    return extract_batch(dataset, indexer, indexer.analysis_version(), (image_id,))
+    version = indexer.analysis_version()
+    return extract_batch(dataset, indexer, version, True, (image_id,))
 
 
 def _type_problems(

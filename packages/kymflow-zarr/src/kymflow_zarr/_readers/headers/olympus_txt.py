@@ -1,8 +1,11 @@
 """Olympus FluoView ``.txt`` headers, which the microscope writes beside each export.
 
-Rows are tab-separated and quoted, ``"[Section]"`` rows open a section. The same key may stand in
-several sections: ``Image Size`` of ``[Reference Image]`` describes the overview picture, not this
-image.
+Rows are tab-separated and quoted, ``"[Section]"`` rows open a section; editors may have made commas
+or spaces of the tabs and dropped the quotes. The same key may stand in several sections: ``Image
+Size`` of ``[Reference Image]`` describes the overview picture, not this image.
+
+Numbers have the decimal sign that the computer was set to, which other numbers of the same text
+prove (see `decimals`); one that cannot be read for sure is a warning.
 
 The line period follows exactly from ``[Image]``: ``Image Size(Unit Converted)`` is the duration of
 all lines and ``Image Size`` their number, so 34020.000 ms / 30000 = 1.134 ms. ``T Dimension`` ends
@@ -11,28 +14,35 @@ at the last line's start and is rounded to ms: it serves only when the former is
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from kymflow_zarr._readers.clock import parse_us_clock
+from kymflow_zarr._readers.clock import stated_clock
+from kymflow_zarr._readers.decimals import NUMBER, decimal_of, decimal_signs
 from kymflow_zarr._readers.facts import Channel, Facts, Rank
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
-from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, decimal_of, quantity
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
 from kymflow_zarr._storage.json_text import JsonValue
 
 __all__ = ["OlympusTextHeader", "read_olympus_text"]
 
-_NUMBER: Final = r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
 _LETTERS: Final = re.compile(r"[A-Za-z]+")
-_INTEGER: Final = re.compile(r"\d{1,12}")
-_WITH_UNIT: Final = re.compile(rf"({_NUMBER})\s*\[([^\]/]+)\]")
-_PER_PIXEL: Final = re.compile(rf"({_NUMBER})\s*\[([^\]/]+)/[^\]]+\]")
-_RANGE: Final = re.compile(rf"(\d{{1,12}}),\s*({_NUMBER})\s*-\s*({_NUMBER})\s*\[([^\]]+)\]")
+_WITH_UNIT: Final = re.compile(rf"({NUMBER})\s*\[([^\]/]+)\]")
+_PER_PIXEL: Final = re.compile(rf"({NUMBER})\s*\[([^\]/]+)/[^\]]+\]")
+_RANGE: Final = re.compile(rf"(\d{{1,12}}),\s*({NUMBER})\s*-\s*({NUMBER})\s*\[([^\]]+)\]")
+_MEASURES: Final = re.compile(rf"({NUMBER})\s*(?:-|\[)")
+_QUOTED: Final = re.compile(r'\s*"([^"]*)"(?:[\s,;]+"?(.*?)"?)?\s*')
+_SEPARATOR: Final = re.compile(r"\t| {2,}|[,;]")
 _CHANNEL: Final = re.compile(r"Channel (\d{1,4})")
 _MAX_BITS: Final = 64
+_MAX_LINE: Final = 1000  # the patterns above take time by the square of a line's length
+_TOLERANCE: Final = 0.05  # more than rounding, less than a factor that is wrong
 
 
 class OlympusTextHeader:
@@ -40,6 +50,10 @@ class OlympusTextHeader:
 
     name = "olympus_txt"
     suffixes = (".txt",)
+
+    def find(self, path: Path, listing: FolderListing) -> Path | None:
+        """The text beside an image."""
+        return listing.beside(path, ".txt")
 
     def read(
         self,
@@ -54,7 +68,7 @@ class OlympusTextHeader:
         Raises:
             UnreadableImageError: The text cannot be read, or is too large.
         """
-        found = listing.beside(path, ".txt")
+        found = self.find(path, listing)
         return None if found is None else read_olympus_text(listing.read_text(found, limits=limits))
 
 
@@ -77,16 +91,15 @@ def read_olympus_text(text: str) -> Facts:
         )
     general = sections.get("General", {})
     scan_mode = general.get("Scan Mode", "")
+    numbers = _Numbers(signs=_signs(sections), warnings=[])
     pixels, extents = _image_size(sections.get("Image", {}))
     line_scan = scan_mode.upper() == "XT"
-    warnings: list[str] = []
     dimensions = sections.get("Dimensions", {})
-    steps = _steps(dimensions, pixels, extents, line_scan=line_scan, warnings=warnings)
-    date = general.get("Date", "")
-    acquired = parse_us_clock(date)
-    if date and acquired is None:
-        warnings.append(f"the Olympus header's date {date[:60]!r} is not month/day/year and time")
-    channels, bits = _channels(sections)
+    steps = _steps(dimensions, pixels, extents, numbers, line_scan=line_scan)
+    acquired = stated_clock(
+        general.get("Date", ""), what="the Olympus header's date", warnings=numbers.warnings
+    )
+    channels, bits = _channels(sections, numbers)
     return Facts(
         source="vendor_text",
         rank=Rank.HEADER_FILE,
@@ -97,8 +110,44 @@ def read_olympus_text(text: str) -> Facts:
         acquired_local_epoch_ns=acquired,
         bits_per_pixel=bits,
         channels=channels,
-        vendor=_settings(general, sections.get("Acquisition", {})),
-        warnings=tuple(warnings),
+        vendor=_settings(general, sections.get("Acquisition", {}), numbers),
+        warnings=tuple(numbers.warnings),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Numbers:
+    """Reads the numbers of one header.
+
+    Attributes:
+        signs: The decimal signs that the header uses.
+        warnings: What is doubtful.
+    """
+
+    signs: frozenset[str]
+    warnings: list[str]
+
+    def step(self, number: str, unit: str, *, of: str, what: str) -> Quantity | None:
+        """A length or time; a warning where it cannot be read for sure."""
+        what = f"the Olympus header's {what}"
+        return stated_quantity(
+            number, unit, of=of, what=what, warnings=self.warnings, signs=self.signs
+        )
+
+    def first(self, text: str | None) -> float | None:
+        """The first number in a value like ``x2.21``, ``25.0X`` or ``12 [bits]``."""
+        match = re.search(NUMBER, text or "")
+        number = decimal_of(match[0], self.signs) if match else None
+        return None if number is None else float(number)
+
+
+def _signs(sections: Mapping[str, Mapping[str, str]]) -> frozenset[str]:
+    """The decimal signs of all lengths and times, which stand before a unit or within a range."""
+    return decimal_signs(
+        match[1]
+        for section in sections.values()
+        for value in section.values()
+        for match in _MEASURES.finditer(value)
     )
 
 
@@ -107,13 +156,15 @@ def _sections(text: str) -> dict[str, dict[str, str]]:
     sections: dict[str, dict[str, str]] = {}
     current: dict[str, str] = {}
     for line in text.splitlines():
-        key, _, rest = line.partition("\t")
+        row = line[:_MAX_LINE]
+        quoted = _QUOTED.fullmatch(row)
+        key, *rest = quoted.groups("") if quoted else _SEPARATOR.split(row, maxsplit=1)
         name = _unquoted(key)
         if name.startswith("[") and name.endswith("]"):
             current = {}
             sections.setdefault(name[1:-1].strip(), current)
         elif name:
-            current.setdefault(name, _unquoted(rest))
+            current.setdefault(name, _unquoted("".join(rest)))
     return sections
 
 
@@ -129,7 +180,10 @@ def _image_size(
     The axes are named, fastest first, by ``Primary Dimensions``.
     """
     axes = [letter.lower() for letter in _LETTERS.findall(image.get("Primary Dimensions", ""))]
-    counts = [int(number) for number in _INTEGER.findall(image.get("Image Size", ""))]
+    # Counts are whole, so whatever stands between their digits parts thousands.
+    counts = [
+        int(re.sub(r"\D", "", number)) for number in re.findall(NUMBER, image.get("Image Size", ""))
+    ]
     extents = _WITH_UNIT.findall(image.get("Image Size(Unit Converted)", ""))
     if len(counts) != len(axes):
         return {}, {}
@@ -141,56 +195,80 @@ def _steps(
     dimensions: Mapping[str, str],
     pixels: Mapping[str, int],
     extents: Mapping[str, tuple[str, str]],
+    numbers: _Numbers,
     *,
     line_scan: bool,
-    warnings: list[str],
 ) -> dict[str, Quantity]:
     steps: dict[str, Quantity] = {}
     for axis in ("x", "y", "z"):
-        match = _PER_PIXEL.search(dimensions.get(f"{axis.upper()} Dimension", ""))
-        step = quantity(match[1], match[2]) if match else None
-        if step is not None and step.unit == LENGTH:
+        text = dimensions.get(f"{axis.upper()} Dimension", "")
+        match = _PER_PIXEL.search(text)
+        if match is None:
+            if text:
+                numbers.warnings.append(
+                    f"the Olympus header's {axis.upper()} Dimension {text[:60]!r} gives no length "
+                    "per pixel"
+                )
+            continue
+        step = numbers.step(match[1], match[2], of=LENGTH, what=f"pixel size along {axis!r}")
+        if step is not None:
             steps[axis] = step
-    period = _exact_period(pixels, extents) if line_scan else None
-    if period is None:
-        period = _rounded_period(dimensions.get("T Dimension", ""), pixels, line_scan=line_scan)
-        if period is not None and line_scan:
-            warnings.append(
-                "the line period comes from the Olympus header's rounded T Dimension, because its "
-                "image size is missing"
-            )
+            _compare(step, _per_pixel(axis, pixels, extents, numbers), numbers)
+    period = _per_pixel("t", pixels, extents, numbers) if line_scan else None
+    rounded = _rounded_period(dimensions.get("T Dimension", ""), pixels, numbers, line_scan)
     if period is not None:
-        steps["t"] = period
+        _compare(period, rounded, numbers)
+    elif rounded is not None and line_scan:
+        numbers.warnings.append(
+            "the line period comes from the Olympus header's rounded T Dimension, because its "
+            "image size is missing or cannot be read"
+        )
+    if (chosen := period or rounded) is not None:
+        steps["t"] = chosen
     return steps
 
 
-def _exact_period(
-    pixels: Mapping[str, int], extents: Mapping[str, tuple[str, str]]
+def _per_pixel(
+    axis: str,
+    pixels: Mapping[str, int],
+    extents: Mapping[str, tuple[str, str]],
+    numbers: _Numbers,
 ) -> Quantity | None:
-    """Divide the duration of all lines by their number."""
-    number, unit = extents.get("t", ("", ""))
-    duration = decimal_of(number)
-    lines = pixels.get("t", 0)
-    if duration is None or lines < 1:
+    """Divide an extent by its number of pixels: of a line scan's time, the exact line period."""
+    kind = TIME if axis == "t" else LENGTH
+    extent = numbers.step(*extents.get(axis, ("", "")), of=kind, what=f"extent along {axis!r}")
+    count = pixels.get(axis, 0)
+    if extent is None or count < 1:
         return None
-    period = quantity(duration / lines, unit)
-    return period if period is not None and period.unit == TIME else None
+    return quantity(Decimal(repr(extent.value)) / count, kind)
 
 
-def _rounded_period(text: str, pixels: Mapping[str, int], *, line_scan: bool) -> Quantity | None:
+def _rounded_period(
+    text: str, pixels: Mapping[str, int], numbers: _Numbers, line_scan: bool
+) -> Quantity | None:
     """Divide a ``T Dimension`` by its intervals: it runs from the first start to the last one."""
     match = _RANGE.search(text)
     if match is None:
         return None
     count = pixels.get("t", 0) if line_scan else int(match[1])
-    start, stop = decimal_of(match[2]), decimal_of(match[3])
+    start, stop = (decimal_of(number, numbers.signs) for number in match.group(2, 3))
     if count < 2 or start is None or stop is None:
         return None
     found = quantity((stop - start) / (count - 1), match[4])
     return found if found is not None and found.unit == TIME else None
 
 
-def _channels(sections: Mapping[str, Mapping[str, str]]) -> tuple[tuple[Channel, ...], int | None]:
+def _compare(step: Quantity, other: Quantity | None, numbers: _Numbers) -> None:
+    if other is not None and not math.isclose(step.value, other.value, rel_tol=_TOLERANCE):
+        numbers.warnings.append(
+            f"the Olympus header contradicts itself: {step.value:g} {step.unit} a pixel or line by "
+            f"one of its numbers, {other.value:g} {other.unit} by another"
+        )
+
+
+def _channels(
+    sections: Mapping[str, Mapping[str, str]], numbers: _Numbers
+) -> tuple[tuple[Channel, ...], int | None]:
     numbered = sorted(
         (int(match[1]), values)
         for name, values in sections.items()
@@ -200,12 +278,12 @@ def _channels(sections: Mapping[str, Mapping[str, str]]) -> tuple[tuple[Channel,
         Channel(
             name=values.get("Channel Name") or None,
             dye=values.get("Dye Name") or None,
-            emission_nm=_number(values.get("Emission WaveLength")),
-            laser_nm=_number(values.get("Laser Wavelength")),
+            emission_nm=numbers.first(values.get("Emission WaveLength")),
+            laser_nm=numbers.first(values.get("Laser Wavelength")),
         )
         for _, values in numbered
     )
-    bits = {_number(values.get("Bits/Pixel")) for _, values in numbered} - {None}
+    bits = {numbers.first(values.get("Bits/Pixel")) for _, values in numbered} - {None}
     if len(bits) != 1:
         return channels, None
     (depth,) = bits
@@ -214,26 +292,21 @@ def _channels(sections: Mapping[str, Mapping[str, str]]) -> tuple[tuple[Channel,
     return channels, int(depth)
 
 
-def _settings(general: Mapping[str, str], scan: Mapping[str, str]) -> dict[str, JsonValue]:
+def _settings(
+    general: Mapping[str, str], scan: Mapping[str, str], numbers: _Numbers
+) -> dict[str, JsonValue]:
     """Return the scan settings under plain names; those that are absent are left out."""
     settings: dict[str, JsonValue] = {
         "scan_mode": general.get("Scan Mode"),
         "scan_direction": scan.get("Scan Direction"),
-        "dwell_time_us": _number(scan.get("Sampling Speed")),
-        "zoom": _number(scan.get("Zoom")),
+        "dwell_time_us": numbers.first(scan.get("Sampling Speed")),
+        "zoom": numbers.first(scan.get("Zoom")),
         "objective": scan.get("Objective Lens"),
-        "objective_magnification": _number(scan.get("Objective Lens Mag.")),
-        "objective_na": _number(scan.get("Objective Lens NA")),
+        "objective_magnification": numbers.first(scan.get("Objective Lens Mag.")),
+        "objective_na": numbers.first(scan.get("Objective Lens NA")),
         "scan_device": scan.get("Scan Device"),
-        "rotation_deg": _number(scan.get("Rotation")),
+        "rotation_deg": numbers.first(scan.get("Rotation")),
         "system": general.get("System Name"),
         "original_name": general.get("Name"),
     }
     return {name: value for name, value in settings.items() if value is not None and value != ""}
-
-
-def _number(text: str | None) -> float | None:
-    """Return the first number in a value like ``x2.21``, ``25.0X`` or ``12 [bits]``."""
-    match = re.search(_NUMBER, text or "")
-    number = decimal_of(match[0]) if match else None
-    return None if number is None else float(number)

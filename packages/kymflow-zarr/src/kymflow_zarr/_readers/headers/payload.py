@@ -34,6 +34,10 @@ class PayloadHeader:
     name = "payload"
     suffixes = PAYLOAD_SUFFIXES
 
+    def find(self, path: Path, listing: FolderListing) -> Path | None:
+        """The payload beside an image."""
+        return find_payload(path, listing)
+
     def read(
         self,
         path: Path,

@@ -17,10 +17,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from kymflow_zarr._readers.clock import parse_us_clock
+from kymflow_zarr._readers.clock import parse_us_clock, stated_clock
+from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._readers.facts import Channel, Facts
 from kymflow_zarr._readers.tiff_metadata import FluoViewDimension, TiffMetadata
-from kymflow_zarr._readers.units import Quantity, decimal_of, quantity
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
 from kymflow_zarr._storage.json_text import JsonValue
 
 __all__ = ["is_olympus_software", "read_fluoview"]
@@ -60,9 +61,13 @@ def read_fluoview(metadata: TiffMetadata) -> Facts | None:
         if (axis := _AXES.get(dimension.name.upper())) is not None
         and (step := _header_step(dimension, axis)) is not None
     }
-    steps.update(_page_name_steps(metadata.page_name))
+    warnings: list[str] = []
+    steps.update(_page_name_steps(metadata.page_name, warnings))
     parameters = _parameters(metadata.description)
     stamp = f"{parameters.get('Date', '')} {parameters.get('Time', '')}"
+    acquired = parse_us_clock(stamp)
+    if acquired is None:
+        acquired = stated_clock(stamp, what="FluoView's date", warnings=warnings)
     return Facts(
         source="vendor_tiff",
         texts={"fluoview": f"{metadata.description}\n[PageName]\n{metadata.page_name}"},
@@ -71,9 +76,10 @@ def read_fluoview(metadata: TiffMetadata) -> Facts | None:
             for dimension in metadata.fluoview
         },
         steps=steps,
-        acquired_local_epoch_ns=parse_us_clock(stamp),
+        acquired_local_epoch_ns=acquired,
         channels=_channels(parameters),
         vendor=_settings(parameters),
+        warnings=tuple(warnings),
     )
 
 
@@ -89,7 +95,7 @@ def _header_step(dimension: FluoViewDimension, axis: str) -> Quantity | None:
     return quantity(step, dimension.unit)
 
 
-def _page_name_steps(page_name: str) -> dict[str, Quantity]:
+def _page_name_steps(page_name: str, warnings: list[str]) -> dict[str, Quantity]:
     """Read the rows ``Name``, ``Resolution`` and ``Units`` of ``[Primary Dimensions]``."""
     rows: dict[str, list[str]] = {}
     for line in page_name.splitlines():
@@ -102,8 +108,16 @@ def _page_name_steps(page_name: str) -> dict[str, Quantity]:
         rows.get("Name", []), rows.get("Resolution", []), rows.get("Units", []), strict=False
     ):
         axis = _AXES.get(name.upper())
-        step = quantity(number, unit)
-        if axis is not None and step is not None:
+        if axis is None:
+            continue
+        step = stated_quantity(
+            number,
+            unit,
+            of=TIME if axis == "t" else LENGTH,
+            what=f"FluoView's resolution along {axis!r}",
+            warnings=warnings,
+        )
+        if step is not None:
             steps[axis] = step
     return steps
 

@@ -2,7 +2,11 @@ r"""ImageJ TIFFs: calibration as ``key=value`` lines of the image description.
 
 ``finterval`` is the frame interval (in ``tunit``, else seconds), ``spacing`` the distance of
 slices, ``unit`` the unit of ``spacing`` and of ``XResolution`` and ``YResolution`` (pixels per
-unit). ``fps`` is the speed of playback and says nothing about acquisition.
+unit), unless ``yunit`` or ``zunit`` give another. ``fps`` is the speed of playback and says nothing
+about acquisition.
+
+A picture whose height is calibrated in a unit of time is a kymograph with time down, one whose
+width is, with time across.
 
 ImageJ keeps the print resolution of a TIFF that had no calibration as ``unit=cm`` or ``inch``; that
 is what becomes of Olympus' false 10,000 pixels per cm. Such a pixel size is not used, with a
@@ -18,7 +22,7 @@ from typing import Final
 
 from kymflow_zarr._readers.facts import Facts, Rank
 from kymflow_zarr._readers.tiff_metadata import TiffMetadata
-from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
 from kymflow_zarr._readers.vendors.fluoview import is_olympus_software
 
 __all__ = ["AXES_KEY", "read_imagej"]
@@ -40,43 +44,66 @@ def read_imagej(metadata: TiffMetadata) -> Facts | None:
     pairs = metadata.imagej
     if not pairs:
         return None
-    unit = pairs.get("unit", "")
     warnings: list[str] = []
-    steps: dict[str, Quantity] = {}
-    if unit.lower() in _PRINT_UNITS:
-        warnings.append(
-            f"ImageJ gives the pixel size in {unit!r}, which is a print resolution and not used"
-        )
-    elif not is_olympus_software(metadata.software):
-        candidates = {
-            "x": _inverse(metadata.x_resolution, unit),
-            "y": _inverse(metadata.y_resolution, pairs.get("yunit", unit)),
-            "z": quantity(pairs.get("spacing", ""), pairs.get("zunit", unit)),
-        }
-        steps = {
-            axis: step
-            for axis, step in candidates.items()
-            if step is not None and step.unit == LENGTH
-        }
-    interval = quantity(pairs.get("finterval", ""), pairs.get("tunit", TIME))
-    if interval is not None and interval.unit == TIME:
-        steps["t"] = interval
+    steps: dict[str, Quantity | None] = {}
     axes = tuple(name.strip() for name in pairs.get(AXES_KEY, "").split(",") if name.strip())
+    unit = pairs.get("unit", "")
+    if "z" in metadata.axes:
+        steps["z"] = stated_quantity(
+            pairs.get("spacing", ""),
+            pairs.get("zunit", unit),
+            of=LENGTH,
+            what="ImageJ's distance of slices",
+            warnings=warnings,
+        )
+    steps["t"] = stated_quantity(
+        pairs.get("finterval", ""),
+        pairs.get("tunit") or TIME,
+        of=TIME,
+        what="ImageJ's frame interval",
+        warnings=warnings,
+    )
+    if not is_olympus_software(metadata.software):
+        x = _pixel_size(metadata.x_resolution, unit, "x", warnings)
+        y = _pixel_size(metadata.y_resolution, pairs.get("yunit", unit), "y", warnings)
+        others = metadata.axes[:-2]
+        times = {axis for axis, step in (("x", x), ("y", y)) if step and step.unit == TIME}
+        if axes or not times:  # of named axes, the frame interval is exact
+            steps |= {axis: step for axis, step in (("x", x), ("y", y)) if axis not in times}
+        elif len(times) > 1 or "t" in others or metadata.axes[-2:] != ("y", "x"):
+            warnings.append(
+                f"ImageJ gives pixel sizes in units of time along {' and '.join(sorted(times))}, "
+                "which are not used"
+            )
+        elif times == {"y"}:
+            axes, steps["t"], steps["x"] = (*others, "t", "x"), y, x
+        else:
+            axes, steps["t"], steps["x"] = (*others, "x", "t"), x, y
     return Facts(
         source="imagej",
         rank=Rank.IMAGEJ,
         axes=axes,
-        steps=steps,
+        steps={axis: step for axis, step in steps.items() if step is not None},
         texts={"imagej": metadata.description},
-        warnings=tuple(warnings),
+        warnings=tuple(dict.fromkeys(warnings)),
     )
 
 
-def _inverse(resolution: float | None, unit: str) -> Quantity | None:
-    """Turn pixels per unit into the size of a pixel.
+def _pixel_size(
+    resolution: float | None, unit: str, axis: str, warnings: list[str]
+) -> Quantity | None:
+    """Turn pixels per unit into the size of a pixel, which may be a length or a time.
 
     The resolution is a quotient of integers with 6 decimals or so, hence the rounding.
     """
+    if unit.lower() in _PRINT_UNITS:
+        warnings.append(
+            f"ImageJ gives the pixel size in {unit!r}, which is a print resolution and not used"
+        )
+        return None
     if resolution is None:
         return None
-    return quantity(float(f"{1 / resolution:.9g}"), unit)
+    size = float(f"{1 / resolution:.9g}")
+    return quantity(size, unit) or stated_quantity(
+        size, unit, of=LENGTH, what=f"ImageJ's pixel size along {axis!r}", warnings=warnings
+    )

@@ -1,24 +1,30 @@
 """OME-TIFF: calibration in the OME-XML of the image description.
 
 Default units are those of the OME schema: micrometres for ``PhysicalSize``, seconds for
-``TimeIncrement``, nanometres for wavelengths. Only the first image is read.
+``TimeIncrement``, nanometres for wavelengths. Only one image is read. A ``TimeIncrement`` of
+0 is unknown; then the times of the planes (``DeltaT``) give the step, where they are steady.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Final
 from xml.etree import ElementTree
 
 from kymflow_zarr._readers.clock import parse_iso
+from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._readers.facts import Channel, Facts, Rank
+from kymflow_zarr._readers.intervals import steady_step
 from kymflow_zarr._readers.tiff_metadata import TiffMetadata
-from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, decimal_of, quantity
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
 from kymflow_zarr._storage.json_text import JsonValue
 
 __all__ = ["read_ome"]
 
 _SIZES: Final = {"x": "PhysicalSizeX", "y": "PhysicalSizeY", "z": "PhysicalSizeZ"}
 _MAX_BITS: Final = 64
+_MAX_DIGITS: Final = 10
+_TOLERANCE: Final = 0.01
 
 
 def read_ome(metadata: TiffMetadata) -> Facts | None:
@@ -39,38 +45,86 @@ def read_ome(metadata: TiffMetadata) -> Facts | None:
     except ElementTree.ParseError as error:
         warning = f"the OME-XML cannot be read: {error}"
         return Facts(source="ome", rank=Rank.OME, texts=texts, warnings=(warning,))
-    image = root.find("{*}Image")
+    warnings: list[str] = []
+    elsewhere = root.find("{*}BinaryOnly")
+    if elsewhere is not None:
+        name = elsewhere.get("MetadataFile", "")
+        warnings.append(f"its OME-XML is in another file, which is not read: {name[:120]!r}")
+    layout = metadata.layout
+    images = root.findall("{*}Image")[0 if layout is None else layout.image :]
+    image = images[0] if images else None
     pixels = None if image is None else image.find("{*}Pixels")
     if image is None or pixels is None:
-        return Facts(source="ome", rank=Rank.OME, texts=texts)
-    warnings: list[str] = []
+        return Facts(source="ome", rank=Rank.OME, texts=texts, warnings=tuple(warnings))
+    channels = tuple(_channel(element) for element in pixels.findall("{*}Channel"))
+    if layout is not None and layout.channels:
+        channels = tuple(channels[number] for number in layout.channels if number < len(channels))
     return Facts(
         source="ome",
         rank=Rank.OME,
         texts=texts,
-        steps=_steps(pixels),
+        steps=_steps(pixels, warnings),
         acquired_local_epoch_ns=_acquired(image, warnings),
         bits_per_pixel=_bits(pixels),
-        channels=tuple(_channel(element) for element in pixels.findall("{*}Channel")),
+        channels=channels,
         vendor=_objective(root),
         warnings=tuple(warnings),
     )
 
 
-def _steps(pixels: ElementTree.Element) -> dict[str, Quantity]:
-    steps: dict[str, Quantity] = {}
-    for axis, name in _SIZES.items():
-        step = quantity(pixels.get(name, ""), pixels.get(f"{name}Unit", LENGTH))
-        if step is not None and step.unit == LENGTH:
-            steps[axis] = step
-    interval = quantity(pixels.get("TimeIncrement", ""), pixels.get("TimeIncrementUnit", TIME))
-    if interval is not None and interval.unit == TIME:
-        steps["t"] = interval
-    return steps
+def _steps(pixels: ElementTree.Element, warnings: list[str]) -> dict[str, Quantity]:
+    steps = {
+        axis: stated_quantity(
+            pixels.get(name, ""),
+            pixels.get(f"{name}Unit", LENGTH),
+            of=LENGTH,
+            what=f"the OME {name}",
+            warnings=warnings,
+        )
+        for axis, name in _SIZES.items()
+    }
+    steps["t"] = stated_quantity(
+        pixels.get("TimeIncrement", ""),
+        pixels.get("TimeIncrementUnit", TIME),
+        of=TIME,
+        what="the OME TimeIncrement",
+        warnings=warnings,
+    )
+    by_planes = _plane_interval(pixels, warnings)
+    if steps["t"] is None:
+        steps["t"] = by_planes
+    elif by_planes is not None:
+        stated_s, planes_s = steps["t"].value, by_planes.value
+        if not math.isclose(stated_s, planes_s, rel_tol=_TOLERANCE):
+            warnings.append(
+                f"the OME TimeIncrement is {stated_s:g} s, the planes are {planes_s:g} s apart; "
+                "the former is used"
+            )
+    return {axis: step for axis, step in steps.items() if step is not None}
+
+
+def _plane_interval(pixels: ElementTree.Element, warnings: list[str]) -> Quantity | None:
+    """The median difference of the planes' times, of one channel and slice, where it is steady."""
+    times: dict[int, float] = {}
+    for plane in pixels.findall("{*}Plane"):
+        time = quantity(plane.get("DeltaT", ""), plane.get("DeltaTUnit", TIME))
+        seconds = time.value if time is not None and time.unit == TIME else 0.0
+        number = plane.get("TheT", "")
+        if "DeltaT" in plane.attrib and number.isdecimal() and len(number) < _MAX_DIGITS:
+            times.setdefault(int(number), seconds)
+    if len(times) < 2:
+        return None
+    order = sorted(times)
+    step = steady_step([times[number] for number in order], order)
+    if step is None:
+        warnings.append("the times of the OME planes are not evenly spaced and not used")
+        return None
+    return quantity(step, TIME)
 
 
 def _acquired(image: ElementTree.Element, warnings: list[str]) -> int | None:
-    text = (image.findtext("{*}AcquisitionDate") or "").strip()
+    dates = (image.findtext(f"{{*}}{name}") for name in ("AcquisitionDate", "CreationDate"))
+    text = next((date.strip() for date in dates if date), "")
     if not text:
         return None
     found = parse_iso(text)

@@ -1,26 +1,34 @@
-"""ScanImage TIFFs: settings as ``SI.key = value`` lines of ``Software`` or the description.
+"""ScanImage TIFFs: calibration, and how pages make up lines, frames, slices and channels.
 
-Frames give x and y from the field of view (``imagingFovUm`` / pixels), t from the frame period and
-z from the step of the stack. The line period is kept as a setting: within a frame, the rows are
-places, not times. Read from the published key names; not checked against a microscope's own files.
+Channels alternate fastest, then frames of a slice, then slices, then volumes. The file is read by
+the pages that it has, whatever was asked for: runs are stopped, frames averaged.
+
+With a slow mirror that stands still, each "frame" is a block of lines of one and the same place, a
+line period apart. Where a block takes as long as its lines, no line is missing between two blocks,
+and they are joined. Not checked against a microscope's own files.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
 
-from kymflow_zarr._readers.facts import Facts
+import numpy as np
+import numpy.typing as npt
+
+from kymflow_zarr._readers.facts import Channel, Facts
+from kymflow_zarr._readers.tiff_layout import PageLayout
 from kymflow_zarr._readers.tiff_metadata import TiffMetadata
-from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, decimal_of, quantity
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
+from kymflow_zarr._readers.vendors.scanimage_regions import region_pixel_size
+from kymflow_zarr._readers.vendors.scanimage_settings import ScanImage, scanimage_settings
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["read_scanimage"]
+__all__ = ["read_scanimage", "scanimage_layout"]
 
-_LINE: Final = re.compile(r"^\s*(?:scanimage\.)?(SI\.[\w.]+)\s*=\s*(.*?)\s*$", re.MULTILINE)
-_NUMBER: Final = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
-_CORNERS: Final = 8  # four corners, x and y
+_HALF_A_LINE: Final = 0.5
+_DIRECTIONS: Final[dict[bool | None, str]] = {True: "Bidirectional", False: "Oneway"}
+_Pages: TypeAlias = npt.NDArray[np.int_]
 
 
 def read_scanimage(metadata: TiffMetadata) -> Facts | None:
@@ -32,62 +40,190 @@ def read_scanimage(metadata: TiffMetadata) -> Facts | None:
     Returns:
         What it tells; None when it is no ScanImage TIFF.
     """
-    values: dict[str, str] = {}
-    for text in (metadata.software, metadata.description):
-        if "SI." in text:
-            for key, value in _LINE.findall(text):
-                values.setdefault(key, value)
-    if not values:
+    settings = scanimage_settings(metadata.software, metadata.description)
+    if settings is None:
         return None
+    warnings = list(settings.warnings)
+    if settings.has_regions:
+        warnings.append(
+            "a page of this ScanImage file holds several regions (mROI), one above another; "
+            "they are not taken apart"
+        )
     return Facts(
         source="vendor_tiff",
-        steps=_steps(values),
-        vendor=_settings(values),
+        steps=_steps(settings, metadata),
+        acquired_local_epoch_ns=settings.acquired_local_epoch_ns,
+        channels=tuple(Channel(name=name or None) for name in settings.channel_names),
+        vendor=_vendor(settings),
         texts={"scanimage": f"{metadata.software}\n{metadata.description}"},
+        warnings=tuple(warnings),
     )
 
 
-def _steps(values: Mapping[str, str]) -> dict[str, Quantity]:
-    width, height = _field_of_view(values)
-    columns = _number(values, "SI.hRoiManager.pixelsPerLine")
-    rows = _number(values, "SI.hRoiManager.linesPerFrame")
-    period = _number(values, "SI.hRoiManager.scanFramePeriod")
-    averaged = _number(values, "SI.hScan2D.logAverageFactor") or 1.0
-    several_slices = (_number(values, "SI.hStackManager.numSlices") or 1.0) > 1
-    candidates = {
-        "x": quantity(width / columns, LENGTH) if width and columns else None,
-        "y": quantity(height / rows, LENGTH) if height and rows else None,
-        "z": quantity(values.get("SI.hStackManager.stackZStepSize", "").lstrip("-"), LENGTH)
-        if several_slices
-        else None,
-        "t": quantity(period * averaged, TIME) if period and not several_slices else None,
+def scanimage_layout(
+    settings: ScanImage, *, page_count: int, page_shape: tuple[int, ...]
+) -> PageLayout | None:
+    """Arrange the pages of a file.
+
+    Args:
+        settings: Its settings.
+        page_count: How many pages it has.
+        page_shape: Shape of each, (rows, columns).
+
+    Returns:
+        The layout: ``c, t, x`` for lines, else ``t, z, c, y, x``, without those of length 1; None
+        when the pages are no plain frames.
+    """
+    channels = max(1, len(settings.channels))
+    frames, left_over = divmod(page_count, channels)
+    if len(page_shape) != 2 or frames == 0:
+        return None
+    by_channel = np.arange(frames * channels).reshape(frames, channels)
+    arrange = _lines if settings.is_line_scan else _frames
+    layout = arrange(settings, by_channel, page_shape)
+    if left_over:
+        warning = f"{left_over} pages of its last frame, of {channels} channels, are not read"
+        layout = replace(layout, warnings=(*layout.warnings, warning))
+    return layout
+
+
+def _lines(settings: ScanImage, by_channel: _Pages, page_shape: tuple[int, ...]) -> PageLayout:
+    """Blocks of lines (frame, channel): joined, unless lines are missing between them."""
+    frames, channels = by_channel.shape
+    rows, columns = page_shape
+    warnings: tuple[str, ...] = ()
+    lengths = {"c": channels, "t": frames * rows, "x": columns}
+    if frames > 1 and not _is_continuous(settings, rows):
+        lengths = {"c": channels, "z": frames, "t": rows, "x": columns}
+        warnings = (
+            f"its {frames} blocks of {rows} lines do not follow each other without a gap; they "
+            "are kept apart along 'z'",
+        )
+    if channels == 1:
+        del lengths["c"]
+    return PageLayout(
+        kind="scanimage",
+        shape=tuple(lengths.values()),
+        axes=tuple(lengths),
+        pages=by_channel.T.ravel().tolist(),
+        warnings=warnings,
+    )
+
+
+def _is_continuous(settings: ScanImage, rows: int) -> bool:
+    """Whether a block takes as long as its lines, so that the next one follows at once."""
+    line, frame = settings.line_period_s, settings.frame_period_s
+    if line is None or frame is None or settings.average > 1 or settings.slices > 1:
+        return False
+    return abs(frame - rows * line) < _HALF_A_LINE * line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stack:
+    """How many volumes, slices and frames a file has; the slices with those on the way back."""
+
+    volumes: int
+    slices: int
+    slices_on_the_way: int
+    frames_per_slice: int
+
+
+def _stack(settings: ScanImage, frames: int) -> _Stack:
+    """By the number of frames that there are; of a volume that was not finished, its slices."""
+    per_slice, on_the_way = 1, settings.slices_with_flyback
+    if settings.frames_per_slice and not settings.is_fast:
+        per_slice = max(1, settings.frames_per_slice // settings.average)
+    volumes, slices = frames // (on_the_way * per_slice), settings.slices
+    if volumes == 0:
+        volumes, slices = 1, min(slices, frames // per_slice)
+        on_the_way = slices
+    if settings.slices == 1 or slices == 0:
+        volumes, slices, on_the_way, per_slice = frames, 1, 1, 1
+    return _Stack(
+        volumes=volumes, slices=slices, slices_on_the_way=on_the_way, frames_per_slice=per_slice
+    )
+
+
+def _frames(settings: ScanImage, by_channel: _Pages, page_shape: tuple[int, ...]) -> PageLayout:
+    """Frames (frame, channel) as volumes of slices."""
+    count, channels = by_channel.shape
+    stack = _stack(settings, count)
+    used = stack.volumes * stack.slices_on_the_way * stack.frames_per_slice
+    pages = by_channel[:used].reshape(
+        stack.volumes, stack.slices_on_the_way, stack.frames_per_slice, channels
+    )[:, : stack.slices]
+    names = ("t", "z", "t" if stack.volumes == 1 else "frame", "c")
+    kept = [(name, length) for name, length in zip(names, pages.shape, strict=True) if length > 1]
+    warnings: list[str] = []
+    asked = (settings.frames_per_slice or 0) // settings.average
+    if settings.slices == 1 and count < asked:
+        warnings.append(f"{asked} frames were to be recorded, the file holds {count}")
+    if stack.slices < settings.slices:
+        warnings.append(
+            f"{settings.slices} slices were to be recorded, the file holds {stack.slices}"
+        )
+    if used < count:
+        warnings.append(f"{count - used} frames of an incomplete slice or volume are not read")
+    return PageLayout(
+        kind="scanimage",
+        shape=(*(length for _, length in kept), *page_shape),
+        axes=(*(name for name, _ in kept), "y", "x"),
+        pages=pages.ravel().tolist(),
+        warnings=tuple(warnings),
+    )
+
+
+def _time_step_s(settings: ScanImage, stack: _Stack) -> float | None:
+    """The time between two lines, frames or volumes; None where no such axis is there."""
+    if settings.is_line_scan:
+        return settings.line_period_s
+    if settings.frame_period_s is None or stack.volumes * stack.frames_per_slice == 1:
+        return None
+    if stack.slices == 1 or stack.volumes == 1:
+        return settings.frame_period_s * settings.average
+    return settings.frame_period_s * stack.slices_on_the_way if settings.is_fast else None
+
+
+def _steps(settings: ScanImage, metadata: TiffMetadata) -> dict[str, Quantity]:
+    stack = _stack(settings, metadata.page_count // max(1, len(settings.channels)))
+    time_s = _time_step_s(settings, stack)
+    width, height = _pixel_size(settings, metadata.artist)
+    found = {
+        "x": _rounded(width, LENGTH),
+        "y": None if settings.is_line_scan else _rounded(height, LENGTH),
+        "z": _rounded(abs(settings.z_step_um or 0), LENGTH) if stack.slices > 1 else None,
+        "t": _rounded(time_s, TIME),
     }
-    return {axis: step for axis, step in candidates.items() if step is not None}
+    return {axis: step for axis, step in found.items() if step is not None}
 
 
-def _field_of_view(values: Mapping[str, str]) -> tuple[float, float]:
-    """Return the extent of ``imagingFovUm``, the corners as ``[x y;x y;x y;x y]``; 0 if unknown."""
-    numbers = [
-        float(text) for text in _NUMBER.findall(values.get("SI.hRoiManager.imagingFovUm", ""))
-    ]
-    if len(numbers) != _CORNERS:
-        return 0.0, 0.0
-    across, down = numbers[0::2], numbers[1::2]
-    return max(across) - min(across), max(down) - min(down)
+def _pixel_size(settings: ScanImage, artist: str) -> tuple[float | None, float | None]:
+    """Width and height of a pixel: by the field of view, or by the regions of which a page is."""
+    if settings.has_regions:
+        shared = region_pixel_size(artist, um_per_degree=settings.um_per_degree or 0.0)
+        return shared or (None, None)
+    return (
+        _quotient(settings.width_um, settings.columns),
+        _quotient(settings.height_um, settings.rows),
+    )
 
 
-def _settings(values: Mapping[str, str]) -> dict[str, JsonValue]:
-    settings: dict[str, JsonValue] = {
-        "line_period_s": _number(values, "SI.hRoiManager.linePeriod"),
-        "zoom": _number(values, "SI.hRoiManager.scanZoomFactor"),
-        "scan_direction": {"true": "Bidirectional", "1": "Bidirectional", "false": "Oneway"}.get(
-            values.get("SI.hScan2D.bidirectional", "").lower()
-        ),
+def _quotient(length: float | None, count: int | None) -> float | None:
+    return None if length is None or count is None else length / count
+
+
+def _rounded(value: float | None, unit: str) -> Quantity | None:
+    """A quotient to 12 digits, as those of its parts are decimal."""
+    return None if value is None else quantity(float(f"{value:.12g}"), unit)
+
+
+def _vendor(settings: ScanImage) -> dict[str, JsonValue]:
+    found: dict[str, JsonValue] = {
+        "scan_mode": "line" if settings.is_line_scan else None,
+        "line_period_s": settings.line_period_s,
+        "dwell_time_us": settings.dwell_time_us,
+        "zoom": settings.zoom,
+        "scan_direction": _DIRECTIONS.get(settings.is_bidirectional),
         "system": "ScanImage",
     }
-    return {name: value for name, value in settings.items() if value is not None}
-
-
-def _number(values: Mapping[str, str], key: str) -> float | None:
-    number = decimal_of(values.get(key, ""))
-    return None if number is None else float(number)
+    return {name: value for name, value in found.items() if value is not None}

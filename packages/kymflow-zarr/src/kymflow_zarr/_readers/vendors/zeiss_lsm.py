@@ -1,21 +1,24 @@
-"""Zeiss LSM files: voxel sizes in metres, time interval in seconds, in a private structure.
+"""Zeiss LSM files: voxel sizes in metres, times in seconds, in a private structure.
 
 Read from the published structure; not checked against a microscope's own files.
 """
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 from typing import Final
 
 from kymflow_zarr._readers.clock import local_epoch_ns
 from kymflow_zarr._readers.facts import Channel, Facts
-from kymflow_zarr._readers.tiff_metadata import TiffMetadata
+from kymflow_zarr._readers.intervals import steady_step
+from kymflow_zarr._readers.tiff_metadata import LsmInfo, TiffMetadata
 from kymflow_zarr._readers.units import LENGTH, TIME, quantity
 from kymflow_zarr._storage.json_text import JsonValue
 
 __all__ = ["read_zeiss_lsm"]
 
+_TOLERANCE: Final = 0.01
 _DAY_ZERO: Final = datetime(1899, 12, 30)
 _DAYS: Final = (25569.0, 109000.0)  # 1970 to 2198
 
@@ -38,9 +41,10 @@ def read_zeiss_lsm(metadata: TiffMetadata) -> Facts | None:
         for axis, size in sizes
         if (step := quantity(size, "m")) is not None and step.unit == LENGTH
     }
-    interval = quantity(info.time_interval_s, TIME)
-    if interval is not None:
-        steps["t"] = interval
+    warnings: list[str] = []
+    step_s = _time_step(info, warnings) if "t" in metadata.axes else None
+    if (step := quantity(step_s or 0.0, TIME)) is not None:
+        steps["t"] = step
     settings: dict[str, JsonValue] = {
         "objective": info.objective or None,
         "zoom": info.zoom or None,
@@ -51,7 +55,21 @@ def read_zeiss_lsm(metadata: TiffMetadata) -> Facts | None:
         acquired_local_epoch_ns=_acquired(info.sample_0_time),
         channels=tuple(Channel(name=name) for name in info.channel_names),
         vendor={name: value for name, value in settings.items() if value is not None},
+        warnings=tuple(warnings),
     )
+
+
+def _time_step(info: LsmInfo, warnings: list[str]) -> float | None:
+    """The step of the time stamps, which were measured; else the interval, which was asked for."""
+    measured, asked = steady_step(info.time_stamps_s), info.time_interval_s or None
+    if measured is None and len(info.time_stamps_s) > 1:
+        warnings.append("the time stamps of the LSM file are not evenly spaced and not used")
+    if measured and asked and not math.isclose(measured, asked, rel_tol=_TOLERANCE):
+        warnings.append(
+            f"the time stamps of the LSM file are {measured:g} s apart, {asked:g} s were asked "
+            "for; the former is used"
+        )
+    return measured or asked
 
 
 def _acquired(days: float) -> int | None:

@@ -13,13 +13,14 @@ from kymflow.core.analysis.definition import Analysis, Column, Result, ResultTab
 from kymflow.core.analysis.params import Param
 from kymflow.core.analysis.regions import Calibration, Region
 from kymflow.core.analysis.velocity._inputs import check_dwell
+from kymflow.core.analysis.velocity.display import VELOCITY_DISPLAY
 from kymflow.core.analysis.velocity.estimate import estimate_velocity
 from kymflow.core.analysis.velocity.intervals import FlowInterval, StallRule, find_intervals
 from kymflow.core.analysis.velocity.result import Method, VelocityResult
 from kymflow.core.analysis.velocity.summary import summarize
 from kymflow.core.errors import InvalidKymographError
 
-__all__ = ["VELOCITY", "VelocityParams"]
+__all__ = ["VELOCITY", "VelocityParams", "velocity_findings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,12 @@ def _run(
         ),
         first_line=region.lines[0],
     )
-    intervals = find_intervals(velocity, params.stall_rule)
+    return velocity_findings(velocity, params.stall_rule)
+
+
+def velocity_findings(velocity: VelocityResult, rule: StallRule) -> Result:
+    """What is kept of an estimate: its summary, its windows, and intervals by a rule."""
+    intervals = find_intervals(velocity, rule)
     return Result(
         summary={
             **asdict(summarize(velocity, intervals)),
@@ -91,7 +97,7 @@ def _run(
             "resolution_px_per_line": velocity.resolution_px_per_line,
         },
         tables={
-            "trace": _trace(velocity),
+            "trace": velocity.windows(),
             "intervals": _intervals(intervals.intervals),
         },
     )
@@ -102,23 +108,6 @@ def _in_recording(velocity: VelocityResult, *, first_line: int) -> VelocityResul
     center = velocity.center_line + first_line
     period = velocity.seconds_per_line
     return replace(velocity, center_line=center, time_s=None if period is None else center * period)
-
-
-def _trace(velocity: VelocityResult) -> Mapping[str, ArrayLike]:
-    absent = np.full(velocity.n_windows, np.nan)
-    low, high = velocity.interval_mm_s()
-    return {
-        "center_line": velocity.center_line,
-        "time_s": absent if velocity.time_s is None else velocity.time_s,
-        "velocity_mm_s": absent if velocity.velocity_mm_s is None else velocity.velocity_mm_s,
-        "velocity_px_per_line": velocity.velocity_px_per_line,
-        "r2adj": velocity.r2adj,
-        "status": velocity.status,
-        "standard_error_px_per_line": velocity.standard_error_px_per_line,
-        "velocity_low_mm_s": low,
-        "velocity_high_mm_s": high,
-        "second_px_per_line": velocity.second_px_per_line,
-    }
 
 
 def _intervals(found: Sequence[FlowInterval]) -> Mapping[str, ArrayLike]:
@@ -190,6 +179,7 @@ VELOCITY: Final = Analysis(
         ),
         ResultTable(
             name="intervals",
+            marks=True,
             columns=(
                 Column("kind", str, "stall, transient, or unknown: no evidence"),
                 Column("start_s", float, "beginning; needs a line period", "s"),
@@ -202,5 +192,6 @@ VELOCITY: Final = Analysis(
             ),
         ),
     ),
+    display=VELOCITY_DISPLAY,
 )
 """Flow velocity. Its version is raised with every change that can change a number."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import NormalDist
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kymflow.core.errors import AnalysisParameterError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Method", "VelocityResult", "WindowStatus"]
 
@@ -142,6 +146,29 @@ class VelocityResult:
         half = NormalDist().inv_cdf(0.5 + level / 2.0) * factor * self.standard_error_px_per_line
         middle = factor * self.velocity_px_per_line
         return middle - half, middle + half
+
+    def windows(self) -> Mapping[str, NDArray[Any]]:
+        """Velocity and evidence by column, one value per window; NaN where there is none."""
+        absent = np.full(self.n_windows, np.nan)
+        low, high = self.interval_mm_s()
+        return {
+            "center_line": self.center_line,
+            "time_s": absent if self.time_s is None else self.time_s,
+            "velocity_mm_s": absent if self.velocity_mm_s is None else self.velocity_mm_s,
+            "velocity_px_per_line": self.velocity_px_per_line,
+            "r2adj": self.r2adj,
+            "status": self.status,
+            "standard_error_px_per_line": self.standard_error_px_per_line,
+            "velocity_low_mm_s": low,
+            "velocity_high_mm_s": high,
+            "second_px_per_line": self.second_px_per_line,
+        }
+
+    def to_pandas(self) -> pd.DataFrame:
+        """`windows` as a data frame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.windows())
 
     def __repr__(self) -> str:
         known = np.count_nonzero(self.status != WindowStatus.UNKNOWN)

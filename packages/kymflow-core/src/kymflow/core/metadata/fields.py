@@ -96,6 +96,17 @@ class Fields:
         value = self.raw(name)
         return None if value is None else Fields(value, f"{self._where}.{name}")
 
+    def objects(self, name: str) -> tuple[Fields, ...]:
+        """A field that holds a list of objects; none if it is absent."""
+        return tuple(
+            Fields(item, f"{self._where}.{name}[{number}]")
+            for number, item in enumerate(self.raw_list(name))
+        )
+
+    def raw_list(self, name: str) -> list[JsonValue]:
+        """A field that holds a list, as it is; empty if it is absent."""
+        return self._list(name) or []
+
     def names(self) -> tuple[str, ...]:
         """The names of all fields."""
         return tuple(self._object)

@@ -20,24 +20,24 @@ class Theme:
         ground: The page under the figure.
         ink: Text and axes.
         faint: Grid lines.
-        velocity: Velocity.
-        evidence: Evidence.
-        alias: Velocities that may be aliased.
-        stall: Stalls.
-        transient: Short stalls.
-        unknown: Times without evidence.
+        blue: For the first curve of a figure.
+        green: For the second.
+        orange: For marks that ask for care.
+        vermilion: For events.
+        purple: For a second kind of event.
+        grey: For what is not known.
     """
 
     name: str
     ground: str
     ink: str
     faint: str
-    velocity: str
-    evidence: str
-    alias: str
-    stall: str
-    transient: str
-    unknown: str
+    blue: str
+    green: str
+    orange: str
+    vermilion: str
+    purple: str
+    grey: str = "#8a929b"
 
 
 LIGHT = Theme(
@@ -45,12 +45,11 @@ LIGHT = Theme(
     ground="#ffffff",
     ink="#24292f",
     faint="#dfe3e8",
-    velocity="#0072b2",
-    evidence="#00795a",
-    alias="#e69f00",
-    stall="#d55e00",
-    transient="#cc79a7",
-    unknown="#8a929b",
+    blue="#0072b2",
+    green="#00795a",
+    orange="#e69f00",
+    vermilion="#d55e00",
+    purple="#cc79a7",
 )
 
 DARK = Theme(
@@ -58,12 +57,11 @@ DARK = Theme(
     ground="#16191d",
     ink="#d9dde2",
     faint="#31363d",
-    velocity="#56b4e9",
-    evidence="#35c79e",
-    alias="#f0b429",
-    stall="#ee7733",
-    transient="#dd93bb",
-    unknown="#8a929b",
+    blue="#56b4e9",
+    green="#35c79e",
+    orange="#f0b429",
+    vermilion="#ee7733",
+    purple="#dd93bb",
 )
 
 THEMES = (LIGHT, DARK)

@@ -1,0 +1,59 @@
+"""What an ingest left out beside images, or found doubtful: one line for each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from kymflow.cli.blocks import Block, counted, remark
+from kymflow.cli.safe_text import show
+
+if TYPE_CHECKING:
+    from kymflow_zarr import IssueKind, SourceIssue
+
+__all__ = ["FileIssue", "file_issue", "issue_blocks"]
+
+_SHOWN = 3
+_SENTENCES: dict[IssueKind, tuple[str, str]] = {
+    "sidecar_left_out": ("result", "left out"),
+    "header_left_out": ("header", "left out"),
+    "doubtful_header": ("doubt", "about calibration"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileIssue:
+    """One thing that did not stop an image from being ingested.
+
+    Attributes:
+        path: The file.
+        kind: ``sidecar_left_out`` or ``header_left_out`` for a file beside an image,
+            ``doubtful_header`` for what is said of its calibration.
+        message: What is wrong, and what to do.
+    """
+
+    type: ClassVar[str] = "issue"
+    path: str
+    kind: IssueKind
+    message: str
+
+
+def file_issue(image: Path, issue: SourceIssue) -> FileIssue:
+    """An issue with the path of its file."""
+    return FileIssue(path=str(image.with_name(issue.file)), kind=issue.kind, message=issue.message)
+
+
+def issue_blocks(issues: Iterable[FileIssue]) -> Iterator[Block]:
+    """A line for each kind, with the first of its files."""
+    by_kind: dict[IssueKind, list[FileIssue]] = {}
+    for issue in issues:
+        by_kind.setdefault(issue.kind, []).append(issue)
+    for kind, found in by_kind.items():
+        noun, what = _SENTENCES[kind]
+        shown = "; ".join(
+            f"{show(Path(issue.path).name)}: {show(issue.message)}" for issue in found[:_SHOWN]
+        )
+        more = f"; and {len(found) - _SHOWN} more, see --json" if len(found) > _SHOWN else ""
+        yield remark(f"{counted(len(found), noun)} {what}: {shown}{more}")

@@ -1,0 +1,130 @@
+"""How images, results and tables of a dataset stand: what `status` shows and `update` works on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kymflow.core import BaseIndexer
+    from kymflow.core.analysis import ImageState
+    from kymflow_zarr import ZarrDataset
+
+__all__ = ["KnownImage", "Survey", "kept_indexers", "survey"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownImage:
+    """What is known of an image without its results.
+
+    Attributes:
+        source: The file that it was made of; None if there is none.
+        folder: The folder of that file; empty for none.
+        excluded: Why a person excluded it; None if nobody did.
+        calibration: Whether line period and pixel size are known, by their names; empty for what is
+            no kymograph.
+        digest: The checksum of its pixels; empty if there is none.
+    """
+
+    source: str | None
+    folder: str
+    excluded: str | None
+    calibration: Mapping[str, bool]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """How a dataset stands.
+
+    Attributes:
+        images: Its images.
+        states: For each analysis that was run here, and each of its labels: how each image's
+            results stand, those of excluded images apart.
+        outdated: For each indexer, the images whose rows have to be computed anew.
+        never_run: Analyses that are installed and were never run here.
+    """
+
+    images: Mapping[str, KnownImage]
+    states: Mapping[tuple[str, str], Mapping[str, ImageState]]
+    outdated: Mapping[str, frozenset[str]]
+    never_run: tuple[str, ...]
+
+
+def survey(dataset: ZarrDataset) -> Survey:
+    """Look at all of a dataset."""
+    from kymflow.core import KymDataset
+    from kymflow.core.analysis import survey_images, used_labels
+    from kymflow.core.plugins import load_analyses
+
+    analyses = load_analyses()
+    labels = used_labels(dataset, analyses)
+    images = dict(_images(dataset))
+    included = [image_id for image_id, image in images.items() if image.excluded is None]
+    return Survey(
+        images=images,
+        states={
+            (name, label): survey_images(dataset, analyses[name], included, label=label)
+            for name, used in labels.items()
+            for label in used
+        },
+        outdated={
+            indexer.name: KymDataset(dataset).outdated_images(indexer)
+            for indexer in kept_indexers(dataset, labels)
+        }
+        if images
+        else {},
+        never_run=tuple(name for name in analyses if name not in labels),
+    )
+
+
+def kept_indexers(dataset: ZarrDataset, used: Mapping[str, object]) -> list[BaseIndexer]:
+    """The indexers whose tables a dataset keeps: all but those of analyses that never ran here.
+
+    Args:
+        dataset: The dataset.
+        used: The analyses that ran, by name.
+    """
+    from kymflow.core.indexers import AnalysisTable
+    from kymflow.core.plugins import load_indexers
+
+    def is_kept(indexer: BaseIndexer) -> bool:
+        if not isinstance(indexer, AnalysisTable) or indexer.analysis.name in used:
+            return True
+        return dataset.table_schema(f"kym_{indexer.name}") is not None
+
+    return [indexer for indexer in load_indexers().values() if is_kept(indexer)]
+
+
+def _images(dataset: ZarrDataset) -> Iterator[tuple[str, KnownImage]]:
+    from kymflow.core import KymDataset
+
+    sources = dataset.load_manifest().entries
+    for row in KymDataset(dataset).view().to_dict("records"):
+        entry = sources.get(row["image_id"])
+        source = None if entry is None or entry.source is None else entry.source
+        yield (
+            row["image_id"],
+            KnownImage(
+                source=None if source is None else source.source_primary_path,
+                folder=_text(row["folder"]),
+                excluded=_text(row["exclusion_reason"]) if row["excluded"] is True else None,
+                calibration=_calibration(row),
+                digest=_text(row["pixels_digest"]),
+            ),
+        )
+
+
+def _calibration(row: Mapping[Any, Any]) -> dict[str, bool]:
+    axes = set(_text(row["axes"]).split(",")) - {"c", "z"}
+    if len(axes) != 2:
+        return {}
+    return {
+        "line period": row["seconds_per_line"] == row["seconds_per_line"],  # NaN is unknown
+        "pixel size": row["um_per_pixel"] == row["um_per_pixel"],
+    }
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

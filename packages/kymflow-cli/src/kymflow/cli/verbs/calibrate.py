@@ -1,0 +1,47 @@
+"""Set the line period and the pixel size of images."""
+
+from __future__ import annotations
+
+from kymflow.cli.decided import DecisionResult, Where, decide
+
+__all__ = ["calibrate"]
+
+
+def calibrate(
+    dataset: str,
+    /,
+    *images: str,
+    seconds_per_line: float | None = None,
+    um_per_pixel: float | None = None,
+    where: Where = None,
+) -> DecisionResult:
+    """Set the line period and the pixel size of images.
+
+    Results that were computed with others are outdated then: kymflow status says so, and kymflow
+    analyze computes them anew.
+
+    Args:
+        dataset: Path or URL of the dataset.
+        images: The images: ids, the first characters of them, or their source files.
+        seconds_per_line: Line period, in seconds.
+        um_per_pixel: Length of a pixel along the line, in micrometres.
+        where: Choose images by a condition in SQL, such as "folder LIKE '%day1%'".
+
+    Returns:
+        The images.
+
+    Raises:
+        UnknownNameError: No image is chosen, or one does not exist.
+        kymflow_zarr.NotADatasetError: There is no dataset there.
+    """
+    from kymflow.core import decisions
+
+    return decide(
+        "calibrate",
+        dataset,
+        images,
+        where,
+        lambda record, step: decisions.calibrate(
+            record, seconds_per_line=seconds_per_line, um_per_pixel=um_per_pixel, step=step
+        ),
+    )

@@ -1,0 +1,174 @@
+"""Draw one figure to a file: a result under its kymograph, or a number compared between groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from cyclopts import Parameter
+
+from kymflow.cli.blocks import Block, Screen
+from kymflow.cli.errors import OutputFileError, UnknownNameError
+from kymflow.cli.folders import require_outside
+from kymflow.cli.guesses import guess
+from kymflow.cli.opening import find_image, open_reader
+from kymflow.cli.output_file import replaced
+from kymflow.cli.results import Item
+from kymflow.cli.safe_text import command, show
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from kymflow.core.analysis import Analysis
+    from kymflow_zarr import ZarrDataset
+
+__all__ = ["FigureResult", "figure"]
+
+_ENDINGS = (".svg", ".pdf", ".png")
+
+
+def figure(
+    dataset: str,
+    image: str | None = None,
+    /,
+    *,
+    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    analysis: str | None = None,
+    roi: int | None = None,
+    channel: int = 1,
+    label: str = "",
+    group_by: str | None = None,
+    column: str | None = None,
+) -> FigureResult:
+    """Draw one figure, as SVG, PDF or PNG.
+
+    Of an image: what an analysis found in it, under the kymograph. With --group-by: a number of all
+    images, as points over the groups that a field makes, with medians; needs the tables.
+
+    Args:
+        dataset: Path or URL of the dataset.
+        image: The image: its id, the first characters of it, or its source file.
+        out: The file to write, which ends in .svg, .pdf or .png; one that is there is replaced.
+        analysis: The analysis; if not given, the first one that has results.
+        roi: The ROI; if not given, the first one with a result.
+        channel: The channel, from 1.
+        label: The label of the results.
+        group_by: A field of the images, such as condition, animal or folder_1.
+        column: The number to compare; if not given, the first one of the analysis.
+
+    Returns:
+        What was written.
+
+    Raises:
+        UnknownNameError: There is no such image, analysis, field or column.
+        OutputFileError: The figure cannot be written to that place.
+        kymflow.core.errors.ResultNotFoundError: This region has no result.
+        kymflow.core.errors.FigureError: The analysis declares no figure, or cannot draw this.
+        kymflow_zarr.NotADatasetError: There is no dataset there.
+    """
+    opened = open_reader(dataset)
+    require_outside(out, dataset)
+    if out.suffix.lower() not in _ENDINGS:
+        endings = " or ".join(_ENDINGS)
+        raise OutputFileError(str(out), f"it does not end in {endings}", hint="rename it")
+    if (image is None) == (group_by is None):
+        raise UnknownNameError(
+            "a figure is of one image, or compares groups",
+            hint="name an image, or --group-by FIELD",
+        )
+    if image is not None:
+        drawn = _of_image(opened, image, analysis, channel=channel, roi=roi, label=label)
+    else:
+        drawn = _of_groups(opened, analysis, str(group_by), column, label=label)
+    with replaced(out) as unfinished:
+        drawn.savefig(unfinished, format=out.suffix[1:].lower())
+    return FigureResult(dataset=dataset, figure=str(out), size_bytes=out.stat().st_size)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FigureResult:
+    """What was drawn.
+
+    Attributes:
+        dataset: The dataset.
+        figure: The file that was written.
+        size_bytes: How large it is.
+        items: Always empty.
+    """
+
+    streamed: ClassVar[bool] = False
+    verb: ClassVar[str] = "figure"
+    ok: ClassVar[bool] = True
+    dataset: str
+    figure: str
+    size_bytes: int
+    items: tuple[Item, ...] = ()
+
+    def as_text(self, screen: Screen) -> Iterator[Block]:  # noqa: ARG002
+        """See `Result`."""
+        yield Block(lines=[show(self.figure)])
+
+
+def _of_image(
+    dataset: ZarrDataset,
+    image: str,
+    analysis: str | None,
+    *,
+    channel: int,
+    roi: int | None,
+    label: str,
+) -> Figure:
+    from kymflow.core.analysis import list_labels
+    from kymflow.core.result_plot import plot_result
+
+    record = dataset.record(find_image(dataset, image))
+    with_results = [one for one in _analyses(analysis) if analysis or list_labels(record, one.name)]
+    if not with_results:
+        raise UnknownNameError(
+            f"no analysis has results of image {image!r}",
+            hint=f"run one: {command('analyze', dataset.location, 'ANALYSIS')}",
+        )
+    return plot_result(record, with_results[0], channel=channel, roi_id=roi, label=label)
+
+
+def _of_groups(
+    dataset: ZarrDataset, analysis: str | None, group_by: str, column: str | None, *, label: str
+) -> Figure:
+    from kymflow.core import KymDataset
+    from kymflow.core.group_plot import plot_groups
+
+    tables = set(dataset.list_table_names())
+    chosen = [one for one in _analyses(analysis) if analysis or f"kym_{one.name}" in tables]
+    if not chosen:
+        raise UnknownNameError(
+            "there is no table of an analysis yet", hint=command("index", dataset.location)
+        )
+    kymographs = KymDataset(dataset)
+    images = kymographs.view().set_index("image_id")
+    numbers = {one.name: one for one in chosen[0].summary if one.type in {float, int}}
+    shown = column or next(iter(numbers))
+    _require(shown, numbers, what="number", where=f"analysis {chosen[0].name!r}")
+    _require(group_by, images.columns, what="field", where="the images")
+    rows = kymographs[chosen[0].name]
+    included = images.index[~images["excluded"].fillna(value=False)]
+    rows = rows[rows["label"].eq(label) & rows["image_id"].isin(included)]
+    frame = rows.assign(**{group_by: rows["image_id"].map(images[group_by])})
+    return plot_groups(frame, shown, group_by, unit=numbers[shown].unit)
+
+
+def _require(name: str, known: Any, *, what: str, where: str) -> None:
+    if name not in known:
+        raise UnknownNameError(
+            f"there is no {what} {name!r} of {where}",
+            hint=guess(name, known, otherwise=f"there are: {', '.join(known)}"),
+        )
+
+
+def _analyses(name: str | None) -> list[Analysis[Any]]:
+    """The analysis of a name; all of them without one."""
+    from kymflow.cli.verbs.analyze import load_analysis
+    from kymflow.core.plugins import load_analyses
+
+    return list(load_analyses().values()) if name is None else [load_analysis(name)]

@@ -1,0 +1,138 @@
+"""Show what was run and decided, by whom and when."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from kymflow.cli.blocks import Block, Screen, remark, table_blocks, to_the_second
+from kymflow.cli.opening import open_reader
+from kymflow.cli.options import Rows
+
+if TYPE_CHECKING:
+    from kymflow_zarr import ZarrDataset
+
+__all__ = ["LogEntry", "LogResult", "log"]
+
+
+def log(dataset: str, /, *, rows: Rows = None) -> LogResult:
+    """Show what was run and decided, by whom and when.
+
+    Runs of analyses and indexers, and decisions of people; what was undone is marked so.
+
+    Args:
+        dataset: Path or URL of the dataset.
+        rows: Just this many, the latest.
+
+    Returns:
+        The entries, oldest first.
+
+    Raises:
+        kymflow_zarr.NotADatasetError: There is no dataset there.
+    """
+    opened = open_reader(dataset)
+    found = sorted([*_runs(opened), *_decisions(opened)], key=lambda entry: entry.at)
+    shown = found if rows is None else found[len(found) - min(rows, len(found)) :]
+    return LogResult(dataset=dataset, entries=len(found), items=tuple(shown))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogResult:
+    """The log of a dataset.
+
+    Attributes:
+        dataset: The dataset.
+        entries: How many there are.
+        items: Those that were asked for, oldest first.
+    """
+
+    streamed: ClassVar[bool] = False
+    verb: ClassVar[str] = "log"
+    ok: ClassVar[bool] = True
+    dataset: str
+    entries: int
+    items: tuple[LogEntry, ...]
+
+    def as_text(self, screen: Screen) -> Iterator[Block]:
+        """See `Result`."""
+        yield from table_blocks(
+            ("when", "who", "what", "images", "undone", "details"),
+            [
+                (
+                    to_the_second(item.at),
+                    item.author,
+                    item.what,
+                    item.images,
+                    "yes" if item.undone else "",
+                    _as_words(item.details),
+                )
+                for item in self.items
+            ],
+            screen,
+        )
+        if not self.entries:
+            yield remark("nothing was run or decided yet")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEntry:
+    """A run, or decisions that were made together.
+
+    Attributes:
+        kind: Which of the two.
+        at: When, ISO 8601 in UTC.
+        author: Who.
+        what: What was done, such as ``analyze velocity`` or ``exclude``.
+        images: On how many images; of an indexer, how many it was asked for.
+        undone: Whether it was undone.
+        details: Parameters of a run, or what was decided.
+    """
+
+    type: ClassVar[str] = "entry"
+    kind: Literal["run", "decision"]
+    at: str
+    author: str
+    what: str
+    images: int
+    undone: bool
+    details: Mapping[str, object]
+
+
+def _runs(dataset: ZarrDataset) -> Iterator[LogEntry]:
+    from kymflow.core import KymDataset
+
+    for run in KymDataset(dataset).log().to_dict("records"):
+        counts = json.loads(run["counts"])
+        yield LogEntry(
+            kind="run",
+            at=run["started_utc"].isoformat(timespec="seconds"),
+            author=run["user"],
+            what=f"{run['action']} {run['name']}",
+            images=sum(counts.get(name, 0) for name in _WORKED_ON[run["action"]]),
+            undone=False,
+            details=counts,
+        )
+
+
+_WORKED_ON = {"analyze": ("ok", "skipped", "failed"), "index": ("recomputed", "failed")}
+
+
+def _decisions(dataset: ZarrDataset) -> Iterator[LogEntry]:
+    from kymflow.core.decisions import load_decision_log
+
+    for step in load_decision_log(dataset):
+        yield LogEntry(
+            kind="decision",
+            at=step.act.at,
+            author=step.act.author,
+            what=step.act.kind,
+            images=len(step.image_ids),
+            undone=step.undone,
+            details=step.act.details,
+        )
+
+
+def _as_words(details: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in details.items() if value is not None)

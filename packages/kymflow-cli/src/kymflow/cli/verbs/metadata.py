@@ -1,0 +1,179 @@
+"""Say what an experiment was: genotype, condition, or any other field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from cyclopts import Parameter
+
+from kymflow.cli.blocks import Block, Screen, counted, failure_blocks, remark, sentence
+from kymflow.cli.decided import DecisionResult, Where, decide
+from kymflow.cli.errors import UnknownNameError
+from kymflow.cli.opening import open_writer, source_name, source_of
+from kymflow.cli.safe_text import command
+
+if TYPE_CHECKING:
+    from kymflow.core.decisions import FieldsImport
+    from kymflow_zarr import JsonValue, ZarrDataset, ZarrImageRecord
+
+__all__ = ["FieldsFailure", "FieldsResult", "metadata"]
+
+
+def metadata(
+    dataset: str,
+    /,
+    *images: str,
+    fields: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
+    csv: Annotated[Path | None, Parameter(name="--import")] = None,
+    on: str = "file",
+    folders: Annotated[str | None, Parameter(name="--folders")] = None,
+    where: Where = None,
+) -> DecisionResult | FieldsResult:
+    """Set fields of the experiment: for some images, from a CSV file, or from names of folders.
+
+    All fields are in the table kym_images. Any name will do for a field.
+
+    Args:
+        dataset: Path or URL of the dataset.
+        images: For --set: ids, the first characters of them, or source files.
+        fields: Set a field of these images: --set genotype=wt; may be given several times. Nothing
+            after the = clears it.
+        csv: Take fields from this CSV file: one column says what a line is about.
+        on: That column: file, folder, or a field that the images have already, such as animal.
+        folders: Take fields from names of folders: '{animal}/{date}' for m07/2026-01-31/run.tif.
+        where: For --set: choose images by a condition in SQL, such as "folder LIKE '%day1%'".
+
+    Returns:
+        The images.
+
+    Raises:
+        UnknownNameError: No image or no field is chosen.
+        kymflow.core.errors.MetadataFileError: The file is not such a table.
+        kymflow_zarr.NotADatasetError: There is no dataset there.
+    """
+    from kymflow.core import decisions
+
+    if fields:
+        values = _values(fields)
+
+        def act(record: ZarrImageRecord, step: str) -> None:
+            decisions.set_fields(record, values, step=step)
+
+        return decide("metadata", dataset, images, where, act)
+    opened = open_writer(dataset)
+    if csv is not None:
+        return _result(dataset, opened, decisions.import_metadata(opened, csv, on))
+    if folders is not None:
+        return _result(dataset, opened, decisions.set_fields_from_folders(opened, folders))
+    raise UnknownNameError(
+        "no field is given", hint="use --set FIELD=VALUE, --import CSV or --folders PATTERN"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldsResult:
+    """What an import of fields did.
+
+    Attributes:
+        dataset: The dataset.
+        matched: How many images a line, or the pattern, is about.
+        changed: How many of them have other fields now.
+        unchanged: How many of them had these fields already.
+        unmatched_images: How many images none is about.
+        unmatched_lines: The lines of the file that are about no image: number → what they name.
+        failed: On how many images fields could not be set.
+        items: These images.
+    """
+
+    streamed: ClassVar[bool] = False
+    verb: ClassVar[str] = "metadata"
+    dataset: str
+    matched: int
+    changed: int
+    unchanged: int
+    unmatched_images: int
+    unmatched_lines: Mapping[str, str]
+    failed: int
+    items: tuple[FieldsFailure, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no image failed."""
+        return self.failed == 0
+
+    def as_text(self, screen: Screen) -> Iterator[Block]:
+        """See `Result`."""
+        yield from failure_blocks(
+            f"{counted(self.failed, 'image')} left as before",
+            ("image", "file", "reason"),
+            [(item.image_id, source_name(item.source or ""), item.reason) for item in self.items],
+            screen,
+        )
+        yield sentence(
+            f"metadata: {counted(self.changed, 'image')} changed",
+            **{
+                "unchanged": self.unchanged,
+                "not matched": self.unmatched_images,
+                "failed": self.failed,
+            },
+        )
+        for line, name in self.unmatched_lines.items():
+            yield remark(f"line {line} is about no image: {name!r}")
+        if self.changed:
+            yield remark(f"to take it back: {command('undo', self.dataset)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldsFailure:
+    """One image whose fields could not be set.
+
+    Attributes:
+        image_id: The image.
+        source: The file that it was made of; None if there is none.
+        reason: Why.
+    """
+
+    type: ClassVar[str] = "failure"
+    image_id: str
+    source: str | None
+    reason: str
+
+
+def _values(fields: Sequence[str]) -> dict[str, JsonValue]:
+    """Fields as they were typed: ``genotype=wt``.
+
+    Raises:
+        UnknownNameError: One has no name, or no ``=``.
+    """
+    from kymflow.core.metadata import parse_value
+
+    values: dict[str, JsonValue] = {}
+    for said in fields:
+        name, equals, text = said.partition("=")
+        if not (equals and name.strip()):
+            raise UnknownNameError(f"{said!r} sets no field", hint="write --set FIELD=VALUE")
+        values[name.strip()] = parse_value(name.strip(), text.strip())
+    return values
+
+
+def _result(dataset: str, opened: ZarrDataset, found: FieldsImport) -> FieldsResult:
+    entries = opened.load_manifest().entries
+    unchanged = set(found.matched).difference(found.changed, found.failures)
+    return FieldsResult(
+        dataset=dataset,
+        matched=len(found.matched),
+        changed=len(found.changed),
+        unchanged=len(unchanged),
+        unmatched_images=len(found.unmatched_images),
+        unmatched_lines={str(line): name for line, name in found.unmatched_lines.items()},
+        failed=len(found.failures),
+        items=tuple(
+            FieldsFailure(
+                image_id=image_id, source=source_of(entries.get(image_id)), reason=str(error)
+            )
+            for image_id, error in found.failures.items()
+        ),
+    )

@@ -1,0 +1,87 @@
+"""Take the latest decision back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from kymflow.cli.blocks import Block, Screen, counted
+from kymflow.cli.opening import find_image, open_writer
+from kymflow.cli.safe_text import show
+
+__all__ = ["UndoResult", "UndoneAct", "undo"]
+
+
+def undo(dataset: str, image: str | None = None, /) -> UndoResult:
+    """Take the latest decision back.
+
+    What one command decided on many images is undone at once. A decision is everything that
+    kymflow log lists but runs: exclusions, notes, marks, regions, calibrations, metadata. Tables
+    and results change with the next kymflow analyze and kymflow index.
+
+    Args:
+        dataset: Path or URL of the dataset.
+        image: Just on this image: its id, the first characters of it, or its source file.
+
+    Returns:
+        What was undone.
+
+    Raises:
+        kymflow.core.errors.NothingToUndoError: No decision is left.
+        kymflow_zarr.NotADatasetError: There is no dataset there.
+    """
+    from kymflow.core import decisions
+
+    opened = open_writer(dataset)
+    target = opened if image is None else opened.record(find_image(opened, image))
+    undone = decisions.undo(target)
+    return UndoResult(
+        dataset=dataset,
+        undone=len(undone),
+        items=tuple(
+            UndoneAct(kind=act.kind, author=act.author, at=act.at, details=dict(act.details))
+            for act in undone
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndoResult:
+    """What was undone.
+
+    Attributes:
+        dataset: The dataset.
+        undone: How many decisions, each on one image.
+        items: These decisions.
+    """
+
+    streamed: ClassVar[bool] = False
+    verb: ClassVar[str] = "undo"
+    ok: ClassVar[bool] = True
+    dataset: str
+    undone: int
+    items: tuple[UndoneAct, ...]
+
+    def as_text(self, screen: Screen) -> Iterator[Block]:  # noqa: ARG002
+        """See `Result`."""
+        kinds = ", ".join(dict.fromkeys(item.kind for item in self.items))
+        yield Block(lines=[f"undone: {show(kinds)} on {counted(self.undone, 'image')}"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndoneAct:
+    """A decision that was undone.
+
+    Attributes:
+        kind: What was decided.
+        author: Who decided it.
+        at: When, ISO 8601 in UTC.
+        details: What exactly.
+    """
+
+    type: ClassVar[str] = "act"
+    kind: str
+    author: str
+    at: str
+    details: dict[str, object]

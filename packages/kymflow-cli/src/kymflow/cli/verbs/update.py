@@ -1,0 +1,235 @@
+"""Bring a dataset up to date: files, results, tables and the report, where something changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from cyclopts import Parameter
+
+from kymflow.cli.blocks import Block, Screen, counted, failure_blocks, remark, sentence
+from kymflow.cli.file_issues import issue_blocks
+from kymflow.cli.folders import choose_folders
+from kymflow.cli.opening import open_writer, source_name
+from kymflow.cli.options import (
+    DEFAULT_PATTERNS,
+    DEFAULT_WAIT_S,
+    ProgressParam,
+    TakeIn,
+    Wait,
+    Workers,
+)
+from kymflow.cli.progress import SILENT
+from kymflow.cli.safe_text import command, show
+from kymflow.cli.survey import kept_indexers, survey
+from kymflow.cli.verbs.analyze import AnalysedImage, analyze_images
+from kymflow.cli.verbs.index import ImageFailure, IndexedTable, run_indexer
+from kymflow.cli.verbs.ingest import FileOutcome, file_remarks, take_in_folders
+from kymflow.cli.verbs.report import report as write_report
+from kymflow.cli.verbs.report import report_place
+
+if TYPE_CHECKING:
+    from kymflow.core.analysis import Analysis
+    from kymflow_zarr import ZarrDataset
+
+__all__ = ["UpdateResult", "update"]
+
+
+def update(
+    dataset: str,
+    /,
+    *,
+    report: Annotated[bool, Parameter(name="--report", negative="--no-report")] = True,
+    workers: Workers = None,
+    wait: Wait = DEFAULT_WAIT_S,
+    progress: ProgressParam = SILENT,
+) -> UpdateResult:
+    """Bring a dataset up to date, in one go.
+
+    What is new in its folders is ingested, results that are missing or outdated are computed, with
+    the parameters that they had, tables follow, and the report. What is up to date is left alone:
+    a second run does nothing. An analysis that was never run is not begun, and one that failed
+    is tried again only once something has changed.
+
+    Args:
+        dataset: Path or URL of the dataset.
+        report: Whether to write the report.
+        workers: In how many processes to work.
+        wait: For how many seconds to wait for another writer.
+        progress: Who is told how it goes.
+
+    Returns:
+        What was done.
+
+    Raises:
+        kymflow_zarr.NotADatasetError: There is no dataset there.
+        kymflow_zarr.LockedError: Another writer is at work.
+    """
+    opened = open_writer(dataset, wait_s=wait)
+    files = _refresh(opened, dataset, workers=workers, progress=progress)
+    analyzed = list(_analyze(opened, workers=workers, progress=progress))
+    tables = _index(opened, progress=progress)
+    place = report_place(dataset)
+    has_changed = bool(analyzed) or any(isinstance(item, IndexedTable) for item in tables)
+    is_written = report and (has_changed or not place.is_file())
+    if is_written:
+        write_report(dataset, place, workers=workers)
+    return UpdateResult(
+        dataset=dataset,
+        taken_in=sum(item.status == "ok" for item in files),
+        analyzed=sum(item.status == "ok" for item in analyzed),
+        tables=sum(isinstance(item, IndexedTable) for item in tables),
+        failed=sum(item.status == "failed" for item in files)
+        + sum(item.status == "failed" for item in analyzed)
+        + sum(isinstance(item, ImageFailure) for item in tables),
+        report=str(place) if is_written else None,
+        items=(*files, *analyzed, *tables),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateResult:
+    """What an update did.
+
+    Attributes:
+        dataset: The dataset.
+        taken_in: How many files are new images now.
+        analyzed: How many times an image was analyzed.
+        tables: How many tables were brought up to date.
+        failed: How many files and images failed.
+        report: The report, if it was written; None if it was not.
+        items: The files that were tried, the images that were analyzed, the tables.
+    """
+
+    streamed: ClassVar[bool] = True
+    verb: ClassVar[str] = "update"
+    dataset: str
+    taken_in: int
+    analyzed: int
+    tables: int
+    failed: int
+    report: str | None
+    items: tuple[FileOutcome | AnalysedImage | IndexedTable | ImageFailure, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed."""
+        return self.failed == 0
+
+    def as_text(self, screen: Screen) -> Iterator[Block]:
+        """See `Result`."""
+        failures = [
+            (item.path if isinstance(item, FileOutcome) else _name(item), item.reason)
+            for item in self.items
+            if not isinstance(item, IndexedTable) and item.reason is not None
+            if not (isinstance(item, FileOutcome) and item.status == "waiting")
+        ]
+        yield from failure_blocks(
+            f"{counted(len(failures), 'failure')}", ("what", "reason"), failures, screen
+        )
+        if self.taken_in or self.analyzed or self.tables or self.failed or self.report:
+            yield sentence(
+                f"{show(self.dataset)}: {counted(self.taken_in, 'new image')}",
+                f"{counted(self.analyzed, 'image')} analyzed" if self.analyzed else "",
+                f"{counted(self.tables, 'table')} updated" if self.tables else "",
+                failed=self.failed,
+            )
+        else:
+            yield Block(lines=[f"{show(self.dataset)} is up to date"])
+        files = [item for item in self.items if isinstance(item, FileOutcome)]
+        yield from issue_blocks(issue for file in files for issue in file.issues)
+        yield from file_remarks(files)
+        if self.report:
+            yield remark(f"the report: {show(self.report)}")
+        if self.failed:
+            yield remark(f"to see what failed: {command('status', self.dataset)}")
+
+
+def _name(item: AnalysedImage | ImageFailure) -> str:
+    return source_name(item.source) if item.source else item.image_id
+
+
+def _refresh(
+    dataset: ZarrDataset, location: str, *, workers: int | None, progress: ProgressParam
+) -> tuple[FileOutcome, ...]:
+    folders = choose_folders(dataset, (), DEFAULT_PATTERNS, recursive=False)
+    options = TakeIn(workers=workers)
+    done = take_in_folders(
+        dataset, folders, options, verb="update", location=location, progress=progress
+    )
+    return done.items
+
+
+def _analyze(
+    dataset: ZarrDataset, *, workers: int | None, progress: ProgressParam
+) -> Iterator[AnalysedImage]:
+    """Compute what is not current; again, as long as analyses follow that build on these."""
+    from kymflow.core.plugins import load_analyses
+
+    analyses = load_analyses()
+    for _ in range(len(analyses) + 1):
+        done: list[AnalysedImage] = []
+        for (name, label), states in survey(dataset).states.items():
+            todo = [i for i, state in states.items() if state.state in {"outdated", "missing"}]
+            for params, image_ids in _by_params(dataset, analyses[name], label, todo):
+                done += analyze_images(
+                    dataset,
+                    analyses[name],
+                    params,
+                    image_ids,
+                    label=label,
+                    workers=workers,
+                    progress=progress,
+                )
+        yield from done
+        if not done:
+            return
+
+
+def _by_params(
+    dataset: ZarrDataset, analysis: Analysis[Any], label: str, image_ids: list[str]
+) -> Iterator[tuple[Any, list[str]]]:
+    """Images by the parameters of their results; those without any by those of the last run."""
+    from kymflow.core import KymDataset
+    from kymflow.core.analysis import load_results, make_params
+
+    if not image_ids:
+        return
+    log = KymDataset(dataset).log()
+    runs = log[(log["action"] == "analyze") & (log["name"] == analysis.name)]
+    runs = runs[runs["label"] == label]
+    latest = str(runs["params"].iloc[-1]) if len(runs) else "{}"
+    groups: dict[str, list[str]] = {}
+    for image_id in image_ids:
+        stored = load_results(dataset.record(image_id), analysis, label=label)
+        chosen = {json.dumps(one.get("parameters")) for one in stored.params.values()}
+        groups.setdefault(min(chosen, default=json.dumps(json.loads(latest))), []).append(image_id)
+    for document, members in groups.items():
+        yield make_params(analysis.params, dict(_flat(json.loads(document)))), members
+
+
+def _flat(document: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Parameters by name, nested ones as ``outer.inner``."""
+    for name, value in document.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _index(dataset: ZarrDataset, *, progress: ProgressParam) -> list[IndexedTable | ImageFailure]:
+    from kymflow.core import KymDataset, run_order
+    from kymflow.core.analysis import used_labels
+    from kymflow.core.plugins import load_analyses
+
+    kymographs = KymDataset(dataset)
+    done: list[IndexedTable | ImageFailure] = []
+    used = used_labels(dataset, load_analyses())
+    for indexer in run_order(kept_indexers(dataset, used)) if len(kymographs) else ():
+        if kymographs.outdated_images(indexer):
+            done += run_indexer(kymographs, indexer, mode="incremental", progress=progress)
+    for item in done:
+        progress.tell(item)
+    return done

@@ -1,0 +1,112 @@
+"""What can be asked, and what is answered."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from kymflow.cli.errors import expected_errors, explain
+from kymflow.cli.viewer.changes import CHANGES, Target
+from kymflow.cli.viewer.guard import check_request
+from kymflow.cli.viewer.messages import (
+    Answer,
+    BadRequestError,
+    Request,
+    binary_answer,
+    json_answer,
+)
+from kymflow.cli.viewer.page_files import page_files
+from kymflow.cli.viewer.recording import describe_recording, draw_figure, read_trace
+from kymflow.cli.viewer.recording_list import RecordingList
+from kymflow.cli.viewer.tiles import Tile, TileCache
+
+if TYPE_CHECKING:
+    from kymflow_zarr import ZarrDataset
+
+__all__ = ["Viewer", "refusal"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Viewer:
+    """A dataset that is looked at, and all that is kept in memory for it.
+
+    Attributes:
+        dataset: The dataset, writable.
+        token: The secret that each request has to bring.
+        recordings: Its recordings.
+        tiles: Pictures of them.
+        writing: Held while something is changed.
+        shown: Set when the velocity of a recording was sent for the first time.
+    """
+
+    dataset: ZarrDataset
+    token: str
+    recordings: RecordingList
+    tiles: TileCache = field(default_factory=TileCache)
+    writing: threading.Lock = field(default_factory=threading.Lock)
+    shown: threading.Event = field(default_factory=threading.Event)
+
+    def answer(self, request: Request) -> Answer:
+        """Answer a request; what is wrong with it, or with the data, is an answer, too."""
+        try:
+            check_request(request, self.token)
+            return self._answer(request)
+        except BadRequestError as error:
+            return refusal(error.status, str(error))
+        except expected_errors() as error:
+            failure = explain(error)
+            missing = isinstance(error, LookupError | FileNotFoundError)
+            status = HTTPStatus.NOT_FOUND if missing else HTTPStatus.CONFLICT
+            return refusal(status, failure.message, failure.hint)
+
+    def _answer(self, request: Request) -> Answer:
+        match request.method, request.path:
+            case "GET", ("api", "recordings"):
+                changes = self.recordings.changes(request.integer("since", 0))
+                return json_answer({"dataset": self.dataset.location, **changes})
+            case "GET", ("api", "recordings", image_id):
+                return json_answer(describe_recording(self.dataset, image_id))
+            case "GET", ("api", "recordings", image_id, "tile"):
+                return binary_answer(self.tiles.get(self.dataset, _tile(image_id, request)))
+            case "GET", ("api", "recordings", image_id, "figure"):
+                figure = draw_figure(
+                    self.dataset.record(image_id),
+                    channel=request.integer("channel"),
+                    roi=_roi(request),
+                    lines=(request.integer("first"), request.integer("stop")),
+                )
+                return Answer(media_type="image/svg+xml", body=figure)
+            case "GET", ("api", "recordings", image_id, "trace"):
+                record = self.dataset.record(image_id)
+                trace = read_trace(record, channel=request.integer("channel"), roi=_roi(request))
+                self.shown.set()
+                return binary_answer(trace)
+            case "POST", ("api", "recordings", image_id, change) if change in CHANGES:
+                target = Target(dataset=self.dataset, record=self.dataset.record(image_id))
+                with self.writing:
+                    CHANGES[change](target, request.json())
+                return json_answer(describe_recording(self.dataset, image_id))
+            case "GET", path if path in page_files():
+                return page_files()[path]
+        raise BadRequestError("there is nothing here", HTTPStatus.NOT_FOUND)
+
+
+def refusal(status: HTTPStatus, message: str, hint: str = "") -> Answer:
+    """An answer that says what is wrong, and what to do."""
+    return json_answer({"error": message, "hint": hint}, status)
+
+
+def _roi(request: Request) -> int | None:
+    return request.integer("roi") if "roi" in request.query else None
+
+
+def _tile(image_id: str, request: Request) -> Tile:
+    return Tile(
+        image_id=image_id,
+        channel=request.integer("channel"),
+        z=request.integer("z", 0),
+        level=request.integer("level"),
+        index=request.integer("index"),
+    )

@@ -1,0 +1,206 @@
+"""The verbs by which people decide on images: what they change, and that it can be undone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kymflow.core.decisions import read_decisions
+from kymflow.core.metadata import load_metadata
+from kymflow_zarr import ZarrDataset, ZarrImageRecord
+
+Kymflow = Callable[..., tuple[int, str, str]]
+KymflowJson = Callable[..., tuple[int, list[dict[str, Any]]]]
+
+
+def record(dataset: str, name: str) -> ZarrImageRecord:
+    return ZarrDataset(dataset, mode="r").find(name)
+
+
+def test_an_image_is_excluded_and_taken_back_in(dataset: str, kymflow: Kymflow) -> None:
+    code, out, err = kymflow("exclude", dataset, "a", "--reason", "moved")
+    assert (code, out) == (0, "exclude: 1 image\n")
+    assert f"kymflow undo {dataset}" in err
+    exclusion = read_decisions(record(dataset, "a.tif")).exclusion
+    assert exclusion is not None
+    assert exclusion.reason == "moved"
+    assert kymflow("exclude", dataset, "a", "--reason", "moved")[1] == (
+        "exclude: 0 images, 1 unchanged\n"
+    )
+    assert kymflow("include", dataset, "a")[0] == 0
+    assert read_decisions(record(dataset, "a.tif")).exclusion is None
+
+
+def test_excluded_images_are_in_no_table_but_that_of_images(dataset: str, kymflow: Kymflow) -> None:
+    kymflow("exclude", dataset, "a", "--reason", "moved")
+    assert kymflow("index", dataset, "image_summary", "images")[0] == 0
+    tables = ZarrDataset(dataset, mode="r")
+    assert len(tables.load_table("kym_image_summary")) == 2
+    assert tables.load_table("kym_images")["excluded"].sum() == 1
+
+
+def test_images_are_chosen_by_a_condition(dataset: str, kymflow_json: KymflowJson) -> None:
+    code, records = kymflow_json(
+        "calibrate", dataset, "--seconds-per-line", "0.002", "--where", "file LIKE '%.tif'"
+    )
+    assert code == 0
+    assert sorted(Path(each["source"]).name for each in records[:-1]) == ["a.tif", "b.tif"]
+    assert records[-1]["decided"] == 2
+    assert record(dataset, "c.tiff").get_coordinates()["t"][1] != 0.002
+    assert record(dataset, "b.tif").get_coordinates()["t"][1] == 0.002
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "no image is chosen"),
+        (("--where", "file = 'z'"), "no image meets"),
+        (("--where", "nothing = 1"), "nothing"),
+        (("--where", "true); SELECT ('x'"), "not one condition"),
+        (("z.tif",), "there is no image 'z.tif'"),
+    ],
+)
+def test_a_choice_of_no_image_is_refused(
+    dataset: str, kymflow: Kymflow, arguments: tuple[str, ...], message: str
+) -> None:
+    code, _, err = kymflow("include", dataset, *arguments)
+    assert code == 2
+    assert message in err
+
+
+def test_an_image_that_fails_stops_only_itself(
+    dataset: str, folder: Path, write_tiff: Callable[..., Path], kymflow: Kymflow
+) -> None:
+    write_tiff(folder / "narrow.tif", pixels=8)
+    kymflow("ingest", str(folder), dataset)
+    code, out, err = kymflow("roi", dataset, "--pixels", "4", "12", "--where", "true")
+    assert code == 1
+    assert "roi: 3 images, 1 failed" in out
+    assert "narrow.tif" in err
+
+
+def test_regions_are_added_changed_and_removed(dataset: str, kymflow: Kymflow) -> None:
+    _, out, _ = kymflow("roi", dataset, "a", "--pixels", "2", "6", "--name", "vein")
+    assert out == "roi: 1 image\nROI 1\n"
+    kymflow("roi", dataset, "a", "--change", "1", "--pixels", "3", "9")
+    (roi,) = load_metadata(record(dataset, "a.tif")).rois
+    assert (roi.name, roi.dim1_start, roi.dim1_stop) == ("vein", 3, 9)
+    kymflow("roi", dataset, "a", "--remove", "1")
+    assert load_metadata(record(dataset, "a.tif")).rois == ()
+    _, out, _ = kymflow("roi", dataset, "a", "--um", "0", "2")
+    assert out.endswith("ROI 2\n")
+    assert kymflow("roi", dataset, "a")[0] == 2
+
+
+def test_a_stall_is_marked_moved_and_removed(dataset: str, kymflow: Kymflow) -> None:
+    code, out, _ = kymflow("mark", dataset, "a", "0.01", "0.02")
+    assert code == 0
+    (mark,) = read_decisions(record(dataset, "a.tif")).marks
+    assert out.endswith(f"mark {mark.id}\n")
+    kymflow("mark", dataset, "a", "0.02", "0.03", "--move", mark.id)
+    (moved,) = read_decisions(record(dataset, "a.tif")).marks
+    assert (moved.start_s, moved.stop_s) == pytest.approx((0.02, 0.03))
+    kymflow("mark", dataset, "a", "--remove", mark.id)
+    assert read_decisions(record(dataset, "a.tif")).marks == ()
+    code, _, err = kymflow("mark", dataset, "a")
+    assert code == 2
+    assert "give its seconds" in err
+    assert kymflow("mark", dataset, "a", "1", "2", "--channel", "2")[0] == 1
+
+
+def test_verdicts_and_notes(dataset: str, kymflow: Kymflow) -> None:
+    kymflow("accept", dataset, "a", "b")
+    kymflow("reject", dataset, "b", "--reason", "out of focus")
+    kymflow("note", dataset, "b", "--text", "sneezed")
+    said = read_decisions(record(dataset, "b.tif"))
+    assert said.verdict is not None
+    assert (said.verdict.verdict, said.verdict.reason) == ("rejected", "out of focus")
+    assert [note.text for note in said.notes] == ["sneezed"]
+
+
+def test_fields_are_set(dataset: str, kymflow: Kymflow) -> None:
+    kymflow("metadata", dataset, "a", "--set", "genotype=wt", "--set", "cage=007", "--set", "n=3")
+    experiment = load_metadata(record(dataset, "a.tif")).experiment
+    assert (experiment.genotype, dict(experiment.extra)) == ("wt", {"cage": "007", "n": 3})
+    kymflow("metadata", dataset, "a", "--set", "genotype=")
+    assert load_metadata(record(dataset, "a.tif")).experiment.genotype == ""
+    assert kymflow("metadata", dataset, "a", "--set", "genotype")[0] == 2
+    assert kymflow("metadata", dataset, "a")[0] == 2
+
+
+def test_fields_come_from_a_file_and_from_folders(
+    dataset: str, tmp_path: Path, kymflow: Kymflow, kymflow_json: KymflowJson
+) -> None:
+    csv = tmp_path / "files.csv"
+    csv.write_text("file,genotype,depth\na,wt,100\nb,ko,deep\nz,wt,1\n", encoding="utf-8")
+    code, out, err = kymflow("metadata", dataset, "--import", str(csv))
+    assert code == 1
+    assert out == "metadata: 1 image changed, 1 not matched, 1 failed\n"
+    assert "line 4 is about no image: 'z'" in err
+    assert "is 'deep', not a number" in err
+    code, records = kymflow_json("metadata", dataset, "--folders", "{session}")
+    assert (code, records[-1]["changed"]) == (0, 3)
+    assert load_metadata(record(dataset, "a.tif")).experiment.extra == {"session": "images"}
+
+
+def test_one_undo_takes_back_what_one_command_did(dataset: str, kymflow: Kymflow) -> None:
+    kymflow("note", dataset, "a", "--text", "sneezed")
+    kymflow("exclude", dataset, "--reason", "moved", "--where", "true")
+    code, out, _ = kymflow("undo", dataset)
+    assert (code, out) == (0, "undone: exclude on 3 images\n")
+    assert kymflow("undo", dataset, "b")[0] == 1
+    code, out, _ = kymflow("undo", dataset, "a")
+    assert (code, out) == (0, "undone: note on 1 image\n")
+    code, _, err = kymflow("undo", dataset)
+    assert code == 1
+    assert "no decision is left to undo" in err
+
+
+def test_the_log_has_runs_and_decisions(
+    dataset: str, kymflow: Kymflow, kymflow_json: KymflowJson
+) -> None:
+    kymflow("exclude", dataset, "a", "b", "--reason", "moved")
+    kymflow("undo", dataset)
+    code, records = kymflow_json("log", dataset)
+    assert code == 0
+    assert [(r["kind"], r["what"], r["images"], r["undone"]) for r in records[:-1]] == [
+        ("run", "index image_summary", 3, False),
+        ("decision", "exclude", 2, True),
+        ("decision", "undo", 2, False),
+    ]
+    assert json.loads(json.dumps(records[1]["details"])) == {"reason": "moved"}
+    _, out, _ = kymflow("log", dataset, "--rows", "1")
+    assert "undo" in out
+    assert "exclude" not in out
+
+
+def test_decisions_follow_a_file_that_is_ingested_again(
+    dataset: str, folder: Path, write_tiff: Callable[..., Path], kymflow: Kymflow
+) -> None:
+    kymflow("exclude", dataset, "a", "--reason", "moved")
+    kymflow("roi", dataset, "a", "--pixels", "2", "14")
+    write_tiff(folder / "a.tif", lines=90, pixels=12)
+    code, _, err = kymflow("ingest", str(folder), dataset, "--changed")
+    assert code == 0
+    assert "a.tif: ROI 1 does not fit the changed file" in err
+    opened = ZarrDataset(dataset, mode="r")
+    (new,) = (each for each in opened.values() if each.shape == (90, 12))
+    exclusion = read_decisions(new).exclusion
+    assert exclusion is not None
+    assert exclusion.reason == "moved"
+
+
+def test_malformed_metadata_are_reported_at_ingest(
+    tmp_path: Path, write_tiff: Callable[..., Path], kymflow: Kymflow
+) -> None:
+    (tmp_path / "in").mkdir()
+    path = write_tiff(tmp_path / "in" / "a.tif")
+    payload = {"experiment_metadata": {"depth": "deep"}}
+    path.with_suffix(".metadata.json").write_text(json.dumps(payload), encoding="utf-8")
+    code, _, err = kymflow("ingest", str(tmp_path / "in"), str(tmp_path / "k.zarr"))
+    assert code == 0
+    assert "a.tif: metadata field 'experiment_metadata.depth' is 'deep', not a number" in err

@@ -1,0 +1,144 @@
+"""A small lab's dataset, a server of it in this process, and requests over real HTTP."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tifffile
+
+from kymflow.cli.demo_images import DEMO_SCENES, LINE_INTERVAL_S, PIXEL_SIZE_UM, synthesize
+from kymflow.cli.viewer import ViewServer
+from kymflow.core.analysis import run_analysis
+from kymflow.core.analysis.velocity import VELOCITY
+from kymflow_zarr import ZarrDataset
+
+_TOKEN = "the-token-of-the-tests"
+
+Serve = Callable[..., AbstractContextManager[ViewServer]]
+Ask = Callable[..., "Reply"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What the server answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def _ask(
+    server: ViewServer, path: str, *, headers: Mapping[str, str] | None = None, body: Any = None
+) -> Reply:
+    port = server.server_port
+    own = {"Host": f"127.0.0.1:{port}", "X-Kymflow-Token": _TOKEN}
+    if body is not None:
+        own["Content-Type"] = "application/json"
+    sent = {name: value for name, value in {**own, **(headers or {})}.items() if value}
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    data = body if body is None or isinstance(body, bytes) else json.dumps(body)
+    connection.request("GET" if body is None else "POST", path, body=data, headers=sent)
+    answer = connection.getresponse()
+    reply = Reply(status=answer.status, headers=dict(answer.getheaders()), body=answer.read())
+    connection.close()
+    return reply
+
+
+@pytest.fixture(scope="session")
+def made_lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three recordings of two mice; the last has no results."""
+    folder = tmp_path_factory.mktemp("lab")
+    scenes = {
+        "mouse1/flow.tif": dataclasses.replace(DEMO_SCENES[0], lines=3000, pixels=48),
+        "mouse1/stall.tif": dataclasses.replace(
+            DEMO_SCENES[3], stall_s=(1.2, 2.7), lines=3500, pixels=48
+        ),
+        "mouse2/todo.tif": dataclasses.replace(DEMO_SCENES[1], lines=600, pixels=24),
+    }
+    for name, scene in scenes.items():
+        file = folder / "recordings" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(
+            file,
+            synthesize(scene),
+            imagej=True,
+            resolution=(1 / PIXEL_SIZE_UM, 1.0),
+            metadata={
+                "axes": "YX",
+                "unit": "um",
+                "finterval": LINE_INTERVAL_S,
+                "kymflow_axes": "t,x",
+            },
+        )
+    dataset = ZarrDataset(folder / "lab.zarr")
+    for name in ("mouse1", "mouse2"):
+        dataset.refresh_from_folder(folder / "recordings" / name)
+    ids = [_image_of(dataset, "flow.tif"), _image_of(dataset, "stall.tif")]
+    assert all(one.error is None for one in run_analysis(dataset, VELOCITY, image_ids=ids))
+    return folder / "lab.zarr"
+
+
+@pytest.fixture
+def lab(made_lab: Path, tmp_path: Path) -> ZarrDataset:
+    """A copy of its own for each test."""
+    return ZarrDataset(shutil.copytree(made_lab, tmp_path / "lab.zarr"), mode="r+")
+
+
+@pytest.fixture
+def serve() -> Serve:
+    """Serve a dataset for the length of a block."""
+
+    @contextmanager
+    def serving(dataset: ZarrDataset, *, port: int = 0) -> Iterator[ViewServer]:
+        with ViewServer(dataset, port=port, token=_TOKEN) as server:
+            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+            thread.start()
+            try:
+                yield server
+            finally:
+                server.shutdown()
+                thread.join()
+
+    return serving
+
+
+@pytest.fixture
+def server(lab: ZarrDataset, serve: Serve) -> Iterator[ViewServer]:
+    """The server of `lab`."""
+    with serve(lab) as running:
+        yield running
+
+
+@pytest.fixture
+def ask(server: ViewServer) -> Ask:
+    """Ask `server` as the page does; headers that are given replace the page's, "" drops one."""
+    return partial(_ask, server)
+
+
+@pytest.fixture
+def image_ids(lab: ZarrDataset) -> dict[str, str]:
+    """The ids of the recordings of `lab` by the names of their files, without endings."""
+    return {name: _image_of(lab, f"{name}.tif") for name in ("flow", "stall", "todo")}
+
+
+def _image_of(dataset: ZarrDataset, file: str) -> str:
+    """The id of the image that was made of a file."""
+    (found,) = (
+        image_id
+        for image_id, entry in dataset.load_manifest().entries.items()
+        if entry.source is not None and entry.source.source_primary_path.endswith(file)
+    )
+    return found

@@ -1,0 +1,122 @@
+"""How well `cells` counts cells that are known, against counting troughs of a single column.
+
+Run ``hatch run bench:cells``, with ``--count 20`` for the figures in docs/cells.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kymflow.core.analysis import Calibration
+from kymflow.core.analysis.cells import CELLS
+from kymflow.core.testing import compute_result, simulate_cells
+
+CALIBRATION = Calibration(seconds_per_line=1e-3, um_per_pixel=0.4, dwell_seconds=None)
+LINES = 5000
+PIXELS = 40
+CELL_PX = 16.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """Cells in a vessel.
+
+    Attributes:
+        hematocrit: Share of the line that they cover.
+        snr: Standard deviation of the moving signal over that of the noise.
+        cluster: Mean number of cells that follow each other closely.
+        dark: Whether they are dark.
+    """
+
+    hematocrit: float
+    snr: float
+    cluster: float = 1.0
+    dark: bool = True
+
+
+SCENARIOS = (
+    *(Scenario(hematocrit=h, snr=s) for s in (0.35, 0.5, 1.0, 3.0) for h in (0.1, 0.3, 0.5, 0.7)),
+    *(Scenario(hematocrit=h, snr=s, cluster=3.0) for s in (0.5, 1.0, 3.0) for h in (0.1, 0.3, 0.5)),
+    Scenario(hematocrit=0.7, snr=1.0, cluster=3.0),
+    Scenario(hematocrit=0.3, snr=1.0, dark=False),
+)
+
+
+def troughs(pixels: NDArray[np.float64], velocity: float, *, dark: bool) -> int:
+    """Cells by the common way: how often the middle of the line falls below half of its range.
+
+    Three columns are averaged, and as many lines as a quarter of a cell takes.
+    """
+    middle = pixels.shape[1] // 2
+    trace = pixels[:, middle - 1 : middle + 2].mean(axis=1)
+    width = max(1, round(CELL_PX / 4.0 / abs(velocity)))
+    smooth = np.convolve(trace, np.ones(width) / width, mode="valid")
+    low, high = np.percentile(smooth, (5, 95))
+    inside = (smooth < 0.5 * (low + high)) if dark else (smooth > 0.5 * (low + high))
+    return int(np.count_nonzero(np.diff(inside.astype(int)) == 1)) + int(inside[0])
+
+
+def measure(scenario: Scenario, count: int) -> str:
+    """A row of the table."""
+    found, common = [], []
+    for seed in range(count):
+        rng = np.random.default_rng(seed)
+        beat = 1.0 + 0.15 * np.sin(2.0 * np.pi * 8e-3 * np.arange(LINES))
+        velocity = rng.uniform(1.0, 4.0) * rng.choice([-1, 1]) * beat
+        recording = simulate_cells(
+            velocity,
+            n_pixels=PIXELS,
+            cell_px=CELL_PX,
+            hematocrit=scenario.hematocrit,
+            snr=scenario.snr,
+            cluster=scenario.cluster,
+            dark=scenario.dark,
+            seed=seed,
+        )
+        truth = recording.count_passing(PIXELS / 2)
+        way_mm = 1e-3 * 0.4 * float(np.ptp(recording.moved_px))
+        counted = troughs(recording.pixels, float(velocity.mean()), dark=scenario.dark)
+        common.append(abs(counted / truth - 1.0))
+        one = compute_result(CELLS, recording.pixels, calibration=CALIBRATION).summary
+        if one["status"] == "ok":
+            found.append([
+                abs(float(one["cells"] or 0) / truth - 1.0),
+                abs(float(one["flux_per_s"] or 0) / (truth / (1e-3 * LINES)) - 1.0),
+                abs(float(one["density_per_mm"] or 0) / (truth / way_mm) - 1.0),
+                float(one["hematocrit"] or 0) - scenario.hematocrit,
+                one["shade"] == ("dark" if scenario.dark else "bright"),
+            ])  # fmt: skip
+    kind = "clustered" if scenario.cluster > 1 else "single" if scenario.dark else "bright"
+    row = f"| {kind} | {scenario.hematocrit:g} | {scenario.snr:g} | {len(found)} of {count} |"
+    if not found:
+        return f"{row} - | - | - | - | - | - | {np.median(common):.3f} |"
+    cells, flux, density, hematocrit, shade = np.array(found, dtype=float).T
+    return (
+        f"{row} {np.median(cells):.3f} | {cells.max():.3f} | {np.median(flux):.3f} | "
+        f"{np.median(density):.3f} | {hematocrit.mean():+.3f} | {shade.mean():.2f} | "
+        f"{np.median(common):.3f} |"
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="cells", description=__doc__)
+    parser.add_argument("--count", type=int, default=4, help="recordings of each kind")
+    options = parser.parse_args(arguments)
+    print(
+        "| cells | hematocrit | SNR | known | count: error | largest | flux: error "
+        "| density: error | hematocrit: bias | right shade | troughs: error |"
+    )
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for scenario in SCENARIOS:
+        print(measure(scenario, options.count), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""How well `pulse` finds a heart rate that is known.
+
+Run ``hatch run bench:pulse``, with ``--count 100`` for the figures in docs/pulse.md. With a folder
+of real recordings, their halves are compared, too: ``--recordings FOLDER --seconds-per-line S``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kymflow.core.analysis import Calibration, InputResult, Region
+from kymflow.core.analysis.params import params_json
+from kymflow.core.analysis.pulse import PULSE
+from kymflow.core.analysis.storage import summary_values
+from kymflow.core.analysis.velocity import VELOCITY
+from kymflow.core.testing import compute_result, simulate_cells
+
+CALIBRATION = Calibration(seconds_per_line=1e-3, um_per_pixel=0.4, dwell_seconds=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A heart and a recording.
+
+    Attributes:
+        title: What it is.
+        amplitude: Of the first harmonic, as a share of the mean velocity.
+        seconds: Duration.
+        snr: Standard deviation of the moving signal over that of the noise.
+        second: The second harmonic, as a share of the first.
+        wander: How much the phase of the heart wanders, in radians per root of a second.
+        shuffled: Whether the windows of the trace are shuffled, which leaves no pulse.
+    """
+
+    title: str
+    amplitude: float = 0.03
+    seconds: float = 30.0
+    snr: float = 1.0
+    second: float = 0.0
+    wander: float = 0.0
+    shuffled: bool = False
+
+
+SCENARIOS = (
+    Scenario(title="30 s, 3 %, SNR 1"),
+    Scenario(title="30 s, 3 %, SNR 0.5", snr=0.5),
+    Scenario(title="5 s, 8 %, SNR 1", seconds=5.0, amplitude=0.08),
+    Scenario(title="30 s, 10 %, rate wanders", amplitude=0.1, second=0.4, wander=0.5, snr=2.0),
+    Scenario(title="30 s, no pulse", amplitude=0.0),
+    Scenario(title="30 s, 10 %, shuffled", amplitude=0.1, shuffled=True),
+)
+
+
+def simulate(scenario: Scenario, seed: int) -> tuple[NDArray[np.float64], float, float]:
+    """A kymograph, its mean heart rate in Hz and its pulsatility index."""
+    rng = np.random.default_rng(seed)
+    lines = round(scenario.seconds * 1000)
+    rate = rng.uniform(5.0, 12.0)
+    steps = 2.0 * np.pi * rate * 1e-3 + scenario.wander * np.sqrt(1e-3) * rng.standard_normal(lines)
+    phase = rng.uniform(0.0, 2.0 * np.pi) + np.cumsum(steps)
+
+    def beat(at: NDArray[np.float64]) -> NDArray[np.float64]:
+        wave: NDArray[np.float64] = np.cos(at) + scenario.second * np.cos(2.0 * at - 0.7)
+        return wave
+
+    velocity = 2.0 * (1.0 + scenario.amplitude * beat(phase))
+    pixels = simulate_cells(velocity, snr=scenario.snr, seed=seed).pixels
+    mean_rate = float((phase[-1] - phase[0]) / (2.0 * np.pi * (lines - 1) * 1e-3))
+    return pixels, mean_rate, scenario.amplitude * float(np.ptp(beat(np.linspace(0, 7, 2000))))
+
+
+def find(pixels: NDArray[np.float64], *, shuffle: int | None) -> Mapping[str, Any]:
+    """The summary of a kymograph, from its trace or from that trace shuffled."""
+    if shuffle is None:
+        return compute_result(PULSE, pixels, calibration=CALIBRATION).summary
+    velocity = compute_result(VELOCITY, pixels, calibration=CALIBRATION)
+    trace = velocity.to_pandas("trace")
+    mixed = trace.sample(frac=1.0, random_state=shuffle, ignore_index=True)
+    mixed["center_line"] = trace["center_line"]
+    inputs = {
+        "velocity": InputResult(
+            parameters=params_json(VELOCITY.params()),
+            summary=summary_values(velocity.summary),
+            tables={"trace": mixed},
+        )
+    }
+    lines, width = pixels.shape
+    region = Region(channel=1, roi_id=None, z=0, lines=(0, lines), pixels=(0, width))
+    return PULSE.compute(pixels, CALIBRATION, PULSE.params(), region, inputs).summary
+
+
+def measure(scenario: Scenario, count: int) -> str:
+    """A row of the table: how often it is found, and how far off."""
+    found = []
+    for seed in range(count):
+        pixels, rate, index = simulate(scenario, seed)
+        one = find(pixels, shuffle=seed if scenario.shuffled else None)
+        if one["status"] == "ok":
+            found.append([
+                abs(_number(one, "rate_hz") - rate),
+                _number(one, "rate_low_hz") <= rate <= _number(one, "rate_high_hz"),
+                _number(one, "pulsatility") / index if index else np.nan,
+                _number(one, "pulsatility_low") <= index <= _number(one, "pulsatility_high"),
+            ])  # fmt: skip
+    row = f"| {scenario.title} | {len(found)} of {count} |"
+    if not found or scenario.amplitude == 0.0 or scenario.shuffled:
+        return f"{row} - | - | - | - | - |"
+    error, inside, ratio, index_inside = np.array(found).T
+    return (
+        f"{row} {1000 * np.median(error):.1f} | {1000 * error.max():.1f} | {inside.mean():.2f} | "
+        f"{np.median(ratio):.3f} | {index_inside.mean():.2f} |"
+    )
+
+
+def halves(path: Path, calibration: Calibration) -> str:
+    """A row of the table: the rates of both halves of a real recording, mm/s left out."""
+    import tifffile
+
+    pixels = tifffile.imread(path)
+    middle = len(pixels) // 2
+    parts = (pixels, pixels[:middle], pixels[middle:])
+    cells = []
+    for part in parts:
+        one = compute_result(PULSE, part, calibration=calibration).summary
+        cells.append(
+            f"{one['rate_hz']:.3f} ({one['rate_low_hz']:.3f} to {one['rate_high_hz']:.3f}), "
+            f"{one['pulsatility']:.3f}"
+            if one["status"] == "ok"
+            else f"unknown: {one['reason']} ({one['false_alarm']})"
+        )
+    return f"| {path.stem} | {' | '.join(cells)} |"
+
+
+def _number(summary: Mapping[str, Any], name: str) -> float:
+    return float(summary[name])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(prog="pulse", description=__doc__)
+    parser.add_argument("--count", type=int, default=10, help="recordings of each kind")
+    parser.add_argument("--recordings", type=Path, help="a folder of real recordings")
+    parser.add_argument("--seconds-per-line", type=float, default=1.134e-3)
+    options = parser.parse_args(arguments)
+    print("| recording | found | median error, mHz | largest | in interval | PI | in interval |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for scenario in SCENARIOS:
+        print(measure(scenario, options.count), flush=True)
+    if options.recordings:
+        calibration = Calibration(
+            seconds_per_line=options.seconds_per_line, um_per_pixel=None, dwell_seconds=None
+        )
+        print("\n| recording | whole, Hz and PI | first half | second half |")
+        print("| --- | --- | --- | --- |")
+        for path in sorted(options.recordings.glob("*.tif")):
+            print(halves(path, calibration), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

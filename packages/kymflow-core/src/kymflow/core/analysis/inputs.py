@@ -1,0 +1,69 @@
+"""Reading the stored results that an analysis builds on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kymflow.core.analysis.definition import InputResult
+from kymflow.core.analysis.storage import load_result_table, load_results
+from kymflow.core.errors import AnalysisInputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kymflow.core.analysis.definition import Analysis
+    from kymflow.core.analysis.storage import RegionResult
+    from kymflow.core.provenance import Params
+    from kymflow_zarr import JsonValue, ZarrImageRecord
+
+__all__ = ["load_inputs"]
+
+
+def load_inputs(
+    rec: ZarrImageRecord, analysis: Analysis[Any], document: Params
+) -> dict[str, InputResult]:
+    """The stored results that an analysis builds on, by the names of their analyses.
+
+    Args:
+        rec: The image.
+        analysis: The analysis.
+        document: Its parameter document for one region, which says which results they are.
+
+    Raises:
+        AnalysisInputError: One of them is missing or not current.
+    """
+    chosen = document.get("inputs")
+    if not isinstance(chosen, dict):
+        return {}
+    return {
+        needed.analysis.name: _load(rec, needed.analysis, said)
+        for needed in analysis.inputs
+        if isinstance(said := chosen.get(needed.analysis.name), dict)
+    }
+
+
+def _load(rec: ZarrImageRecord, analysis: Analysis[Any], said: dict[str, JsonValue]) -> InputResult:
+    label = str(said["label"])
+    if said["state"] != "current":
+        roi = "the whole picture" if said["roi_id"] is None else f"ROI {said['roi_id']}"
+        where = f"channel {said['channel']}, {roi}"
+        raise AnalysisInputError(analysis.name, where, str(said["state"]))
+    stored = load_results(rec, analysis, label=label)
+    (entry,) = (
+        e for e in stored.results if (e.channel, e.roi_id) == (said["channel"], said["roi_id"])
+    )
+    parameters = stored.params[entry.params_hash]["parameters"]
+    return InputResult(
+        parameters=parameters if isinstance(parameters, dict) else {},
+        summary=entry.values,
+        tables={
+            table.name: _own_rows(load_result_table(rec, analysis, table.name, label=label), entry)
+            for table in analysis.tables
+        },
+    )
+
+
+def _own_rows(frame: pd.DataFrame, entry: RegionResult) -> pd.DataFrame:
+    roi_id = -1 if entry.roi_id is None else entry.roi_id
+    own = (frame["channel"] == entry.channel) & (frame["roi_id"].fillna(-1) == roi_id)
+    return frame[own].reset_index(drop=True)

@@ -1,0 +1,207 @@
+"""The results of all analyses in one table, and that table as a file for R or MATLAB.
+
+`combine_regions` has one row per image, label and region; `combine_times` one per moment as well.
+Columns are named ``<analysis>_<column>``, and ``<analysis>_<table>_<column>`` for further tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from kymflow.core.analysis import (
+    Analysis,
+    RegionResult,
+    list_labels,
+    load_result_table,
+    load_results,
+)
+from kymflow.core.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kymflow.core.analysis.regions import Place
+    from kymflow_zarr import ZarrDataset, ZarrImageRecord
+
+__all__ = ["combine_regions", "combine_times", "save_table"]
+
+_REGION: Final = ("image_id", "label", "channel", "roi_id")
+
+
+def combine_regions(dataset: ZarrDataset, analyses: Sequence[Analysis[Any]]) -> pd.DataFrame:
+    """The summaries of several analyses, one row per image, label and region.
+
+    A result under a label stands in the rows of this label only.
+
+    Args:
+        dataset: The dataset.
+        analyses: The analyses.
+
+    Returns:
+        ``image_id``, ``label``, ``channel``, ``roi_id`` (null for a whole picture), then for each
+        analysis its columns, ``<analysis>_version`` and ``<analysis>_params_hash``. Null where
+        an analysis has no result.
+    """
+    import pandas as pd
+
+    rows: dict[tuple[str, str, int, int | None], dict[str, Any]] = {}
+    for record in dataset.iter_records():
+        for analysis in analyses:
+            for label, entry in _results(record, analysis):
+                key = (record.image_id, label, entry.channel, entry.roi_id)
+                found = {name: entry.values.get(name) for name in _names(analysis)}
+                found |= {"version": entry.analysis_version, "params_hash": entry.params_hash}
+                row = rows.setdefault(key, dict(zip(_REGION, key, strict=True)))
+                row |= {f"{analysis.name}_{name}": value for name, value in found.items()}
+    dtypes = {"image_id": "str", "label": "str", "channel": "int64", "roi_id": "Int64"}
+    for analysis in analyses:
+        dtypes |= {f"{analysis.name}_{column.name}": column.dtype for column in analysis.summary}
+        dtypes |= {f"{analysis.name}_version": "str", f"{analysis.name}_params_hash": "str"}
+    return pd.DataFrame(list(rows.values()), columns=list(dtypes)).astype(dtypes)
+
+
+def combine_times(
+    record: ZarrImageRecord, analyses: Sequence[Analysis[Any]], *, label: str = ""
+) -> pd.DataFrame:
+    """The results of several analyses of one image over time.
+
+    The times are those of the table with the most rows that has a column ``time_s``, such as the
+    trace of velocity. Other such tables give their nearest value, tables with ``start_s`` and
+    ``stop_s`` that of the stretch in which the time lies.
+
+    Args:
+        record: The image.
+        analyses: The analyses; those without a result, or without such tables, add no columns.
+        label: The label of the results; "" for none.
+
+    Returns:
+        ``image_id``, ``label``, ``channel``, ``roi_id``, ``time_s``, then the columns of the
+        tables. Empty if no analysis has a result with times.
+    """
+    import pandas as pd
+
+    stored = {analysis.name: load_results(record, analysis, label=label) for analysis in analyses}
+    tables = {
+        f"{analysis.name}_{table.name}": load_result_table(
+            record, analysis, table.name, label=label
+        ).drop(columns="params_hash")
+        for analysis in analyses
+        if stored[analysis.name].results
+        for table in analysis.tables
+    }
+    moments = {name: table for name, table in tables.items() if "time_s" in table.columns}
+    parts = []
+    if moments:
+        base = max(moments, key=lambda name: len(moments[name]))
+        places = (entry.place for results in stored.values() for entry in results.results)
+        for place in dict.fromkeys(places):
+            own = {name: _of_region(table, place) for name, table in tables.items()}
+            part = _joined(own, base)
+            roi_id = pd.array([place[1]] * len(part), dtype="Int64")
+            parts.append(
+                part.assign(image_id=record.image_id, label=label, channel=place[0], roi_id=roi_id)
+            )
+    if not parts:
+        return pd.DataFrame(columns=[*_REGION, "time_s"])
+    whole = pd.concat(parts, ignore_index=True)
+    return whole[[*_REGION, *(name for name in whole.columns if name not in _REGION)]]
+
+
+def save_table(table: pd.DataFrame, path: str | Path) -> Path:
+    """Save a table as Parquet, as CSV or for MATLAB, by the suffix of the file.
+
+    Args:
+        table: The table.
+        path: A file that ends in ``.parquet``, ``.csv`` or ``.mat``. In a ``.mat`` file each column
+            is a variable: numbers, with NaN for null, or a cell array of texts.
+
+    Raises:
+        ValueError: Another suffix.
+        MissingExtraError: ``.mat`` needs scipy (extra ``kymflow-core[matlab]``).
+    """
+    path = Path(path)
+    match path.suffix:
+        case ".parquet":
+            table.to_parquet(path, index=False)
+        case ".csv":
+            table.to_csv(path, index=False, lineterminator="\n")
+        case ".mat":
+            _save_mat(table, path)
+        case suffix:
+            raise ValueError(f"{suffix!r} is no format of tables; use .parquet, .csv or .mat")
+    return path
+
+
+def _save_mat(table: pd.DataFrame, path: Path) -> None:
+    import numpy as np
+    import pandas as pd
+
+    try:
+        from scipy.io import savemat
+    except ImportError as error:
+        raise MissingExtraError("scipy", "matlab", "a .mat file") from error
+    variables = {}
+    for name, column in table.items():
+        if pd.api.types.is_numeric_dtype(column.dtype):
+            variables[str(name)] = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        else:
+            texts = ["" if pd.isna(value) else str(value) for value in column]
+            variables[str(name)] = np.array(texts, dtype=object)
+    savemat(path, variables, oned_as="column", long_field_names=True)
+
+
+def _results(
+    record: ZarrImageRecord, analysis: Analysis[Any]
+) -> Iterable[tuple[str, RegionResult]]:
+    for label in list_labels(record, analysis.name):
+        for entry in load_results(record, analysis, label=label).results:
+            yield label, entry
+
+
+def _names(analysis: Analysis[Any]) -> list[str]:
+    return [column.name for column in analysis.summary]
+
+
+def _of_region(table: pd.DataFrame, place: Place) -> pd.DataFrame:
+    channel, roi_id = place
+    own = table["roi_id"].fillna(-1) == (-1 if roi_id is None else roi_id)
+    return table[own & (table["channel"] == channel)]
+
+
+def _joined(tables: Mapping[str, pd.DataFrame], base: str) -> pd.DataFrame:
+    """The tables of one region at the times of one of them."""
+    joined = _prefixed(tables[base], base).dropna(subset="time_s").sort_values("time_s")
+    for name, table in tables.items():
+        if name == base or table.empty:
+            continue
+        if "time_s" in table.columns:
+            joined = _nearest(joined, _prefixed(table, name))
+        elif {"start_s", "stop_s"} <= set(table.columns):
+            joined = _inside(joined, _prefixed(table, name), name)
+    return joined
+
+
+def _prefixed(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    own = table.drop(columns=["channel", "roi_id"])
+    return own.rename(columns={c: f"{name}_{c}" for c in own.columns if c != "time_s"})
+
+
+def _nearest(part: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
+    known = other.dropna(subset="time_s").sort_values("time_s")
+    return pd.merge_asof(part, known, on="time_s", direction="nearest") if len(known) else part
+
+
+def _inside(part: pd.DataFrame, other: pd.DataFrame, name: str) -> pd.DataFrame:
+    import pandas as pd
+
+    start, stop = f"{name}_start_s", f"{name}_stop_s"
+    known = other.dropna(subset=[start, stop]).sort_values(start)
+    joined = pd.merge_asof(part, known, left_on="time_s", right_on=start)
+    outside = ~(joined["time_s"] < joined[stop])
+    columns = [column for column in other.columns if column in joined.columns]
+    joined[columns] = joined[columns].mask(outside)
+    return joined

@@ -1,0 +1,76 @@
+"""One number of many regions, compared between groups of images (extra ``plot``: matplotlib)."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from kymflow.core.errors import MissingExtraError
+from kymflow.core.natural_order import natural_key
+from kymflow.core.themes import LIGHT, Theme
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["plot_groups"]
+
+_SPREAD: Final = 0.3
+"""How wide the points of a group stand, of the distance between groups."""
+
+
+def plot_groups(
+    frame: pd.DataFrame,
+    column: str,
+    group_by: str,
+    *,
+    unit: str = "",
+    theme: Theme = LIGHT,
+) -> Figure:
+    """Plot each value as a point over its group, with the median of each group as a bar.
+
+    Args:
+        frame: A row per region, as `kymflow.core.KymDataset.joined` returns them.
+        column: The numbers; those that are missing have no point.
+        group_by: What the groups are made by; rows without it are left out.
+        unit: The unit of the numbers.
+        theme: The colours.
+
+    Returns:
+        The figure; it belongs to no window. Groups stand in natural order, 2 before 10, and say how
+        many values they have.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise MissingExtraError("matplotlib", "plot", "plotting groups")
+    from matplotlib.figure import Figure
+
+    known = frame[frame[column].notna() & frame[group_by].notna()]
+    names = known[group_by].astype(str)
+    groups = sorted(names.unique(), key=natural_key)
+    width = max(3.2, 0.8 + 0.9 * len(groups))
+    figure = Figure(figsize=(width, 3.4), dpi=144, facecolor=theme.ground, layout="constrained")
+    ax = figure.add_subplot()
+    ax.set_facecolor(theme.ground)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[:].set_color(theme.ink)
+    ax.tick_params(colors=theme.ink)
+    counts = []
+    for at, group in enumerate(groups):
+        values = known[column][names == group].to_numpy(dtype=np.float64)
+        counts.append(len(values))
+        # Side by side in their order, so that the same table gives the same figure.
+        offsets = np.linspace(-_SPREAD, _SPREAD, len(values)) if len(values) > 1 else np.zeros(1)
+        ax.plot(at + offsets, values, "o", color=theme.blue, markersize=4, alpha=0.7)
+        median = float(np.median(values))
+        ax.hlines(median, at - _SPREAD, at + _SPREAD, color=theme.vermilion, linewidth=2)
+    labels = [f"{group}\nn = {count}" for group, count in zip(groups, counts, strict=True)]
+    ax.set_xticks(range(len(groups)), labels)
+    ax.set_xlabel(group_by.replace("_", " "), color=theme.ink)
+    name = column.replace("_", " ")
+    ax.set_ylabel(f"{name} ({unit})" if unit else name, color=theme.ink)
+    return figure

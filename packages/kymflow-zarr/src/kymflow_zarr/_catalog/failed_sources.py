@@ -1,0 +1,115 @@
+"""Files that could not be ingested, so that they are tried again only when that makes sense.
+
+``index/failed_sources.json`` may be lost at any time: then they are tried again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kymflow_zarr._catalog.sources import SourceFile, beside_to_text
+from kymflow_zarr._readers.files import is_text
+from kymflow_zarr._storage.blobs import BlobStore
+from kymflow_zarr._storage.json_text import JsonValue, dumps, loads
+from kymflow_zarr.errors import CorruptDataError
+
+__all__ = ["FailedSource", "failure_of", "load_failures", "save_failures"]
+
+logger = logging.getLogger(__name__)
+
+_KEY = "index/failed_sources.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedSource:
+    """A file that could not be ingested as it was.
+
+    Attributes:
+        path: The file.
+        mtime_ns: Its modification time then, ns since 1970.
+        size_bytes: Its size then.
+        beside: What lay beside it then, as `beside_to_text` gives it.
+        reason: What is wrong with it, ending with what to do.
+        incomplete: Whether it looked as if it were still being written: it is tried once more.
+    """
+
+    path: str
+    mtime_ns: int
+    size_bytes: int
+    beside: str
+    reason: str
+    incomplete: bool
+
+    def is_of(self, file: SourceFile) -> bool:
+        """Whether a file is as it was then."""
+        then = self.mtime_ns, self.size_bytes, self.beside
+        return (file.mtime_ns, file.size_bytes, beside_to_text(file.beside or ())) == then
+
+
+def failure_of(file: SourceFile, reason: str, *, incomplete: bool) -> FailedSource:
+    """What is to be remembered of a file that could not be ingested."""
+    return FailedSource(
+        path=file.paths[0],
+        mtime_ns=file.mtime_ns,
+        size_bytes=file.size_bytes,
+        beside=beside_to_text(file.beside or ()),
+        reason=reason,
+        incomplete=incomplete,
+    )
+
+
+def load_failures(blobs: BlobStore) -> dict[str, FailedSource]:
+    """The files that failed, by path; none where that was lost."""
+    data = blobs.get(_KEY)
+    if data is None:
+        return {}
+    try:
+        stored = loads(data, key=_KEY)
+        failures = map(_from_json, stored if isinstance(stored, list) else [])
+        return {failure.path: failure for failure in failures}
+    except (CorruptDataError, KeyError, TypeError) as error:
+        logger.warning("which files failed before is not known any more: %s", error)
+        return {}
+
+
+def save_failures(blobs: BlobStore, failures: Mapping[str, FailedSource]) -> None:
+    """Replace the files that failed, in one step."""
+    # Files with other names fail before they are opened.
+    storable = sorted(filter(is_text, failures))
+    blobs.put(_KEY, dumps([_to_json(failures[path]) for path in storable]))
+
+
+def _to_json(failure: FailedSource) -> dict[str, JsonValue]:
+    return {
+        "path": failure.path,
+        "mtime_ns": failure.mtime_ns,
+        "size_bytes": failure.size_bytes,
+        "beside": failure.beside,
+        "reason": failure.reason.encode("utf-8", "backslashreplace").decode("utf-8"),
+        "incomplete": failure.incomplete,
+    }
+
+
+def _from_json(value: JsonValue) -> FailedSource:
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r} is not an object")
+    path, beside, reason = value["path"], value["beside"], value["reason"]
+    mtime_ns, size_bytes = value["mtime_ns"], value["size_bytes"]
+    if not (
+        isinstance(path, str)
+        and isinstance(beside, str)
+        and isinstance(reason, str)
+        and isinstance(mtime_ns, int)
+        and isinstance(size_bytes, int)
+    ):
+        raise TypeError(f"{value!r} is not a file that failed")
+    return FailedSource(
+        path=path,
+        mtime_ns=mtime_ns,
+        size_bytes=size_bytes,
+        beside=beside,
+        reason=reason,
+        incomplete=value["incomplete"] is True,
+    )

@@ -1,0 +1,163 @@
+"""What is known of images that came from files, besides the columns of the sources index.
+
+``index/source_details.parquet`` saves reading it from the provenance of each record, and may be
+lost at any time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kymflow_zarr._catalog.source_issue import SourceIssue, issues_from_json, issues_to_json
+from kymflow_zarr._catalog.sources import BesideState, beside_to_text, int64_or_none
+from kymflow_zarr._records.facts import provenance_key
+from kymflow_zarr._storage.blobs import BlobStore
+from kymflow_zarr._storage.json_text import JsonValue, dumps, loads
+from kymflow_zarr._tables.parquet import read_parquet, write_parquet
+from kymflow_zarr.errors import CorruptDataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["SourceDetail", "SourceDetails", "source_detail"]
+
+logger = logging.getLogger(__name__)
+
+_KEY = "index/source_details.parquet"
+
+
+class SourceDetail(NamedTuple):
+    """What is known of one image, named as the columns are and in their order.
+
+    Attributes:
+        image_id: The image.
+        pixels_digest: The digest of its pixels; empty if it is unknown.
+        beside: What lay beside its file, as `beside_to_text` gives it; None if it is unknown.
+        issues: What was left out or is doubtful, as JSON; empty if nothing is.
+    """
+
+    image_id: str
+    pixels_digest: str
+    beside: str | None
+    issues: str
+
+    def to_issues(self) -> tuple[SourceIssue, ...]:
+        """What was left out or is doubtful."""
+        return issues_from_json(loads(self.issues.encode(), key=_KEY)) if self.issues else ()
+
+
+def source_detail(
+    image_id: str,
+    *,
+    pixels_digest: str,
+    beside: BesideState | None,
+    issues: Iterable[SourceIssue],
+) -> SourceDetail:
+    """What is known of an image that was ingested."""
+    listed = issues_to_json(issues)
+    return SourceDetail(
+        image_id=image_id,
+        pixels_digest=pixels_digest,
+        beside=None if beside is None else beside_to_text(beside),
+        issues=dumps(listed, indent=None).decode().strip() if listed else "",
+    )
+
+
+class SourceDetails:
+    """The details of a dataset's images, each read at most once."""
+
+    def __init__(self, blobs: BlobStore) -> None:
+        self._blobs = blobs
+        self._known = _load(blobs)
+        self._changed = False
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is something for `save` to keep."""
+        return self._changed
+
+    def beside(self, image_ids: Collection[str]) -> Mapping[str, str | None]:
+        """What lay beside the files of images, see `SourceDetail`."""
+        details = self.of(image_ids)
+        return {image_id: details[image_id].beside for image_id in image_ids}
+
+    def of(self, image_ids: Collection[str]) -> Mapping[str, SourceDetail]:
+        """The details of all images that are known, these among them if they can be read."""
+        for image_id in image_ids:
+            if image_id not in self._known:
+                self.put(_read(self._blobs, image_id))
+        return self._known
+
+    def put(self, detail: SourceDetail) -> None:
+        """Take note of an image's details; `save` keeps them."""
+        self._known[detail.image_id] = detail
+        self._changed = True
+
+    def save(self, image_ids: Collection[str]) -> None:
+        """Keep the details of the images that exist, if any have changed."""
+        if self._changed:
+            kept = [self._known[name] for name in sorted(image_ids) if name in self._known]
+            write_parquet(self._blobs, _KEY, _to_table(kept), sorted_by="image_id")
+
+
+def _read(blobs: BlobStore, image_id: str) -> SourceDetail:
+    key = provenance_key(image_id)
+    data = blobs.get(key)
+    try:
+        provenance = None if data is None else loads(data, key=key)
+    except CorruptDataError as error:
+        logger.warning("what image %r was made of is unknown: %s", image_id, error)
+        provenance = None
+    said = provenance if isinstance(provenance, dict) else {}
+    source = said.get("source")
+    digest = said.get("pixels_digest")
+    facts = source if isinstance(source, dict) else {}
+    return source_detail(
+        image_id,
+        pixels_digest=digest if isinstance(digest, str) else "",
+        beside=_beside(facts.get("beside")),
+        issues=issues_from_json(facts.get("issues")),
+    )
+
+
+def _beside(value: JsonValue) -> BesideState | None:
+    """What lay beside a file, from a provenance; None where that does not say."""
+    if not isinstance(value, list):
+        return None
+    found: list[tuple[str, int, int]] = []
+    for item in value:
+        if not isinstance(item, list) or len(item) != 3:
+            return None
+        name, mtime_ns, size = item[0], int64_or_none(item[1]), int64_or_none(item[2])
+        if not isinstance(name, str) or mtime_ns is None or size is None:
+            return None
+        found.append((name, mtime_ns, size))
+    return tuple(found)
+
+
+def _load(blobs: BlobStore) -> dict[str, SourceDetail]:
+    try:
+        table = read_parquet(blobs, _KEY)
+    except CorruptDataError as error:
+        logger.warning("details of the sources are read from the records instead: %s", error)
+        return {}
+    if table is None or not table.schema.equals(_schema()):
+        return {}
+    columns: list[list[Any]] = [column.to_pylist() for column in table.columns]
+    return {row[0]: SourceDetail._make(row) for row in zip(*columns, strict=True)}
+
+
+def _to_table(details: Iterable[SourceDetail]) -> pa.Table:
+    import pyarrow as pa
+
+    columns: list[Any] = [*zip(*details, strict=True)] or [()] * len(SourceDetail._fields)
+    return pa.table(dict(zip(SourceDetail._fields, columns, strict=True)), schema=_schema())
+
+
+def _schema() -> pa.Schema:
+    import pyarrow as pa
+
+    names = {"image_id": False, "pixels_digest": False, "beside": True, "issues": False}
+    return pa.schema([pa.field(name, pa.string(), nullable=null) for name, null in names.items()])

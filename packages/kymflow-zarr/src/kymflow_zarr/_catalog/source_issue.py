@@ -1,0 +1,58 @@
+"""What an ingest left out, or found doubtful, about one image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+from kymflow_zarr._storage.json_text import JsonValue
+
+__all__ = ["IssueKind", "SourceIssue", "issues_from_json", "issues_to_json"]
+
+IssueKind: TypeAlias = Literal["sidecar_left_out", "header_left_out", "doubtful_header"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceIssue:
+    """One thing that did not stop an image from being ingested, but that someone should know.
+
+    Attributes:
+        file: The name of the file, in the folder of the image's file.
+        kind: A result beside the image, or a header, that was left out; or a header of which
+            something is doubtful.
+        message: What is wrong, and what to do where that is known.
+    """
+
+    file: str
+    kind: IssueKind
+    message: str
+
+
+def issues_to_json(issues: Iterable[SourceIssue]) -> list[JsonValue]:
+    """Issues as a record's provenance has them."""
+    return [
+        {"file": _text(issue.file), "kind": issue.kind, "message": _text(issue.message)}
+        for issue in issues
+    ]
+
+
+def issues_from_json(value: JsonValue) -> tuple[SourceIssue, ...]:
+    """Issues of a provenance; those that this version does not know are left out."""
+    found: list[SourceIssue] = []
+    for item in value if isinstance(value, list) else []:
+        if not isinstance(item, dict):
+            continue
+        file, message = item.get("file"), item.get("message")
+        if isinstance(file, str) and isinstance(message, str):
+            found += [
+                SourceIssue(file=file, kind=kind, message=message)
+                for kind in get_args(IssueKind)
+                if kind == item.get("kind")
+            ]
+    return tuple(found)
+
+
+def _text(value: str) -> str:
+    """A text that JSON can carry: file names may hold bytes that are not UTF-8."""
+    return value.encode("utf-8", "backslashreplace").decode("utf-8")

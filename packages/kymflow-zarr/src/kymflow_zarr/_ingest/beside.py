@@ -1,0 +1,77 @@
+"""Which headers and sidecars lie beside the images of a folder, and how old they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from kymflow_zarr._artifacts.registry import split_sidecar
+from kymflow_zarr._artifacts.sidecars import group_by_stem, stem_of
+from kymflow_zarr._catalog.sources import BesideState
+from kymflow_zarr._readers.files import is_text
+from kymflow_zarr._readers.protocols import FolderListing, HeaderReader
+from kymflow_zarr._readers.registry import HEADERS
+from kymflow_zarr._readers.translate import translated
+from kymflow_zarr._storage.open_folder import OpenFolder
+from kymflow_zarr.errors import UnreadableImageError
+
+__all__ = ["files_beside", "state_beside"]
+
+
+def files_beside(
+    listing: FolderListing, primaries: Iterable[str], images: Collection[str]
+) -> dict[str, tuple[str, ...]]:
+    """The headers and sidecars of each image in a folder; nothing is opened.
+
+    Args:
+        listing: The files of the folder.
+        primaries: The names of the images, each that of its first channel's file.
+        images: The names of all image files in the folder.
+
+    Returns:
+        Name of an image → names of the files beside it, sorted; only images that have some.
+    """
+    others = [name for name in listing.names if name not in images]
+    if not others:  # the usual folder of a microscope that writes one file an image
+        return {}
+    by_stem = group_by_stem(listing.names, images=images)
+    readers = [reader for reader in HEADERS.usable() if listing.with_suffix(reader.suffixes)]
+    found: dict[str, tuple[str, ...]] = {}
+    for primary in primaries:
+        stem, path = stem_of(primary), Path(primary)
+        headers = {_header(reader, path, listing) for reader in readers}
+        names = {header.name for header in headers if header is not None}
+        names.update(
+            name for name in by_stem.get(stem, ()) if split_sidecar(name[len(stem) + 1 :].lower())
+        )
+        if names:
+            found[primary] = tuple(sorted(filter(is_text, names)))
+    return found
+
+
+def _header(reader: HeaderReader, path: Path, listing: FolderListing) -> Path | None:
+    """The header that a reader would read; of one that fails, reading the image says so."""
+    try:
+        with translated(path):
+            return reader.find(path, listing)
+    except UnreadableImageError:
+        return None
+
+
+def state_beside(folder: OpenFolder, names: Iterable[str], *, follow_links: bool) -> BesideState:
+    """The state of files beside an image; what cannot be looked at has none, and is left out.
+
+    Args:
+        folder: Their folder.
+        names: Their names.
+        follow_links: Whether a symbolic link stands for the file that it leads to.
+    """
+    states: list[tuple[str, int, int]] = []
+    for name in names:
+        try:
+            found = os.stat(folder.start + name, dir_fd=folder.fd, follow_symlinks=follow_links)
+        except OSError:  # removed since it was listed, or a link that leads nowhere
+            continue
+        states.append((name, found.st_mtime_ns, found.st_size))
+    return tuple(states)

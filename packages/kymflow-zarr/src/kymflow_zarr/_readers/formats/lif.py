@@ -1,0 +1,139 @@
+"""LIF and LOF files of Leica LAS X, read by liffile."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from kymflow_zarr._readers.decimals import decimal_of
+from kymflow_zarr._readers.facts import Channel, Facts
+from kymflow_zarr._readers.formats.planes import (
+    PlaneImage,
+    axis_name,
+    check_expansion,
+    library_missing,
+    line_scan_sizes,
+    others_warning,
+)
+from kymflow_zarr._readers.limits import ReadLimits
+from kymflow_zarr._readers.protocols import FolderListing
+from kymflow_zarr._readers.settings import bit_depth
+from kymflow_zarr._readers.units import Quantity, quantity
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+    from liffile import LifImageABC
+
+__all__ = ["LifReader"]
+
+_DIMENSIONS: Final = {"1": "x", "2": "y", "3": "z", "4": "t"}
+_DESCRIPTION: Final = "./Data/Image/ImageDescription"
+
+
+class LifReader:
+    """Reads Leica LIF and LOF files. See `kymflow_zarr.readers.ImageReader`."""
+
+    name = "lif"
+    suffixes = (".lif", ".lof")
+
+    def claims(self, listing: FolderListing) -> Collection[str]:
+        """The files whose name ends like a LIF's or LOF's."""
+        return listing.with_suffix(self.suffixes)
+
+    def open(self, path: Path, *, limits: ReadLimits) -> PlaneImage:
+        """Open one image of a file: its first line scan, else its first image.
+
+        Line scans and single frames are read as a whole, of others one plane at a time.
+
+        Raises:
+            UnreadableImageError: liffile is not installed.
+        """
+        try:
+            import liffile
+        except ImportError as error:
+            raise library_missing(path, library="liffile", extra="lif") from error
+        with ExitStack() as stack:
+            file = stack.enter_context(liffile.LifFile(path))
+            image = _first_line_scan(file.images)
+            check_expansion(path, image.sizes, image.dtype, limits)
+            order = tuple(line_scan_sizes(image.sizes))
+            letters = {"S": "C"} if "S" in order and "C" not in order else {}
+            names = [image.parent.name + "/" + one.name for one in file.images]
+            chosen = names[list(file.images).index(image)]
+            lead = len(order) - 2 if image.frames.dims[-2:] == order[-2:] == ("Y", "X") else 0
+            opened = PlaneImage(
+                shape=tuple(image.sizes[axis] for axis in order),
+                dtype=image.dtype.newbyteorder("="),
+                facts=(
+                    _facts(
+                        image,
+                        tuple(axis_name(letters.get(axis, axis)) for axis in order),
+                        others_warning(chosen, names),
+                    ),
+                ),
+                plane_ndim=len(order) - lead,
+                read_plane=lambda number: image.frames[number] if lead else _pixels(image, order),
+                close=file.close,
+            )
+            stack.pop_all()
+        return opened
+
+
+def _first_line_scan(images: Sequence[LifImageABC]) -> LifImageABC:
+    if not images:
+        raise ValueError("it holds no image")
+    lines = (image for image in images if "T" in image.sizes and "Y" not in image.sizes)
+    return next(lines, images[0])
+
+
+def _pixels(image: LifImageABC, order: tuple[str, ...]) -> npt.NDArray[Any]:
+    return np.transpose(image.asarray(), [image.dims.index(axis) for axis in order])
+
+
+def _facts(image: LifImageABC, axes: tuple[str, ...], warnings: tuple[str, ...]) -> Facts:
+    element = image.xml_element
+    channels = element.findall(f"{_DESCRIPTION}/Channels/ChannelDescription")
+    bits = {channel.get("Resolution") for channel in channels}
+    stamps = image.timestamps
+    acquired = None
+    if stamps is not None and len(stamps):
+        acquired = int(stamps[0].astype("datetime64[ns]").astype(np.int64))
+        warnings += ("the acquisition time in the LIF is given in UTC, not in local time",)
+    return Facts(
+        source="lif",
+        axes=axes,
+        line_scan="t" in axes and "y" not in axes,
+        steps={axis: step for axis, step in _steps(element).items() if axis in axes},
+        acquired_local_epoch_ns=acquired,
+        bits_per_pixel=bit_depth(bits.pop()) if len(bits) == 1 else None,
+        channels=tuple(Channel(dye=_dye(channel)) for channel in channels),
+        warnings=warnings,
+    )
+
+
+def _steps(element: Element) -> dict[str, Quantity]:
+    """``Length`` runs from the first pixel to the last."""
+    steps: dict[str, Quantity] = {}
+    for dimension in element.iterfind(f"{_DESCRIPTION}/Dimensions/DimensionDescription"):
+        length = decimal_of(dimension.get("Length", ""))
+        count = decimal_of(dimension.get("NumberOfElements", ""))
+        axis = _DIMENSIONS.get(dimension.get("DimID", ""))
+        if axis is None or length is None or count is None or count < 2:
+            continue
+        step = quantity(abs(length) / (count - 1), dimension.get("Unit", ""))
+        if step is not None:
+            steps[axis] = step
+    return steps
+
+
+def _dye(channel: Element) -> str | None:
+    for entry in channel.iterfind("ChannelProperty"):
+        if entry.findtext("Key") == "DyeName":
+            return entry.findtext("Value") or None
+    return None

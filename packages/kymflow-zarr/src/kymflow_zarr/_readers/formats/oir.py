@@ -1,0 +1,144 @@
+"""OIR files of Olympus FluoView FV3000 and FVMPE, and POIR archives of several, read by oirfile."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Collection, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from kymflow_zarr._readers.clock import parse_iso
+from kymflow_zarr._readers.facts import Channel, Facts
+from kymflow_zarr._readers.formats.planes import (
+    PlaneImage,
+    axis_name,
+    check_expansion,
+    library_missing,
+    line_scan_sizes,
+    others_warning,
+)
+from kymflow_zarr._readers.limits import ReadLimits
+from kymflow_zarr._readers.protocols import FolderListing
+from kymflow_zarr._readers.settings import bit_depth, known
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
+
+if TYPE_CHECKING:
+    import oirfile
+
+__all__ = ["OirReader"]
+
+_UNITS: Final = {"T": TIME, "Z": LENGTH, "Y": LENGTH, "X": LENGTH}
+
+
+class OirReader:
+    """Reads Olympus OIR and POIR files. See `kymflow_zarr.readers.ImageReader`."""
+
+    name = "oir"
+    suffixes = (".oir", ".poir")
+
+    def claims(self, listing: FolderListing) -> Collection[str]:
+        """The files whose name ends like an OIR file's."""
+        return listing.with_suffix(self.suffixes)
+
+    def open(self, path: Path, *, limits: ReadLimits) -> PlaneImage:
+        """Open the image of an OIR file, or one of those in a POIR archive: a line scan, if any.
+
+        oirfile decodes an image as a whole, and so it is in memory as a whole.
+
+        Raises:
+            UnreadableImageError: oirfile is not installed, or the archive is too large.
+        """
+        try:
+            import oirfile
+        except ImportError as error:
+            raise library_missing(
+                path, library="oirfile", extra="oir", note=", and Python 3.12 or newer"
+            ) from error
+        with ExitStack() as stack:
+            warnings: tuple[str, ...] = ()
+            file: oirfile.OirFile | oirfile.PoirFile
+            if path.suffix.lower() == ".poir":
+                _check_archive(path, limits)
+                file = stack.enter_context(oirfile.PoirFile(path))
+                name = _first_line_scan(file)
+                image, warnings = file[name], others_warning(name, list(file))
+            else:
+                _check_length(path)
+                file = image = stack.enter_context(oirfile.OirFile(path))
+            check_expansion(path, image.sizes, image.dtype, limits)
+            order = tuple(line_scan_sizes(image.sizes))
+            opened = PlaneImage(
+                shape=tuple(image.sizes[axis] for axis in order),
+                dtype=image.dtype.newbyteorder("="),
+                facts=(_facts(image, order, warnings),),
+                plane_ndim=len(order),
+                read_plane=lambda _: _pixels(image, order),
+                close=file.close,
+            )
+            stack.pop_all()
+        return opened
+
+
+def _check_length(path: Path) -> None:
+    """Refuse a file that was cut short: oirfile would fill what is missing with zeros."""
+    with path.open("rb") as file:
+        head = file.read(40).ljust(40, b"\0")
+    (declared,) = struct.unpack_from("<Q", head, 32)
+    size = path.stat().st_size
+    if declared > size:
+        raise ValueError(f"it is cut short: {size} of {declared} bytes are there")
+
+
+def _check_archive(path: Path, limits: ReadLimits) -> None:
+    """Refuse an archive that would not fit into memory: oirfile unpacks each of its files there."""
+    from zipfile import ZipFile
+
+    with ZipFile(path) as archive:
+        largest = max((entry.file_size for entry in archive.infolist()), default=0)
+    if largest > limits.max_segment_bytes:
+        raise ValueError(
+            f"a file in the archive has {largest} bytes, the limit is {limits.max_segment_bytes}"
+        )
+
+
+def _first_line_scan(archive: Mapping[str, oirfile.OirFile]) -> str:
+    names = list(archive)
+    if not names:
+        raise ValueError("the archive holds no OIR file")
+    return next((name for name in names if archive[name].is_linescan), names[0])
+
+
+def _pixels(image: oirfile.OirFile, order: tuple[str, ...]) -> npt.NDArray[Any]:
+    pixels = image.asarray()
+    return np.transpose(pixels, [image.dims.index(axis) for axis in order])
+
+
+def _facts(image: oirfile.OirFile, order: tuple[str, ...], warnings: tuple[str, ...]) -> Facts:
+    acquired = parse_iso(image.datetime or "")
+    return Facts(
+        source="oir",
+        axes=tuple(map(axis_name, order)),
+        line_scan=image.is_linescan,
+        steps=_steps(image, order),
+        acquired_local_epoch_ns=None if acquired is None else acquired[0],
+        bits_per_pixel=bit_depth(str(image.bitspersample)),
+        channels=tuple(Channel(name=channel.name or None) for channel in image.channels),
+        vendor=known({"system": image.producer}),
+        warnings=warnings,
+    )
+
+
+def _steps(image: oirfile.OirFile, order: tuple[str, ...]) -> dict[str, Quantity]:
+    scales, scanner = image.coord_scales, image.scanner
+    found = {
+        axis_name(axis): quantity(float(scales[axis]), _UNITS[axis])
+        for axis in order
+        if axis in scales and axis in _UNITS
+    }
+    if image.is_linescan and scanner is not None:
+        found["t"] = quantity(float(scanner.series_interval), "ms")
+    return {axis: step for axis, step in found.items() if step is not None}

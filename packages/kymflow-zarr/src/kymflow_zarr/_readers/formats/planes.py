@@ -1,0 +1,134 @@
+"""What the readers of microscopes' own formats share: planes, axes, and missing libraries."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from kymflow_zarr._readers.facts import Facts
+from kymflow_zarr._readers.limits import ReadLimits
+from kymflow_zarr.errors import UnreadableImageError
+
+__all__ = ["PlaneImage", "axis_name", "library_missing", "line_scan_sizes", "others_warning"]
+
+_NAMES: Final = {"P": "position", "M": "mosaic", "L": "lambda", "S": "s"}
+_NAMED: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaneImage:
+    """An `OpenImage` whose file is read one plane at a time.
+
+    Attributes:
+        shape: The image's shape.
+        dtype: Its dtype, in native byte order.
+        facts: What the file says about itself.
+        plane_ndim: How many of the last dimensions a plane has.
+        read_plane: Reads a plane by its number, the axis before the plane fastest.
+        close: Closes the file.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    facts: tuple[Facts, ...]
+    plane_ndim: int
+    read_plane: Callable[[int], npt.NDArray[Any]]
+    close: Callable[[], None]
+
+    def iter_blocks(self, rows: int) -> Iterator[npt.NDArray[Any]]:
+        """See `OpenImage.iter_blocks`; beside the block, one plane is in memory."""
+        lead = len(self.shape) - self.plane_ndim
+        if lead == 0:
+            plane = self._plane(0)
+            for start in range(0, len(plane), rows):
+                yield plane[start : start + rows]
+            return
+        each = math.prod(self.shape[1:lead])
+        for start in range(0, self.shape[0], rows):
+            count = min(rows, self.shape[0] - start)
+            planes = np.empty((count * each, *self.shape[lead:]), self.dtype)
+            for number in range(len(planes)):
+                planes[number] = self._plane(start * each + number)
+            yield planes.reshape(count, *self.shape[1:])
+
+    def _plane(self, number: int) -> npt.NDArray[Any]:
+        plane = self.read_plane(number)
+        due = self.shape[len(self.shape) - self.plane_ndim :]
+        if plane.shape != due:
+            raise ValueError(f"plane {number} has the shape {plane.shape} where {due} is due")
+        return np.ascontiguousarray(plane, dtype=self.dtype)
+
+
+def check_expansion(
+    path: Path, sizes: Mapping[str, int], dtype: np.dtype[Any], limits: ReadLimits
+) -> None:
+    """Refuse a file whose pixels would be many times larger than itself, before any is decoded.
+
+    Raises:
+        ValueError: They would.
+    """
+    nbytes = math.prod(sizes.values()) * dtype.itemsize
+    largest = max(limits.max_expansion * path.stat().st_size, limits.expansion_free_bytes)
+    if nbytes > largest:
+        raise ValueError(
+            f"it declares {nbytes} bytes of pixels, over {limits.max_expansion:g} times its size"
+        )
+
+
+def line_scan_sizes(sizes: Mapping[str, int]) -> dict[str, int]:
+    """Sizes by axis letter without dimensions of length 1; of lines over time, channels first.
+
+    A dimension of length 1 is kept where fewer than two others are left.
+
+    Args:
+        sizes: Length by letter, in the file's order: ``{"T": 400, "C": 2, "Y": 1, "X": 64}``.
+
+    Returns:
+        The sizes as the image has them, here ``{"C": 2, "T": 400, "X": 64}``.
+    """
+    kept = {axis: size for axis, size in sizes.items() if size != 1 or axis == "X"}
+    if len(kept) < 2:
+        kept = {axis: size for axis, size in sizes.items() if size != 1 or axis in {"Y", "X"}}
+    if "T" in kept and "Y" not in kept and "C" in kept:
+        kept = {"C": kept.pop("C"), **kept}
+    return kept
+
+
+def axis_name(letter: str) -> str:
+    """The name of an axis that a format knows by a letter."""
+    return _NAMES.get(letter, letter.lower())
+
+
+def library_missing(
+    path: Path, *, library: str, extra: str, note: str = ""
+) -> UnreadableImageError:
+    """The error where a format's library is not installed; it ends with the command to install it.
+
+    Args:
+        path: The file that cannot be read without it.
+        library: The library.
+        extra: The extra of this package that installs it.
+        note: What else to know.
+    """
+    return UnreadableImageError(
+        path, f"this format needs {library}{note}: pip install 'kymflow-zarr[{extra}]'"
+    )
+
+
+def others_warning(chosen: str, names: Sequence[str]) -> tuple[str, ...]:
+    """A warning that names the images of a file that are not read; none if there are none."""
+    others = [name for name in names if name != chosen]
+    if not others:
+        return ()
+    listed = ", ".join(map(repr, others[:_NAMED]))
+    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+    return (
+        f"of the file's {len(others) + 1} images {chosen!r} is read, and not {listed}{more}; "
+        "export each to a file of its own",
+    )

@@ -1,0 +1,185 @@
+"""The ``PVScan`` document that Prairie View (Bruker) writes beside the TIFFs of one recording.
+
+``LineScan-001.xml`` lies beside ``LineScan-001_Cycle00001_Ch1_000001.ome.tif``, and names the file
+in a ``<Frame>`` of a ``<Sequence>``. Settings of the recording stand in its ``<PVStateShard>``, and
+again in that of the frame where they differ. From version 5 on they are ``<PVStateValue key=…>``
+with a value, or with one for each index; before, ``<Key key="micronsPerPixel_XAxis" …>``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+from xml.etree import ElementTree
+
+from kymflow_zarr._readers.clock import stated_clock
+from kymflow_zarr._readers.facts import Channel, Facts, Rank
+from kymflow_zarr._readers.limits import ReadLimits
+from kymflow_zarr._readers.protocols import FolderListing
+from kymflow_zarr._readers.settings import bit_depth, known, number_of
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, stated_quantity
+from kymflow_zarr._readers.xml_text import parse_xml
+from kymflow_zarr._storage.json_text import JsonValue
+
+__all__ = ["PrairieHeader", "read_prairie"]
+
+_SOURCE: Final = "prairie_xml"
+_IMAGE: Final = re.compile(r"(.+)_Cycle\d+_.+\.tiff?", re.IGNORECASE)
+
+
+class PrairieHeader:
+    """Reads ``<recording>.xml`` of Prairie View. See `kymflow_zarr.readers.HeaderReader`."""
+
+    name = "prairie"
+    suffixes = (".xml",)
+
+    def find(self, path: Path, listing: FolderListing) -> Path | None:
+        """The document of the recording that a file's name begins with."""
+        image = _IMAGE.fullmatch(path.name)
+        return listing.named(f"{image[1]}.xml") if image else None
+
+    def read(
+        self,
+        path: Path,
+        listing: FolderListing,
+        *,
+        shape: tuple[int, ...],
+        limits: ReadLimits,
+    ) -> Facts | None:
+        """What the recording's document says about one of its files.
+
+        Raises:
+            UnreadableImageError: The document cannot be read, or is too large.
+        """
+        found = self.find(path, listing)
+        if found is None:
+            return None
+        text = listing.read_text(found, limits=limits)
+        return read_prairie(text, path.name, pages=len(shape) > 2)
+
+
+def read_prairie(text: str, file_name: str, *, pages: bool = False) -> Facts | None:
+    """Read a ``PVScan`` document.
+
+    Args:
+        text: The document.
+        file_name: The image file that is asked for.
+        pages: Whether it has several, which are a time apart.
+
+    Returns:
+        What it says; None if it is of another kind.
+    """
+    try:
+        root = _parsed(text)
+    except ValueError as error:
+        return _doubtful(f"the recording's XML cannot be read: {error}")
+    if root.tag != "PVScan":
+        return None
+    place = _place_of(root, file_name)
+    if place is None:
+        return _doubtful(f"the recording's XML does not name {file_name!r}, and is not used")
+    sequence, frame = place
+    warnings: list[str] = []
+    settings = dict(_settings(root)) | dict(_settings(sequence)) | dict(_settings(frame))
+    line_scan = "linescan" in sequence.get("type", "").lower()
+    return Facts(
+        source=_SOURCE,
+        rank=Rank.HEADER_FILE,
+        # That of a long time series would be many times as large as each of its frames.
+        texts={_SOURCE: text} if line_scan else {},
+        line_scan=line_scan,
+        steps=_steps(settings, line_scan=line_scan, pages=pages, warnings=warnings),
+        acquired_local_epoch_ns=_acquired(root, sequence, warnings),
+        bits_per_pixel=bit_depth(settings.get("bitdepth")),
+        channels=tuple(
+            Channel(name=file.get("channelName") or None)
+            for file in sorted(frame.findall("File"), key=_channel_of)
+        ),
+        vendor=_vendor(root, settings),
+        warnings=tuple(warnings),
+    )
+
+
+@lru_cache(maxsize=1)
+def _parsed(text: str) -> ElementTree.Element:
+    """The document, which all images of one recording share; nobody changes it."""
+    return parse_xml(text)
+
+
+def _doubtful(warning: str) -> Facts:
+    return Facts(source=_SOURCE, rank=Rank.HEADER_FILE, warnings=(warning,))
+
+
+def _place_of(
+    root: ElementTree.Element, file_name: str
+) -> tuple[ElementTree.Element, ElementTree.Element] | None:
+    """The sequence and the frame that a file belongs to."""
+    for sequence in root.findall("Sequence"):
+        for frame in sequence.findall("Frame"):
+            if any(file.get("filename") == file_name for file in frame.findall("File")):
+                return sequence, frame
+    return None
+
+
+def _channel_of(file: ElementTree.Element) -> tuple[int, str]:
+    """Sort by number; what is no number keeps its place by its text."""
+    text = file.get("channel", "")
+    return (int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0, text)
+
+
+def _settings(element: ElementTree.Element) -> Iterator[tuple[str, str]]:
+    """The settings of one shard, by lower-case key; those with an index as ``key.index``."""
+    for value in element.findall("PVStateShard/PVStateValue"):
+        key = value.get("key", "").lower()
+        yield key, value.get("value", "")
+        for indexed in value.findall("IndexedValue"):
+            yield f"{key}.{indexed.get('index', '').lower()}", indexed.get("value", "")
+    for value in element.findall("PVStateShard/Key"):
+        yield value.get("key", "").lower().replace("_", "."), value.get("value", "")
+
+
+def _steps(
+    settings: Mapping[str, str], *, line_scan: bool, pages: bool, warnings: list[str]
+) -> dict[str, Quantity]:
+    period = "scanlineperiod" if line_scan else "frameperiod"
+    names = {
+        **({"t": (period, TIME)} if line_scan or pages else {}),
+        "x": ("micronsperpixel.xaxis", LENGTH),
+        "y": ("micronsperpixel.yaxis", LENGTH),
+        "z": ("micronsperpixel.zaxis", LENGTH),
+    }
+    steps = {
+        axis: stated_quantity(
+            settings.get(key, ""), unit, of=unit, what=f"Prairie View's {key}", warnings=warnings
+        )
+        for axis, (key, unit) in names.items()
+    }
+    return {axis: step for axis, step in steps.items() if step is not None}
+
+
+def _acquired(
+    root: ElementTree.Element, sequence: ElementTree.Element, warnings: list[str]
+) -> int | None:
+    """The recording's date, with the sequence's time of day where it is given: it is exact."""
+    date, time = root.get("date", ""), sequence.get("time", "")[:18]
+    if time:
+        date = f"{date.partition(' ')[0]} {time}"
+    return stated_clock(date, what="Prairie View's date", warnings=warnings)
+
+
+def _vendor(root: ElementTree.Element, settings: Mapping[str, str]) -> dict[str, JsonValue]:
+    return known(
+        {
+            "scan_mode": settings.get("activemode"),
+            "dwell_time_us": number_of(settings.get("dwelltime")),
+            "zoom": number_of(settings.get("opticalzoom")),
+            "objective": settings.get("objectivelens"),
+            "objective_magnification": number_of(settings.get("objectivelensmag")),
+            "objective_na": number_of(settings.get("objectivelensna")),
+            "rotation_deg": number_of(settings.get("rotation")),
+            "system": f"Prairie View {root.get('version', '')}".strip(),
+        }
+    )

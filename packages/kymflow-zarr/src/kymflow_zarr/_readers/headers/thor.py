@@ -1,0 +1,141 @@
+"""The ``Experiment.xml`` that ThorImage writes into the folder of each recording.
+
+Its ``<LSM>`` has the size of the image, the pixel size and the rate of frames. There is no line
+period: it follows from the rate, since a frame takes as long as its lines.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+from xml.etree import ElementTree
+
+from kymflow_zarr._readers.clock import parse_us_clock
+from kymflow_zarr._readers.decimals import decimal_of
+from kymflow_zarr._readers.facts import Channel, Facts, Rank
+from kymflow_zarr._readers.limits import ReadLimits
+from kymflow_zarr._readers.protocols import FolderListing
+from kymflow_zarr._readers.settings import known, number_of
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
+from kymflow_zarr._readers.xml_text import parse_xml
+from kymflow_zarr._storage.json_text import JsonValue
+
+__all__ = ["ThorHeader", "read_thor"]
+
+_SOURCE: Final = "thor_xml"
+_IMAGE: Final = re.compile(r"(?:Chan[A-Z]|Image)_\d.*", re.IGNORECASE)
+_LINE_MODES: Final = frozenset({"2", "3"})  # areaMode: square, rectangle, kymograph, line
+_CHANNELS: Final = 4
+
+
+class ThorHeader:
+    """Reads ThorImage's ``Experiment.xml``. See `kymflow_zarr.readers.HeaderReader`."""
+
+    name = "thor"
+    suffixes = (".xml",)
+
+    def find(self, path: Path, listing: FolderListing) -> Path | None:
+        """The folder's document, for ``ChanA_…`` and ``Image_…``."""
+        return listing.named("Experiment.xml") if _IMAGE.fullmatch(path.name) else None
+
+    def read(
+        self,
+        path: Path,
+        listing: FolderListing,
+        *,
+        shape: tuple[int, ...],  # noqa: ARG002 - the header has its own numbers of pixels
+        limits: ReadLimits,
+    ) -> Facts | None:
+        """What the folder's document says.
+
+        Raises:
+            UnreadableImageError: The document cannot be read, or is too large.
+        """
+        found = self.find(path, listing)
+        return None if found is None else read_thor(listing.read_text(found, limits=limits))
+
+
+def read_thor(text: str) -> Facts | None:
+    """Read an ``Experiment.xml``; None if it is of another kind."""
+    try:
+        root = parse_xml(text)
+    except ValueError as error:
+        warning = f"Experiment.xml cannot be read: {error}"
+        return Facts(source=_SOURCE, rank=Rank.HEADER_FILE, warnings=(warning,))
+    if root.tag != "ThorImageExperiment":
+        return None
+    warnings: list[str] = []
+    scan = root.find("LSM")
+    scan = ElementTree.Element("LSM") if scan is None else scan
+    line_scan = scan.get("areaMode") in _LINE_MODES
+    rows = "t" if line_scan else "y"
+    counts = {"x": _count(scan.get("pixelX")), rows: _count(scan.get("pixelY"))}
+    return Facts(
+        source=_SOURCE,
+        rank=Rank.HEADER_FILE,
+        texts={_SOURCE: text},
+        line_scan=line_scan,
+        pixels={axis: count for axis, count in counts.items() if count},
+        steps=_steps(scan, lines=counts.get("t", 0), warnings=warnings),
+        acquired_local_epoch_ns=_acquired(root, warnings),
+        channels=_channels(scan),
+        vendor=_vendor(root, scan),
+        warnings=tuple(warnings),
+    )
+
+
+def _steps(scan: ElementTree.Element, *, lines: int, warnings: list[str]) -> dict[str, Quantity]:
+    size = scan.get("pixelSizeUM", "")
+    what = "ThorImage's pixel size"
+    pixel = stated_quantity(size, LENGTH, of=LENGTH, what=what, warnings=warnings)
+    steps = {} if pixel is None else {"x": pixel, "y": pixel}
+    rate = decimal_of(scan.get("frameRate", ""))
+    if lines and rate is not None and rate > 0:
+        period = quantity(1 / (rate * lines), TIME)
+        if period is not None:
+            steps["t"] = period
+            warnings.append(
+                "the line period is that of ThorImage's frames, divided by their lines, since "
+                "ThorImage notes no other"
+            )
+    return steps
+
+
+def _count(text: str | None) -> int:
+    text = text or ""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
+
+
+def _acquired(root: ElementTree.Element, warnings: list[str]) -> int | None:
+    element = root.find("Date")
+    date = "" if element is None else element.get("date", "")
+    found = parse_us_clock(date)
+    if date and found is None:
+        warnings.append(f"ThorImage's date {date[:60]!r} is not month/day/year and time")
+    return found
+
+
+def _channels(scan: ElementTree.Element) -> tuple[Channel, ...]:
+    """Each bit of ``channel`` is a detector that was on, from ``ChanA``."""
+    bits = _count(scan.get("channel"))
+    return tuple(
+        Channel(name=f"Chan{chr(ord('A') + number)}")
+        for number in range(_CHANNELS)
+        if bits >> number & 1
+    )
+
+
+def _vendor(root: ElementTree.Element, scan: ElementTree.Element) -> dict[str, JsonValue]:
+    objective, software = root.find("Magnification"), root.find("Software")
+    return known(
+        {
+            "scan_device": scan.get("name"),
+            "dwell_time_us": number_of(scan.get("dwellTime")),
+            "objective": None if objective is None else objective.get("name"),
+            "objective_magnification": None
+            if objective is None
+            else number_of(objective.get("mag")),
+            "system": None if software is None else f"ThorImage {software.get('version', '')}",
+        }
+    )

@@ -1,0 +1,30 @@
+"""Single settings as vendors write them: numbers and bits; None where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from kymflow_zarr._readers.decimals import decimal_of
+from kymflow_zarr._storage.json_text import JsonValue
+
+__all__ = ["bit_depth", "known", "number_of"]
+
+_MAX_BITS: Final = 64
+
+
+def number_of(text: str | None) -> float | None:
+    """A finite number."""
+    number = decimal_of(text or "")
+    return None if number is None else float(number)
+
+
+def bit_depth(text: str | None) -> int | None:
+    """A number of bits, 1 to 64."""
+    number = number_of(text)
+    return int(number) if number is not None and number in range(1, _MAX_BITS + 1) else None
+
+
+def known(settings: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """The settings that are there."""
+    return {name: value for name, value in settings.items() if value is not None and value != ""}

@@ -1,0 +1,73 @@
+"""How the pages of a TIFF make up one image, where tifffile does not know it.
+
+A `PageLayout` lists pages in the C order of the image, so that lines of several pages can be joined
+and pages that alternate between channels be parted, without holding more than one page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kymflow_zarr._readers.translate import BadTiffError
+
+if TYPE_CHECKING:
+    import tifffile
+
+__all__ = ["PageLayout", "as_series"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageLayout:
+    """The pages of an image.
+
+    Attributes:
+        kind: Whose pages they are: ``scanimage`` or ``ome``.
+        shape: The image's shape.
+        axes: One name per dimension.
+        pages: Numbers of the pages, from 0, in C order of the image.
+        image: Number, from 0, of the image in the vendor's text that this is.
+        channels: Numbers of its channels that the pages hold, from 0; empty for all.
+        warnings: What the pages do not hold.
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+    axes: tuple[str, ...]
+    pages: Sequence[int]
+    image: int = 0
+    channels: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def as_series(tif: tifffile.TiffFile, layout: PageLayout) -> tifffile.TiffPageSeries:
+    """The series that a layout describes.
+
+    Args:
+        tif: The open file, of one kind of page.
+        layout: Its layout.
+
+    Returns:
+        The series; its axes are letters without a meaning.
+
+    Raises:
+        BadTiffError: The layout names a page that is not there.
+    """
+    import tifffile
+
+    pages = tif.pages
+    pages.useframes = True  # of other pages than the first, only the strips are read
+    pages.set_keyframe(0)
+    try:
+        listed = [pages[number] for number in layout.pages]
+    except IndexError as error:
+        raise BadTiffError(f"it has fewer than its {len(layout.pages)} pages") from error
+    return tifffile.TiffPageSeries(
+        listed,
+        layout.shape,
+        pages.first.dtype,
+        "Q" * len(layout.shape),
+        kind=layout.kind,
+        squeeze=False,
+    )

@@ -1,0 +1,85 @@
+"""What any TIFF may say without a vendor's text: weak, but better than nothing.
+
+- ``XResolution`` and ``YResolution`` as pixels per inch or centimetre. Most programs leave a
+  resolution of print there (72 or 300 dots per inch), and Olympus exactly 1 µm; neither is used.
+- ``DateTime``, when the file was written, which may be an export.
+- Which end of the scale is black (MinIsWhite), and a colour table: kept for an export. Pixels are
+  as they are stored.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from kymflow_zarr._readers.clock import stated_clock
+from kymflow_zarr._readers.facts import Facts, Rank
+from kymflow_zarr._readers.tiff_metadata import TiffMetadata
+from kymflow_zarr._readers.units import LENGTH, Quantity
+from kymflow_zarr._readers.vendors.fluoview import is_olympus_software
+from kymflow_zarr._storage.json_text import JsonValue
+
+__all__ = ["read_plain"]
+
+_UM: Final = {2: 25_400.0, 3: 10_000.0}  # by ResolutionUnit
+_RANGE_UM: Final = (0.010, 50.0)
+_PRINT_STEP: Final = 25  # dots per inch: 72 is out of range as it is, 600, 1200 or 2400 are not
+_MOST_PRINT: Final = 10_000
+_MAX_COLORS: Final = 256
+
+
+def read_plain(metadata: TiffMetadata) -> Facts:
+    """Read the tags that every TIFF may have.
+
+    Args:
+        metadata: Raw facts of the TIFF.
+
+    Returns:
+        What they tell.
+    """
+    warnings: list[str] = []
+    written = metadata.date_time.strip()
+    vendor: dict[str, JsonValue] = {}
+    if metadata.white_is_zero:
+        vendor["photometric"] = "miniswhite"
+        warnings.append("the file says that its lowest value is white; pixels are kept as stored")
+    if metadata.orientation > 1:
+        warnings.append(
+            f"the file asks to be shown mirrored or turned (orientation {metadata.orientation}); "
+            "pixels are kept as stored"
+        )
+    if metadata.palette:
+        if len(metadata.palette[0]) <= _MAX_COLORS:
+            vendor |= {"photometric": "palette", "palette": [list(c) for c in metadata.palette]}
+        else:
+            warnings.append(f"its table of {len(metadata.palette[0])} colours is not kept")
+    return Facts(
+        source="tiff",
+        rank=Rank.GENERIC,
+        steps=_steps(metadata),
+        acquired_local_epoch_ns=stated_clock(
+            written if any(digit in written for digit in "123456789") else "",
+            what="the TIFF's date",
+            warnings=warnings,
+        ),
+        vendor=vendor,
+        warnings=tuple(warnings),
+    )
+
+
+def _steps(metadata: TiffMetadata) -> dict[str, Quantity]:
+    """Pixel sizes of plain resolution tags, where they are those of a microscope."""
+    if metadata.imagej or metadata.fluoview or is_olympus_software(metadata.software):
+        return {}  # which give these tags another meaning, or a false value
+    unit_um = _UM.get(metadata.resolution_unit)
+    found = {"x": metadata.x_resolution, "y": metadata.y_resolution}
+    steps: dict[str, Quantity] = {}
+    for axis, resolution in found.items():
+        if resolution is None or unit_um is None:
+            continue
+        size = float(f"{unit_um / resolution:.9g}")
+        dots = resolution * 25_400.0 / unit_um
+        is_print = dots < _MOST_PRINT and abs(dots / _PRINT_STEP - round(dots / _PRINT_STEP)) < 1e-4
+        if _RANGE_UM[0] <= size <= _RANGE_UM[1] and not is_print and not math.isclose(size, 1.0):
+            steps[axis] = Quantity(value=size, unit=LENGTH)
+    return steps

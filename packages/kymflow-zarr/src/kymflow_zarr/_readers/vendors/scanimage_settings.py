@@ -1,0 +1,260 @@
+"""The settings of ScanImage, ``key = value`` lines in one of its dialects.
+
+- since 2016: ``SI.hRoiManager.linePeriod = …`` in the tag ``Software``
+- 5 and 2015: the same behind ``scanimage.`` in each page's description; 4: ``scanimage.SI4.…``
+- 3: ``state.acq.msPerLine=…`` in each page's description, lines ended by a carriage return
+
+Values are written as MATLAB prints them. Read from the published key names.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from kymflow_zarr._readers.clock import parse_us_clock, stated_clock
+from kymflow_zarr._readers.decimals import decimal_of
+
+__all__ = ["ScanImage", "scanimage_settings"]
+
+_LINE: Final = re.compile(
+    r"^[ \t]*(?:scanimage\.)?((?:SI4?|state)\.[\w.]+|epoch|frameTimestamps_sec)[ \t]*=(.*)$",
+    re.MULTILINE,
+)
+_MARK: Final = re.compile(r"(?:^|[\r\n])(?:(?:scanimage\.)?SI4?|state)\.\w")
+_NUMBER: Final = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+_QUOTED: Final = re.compile(r"'([^']*)'")
+_CORNERS: Final = 8  # four corners, x and y
+_MAX_CHANNELS: Final = 64
+_LONGEST_RUN_S: Final = 1e7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanImage:
+    """What ScanImage says of an acquisition; None where it says nothing.
+
+    Attributes:
+        is_line_scan: Whether the slow mirror stood still, so that rows are times.
+        has_regions: Whether a page holds several regions, one above another (mROI).
+        rows: Rows of a frame.
+        columns: Pixels of a row.
+        line_period_s: Time between two rows.
+        frame_period_s: Time between two frames, before averaging.
+        dwell_time_us: Time spent on a pixel.
+        width_um: Length of a row.
+        height_um: Height of a frame.
+        um_per_degree: Length that a degree of the scan angle is.
+        z_step_um: Distance of two slices.
+        channels: Numbers of the saved channels, from 1.
+        channel_names: Their names.
+        average: How many frames were averaged into one.
+        frames_per_slice: Frames that were asked for at each slice, before averaging; None for no
+            end.
+        slices: Slices of a volume.
+        slices_with_flyback: Those, and frames taken on the way back.
+        is_fast: Whether one frame is taken at each slice in turn, without a pause.
+        zoom: Scan zoom.
+        is_bidirectional: Whether every other row was scanned backwards.
+        acquired_local_epoch_ns: Start, see `clock`.
+        warnings: What is doubtful.
+    """
+
+    is_line_scan: bool
+    has_regions: bool
+    rows: int | None
+    columns: int | None
+    line_period_s: float | None
+    frame_period_s: float | None
+    dwell_time_us: float | None
+    width_um: float | None
+    height_um: float | None
+    um_per_degree: float | None
+    z_step_um: float | None
+    channels: tuple[int, ...]
+    channel_names: tuple[str, ...]
+    average: int
+    frames_per_slice: int | None
+    slices: int
+    slices_with_flyback: int
+    is_fast: bool
+    zoom: float | None
+    is_bidirectional: bool | None
+    acquired_local_epoch_ns: int | None
+    warnings: tuple[str, ...]
+
+
+def scanimage_settings(software: str, description: str) -> ScanImage | None:
+    """Read the settings of a file's first page.
+
+    Args:
+        software: Text of the tag ``Software``.
+        description: Text of the tag ``ImageDescription``.
+
+    Returns:
+        The settings; None when ScanImage did not write the file.
+    """
+    if not (_MARK.search(software) or _MARK.search(description)):
+        return None
+    values: dict[str, str] = {}
+    for text in (software, description):
+        for key, value in _LINE.findall(text.replace("\r", "\n")):
+            values.setdefault(key, value.strip())
+    return _third(values) if any(key.startswith("state.") for key in values) else _later(values)
+
+
+def _later(values: Mapping[str, str]) -> ScanImage:
+    """ScanImage 4 and later."""
+    roi, stack = "SI.hRoiManager", "SI.hStackManager"
+    warnings: list[str] = []
+    channels = _integers(_text(values, "SI.hChannels.channelSave", "SI4.channelsSave"))
+    names = _QUOTED.findall(_text(values, "SI.hChannels.channelName", "SI4.channelsName"))
+    width, height = _field_of_view(_text(values, f"{roi}.imagingFovUm"))
+    slices = _count(values, f"{stack}.actualNumSlices", f"{stack}.numSlices", "SI4.stackNumSlices")
+    with_flyback = _count(
+        values, f"{stack}.numFramesPerVolumeWithFlyback", "SI.hFastZ.numFramesPerVolume"
+    )
+    is_fast = (
+        _is_true(_text(values, "SI.hFastZ.enable", "SI4.fastZActive"))
+        or "fast" in _text(values, f"{stack}.stackMode").lower()
+    )
+    dwell_s = _number(values, "SI.hScan2D.scanPixelTimeMean")
+    direction = _text(values, "SI.hScan2D.bidirectional")
+    return ScanImage(
+        is_line_scan=_number(
+            values, f"{roi}.scanAngleMultiplierSlow", "SI4.scanAngleMultiplierSlow"
+        )
+        == 0,
+        has_regions=_is_true(_text(values, f"{roi}.mroiEnable")),
+        rows=_count(values, f"{roi}.linesPerFrame", "SI4.scanLinesPerFrame"),
+        columns=_count(values, f"{roi}.pixelsPerLine", "SI4.scanPixelsPerLine"),
+        line_period_s=_number(values, f"{roi}.linePeriod", "SI4.scanLinePeriod"),
+        frame_period_s=_number(values, f"{roi}.scanFramePeriod", "SI4.scanFramePeriod"),
+        dwell_time_us=None if dwell_s is None else float(f"{dwell_s * 1e6:.12g}"),
+        width_um=width,
+        height_um=height,
+        um_per_degree=_number(values, "SI.objectiveResolution"),
+        z_step_um=_number(
+            values,
+            f"{stack}.actualStackZStepSize",
+            f"{stack}.stackZStepSize",
+            "SI4.stackZStepSize",
+        ),
+        channels=channels,
+        channel_names=_chosen(names, channels),
+        average=_count(values, "SI.hScan2D.logAverageFactor", "SI4.acqNumAveragedFrames") or 1,
+        frames_per_slice=_count(values, f"{stack}.framesPerSlice", "SI4.acqNumFrames"),
+        slices=slices or 1,
+        slices_with_flyback=max(with_flyback or 0, slices or 1) if is_fast else slices or 1,
+        is_fast=is_fast,
+        zoom=_number(values, f"{roi}.scanZoomFactor", "SI4.scanZoomFactor"),
+        is_bidirectional=_is_true(direction)
+        if direction
+        else {"bidirectional": True, "unidirectional": False}.get(
+            _text(values, "SI4.scanMode").strip("'")
+        ),
+        acquired_local_epoch_ns=_started(values, warnings),
+        warnings=tuple(warnings),
+    )
+
+
+def _third(values: Mapping[str, str]) -> ScanImage:
+    """ScanImage 3, whose line period is in ms."""
+    acq = "state.acq"
+    line_ms, rate = _number(values, f"{acq}.msPerLine"), _number(values, f"{acq}.frameRate")
+    dwell_s = _number(values, f"{acq}.pixelTime")
+    channels = tuple(
+        number
+        for number in range(1, _MAX_CHANNELS)
+        if _is_true(_text(values, f"{acq}.savingChannel{number}"))
+    )
+    slices = _count(values, f"{acq}.numberOfZSlices") or 1
+    trigger = _text(values, "state.internal.triggerTimeString").strip("'")
+    acquired = parse_us_clock(trigger)
+    warning = f"ScanImage's start {trigger[:60]!r} is not month/day/year and time"
+    return ScanImage(
+        is_line_scan=_number(values, f"{acq}.scanAngleMultiplierSlow") == 0
+        or _is_true(_text(values, f"{acq}.linescan")),
+        has_regions=False,
+        rows=_count(values, f"{acq}.linesPerFrame"),
+        columns=_count(values, f"{acq}.pixelsPerLine"),
+        line_period_s=None if line_ms is None else float(f"{line_ms / 1e3:.12g}"),
+        frame_period_s=float(f"{1 / rate:.12g}") if rate else None,
+        dwell_time_us=None if dwell_s is None else float(f"{dwell_s * 1e6:.12g}"),
+        width_um=None,
+        height_um=None,
+        um_per_degree=None,
+        z_step_um=_number(values, f"{acq}.zStepSize"),
+        channels=channels,
+        channel_names=tuple(f"Channel {number}" for number in channels),
+        average=_count(values, f"{acq}.numAvgFramesSave") or 1,
+        frames_per_slice=_count(values, f"{acq}.numberOfFrames"),
+        slices=slices,
+        slices_with_flyback=slices,
+        is_fast=False,
+        zoom=_number(values, f"{acq}.zoomFactor"),
+        is_bidirectional=_is_true(_text(values, f"{acq}.bidirectionalScan")),
+        acquired_local_epoch_ns=acquired,
+        warnings=(warning,) if trigger and acquired is None else (),
+    )
+
+
+def _started(values: Mapping[str, str], warnings: list[str]) -> int | None:
+    """The start: ``[2022 8 8 16 39 49.190]``, or a clock's text before 2015.
+
+    Where a long run is cut into files, a later one starts when its first frame does.
+    """
+    clock = _text(values, "SI4.triggerClockTimeFirst").strip("'")
+    epoch = _NUMBER.findall(_text(values, "epoch"))
+    if len(epoch) == 6:
+        *date, seconds = epoch
+        whole, _, fraction = seconds.partition(".")
+        year, month, day, hour, minute = (int(float(number)) for number in date)
+        clock = f"{year:04}-{month}-{day} {hour}:{minute:02}:{int(whole):02}"
+        clock += f".{fraction[:9]}" if fraction.isdigit() else ""
+    start = stated_clock(clock, what="ScanImage's start", warnings=warnings)
+    later_s = _number(values, "frameTimestamps_sec") or 0.0
+    if start is None or not 0 < later_s < _LONGEST_RUN_S:
+        return start
+    return start + round(later_s * 1e9)
+
+
+def _field_of_view(corners: str) -> tuple[float | None, float | None]:
+    """Width and height by the corners ``[x y;x y;x y;x y]``, of a field that may be turned."""
+    numbers = [float(text) for text in _NUMBER.findall(corners)]
+    if len(numbers) != _CORNERS:
+        return None, None
+    first, second, third = zip(numbers[0:6:2], numbers[1:6:2], strict=True)
+    return math.dist(first, second), math.dist(second, third)
+
+
+def _chosen(names: list[str], channels: tuple[int, ...]) -> tuple[str, ...]:
+    return tuple(names[number - 1] if number <= len(names) else "" for number in channels)
+
+
+def _text(values: Mapping[str, str], *keys: str) -> str:
+    """The value of the first key that has one; MATLAB's ``[]`` is none."""
+    found = (values.get(key, "") for key in keys)
+    return next((value for value in found if value not in {"", "[]", "{}", "''"}), "")
+
+
+def _number(values: Mapping[str, str], *keys: str) -> float | None:
+    number = decimal_of(_text(values, *keys))
+    return None if number is None else float(number)
+
+
+def _count(values: Mapping[str, str], *keys: str) -> int | None:
+    number = _number(values, *keys)
+    return int(number) if number is not None and number >= 1 and number == int(number) else None
+
+
+def _integers(text: str) -> tuple[int, ...]:
+    """The channels of ``1`` or ``[1;2]``."""
+    numbers = (int(number) for number in re.findall(r"(?<![\d.])\d{1,3}(?![\d.])", text))
+    return tuple(dict.fromkeys(number for number in numbers if 1 <= number <= _MAX_CHANNELS))
+
+
+def _is_true(text: str) -> bool:
+    return text.lower() in {"true", "1"}

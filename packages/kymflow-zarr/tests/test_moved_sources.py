@@ -1,0 +1,142 @@
+"""Folders of recordings that move, copies of recordings, and exports among them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from kymflow_zarr import IngestOptions, SourceFolderError, ZarrDataset
+
+
+def paths_of(dataset: ZarrDataset) -> dict[str, str]:
+    """Image id → the path of its file."""
+    index = dataset.load_sources_index()
+    return dict(zip(index["image_id"], index["source_primary_path"], strict=True))
+
+
+def test_a_folder_that_moved_doubles_nothing(
+    dataset: ZarrDataset, folder: Path, tmp_path: Path
+) -> None:
+    (folder / "a.json").write_text(json.dumps({"note": 1}), encoding="utf-8")
+    ids = dataset.refresh_from_folder(folder)
+    archive = folder.rename(tmp_path / "archive")
+    outcomes = list(dataset.iter_refresh(archive))
+    assert [item.status for item in outcomes] == ["renewed"] * 3
+    assert sorted(item.image_id for item in outcomes) == sorted(ids)
+    assert dataset.list_image_ids() == sorted(ids)
+    assert {Path(path).parent for path in paths_of(dataset).values()} == {archive.resolve()}
+    assert list(dataset.iter_refresh(archive)) == []
+
+
+def test_files_of_equal_pixels_are_told_apart_by_their_names(
+    dataset: ZarrDataset, tmp_path: Path
+) -> None:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    for name in ("a.tif", "b.tif"):
+        tifffile.imwrite(folder / name, np.zeros((4, 4), np.uint8))
+    dataset.refresh_from_folder(folder)
+    names = {image_id: Path(path).name for image_id, path in paths_of(dataset).items()}
+    dataset.refresh_from_folder(folder.rename(tmp_path / "archive"))
+    assert {image_id: Path(path).name for image_id, path in paths_of(dataset).items()} == names
+
+
+def test_equal_bytes_of_another_shape_are_another_recording(
+    dataset: ZarrDataset, tmp_path: Path
+) -> None:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    tifffile.imwrite(folder / "a.tif", np.zeros((4, 6), np.uint8))
+    dataset.refresh_from_folder(folder)
+    (folder / "a.tif").unlink()
+    tifffile.imwrite(folder / "b.tif", np.zeros((6, 4), np.uint8))
+    assert len(dataset.refresh_from_folder(folder)) == 1
+
+
+def test_who_wants_new_copies_gets_them(dataset: ZarrDataset, folder: Path, tmp_path: Path) -> None:
+    dataset.refresh_from_folder(folder)
+    archive = folder.rename(tmp_path / "archive")
+    options = IngestOptions(new_copies=True)
+    assert len(dataset.refresh_from_folder(archive, options=options)) == 3
+    assert len(dataset) == 6
+
+
+def test_copies_that_both_exist_are_duplicates_of_each_other(
+    dataset: ZarrDataset, folder: Path
+) -> None:
+    first = dataset.refresh_from_folder(folder, "a.tif")
+    shutil.copy(folder / "a.tif", folder / "again.tif")
+    second = dataset.refresh_from_folder(folder, "again.tif")
+    dataset.refresh_from_folder(folder)
+    assert [sorted(group) for group in dataset.sources.duplicates()] == [sorted(first + second)]
+
+
+def test_sources_can_be_relocated(disk: ZarrDataset, folder: Path, tmp_path: Path) -> None:
+    disk.refresh_from_folder(folder)
+    archive = folder.rename(tmp_path / "archive")
+    assert disk.sources.relocate(folder, archive) == 3
+    assert {Path(path).parent for path in paths_of(disk).values()} == {archive.resolve()}
+    assert list(disk.iter_refresh(archive)) == []
+    assert disk.sources.relocate(folder, archive) == 0
+    with pytest.raises(FileNotFoundError, match="check the path"):
+        disk.sources.relocate(archive, tmp_path / "nowhere")
+
+
+def test_one_file_can_be_relocated(disk: ZarrDataset, folder: Path, tmp_path: Path) -> None:
+    disk.refresh_from_folder(folder)
+    moved = (folder / "a.tif").rename(tmp_path / "other.tif")
+    assert disk.sources.relocate(folder / "a.tif", moved) == 1
+    assert str(moved.resolve()) in paths_of(disk).values()
+
+
+def test_sources_of_another_system_can_be_relocated(disk: ZarrDataset, folder: Path) -> None:
+    disk.refresh_from_folder(folder)
+    index = disk.load_sources_index()
+    names = [Path(path).name for path in index["source_primary_path"]]
+    index["source_primary_path"] = [rf"D:\lab\mouse7\{name}" for name in names]
+    disk.save_sources_index(index)
+    assert disk.sources.relocate(r"d:\lab\mouse7", folder) == 3
+    assert sorted(paths_of(disk).values()) == sorted(str(folder.resolve() / name) for name in names)
+
+
+def test_an_export_takes_along_where_files_are_now(
+    disk: ZarrDataset, folder: Path, tmp_path: Path
+) -> None:
+    disk.refresh_from_folder(folder)
+    archive = folder.rename(tmp_path / "archive")
+    disk.sources.relocate(folder, archive)
+    disk.export_legacy_folder(tmp_path / "plain")
+    twin = ZarrDataset(tmp_path / "twin.zarr")
+    twin.refresh_from_folder(tmp_path / "plain")
+    assert paths_of(twin) == paths_of(disk)
+    assert twin.plan_refresh(archive).new == ()
+
+
+@pytest.mark.parametrize("place", ["recordings", "recordings/export", "."])
+def test_an_export_among_recordings_is_refused(
+    disk: ZarrDataset, folder: Path, tmp_path: Path, place: str
+) -> None:
+    disk.refresh_from_folder(folder)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(SourceFolderError, match="choose a folder neither in it nor above it") as no:
+        disk.export_legacy_folder(tmp_path / place)
+    assert no.value.sources == folder.resolve()
+    assert sorted(tmp_path.rglob("*")) == before
+    assert disk.export_legacy_folder(tmp_path / "recordings 2").image_ids
+
+
+def test_the_home_folder_can_be_named_by_a_tilde(
+    disk: ZarrDataset, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert len(disk.refresh_from_folder("~/recordings")) == 3
+    assert disk.ingest_image("~/recordings/a.tif").shape == (60, 16)
+    folder.rename(tmp_path / "archive")
+    assert disk.sources.relocate("~/recordings", "~/archive") == 4
+    assert len(ZarrDataset("~/dataset.zarr", "r")) == 4
