@@ -39,7 +39,7 @@ def test_a_reader_of_an_array_that_is_replaced_sees_the_old_or_the_new(
     ) as writer:
         assert writer.stdout is not None
         assert writer.stdout.readline() == "replacing\n"
-        seen: set[str] = set()
+        seen: set[float] = set()
         reads = 0
         while reads < 300 or len(seen) < 2:  # until the other process has had its turn
             reads += 1
