@@ -271,7 +271,7 @@ def write_lif(folder: Path, pixels: Pixels) -> Path:
 # --- ND2
 
 
-def nd2(pixels: Pixels, *, asked: int | None = None) -> bytes:
+def nd2(pixels: Pixels, *, asked: int | None = None, probes: bool = True) -> bytes:
     """A time series of frames of one line each; all channels of a frame are interleaved."""
     channels, lines, width = pixels.shape
 
@@ -293,7 +293,7 @@ def nd2(pixels: Pixels, *, asked: int | None = None) -> bytes:
         f"a{number}": {
             "sDescription": f"CH{number + 1}",
             "uiCompCount": 1,
-            "pFluorescentProbe": probe,
+            "pFluorescentProbe": probe if probes else {},
         }
         for number in range(channels)
     }
@@ -569,6 +569,18 @@ def test_an_nd2_that_was_stopped_early_has_the_frames_that_are_there(tmp_path: P
     pixels, header = read(path, READERS["nd2"])
     np.testing.assert_array_equal(pixels, kymograph()[0])
     assert header.warnings == ("the file holds 60 of the 100 frames that were asked for",)
+
+
+def test_an_nd2_whose_channels_cannot_be_read_has_its_pixels(tmp_path: Path) -> None:
+    pytest.importorskip("nd2")
+    path = tmp_path / "bare.nd2"
+    path.write_bytes(nd2(kymograph(), probes=False))
+    pixels, header = read(path, READERS["nd2"])
+    np.testing.assert_array_equal(pixels, kymograph()[0])
+    assert header.scale["t"] == pytest.approx(0.001134)
+    # A later release of nd2 may read them.
+    warned = any("channels and pixel size" in warning for warning in header.warnings)
+    assert warned == (header.scale["x"] is None)
 
 
 def test_an_unreadable_file_stops_no_other(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +27,7 @@ from kymflow_zarr._readers.units import LENGTH, Quantity, quantity
 
 if TYPE_CHECKING:
     from nd2 import ND2File
+    from nd2.structures import Channel as Nd2Channel
 
 __all__ = ["Nd2Reader"]
 
@@ -96,7 +97,8 @@ def _recorded(file: ND2File) -> tuple[dict[str, int], tuple[str, ...]]:
 
 
 def _facts(file: ND2File, letters: tuple[str, ...], warnings: tuple[str, ...]) -> Facts:
-    channels = file.metadata.channels or []
+    doubts = [*warnings]
+    channels = _channels(file, doubts)
     volume = channels[0].volume if channels else None
     microscope = channels[0].microscope if channels else None
     names = list(map(axis_name, letters))
@@ -104,15 +106,14 @@ def _facts(file: ND2File, letters: tuple[str, ...], warnings: tuple[str, ...]) -
     if volume is not None and volume.axesInterpretation[1] == "time" and "t" not in names:
         names = ["t" if name == "y" else name for name in names]
         line_scan = True
-        warnings += ("the rows are times by the ND2 file, which does not say how far apart",)
-    doubts: list[str] = []
+        doubts.append("the rows are times by the ND2 file, which does not say how far apart")
     date = str(file.text_info.get("date", ""))
     acquired = stated_clock(date, what="the date in the ND2 file", warnings=doubts)
     return Facts(
         source="nd2",
         axes=tuple(names),
         line_scan=line_scan,
-        steps={axis: step for axis, step in _steps(file).items() if axis in names},
+        steps={axis: step for axis, step in _steps(file, channels).items() if axis in names},
         acquired_local_epoch_ns=acquired,
         bits_per_pixel=bit_depth(str(file.attributes.bitsPerComponentSignificant)),
         channels=tuple(
@@ -133,13 +134,26 @@ def _facts(file: ND2File, letters: tuple[str, ...], warnings: tuple[str, ...]) -
                 "zoom": microscope.zoomMagnification,
             }
         ),
-        warnings=(*warnings, *doubts),
+        warnings=tuple(doubts),
     )
 
 
-def _steps(file: ND2File) -> dict[str, Quantity]:
+def _channels(file: ND2File, doubts: list[str]) -> Sequence[Nd2Channel]:
+    """The channels, with the pixel size and objective of each.
+
+    nd2 0.12 raises an UnboundLocalError where a channel names no probe; the pixels are sound.
+    """
+    try:
+        return file.metadata.channels or []
+    except (LookupError, NameError, TypeError, ValueError) as error:
+        doubts.append(
+            f"what the ND2 file says about its channels and pixel size cannot be read: {error}"
+        )
+        return []
+
+
+def _steps(file: ND2File, channels: Sequence[Nd2Channel]) -> dict[str, Quantity]:
     """Calibrated pixel sizes; the time between frames as measured, else as asked for."""
-    channels = file.metadata.channels or []
     steps: dict[str, Quantity | None] = {}
     if channels:
         volume = channels[0].volume
