@@ -187,6 +187,16 @@ def test_a_column_that_parquet_cannot_hold_is_named(
         record.save_df_parquet("x", frame)
 
 
+def test_lists_of_numbers_are_arrays_too(record: ZarrImageRecord) -> None:
+    record.save_array_artifact("events", [[1, 2], [3, 4]], axes=("event", "side"))
+    np.testing.assert_array_equal(record.load_array_artifact("events"), [[1, 2], [3, 4]])
+    with pytest.raises(SchemaValidationError, match="rows of equal length"):
+        record.save_array_artifact("events", [[1, 2], [3]])
+    with pytest.raises(SchemaValidationError, match=r"filled\(\)"):
+        record.save_array_artifact("events", np.ma.masked_equal([1, 2], 2))
+    assert record.load_array_artifact("events").shape == (2, 2)
+
+
 def test_array_artifacts_are_replaced_whole(record: ZarrImageRecord) -> None:
     record.save_array_artifact("scores", np.arange(12.0).reshape(3, 4), axes=("window", "speed"))
     record.save_array_artifact("scores", np.arange(5, dtype=np.int16))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from kymflow_zarr._artifacts.array_kind import LabeledArray
 from kymflow_zarr._artifacts.json_kind import JSON
@@ -312,7 +312,7 @@ class ZarrImageRecord:
     def save_array_artifact(
         self,
         name: str,
-        array: AnyArray,
+        array: ArrayLike,
         *,
         axes: tuple[str, ...] | None = None,
         chunks: tuple[int, ...] | None = None,
@@ -321,7 +321,7 @@ class ZarrImageRecord:
 
         Args:
             name: One segment, no ``/``.
-            array: Any array of booleans, integers or floats with at least one element.
+            array: Booleans, integers or floats, at least one; any array, or lists of numbers.
             axes: A name for each dimension; ``dim_0``, ``dim_1``, … if None.
             chunks: A chunk shape; chosen if None.
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from kymflow_zarr._artifacts.kind import ArtifactKind
+from kymflow_zarr._pixels.array_like import as_pixels
 from kymflow_zarr._pixels.check import check_chunks, check_format1_array
 from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._pixels.format1 import FORMAT1_DOCUMENT, read_format1_array
@@ -32,12 +34,12 @@ class LabeledArray:
     """An array to be stored, with what is not in the array itself.
 
     Attributes:
-        array: Booleans, integers or floats, at least one.
+        array: Booleans, integers or floats, at least one; any array, or lists of numbers.
         axes: A name for each dimension; ``dim_0``, ``dim_1``, … if None.
         chunks: A chunk shape; chosen if None.
     """
 
-    array: AnyArray
+    array: ArrayLike
     axes: tuple[str, ...] | None = None
     chunks: tuple[int, ...] | None = None
 
@@ -89,7 +91,7 @@ class ArrayKind(ArtifactKind):
         """Store an array as Zarr, chunk by chunk."""
         labeled = value if isinstance(value, LabeledArray) else LabeledArray(array=value)
         write_whole_array(
-            labeled.array,
+            np.asarray(as_pixels(labeled.array).source),
             axes=labeled.axes,
             chunks=labeled.chunks,
             put=lambda file, data: put(f"{key}/{file}", data),

@@ -193,7 +193,7 @@ def _irregular_reason(found: os.stat_result) -> str:
     if stat.S_ISLNK(found.st_mode):
         return (
             "it is a symbolic link, which is not followed; name the file that it leads to, "
-            "or allow links with IngestOptions(follow_links=True)"
+            "or follow links: IngestOptions(follow_links=True), --follow-links for the command"
         )
     if stat.S_ISDIR(found.st_mode):
         return "it is a folder; rename it or leave it out"
