@@ -21,7 +21,7 @@ CLI = "packages/kymflow-cli/src/kymflow/cli/planted.py"
 CODE = {
     ZARR: "def f() -> None:\n    import kymflow.core\n",
     CORE: "import hypothesis\nimport rich\n\nfrom kymflow_zarr._storage import names\n",
-    CLI: "import donfig\n\nfrom kymflow.core.metadata import _fields\n",
+    CLI: "import donfig\n\nfrom kymflow.core.metadata import fields\n",
 }
 NAMED = {
     "an upward import, in a function": "kymflow_zarr.planted -> kymflow.core (l.2)",

@@ -151,17 +151,16 @@ def _judge(
         if item is None:
             done.wrong.append(f"{name!r} ({why}) was passed over in silence")
         elif item.get("status") == "ok":
-            if why == HARMLESS_LIE:
-                continue
-            done.wrong.append(f"{name!r} ({why}) was taken in")
+            # What lies beside an image never refuses it, but is left out and named.
+            issues = item.get("issues")
+            kinds = {issue["kind"] for issue in issues} if isinstance(issues, list) else set()
+            if why != HARMLESS_LIE and not any(kind.endswith("_left_out") for kind in kinds):
+                done.wrong.append(f"{name!r} ({why}) was taken in")
         elif not item.get("reason"):
             done.wrong.append(f"{name!r} ({why}) was refused without a reason: {item}")
     dataset = ZarrDataset(place, "r")
-    lies = sum(
-        why == HARMLESS_LIE and told.get(name, {}).get("status") == "ok"
-        for name, why in bad.items()
-    )
-    expected = done.good + lies + len(_ODD_NAMES)
+    taken_in = sum(told.get(name, {}).get("status") == "ok" for name in bad)
+    expected = done.good + taken_in + len(_ODD_NAMES)
     if len(dataset.list_image_ids()) != expected:
         done.wrong.append(f"{len(dataset.list_image_ids())} images instead of {expected}")
     done.wrong += [f"check: {problem}" for problem in dataset.check(deep=True)]

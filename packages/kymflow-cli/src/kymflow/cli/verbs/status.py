@@ -203,7 +203,7 @@ class StatusResult:
         if self.never_run and self.images:
             listed = ", ".join(self.never_run)
             typed = command("analyze", self.dataset, self.never_run[0])
-            yield remark(f"never run here: {listed}; as in: {typed}")
+            yield remark(f"never run here: {listed}; to run one of them: {typed}")
         yield from search_remarks(self)
 
 
