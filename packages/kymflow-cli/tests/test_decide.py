@@ -44,6 +44,7 @@ def test_excluded_images_are_in_no_table_but_that_of_images(dataset: str, kymflo
 
 
 def test_images_are_chosen_by_a_condition(dataset: str, kymflow_json: KymflowJson) -> None:
+    pytest.importorskip("duckdb")
     code, records = kymflow_json(
         "calibrate", dataset, "--seconds-per-line", "0.002", "--where", "file LIKE '%.tif'"
     )
@@ -67,6 +68,8 @@ def test_images_are_chosen_by_a_condition(dataset: str, kymflow_json: KymflowJso
 def test_a_choice_of_no_image_is_refused(
     dataset: str, kymflow: Kymflow, arguments: tuple[str, ...], message: str
 ) -> None:
+    if "--where" in arguments:
+        pytest.importorskip("duckdb")
     code, _, err = kymflow("include", dataset, *arguments)
     assert code == 2
     assert message in err
@@ -75,6 +78,7 @@ def test_a_choice_of_no_image_is_refused(
 def test_an_image_that_fails_stops_only_itself(
     dataset: str, folder: Path, write_tiff: Callable[..., Path], kymflow: Kymflow
 ) -> None:
+    pytest.importorskip("duckdb")
     write_tiff(folder / "narrow.tif", pixels=8)
     kymflow("ingest", str(folder), dataset)
     code, out, err = kymflow("roi", dataset, "--pixels", "4", "12", "--where", "true")
@@ -148,6 +152,7 @@ def test_fields_come_from_a_file_and_from_folders(
 
 
 def test_one_undo_takes_back_what_one_command_did(dataset: str, kymflow: Kymflow) -> None:
+    pytest.importorskip("duckdb")
     kymflow("note", dataset, "a", "--text", "sneezed")
     kymflow("exclude", dataset, "--reason", "moved", "--where", "true")
     code, out, _ = kymflow("undo", dataset)

@@ -46,7 +46,9 @@ def concerns(dataset: str) -> list[tuple[str, str, str]]:
 
 
 def written(folder: Path) -> dict[Path, int]:
-    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    """When each file was written; taking a lock may touch its file, and is no change."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock")
+    return {path: path.stat().st_mtime_ns for path in files}
 
 
 def recalibrate(dataset: str, name: str) -> None:

@@ -116,6 +116,7 @@ def test_colours_keep_their_meaning_through_export(
 
 def test_a_table_of_16_colours(tmp_path: Path, build_tiff: Any, gray_page: Any) -> None:
     """Two pixels of 4 bits a byte."""
+    pytest.importorskip("imagecodecs")
     table = COLORS[:, :16]
     more = {
         258: (3, 1, struct.pack("<H", 4)),
