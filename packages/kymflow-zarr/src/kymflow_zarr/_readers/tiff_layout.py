@@ -6,9 +6,10 @@ and pages that alternate between channels be parted, without holding more than o
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kymflow_zarr._readers.translate import BadTiffError
 
@@ -63,11 +64,13 @@ def as_series(tif: tifffile.TiffFile, layout: PageLayout) -> tifffile.TiffPageSe
         listed = [pages[number] for number in layout.pages]
     except IndexError as error:
         raise BadTiffError(f"it has fewer than its {len(layout.pages)} pages") from error
+    # Releases that have the option drop dimensions of length 1 unless told otherwise.
+    options: dict[str, Any] = {"kind": layout.kind, "squeeze": False}
+    known = inspect.signature(tifffile.TiffPageSeries).parameters
     return tifffile.TiffPageSeries(
         listed,
         layout.shape,
         pages.first.dtype,
         "Q" * len(layout.shape),
-        kind=layout.kind,
-        squeeze=False,
+        **{name: value for name, value in options.items() if name in known},
     )
