@@ -196,7 +196,7 @@ class ImageIndexError(KymflowCoreError):
 
     Attributes:
         indexer: The indexer's name.
-        image_id: The image; "" if it is no fault of one.
+        image_id: The image; "" if no image is at fault.
         details: The traceback of the cause as text, "" if there is none. The cause itself is
             ``__cause__``, unless this error comes from another process.
     """
@@ -307,7 +307,7 @@ class IndexerCycleError(KymflowCoreError, ValueError):
 
 
 class WorkerError(KymflowCoreError, RuntimeError):
-    """An executor could not do the work: it is no fault of an image."""
+    """An executor could not do the work; no image is at fault."""
 
 
 # --- provenance -----------------------------------------------------------------------------------

@@ -264,7 +264,7 @@ def _edited(directory: Path, folder: Path, files: Iterable[ExportedFile]) -> lis
         if file.is_for_people:
             try:
                 _check_inside(directory, path.parent)
-                if os.path.lexists(path):  # to remove it is no edit
+                if os.path.lexists(path):  # removing it is not an edit
                     _read(path, file)
             except UnreadableImageError:
                 found.append(path)

@@ -53,7 +53,7 @@ def stated_clock(text: str, *, what: str, warnings: list[str]) -> int | None:
 
     Returns:
         Wall time in ns (see the module); None for an empty text, and with a warning where the text
-        is no date and time, or could be one of several.
+        is not a date and time, or could be one of several.
     """
     text = text.strip()
     match = _CLOCK.fullmatch(text)

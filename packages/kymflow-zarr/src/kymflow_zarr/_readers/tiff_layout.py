@@ -65,12 +65,13 @@ def as_series(tif: tifffile.TiffFile, layout: PageLayout) -> tifffile.TiffPageSe
     except IndexError as error:
         raise BadTiffError(f"it has fewer than its {len(layout.pages)} pages") from error
     # Releases that have the option drop dimensions of length 1 unless told otherwise.
-    options: dict[str, Any] = {"kind": layout.kind, "squeeze": False}
     known = inspect.signature(tifffile.TiffPageSeries).parameters
+    unsqueezed: dict[str, Any] = {"squeeze": False} if "squeeze" in known else {}
     return tifffile.TiffPageSeries(
         listed,
         layout.shape,
         pages.first.dtype,
         "Q" * len(layout.shape),
-        **{name: value for name, value in options.items() if name in known},
+        kind=layout.kind,
+        **unsqueezed,
     )
