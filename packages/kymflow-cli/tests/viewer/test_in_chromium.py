@@ -310,6 +310,17 @@ def test_notes_and_fields_are_kept(page: Any, lab: ZarrDataset, image_ids: dict[
     assert (experiment.condition, experiment.depth) == ("baseline", 120.5)
 
 
+def test_while_a_recording_is_read_nothing_of_the_last_one_can_be_written_on(page: Any) -> None:
+    page.get_by_text("Fields", exact=True).click()
+    # Never answered, so held; `unroute_all` lets it go on.
+    page.route(re.compile("/api/recordings/[^/]+$"), lambda _: None)
+    choose(page, "stall.tif")
+    expect(page.locator("#decisions")).to_be_empty()
+    page.keyboard.press("s")  # a new stall has nowhere to go yet
+    page.unroute_all()
+    expect(page.get_by_label("condition", exact=True)).to_be_visible()
+
+
 def test_what_another_program_does_is_shown(page: Any, lab: ZarrDataset) -> None:
     row = page.get_by_role("treeitem").filter(has_text="todo.tif")
     expect(row.locator(".value")).to_have_text("")
@@ -451,9 +462,9 @@ def test_no_recording_at_all(tmp_path: Path, serve: Serve, open_page: Open) -> N
 
 
 def test_groups_are_seen_and_a_point_opens_its_recording(page: Any, lab: ZarrDataset) -> None:
+    page.get_by_text("Fields", exact=True).click()
     for name, condition in (("flow", "baseline"), ("stall", "drug")):
-        choose(page, f"{name}.tif")
-        page.get_by_text("Fields", exact=True).click()
+        choose(page, f"{name}.tif")  # its fields are unfolded, as those of the last one were
         page.get_by_label("condition", exact=True).fill(condition)
         page.get_by_label("condition", exact=True).press("Tab")
         expect(page.locator("body")).not_to_have_class(re.compile("busy"))

@@ -21,6 +21,8 @@ export class Decisions {
     this.recording = null;
     /** @type {Region | null} */
     this.region = null;
+    /** Whether the metadata fields are unfolded; they stay so from recording to recording. */
+    this.showsFields = false;
     this.accept = this.#button("Accept", () => this.judge("accepted"));
     this.reject = this.#button("Reject", () => this.judge("rejected"));
     this.reason = make("input", { type: "text", placeholder: "reason", "aria-label": "Reason", maxLength: 500 });
@@ -49,11 +51,12 @@ export class Decisions {
     if (isNew || !place.contains(document.activeElement)) place.replaceChildren(this.#stretches(), this.#notes(), this.#fields());
   }
 
-  /** Forget the recording: another one is being read. */
+  /** Forget the recording: another one is being read, and nothing written here may go to that one. */
   clear() {
     this.recording = null;
     this.region = null;
     this.reason.value = "";
+    part("decisions", HTMLElement).replaceChildren();
   }
 
   /** @param {"accepted" | "rejected"} verdict */
@@ -93,7 +96,7 @@ export class Decisions {
 
   /** Write the beginning and end of a stall by hand. */
   writeMark() {
-    part("new-start", HTMLInputElement).focus();
+    document.getElementById("new-start")?.focus(); // there is none before the recording is read, or without line period
   }
 
   #stretches() {
@@ -209,7 +212,9 @@ export class Decisions {
       });
       return make("label", {}, name.replaceAll("_", " "), input);
     });
-    return make("details", {}, make("summary", {}, "Fields"), make("div", { class: "fields" }, ...inputs));
+    const details = make("details", { open: this.showsFields }, make("summary", {}, "Fields"), make("div", { class: "fields" }, ...inputs));
+    details.addEventListener("toggle", () => (this.showsFields = details.open));
+    return details;
   }
 
   /**
