@@ -36,6 +36,9 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here"),
 ]
 
+# A machine that does much else at the time is slow, and still right.
+PATIENCE_MS = 60_000
+
 TOKEN = "the-token-of-this-test"
 
 Serve = Callable[..., AbstractContextManager[ViewServer]]
@@ -63,7 +66,7 @@ def open_page(chromium: Any) -> Iterator[Open]:
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
@@ -95,11 +98,13 @@ def free_port() -> int:
 
 
 def expect(locator: Any) -> Any:
+    playwright.expect.set_options(timeout=PATIENCE_MS)
     return playwright.expect(locator)
 
 
 def wait_until_drawn(page: Any) -> None:
-    """Wait for many greys in the kymograph and for a velocity."""
+    """Wait until the recording is read, for many greys in the kymograph and for a velocity."""
+    expect(page.locator("#facts")).not_to_be_empty()
     page.wait_for_function(
         """() => {
           const canvas = document.querySelector("#kymograph canvas");
@@ -317,8 +322,13 @@ def test_while_a_recording_is_read_nothing_of_the_last_one_can_be_written_on(pag
     choose(page, "stall.tif")
     expect(page.locator("#decisions")).to_be_empty()
     page.keyboard.press("s")  # a new stall has nowhere to go yet
+    page.keyboard.press("r")
+    page.keyboard.type("moved")
     page.unroute_all()
     expect(page.get_by_label("condition", exact=True)).to_be_visible()
+    expect(page.get_by_label("Reason")).to_have_value(
+        "moved"
+    )  # that was meant for the one being read
 
 
 def test_what_another_program_does_is_shown(page: Any, lab: ZarrDataset) -> None:
@@ -326,7 +336,7 @@ def test_what_another_program_does_is_shown(page: Any, lab: ZarrDataset) -> None
     expect(row.locator(".value")).to_have_text("")
     for _ in run_analysis(lab, VELOCITY):
         pass
-    expect(row.locator(".value")).to_have_text(re.compile(r"mm/s"), timeout=30_000)
+    expect(row.locator(".value")).to_have_text(re.compile(r"mm/s"))
 
 
 def test_what_was_never_computed_is_computed_from_the_page(page: Any) -> None:
@@ -343,7 +353,7 @@ def test_a_second_tab_follows(page: Any, open_page: Open, server: ViewServer) ->
     wait_until_drawn(second)
     page.keyboard.press("a")
     dot = second.get_by_role("treeitem").filter(has_text="flow.tif").locator(".dot")
-    expect(dot).to_have_attribute("aria-label", "accepted", timeout=30_000)
+    expect(dot).to_have_attribute("aria-label", "accepted")
     expect(second.get_by_role("button", name="Accept")).to_have_attribute("aria-pressed", "true")
 
 
@@ -352,7 +362,7 @@ def test_a_browser_that_is_killed_loses_nothing_that_was_saved(
 ) -> None:
     process = chromium.browser_type.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
     page = process.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(PATIENCE_MS)
     page.goto(server.address)
     wait_until_drawn(page)
     page.keyboard.press("a")
@@ -380,7 +390,7 @@ def test_the_server_goes_and_comes_back(
     assert read_decisions(record).verdict is None
 
     with other_process(lab, free_port):
-        expect(page.locator("#connection")).not_to_be_visible(timeout=60_000)
+        expect(page.locator("#connection")).not_to_be_visible()
         page.keyboard.press("a")
         expect(page.get_by_role("button", name="Accept")).to_have_attribute("aria-pressed", "true")
         assert read_decisions(record).verdict is not None

@@ -205,6 +205,7 @@ class Page {
     this.recording = null;
     this.regionIndex = 0;
     this.decisions.clear();
+    this.borders.show(null);
     await this.#load(row);
   }
 

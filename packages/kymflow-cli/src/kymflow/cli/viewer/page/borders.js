@@ -20,16 +20,22 @@ export class Borders {
     /** @type {[number, number]} as they are stored */
     this.stored = [0, 1];
     this.timer = 0;
+    /** A hand is on a border: what arrives meanwhile does not move it. */
+    this.isMoving = false;
     this.handles = [this.#handle(0, "Lower border"), this.#handle(1, "Upper border")];
     kymograph.chart.plot.over.append(...this.handles);
   }
 
-  /** @param {Region | null} region */
+  /** @param {Region | null} region none while another recording is being read */
   show(region) {
     for (const handle of this.handles) handle.hidden = region === null;
-    if (!region) return;
+    if (!region) {
+      clearTimeout(this.timer);
+      this.isMoving = false;
+      return;
+    }
     this.stored = [...region.pixels];
-    this.pixels = [...region.pixels];
+    if (!this.isMoving) this.pixels = [...region.pixels];
     this.#place();
   }
 
@@ -98,12 +104,14 @@ export class Borders {
   #set(which, edge) {
     const most = this.kymograph.recording?.pixels ?? 1;
     const [low, high] = this.pixels;
+    this.isMoving = true;
     if (which === 0) this.pixels = [Math.min(Math.max(edge, 0), high - 1), high];
     else this.pixels = [low, Math.max(Math.min(edge, most), low + 1)];
     this.#place();
   }
 
   #done() {
+    this.isMoving = false;
     if (this.pixels[0] !== this.stored[0] || this.pixels[1] !== this.stored[1]) this.onMove(this.pixels);
   }
 

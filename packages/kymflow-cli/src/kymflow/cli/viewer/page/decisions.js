@@ -44,7 +44,7 @@ export class Decisions {
     const { verdict } = recording.decisions;
     this.accept.setAttribute("aria-pressed", String(verdict?.verdict === "accepted"));
     this.reject.setAttribute("aria-pressed", String(verdict?.verdict === "rejected"));
-    if (isNew || document.activeElement !== this.reason) this.reason.value = verdict?.reason ?? "";
+    if (document.activeElement !== this.reason) this.reason.value = verdict?.reason ?? "";
     this.reason.title = verdict ? `${verdict.verdict} by ${verdict.author}, ${verdict.at}` : "";
     // Not under the hands of a person who is writing.
     const place = part("decisions", HTMLElement);
