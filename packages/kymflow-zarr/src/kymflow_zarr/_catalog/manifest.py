@@ -52,7 +52,7 @@ class ManifestEntry:
         dtype: The pixels' type.
         axes: A name for each dimension.
         source: The file that it was made of; None if there is none.
-        metadata_stamp: Size and time of the metadata file when this was read.
+        metadata_stamp: Size and version of the metadata file when this was read.
         analysis_keys: The keys of its artifacts but arrays, sorted; None if not asked for.
     """
 
@@ -93,7 +93,7 @@ def build_manifest(
         entry = cached.get(image_id)
         try:
             stamp = _metadata_stamp(blobs, image_id)
-            if entry is None or entry.metadata_stamp != stamp or _lacks_time(stamp):
+            if entry is None or entry.metadata_stamp != stamp or _lacks_version(stamp):
                 entry = _read_entry(blobs, image_id, stamp)
                 reread += 1
         except CorruptDataError as error:
@@ -176,10 +176,10 @@ def _metadata_stamp(blobs: BlobStore, image_id: str) -> tuple[int, int]:
     for path in JSON.paths(METADATA):
         found = blobs.stat(f"{image_folder(image_id)}/{path}")
         if found is not None:
-            return found.size, found.mtime_ns
+            return found.size, found.version
     return 0, -1
 
 
-def _lacks_time(stamp: tuple[int, int]) -> bool:
-    """Whether the store keeps no times, so that an edit could go unseen."""
+def _lacks_version(stamp: tuple[int, int]) -> bool:
+    """Whether the store keeps no versions, so that an edit could go unseen."""
     return stamp[1] == 0
