@@ -89,6 +89,10 @@ class BlobStore(Protocol):
     def location(self) -> str:
         """The path or URL, for messages."""
 
+    @property
+    def at_once(self) -> int:
+        """How many requests it serves at a time in about the time of one."""
+
     def why_read_only(self) -> str:
         """Why nothing can be written here, and what to do; empty if it can be."""
 

@@ -48,6 +48,11 @@ class KeyBlobs:
         """The URL, or how the store names itself."""
         return self._keys.location if self._url is None else self._url
 
+    @property
+    def at_once(self) -> int:
+        """How many requests may be under way at a time."""
+        return self._keys.at_once
+
     def why_read_only(self) -> str:
         """Why nothing can be written here, and what to do; empty if it can be."""
         return wait(self._keys.why_read_only())

@@ -53,6 +53,8 @@ class LocalBlobs:
         work: The key of the folder for locks and for what is being written.
     """
 
+    at_once = 1
+
     def __init__(self, root: Path, *, durability: Durability, work: str = "index") -> None:
         self._root = root
         self._work = work
