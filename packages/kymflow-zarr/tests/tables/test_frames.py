@@ -357,9 +357,9 @@ CALLS: dict[str, Callable[[ZarrDataset, pd.DataFrame], object]] = {
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_wide_frame_comes_back(dataset: ZarrDataset, call: str) -> None:
+def test_a_wide_frame_comes_back(disk: ZarrDataset, call: str) -> None:
     wide = pd.DataFrame(np.arange(3000.0)[None], columns=[f"c{at}" for at in range(3000)])
     wide.insert(0, "image_id", ["a"])
     for _ in range(2):
-        CALLS[call](dataset, wide)
-    pd.testing.assert_frame_equal(dataset.load_table("t"), wide)
+        CALLS[call](disk, wide)
+    pd.testing.assert_frame_equal(disk.load_table("t"), wide)
