@@ -65,7 +65,7 @@ class Turns:
         """Wait until each writer that is at work asks for something."""
         with self._changed:
             assert self._changed.wait_for(
-                lambda: all(self._asking[writer] for writer in self._at_work), timeout=60
+                lambda: all(self._asking[writer] for writer in self._at_work), timeout=300
             ), "a writer neither asks nor ends"
 
     def ready(self) -> list[int]:

@@ -90,7 +90,7 @@ def warm_up() -> None:
             continue
 
 
-def in_child(work: Callable[[], _T], *, timeout_s: float = 60.0) -> End[_T]:
+def in_child(work: Callable[[], _T], *, timeout_s: float = 300.0) -> End[_T]:
     """Call a function in a forked child.
 
     Args:

@@ -165,7 +165,7 @@ def run_armed(
     at: int,
     durability: Durability = "batch",
     *,
-    timeout_s: float = 60.0,
+    timeout_s: float = 300.0,
 ) -> tuple[End[int], int]:
     """Run a job with a fault ahead; how it ended, and how many steps were acknowledged."""
     acknowledged = Counter()

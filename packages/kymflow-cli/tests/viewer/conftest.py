@@ -48,7 +48,7 @@ def _ask(
     if body is not None:
         own["Content-Type"] = "application/json"
     sent = {name: value for name, value in {**own, **(headers or {})}.items() if value}
-    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = HTTPConnection("127.0.0.1", port, timeout=300)
     data = body if body is None or isinstance(body, bytes) else json.dumps(body)
     connection.request("GET" if body is None else "POST", path, body=data, headers=sent)
     answer = connection.getresponse()
