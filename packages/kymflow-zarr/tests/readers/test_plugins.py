@@ -184,12 +184,12 @@ def test_each_broken_reader_is_a_warning_that_names_it(install: Install, tmp_pat
     import tifffile
 
     for name, (source, _) in BROKEN.items():
-        site = install(f"broken_{name}", source, group="readers", name=name, target="Reader")
+        install(f"broken_{name}", source, group="readers", name=name, target="Reader")
     folder = tmp_path / "scans"
     folder.mkdir()
     tifffile.imwrite(folder / "a.tif", np.zeros((12, 5), np.uint16))
     done = run(
-        site,
+        tmp_path / "site",
         """
 import json
 from pathlib import Path
