@@ -85,7 +85,8 @@ def test_the_page_is_true(
 
     def run(text: str) -> None:
         for words, answer in commands(text):
-            _, out, err = kymflow(*words)
+            drawn = words[0] == "update" and Path("study-report.html").exists()  # once is enough
+            _, out, err = kymflow(*words, *(["--no-report"] if drawn else []))
             pattern = re.escape(answer).replace("…", ".*")
             assert not answer or re.fullmatch(pattern, out), (words, out, err)
 
