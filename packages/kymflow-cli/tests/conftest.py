@@ -32,7 +32,7 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_tiff() -> Callable[..., Path]:
     """Write a small kymograph ``(time, space)``."""
 
