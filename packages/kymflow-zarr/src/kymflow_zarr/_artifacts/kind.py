@@ -21,9 +21,9 @@ from kymflow_zarr.errors import (
 __all__ = ["MAX_CSV_BYTES", "MAX_FILE_BYTES", "ArtifactKind"]
 
 MAX_FILE_BYTES: Final = 2**30
+"""Largest file, also once decompressed, that is ingested unless a caller allows more."""
 MAX_CSV_BYTES: Final = 64 * 2**20
 """Longest text of a CSV that is read: as numbers and texts it takes some ten times as much."""
-"""Largest file, also once decompressed, that is taken in unless a caller allows more."""
 _COPY_BYTES: Final = 2**20
 
 

@@ -116,17 +116,17 @@ def _check_pixels(
             message="the pixels' document is missing",
         )
         return
-    for name, said, found in (
+    for name, expected, found in (
         ("shape", document.shape, pixels.shape),
         ("dtype", document.dtype, pixels.dtype),
         ("digest", document.digest, pixels.digest),
         ("number of axes", len(document.axes), len(pixels.shape)),
     ):
-        if said != found:
+        if expected != found:
             yield Problem(
                 location=f"{key}/{COMMIT_KEY}",
                 kind="mismatch",
-                message=f"its {name} is {found!s}, the record's document says {said!s}",
+                message=f"its {name} is {found!s}, the record's document says {expected!s}",
             )
     yield from check_chunks(blobs, key, pixels, deep=deep)
 
@@ -141,11 +141,11 @@ def _check_provenance(blobs: BlobStore, document: RecordDocument) -> Iterator[Pr
         provenance: JsonValue = loads(data, key=key)
     except CorruptDataError:
         return  # reported with the other artifacts
-    said = provenance if isinstance(provenance, dict) else {}
+    stored = provenance if isinstance(provenance, dict) else {}
     for name, value in (("image_id", document.image_id), ("pixels_digest", document.digest)):
-        if said.get(name) != value:
+        if stored.get(name) != value:
             yield Problem(
                 location=key,
                 kind="mismatch",
-                message=f"its {name} is {said.get(name)!r}, the record's document says {value!r}",
+                message=f"its {name} is {stored.get(name)!r}, the record's document says {value!r}",
             )

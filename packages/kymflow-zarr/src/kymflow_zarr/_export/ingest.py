@@ -196,7 +196,7 @@ def _ingest_image(staging: Staging, image: ExportedImage, row: SourceRow | None)
 
 
 def _edited(path: Path) -> IngestOutcome:
-    """What is said of a file for people that someone has changed."""
+    """The outcome for a file for people that someone has changed."""
     reason = (
         "it was changed after the export, and is not read: another file beside it holds the table; "
         "change the table in a dataset instead, or remove this file"
@@ -229,9 +229,7 @@ def _stage_image(staging: Staging, image: ExportedImage, row: SourceRow | None) 
     if not isinstance(source, dict):
         source = None if row is None else row_to_json(row)
     header = documents.get(METADATA, {}).get("header")
-    steps = read_payload_header(
-        header if isinstance(header, dict) else {}, shape=listing.shape
-    ).steps
+    steps = read_payload_header(header, shape=listing.shape).steps
     document = stage_record(
         staging,
         listing.image_id,
@@ -291,9 +289,9 @@ def _stage_artifacts(
 
 def _is_of(image: ExportedImage, documents: Mapping[str, Mapping[str, JsonValue]]) -> bool:
     """Whether the provenance says what the new record's must."""
-    said = documents.get(PROVENANCE, {})
-    found = said.get("image_id"), said.get("pixels_digest")
-    return found == (image.image_id, image.listing.pixels_digest)
+    provenance = documents.get(PROVENANCE, {})
+    subject = provenance.get("image_id"), provenance.get("pixels_digest")
+    return subject == (image.image_id, image.listing.pixels_digest)
 
 
 def _ingest_tables(

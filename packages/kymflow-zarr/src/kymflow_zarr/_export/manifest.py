@@ -142,26 +142,26 @@ class ExportedFile:
         return {**entry, **self.version1}
 
     @classmethod
-    def from_json(cls, said: Any, *, version: int) -> ExportedFile:
+    def from_json(cls, entry: Any, *, version: int) -> ExportedFile:
         """Read an entry of a document of some version.
 
         Raises:
             KeyError, TypeError, ValueError: It is none.
         """
-        kind, name = _text(said["kind"]), _text(said["name"])
+        kind, name = _text(entry["kind"]), _text(entry["name"])
         if version == 1:
             kind = _KINDS_OF_VERSION1.get(kind, kind)
-        size = said["size_bytes"]
+        size = entry["size_bytes"]
         if type(size) is not int or size < 0:
             raise ValueError(f"it names a size of {size!r}")
         return cls(
             kind=kind,
             name=name,
             size_bytes=size,
-            sha256=_text(said["sha256"]),
-            axes=tuple(_text(axis) for axis in said.get("axes", [])),
-            tags_sha256=_text(said.get("tags_sha256", "")),
-            version1={key: said[key] for key in VERSION1_KEYS if key in said},
+            sha256=_text(entry["sha256"]),
+            axes=tuple(_text(axis) for axis in entry.get("axes", [])),
+            tags_sha256=_text(entry.get("tags_sha256", "")),
+            version1={key: entry[key] for key in VERSION1_KEYS if key in entry},
         )
 
 
@@ -211,17 +211,17 @@ class ImageListing:
         Raises:
             CorruptDataError: It is none, or a path in it is not the one of its artifact.
         """
-        said: Any = loads(data, key=key)
+        document: Any = loads(data, key=key)
         try:
-            check_segment(said["image_id"], kind="image")
+            check_segment(document["image_id"], kind="image")
             return cls(
-                image_id=said["image_id"],
-                created_utc=_text(said["created_utc"]),
-                shape=tuple(_length(length) for length in said["shape"]),
-                dtype=_text(said["dtype"]),
-                axes=tuple(_text(axis) for axis in said["axes"]),
-                pixels_digest=_text(said["pixels_digest"]),
-                files=_files(said["files"], prefix="", version=said["version"]),
+                image_id=document["image_id"],
+                created_utc=_text(document["created_utc"]),
+                shape=tuple(_length(length) for length in document["shape"]),
+                dtype=_text(document["dtype"]),
+                axes=tuple(_text(axis) for axis in document["axes"]),
+                pixels_digest=_text(document["pixels_digest"]),
+                files=_files(document["files"], prefix="", version=document["version"]),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise CorruptDataError(key, f"it does not list an exported image ({error})") from error
@@ -280,10 +280,10 @@ class ExportManifest:
             UnsupportedFormatError: It was written by a newer version.
             CorruptDataError: It is damaged, or no such document.
         """
-        said: Any = loads(data, key=key)
-        if not isinstance(said, dict) or said.get("format") != FORMAT:
+        document: Any = loads(data, key=key)
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise CorruptDataError(key, "it is not the manifest of an export")
-        version = said.get("version")
+        version = document.get("version")
         if type(version) is not int:
             raise CorruptDataError(key, "it does not say of which version it is")
         if version > VERSION:
@@ -292,27 +292,27 @@ class ExportManifest:
             )
         unseal(data, key=key)
         try:
-            for image_id in said["images"]:
+            for image_id in document["images"]:
                 check_segment(image_id, kind="image")
             return cls(
-                complete=said["complete"] is True,
-                dataset=dict(said["dataset"]),
-                software=_text(said["software"]),
-                include_tiff=said["include_tiff"] is True,
-                include_tables=said["include_tables"] is True,
-                table_format="parquet" if said["table_format"] == "parquet" else "csv",
-                images={image_id: _text(digest) for image_id, digest in said["images"].items()},
-                tables=_files(said["tables"], prefix=f"{TABLES}/", version=version),
-                left_out={what: _text(why) for what, why in said["left_out"].items()},
+                complete=document["complete"] is True,
+                dataset=dict(document["dataset"]),
+                software=_text(document["software"]),
+                include_tiff=document["include_tiff"] is True,
+                include_tables=document["include_tables"] is True,
+                table_format="parquet" if document["table_format"] == "parquet" else "csv",
+                images={image_id: _text(digest) for image_id, digest in document["images"].items()},
+                tables=_files(document["tables"], prefix=f"{TABLES}/", version=version),
+                left_out={what: _text(why) for what, why in document["left_out"].items()},
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise CorruptDataError(key, f"it is not the manifest of an export ({error})") from error
 
 
-def _files(said: Any, *, prefix: str, version: int) -> dict[str, ExportedFile]:
+def _files(entries: Any, *, prefix: str, version: int) -> dict[str, ExportedFile]:
     """Entries by path; each path must be the one that its kind and name stand for."""
     files: dict[str, ExportedFile] = {}
-    for path, entry in said.items():
+    for path, entry in entries.items():
         file = ExportedFile.from_json(entry, version=version)
         if path != prefix + file.path:
             raise InvalidNameError(path, kind="file", reason="an export has no such path")

@@ -26,12 +26,12 @@ _MIN_BLOCK: Final = 2**20
 _MAX_BLOCK: Final = 2**30
 
 
-def read_csv(data: bytes, said: Mapping[str, Any]) -> pa.Table:
+def read_csv(data: bytes, entry: Mapping[str, Any]) -> pa.Table:
     """A table, with the schema and the metadata that it had in the dataset.
 
     Args:
         data: The file.
-        said: The listing's ``arrow_schema`` and ``categories``.
+        entry: Its ``arrow_schema`` and ``categories`` in the listing.
 
     Raises:
         ValueError: The file does not fit the schema (Arrow's errors are such), or there is none.
@@ -39,7 +39,7 @@ def read_csv(data: bytes, said: Mapping[str, Any]) -> pa.Table:
     import pyarrow as pa
     import pyarrow.csv as pa_csv
 
-    serialised = base64.b64decode(said["arrow_schema"], validate=True)
+    serialised = base64.b64decode(entry["arrow_schema"], validate=True)
     schema = pa.ipc.read_schema(pa.py_buffer(serialised))
     table = pa_csv.read_csv(
         io.BytesIO(data),
@@ -59,7 +59,7 @@ def read_csv(data: bytes, said: Mapping[str, Any]) -> pa.Table:
             false_values=["false"],
         ),
     )
-    categories = said.get("categories", {})
+    categories = entry.get("categories", {})
     columns = [
         _typed(column, field.type, categories.get(field.name, ()))
         for column, field in zip(table.columns, schema, strict=True)
@@ -67,7 +67,7 @@ def read_csv(data: bytes, said: Mapping[str, Any]) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
-def gzip_text(data: bytes, said: Mapping[str, Any]) -> bytes:
+def gzip_text(data: bytes, entry: Mapping[str, Any]) -> bytes:
     """An artifact of gzipped CSV that version 1 wrote unpacked, packed again.
 
     Raises:
@@ -75,7 +75,7 @@ def gzip_text(data: bytes, said: Mapping[str, Any]) -> bytes:
         csv.Error: It is not CSV.
     """
     text = data.decode("utf-8")
-    if said.get("escaped") is True:
+    if entry.get("escaped") is True:
         rows = csv.reader(io.StringIO(text, newline=""), strict=True)
         stream = io.StringIO(newline="")
         writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)

@@ -156,12 +156,12 @@ def names_from_pandas(schema: pa.Schema) -> dict[str, str]:
         return {}
     try:
         columns = json.loads(text)["columns"]
-        said = {column["field_name"]: column["numpy_type"] for column in columns}
+        stored_names = {column["field_name"]: column["numpy_type"] for column in columns}
     except (ValueError, LookupError, TypeError):  # values do not depend on it
         return {}
     found = {}
     for field in schema:
-        name = said.get(field.name)
+        name = stored_names.get(field.name)
         if isinstance(name, str) and name_in(field) is None:
             dtype = _named(name)[0]
             if _is_extension(dtype):

@@ -12,12 +12,7 @@ from kymflow_zarr._storage.inventory import INVENTORY, enter, read_inventory, st
 from kymflow_zarr._storage.names import check_name, is_valid_name
 from kymflow_zarr._storage.siblings import check_writable
 from kymflow_zarr._tables.columns import plain_schema, to_table, valueless_columns
-from kymflow_zarr._tables.parquet import (
-    StoredTable,
-    open_parquet,
-    open_parquet_writer,
-    write_parquet,
-)
+from kymflow_zarr._tables.parquet import open_parquet, open_parquet_writer, write_parquet
 from kymflow_zarr._tables.replace import (
     RowUpdate,
     checked_rows,
@@ -26,6 +21,7 @@ from kymflow_zarr._tables.replace import (
     merged_tables,
     regrouped,
 )
+from kymflow_zarr._tables.stored_table import StoredTable
 from kymflow_zarr.errors import CorruptDataError, InvalidNameError, TableNotFoundError
 
 if TYPE_CHECKING:
@@ -67,7 +63,6 @@ class Tables:
         *,
         columns: Sequence[str] | None = None,
         image_ids: str | Iterable[str] | None = None,
-        image_id_col: str = IMAGE_ID,
     ) -> pa.Table:
         """A table, or some of its columns and rows; one text is one image.
 
@@ -82,7 +77,7 @@ class Tables:
                 raise TableNotFoundError(key, name=name)
             if image_ids is None:
                 return file.read(columns)
-            return file.read_where(image_id_col, image_id_set(image_ids), columns=columns)
+            return file.read_where(IMAGE_ID, image_id_set(image_ids), columns=columns)
 
     def head(self, name: str, rows: int, *, columns: Sequence[str] | None = None) -> pa.Table:
         """The first rows of a table, without reading the others.
