@@ -285,7 +285,7 @@ def _corrupt(run: _Run) -> None:
     begun = time.monotonic()
     done = corrupt(run.templates, run.place("corrupt"), cases=run.number(3500), seed=run.seed)
     note = (
-        f"told {done.told}, found by check {done.found}, harmless {done.harmless}, "
+        f"refused {done.refused}, found by check {done.found}, harmless {done.harmless}, "
         f"plain text {done.editable}"
     )
     run.report.add(
@@ -331,7 +331,7 @@ def _mutate(run: _Run) -> None:
     done = mutate(
         run.place("mutate"), _WORKSPACE, seed=run.seed, share=run.count, holding=run.safeguard
     )
-    missed = [f"nobody misses the {name}" for name in done.missed]
+    missed = [f"no check misses the {name}" for name in done.missed]
     note = f"{done.exempt} exempt"
     run.report.add(
         "safeguards taken away", "not missed", done.tried, missed, time.monotonic() - begun, note

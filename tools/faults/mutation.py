@@ -28,7 +28,7 @@ _TIMEOUT_S = 400
 # Which jobs a guard looks at: those that run through the module with the safeguard.
 _JOBS = {
     "_export/folder.py": ("export",),
-    "_export/ingest.py": ("take_export_in",),
+    "_export/ingest.py": ("ingest_export",),
     "_storage/durability.py": ("ingest", "artifacts", "delete_image", "export"),
     "_storage/inner_folder.py": ("artifacts", "delete_image", "ingest", "replace_rows"),
     "_storage/local.py": ("artifacts", "delete_image", "ingest", "refresh", "replace_rows"),
@@ -36,7 +36,7 @@ _JOBS = {
     "experimental_stores/stores/sidecar.py": ("repair",),
 }
 _LOCKING_JOBS = (
-    *("ingest", "ingest_image", "take_export_in", "delete_image", "replace_rows"),
+    *("ingest", "ingest_image", "ingest_export", "delete_image", "replace_rows"),
     *("update_index", "indexes", "repair", "upgrade", "export"),
 )
 
