@@ -245,7 +245,7 @@ def _safeguards(tree: ast.Module, text: str) -> Iterator[tuple[ast.expr, str, st
                 yield node, "lock", "None"
             elif name in {"_lock", "lock", "hold_file_lock"} and _is_held(node):
                 yield node, "lock", '__import__("contextlib").nullcontext()'
-        elif isinstance(node, ast.If) and _tells_damage(node) and _is_checksum(node.test):
+        elif isinstance(node, ast.If) and _reports_damage(node) and _is_checksum(node.test):
             yield node.test, "checksum", "False"
 
 
@@ -280,7 +280,7 @@ def _is_held(node: ast.Call) -> bool:
     return bool(node.args)
 
 
-def _tells_damage(node: ast.If) -> bool:
+def _reports_damage(node: ast.If) -> bool:
     """Whether a branch raises, or notes that a list is not whole."""
     match node.body[0]:
         case ast.Raise(exc=ast.Call() as raised):

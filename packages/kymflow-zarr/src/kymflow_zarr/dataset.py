@@ -99,14 +99,14 @@ class ZarrDataset(FlatNames, Caches, Health, Mapping[str, ZarrImageRecord]):
         )
 
     @classmethod
-    def _with(cls, access: Access) -> ZarrDataset:
+    def _from_access(cls, access: Access) -> ZarrDataset:
         dataset = object.__new__(cls)
         dataset._access = access
         return dataset
 
     @classmethod
     def _reopen(cls, access: Access) -> ZarrDataset:
-        return cls._with(reopen_dataset(access))
+        return cls._from_access(reopen_dataset(access))
 
     def __reduce__(self) -> tuple[object, ...]:
         return self._reopen, (self._access,)
@@ -153,7 +153,7 @@ class ZarrDataset(FlatNames, Caches, Health, Mapping[str, ZarrImageRecord]):
 
     def as_read_only(self) -> ZarrDataset:
         """The same dataset, through which nothing can be written."""
-        return self._with(replace(self._access, mode="r"))
+        return self._from_access(replace(self._access, mode="r"))
 
     # --- images -------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from kymflow_zarr._pixels.format1 import FORMAT1_DOCUMENT, read_format1_array
 from kymflow_zarr._pixels.layout import check_dtype
 from kymflow_zarr._pixels.reader import read_document, read_replaceable_array
 from kymflow_zarr._pixels.writer import write_whole_array
-from kymflow_zarr._problems import Problem, unreadable
+from kymflow_zarr._problems import Problem, damage_problem
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore, PutFile
 from kymflow_zarr._storage.names import check_segment
 from kymflow_zarr.errors import CorruptDataError, NotFoundError
@@ -118,7 +118,7 @@ class ArrayKind(ArtifactKind):
         try:
             document = read_document(blobs, key)
         except CorruptDataError as error:
-            yield unreadable(error)
+            yield damage_problem(error)
             return
         if document is not None:
             yield from check_chunks(blobs, key, document, deep=deep)

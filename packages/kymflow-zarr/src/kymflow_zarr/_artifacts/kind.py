@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Final
 
-from kymflow_zarr._problems import Problem, unreadable
+from kymflow_zarr._problems import Problem, damage_problem
 from kymflow_zarr._storage.blobs import BlobStore, PutFile
 from kymflow_zarr._storage.names import check_name
 from kymflow_zarr.errors import (
@@ -153,7 +153,7 @@ class ArtifactKind(ABC):
         except NotFoundError:  # deleted since it was listed
             return
         except CorruptDataError as error:
-            yield unreadable(error)
+            yield damage_problem(error)
 
     # --- in a file beside an image ------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from kymflow_zarr._check.inventory import compare
 from kymflow_zarr._check.strays import iter_strays_of_image
 from kymflow_zarr._pixels.check import check_chunks, check_format1_array
 from kymflow_zarr._pixels.reader import read_document
-from kymflow_zarr._problems import Problem, rewritten, unreadable
+from kymflow_zarr._problems import Problem, damage_problem, rewrite_problem
 from kymflow_zarr._records.document import RecordDocument, image_folder
 from kymflow_zarr._records.facts import provenance_key
 from kymflow_zarr._records.format1 import find_record_document
@@ -35,7 +35,7 @@ def check_image(blobs: BlobStore, image_id: str, *, deep: bool) -> Iterator[Prob
     try:
         document = find_record_document(blobs, image_id)
     except CorruptDataError as error:
-        yield unreadable(error)
+        yield damage_problem(error)
         return
     if document is None and is_remnant(blobs, image_id):
         yield Problem(
@@ -53,7 +53,7 @@ def check_image(blobs: BlobStore, image_id: str, *, deep: bool) -> Iterator[Prob
         )
         return
     if document.added is not None:
-        yield rewritten(f"{folder}/{COMMIT_KEY}", document.added)
+        yield rewrite_problem(f"{folder}/{COMMIT_KEY}", document.added)
     if document.digest:
         yield from _check_pixels(blobs, folder, document, deep=deep)
         yield from _check_provenance(blobs, document)
@@ -107,7 +107,7 @@ def _check_pixels(
     try:
         pixels = read_document(blobs, key)
     except CorruptDataError as error:
-        yield unreadable(error)
+        yield damage_problem(error)
         return
     if pixels is None:
         yield Problem(

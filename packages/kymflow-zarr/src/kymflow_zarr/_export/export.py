@@ -170,11 +170,11 @@ def _tables(blobs: BlobStore, table_format: TableFormat) -> Iterator[PlainArtifa
         table = StoredArtifact(name=name, kind=TABLE.name, key=f"{TABLES}/{name}.parquet")
         plain = plain_artifact(blobs, table)
         if name == SOURCES:
-            plain = _as_it_should_be(blobs, plain)
+            plain = _current_sources(blobs, plain)
         yield plain if table_format == "csv" else replace(plain, show=None)
 
 
-def _as_it_should_be(blobs: BlobStore, sources: PlainArtifact) -> PlainArtifact:
+def _current_sources(blobs: BlobStore, sources: PlainArtifact) -> PlainArtifact:
     """The sources index, made of the records' provenances where it is out of date."""
     rows = cache(lambda: rows_to_table(SourcesIndex(blobs, Tables(blobs)).current()))
     return replace(

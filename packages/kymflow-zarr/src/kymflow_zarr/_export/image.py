@@ -19,7 +19,7 @@ from kymflow_zarr._export.manifest import (
     TableFormat,
     file_path,
 )
-from kymflow_zarr._export.pixels import digested, iter_c_order
+from kymflow_zarr._export.pixels import hash_blocks, iter_c_order
 from kymflow_zarr._export.tiff import tiff_facts, write_tiff
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import BlobStore
@@ -191,7 +191,9 @@ def _put_pixels(
     sha = hashlib.sha256()
 
     def write(stream: BinaryIO) -> None:
-        write_tiff(stream, digested(iter_c_order(record.open_array(), key=key), sha.update), facts)
+        write_tiff(
+            stream, hash_blocks(iter_c_order(record.open_array(), key=key), sha.update), facts
+        )
         if record.pixels_digest not in {"", f"sha256:{sha.hexdigest()}"}:
             raise CorruptDataError(key, "the digest over all its elements differs")
 

@@ -97,7 +97,7 @@ def _open_image(
     Raises:
         UnreadableImageError: It is damaged, or the dataset has another one under its id.
     """
-    with _damage_named(contents.folder(image_id)):
+    with _as_unreadable(contents.folder(image_id)):
         image = contents.image(image_id)
         known = read_record_document(blobs, image_id)
     if known is not None and known.digest != image.listing.pixels_digest:
@@ -110,7 +110,7 @@ def _open_image(
 
 
 @contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
+def _as_unreadable(path: Path) -> Iterator[None]:
     """What is wrong inside, as an error that names a file or folder of the export."""
     try:
         yield
@@ -163,7 +163,7 @@ def _ingest_images(
         yield from outcomes
         for item in batch:
             if isinstance(item, ExportedImage):
-                yield from map(_edited, item.edited_files())
+                yield from map(_edited_file_outcome, item.edited_files())
 
 
 def _new_images(
@@ -187,7 +187,7 @@ def _size_of(item: ExportedImage | IngestOutcome) -> int:
 def _ingest_image(staging: Staging, image: ExportedImage, row: SourceRow | None) -> IngestOutcome:
     """Stage one image."""
     try:
-        with _damage_named(image.folder):
+        with _as_unreadable(image.folder):
             source = _stage_image(staging, image, row)
     except UnreadableImageError as error:
         staging.discard(image.image_id)
@@ -195,7 +195,7 @@ def _ingest_image(staging: Staging, image: ExportedImage, row: SourceRow | None)
     return IngestOutcome(path=image.folder, image_id=image.image_id, source=source)
 
 
-def _edited(path: Path) -> IngestOutcome:
+def _edited_file_outcome(path: Path) -> IngestOutcome:
     """The outcome for a file for people that someone has changed."""
     reason = (
         "it was changed after the export, and is not read: another file beside it holds the table; "
@@ -276,7 +276,7 @@ def _stage_artifacts(
         artifact = restored
         if artifact.kind is JSON and isinstance(artifact.value, dict):
             documents[artifact.name] = artifact.value
-        if artifact.path == JSON.path(PROVENANCE) and not _is_of(image, documents):
+        if artifact.path == JSON.path(PROVENANCE) and not _describes(image, documents):
             artifact = replace(artifact, name=PROVENANCE_EXPORTED)
         path = artifact.path
         if path.lower() in paths:
@@ -287,7 +287,7 @@ def _stage_artifacts(
     return list(paths.values()), documents
 
 
-def _is_of(image: ExportedImage, documents: Mapping[str, Mapping[str, JsonValue]]) -> bool:
+def _describes(image: ExportedImage, documents: Mapping[str, Mapping[str, JsonValue]]) -> bool:
     """Whether the provenance says what the new record's must."""
     provenance = documents.get(PROVENANCE, {})
     subject = provenance.get("image_id"), provenance.get("pixels_digest")
@@ -305,11 +305,11 @@ def _ingest_tables(
             continue
         path = contents.table_path(name)
         try:
-            with _damage_named(path):
+            with _as_unreadable(path):
                 merge_table(tables, name, contents.load_table(name), contents.image_ids, here)
         except UnreadableImageError as error:
             yield IngestOutcome(path=path, image_id="", status="failed", error=error)
-    yield from map(_edited, contents.edited_tables())
+    yield from map(_edited_file_outcome, contents.edited_tables())
     sources = SourcesIndex(blobs, tables)
     try:
         stored, is_damaged = {row.image_id for row in sources.stored()}, False

@@ -137,7 +137,7 @@ class ExportContents:
 
     def edited_tables(self) -> list[Path]:
         """Files of dataset tables that are for people, and that someone has changed."""
-        return _edited(self.directory, self.directory / TABLES, self.manifest.tables.values())
+        return _find_edited(self.directory, self.directory / TABLES, self.manifest.tables.values())
 
     @property
     def _tables(self) -> dict[str, ExportedFile]:
@@ -222,7 +222,7 @@ class ExportedImage:
 
     def edited_files(self) -> list[Path]:
         """Files that are for people, and that someone has changed."""
-        return _edited(self.folder.parents[1], self.folder, self.listing.files.values())
+        return _find_edited(self.folder.parents[1], self.folder, self.listing.files.values())
 
 
 def _check_inside(directory: Path, folder: Path) -> None:
@@ -257,7 +257,7 @@ def _read(path: Path, file: ExportedFile) -> bytes:
     return data
 
 
-def _edited(directory: Path, folder: Path, files: Iterable[ExportedFile]) -> list[Path]:
+def _find_edited(directory: Path, folder: Path, files: Iterable[ExportedFile]) -> list[Path]:
     found = []
     for file in files:
         path = folder / file.path

@@ -61,7 +61,7 @@ def read_csv(data: bytes, entry: Mapping[str, Any]) -> pa.Table:
     )
     categories = entry.get("categories", {})
     columns = [
-        _typed(column, field.type, categories.get(field.name, ()))
+        _to_stored_type(column, field.type, categories.get(field.name, ()))
         for column, field in zip(table.columns, schema, strict=True)
     ]
     return pa.table(columns, schema=schema)
@@ -97,7 +97,7 @@ def _csv_type(kind: pa.DataType) -> pa.DataType:
     return pa.int64() if pa.types.is_duration(kind) else kind
 
 
-def _typed(column: Any, kind: pa.DataType, categories: Sequence[str]) -> Any:
+def _to_stored_type(column: Any, kind: pa.DataType, categories: Sequence[str]) -> Any:
     """A column as it was in the dataset."""
     import pyarrow as pa
     import pyarrow.compute as pc

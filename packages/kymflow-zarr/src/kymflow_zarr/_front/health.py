@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from kymflow_zarr._check.dataset import iter_problems, repair
 from kymflow_zarr._check.image import check_image
 from kymflow_zarr._front.access import Access
-from kymflow_zarr._problems import Problem, Repair, linked
+from kymflow_zarr._problems import Problem, Repair, link_problem
 from kymflow_zarr._progress import ProgressCallback, no_progress
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.names import check_segment
@@ -54,7 +54,7 @@ class Health:
         listing = self._access.blobs.list_folder(image_folder(image_id))
         if not (listing.files or listing.folders):
             raise ImageNotFoundError(image_id)
-        links = map(linked, self._access.blobs.links(image_folder(image_id)))
+        links = map(link_problem, self._access.blobs.links(image_folder(image_id)))
         _refuse([*links, *check_image(self._access.blobs, image_id, deep=False)])
 
     def validate(self) -> None:

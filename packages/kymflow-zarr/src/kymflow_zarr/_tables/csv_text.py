@@ -57,7 +57,7 @@ def read_csv(data: bytes, *, key: str, delimiter: str | None = None) -> pa.Table
     Raises:
         CorruptDataError: It cannot be read for sure; the reason names the line.
     """
-    text = _decoded(data, key=key)
+    text = _decode(data, key=key)
     if delimiter is not None:
         rows = _rows(text, delimiter, key=key)
         _, names = next(rows, (1, []))
@@ -106,7 +106,7 @@ def frame_to_csv(frame: pd.DataFrame, *, what: str, delimiter: str | None = None
     return data
 
 
-def _decoded(data: bytes, *, key: str) -> str:
+def _decode(data: bytes, *, key: str) -> str:
     wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     try:
         text = data.decode("utf-16" if wide else "utf-8-sig")
@@ -178,7 +178,7 @@ def _table(header: Sequence[str], rows: Rows, *, delimiter: str, key: str) -> pa
     named = Counter(name for name in header if name)
     if twice := [name for name, count in named.items() if count > 1]:
         raise CorruptDataError(key, f"its header holds the column {twice[0]!r} twice")
-    fitted = (_fitted(row, len(header), line, key=key) for line, row in rows)
+    fitted = (_fit_row(row, len(header), line, key=key) for line, row in rows)
     blocks: list[list[Any]] = [[] for _ in header]
     while cells := list(islice(fitted, _ROWS_AT_ONCE)):
         for block, texts in zip(blocks, zip(*cells, strict=True), strict=True):
@@ -190,11 +190,11 @@ def _table(header: Sequence[str], rows: Rows, *, delimiter: str, key: str) -> pa
         if name or column.null_count < len(column):
             columns[name or f"Unnamed: {at}"] = column
     commas = delimiter in _WITH_DECIMAL_COMMAS and _have_commas(columns.values(), key=key)
-    typed = [_typed(column, commas=commas) for column in columns.values()]
+    typed = [_infer_type(column, commas=commas) for column in columns.values()]
     return pa.table(typed, names=list(columns))
 
 
-def _fitted(row: list[str | None], length: int, line: int, *, key: str) -> list[str | None]:
+def _fit_row(row: list[str | None], length: int, line: int, *, key: str) -> list[str | None]:
     """A row with as many cells as the header, which a delimiter at its end does not change."""
     if len(row) == length + 1 and row[-1] is None:
         row = row[:-1]
@@ -228,7 +228,7 @@ def _have_commas(columns: Iterable[pa.ChunkedArray[Any]], *, key: str) -> bool:
     return False
 
 
-def _typed(column: pa.ChunkedArray[Any], *, commas: bool) -> pa.ChunkedArray[Any]:
+def _infer_type(column: pa.ChunkedArray[Any], *, commas: bool) -> pa.ChunkedArray[Any]:
     """A column of texts as numbers or booleans, if all of it can be without a change."""
     import pyarrow as pa
     import pyarrow.compute as pc

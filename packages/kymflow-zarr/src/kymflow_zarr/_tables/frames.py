@@ -20,11 +20,11 @@ from kymflow_zarr._tables.dtypes import (
     MASKED,
     OBJECT,
     Metadata,
+    dtype_from_name,
     dtype_name,
     is_category,
     is_masked,
     name_in,
-    named_dtype,
 )
 from kymflow_zarr.errors import ColumnError, SchemaValidationError
 
@@ -174,8 +174,8 @@ def _to_arrow(series: pd.Series[Any]) -> tuple[pa.ChunkedArray[Any], Metadata]:
     if isinstance(dtype, pd.ArrowDtype) and pa.types.is_nested(dtype.pyarrow_dtype):
         raise ValueError("nested values in an Arrow-backed column")
     name = dtype_name(dtype)
-    column = plain_column(_chunked(pa.array(series, from_pandas=True)))
-    if named_dtype(name, column.type) != dtype:
+    column = plain_column(_as_chunked(pa.array(series, from_pandas=True)))
+    if dtype_from_name(name, column.type) != dtype:
         raise ValueError(f"{dtype!r} would come back as another dtype")
     return column, {DTYPE: name.encode("utf-8")}
 
@@ -190,7 +190,7 @@ def _objects_to_arrow(series: pd.Series[Any]) -> tuple[pa.ChunkedArray[Any], Met
     if len(markers) > 1:
         raise ValueError(f"missing values are {' and '.join(sorted(markers))}")
     values[missing] = None
-    column = plain_column(_chunked(pa.array(values, from_pandas=False)))
+    column = plain_column(_as_chunked(pa.array(values, from_pandas=False)))
     # Text and bytes need no proof, which takes longer than to write them.
     if pd.api.types.infer_dtype(values, skipna=True) not in ("string", "bytes") and not all(
         map(_are_same, values, column.to_pylist())
@@ -238,7 +238,7 @@ def category_metadata(
     return {DTYPE: name.encode("utf-8"), CATEGORIES: stream}
 
 
-def _chunked(values: Any) -> pa.ChunkedArray[Any]:
+def _as_chunked(values: Any) -> pa.ChunkedArray[Any]:
     import pyarrow as pa
 
     return values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([values])
@@ -317,28 +317,28 @@ def _to_pandas(column: pa.ChunkedArray[Any], field: pa.Field[Any]) -> Any:
 
     name = name_in(field)
     if name is None:
-        return _preferred(column)
+        return _to_preferred(column)
     if is_category(name):
-        return _categorical(column, field)
+        return _to_categorical(column, field)
     if name.startswith(OBJECT):
-        return _objects(column, marker=name.removeprefix(OBJECT).strip("[]"))
-    dtype = named_dtype(name, column.type)
+        return _to_objects(column, marker=name.removeprefix(OBJECT).strip("[]"))
+    dtype = dtype_from_name(name, column.type)
     if dtype is None:
-        return _preferred(column)
+        return _to_preferred(column)
     try:
-        return _masked(column, dtype) if is_masked(name) else _of_dtype(column, dtype)
+        return _to_masked(column, dtype) if is_masked(name) else _to_dtype(column, dtype)
     except pa.ArrowInvalid:  # a file of someone else: its values are not those of its dtype
-        return _preferred(column)
+        return _to_preferred(column)
 
 
-def _of_dtype(column: pa.ChunkedArray[Any], dtype: Any) -> Any:
+def _to_dtype(column: pa.ChunkedArray[Any], dtype: Any) -> Any:
     import pandas as pd
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if isinstance(dtype, np.dtype):
         if dtype.kind in "biu" and column.null_count:
-            return _preferred(column)
+            return _to_preferred(column)
         return column.cast(pa.from_numpy_dtype(dtype)).to_numpy()
     if isinstance(dtype, pd.ArrowDtype):
         return pd.arrays.ArrowExtensionArray(column.cast(dtype.pyarrow_dtype))
@@ -347,7 +347,7 @@ def _of_dtype(column: pa.ChunkedArray[Any], dtype: Any) -> Any:
         if column.null_count and subtype.kind in "iu":
             subtype = np.dtype(float)
         left, right = (
-            _of_dtype(pc.struct_field(column, side), subtype) for side in ("left", "right")
+            _to_dtype(pc.struct_field(column, side), subtype) for side in ("left", "right")
         )
         closed: Any = dtype.closed
         return pd.arrays.IntervalArray.from_arrays(left, right, closed=closed)
@@ -356,7 +356,7 @@ def _of_dtype(column: pa.ChunkedArray[Any], dtype: Any) -> Any:
     return dtype.__from_arrow__(column)
 
 
-def _masked(column: pa.ChunkedArray[Any], dtype: Any) -> Any:
+def _to_masked(column: pa.ChunkedArray[Any], dtype: Any) -> Any:
     """Numbers or booleans of which some are missing, which a NaN is not."""
     missing = column.is_null().to_numpy()
     zero: Any = False if dtype.kind == "b" else 0
@@ -364,7 +364,7 @@ def _masked(column: pa.ChunkedArray[Any], dtype: Any) -> Any:
     return dtype.construct_array_type()(values.astype(dtype.numpy_dtype), missing)
 
 
-def _objects(column: pa.ChunkedArray[Any], *, marker: str = "") -> pd.Series[Any]:
+def _to_objects(column: pa.ChunkedArray[Any], *, marker: str = "") -> pd.Series[Any]:
     import pandas as pd
 
     # A bare array would become times where its objects are such.
@@ -375,7 +375,7 @@ def _objects(column: pa.ChunkedArray[Any], *, marker: str = "") -> pd.Series[Any
     return values
 
 
-def _categorical(column: pa.ChunkedArray[Any], field: pa.Field[Any]) -> Any:
+def _to_categorical(column: pa.ChunkedArray[Any], field: pa.Field[Any]) -> Any:
     import pandas as pd
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -387,7 +387,7 @@ def _categorical(column: pa.ChunkedArray[Any], field: pa.Field[Any]) -> Any:
     else:
         found = pc.index_in(column, value_set=stored.combine_chunks())
     if found.null_count != column.null_count:  # values of someone else
-        return _preferred(column)
+        return _to_preferred(column)
     values = pd.Series(_to_pandas(stored, kind))
     dtype = pd.CategoricalDtype(
         pd.Index(values, dtype=values.dtype), ordered=name_in(field) != CATEGORY
@@ -395,16 +395,16 @@ def _categorical(column: pa.ChunkedArray[Any], field: pa.Field[Any]) -> Any:
     return pd.Categorical.from_codes(found.fill_null(-1).to_numpy(), dtype=dtype)
 
 
-def _preferred(column: pa.ChunkedArray[Any]) -> Any:
+def _to_preferred(column: pa.ChunkedArray[Any]) -> Any:
     """A column in the dtype that pandas prefers for its type, its values being what they are."""
     import pandas as pd
     import pyarrow as pa
 
     if pa.types.is_nested(column.type):
-        return _objects(column)
+        return _to_objects(column)
     masked = MASKED.get(str(column.type))
     if masked is not None and column.null_count and not pa.types.is_floating(column.type):
-        return _masked(column, pd.api.types.pandas_dtype(masked))
+        return _to_masked(column, pd.api.types.pandas_dtype(masked))
     try:
         return column.to_pandas().array
     except (ValueError, LookupError):  # no such date or time in Python, no such time zone

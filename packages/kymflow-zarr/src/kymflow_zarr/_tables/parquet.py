@@ -16,9 +16,9 @@ from kymflow_zarr._tables.stored_table import (
     KEY_OF_FILE,
     ROW_GROUP_ROWS,
     StoredTable,
+    as_damage,
     bare_schema,
     count_leaves,
-    damage_named,
 )
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 
@@ -54,7 +54,7 @@ def open_parquet(blobs: BlobStore, key: str) -> Iterator[StoredTable | None]:
         yield None
         return
     with stream:
-        with damage_named(key):
+        with as_damage(key):
             checksums = parquet_seal.read_checksums(stream, key=key)
             file = pq.ParquetFile(
                 stream, page_checksum_verification=not checksums, pre_buffer=False

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RowUpdate",
-    "checked_rows",
+    "check_rows",
     "image_id_set",
-    "merged_schema",
-    "merged_tables",
-    "regrouped",
+    "merge_rows",
+    "merge_schema",
+    "regroup",
 ]
 
 
@@ -49,7 +49,7 @@ class RowUpdate:
             )
 
 
-def merged_schema(
+def merge_schema(
     old: StoredTable | None,
     new: pa.Schema,
     *,
@@ -85,7 +85,7 @@ def merged_schema(
     return merged.set(at, ids) if pa.types.is_null(merged.field(at).type) else merged
 
 
-def checked_rows(update: RowUpdate, schema: pa.Schema, column: str, *, what: str) -> RowUpdate:
+def check_rows(update: RowUpdate, schema: pa.Schema, column: str, *, what: str) -> RowUpdate:
     """Rows in plain types; refused if they name no image, or another than those they are for.
 
     Raises:
@@ -127,7 +127,7 @@ def image_id_set(image_ids: str | Iterable[str]) -> frozenset[str]:
     return found
 
 
-def merged_tables(
+def merge_rows(
     old: Iterator[pa.Table],
     updates: Iterable[RowUpdate],
     *,
@@ -171,7 +171,7 @@ def merged_tables(
         old_rows = [
             _rows_not_of(part, column, replaced) for part in rest.take_before(high, inclusive=True)
         ]
-        yield _sorted([*old_rows, fit_columns(update.rows, schema, what=what)], column)
+        yield _concat_sorted([*old_rows, fit_columns(update.rows, schema, what=what)], column)
     yield from rest.take_all()
 
 
@@ -222,14 +222,14 @@ def _rows_not_of(rows: pa.Table, column: str, image_ids: pa.Array[Any]) -> pa.Ta
     return rows.filter(pc.invert(pc.is_in(rows[column], value_set=image_ids)))
 
 
-def _sorted(parts: list[pa.Table], column: str) -> pa.Table:
+def _concat_sorted(parts: list[pa.Table], column: str) -> pa.Table:
     import pyarrow as pa
 
     joined = pa.concat_tables(parts)
     return joined.sort_by(column) if len(joined) else joined
 
 
-def regrouped(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
+def regroup(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
     """The same rows in parts of `ROW_GROUP_ROWS`, the last one shorter."""
     waiting: list[pa.Table] = []
     rows = 0

@@ -22,9 +22,9 @@ __all__ = [
     "KEY_OF_FILE",
     "ROW_GROUP_ROWS",
     "StoredTable",
+    "as_damage",
     "bare_schema",
     "count_leaves",
-    "damage_named",
 ]
 
 ROW_GROUP_ROWS = 32_768
@@ -89,11 +89,11 @@ class StoredTable:
         """
         import pyarrow as pa
 
-        names, leaves = self._wanted(columns)
+        names, leaves = self._select(columns)
         rows = max(1, min(ROW_GROUP_ROWS, _PART_BYTES // (BYTES_PER_CELL * max(1, len(leaves)))))
         for group in range(self._file.num_row_groups):
             self._verify([group], leaves)
-            with damage_named(self._key):
+            with as_damage(self._key):
                 for batch in self._file.iter_batches(
                     rows, row_groups=[group], columns=names, use_threads=False
                 ):
@@ -187,17 +187,17 @@ class StoredTable:
         return frozenset(found)
 
     def _read(self, groups: Iterable[int], columns: Sequence[str] | None) -> pa.Table:
-        names, leaves = self._wanted(columns)
+        names, leaves = self._select(columns)
         wanted = list(groups)
         self._check_declared(wanted, leaves)
         self._verify(wanted, leaves)
         if not wanted:
             return self._plain(self._file.schema_arrow.empty_table(), names)
-        with damage_named(self._key):
+        with as_damage(self._key):
             rows = self._file.read_row_groups(wanted, columns=names, use_threads=False)
         return self._plain(rows, names)
 
-    def _wanted(self, columns: Sequence[str] | None) -> tuple[list[str] | None, list[int]]:
+    def _select(self, columns: Sequence[str] | None) -> tuple[list[str] | None, list[int]]:
         """The columns as Arrow and as Parquet names them."""
         self._check_columns(columns)
         return None if columns is None else list(columns), self._leaves(columns)
@@ -299,7 +299,7 @@ def bare_schema(schema: pa.Schema) -> pa.Schema:
 
 
 @contextmanager
-def damage_named(key: str) -> Iterator[None]:
+def as_damage(key: str) -> Iterator[None]:
     """Errors of Arrow as damage of the file that lies under a key."""
     import pyarrow as pa
 

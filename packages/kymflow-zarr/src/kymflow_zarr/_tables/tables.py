@@ -15,11 +15,11 @@ from kymflow_zarr._tables.columns import plain_schema, to_table, valueless_colum
 from kymflow_zarr._tables.parquet import open_parquet, open_parquet_writer, write_parquet
 from kymflow_zarr._tables.replace import (
     RowUpdate,
-    checked_rows,
+    check_rows,
     image_id_set,
-    merged_schema,
-    merged_tables,
-    regrouped,
+    merge_rows,
+    merge_schema,
+    regroup,
 )
 from kymflow_zarr._tables.stored_table import StoredTable
 from kymflow_zarr.errors import CorruptDataError, InvalidNameError, TableNotFoundError
@@ -149,17 +149,17 @@ class Tables:
             self._blobs.open_write(key) as stream,
             open_parquet(self._blobs, key) as old,
         ):
-            merged = merged_schema(old, plain, column=image_id_col, what=what, open_new=open_new)
-            parts = merged_tables(
+            merged = merge_schema(old, plain, column=image_id_col, what=what, open_new=open_new)
+            parts = merge_rows(
                 iter(()) if old is None else _sorted_parts(old, image_id_col),
-                (checked_rows(update, merged, image_id_col, what=what) for update in updates),
+                (check_rows(update, merged, image_id_col, what=what) for update in updates),
                 schema=merged,
                 column=image_id_col,
                 keep_others=kept,
                 what=what,
             )
             with open_parquet_writer(stream, merged, key=key, sorted_by=image_id_col) as writer:
-                for part in regrouped(parts):
+                for part in regroup(parts):
                     writer.write_table(part, row_group_size=len(part))
                     written += len(part)
                 if not written:  # Arrow before version 20 reads no file without a row group
