@@ -124,7 +124,7 @@ def kill_ingest(root: Path, *, trials: int, seed: int) -> tuple[int, list[str]]:
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(_FILES):
         tifffile.imwrite(folder / f"{number}.tif", np.full((200, 64), number, np.uint16))
-    whole_s = _time_one(folder, place)
+    whole_s = _seconds(lambda: _start(folder, place, durability="batch").communicate())
     draw = seeded(seed, "random kills")
     wrong: list[str] = []
     killed = 0
@@ -159,13 +159,6 @@ def _judge(folder: Path, place: Path, reported: int) -> list[str]:
         wrong.append(f"the repeated command left {len(values)} images: {values}")
     again.repair()
     return wrong + [f"check after a repair: {problem}" for problem in again.check(deep=True)]
-
-
-def _time_one(folder: Path, place: Path) -> float:
-    begun = time.monotonic()
-    process = _start(folder, place, durability="batch")
-    process.communicate()
-    return time.monotonic() - begun
 
 
 def _start(folder: Path, place: Path, *, durability: str) -> subprocess.Popen[bytes]:

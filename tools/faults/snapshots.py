@@ -206,7 +206,7 @@ def _export_digest(folder: Path) -> str | None:
     try:
         copy.refresh_from_folder(folder)
     except UnreadableImageError as error:
-        if "complete" in error.reason or "cut off" in error.reason:
+        if "interrupted" in error.reason:
             return None
         raise
     except IngestError as error:

@@ -175,7 +175,7 @@ def test_tables_come_back_with_their_types(record: ZarrImageRecord) -> None:
     ("frame", "message"),
     [
         (pd.DataFrame({"good": [1, 2], "mixed": [1, "a"]}), "column 'mixed'"),
-        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "'a' is there twice"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "'a' appears twice"),
         (pd.DataFrame({1: [1]}), "the name 1, but a name must be text"),
         (pd.DataFrame({"o": [object()]}), "column 'o'"),
     ],

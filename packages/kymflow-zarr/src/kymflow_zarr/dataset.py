@@ -68,7 +68,7 @@ class ZarrDataset(FlatNames, Caches, Health, Mapping[str, ZarrImageRecord]):
         store_or_path: A path, a URL (object stores need the extra ``cloud``), an open Zarr store
             (`zarr.storage.MemoryStore` for tests), or a place in one: a `zarr.Group` or
             `zarr.storage.StorePath`.
-        mode: ``"a"`` creates the dataset where there is none, ``"r+"`` needs one, ``"r"`` needs one
+        mode: ``"a"`` creates the dataset if there is none, ``"r+"`` needs one, ``"r"`` needs one
             and writes nothing. None stands for ``"a"``, or ``"r"`` for a store that is read-only.
         durability: What a returned call promises on a local disk. ``"batch"`` and ``"record"``:
             what it wrote survives a power cut; ``"batch"`` lets the images of a bulk call share one
@@ -196,7 +196,7 @@ class ZarrDataset(FlatNames, Caches, Health, Mapping[str, ZarrImageRecord]):
                 the image was made of, such as ``"mouse7/run2.tif"``, ``"run2.tif"`` or ``"run2"``.
 
         Raises:
-            ImageNotFoundError: No image goes by this name.
+            ImageNotFoundError: No image has this name.
             AmbiguousImageError: Several do; the error lists them.
         """
         sources = SourcesIndex(self._access.blobs, Tables(self._access.blobs))
@@ -327,7 +327,7 @@ class ZarrDataset(FlatNames, Caches, Health, Mapping[str, ZarrImageRecord]):
         tables = Tables(blobs)
         with self._access.lock("tables", "delete an image"):
             was_there = blobs.delete_folder(image_folder(image_id))
-            # In any case: a call that was cut off may have left them.
+            # In any case: a call that was interrupted may have left them.
             SourcesIndex(blobs, tables).forget(image_id)
             tables.forget_image(image_id)
         if not was_there:
@@ -345,8 +345,8 @@ class ZarrDataset(FlatNames, Caches, Health, Mapping[str, ZarrImageRecord]):
     ) -> ExportReport:
         """Write the dataset as plain files: TIFF, JSON, CSV or Parquet, NPY.
 
-        `docs/export.md` describes them. The call may be cut off and made again, and writes only
-        what differs. `DatasetSources.refresh` ingests such a folder again.
+        `docs/export.md` describes them. The call may be interrupted and repeated, and writes
+        only what differs. `DatasetSources.refresh` ingests such a folder again.
 
         Args:
             dir: The folder; made if it is not there.
@@ -383,10 +383,10 @@ class ZarrDataset(FlatNames, Caches, Health, Mapping[str, ZarrImageRecord]):
         )
 
     def upgrade(self) -> list[str]:
-        """Bring a dataset of format 1 to the current format; one that has it is left as it is.
+        """Bring a dataset of format 1 to the current format; any other is left as it is.
 
-        Images are upgraded one by one, in place. If the call is cut off, the dataset still opens
-        and reads, and the next call continues. Legacy ``.json.gz`` artifacts stay and are read.
+        Images are upgraded one by one, in place. If the call is interrupted, the dataset still
+        opens and reads, and the next call continues. Legacy ``.json.gz`` artifacts stay and are read.
 
         Returns:
             The ids of the images that were upgraded.

@@ -56,7 +56,7 @@ def open_record(blobs: BlobStore, image_id: str, *, writable: bool) -> ZarrImage
 
 
 def load_header(record: ZarrImageRecord) -> JsonValue:
-    """The ``header`` in a record's metadata payload; None where there is none.
+    """The ``header`` in a record's metadata payload; None if there is none.
 
     Raises:
         CorruptDataError: The payload is damaged.
@@ -233,7 +233,7 @@ class ZarrImageRecord:
 
         Raises:
             ArtifactNotFoundError: There is neither (it is a `KeyError`).
-            CorruptDataError: It is there but is not JSON.
+            CorruptDataError: It is not JSON.
         """
         value: JsonValue = self.artifacts.load(name, "json")
         return value
@@ -248,7 +248,7 @@ class ZarrImageRecord:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """For a block, no other writer that asks for this is at work on images of the dataset.
+        """Keep other writers that ask for this from changing images of the dataset during a block.
 
         So an artifact can be read, changed and written without losing what another one wrote. It
         cannot be nested.

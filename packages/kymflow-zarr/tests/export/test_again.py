@@ -271,7 +271,7 @@ def test_cut_off_at_any_step(
                 pass
         fresh = ZarrDataset(tmp_path / f"fresh {allowed}.zarr")
         if (target / "kymflow_export.json").exists():
-            with pytest.raises(UnreadableImageError, match="cut off"):
+            with pytest.raises(UnreadableImageError, match="interrupted"):
                 fresh.ingest_legacy_folder(target)
         assert fresh.list_image_ids() == []
         pair.export_legacy_folder(target)

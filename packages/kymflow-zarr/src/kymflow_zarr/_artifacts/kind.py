@@ -28,7 +28,7 @@ _COPY_BYTES: Final = 2**20
 
 
 class ArtifactKind(ABC):
-    """One kind of artifact: what its values are, and how they are stored and taken in.
+    """One kind of artifact: what its values are, and how they are stored and ingested.
 
     A kind whose values fit in memory names itself and a suffix, and gives `encode` and `decode`:
     the rest follows. One with another layout, or one that streams, overrides more.
@@ -37,11 +37,11 @@ class ArtifactKind(ABC):
         name: What ``kind=`` asks for.
         suffixes: Endings of stored files; the first is written, all are read, in this order. Empty
             for a kind that keeps each artifact in a folder.
-        sidecar_suffixes: Endings of files beside an image that are taken in as this kind; of
-            several files with the same name the one whose suffix comes first.
+        sidecar_suffixes: Endings of files beside an image that are ingested as this kind; of
+            several files with the same name, the one whose suffix comes first.
         root: The folder of a record that its artifacts lie in. A kind without suffixes has one of
             its own.
-        max_file_bytes: Largest file of it that is taken in.
+        max_file_bytes: Largest file of it that is ingested.
         has_spreadsheet: Whether an export has a CSV for people beside its file.
     """
 

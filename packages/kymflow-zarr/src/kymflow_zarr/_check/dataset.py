@@ -129,7 +129,7 @@ def repair(blobs: BlobStore, *, forget_gone: bool) -> Iterator[Repair]:
     existing = set(published_ids(blobs))
     if any(_check_sources(blobs, sources, deep=True)):
         sources.save(sources.rows_to_store())
-        yield Repair(location=_TABLE.format(SOURCES), action="brought it in line with the records")
+        yield Repair(location=_TABLE.format(SOURCES), action="updated it from the records")
     for name in tables.names():
         if name != SOURCES:
             yield from _ignore_damage(_repair_table(tables, name, existing))
@@ -170,7 +170,7 @@ def _repair_table(tables: Tables, name: str, existing: set[str]) -> Iterator[Rep
         tables.replace_rows(name, [], schema=schema, keep_others=existing, image_id_col=IMAGE_ID)
         yield Repair(
             location=_TABLE.format(name),
-            action=f"dropped the rows of {len(orphans)} image(s) that are gone",
+            action=f"dropped the rows of {len(orphans)} image(s) that no longer exist",
         )
 
 

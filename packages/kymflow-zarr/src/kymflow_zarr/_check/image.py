@@ -66,7 +66,7 @@ def check_image(blobs: BlobStore, image_id: str, *, deep: bool) -> Iterator[Prob
 def is_remnant(blobs: BlobStore, image_id: str) -> bool:
     """Whether nothing is left of an image but results that were saved while it was deleted.
 
-    Whatever a person or a disk has taken from an image, its pixels or its provenance are there yet.
+    Whatever a person or a disk has removed from an image, its pixels or its provenance remain.
     Where folders are not published in one step, it may be an image that is being written.
     """
     if blobs.published(IMAGES) is None or find_record_document(blobs, image_id) is not None:

@@ -1,4 +1,4 @@
-"""How artifacts and dataset tables become plain files, and come back from them.
+"""Artifacts and dataset tables as plain files, and the way back.
 
 An artifact is written in the form that its kind exports to, and read back from there. Some have a
 ``.csv`` beside it, which is for people and never read back.
@@ -42,17 +42,17 @@ _VERSION1_KINDS: Final = {VERSION1_CSV: TABLE.name, VERSION1_TEXT: CSV.name}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlainArtifact:
-    """One artifact, or dataset table, that is to be written.
+    """An artifact or dataset table to be exported.
 
-    What writes it raises `CorruptDataError` if it is damaged, `NotFoundError` if it is gone since
+    Writing it raises `CorruptDataError` if it is damaged, `NotFoundError` if it was deleted after
     it was listed.
 
     Attributes:
         key: Its key in the dataset.
         kind: The name of its kind.
         name: Its name.
-        write: Writes the file that it comes back from.
-        show: Writes a CSV for people; None where there is none. It may raise `NotShownError`.
+        write: Writes the file that it is read back from.
+        show: Writes a CSV for people, if there is one. It may raise `NotShownError`.
         axes: Arrays: a name for each dimension.
     """
 
@@ -76,7 +76,7 @@ def iter_artifacts(
     """All artifacts of a record, in the order of their kinds."""
     found: dict[tuple[str, str], StoredArtifact] = {}
     for artifact in record.artifacts.entries():
-        found.setdefault((artifact.kind, artifact.name), artifact)  # of two forms the newer counts
+        found.setdefault((artifact.kind, artifact.name), artifact)  # the newer of two forms
     taken = {file_path(kind, name) for kind, name in found}
     order = [kind.name for kind in artifact_kinds()]
     for artifact in sorted(found.values(), key=lambda item: (order.index(item.kind), item.name)):

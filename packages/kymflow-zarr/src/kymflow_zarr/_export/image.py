@@ -149,7 +149,7 @@ def remove_image(folder: ExportFolder, image_id: str) -> None:
 
 
 def read_listing(folder: ExportFolder, image_id: str) -> ImageListing | None:
-    """The listing that an earlier export left of an image; None where there is none to rely on."""
+    """The listing of an image in an earlier export; None if there is none, or it is unreliable."""
     key = f"{IMAGES}/{image_id}/{LISTING}"
     data = folder.read(key)
     if data is None:

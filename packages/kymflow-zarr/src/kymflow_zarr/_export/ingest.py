@@ -1,12 +1,12 @@
-"""An export taken into a dataset.
+"""Ingesting an export.
 
-Images keep their ids, so that rows of tables still name them. An image that the dataset has, with
-the same pixels, is left alone; another image under its id is an error. The provenance is kept as it
-was exported: it says which file the image was once made of, and that has not changed. When and by
-what the new record was made stands in the record's own document.
+Images keep their ids, so that rows of tables still name them. An image that the dataset already
+has, with the same pixels, is left alone; a different image under its id is an error. The provenance
+is kept as it was exported: the file that the image was made of has not changed. When and by what
+the new record was made is in the record's own document.
 
-Rows of a dataset table are taken in for images that have none there yet, so that a run that was cut
-off between images and tables is made good by the next one.
+Rows of a dataset table are added for images that have none there yet, so that the next run
+completes one that was interrupted between images and tables.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ __all__ = ["PROVENANCE_EXPORTED", "iter_ingest_export", "plan_ingest_export"]
 logger = logging.getLogger(__name__)
 
 PROVENANCE_EXPORTED = "provenance_exported"
-"""The JSON artifact that keeps an exported provenance which is none of this image."""
+"""The JSON artifact that keeps an exported provenance that does not describe this image."""
 
 
 def plan_ingest_export(blobs: BlobStore, directory: Path) -> RefreshPlan:
@@ -66,7 +66,7 @@ def plan_ingest_export(blobs: BlobStore, directory: Path) -> RefreshPlan:
         directory: The export.
 
     Raises:
-        UnreadableImageError: It is no export, or one that was cut off.
+        UnreadableImageError: It is not an export, or was interrupted.
         UnsupportedFormatError: It was written by a newer version.
     """
     contents = read_export(directory)
@@ -104,7 +104,7 @@ def _open_image(
         raise UnreadableImageError(
             image.pixels_path,
             f"the dataset has other pixels under the image id {image_id!r}; "
-            "delete one of the two, or take the export into another dataset",
+            "delete one of the two, or ingest the export into another dataset",
         )
     return image, known is None
 
@@ -121,16 +121,16 @@ def _as_unreadable(path: Path) -> Iterator[None]:
 def iter_ingest_export(
     blobs: BlobStore, directory: Path, *, one_by_one: bool, lock_timeout_s: float
 ) -> Iterator[IngestOutcome]:
-    """Take an export into a dataset of the current format.
+    """Add an export to a dataset of the current format.
 
     Returns:
         An outcome per new image once it is published, and one per image, table or edited CSV that
         failed; none for images that the dataset has already.
 
     Raises:
-        UnreadableImageError: It is no export, or one that was cut off.
+        UnreadableImageError: It is not an export, or was interrupted.
         UnsupportedFormatError: It was written by a newer version.
-        LockedError: Another writer is at work.
+        LockedError: Another writer holds the lock.
     """
     contents = read_export(directory)  # before the first outcome is asked for
     return _ingest(blobs, contents, one_by_one=one_by_one, lock_timeout_s=lock_timeout_s)
@@ -139,7 +139,7 @@ def iter_ingest_export(
 def _ingest(
     blobs: BlobStore, contents: ExportContents, *, one_by_one: bool, lock_timeout_s: float
 ) -> Iterator[IngestOutcome]:
-    action = f"take in {contents.directory}"
+    action = f"ingest the export {contents.directory}"
     with blobs.lock("ingest", action=action, timeout_s=lock_timeout_s):
         rows = _exported_sources(contents)
         yield from _ingest_images(blobs, contents, rows, one_by_one=one_by_one)
@@ -247,7 +247,7 @@ def _stage_image(staging: Staging, image: ExportedImage, row: SourceRow | None) 
     if document.digest != listing.pixels_digest:
         raise UnreadableImageError(
             image.pixels_path,
-            "its pixels are not those that were exported; restore it, or export again",
+            "its pixels differ from those that were exported; restore it, or export again",
         )
     return row or source_from_provenance(listing.image_id, {"source": source})
 
@@ -256,7 +256,7 @@ def _dtype(name: str) -> np.dtype[np.generic]:
     try:
         return np.dtype(name)
     except TypeError as error:
-        raise SchemaValidationError(f"{name!r} is not a type of pixels; export again") from error
+        raise SchemaValidationError(f"{name!r} is not a pixel data type; export again") from error
 
 
 def _stage_artifacts(
@@ -297,7 +297,7 @@ def _describes(image: ExportedImage, documents: Mapping[str, Mapping[str, JsonVa
 def _ingest_tables(
     blobs: BlobStore, contents: ExportContents, rows: Mapping[str, SourceRow]
 ) -> Iterator[IngestOutcome]:
-    """Take dataset tables in; outcomes for those that fail."""
+    """Add the rows of dataset tables; outcomes for those that fail."""
     tables = Tables(blobs)
     here = set(list_image_ids(blobs))
     for name in contents.table_names:

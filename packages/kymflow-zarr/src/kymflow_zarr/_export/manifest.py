@@ -100,7 +100,7 @@ class ExportedFile:
         size_bytes: Its size.
         sha256: Digest of its bytes, in hexadecimal.
         axes: Arrays: a name for each dimension.
-        tags_sha256: Pixels: digest of what the TIFF tells besides.
+        tags_sha256: Pixels: digest of what the TIFF says besides.
         version1: What version 1 says of a file besides; see `version1`.
     """
 
@@ -124,7 +124,7 @@ class ExportedFile:
 
     @property
     def is_artifact(self) -> bool:
-        """Whether an artifact comes back from it."""
+        """Whether an artifact is restored from it."""
         return self.kind not in {SPREADSHEET, _PIXELS_KIND}
 
     def to_json(self) -> dict[str, JsonValue]:
@@ -146,7 +146,7 @@ class ExportedFile:
         """Read an entry of a document of some version.
 
         Raises:
-            KeyError, TypeError, ValueError: It is none.
+            KeyError, TypeError, ValueError: It is not a valid entry.
         """
         kind, name = _text(entry["kind"]), _text(entry["name"])
         if version == 1:
@@ -209,7 +209,7 @@ class ImageListing:
         """Read a listing.
 
         Raises:
-            CorruptDataError: It is none, or a path in it is not the one of its artifact.
+            CorruptDataError: It is not a listing, or a path in it is not that of its artifact.
         """
         document: Any = loads(data, key=key)
         try:
@@ -278,14 +278,14 @@ class ExportManifest:
 
         Raises:
             UnsupportedFormatError: It was written by a newer version.
-            CorruptDataError: It is damaged, or no such document.
+            CorruptDataError: It is damaged, or not a manifest.
         """
         document: Any = loads(data, key=key)
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise CorruptDataError(key, "it is not the manifest of an export")
         version = document.get("version")
         if type(version) is not int:
-            raise CorruptDataError(key, "it does not say of which version it is")
+            raise CorruptDataError(key, "it does not say which version it is")
         if version > VERSION:
             raise UnsupportedFormatError(
                 key, found=version, supported=(1, VERSION), hint="install a newer kymflow-zarr"

@@ -76,7 +76,7 @@ def c_order_regions(
 
 
 def recut(blocks: Iterable[AnyArray], sizes: Iterable[int]) -> Iterator[bytes]:
-    """Elements that arrive in C order, cut anew.
+    """Cut elements that arrive in C order into pieces of other sizes.
 
     Args:
         blocks: Arrays of any shape, one after the other.

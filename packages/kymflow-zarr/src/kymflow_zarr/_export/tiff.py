@@ -55,7 +55,7 @@ _MAX_PER_UNIT: Final = Fraction(2**31)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TiffFacts:
-    """What an image's TIFF tells about it besides its pixels.
+    """What an image's TIFF says about it besides its pixels.
 
     Attributes:
         image_id: The image.
@@ -310,7 +310,7 @@ def _imagej_stack(facts: TiffFacts, pages: _Pages) -> tuple[int, int, int]:
 
 
 def _per_unit(step: Quantity | None) -> tuple[int, int] | None:
-    """Pixels per unit of length as a quotient of two 32-bit integers; None where there is none."""
+    """Pixels per unit of length as a quotient of two 32-bit integers; None if there is none."""
     count = Fraction(0) if step is None else 1 / Fraction(repr(step.value))
     if not 1 / _MAX_PER_UNIT <= count <= _MAX_PER_UNIT:
         return None

@@ -34,7 +34,7 @@ def read_csv(data: bytes, entry: Mapping[str, Any]) -> pa.Table:
         entry: Its ``arrow_schema`` and ``categories`` in the listing.
 
     Raises:
-        ValueError: The file does not fit the schema (Arrow's errors are such), or there is none.
+        ValueError: The file does not fit the schema (also Arrow's errors), or there is no schema.
     """
     import pyarrow as pa
     import pyarrow.csv as pa_csv
@@ -109,7 +109,7 @@ def _to_stored_type(column: Any, kind: pa.DataType, categories: Sequence[str]) -
     known = pa.array(categories, pa.string())
     indices: Any = pc.index_in(column, value_set=known)
     if indices.null_count != column.null_count:
-        raise ValueError("it holds texts that are none of the categories")
+        raise ValueError("it holds texts that are not among the categories")
     return pa.DictionaryArray.from_arrays(
         indices.combine_chunks().cast(kind.index_type),
         known.cast(kind.value_type),

@@ -69,13 +69,13 @@ class Health:
         """Repair what can be repaired without guessing.
 
         The sources index, the manifest and table rows of images that are gone are derived data and
-        are brought in line with the records, inventories with what is there; documents that another
+        are brought in line with the records, inventories with what exists; documents that another
         program has rewritten are sealed again; what killed writers left behind is removed, but
         never what a live one is using. Damaged pixels and artifacts are not touched: `check` names
         them.
 
         Args:
-            forget_gone: Whether artifacts and tables that someone removed, and that shall not come
+            forget_gone: Whether artifacts and tables that someone removed, and that will not come
                 back, stop being a problem.
 
         Returns:

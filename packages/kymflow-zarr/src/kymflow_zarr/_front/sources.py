@@ -85,7 +85,7 @@ class DatasetSources:
 
         Raises:
             NotADirectoryError: There is no such folder.
-            UnreadableImageError: It is an export that was cut off.
+            UnreadableImageError: It is an export that was interrupted.
         """
         from kymflow_zarr._export.ingest import plan_ingest_export
         from kymflow_zarr._export.reader import is_export

@@ -194,7 +194,7 @@ class DatasetTables(Mapping[str, "pd.DataFrame"]):
             keep_others: Of the images that no update names, those that keep their rows; all if
                 None.
             drop_gone: Whether images that do not exist lose their rows. Which ones exist is found
-                out once no other writer is at work: rows of an image that has just come stay.
+                out while no other writer is active, so rows of an image that was just added stay.
             image_id_col: The column with the image id.
 
         Returns:

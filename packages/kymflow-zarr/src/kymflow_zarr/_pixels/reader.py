@@ -17,10 +17,10 @@ __all__ = ["iter_slabs", "read_array", "read_document", "read_replaceable_array"
 
 
 def read_document(blobs: BlobStore, folder: str) -> ArrayDocument | None:
-    """The document of the array in `folder`, or None where there is none.
+    """The document of the array in `folder`, or None if there is none.
 
     Raises:
-        CorruptDataError: It is there but damaged.
+        CorruptDataError: It is damaged.
     """
     key = f"{folder}/zarr.json"
     data = blobs.get(key)
@@ -58,7 +58,7 @@ def read_array(blobs: BlobStore, folder: str, document: ArrayDocument) -> AnyArr
 
 
 def read_replaceable_array(blobs: BlobStore, folder: str) -> AnyArray | None:
-    """The array in a folder that a writer may replace meanwhile; None where there is none.
+    """The array in a folder that a writer may replace meanwhile; None if there is none.
 
     Chunks that do not fit the document belong to another array if the document is another by now:
     then that one is read.

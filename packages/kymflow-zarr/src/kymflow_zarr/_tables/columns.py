@@ -109,7 +109,7 @@ def plain_table(table: pa.Table, *, what: str) -> pa.Table:
 
 
 def valueless_columns(table: pa.Table) -> frozenset[str]:
-    """The columns that hold no value: whatever their type, it says nothing."""
+    """The columns without any value, whose type means nothing."""
     return frozenset(
         name
         for name, column in zip(table.column_names, table.columns, strict=True)

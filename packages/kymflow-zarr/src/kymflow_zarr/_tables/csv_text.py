@@ -1,7 +1,7 @@
 """CSV that someone else wrote, read strictly: equal values, or a refusal that names the line.
 
 Programs differ in what separates cells, in how they write decimals and in what they put above the
-header. What can be told for sure is read, what cannot is refused. Cells stay text unless all of a
+header. What is certain is read, what is not is refused. Cells stay text unless all of a
 column are numbers, or all are booleans, and none of them loses a digit: ``007``, dates and whole
 numbers beyond 64 bits are text. Words such as ``NA`` are missing among numbers, text among text.
 """
@@ -55,7 +55,7 @@ def read_csv(data: bytes, *, key: str, delimiter: str | None = None) -> pa.Table
             lines above the header that start with ``#`` are comments.
 
     Raises:
-        CorruptDataError: It cannot be read for sure; the reason names the line.
+        CorruptDataError: It cannot be read with certainty; the reason names the line.
     """
     text = _decode(data, key=key)
     if delimiter is not None:
@@ -84,11 +84,11 @@ def frame_to_csv(frame: pd.DataFrame, *, what: str, delimiter: str | None = None
     Args:
         frame: The frame; an index of unnamed whole numbers is dropped.
         what: What is being stored, for messages.
-        delimiter: What `read_csv` will be told.
+        delimiter: What `read_csv` will be given.
 
     Raises:
         TypeError: It is not a frame.
-        SchemaValidationError: CSV cannot hold it, or not so that it can be told what it is.
+        SchemaValidationError: CSV cannot hold it, or could not be read back unambiguously.
     """
     check_frame(frame, what=what)
     text: str = frame.to_csv(index=False, lineterminator="\n")
@@ -129,7 +129,7 @@ def _candidates(text: str) -> list[str]:
 
 
 def _rows(text: str, delimiter: str, *, key: str) -> Rows:
-    """Not by `csv`, which limits cells and cannot tell an empty text from a missing one."""
+    """Not by `csv`, which limits cells and treats an empty text as a missing one."""
     # Lines end at carriage returns only where nothing else ends them.
     newline, end = ("\n", r"\r*\n") if "\n" in text else ("\r", r"\r")
     pattern = rf'(?:"([^"]*(?:""[^"]*)*)"|(?!")([^{delimiter}\r\n]*))({delimiter}|{end}|\Z)'

@@ -140,7 +140,7 @@ def check_column_names(names: Iterable[object], *, what: str) -> None:
             seen[name.lower()] = name
             continue
         elif other == name:
-            problem, remedy = "is there twice", "rename or drop one of them"
+            problem, remedy = "appears twice", "rename or drop one of them"
         else:
             problem, remedy = f"differs from {other!r} only in case", "rename one of them"
         raise ColumnError(what, str(name), problem=problem, remedy=remedy)

@@ -37,12 +37,12 @@ __all__ = [
 ]
 
 MAX_COLUMNS = 10_000
-"""Most columns of a table that is taken in from a file."""
+"""Most columns of a table that is ingested from a file."""
 
 
 @contextmanager
 def open_parquet(blobs: BlobStore, key: str) -> Iterator[StoredTable | None]:
-    """An open Parquet file, or None where there is none. Its footer is checked, its rows are not.
+    """An open Parquet file, or None if there is none. Its footer is checked, its rows are not.
 
     Raises:
         CorruptDataError: It is damaged, is not Parquet, or is a copy of another file.
@@ -144,7 +144,7 @@ def table_to_bytes(table: pa.Table, *, key: str | None = None) -> bytes:
 
 
 def table_from_bytes(data: bytes, *, key: str, max_bytes: int | None = None) -> pa.Table:
-    """The table of a Parquet file that is not in a dataset, by whatever program.
+    """The table of a Parquet file from outside the dataset, written by any program.
 
     Args:
         data: The file.
@@ -193,7 +193,7 @@ def verify_parquet(blobs: BlobStore, key: str, *, deep: bool) -> None:
 
 
 def read_parquet(blobs: BlobStore, key: str) -> pa.Table | None:
-    """A whole stored table, or None where there is none.
+    """A whole stored table, or None if there is none.
 
     Raises:
         CorruptDataError: The file is damaged.

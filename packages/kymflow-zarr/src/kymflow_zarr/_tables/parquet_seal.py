@@ -8,9 +8,9 @@ values in silence. So the footer's key-value metadata hold two texts, which othe
   digits of both texts as zeros, and how many bytes of that tail stand before the footer. They are
   the CRC-32C of each column chunk, four bytes each, little-endian, row group by row group.
 
-The tail proves the schema, the number of rows and the checksums of the chunks: whoever wants these,
-or some columns of some row groups, reads and checks no more. Version 0.1 wrote the first text only;
-such a file is checked as a whole.
+The tail proves the schema, the number of rows and the checksums of the chunks: to get these, or
+some columns of some row groups, nothing else has to be read or checked. Version 0.1 wrote the first
+text only; such a file is checked as a whole.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def fill_in(stream: BinaryIO) -> None:
 def read_checksums(stream: BinaryIO, *, key: str) -> Sequence[int]:
     """The checksums of a file's column chunks, once its tail was compared with its own.
 
-    A file of version 0.1 is compared as a whole and has none; nor has that of another writer.
+    A file of version 0.1 is compared as a whole and has none; nor does a file of another writer.
 
     Args:
         stream: The file; it is left at its start.

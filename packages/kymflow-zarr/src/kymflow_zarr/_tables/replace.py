@@ -25,7 +25,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowUpdate:
-    """New rows for some images; whatever rows these had go.
+    """New rows for some images, in place of all that these had.
 
     Attributes:
         image_ids: The images whose rows are replaced. One of them may have no new row.

@@ -41,8 +41,8 @@ _FILE_METADATA = tuple(key.encode("ascii") for key in (KEY_OF_FILE, *parquet_sea
 class StoredTable:
     """An open Parquet file, of which no more is read and checked than is asked for.
 
-    All is read in the thread that asks. Arrow's own threads would call back into the Python stream,
-    and one that is still at it while the interpreter ends takes the whole process down (SIGABRT).
+    Everything is read in the calling thread. Arrow's own threads would call back into the Python
+    stream, and one that still does so while the interpreter exits aborts the process (SIGABRT).
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class StoredTable:
         return rows if columns is None else rows.select(list(columns))
 
     def has_text(self, column: str, value: str) -> bool:
-        """Whether a text is in a column; False if there is no such column, or none of text.
+        """Whether a text is in a column; False if there is no such column of text.
 
         Raises:
             CorruptDataError: What was read is damaged.
@@ -173,7 +173,7 @@ class StoredTable:
         )
 
     def valueless_floats(self) -> frozenset[str]:
-        """The columns of floats without any value: pandas calls a column so that has no type."""
+        """The columns of floats without any value: pandas makes an untyped column one of these."""
         import pyarrow as pa
 
         metadata = self._file.metadata
@@ -213,14 +213,14 @@ class StoredTable:
         )
 
     def _plain(self, found: pa.Table, names: list[str] | None) -> pa.Table:
-        # Arrow takes "a" for the columns "a.b", too.
+        # To Arrow, "a" also selects the columns "a.b".
         rows = plain_table(found if names is None else found.select(names), what=self._key)
         return rows.replace_schema_metadata(bare_schema(rows.schema).metadata)
 
     def _check_declared(self, groups: Sequence[int], leaves: Sequence[int]) -> None:
         """Refuse rows that would take far more memory than a file of this size can mean.
 
-        A kilobyte can declare millions of rows, all alike: whoever made it may have meant harm.
+        A kilobyte can declare millions of equal rows, and may be meant to do harm.
         """
         found = [self._file.metadata.row_group(group) for group in groups]
         rows = sum(group.num_rows for group in found)
@@ -264,7 +264,7 @@ class StoredTable:
         if others or not (pa.types.is_null(kind) or is_text(kind)):
             raise SchemaValidationError(
                 f"column {column!r} of {self._key!r} holds {kind}, not text; "
-                "convert it, and save the table anew"
+                "convert it, and save the table again"
             )
         return at
 
@@ -280,7 +280,7 @@ class StoredTable:
         return leaves
 
     def _check_columns(self, columns: Collection[str] | None) -> None:
-        # Arrow leaves a column that is not there out without a word.
+        # Arrow silently leaves out a column that does not exist.
         names = dict.fromkeys(self._file.schema_arrow.names)
         for column in columns or ():
             if column not in names:

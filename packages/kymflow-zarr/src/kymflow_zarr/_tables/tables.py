@@ -48,7 +48,7 @@ class Tables:
         return sorted(self._walk(""))
 
     def schema(self, name: str) -> pa.Schema | None:
-        """The Arrow schema of a table, or None where there is none."""
+        """The Arrow schema of a table, or None if there is no table."""
         with open_parquet(self._blobs, self._key(name)) as file:
             return None if file is None else file.schema
 
@@ -71,10 +71,7 @@ class Tables:
             TableNotFoundError: There is no such table.
             CorruptDataError: It is damaged.
         """
-        key = self._key(name)
-        with open_parquet(self._blobs, key) as file:
-            if file is None:
-                raise TableNotFoundError(key, name=name)
+        with self._open(name) as file:
             if image_ids is None:
                 return file.read(columns)
             return file.read_where(IMAGE_ID, image_id_set(image_ids), columns=columns)
@@ -86,10 +83,7 @@ class Tables:
             TableNotFoundError: There is no such table.
             CorruptDataError: It is damaged.
         """
-        key = self._key(name)
-        with open_parquet(self._blobs, key) as file:
-            if file is None:
-                raise TableNotFoundError(key, name=name)
+        with self._open(name) as file:
             return file.head(rows, columns)
 
     def iterate(self, name: str, *, columns: list[str] | None = None) -> Iterator[pa.Table]:
@@ -99,10 +93,7 @@ class Tables:
             TableNotFoundError: There is no such table.
             CorruptDataError: It is damaged.
         """
-        key = self._key(name)
-        with open_parquet(self._blobs, key) as file:
-            if file is None:
-                raise TableNotFoundError(key, name=name)
+        with self._open(name) as file:
             yield from file.iter_parts(columns)
 
     def save(self, name: str, frame: pd.DataFrame | pa.Table) -> None:
@@ -205,6 +196,14 @@ class Tables:
     def _key(self, name: str) -> str:
         check_name(name, kind="table")
         return f"{TABLES}/{name}{_SUFFIX}"
+
+    @contextmanager
+    def _open(self, name: str) -> Iterator[StoredTable]:
+        key = self._key(name)
+        with open_parquet(self._blobs, key) as file:
+            if file is None:
+                raise TableNotFoundError(key, name=name)
+            yield file
 
     @contextmanager
     def _writing(self, name: str) -> Iterator[str]:

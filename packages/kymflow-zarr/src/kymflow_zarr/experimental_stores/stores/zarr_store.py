@@ -76,7 +76,7 @@ class ZarrPixelStore:
         return times
 
     def ingest_into_dataset(self, source_key: str, dataset: ZarrDataset) -> ZarrImageRecord:
-        """Copy the image, under its id and with all its results; not if it is there already."""
+        """Copy the image with its id and all its results, unless the dataset already has it."""
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name) / "export"
             self._dataset.export_legacy_folder(
