@@ -386,7 +386,7 @@ class ZarrDataset(FlatNames, Caches, Health, Mapping[str, ZarrImageRecord]):
         """Bring a dataset of format 1 to the current format; any other is left as it is.
 
         Images are upgraded one by one, in place. If the call is interrupted, the dataset still
-        opens and reads, and the next call continues. Legacy ``.json.gz`` artifacts stay and are read.
+        opens and reads, and the next call continues. Legacy ``.json.gz`` artifacts stay readable.
 
         Returns:
             The ids of the images that were upgraded.
