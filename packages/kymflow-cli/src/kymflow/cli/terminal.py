@@ -99,7 +99,7 @@ class Terminal:
         """
         if self._out.is_terminal:
             raise OutputFileError(
-                "the terminal", "this is no text", hint="send it to a file: > FILE.parquet"
+                "the terminal", "this is not text", hint="send it to a file: > FILE.parquet"
             )
         self._out.write_bytes(data)
 

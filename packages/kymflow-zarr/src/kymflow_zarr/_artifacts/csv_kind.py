@@ -9,8 +9,8 @@ from kymflow_zarr._artifacts.kind import MAX_CSV_BYTES, ArtifactKind
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.gunzip import gunzip_bounded
 from kymflow_zarr._tables.csv_text import frame_to_csv, read_csv
-from kymflow_zarr._tables.frames import table_to_frame
 from kymflow_zarr._tables.spreadsheet import harmless_csv
+from kymflow_zarr._tables.to_pandas import table_to_frame
 from kymflow_zarr.errors import NotFoundError, SchemaValidationError
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from kymflow_zarr._storage.blobs import BlobStore, PutFile
 from kymflow_zarr._storage.gunzip import gunzip_bounded
 from kymflow_zarr._tables.columns import plain_table, to_table
 from kymflow_zarr._tables.csv_text import frame_to_csv, read_csv
-from kymflow_zarr._tables.frames import table_to_frame
 from kymflow_zarr._tables.parquet import (
     open_parquet,
     read_parquet,
@@ -21,6 +20,7 @@ from kymflow_zarr._tables.parquet import (
     verify_parquet,
 )
 from kymflow_zarr._tables.spreadsheet import write_csv
+from kymflow_zarr._tables.to_pandas import table_to_frame
 from kymflow_zarr.errors import CorruptDataError, NotFoundError
 
 if TYPE_CHECKING:

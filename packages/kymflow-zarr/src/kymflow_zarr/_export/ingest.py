@@ -281,7 +281,7 @@ def _stage_artifacts(
         path = artifact.path
         if path.lower() in paths:
             raise InvalidNameError(
-                path, kind="artifact", reason="another one of the image differs only in case"
+                path, kind="artifact", reason="another artifact of the image differs only in case"
             )
         paths[path.lower()] = artifact.stage(staging, image.image_id)
     return list(paths.values()), documents

@@ -59,7 +59,7 @@ class DatasetSources:
         Raises:
             SchemaValidationError: Columns are missing, of another type, or hold nulls.
         """
-        from kymflow_zarr._tables.frames import frame_to_table
+        from kymflow_zarr._tables.from_pandas import frame_to_table
 
         self._access.require_writable("write the sources index")
         rows = rows_from_table(frame_to_table(df, what="the sources index"))

@@ -31,12 +31,12 @@ from kymflow_zarr._tables.dtypes import (
     name_in,
     names_from_pandas,
 )
-from kymflow_zarr._tables.frames import (
-    categories_in,
+from kymflow_zarr._tables.from_pandas import (
     category_metadata,
     check_column_names,
     frame_to_table,
 )
+from kymflow_zarr._tables.to_pandas import categories_in
 from kymflow_zarr.errors import ColumnError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from kymflow_zarr._tables.frames import check_frame
+from kymflow_zarr._tables.from_pandas import check_frame
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from kymflow_zarr._tables.dtypes import has_meaning, name_in
-from kymflow_zarr._tables.frames import table_to_frame
+from kymflow_zarr._tables.to_pandas import table_to_frame
 
 if TYPE_CHECKING:
     import pyarrow as pa
