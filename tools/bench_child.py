@@ -88,13 +88,15 @@ def main() -> None:
     parser.add_argument("sizes", type=int, nargs="+")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--settle", action="store_true", help="empty the disk's queue before turns")
-    said = parser.parse_args()
-    (benchmark,) = (item for item in load_benchmarks(said.file) if item.name == said.name)
-    if said.what == "time":
-        taken = measure_time(benchmark, said.sizes, said.rounds, said.folder, settle=said.settle)
+    arguments = parser.parse_args()
+    (benchmark,) = (item for item in load_benchmarks(arguments.file) if item.name == arguments.name)
+    if arguments.what == "time":
+        taken = measure_time(
+            benchmark, arguments.sizes, arguments.rounds, arguments.folder, settle=arguments.settle
+        )
         print(json.dumps(taken))
     else:
-        print(json.dumps(measure_peak(benchmark, said.folder / str(said.sizes[-1]))))
+        print(json.dumps(measure_peak(benchmark, arguments.folder / str(arguments.sizes[-1]))))
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ class Terminal:
         self._out.write_lines(lines, style)
 
     def write_bytes(self, data: bytes) -> None:
-        """Data that is no text.
+        """Data that is not text.
 
         Raises:
             OutputFileError: Stdout is a terminal.

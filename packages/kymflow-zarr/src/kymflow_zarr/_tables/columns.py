@@ -164,7 +164,7 @@ def common_field(one: pa.Field[Any], other: pa.Field[Any]) -> pa.Field[Any] | No
     """A column for the values of both, with what it is in pandas; None if there is none.
 
     Of two dtypes for the same values the first one stays. Categories come together where they have
-    no order, and are plain values beside values that are no categories.
+    no order, and are plain values beside values that are not.
     """
     import pyarrow as pa
 
