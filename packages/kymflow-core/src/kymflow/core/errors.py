@@ -277,7 +277,7 @@ class IndexUpdateError(KymflowCoreError, RuntimeError):
         super().__init__(
             f"{len(failures)} image(s) could not be indexed into {table!r}, {indexed} were: "
             f"{listed}",
-            hint="their old rows were kept: mend them and update the index again",
+            hint="their old rows were kept: correct the cause and update the index again",
         )
 
 

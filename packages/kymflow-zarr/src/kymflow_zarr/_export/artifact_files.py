@@ -9,21 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO
 
-from kymflow_zarr._artifacts.csv_kind import CSV
 from kymflow_zarr._artifacts.kind import ArtifactKind
 from kymflow_zarr._artifacts.registry import artifact_kinds, kind_named
-from kymflow_zarr._artifacts.table_kind import TABLE
-from kymflow_zarr._export.manifest import (
-    SPREADSHEET,
-    VERSION1_CSV,
-    VERSION1_TEXT,
-    ExportedFile,
-    TableFormat,
-    file_path,
-)
-from kymflow_zarr._export.version1 import gzip_text, read_csv
+from kymflow_zarr._export import version1
+from kymflow_zarr._export.manifest import SPREADSHEET, ExportedFile, TableFormat, file_path
 from kymflow_zarr._records.artifacts import StoredArtifact
 from kymflow_zarr._records.build import stage_artifact
 from kymflow_zarr._storage.blobs import BlobStore, Staging
@@ -36,8 +27,6 @@ __all__ = [
     "plain_artifact",
     "restore",
 ]
-
-_VERSION1_KINDS: Final = {VERSION1_CSV: TABLE.name, VERSION1_TEXT: CSV.name}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +54,7 @@ class PlainArtifact:
 
     def matches(self, earlier: ExportedFile) -> bool:
         """Whether a file of an earlier export holds this artifact."""
-        kind = _VERSION1_KINDS.get(earlier.kind, earlier.kind)
+        kind = version1.ARTIFACT_KINDS.get(earlier.kind, earlier.kind)
         is_shown = earlier.is_for_people and kind_named(self.kind).has_spreadsheet
         return earlier.name == self.name and (kind == self.kind or is_shown)
 
@@ -136,12 +125,9 @@ def restore(file: ExportedFile, data: bytes) -> RestoredArtifact:
     Raises:
         ValueError: It is not what its kind says (errors of decoders are such).
     """
-    kind = kind_named(_VERSION1_KINDS.get(file.kind, file.kind))
-    value: Any
-    if file.kind == VERSION1_CSV:
-        value = read_csv(data, file.version1)
-    elif file.kind == VERSION1_TEXT:
-        value = gzip_text(data, file.version1)
+    kind = kind_named(version1.ARTIFACT_KINDS.get(file.kind, file.kind))
+    if file.kind in version1.ARTIFACT_KINDS:
+        value = version1.restore_value(file.kind, data, file.version1)
     else:
         value = kind.restore(data, key=file.path, axes=file.axes)
     return RestoredArtifact(kind=kind, name=file.name, value=value)

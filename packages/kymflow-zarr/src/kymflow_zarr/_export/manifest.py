@@ -13,10 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
-from kymflow_zarr._artifacts.csv_kind import CSV
 from kymflow_zarr._artifacts.registry import kind_named
-from kymflow_zarr._artifacts.table_kind import TABLE
-from kymflow_zarr._export.version1 import VERSION1_KEYS
+from kymflow_zarr._export import version1
 from kymflow_zarr._storage.json_text import JsonValue, dumps, loads
 from kymflow_zarr._storage.names import check_name, check_segment
 from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_bytes, unseal
@@ -31,8 +29,6 @@ __all__ = [
     "SPREADSHEET",
     "TABLES",
     "VERSION",
-    "VERSION1_CSV",
-    "VERSION1_TEXT",
     "ExportManifest",
     "ExportedFile",
     "ImageListing",
@@ -53,18 +49,8 @@ TableFormat: TypeAlias = Literal["csv", "parquet"]
 
 SPREADSHEET: Final = "spreadsheet"
 """A CSV for people: another file holds the same, and is read back."""
-VERSION1_CSV: Final = "version1_csv"
-VERSION1_TEXT: Final = "version1_text_csv"
-"""CSV of version 1 that is read back: a table, and an artifact of gzipped CSV; see `version1`."""
 
 _PIXELS_KIND: Final = "pixels"
-_CSV_KINDS: Final = frozenset({SPREADSHEET, VERSION1_CSV, VERSION1_TEXT})
-_KINDS_OF_VERSION1: Final = {
-    "parquet": TABLE.name,
-    "csv": VERSION1_CSV,
-    "packed_csv": CSV.name,
-    "text_csv": VERSION1_TEXT,
-}
 
 
 def file_path(kind: str, name: str) -> str:
@@ -80,7 +66,7 @@ def file_path(kind: str, name: str) -> str:
     """
     if kind == _PIXELS_KIND:
         return PIXELS
-    if kind in _CSV_KINDS:
+    if kind == SPREADSHEET or kind in version1.ARTIFACT_KINDS:
         check_name(name, kind="artifact")
         return f"{name}.csv"
     found = kind_named(kind)
@@ -94,8 +80,8 @@ class ExportedFile:
     """One file of an export.
 
     Attributes:
-        kind: What it holds: the name of an artifact kind, ``"pixels"``, `SPREADSHEET`,
-            `VERSION1_CSV` or `VERSION1_TEXT`.
+        kind: What it holds: the name of an artifact kind, ``"pixels"``, `SPREADSHEET`, or one of
+            `version1.ARTIFACT_KINDS`.
         name: The artifact's or table's name; empty for the pixels.
         size_bytes: Its size.
         sha256: Digest of its bytes, in hexadecimal.
@@ -150,7 +136,7 @@ class ExportedFile:
         """
         kind, name = _text(entry["kind"]), _text(entry["name"])
         if version == 1:
-            kind = _KINDS_OF_VERSION1.get(kind, kind)
+            kind = version1.KINDS.get(kind, kind)
         size = entry["size_bytes"]
         if type(size) is not int or size < 0:
             raise ValueError(f"it names a size of {size!r}")
@@ -161,7 +147,7 @@ class ExportedFile:
             sha256=_text(entry["sha256"]),
             axes=tuple(_text(axis) for axis in entry.get("axes", [])),
             tags_sha256=_text(entry.get("tags_sha256", "")),
-            version1={key: entry[key] for key in VERSION1_KEYS if key in entry},
+            version1={key: entry[key] for key in version1.KEYS if key in entry},
         )
 
 

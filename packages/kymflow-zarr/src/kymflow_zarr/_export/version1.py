@@ -14,28 +14,45 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from kymflow_zarr._artifacts.csv_kind import CSV
+from kymflow_zarr._artifacts.table_kind import TABLE
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["VERSION1_KEYS", "gzip_text", "read_csv"]
+__all__ = ["ARTIFACT_KINDS", "KEYS", "KINDS", "restore_value"]
 
-VERSION1_KEYS: Final = ("columns", "arrow_schema", "categories", "escaped")
+_TABLE: Final = "version1_csv"
+_TEXT: Final = "version1_text_csv"
+
+KINDS: Final = {"parquet": TABLE.name, "csv": _TABLE, "packed_csv": CSV.name, "text_csv": _TEXT}
+"""What version 1 calls a kind of file → what later versions do."""
+ARTIFACT_KINDS: Final = {_TABLE: TABLE.name, _TEXT: CSV.name}
+"""Kinds of files that only version 1 wrote → the artifact kind that is restored from them."""
+KEYS: Final = ("columns", "arrow_schema", "categories", "escaped")
 """What version 1 says of a file that later versions do not."""
 
 _MIN_BLOCK: Final = 2**20
 _MAX_BLOCK: Final = 2**30
 
 
-def read_csv(data: bytes, entry: Mapping[str, Any]) -> pa.Table:
-    """A table, with the schema and the metadata that it had in the dataset.
+def restore_value(kind: str, data: bytes, entry: Mapping[str, Any]) -> pa.Table | bytes:
+    """What the artifact kind stores, from a file of one of `ARTIFACT_KINDS`.
 
     Args:
-        data: The file.
-        entry: Its ``arrow_schema`` and ``categories`` in the listing.
+        kind: The kind of file.
+        data: Its contents.
+        entry: What its listing says of it.
 
     Raises:
-        ValueError: The file does not fit the schema (also Arrow's errors), or there is no schema.
+        ValueError: It is not what its kind says (errors of decoders are such).
+        csv.Error: It is not CSV.
     """
+    return _read_csv(data, entry) if kind == _TABLE else _gzip_text(data, entry)
+
+
+def _read_csv(data: bytes, entry: Mapping[str, Any]) -> pa.Table:
+    """A table, with the schema and the metadata that it had in the dataset."""
     import pyarrow as pa
     import pyarrow.csv as pa_csv
 
@@ -67,13 +84,8 @@ def read_csv(data: bytes, entry: Mapping[str, Any]) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
-def gzip_text(data: bytes, entry: Mapping[str, Any]) -> bytes:
-    """An artifact of gzipped CSV that version 1 wrote unpacked, packed again.
-
-    Raises:
-        ValueError: It is not UTF-8.
-        csv.Error: It is not CSV.
-    """
+def _gzip_text(data: bytes, entry: Mapping[str, Any]) -> bytes:
+    """An artifact of gzipped CSV that version 1 wrote unpacked, packed again."""
     text = data.decode("utf-8")
     if entry.get("escaped") is True:
         rows = csv.reader(io.StringIO(text, newline=""), strict=True)
