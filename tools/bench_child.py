@@ -2,7 +2,7 @@
 
 Job and floor take turns, size by size and round by round, so that whatever else the machine does
 meets both alike. Before each turn the disk's queue is emptied if asked, and what a turn has written
-stays until all is done: nobody pays for another's writes, nor for removing them. (ext4 takes ten
+stays until all is done: no turn pays for another's writes, nor for removing them. (ext4 takes ten
 times as long to create files while inodes have been freed within the last seconds.)
 The peak of memory is taken in a further process that does the job once and nothing before it.
 """

@@ -105,7 +105,7 @@ _MOVES = ("delete", "swap", "copy beside")
 
 
 def corrupt(templates: Templates, root: Path, *, cases: int, seed: int) -> Corruption:
-    """Damage one file after another of the full dataset, and mend it again.
+    """Damage one file after another of the full dataset, and restore it.
 
     Args:
         templates: The datasets to start from.
@@ -204,7 +204,7 @@ class _Trials:
         elif wrong:
             self._done.silent.append(f"{how} {key}: {wrong} are read wrong")
         elif unrelated := sorted(name for name in lost if not self._belongs(name, key)):
-            self._done.silent.append(f"{how} {key}: {unrelated} cannot be read any more")
+            self._done.silent.append(f"{how} {key}: {unrelated} can no longer be read")
         elif not found and lost:
             self._done.silent.append(f"{how} {key}: check does not find the loss of {sorted(lost)}")
         elif not found:

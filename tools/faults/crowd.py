@@ -33,7 +33,7 @@ class Crowd:
 
     Attributes:
         processes: How many there were at once, those that were killed apart.
-        killed: How many more were killed at work.
+        killed: How many more were killed while writing.
         operations: How many calls they made.
         seconds: How long it took.
         wrong: What was lost or doubled, and every error of a reader or writer.

@@ -50,7 +50,7 @@ class Done:
 
     Attributes:
         operations: How many calls it made.
-        ingested: How many files it took in.
+        ingested: How many files it ingested.
         added: The ids of images that it added.
         keys: The keys that it put into the shared table.
         errors: What went wrong.

@@ -1,4 +1,4 @@
-"""A folder with bad input among good images, taken in by the command under a limit on memory."""
+"""A folder with bad input among good images, ingested by the command under a memory limit."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Hostile:
 
 
 def hostile(root: Path, *, good: int, variants: int, bombs: bool, seed: int) -> Hostile:
-    """Take in a folder of good and bad files, twice: nothing may be taken in a second time.
+    """Ingest a folder of good and bad files twice: the second time there must be nothing new.
 
     Args:
         root: An empty folder to work in.
@@ -155,7 +155,7 @@ def _judge(
             issues = item.get("issues")
             kinds = {issue["kind"] for issue in issues} if isinstance(issues, list) else set()
             if why != HARMLESS_LIE and not any(kind.endswith("_left_out") for kind in kinds):
-                done.wrong.append(f"{name!r} ({why}) was taken in")
+                done.wrong.append(f"{name!r} ({why}) was ingested")
         elif not item.get("reason"):
             done.wrong.append(f"{name!r} ({why}) was refused without a reason: {item}")
     dataset = ZarrDataset(place, "r")

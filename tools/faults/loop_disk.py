@@ -179,7 +179,7 @@ def _try(
 
 @contextmanager
 def small_filesystem(folder: Path, *, size_bytes: int) -> Iterator[None]:
-    """A filesystem in memory that is as large as said, and no larger; mounted for the block."""
+    """A filesystem in memory of exactly this size, mounted for the block."""
     folder.mkdir(parents=True, exist_ok=True)
     _run("mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(folder))
     try:

@@ -148,7 +148,7 @@ def test_metadata_payload_keeps_what_it_does_not_know(record: ZarrImageRecord) -
     assert record.load_metadata_payload() == payload
 
 
-def test_a_metadata_payload_that_is_no_object_is_told(record: ZarrImageRecord) -> None:
+def test_a_metadata_payload_that_is_not_an_object_is_refused(record: ZarrImageRecord) -> None:
     record.save_json("metadata", [1, 2])
     with pytest.raises(CorruptDataError, match="not a JSON object"):
         record.load_metadata_payload()

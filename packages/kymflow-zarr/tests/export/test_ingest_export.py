@@ -228,7 +228,7 @@ def test_a_csv_that_a_person_removed_is_not_missed(
     check_equal(pair, other)
 
 
-def test_tables_that_do_not_fit_are_told_of(
+def test_tables_that_do_not_fit_are_reported(
     pair: ZarrDataset, tmp_path: Path, other: ZarrDataset
 ) -> None:
     pair.save_table("notes", pd.DataFrame({"v": [1]}))
