@@ -220,13 +220,15 @@ class IndexerFailedError(ImageIndexError, RuntimeError):
     def __init__(self, *, indexer: str, image_id: str, reason: str, details: str = "") -> None:
         self.reason = reason
         where = f"on image {image_id!r}" if image_id else "before the first image"
-        go_on = ", or give on_error='collect' to continue without such images" if image_id else ""
+        alternative = (
+            ", or give on_error='collect' to continue without such images" if image_id else ""
+        )
         super().__init__(
             f"indexer {indexer!r} failed {where}: {reason}",
             indexer=indexer,
             image_id=image_id,
             details=details,
-            hint=f"correct the cause{go_on}",
+            hint=f"correct the cause{alternative}",
         )
 
 
