@@ -50,7 +50,7 @@ class Done:
 
     Attributes:
         operations: How many calls it made.
-        ingested: How many files it took in.
+        ingested: How many files it ingested.
         added: The ids of images that it added.
         keys: The keys that it put into the shared table.
         errors: What went wrong.
@@ -114,8 +114,8 @@ def main() -> None:
         done = read(dataset, int(rounds))
     else:
         done = write(dataset, Path(folder), int(number), int(rounds))
-    told = {name: getattr(done, name) for name in ("operations", "ingested", "added", "keys")}
-    print(json.dumps(told | {"errors": done.errors}))
+    report = {name: getattr(done, name) for name in ("operations", "ingested", "added", "keys")}
+    print(json.dumps(report | {"errors": done.errors}))
 
 
 if __name__ == "__main__":

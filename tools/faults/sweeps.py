@@ -38,7 +38,7 @@ class Fault:
         name: What it is called in the report.
         number: `KILL`, `SHORT_WRITE` or an ``errno``.
         sticky: Whether all later calls fail, too.
-        harmless: Whether the job must go on as if nothing had happened.
+        harmless: Whether the job must continue as if nothing had happened.
     """
 
     name: str

@@ -116,7 +116,7 @@ def test_images_go_by_id_prefix_and_file(dataset: str, folder: Path) -> None:
 def test_names_that_mean_several_images_are_refused(dataset: str, folder: Path) -> None:
     opened = ZarrDataset(dataset)
     again = opened.ingest_image(folder / "a.tif").image_id
-    with pytest.raises(UnknownNameError, match="stands for 2 images") as caught:
+    with pytest.raises(UnknownNameError, match="matches 2 images") as caught:
         find_image(opened, "a.tif")
     assert again in str(caught.value)
     assert find_image(opened, again) == again

@@ -255,7 +255,7 @@ def test_ctrl_c_during_an_export_leaves_one_that_says_so_and_goes_on(
     assert_clean(seen)
     files = tmp_path / "files"
     if (files / "kymflow_export.json").exists():
-        with pytest.raises(UnreadableImageError, match="cut off"):
+        with pytest.raises(UnreadableImageError, match="interrupted"):
             ZarrDataset(tmp_path / "new.zarr").plan_refresh(files)
     stuck()
     done = export(dataset, files)

@@ -58,7 +58,7 @@ def test_an_index_that_counts_rows_is_dropped(dataset: ZarrDataset) -> None:
 @pytest.mark.parametrize(
     ("names", "problem"),
     [
-        (["a", "a"], "'a' is there twice"),
+        (["a", "a"], "'a' appears twice"),
         (["a", "A"], "'A' differs from 'a' only in case"),
         (["a", ""], "the name '', but a name must be text"),
         (["a", 1], "the name 1, but a name must be text"),

@@ -67,7 +67,7 @@ def analyze(
         label: A name for these results, to compare them with those of other parameters.
         overwrite: Replace results of other parameters that have the same label, or none.
         workers: In how many processes to work.
-        progress: Who is told how it goes.
+        progress: Shows how far the work is.
         parameters: Parameters of the analysis by name; ``__`` is the dot in that of a nested one.
 
     Returns:

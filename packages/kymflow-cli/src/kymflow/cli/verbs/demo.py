@@ -34,7 +34,7 @@ def demo(folder: Path = Path("kymflow-demo"), /, *, progress: ProgressParam = SI
 
     Args:
         folder: Where to put it all. A second run there ingests nothing new.
-        progress: Who is told how it goes.
+        progress: Shows how far the work is.
 
     Returns:
         Where everything is, and the table.

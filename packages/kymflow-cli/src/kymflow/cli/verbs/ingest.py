@@ -79,7 +79,7 @@ def ingest(
         folder: The folder with the image files.
         dataset: Path or URL of the dataset.
         options: How.
-        progress: Who is told how it goes.
+        progress: Shows how far the work is.
 
     Returns:
         What was done, or with ``--dry-run`` what would be.

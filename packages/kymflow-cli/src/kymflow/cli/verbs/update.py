@@ -58,7 +58,7 @@ def update(
         report: Whether to write the report.
         workers: In how many processes to work.
         wait: For how many seconds to wait for another writer.
-        progress: Who is told how it goes.
+        progress: Shows how far the work is.
 
     Returns:
         What was done.
