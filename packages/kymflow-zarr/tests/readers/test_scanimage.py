@@ -101,6 +101,19 @@ def read(tmp_path: Path) -> Read:
     return read
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("hRoiManager.pixelsPerLine", "64", "describes 64 pixels along 'x', the image has 8"),
+        ("hRoiManager.linePeriod", "1.134", "9 lines of 1.134 s take longer than a frame"),
+        ("hRoiManager.imagingFovUm", "[-4,5 0;4,5 0;4,5 0;-4,5 0]", "is not four corners"),
+    ],
+)
+def test_what_contradicts_itself_is_a_warning(read: Read, key: str, value: str, says: str) -> None:
+    header, _ = read(frames(1), {**LINE, f"SI.{key}": value})
+    assert any(says in warning for warning in header.warnings), header.warnings
+
+
 def test_a_frame_of_a_line_scan_is_lines_over_time(read: Read) -> None:
     header, pixels = read(frames(1), LINE)
     assert header.axes == ("t", "x")

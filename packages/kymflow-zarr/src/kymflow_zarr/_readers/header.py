@@ -234,13 +234,13 @@ def _axes(
     ]
     best = min([*fitting, *corrected], key=lambda source: source.rank)
     sources["axes"] = best.source
-    for header in headers:
-        for axis, count in header.pixels.items():
-            if axis in best.axes and shape[best.axes.index(axis)] != count:
-                warnings.append(
-                    f"the vendor's text describes {count} pixels along {axis!r}, the image has "
-                    f"{shape[best.axes.index(axis)]}"
-                )
+    lengths = dict(zip(best.axes, shape, strict=True))
+    warnings += [
+        f"{source.source} describes {count} pixels along {axis!r}, the image has {lengths[axis]}"
+        for source in facts
+        for axis, count in source.pixels.items()
+        if lengths.get(axis, count) != count
+    ]
     return best.axes
 
 

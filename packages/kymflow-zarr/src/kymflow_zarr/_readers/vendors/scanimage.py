@@ -49,8 +49,15 @@ def read_scanimage(metadata: TiffMetadata) -> Facts | None:
             "a page of this ScanImage file holds several regions (mROI), one above another; "
             "they are not taken apart"
         )
+    line, frame, rows = settings.line_period_s, settings.frame_period_s, settings.rows
+    if line and frame and rows and (rows - _HALF_A_LINE) * line > frame:
+        warnings.append(
+            f"ScanImage contradicts itself: {rows} lines of {line:g} s take longer than a frame, "
+            f"{frame:g} s"
+        )
     return Facts(
         source="vendor_tiff",
+        pixels={} if settings.columns is None else {"x": settings.columns},
         steps=_steps(settings, metadata),
         acquired_local_epoch_ns=settings.acquired_local_epoch_ns,
         channels=tuple(Channel(name=name or None) for name in settings.channel_names),
