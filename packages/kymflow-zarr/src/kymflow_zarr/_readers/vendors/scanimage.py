@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kymflow_zarr._readers.facts import Channel, Facts
+from kymflow_zarr._readers.settings import known
 from kymflow_zarr._readers.tiff_layout import PageLayout
 from kymflow_zarr._readers.tiff_metadata import TiffMetadata
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
@@ -231,12 +232,13 @@ def _rounded(value: float | None, unit: str) -> Quantity | None:
 
 
 def _vendor(settings: ScanImage) -> dict[str, JsonValue]:
-    found: dict[str, JsonValue] = {
-        "scan_mode": "line" if settings.is_line_scan else None,
-        "line_period_s": settings.line_period_s,
-        "dwell_time_us": settings.dwell_time_us,
-        "zoom": settings.zoom,
-        "scan_direction": _DIRECTIONS.get(settings.is_bidirectional),
-        "system": "ScanImage",
-    }
-    return {name: value for name, value in found.items() if value is not None}
+    return known(
+        {
+            "scan_mode": "line" if settings.is_line_scan else None,
+            "line_period_s": settings.line_period_s,
+            "dwell_time_us": settings.dwell_time_us,
+            "zoom": settings.zoom,
+            "scan_direction": _DIRECTIONS.get(settings.is_bidirectional),
+            "system": "ScanImage",
+        }
+    )
