@@ -224,7 +224,7 @@ def _period(
     *,
     line_scan: bool,
 ) -> Quantity | None:
-    """As measured where that is steady, else as asked for; of a line scan also as the scanner was set.
+    """As measured where steady, else as asked for; of a line scan also as the scanner was set.
 
     Time stamps are in seconds since the start, or by some programs in days since 1899.
     """
