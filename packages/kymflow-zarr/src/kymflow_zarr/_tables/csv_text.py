@@ -32,6 +32,7 @@ _MAX_COLUMNS: Final = 10_000
 _ROWS_AT_ONCE: Final = 10_000
 _DELIMITERS: Final = ("\t", ";", ",")
 _WITH_DECIMAL_COMMAS: Final = ("\t", ";")
+_STATED: Final = re.compile(r"(?i:sep)=([\t;,])(?=[\r\n])")
 
 # For Python's regular expressions and Arrow's, which are those of RE2.
 _WHOLE: Final = r"^[+-]?(0|[1-9][0-9]*)$"
@@ -51,8 +52,9 @@ def read_csv(data: bytes, *, key: str, delimiter: str | None = None) -> pa.Table
         data: The file's contents: UTF-8, UTF-16 with its mark, or else Windows-1252.
         key: Where they lie, for messages.
         delimiter: What separates the cells of a file whose first line is its header. If None, it is
-            found out: a tab or a semicolon, with which decimals may have a comma, or a comma; and
-            lines above the header that start with ``#`` are comments.
+            found out: what a first line ``sep=;`` states, as Excel reads it, else a tab or a
+            semicolon, with which decimals may have a comma, or a comma; and lines above the header
+            that start with ``#`` are comments.
 
     Raises:
         CorruptDataError: It cannot be read with certainty; the reason names the line.
@@ -64,9 +66,11 @@ def read_csv(data: bytes, *, key: str, delimiter: str | None = None) -> pa.Table
         return _table([name or "" for name in names], rows, delimiter=delimiter, key=key)
     found: dict[str, pa.Table] = {}
     refused: list[CorruptDataError] = []
-    for candidate in _candidates(text):
+    stated = _STATED.match(text)
+    for candidate in _candidates(text) if stated is None else [stated[1]]:
         try:
-            header, rows = _split_header(_rows(text, candidate, key=key), key=key)
+            body = text if stated is None else text[stated.end() :]
+            header, rows = _split_header(_rows(body, candidate, key=key), key=key)
             found[candidate] = _table(header, rows, delimiter=candidate, key=key)
         except CorruptDataError as error:
             refused.append(error)
