@@ -140,7 +140,7 @@ def _stage(
         if options.strict:
             _refuse([*header.left_out, *sidecars.left_out])
         issues = (*_header_issues(primary, header), *sidecars.issues())
-        artifacts = [*sidecars.paths]
+        artifacts = [*sidecars.digests]
         if header.vendor_texts:
             texts = dict(header.vendor_texts)
             artifacts.append(stage_artifact(staging, image_id, JSON, VENDOR_HEADER, texts))
@@ -157,7 +157,11 @@ def _stage(
             unit={axis: unit for axis, unit in header.unit.items() if unit is not None},
             metadata=metadata,
             source=source_to_json(
-                file, ingested_epoch_ns=ingested, supersedes=supersedes, issues=issues
+                file,
+                ingested_epoch_ns=ingested,
+                supersedes=supersedes,
+                issues=issues,
+                sidecars=sidecars.digests,
             ),
             artifacts=artifacts,
             block_axis=_block_axis(channels, chunks),
