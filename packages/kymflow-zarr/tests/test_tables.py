@@ -117,7 +117,7 @@ def test_ids_that_come_as_another_kind_of_text_are_kept_as_text(
         (pd.Series(["a\udc80"], dtype=object), "'c'"),
         (pd.arrays.SparseArray([1]), "'c'"),
         ([pd.DateOffset(months=1)], "'c' holds objects of type DateOffset"),
-        ([{}], "struct type 'c' with no child"),
+        ([{}], "'c' holds objects of type dict"),
         ([1 + 2j], "'c'"),
     ],
 )

@@ -22,6 +22,12 @@ def rows(image_id: str, **columns: Any) -> pd.DataFrame:
     return pd.DataFrame({"image_id": [image_id], **columns})
 
 
+def with_attrs(frame: pd.DataFrame, **attrs: Any) -> pd.DataFrame:
+    copy = frame.copy()
+    copy.attrs.update(attrs)
+    return copy
+
+
 @pytest.mark.parametrize(
     ("frame", "named"),
     [
@@ -48,6 +54,23 @@ def test_an_index_that_would_be_lost_is_refused(
     kept = frame.reset_index()
     dataset.save_table("t", kept)
     pd.testing.assert_frame_equal(dataset.load_table("t"), kept)
+
+
+@pytest.mark.parametrize(
+    ("frame", "named"),
+    [
+        (ROWS.rename_axis(columns="n"), "the name 'n' of its columns"),
+        (with_attrs(ROWS, unit="um"), r"its attrs \(unit\)"),
+    ],
+)
+def test_what_a_frame_says_besides_its_values_is_refused(
+    dataset: ZarrDataset, frame: pd.DataFrame, named: str
+) -> None:
+    with pytest.raises(SchemaValidationError, match=named):
+        dataset.save_table("t", frame)
+    with pytest.raises(SchemaValidationError, match=named):
+        dataset.replace_rows_for_image_id("t", "a", frame)
+    assert dataset.list_table_names() == []
 
 
 def test_an_index_that_counts_rows_is_dropped(dataset: ZarrDataset) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from kymflow_zarr._catalog.listing import IMAGES, published_ids
@@ -237,18 +238,24 @@ def _check_sources(blobs: BlobStore, sources: SourcesIndex, *, deep: bool) -> It
     try:
         if deep:
             verify_parquet(blobs, location, deep=True)
-        stored = {row.image_id for row in sources.stored()}
+        rows = Counter(row.image_id for row in sources.stored())
     except (CorruptDataError, SchemaValidationError) as error:
         yield Problem(location=location, kind="stale_cache", message=str(error))
         return
     actual = {row.image_id for row in sources.rows_to_store()}
-    for image_id in sorted(stored - actual):
+    for image_id in sorted(image_id for image_id, count in rows.items() if count > 1):
+        yield Problem(
+            location=location,
+            kind="stale_cache",
+            message=f"it has {rows[image_id]} rows for image {image_id!r}; the last one counts",
+        )
+    for image_id in sorted(rows.keys() - actual):
         yield Problem(
             location=location,
             kind="source_without_record",
             message=f"it has a row for image {image_id!r}, which does not exist",
         )
-    for image_id in sorted(actual - stored):
+    for image_id in sorted(actual - rows.keys()):
         yield Problem(
             location=location,
             kind="record_without_source",

@@ -67,6 +67,9 @@ def to_table(rows: pd.DataFrame | pa.Table, *, what: str) -> pa.Table:
     if not isinstance(rows, pa.Table):
         return frame_to_table(rows, what=what)
     check_column_names(rows.column_names, what=what)
+    for field, column in zip(rows.schema, rows.columns, strict=True):
+        with _refusal(field, what=what):
+            column.validate(full=True)
     return plain_table(rows, what=what)
 
 
@@ -83,7 +86,7 @@ def plain_schema(schema: pa.Schema, *, what: str) -> pa.Schema:
     for field in schema:
         with _as_column_error(field, what=what):
             metadata = _metadata(field, names.get(field.name))
-        kind = plain_type(field.type)
+            kind = plain_type(field.type)
         fields.append(pa.field(field.name, kind, field.nullable, metadata=metadata))
     return pa.schema(fields).with_metadata(schema.metadata or {})
 

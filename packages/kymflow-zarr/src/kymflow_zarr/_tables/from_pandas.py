@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -36,6 +37,9 @@ _MAX_CATEGORIES_BYTES: Final = 16 * 2**20
 def frame_to_table(frame: pd.DataFrame, *, what: str) -> pa.Table:
     """A frame as a table that `table_to_frame` makes the same frame of.
 
+    What pandas calls equal may look different: decimals of a column get the same number of places,
+    and NumPy's scalars among objects become Python's.
+
     Args:
         frame: Columns whose names are text and differ in more than case. An index of unnamed whole
             numbers is dropped.
@@ -53,8 +57,9 @@ def frame_to_table(frame: pd.DataFrame, *, what: str) -> pa.Table:
     for name, series in frame.items():
         try:
             column, metadata = _to_arrow(series)
+            column.validate(full=True)
         # TypeError: Arrow has no type for the values. Its other errors are of the first kind.
-        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        except (pa.ArrowException, TypeError, ValueError, ArithmeticError) as error:
             raise ColumnError(
                 what,
                 str(name),
@@ -82,7 +87,8 @@ def check_frame(frame: object, *, what: str) -> pd.DataFrame:
 
     if not isinstance(frame, pd.DataFrame):
         raise TypeError(
-            f"{what}: expected a pandas DataFrame, not a {type(frame).__name__}; convert it first"
+            f"{what}: expected a pandas DataFrame, not a {type(frame).__name__} of "
+            f"{type(frame).__module__}; convert it first"
         )
     check_column_names(frame.columns, what=what)
     index = frame.index
@@ -92,6 +98,16 @@ def check_frame(frame: object, *, what: str) -> pd.DataFrame:
         raise SchemaValidationError(
             f"{what}: its index ({', '.join(named) or index.dtype}) would be lost; make columns "
             "of it with reset_index(), or drop it with reset_index(drop=True)"
+        )
+    if frame.columns.name is not None:
+        raise SchemaValidationError(
+            f"{what}: the name {frame.columns.name!r} of its columns would be lost; drop it with "
+            "rename_axis(columns=None)"
+        )
+    if frame.attrs:
+        raise SchemaValidationError(
+            f"{what}: its attrs ({', '.join(map(str, frame.attrs))}) would be lost; save them "
+            "as a JSON artifact, and clear them with attrs.clear()"
         )
     if len(index) and not len(frame.columns):
         raise SchemaValidationError(f"{what}: it has {len(index)} rows but no columns; add some")
@@ -150,7 +166,6 @@ def _to_arrow(series: pd.Series[Any]) -> tuple[pa.ChunkedArray[Any], Metadata]:
 
 
 def _objects_to_arrow(series: pd.Series[Any]) -> tuple[pa.ChunkedArray[Any], Metadata]:
-    import pandas as pd
     import pyarrow as pa
 
     values = series.to_numpy(copy=True)
@@ -161,9 +176,8 @@ def _objects_to_arrow(series: pd.Series[Any]) -> tuple[pa.ChunkedArray[Any], Met
     values[missing] = None
     column = plain_column(_as_chunked(pa.array(values, from_pandas=False)))
     # Text and bytes need no proof, which takes longer than to write them.
-    if pd.api.types.infer_dtype(values, skipna=True) not in ("string", "bytes") and not all(
-        map(_are_same, values, column.to_pylist())
-    ):
+    types = set(map(type, values[~missing]))
+    if types not in ({str}, {bytes}) and not all(map(_are_same, values, column.to_pylist())):
         raise ValueError("they would come back as other objects")
     (marker,) = markers
     name = OBJECT if marker == "None" else f"{OBJECT}[{marker}]"
@@ -236,6 +250,8 @@ def _are_same(one: object, other: object) -> bool:
         return one.keys() == other.keys() and all(_are_same(one[key], other[key]) for key in one)
     if isinstance(one, dt.datetime) and isinstance(other, dt.datetime):
         return one == other and one.tzinfo == other.tzinfo
+    if isinstance(one, Decimal) and isinstance(other, Decimal):
+        return one == other and one.is_signed() == other.is_signed()
     return bool(one == other or (one != one and other != other))  # noqa: PLR0124 - NaN
 
 
