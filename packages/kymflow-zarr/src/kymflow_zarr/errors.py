@@ -260,13 +260,36 @@ class LockedError(KymflowZarrError, TimeoutError):
         holder: Who holds it, if known.
     """
 
-    def __init__(self, lock: str, *, holder: str, waited_s: float) -> None:
+    def __init__(
+        self,
+        lock: str,
+        *,
+        holder: str,
+        waited_s: float,
+        hint: str = "let it finish, then run this again",
+    ) -> None:
         self.lock = lock
         self.holder = holder
         self.waited_s = waited_s
         super().__init__(
-            f"the {lock!r} lock is held by {holder} (waited {waited_s:g} s)",
-            hint="let it finish, then run this again",
+            f"the {lock!r} lock is held by {holder} (waited {waited_s:g} s)", hint=hint
+        )
+
+
+class LockLostError(KymflowZarrError, TimeoutError):
+    """A writer in an object store has lost its lock: it was broken, or not kept up for too long.
+
+    What others have written since was not overwritten.
+
+    Attributes:
+        name: The lock, or the key that another writer has changed.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"another writer has taken over {name!r} while this one was at work",
+            hint="nothing of it was overwritten; run this again",
         )
 
 

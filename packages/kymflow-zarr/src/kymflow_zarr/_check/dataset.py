@@ -31,6 +31,7 @@ from kymflow_zarr._records.stored import expected_artifacts, present_artifacts
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.inventory import Inventory, read_inventory
 from kymflow_zarr._storage.refusal import is_per_file_error
+from kymflow_zarr._storage.side_by_side import side_by_side
 from kymflow_zarr._tables.parquet import verify_parquet
 from kymflow_zarr._tables.tables import IMAGE_ID, TABLES, Tables
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
@@ -77,8 +78,12 @@ def _iter_problems(
 def _check_images(blobs: BlobStore, *, deep: bool, progress: ProgressCallback) -> Iterator[Problem]:
     folders = blobs.list_folder(IMAGES).folders
     progress(0, len(folders))
-    for done, name in enumerate(folders, start=1):
-        yield from _until_damage(image_folder(name), check_image(blobs, name, deep=deep))
+
+    def check(name: str) -> list[Problem]:
+        return list(_until_damage(image_folder(name), check_image(blobs, name, deep=deep)))
+
+    for done, found in enumerate(side_by_side(blobs, check, folders), start=1):
+        yield from found
         progress(done, len(folders))
 
 

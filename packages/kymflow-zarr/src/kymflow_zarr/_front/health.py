@@ -85,6 +85,19 @@ class Health:
         with self._access.lock("ingest", "repair"), self._access.lock("tables", "repair"):
             return list(repair(self._access.blobs, forget_gone=forget_gone))
 
+    def unlock(self) -> list[str]:
+        """Free the writers' locks in an object store, whoever holds them.
+
+        A lock there is free by itself once its holder has not been heard of for 20 s. A holder that
+        is alive all the same overwrites nothing: its call ends with `LockLostError`. In a folder
+        the system frees the lock of a process that is gone, and this does nothing.
+
+        Returns:
+            Each lock that was held, and who held it, in words.
+        """
+        self._access.require_writable("unlock")
+        return self._access.blobs.unlock()
+
 
 def _refuse(problems: Iterable[Problem]) -> None:
     found = [

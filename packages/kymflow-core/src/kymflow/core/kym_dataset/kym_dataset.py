@@ -296,7 +296,7 @@ class KymDataset:
         """The images whose rows ``update_index(indexer, mode="incremental")`` would compute.
 
         Images that were deleted and still have rows are among them. Where a store cannot tell when
-        something was changed, as object stores, it is all images.
+        something was changed, as a Zarr store in memory, it is all images.
 
         Raises:
             TableNameError: The indexer's name breaks a rule.
