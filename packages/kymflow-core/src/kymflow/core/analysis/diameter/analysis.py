@@ -84,6 +84,7 @@ def _across(windows: Windows, angle_deg: float) -> Windows:
         windows,
         diameter=share * windows.diameter,
         error=share * windows.error,
+        common_error=share * windows.common_error,
         fwhm=share * windows.fwhm,
     )
 
@@ -106,7 +107,9 @@ def _summary(windows: Windows, calibration: Calibration) -> dict[str, float | in
     own = windows.diameter[known]
     # A mean of windows scatters as they do; a single one as its fit says.
     scatter = float(own.std(ddof=1)) / math.sqrt(count) if count > 1 else 0.0
-    error = max(scatter, math.sqrt(float(np.square(windows.error[known]).sum())) / count)
+    common = windows.common_error[known]
+    each = np.square(windows.error[known]) - np.square(common)
+    error = math.hypot(max(scatter, math.sqrt(float(each.sum())) / count), float(common.mean()))
     mean = float(own.mean())
     widths = windows.fwhm[known & np.isfinite(windows.fwhm)]
     return found | {
@@ -198,7 +201,7 @@ _SUMMARY: Final = (
 
 DIAMETER: Final = Analysis(
     name="diameter",
-    version="1",
+    version="2",
     params=DiameterParams,
     run=_run,
     summary=_SUMMARY,
