@@ -45,7 +45,8 @@ class Fits:
         contrast: Brightness above the background; negative for a dark vessel.
         significance: By how many standard deviations of noise a vessel explains the line better
             than no vessel, the square root of the difference in chi squared.
-        explained: Share of the variance along the line, noise taken out, that the fit explains.
+        explained: Share of the variance along the line, noise taken out, that the fit explains; the
+            most that noise lets it be.
         chi_squared: Sum of the squares of what is left, in units of the noise.
     """
 
@@ -152,7 +153,9 @@ def _described(
     noise = variance.sum(axis=1)
     mean = (profiles / variance).sum(axis=1) / (1.0 / variance).sum(axis=1)
     flat = (np.square(profiles - mean[:, None]) / variance).sum(axis=1)
-    rest = cost / np.maximum((1.0 / variance).mean(axis=1), 1e-300) - noise
+    # What is left of noise has the relative standard deviation sqrt(2 / n).
+    left = cost / np.maximum((1.0 / variance).mean(axis=1), 1e-300)
+    rest = left - noise * (1.0 + 3.0 * np.sqrt(2.0 / n))
     explained = 1.0 - np.maximum(rest, 0.0) / np.maximum(total - noise, 1e-300)
     return Fits(
         center=theta[:, 0],
@@ -196,6 +199,8 @@ def _around(inside: NDArray[np.bool_], peak: NDArray[np.int64]) -> NDArray[np.bo
     kept = np.zeros_like(inside)
     for row, at in enumerate(peak):
         (marked,) = np.nonzero(inside[row])
+        if not marked.size:
+            continue
         gaps = np.flatnonzero(np.diff(marked) > 1 + inside.shape[1] // 8)
         starts = np.concatenate([[0], gaps + 1])
         stops = np.concatenate([gaps, [marked.size - 1]])

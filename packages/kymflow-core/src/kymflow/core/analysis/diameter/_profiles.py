@@ -24,7 +24,7 @@ _STEPS: Final = 3
 """The blur is looked for in steps of a quarter of itself, then of a sixteenth."""
 _UNDETERMINED: Final = "its width is not determined"
 _LEAST_SIGNIFICANCE: Final = 6.0
-_LEAST_EXPLAINED: Final = 0.6
+_LEAST_EXPLAINED: Final = 0.9
 _WORST_ERROR: Final = 0.25
 _ODD_LINE: Final = 5.0
 """Standard deviations, by the median deviation, from which a line is left out of its window."""
