@@ -17,7 +17,7 @@ from kymflow.cli.safe_text import command, show
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
-__all__ = ["DecidedImage", "DecisionResult", "Where", "choose_images", "decide"]
+__all__ = ["DecidedImage", "DecisionResult", "Where", "choose_images", "decide", "images_where"]
 
 Where: TypeAlias = Annotated[str | None, Parameter(name="--where")]
 """A condition in SQL on the columns that `KymDataset.view` has."""
@@ -167,7 +167,7 @@ def choose_images(dataset: ZarrDataset, names: Sequence[str], where: str | None)
     """
     chosen = [find_image(dataset, name) for name in names]
     if where is not None:
-        chosen += _where(dataset, where)
+        chosen += images_where(dataset, where)
     if not chosen:
         raise UnknownNameError(
             "no image is chosen" if where is None else f"no image meets {where!r}",
@@ -176,7 +176,13 @@ def choose_images(dataset: ZarrDataset, names: Sequence[str], where: str | None)
     return list(dict.fromkeys(chosen))
 
 
-def _where(dataset: ZarrDataset, condition: str) -> list[str]:
+def images_where(dataset: ZarrDataset, condition: str) -> list[str]:
+    """The ids of the images that meet a condition.
+
+    Raises:
+        QueryError: The condition cannot be understood.
+        MissingExtraError: DuckDB is not installed.
+    """
     try:
         import duckdb
     except ImportError as error:
