@@ -74,7 +74,12 @@ _VERBS: Mapping[str, Group] = {
     "plugins": _OTHER,
     "demo": _OTHER,
 }
-"""Where the help shows each verb, in this order. Its function is `kymflow.cli.verbs.VERB.VERB`."""
+"""Where the help shows each verb, in this order. Its function is in `kymflow.cli.verbs.VERB`, or"""
+
+_MODULES: Mapping[str, str] = dict.fromkeys(
+    ("exclude", "include", "accept", "reject", "note"), "verdicts"
+)
+"""in another module of `kymflow.cli.verbs`."""
 
 
 def build_app(words: Sequence[str] = ()) -> App:
@@ -102,7 +107,7 @@ def build_app(words: Sequence[str] = ()) -> App:
 
 
 def _function(name: str, words: Sequence[str]) -> Callable[..., Result]:
-    module = vars(import_module(f"kymflow.cli.verbs.{name}"))
+    module = vars(import_module(f"kymflow.cli.verbs.{_MODULES.get(name, name)}"))
     if name in words and "with_options" in module:  # it depends on what is named
         specialize: Callable[[Sequence[str]], Callable[..., Result]] = module["with_options"]
         return specialize(words)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from cyclopts import Parameter
 
-from kymflow.cli.blocks import Block, Screen, counted, failure_blocks, remark, sentence
+from kymflow.cli.blocks import Block, Screen, counted, remark, sentence
 from kymflow.cli.decided import DecisionResult, Where, choose_images, decide
 from kymflow.cli.errors import UnknownNameError
-from kymflow.cli.opening import open_writer, source_name, source_of
+from kymflow.cli.image_failures import image_failures
+from kymflow.cli.opening import open_writer, source_of
 from kymflow.cli.safe_text import command
 
 if TYPE_CHECKING:
@@ -114,12 +115,7 @@ class FieldsResult:
 
     def as_text(self, screen: Screen) -> Iterator[Block]:
         """See `Result`."""
-        yield from failure_blocks(
-            f"{counted(self.failed, 'image')} left as before",
-            ("image", "file", "reason"),
-            [(item.image_id, source_name(item.source or ""), item.reason) for item in self.items],
-            screen,
-        )
+        yield from image_failures("left as before", self.items, screen)
         yield sentence(
             f"metadata: {counted(self.changed, 'image')} changed",
             **{
