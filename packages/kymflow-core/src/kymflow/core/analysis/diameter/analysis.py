@@ -14,6 +14,7 @@ from kymflow.core.analysis.definition import Analysis, Column, Result, ResultTab
 from kymflow.core.analysis.diameter._events import DiameterEvent, find_events
 from kymflow.core.analysis.diameter._model import Profile
 from kymflow.core.analysis.diameter._windows import Windows, measure_windows
+from kymflow.core.analysis.diameter.display import DIAMETER_DISPLAY
 from kymflow.core.analysis.params import Param
 from kymflow.core.analysis.regions import Calibration, Region
 from kymflow.core.errors import InvalidKymographError
@@ -236,5 +237,6 @@ DIAMETER: Final = Analysis(
             ),
         ),
     ),
+    display=DIAMETER_DISPLAY,
 )
 """Vessel diameter. Its version is raised with every change that can change a number."""

@@ -21,6 +21,7 @@ from kymflow.core.analysis.params import Param
 from kymflow.core.analysis.pulse._phase import Phase, follow_phase
 from kymflow.core.analysis.pulse._spectrum import Peak, Series, find_peak, without_trend
 from kymflow.core.analysis.pulse._waveform import Waveform, fit_waveform
+from kymflow.core.analysis.pulse.display import PULSE_DISPLAY
 from kymflow.core.analysis.regions import Calibration, Region
 from kymflow.core.analysis.velocity import VELOCITY, WindowStatus, estimate_velocity
 
@@ -328,5 +329,6 @@ PULSE: Final = Analysis(
         ResultTable(name="waveform", columns=_WAVEFORM, indexed=False),
     ),
     inputs=(Input(analysis=VELOCITY),),
+    display=PULSE_DISPLAY,
 )
 """Heart rate and pulsatility. Its version is raised with every change that can change a number."""
