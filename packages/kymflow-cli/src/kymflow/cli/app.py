@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from kymflow.cli.blocks import Block, Screen
+from kymflow.cli.completion import ASKED, SCRIPTS, completions
 from kymflow.cli.errors import ExitCode, expected_errors, explain
 from kymflow.cli.results import Item, Result
 from kymflow.cli.row_formats import Format
@@ -152,7 +153,7 @@ class CompletionResult:
 def _add_completion(app: App) -> None:
     @app.command(group=_OTHER, sort_key=99, help_epilogue="")
     def completion(shell: Literal["bash", "zsh", "fish", "powershell"], /) -> CompletionResult:
-        """Print a script that completes commands and options in a shell.
+        """Print a script by which a shell completes verbs, options and the names in a dataset.
 
         For bash: kymflow completion bash > ~/.local/share/bash-completion/completions/kymflow
 
@@ -162,7 +163,7 @@ def _add_completion(app: App) -> None:
         Returns:
             The script.
         """
-        return CompletionResult(shell=shell, script=app.generate_completion(shell=shell))
+        return CompletionResult(shell=shell, script=SCRIPTS[shell])
 
 
 def _add_common_options(app: App) -> None:
@@ -223,6 +224,11 @@ def run(arguments: Sequence[str]) -> int:
         The exit code, an `ExitCode`.
     """
     app = build_app(arguments)
+    if arguments and arguments[0].startswith(ASKED):
+        said, *before = arguments
+        for word in completions(app, before, said.removeprefix(ASKED)):
+            sys.stdout.write(f"{word}\n")
+        return ExitCode.DONE
     try:
         code = app.meta(
             list(arguments),
