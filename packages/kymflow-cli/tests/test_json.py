@@ -22,7 +22,7 @@ FILES = {"dataset", "folders", "missing_folders", "patterns"}
 COUNTS = {"unchanged", "changed", "waiting", "failed", "gone"}
 FILE = {"path", "status", "image_id", "reason", "issues"}
 PLANNED = {"path", "state", "action", "image_id", "reason"}
-INGESTED = {"taken_in", "extended", "renewed", "issues", "in_subfolders"}
+INGESTED = {"taken_in", "extended", "renewed", "issues", "in_subfolders", "by_rule"}
 ISSUE = {"path", "kind", "message"}
 IMAGE = {"image_id", "source", "shape", "axes", "dtype", "created_utc", "acquired_local"}
 PLUGIN = {"suffixes", "kind", "name", "origin", "version", "status", "summary", "reason"}
@@ -67,7 +67,7 @@ PROMISED: dict[str, dict[str, set[str]]] = {
         "image": {"image_id", "source", "status", "reason"},
         "table": INDEXED,
         "failure": {"image_id", "source", "step", "reason"},
-        "summary": {"dataset", "taken_in", "analyzed", "tables", "failed", "report"},
+        "summary": {"dataset", "taken_in", "by_rule", "analyzed", "tables", "failed", "report"},
     },
     "status k.zarr more": {
         "file": PLANNED,

@@ -14,6 +14,7 @@ from kymflow.core.analysis.definition import Analysis, Column, Result, ResultTab
 from kymflow.core.analysis.diameter._events import DiameterEvent, find_events
 from kymflow.core.analysis.diameter._model import Profile
 from kymflow.core.analysis.diameter._windows import Windows, measure_windows
+from kymflow.core.analysis.diameter.display import DIAMETER_DISPLAY
 from kymflow.core.analysis.params import Param
 from kymflow.core.analysis.regions import Calibration, Region
 
@@ -240,6 +241,7 @@ _TABLES: Final = (
             Column("change_um", float, "the same", "µm"),
         ),
     ),
+    display=DIAMETER_DISPLAY,
 )
 
 DIAMETER: Final = Analysis(
