@@ -110,6 +110,11 @@ class ZarrImageRecord:
         return self._document.image_id
 
     @property
+    def dataset_location(self) -> str:
+        """The path or URL of its dataset."""
+        return self._blobs.location
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """The pixels' shape, in the order of `get_axes`."""
         return self._document.shape
