@@ -1,4 +1,4 @@
-"""Bugs planted by hand that no test and no long run once noticed, each with what notices it now."""
+"""Bugs planted by hand that once escaped all tests and long runs, each with the guard for it."""
 
 from __future__ import annotations
 

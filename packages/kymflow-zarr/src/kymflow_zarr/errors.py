@@ -12,7 +12,7 @@ data as attributes, and has a message that ends with what to do::
     │       ├── MetadataNotFoundError
     │       └── TableNotFoundError
     ├── the request is refused
-    │   ├── AmbiguousImageError       KeyError            a name that stands for several images
+    │   ├── AmbiguousImageError       KeyError            a name that matches several images
     │   ├── ReadOnlyError             PermissionError     the dataset was opened with mode "r"
     │   ├── InvalidNameError          ValueError          a name that cannot be a file everywhere
     │   ├── ArtifactKindError         ValueError          an artifact kind that is unknown
@@ -164,7 +164,7 @@ class TableNotFoundError(NotFoundError):
 
 
 class AmbiguousImageError(KymflowZarrError, KeyError):
-    """A name stands for several images.
+    """A name matches several images.
 
     Attributes:
         name: The name as given.
@@ -176,7 +176,7 @@ class AmbiguousImageError(KymflowZarrError, KeyError):
         self.candidates = candidates
         listed = ", ".join(candidates[:8]) + (", …" if len(candidates) > 8 else "")
         super().__init__(
-            f"{name!r} stands for {len(candidates)} images: {listed}",
+            f"{name!r} matches {len(candidates)} images: {listed}",
             hint="give more of the id, or of the path",
         )
 
@@ -306,7 +306,7 @@ class SourceFolderError(KymflowZarrError, ValueError):
         self.sources = sources
         super().__init__(
             f"an export into {str(folder)!r} would stand among the recordings in {str(sources)!r}, "
-            "and a refresh could not tell them apart",
+            "and a refresh could not distinguish them",
             hint="choose a folder neither in it nor above it",
         )
 
