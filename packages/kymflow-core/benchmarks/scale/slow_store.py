@@ -21,6 +21,7 @@ class Bucket:
 
     def __init__(self, delay_s: float) -> None:
         self.objects: dict[str, bytes] = {}
+        self.keys: list[str] | None = None  # sorted, once they are asked for
         self.delay_s = delay_s
         self.log: list[str] = []
 
@@ -59,6 +60,7 @@ class Bucket:
             keys = [part.partition("</Key>")[0] for part in body.decode("utf-8").split("<Key>")[1:]]
             for deleted in keys:
                 self.objects.pop(deleted, None)
+            self.keys = None
             self.log.append("DELETE 0")
             text = "".join(f"<Deleted><Key>{deleted}</Key></Deleted>" for deleted in keys)
             return 200, {}, f"<DeleteResult>{text}</DeleteResult>".encode()
@@ -73,6 +75,7 @@ class Bucket:
             if exists or (wanted is not None and (there is None or wanted != _tag(there))):
                 return 412, {}, b""
             self.objects[key] = body
+            self.keys = self.keys if there is not None else None
             return 200, {"ETag": _tag(body)}, b""
         if there is None:
             return 404, {}, b"<Error><Code>NoSuchKey</Code></Error>"
@@ -82,7 +85,9 @@ class Bucket:
     def _list(self, query: dict[str, list[str]]) -> bytes:
         prefix = query.get("prefix", [""])[0]
         after = query.get("continuation-token", query.get("start-after", [""]))[0]
-        keys = sorted(self.objects)
+        if self.keys is None:
+            self.keys = sorted(self.objects)
+        keys = self.keys
         end = bisect_left(keys, prefix + "\U0010ffff")
         found: dict[str, bool] = {}
         for key in keys[max(bisect_left(keys, prefix), bisect_right(keys, after)) : end]:
@@ -98,13 +103,19 @@ class Bucket:
         parts = [
             f"<CommonPrefixes><Prefix>{shown}</Prefix></CommonPrefixes>"
             if is_folder
-            else f"<Contents><Key>{shown}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
-            f"<ETag>{_tag(self.objects[shown])}</ETag><Size>{len(self.objects[shown])}</Size></Contents>"
+            else _described(shown, self.objects[shown])
             for shown, is_folder in found.items()
         ]
         last = list(found)[-1] if is_cut else ""
         token = f"<NextContinuationToken>{last}\x7f</NextContinuationToken>" if is_cut else ""
         return f"<ListBucketResult>{''.join(parts)}{token}</ListBucketResult>".encode()
+
+
+def _described(key: str, data: bytes) -> str:
+    return (
+        f"<Contents><Key>{key}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
+        f"<ETag>{_tag(data)}</ETag><Size>{len(data)}</Size></Contents>"
+    )
 
 
 def _tag(data: bytes) -> str:
