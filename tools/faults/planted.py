@@ -67,7 +67,7 @@ PLANTED = (
     PlantedBug(  # an edit of equal length leaves the manifest as it was
         kind="planted",
         file="_catalog/manifest.py",
-        right="return found.size, found.mtime_ns",
+        right="return found.size, found.version",
         wrong="return found.size, 1",
     ),
 )
