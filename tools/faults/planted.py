@@ -95,6 +95,10 @@ class _Logging(MemoryStore):
         self.written.append(key)
         await super().set(key, value, byte_range)
 
+    async def set_if_not_exists(self, key: str, value: Buffer) -> None:
+        self.written.append(key)
+        await super().set_if_not_exists(key, value)
+
 
 def _commits_last() -> list[str]:
     store = _Logging()
