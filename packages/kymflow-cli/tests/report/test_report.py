@@ -254,9 +254,7 @@ def copied(lab: Path, tmp_path: Path) -> Path:
         ("data/c.0.0", 1, "channel 1 cannot be read"),
         ("analysis/metadata.json", 0, "its metadata cannot be read"),
         ("analysis/velocity/trace.parquet", 2, "a table of its velocity cannot be read"),
-        ("analysis/velocity/intervals.parquet", 2, "a table of its velocity cannot be read"),
         ("analysis/velocity/summary.json", 2, "its velocity cannot be read"),
-        ("analysis/velocity/params.json", 2, "its velocity cannot be read"),
         ("zarr.json", 0, "the image cannot be read"),
     ],
 )

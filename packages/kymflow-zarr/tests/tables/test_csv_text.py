@@ -59,6 +59,11 @@ TIMES = {"time": [0.0, 0.1], "velocity": [1.5, 1.6]}
         "# time,velocity\n0.0,1.5\n0.1,1.6\n",
         "\ufefftime,velocity\n0.0,1.5\n0.1,1.6\n",
         "time,velocity\n0.0,1.5\n0.1,1.6\n".encode("utf-16"),
+        "sep=;\ntime;velocity\n0,0;1,5\n0,1;1,6\n",
+        '\ufeff"sep=,"\r\ntime,velocity\r\n0.0,1.5\r\n0.1,1.6\r\n',
+        "sep=^\ntime^velocity\n0.0^1.5\n0.1^1.6\n",
+        "time|velocity\n0,0|1,5\n0,1|1,6\n",
+        "\ufeff\ufefftime,velocity\n0.0,1.5\n0.1,1.6\n\x1a",
     ],
 )
 def test_what_other_programs_write_is_read_right(ingest: Ingest, text: str | bytes) -> None:
@@ -130,6 +135,9 @@ def test_decimal_commas_beside_a_full_stop_leave_it_text(ingest: Ingest) -> None
         ("time,velocity\n0\r0,1\n", "line 2: a quote or carriage return is out of place"),
         ("t;v\n1;1,134\n", "'1,134' could be 1.134 or 1134"),
         ("v,v\n1,2\n", "the column 'v' twice"),
+        ("Unnamed: 1,\n1,2\n", "the column 'Unnamed: 1' twice"),
+        ("sep=;\nt,v\n1,2;3\n", "line 3: it has 2 cell(s), the header has 1"),
+        ("\u4e2d\u6587,v\n1,2\n".encode("gb18030"), "its encoding is unknown; save it as UTF-8"),
         ("v,V\n1,2\n", "'V' differs from 'v' only in case"),
         ("1.5,2.5\n3.5,4.5\n", "line 1: there are no names of columns"),
         ("# made by tool\n1.5,2.5\n", "line 2: there are no names of columns"),

@@ -141,7 +141,7 @@ def _stage(
         if options.strict:
             _refuse([*header.left_out, *sidecars.left_out])
         issues = (*_header_issues(primary, folder.listing, header), *sidecars.issues())
-        artifacts = [*sidecars.paths]
+        artifacts = [*sidecars.digests]
         if header.vendor_texts:
             texts = dict(header.vendor_texts)
             artifacts.append(stage_artifact(staging, image_id, JSON, VENDOR_HEADER, texts))
@@ -158,7 +158,11 @@ def _stage(
             unit={axis: unit for axis, unit in header.unit.items() if unit is not None},
             metadata=metadata,
             source=source_to_json(
-                file, ingested_epoch_ns=ingested, supersedes=supersedes, issues=issues
+                file,
+                ingested_epoch_ns=ingested,
+                supersedes=supersedes,
+                issues=issues,
+                sidecars=sidecars.digests,
             ),
             artifacts=artifacts,
             block_axis=_block_axis(channels, chunks),

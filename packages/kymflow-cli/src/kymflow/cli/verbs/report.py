@@ -70,7 +70,7 @@ def report(
             --pages there is no limit.
         pages: Make a page for each image, in the folder NAME-images beside the summary.
         workers: In how many processes to draw.
-        progress: Who is told how it goes.
+        progress: Shows how far the work is.
 
     Returns:
         What was written.

@@ -63,8 +63,7 @@ class PayloadHeader:
             raise UnreadableImageError(
                 found, "the metadata payload is not a JSON object; correct or remove it"
             )
-        header = payload.get("header")
-        facts = read_payload_header(header if isinstance(header, dict) else {}, shape=shape)
+        facts = read_payload_header(payload.get("header"), shape=shape)
         return replace(facts, metadata=payload)
 
 
@@ -74,16 +73,18 @@ def find_payload(path: Path, listing: FolderListing) -> Path | None:
     return next((place for place in places if place is not None), None)
 
 
-def read_payload_header(header: Mapping[str, JsonValue], *, shape: tuple[int, ...]) -> Facts:
+def read_payload_header(header: JsonValue, *, shape: tuple[int, ...]) -> Facts:
     """Read the header of a metadata payload.
 
     Args:
-        header: The payload's ``header``.
+        header: The payload's ``header``, if it has one.
         shape: Shape of the image that it should describe.
 
     Returns:
-        What it says; only a warning when it describes another shape.
+        What it says: nothing if it is not an object, only a warning if it describes another shape.
     """
+    if not isinstance(header, dict):
+        return _facts()
     declared = header.get("shape")
     if isinstance(declared, list) and tuple(declared) != shape:
         return _facts(
