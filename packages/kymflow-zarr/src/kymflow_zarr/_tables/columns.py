@@ -68,7 +68,7 @@ def to_table(rows: pd.DataFrame | pa.Table, *, what: str) -> pa.Table:
         return frame_to_table(rows, what=what)
     check_column_names(rows.column_names, what=what)
     for field, column in zip(rows.schema, rows.columns, strict=True):
-        with _refusal(field, what=what):
+        with _as_column_error(field, what=what):
             column.validate(full=True)
     return plain_table(rows, what=what)
 

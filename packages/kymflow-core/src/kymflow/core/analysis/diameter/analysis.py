@@ -241,7 +241,6 @@ _TABLES: Final = (
             Column("change_um", float, "the same", "µm"),
         ),
     ),
-    display=DIAMETER_DISPLAY,
 )
 
 DIAMETER: Final = Analysis(
@@ -251,5 +250,6 @@ DIAMETER: Final = Analysis(
     run=_run,
     summary=_SUMMARY,
     tables=_TABLES,
+    display=DIAMETER_DISPLAY,
 )
 """Vessel diameter. Its version is raised with every change that can change a number."""
