@@ -61,7 +61,6 @@ def images(dataset: ZarrDataset, folder: Path, **options: Any) -> list[tuple[str
         ("scan_C001.tif", "scan_C002.tif"),
         ("scan_ch1.tif", "scan_ch2.tif"),
         ("scan_ch00.tif", "scan_ch01.tif"),
-        ("scan_ch1.ome.tif", "scan_ch2.ome.tif"),
         ("scan-c1.tif", "scan-c3.tif"),
         ("scan_t1c1.tif", "scan_t1c2.tif"),
         ("C1-scan.tif", "C2-scan.tif"),

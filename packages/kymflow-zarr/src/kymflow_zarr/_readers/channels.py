@@ -16,7 +16,7 @@ __all__ = ["CHANNEL_NAMES", "channel_number", "group_channels", "shared_stem"]
 
 CHANNEL_NAMES: Final = (
     # FluoView scan_C001T001, Leica scan_ch00, ZEN scan_c1, NIS scan_t1c1
-    re.compile(r"[_-](?<=..)(?:t\d{1,4})?ch?(\d{1,4})(?:t\d{1,4})?(?:\.ome)?\.[^.]+\Z", re.I),
+    re.compile(r"[_-](?<=..)(?:t\d{1,4})?ch?(\d{1,4})(?:t\d{1,4})?\.[^.]+\Z", re.IGNORECASE),
     # Prairie View LineScan-07222025-1213-001_Cycle00001_Ch1_000001.ome.tif
     re.compile(r"_Ch(\d{1,2})_\d{6}(?:\.ome)?\.tiff?\Z"),
     # Fiji's Split Channels C1-scan.tif
