@@ -47,6 +47,7 @@ TIMES = {"time": [0.0, 0.1], "velocity": [1.5, 1.6]}
         "time,velocity\r0.0,1.5\r0.1,1.6\r",
         "time,velocity\n0.0,1.5,\n0.1,1.6,\n",
         "time,velocity,\n0.0,1.5,\n0.1,1.6,\n",
+        "sep=;\r\ntime;velocity\r\n0,0;1,5\r\n0,1;1,6\r\n",
         "time;velocity\n0,0;1,5\n0,1;1,6\n",
         "time;velocity\n0.0;1.5\n0.1;1.6\n",
         "time\tvelocity\n0.0\t1.5\n0.1\t1.6\n",

@@ -26,7 +26,7 @@ from kymflow_zarr.errors import ColumnError
 Column: TypeAlias = "pd.Series[Any]"
 MakeColumns: TypeAlias = Callable[[int], st.SearchStrategy[Column]]
 
-LONG: Final = int(os.environ.get("KYMFLOW_EXAMPLES", "250"))  # examples of the slow form
+LONG: Final = int(os.environ.get("KYMFLOW_EXAMPLES", "100"))  # examples of the slow form
 NEVER: Final = object()
 ZONED_BY_NAME: Final = "Europe/Berlin"
 

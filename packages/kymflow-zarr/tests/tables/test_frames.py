@@ -81,7 +81,7 @@ def test_an_index_that_counts_rows_is_dropped(dataset: ZarrDataset) -> None:
 @pytest.mark.parametrize(
     ("names", "problem"),
     [
-        (["a", "a"], "'a' is there twice"),
+        (["a", "a"], "'a' appears twice"),
         (["a", "A"], "'A' differs from 'a' only in case"),
         (["a", ""], "the name '', but a name must be text"),
         (["a", 1], "the name 1, but a name must be text"),
@@ -380,9 +380,9 @@ CALLS: dict[str, Callable[[ZarrDataset, pd.DataFrame], object]] = {
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_wide_frame_comes_back(dataset: ZarrDataset, call: str) -> None:
+def test_a_wide_frame_comes_back(disk: ZarrDataset, call: str) -> None:
     wide = pd.DataFrame(np.arange(3000.0)[None], columns=[f"c{at}" for at in range(3000)])
     wide.insert(0, "image_id", ["a"])
     for _ in range(2):
-        CALLS[call](dataset, wide)
-    pd.testing.assert_frame_equal(dataset.load_table("t"), wide)
+        CALLS[call](disk, wide)
+    pd.testing.assert_frame_equal(disk.load_table("t"), wide)

@@ -61,7 +61,7 @@ class DatasetSources:
         Raises:
             SchemaValidationError: Columns are missing, of another type, or hold nulls.
         """
-        from kymflow_zarr._tables.frames import frame_to_table
+        from kymflow_zarr._tables.from_pandas import frame_to_table
 
         self._access.require_writable("write the sources index")
         rows = rows_from_table(frame_to_table(df, what="the sources index"))
@@ -87,7 +87,7 @@ class DatasetSources:
 
         Raises:
             NotADirectoryError: There is no such folder.
-            UnreadableImageError: It is an export that was cut off.
+            UnreadableImageError: It is an export that was interrupted.
         """
         from kymflow_zarr._export.ingest import plan_ingest_export
         from kymflow_zarr._export.reader import is_export

@@ -66,7 +66,7 @@ def plain_column(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
     if isinstance(column.type, pa.DictionaryType):
         # Not cast as a whole: Arrow cannot do that for all types of values.
         chunks: Any = column.chunks
-        return _joined([chunk.dictionary.cast(kind).take(chunk.indices) for chunk in chunks], kind)
+        return _concat([chunk.dictionary.cast(kind).take(chunk.indices) for chunk in chunks], kind)
     return column if column.type == kind else column.cast(kind)
 
 
@@ -74,11 +74,11 @@ def plain_categories(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
     """All values in the dictionaries of a column, each once, in their `plain_type`."""
     kind = plain_type(column.type)
     chunks: Any = column.chunks
-    values: Any = _joined([chunk.dictionary.cast(kind) for chunk in chunks], kind)
-    return _joined([values.unique().drop_null()], kind)
+    values: Any = _concat([chunk.dictionary.cast(kind) for chunk in chunks], kind)
+    return _concat([values.unique().drop_null()], kind)
 
 
-def _joined(arrays: list[pa.Array[Any]], kind: Any) -> pa.ChunkedArray[Any]:
+def _concat(arrays: list[pa.Array[Any]], kind: Any) -> pa.ChunkedArray[Any]:
     import pyarrow as pa
 
     return pa.chunked_array(arrays, kind)

@@ -36,6 +36,7 @@ __all__ = [
     "ResultTable",
     "RunFunction",
     "same_place",
+    "unknown_result",
 ]
 
 P = TypeVar("P", bound="DataclassInstance")
@@ -134,6 +135,24 @@ class InputResult:
     parameters: Mapping[str, JsonValue]
     summary: Mapping[str, JsonValue]
     tables: Mapping[str, pd.DataFrame]
+
+
+def unknown_result(
+    reason: str, summary: Iterable[Column], tables: Iterable[ResultTable] = (), **stated: Scalar
+) -> Result:
+    """A result without numbers: the status ``unknown``, the reason, and tables without rows.
+
+    Args:
+        reason: Why nothing is known, without a full stop.
+        summary: The columns of the summary, ``status`` and ``reason`` among them.
+        tables: The tables.
+        stated: Values of the summary that are known nevertheless.
+    """
+    values: dict[str, Scalar] = dict.fromkeys((column.name for column in summary), None)
+    return Result(
+        summary=values | {"status": "unknown", "reason": reason} | stated,
+        tables={table.name: {column.name: () for column in table.columns} for table in tables},
+    )
 
 
 def same_place(params: object, region: Region) -> Place | None:  # noqa: ARG001 - see `Input.place`

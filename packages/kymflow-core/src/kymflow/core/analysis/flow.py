@@ -15,8 +15,16 @@ from typing import Annotated, Any, Final, Literal
 
 from numpy.typing import NDArray
 
-from kymflow.core.analysis.definition import Analysis, Column, Input, InputResult, Result
+from kymflow.core.analysis.definition import (
+    Analysis,
+    Column,
+    Input,
+    InputResult,
+    Result,
+    unknown_result,
+)
 from kymflow.core.analysis.diameter import DIAMETER
+from kymflow.core.analysis.flow_display import FLOW_DISPLAY
 from kymflow.core.analysis.params import Param
 from kymflow.core.analysis.regions import Calibration, Place, Region
 from kymflow.core.analysis.velocity import VELOCITY
@@ -78,10 +86,10 @@ def _run(
     """Volume flow and wall shear rate, from velocity and a diameter."""
     velocity = _velocity(inputs[VELOCITY.name])
     if velocity is None:
-        return _unknown(params, "there is no velocity in mm/s")
+        return unknown_result("there is no velocity in mm/s", _SUMMARY, (), **_assumed(params))
     diameter = _diameter(params, inputs)
     if isinstance(diameter, str):
-        return _unknown(params, diameter)
+        return unknown_result(diameter, _SUMMARY, (), **_assumed(params))
     mean_share, wall_factor = _profile(params)
     fastest = velocity.value if params.measured == "fastest" else velocity.value / mean_share
     mean = fastest * mean_share
@@ -153,11 +161,6 @@ def _assumed(params: FlowParams) -> dict[str, float | str | None]:
     }
 
 
-def _unknown(params: FlowParams, reason: str) -> Result:
-    nothing = dict.fromkeys((column.name for column in _SUMMARY), None)
-    return Result(summary={**nothing, **_assumed(params), "status": "unknown", "reason": reason})
-
-
 def _off(value: float | None, error: float | None, factor: float) -> float | None:
     return None if value is None or error is None else value + factor * error
 
@@ -193,5 +196,6 @@ FLOW: Final = Analysis(
     run=_run,
     summary=_SUMMARY,
     inputs=(Input(analysis=VELOCITY), Input(analysis=DIAMETER, place=_place_of_diameter)),
+    display=FLOW_DISPLAY,
 )
 """Volume flow. Its version is raised with every change that can change a number."""

@@ -132,7 +132,7 @@ def count_cells(blood: Blood, range_px: tuple[float, float], *, dark: bool) -> C
     """
     runs = [_runs(blood, i, values, dark=dark) for i, values in enumerate(blood.values)]
     single, alike = _typical_length(np.concatenate(runs), range_px)
-    found = [_divide(each, single) for each in runs]
+    found = [_divide(each, single, blood.width_px) for each in runs]
     lines = []
     for column, (centers, _) in zip(blood.columns, found, strict=True):
         stretch = column.stretch
@@ -164,7 +164,7 @@ def count_error(blood: Blood, cells: Cells) -> float:
             noisy = column.profile + spread * rng.standard_normal(spread.size)
             values = _smooth(column, noisy, blood.middle_px, blood.width_px)[0]
             runs = _runs(blood, i, values, dark=cells.dark)
-            total += _divide(runs, cells.single_px)[0].size
+            total += _divide(runs, cells.single_px, blood.width_px)[0].size
         counts.append(total)
     return float(np.std(counts))
 
@@ -246,12 +246,16 @@ def _typical_length(runs: _Floats, range_px: tuple[float, float]) -> tuple[float
     return single, float((np.abs(lengths / single - 1.0) <= _NEAR).mean())
 
 
-def _divide(runs: _Floats, single_px: float) -> tuple[_Floats, _Floats]:
-    """Centres and lengths of cells: short runs left out, long ones divided."""
+def _divide(runs: _Floats, single_px: float, width_px: float) -> tuple[_Floats, _Floats]:
+    """Centres and lengths of cells: short runs left out, long ones divided.
+
+    Gaps between cells that seem to touch are part of their run: those that smoothing by `width_px`
+    fills are up to twice as wide as that.
+    """
     lengths = runs[:, 1] - runs[:, 0]
     kept = lengths >= _SHORTEST * single_px
     starts, lengths = runs[kept, 0], lengths[kept]
-    gap = _SEEN_GAP * single_px
+    gap = max(_SEEN_GAP * single_px, width_px)
     count = np.maximum(1, np.round((lengths + gap) / (single_px + gap))).astype(np.int64)
     each = np.repeat(lengths / count, count)
     order = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)

@@ -127,8 +127,8 @@ def find_columns(pixels: NDArray[Any], trace: Trace) -> list[Column]:
     gaps are bridged by the velocity before and after them: if they were left out, cells would seem
     to be closer together than they are. A gap in which something is seen ends a stretch.
     """
-    mean = pixels.mean(axis=0, dtype=np.float64)
-    mean = np.where(mean > 1e-3 * mean.mean(), mean, np.inf)
+    mean = _light(pixels)
+    lit = np.isfinite(mean)
     lines = len(pixels)
     fast = np.abs(trace.velocity[trace.known])
     if not fast.size:
@@ -139,13 +139,12 @@ def find_columns(pixels: NDArray[Any], trace: Trace) -> list[Column]:
         return []
     texture = np.concatenate(
         [
-            np.var(pixels[low : low + _BLOCK_LINES] / mean, axis=1)
+            np.var(pixels[low : low + _BLOCK_LINES, lit] / mean[lit], axis=1)
             for low in range(0, lines, _BLOCK_LINES)
         ]
     )
     columns = [unroll(pixels, mean, one) for one in short]
-    lit = float(np.isfinite(mean).mean())
-    noise = lit * float(np.average([c.noise for c in columns], weights=[c.lines for c in columns]))
+    noise = float(np.average([c.noise for c in columns], weights=[c.lines for c in columns]))
     seen = np.concatenate([texture[c.stretch.first :][: c.lines] for c in columns])
     # Windows next to a gap have a part of a cell in sight; half-way is a line with cells.
     total = np.concatenate([[0.0], np.cumsum(texture - 0.5 * (noise + float(np.median(seen))))])
@@ -155,7 +154,17 @@ def find_columns(pixels: NDArray[Any], trace: Trace) -> list[Column]:
     low, high = np.maximum(at - width, 0), np.minimum(at + width + 1, lines)
     empty = total[high] - total[low] < 0
     whole = _stretches(trace, lines, empty, crossing)
-    return columns if len(whole) == len(short) else [unroll(pixels, mean, one) for one in whole]
+    same = [one.moved.size for one in whole] == [one.moved.size for one in short]
+    return columns if same else [unroll(pixels, mean, one) for one in whole]
+
+
+def _light(pixels: NDArray[Any]) -> _Floats:
+    """The mean of each column, ``(space,)``; infinite without light, or if not all are numbers."""
+    with np.errstate(invalid="ignore"):
+        mean = pixels.mean(axis=0, dtype=np.float64)
+    known = np.isfinite(mean)
+    bright = known & (mean > 1e-3 * mean[known].mean()) if known.any() else known
+    return np.where(bright, mean, np.inf)
 
 
 def _is_empty(empty: NDArray[np.bool_], first: float, last: float, crossing: float) -> bool:
@@ -192,6 +201,10 @@ def _stretches(
             continue
         first = max(0, round(float(line[part[0]]) - half))
         stop = min(lines, round(float(line[part[-1]]) + half) + 1)
+        if part is parts[0] and _is_empty(empty, 0, first, crossing):
+            first = 0
+        if part is parts[-1] and _is_empty(empty, stop, lines - 1, crossing):
+            stop = lines
         each = np.interp(np.arange(first, stop), line[part], velocity[part])
         moved = np.concatenate([[0.0], np.cumsum(each)[:-1]])
         found.append(Stretch(first=first, moved=moved))

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kymflow.core.analysis.cells._count import Cells, count_cells, count_error, look, shade_of
 from kymflow.core.analysis.cells._unroll import find_columns, trusted_windows
+from kymflow.core.analysis.cells.display import CELLS_DISPLAY
 from kymflow.core.analysis.definition import (
     Analysis,
     Column,
@@ -18,6 +19,7 @@ from kymflow.core.analysis.definition import (
     InputResult,
     Result,
     ResultTable,
+    unknown_result,
 )
 from kymflow.core.analysis.params import Param
 from kymflow.core.analysis.regions import Calibration, Region
@@ -28,10 +30,10 @@ __all__ = ["CELLS", "CellsParams"]
 _Floats = NDArray[np.float64]
 _Table: TypeAlias = Mapping[str, ArrayLike]
 
-_LEAST_CONTRAST: Final = 9.0
+_LEAST_CONTRAST: Final = 7.0
 _LEAST_ALIKE: Final = 0.35
 _LEAST_CELLS: Final = 10
-_LEAST_USED: Final = 0.75
+_LEAST_USED: Final = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,19 +168,7 @@ def _segments(
 
 
 def _unknown(reason: str, contrast: float | None = None) -> Result:
-    nothing = dict.fromkeys((column.name for column in _SUMMARY), None)
-    return Result(
-        summary={
-            **nothing,
-            "status": "unknown",
-            "reason": reason,
-            "contrast_to_noise": contrast,
-        },
-        tables={
-            "segments": {column.name: () for column in _SEGMENTS},
-            "cells": {column.name: () for column in _CELLS},
-        },
-    )
+    return unknown_result(reason, _SUMMARY, _TABLES, contrast_to_noise=contrast)
 
 
 def _number(value: object) -> float:
@@ -221,16 +211,19 @@ _CELLS: Final = (
     Column("gap_um", float, "gap to the next cell of the column", "µm"),
 )
 
+_TABLES: Final = (
+    ResultTable(name="segments", columns=_SEGMENTS),
+    ResultTable(name="cells", columns=_CELLS, indexed=False),  # thousands of rows per region
+)
+
 CELLS: Final = Analysis(
     name="cells",
-    version="1",
+    version="2",
     params=CellsParams,
     run=_run,
     summary=_SUMMARY,
-    tables=(
-        ResultTable(name="segments", columns=_SEGMENTS),
-        ResultTable(name="cells", columns=_CELLS, indexed=False),  # thousands of rows per region
-    ),
+    tables=_TABLES,
     inputs=(Input(analysis=VELOCITY),),
+    display=CELLS_DISPLAY,
 )
 """Cells in a vessel. Its version is raised with every change that can change a number."""

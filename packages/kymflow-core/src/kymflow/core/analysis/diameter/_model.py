@@ -28,6 +28,8 @@ _NODES = 12
 _STEPS = 40
 _CHUNK = 512
 _SMALLEST_BLUR = 0.3
+_BLUR = 2
+"""Among the parameters: centre, half width, blur, contrast, background."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,19 +40,25 @@ class Fits:
         center: Centre of the vessel.
         half_width: Half of its diameter.
         half_width_error: Standard error of that.
+        by_blur: How the half width changes with a blur that was given; 0 if it was fitted.
         blur: Standard deviation of the blur.
         contrast: Brightness above the background; negative for a dark vessel.
-        contrast_error: Standard error of that.
-        explained: Share of the variance along the line, noise taken out, that the fit explains.
+        significance: By how many standard deviations of noise a vessel explains the line better
+            than no vessel, the square root of the difference in chi squared.
+        explained: Share of the variance along the line, noise taken out, that the fit explains; the
+            most that noise lets it be.
+        chi_squared: Sum of the squares of what is left, in units of the noise.
     """
 
     center: _Floats
     half_width: _Floats
     half_width_error: _Floats
+    by_blur: _Floats
     blur: _Floats
     contrast: _Floats
-    contrast_error: _Floats
+    significance: _Floats
     explained: _Floats
+    chi_squared: _Floats
 
 
 def fit_profiles(
@@ -97,15 +105,15 @@ def _fit(profiles: _Floats, variance: _Floats, model: Profile, blur: float | Non
     weight = 1.0 / variance
     theta = _start(profiles)
     if blur is not None:
-        theta[:, 2] = blur
+        theta[:, _BLUR] = blur
     damping = np.full(len(profiles), 1e-2)
     shape, slopes = _model(theta, n, model)
     free = np.array([True, True, blur is None, True, True])
     cost = (weight * np.square(profiles - shape)).sum(axis=1)
     for _ in range(_STEPS):
-        slopes = slopes * free
-        normal = np.einsum("kni,kn,knj->kij", slopes, weight, slopes)
-        gradient = np.einsum("kni,kn->ki", slopes, weight * (profiles - shape))
+        slopes_free = slopes * free
+        normal = np.einsum("kni,kn,knj->kij", slopes_free, weight, slopes_free)
+        gradient = np.einsum("kni,kn->ki", slopes_free, weight * (profiles - shape))
         diagonal = np.einsum("kii->ki", normal)
         damped = normal + np.eye(5) * (damping[:, None] * diagonal + 1e-12)[:, :, None]
         step = np.linalg.solve(damped, gradient[:, :, None])[:, :, 0]
@@ -121,31 +129,45 @@ def _fit(profiles: _Floats, variance: _Floats, model: Profile, blur: float | Non
         damping = np.where(better, damping / 5.0, damping * 5.0)
         if done.all():
             break
-    return _described(theta, slopes * free, profiles, variance, cost)
+    return _described(theta, slopes, free, profiles, variance, cost)
 
 
 def _described(
-    theta: _Floats, slopes: _Floats, profiles: _Floats, variance: _Floats, cost: _Floats
+    theta: _Floats,
+    slopes: _Floats,
+    free: NDArray[np.bool_],
+    profiles: _Floats,
+    variance: _Floats,
+    cost: _Floats,
 ) -> Fits:
     n = profiles.shape[1]
     normal = np.einsum("kni,kn,knj->kij", slopes, 1.0 / variance, slopes)
-    covariance = np.linalg.pinv(normal)
+    covariance = np.linalg.pinv(normal * np.outer(free, free))
+    by_blur = np.zeros(len(theta))
+    if not free[_BLUR]:
+        by_blur = -np.einsum("kj,kj->k", covariance[:, 1], normal[:, :, _BLUR])
     # What the model does not explain, beyond noise, makes its parameters less certain, too.
     misfit = np.maximum(1.0, cost / max(1, n - 5))
     errors = np.sqrt(np.maximum(np.einsum("kii->ki", covariance), 0.0) * misfit[:, None])
     total = np.square(profiles - profiles.mean(axis=1, keepdims=True)).sum(axis=1)
     noise = variance.sum(axis=1)
-    rest = cost / np.maximum((1.0 / variance).mean(axis=1), 1e-300) - noise
+    mean = (profiles / variance).sum(axis=1) / (1.0 / variance).sum(axis=1)
+    flat = (np.square(profiles - mean[:, None]) / variance).sum(axis=1)
+    # What is left of noise has the relative standard deviation sqrt(2 / n).
+    left = cost / np.maximum((1.0 / variance).mean(axis=1), 1e-300)
+    rest = left - noise * (1.0 + 3.0 * np.sqrt(2.0 / n))
     explained = 1.0 - np.maximum(rest, 0.0) / np.maximum(total - noise, 1e-300)
     return Fits(
         center=theta[:, 0],
         half_width=theta[:, 1],
         # Nothing changes with the width of a vessel that is not there: it may be any.
         half_width_error=np.where(errors[:, 1] > 0, errors[:, 1], np.inf),
-        blur=theta[:, 2],
+        by_blur=by_blur,
+        blur=theta[:, _BLUR],
         contrast=theta[:, 3],
-        contrast_error=errors[:, 3],
+        significance=np.sqrt(np.maximum(flat - cost, 0.0) / misfit),
         explained=np.where(total > noise, explained, 0.0),
+        chi_squared=cost,
     )
 
 
@@ -177,6 +199,8 @@ def _around(inside: NDArray[np.bool_], peak: NDArray[np.int64]) -> NDArray[np.bo
     kept = np.zeros_like(inside)
     for row, at in enumerate(peak):
         (marked,) = np.nonzero(inside[row])
+        if not marked.size:
+            continue
         gaps = np.flatnonzero(np.diff(marked) > 1 + inside.shape[1] // 8)
         starts = np.concatenate([[0], gaps + 1])
         stops = np.concatenate([gaps, [marked.size - 1]])

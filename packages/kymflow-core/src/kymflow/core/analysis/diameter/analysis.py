@@ -10,19 +10,20 @@ from typing import Annotated, Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kymflow.core.analysis.definition import Analysis, Column, Result, ResultTable
+from kymflow.core.analysis.definition import Analysis, Column, Result, ResultTable, unknown_result
 from kymflow.core.analysis.diameter._events import DiameterEvent, find_events
 from kymflow.core.analysis.diameter._model import Profile
 from kymflow.core.analysis.diameter._windows import Windows, measure_windows
+from kymflow.core.analysis.diameter.display import DIAMETER_DISPLAY
 from kymflow.core.analysis.params import Param
 from kymflow.core.analysis.regions import Calibration, Region
-from kymflow.core.errors import InvalidKymographError
 
 __all__ = ["DIAMETER", "DiameterParams"]
 
 _Floats = NDArray[np.float64]
 
 _LEAST_PIXELS: Final = 8
+_MOST_SATURATED: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,20 +48,15 @@ class DiameterParams:
 def _run(
     pixels: NDArray[Any], calibration: Calibration, params: DiameterParams, region: Region
 ) -> Result:
-    """Diameter over time of a vessel that crosses the line, dilations and constrictions.
-
-    Raises:
-        InvalidKymographError: The line is too short, or not all pixels are numbers.
-    """
+    """Diameter over time of a vessel that crosses the line, dilations and constrictions."""
+    reason = _why_not(pixels)
+    if reason:
+        return unknown_result(reason, _SUMMARY, _TABLES, profile=params.profile)
     values = pixels.astype(np.float64)
-    lines, n = values.shape
-    if n < _LEAST_PIXELS:
-        raise InvalidKymographError(f"its lines have {n} pixels; give at least {_LEAST_PIXELS}")
-    if not np.isfinite(values).all():
-        raise InvalidKymographError("some pixels are not numbers; choose a region without them")
-    size = min(params.window_lines, lines)
+    size = min(params.window_lines, len(values))
     windows = _across(measure_windows(values, size, params.profile), params.angle_deg)
-    line = region.lines[0] + size * np.arange(windows.why.size) + (size - 1) / 2.0
+    first = region.lines[0] + size * np.arange(windows.why.size)
+    line = first.astype(np.float64) + (size - 1) / 2.0
     events = find_events(
         windows.diameter,
         windows.error,
@@ -77,6 +73,19 @@ def _run(
     )
 
 
+def _why_not(pixels: NDArray[Any]) -> str:
+    """Why pixels cannot show a diameter; "" if they can."""
+    lines, n = pixels.shape
+    if not lines or n < _LEAST_PIXELS:
+        return f"it has {lines} lines of {n} pixels; a line takes at least {_LEAST_PIXELS}"
+    if not np.isfinite(pixels).all():
+        return "some pixels are not numbers; choose a region without them"
+    saturated = float((pixels == pixels.max()).mean())
+    if saturated > _MOST_SATURATED:
+        return f"{100 * saturated:.0f} % of the pixels have the brightest value, so edges are lost"
+    return ""
+
+
 def _across(windows: Windows, angle_deg: float) -> Windows:
     """Widths along a line that crosses the vessel at an angle, as widths across the vessel."""
     share = math.sin(math.radians(angle_deg))
@@ -84,6 +93,7 @@ def _across(windows: Windows, angle_deg: float) -> Windows:
         windows,
         diameter=share * windows.diameter,
         error=share * windows.error,
+        common_error=share * windows.common_error,
         fwhm=share * windows.fwhm,
     )
 
@@ -106,7 +116,9 @@ def _summary(windows: Windows, calibration: Calibration) -> dict[str, float | in
     own = windows.diameter[known]
     # A mean of windows scatters as they do; a single one as its fit says.
     scatter = float(own.std(ddof=1)) / math.sqrt(count) if count > 1 else 0.0
-    error = max(scatter, math.sqrt(float(np.square(windows.error[known]).sum())) / count)
+    common = windows.common_error[known]
+    each = np.square(windows.error[known]) - np.square(common)
+    error = math.hypot(max(scatter, math.sqrt(float(each.sum())) / count), float(common.mean()))
     mean = float(own.mean())
     widths = windows.fwhm[known & np.isfinite(windows.fwhm)]
     return found | {
@@ -196,45 +208,48 @@ _SUMMARY: Final = (
     Column("events", int, "dilations and constrictions"),
 )
 
+_TABLES: Final = (
+    ResultTable(
+        name="trace",
+        columns=(
+            Column("line", float, "middle of the window in the recording", "lines"),
+            Column("time_s", float, "the same", "s"),
+            Column("diameter_um", float, "diameter", "µm"),
+            Column("low_um", float, "lower end of its 95 % interval", "µm"),
+            Column("high_um", float, "upper end", "µm"),
+            Column("diameter_px", float, "diameter", "px"),
+            Column("standard_error_px", float, "of the diameter", "px"),
+            Column("fwhm_um", float, "full width at half maximum, for comparison", "µm"),
+            Column("center_px", float, "centre of the vessel in the region", "px"),
+            Column("blur_px", float, "standard deviation of the blur", "px"),
+            Column("status", str, "ok or unknown"),
+            Column("reason", str, "why it is unknown"),
+        ),
+        indexed=False,  # hundreds of rows per region
+    ),
+    ResultTable(
+        name="events",
+        columns=(
+            Column("kind", str, "dilation or constriction"),
+            Column("onset_s", float, "beginning; needs a line period", "s"),
+            Column("peak_s", float, "when it differs most", "s"),
+            Column("stop_s", float, "end", "s"),
+            Column("onset_line", float, "beginning in the recording", "lines"),
+            Column("peak_line", float, "when it differs most", "lines"),
+            Column("stop_line", float, "end in the recording", "lines"),
+            Column("change", float, "by which share of the median diameter it differs"),
+            Column("change_um", float, "the same", "µm"),
+        ),
+    ),
+)
+
 DIAMETER: Final = Analysis(
     name="diameter",
-    version="1",
+    version="2",
     params=DiameterParams,
     run=_run,
     summary=_SUMMARY,
-    tables=(
-        ResultTable(
-            name="trace",
-            columns=(
-                Column("line", float, "middle of the window in the recording", "lines"),
-                Column("time_s", float, "the same", "s"),
-                Column("diameter_um", float, "diameter", "µm"),
-                Column("low_um", float, "lower end of its 95 % interval", "µm"),
-                Column("high_um", float, "upper end", "µm"),
-                Column("diameter_px", float, "diameter", "px"),
-                Column("standard_error_px", float, "of the diameter", "px"),
-                Column("fwhm_um", float, "full width at half maximum, for comparison", "µm"),
-                Column("center_px", float, "centre of the vessel in the region", "px"),
-                Column("blur_px", float, "standard deviation of the blur", "px"),
-                Column("status", str, "ok or unknown"),
-                Column("reason", str, "why it is unknown"),
-            ),
-            indexed=False,  # hundreds of rows per region
-        ),
-        ResultTable(
-            name="events",
-            columns=(
-                Column("kind", str, "dilation or constriction"),
-                Column("onset_s", float, "beginning; needs a line period", "s"),
-                Column("peak_s", float, "when it differs most", "s"),
-                Column("stop_s", float, "end", "s"),
-                Column("onset_line", float, "beginning in the recording", "lines"),
-                Column("peak_line", float, "when it differs most", "lines"),
-                Column("stop_line", float, "end in the recording", "lines"),
-                Column("change", float, "by which share of the median diameter it differs"),
-                Column("change_um", float, "the same", "µm"),
-            ),
-        ),
-    ),
+    tables=_TABLES,
+    display=DIAMETER_DISPLAY,
 )
 """Vessel diameter. Its version is raised with every change that can change a number."""

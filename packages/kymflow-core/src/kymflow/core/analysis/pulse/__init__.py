@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from kymflow.core.analysis.pulse.analysis import PULSE, PulseParams, Species
+from kymflow.core.analysis.pulse._params import PulseParams, Species
+from kymflow.core.analysis.pulse.analysis import PULSE
 
 __all__ = ["PULSE", "PulseParams", "Species"]

@@ -25,6 +25,7 @@ _Floats = NDArray[np.float64]
 
 _RATIO_PER_BLOCK = 4.0
 _SHORTEST_BLOCK_BEATS = 2.0
+_LEAST_BLOCKS = 4
 _MOST_BLOCKS = 200
 _LEAST_GAIN = 2.0
 """Of log-likelihood, by which wandering must explain phases better than noise alone."""
@@ -40,15 +41,15 @@ class Phase:
     Attributes:
         rate_hz: Its mean rate.
         half_interval_hz: Half of its 95 % interval.
-        unseen_variance: Variance of the phase within a block about the line between the blocks'
-            phases, in square radians: what wandering adds that blocks do not show.
+        variance: How far the phase may be from this, on average, in square radians: by noise, and
+            by wandering between the blocks.
         time_s: Times of the blocks, ``(blocks,)``.
         radians: Phase at these times, ``(blocks,)``.
     """
 
     rate_hz: float
     half_interval_hz: float
-    unseen_variance: float
+    variance: float
     time_s: _Floats
     radians: _Floats
 
@@ -66,35 +67,67 @@ def follow_phase(series: Series, peak: Peak) -> Phase:
         series: A series without trend.
         peak: Its most significant frequency.
     """
-    duration = series.duration_s
-    most = int(duration * peak.rate_hz / _SHORTEST_BLOCK_BEATS)
-    blocks = int(np.clip(peak.ratio / _RATIO_PER_BLOCK, 4, max(4, min(most, _MOST_BLOCKS))))
-    pieces = series.pieces(duration / blocks)
-    omega = 2.0 * np.pi * peak.rate_hz
-    count = np.array([piece.known.sum() for piece in pieces], dtype=np.float64)
-    middle = np.array([piece.time_s[piece.known].mean() for piece in pieces])
-    amplitude = np.array(
-        [2.0 * np.sum(p.values * np.exp(-1j * omega * p.time_s)) / p.known.sum() for p in pieces]
+    # A pulse that wanders has more power than its peak, which is that of one frequency.
+    blocks = _cut(series, peak, _cut(series, peak, peak.ratio).ratio)
+    variance = 2.0 * peak.level / (blocks.count * blocks.power)
+    middle, seen = blocks.middle_s, np.unwrap(np.angle(blocks.amplitude))
+    wander, share = _wander(middle, seen, variance)
+    line = _fit_line(middle, seen, share * variance, wander)
+    drift = _drift(middle, seen, share * variance, wander)
+    half = math.hypot(
+        t_quantile(0.975, middle.size - 2) * line.error, t_quantile(0.975, _QUARTERS - 1) * drift
     )
+    return Phase(
+        rate_hz=peak.rate_hz + line.slope / (2.0 * np.pi),
+        half_interval_hz=half / (2.0 * np.pi),
+        variance=line.variance + wander * blocks.length_s / 6.0,
+        time_s=middle,
+        radians=2.0 * np.pi * peak.rate_hz * middle + line.smooth,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Blocks:
+    """The pulse in blocks of a series; arrays have shape ``(blocks,)``.
+
+    Attributes:
+        length_s: Length of a block.
+        middle_s: Middle of the known values of each.
+        count: Known values.
+        amplitude: Complex amplitude at the rate of the peak.
+        power: Mean square of the amplitudes, that of noise taken off.
+        ratio: Power over the noise level, as in `Peak`, of all blocks together.
+    """
+
+    length_s: float
+    middle_s: _Floats
+    count: _Floats
+    amplitude: NDArray[np.complex128]
+    power: float
+    ratio: float
+
+
+def _cut(series: Series, peak: Peak, ratio: float) -> _Blocks:
+    """Cut a series into blocks, each long enough to see a pulse of this ratio in it."""
+    duration = series.duration_s
+    most = min(int(duration * peak.rate_hz / _SHORTEST_BLOCK_BEATS), _MOST_BLOCKS)
+    number = int(np.clip(ratio / _RATIO_PER_BLOCK, _LEAST_BLOCKS, max(_LEAST_BLOCKS, most)))
+    pieces = series.pieces(duration / number)
+    count = np.array([piece.known.sum() for piece in pieces], dtype=np.float64)
+    waves = [np.exp(-2j * np.pi * peak.rate_hz * piece.time_s) for piece in pieces]
+    total = [np.sum(piece.values * wave) for piece, wave in zip(pieces, waves, strict=True)]
+    amplitude = 2.0 * np.array(total, dtype=np.complex128) / count
     power = max(
         float(np.mean(np.abs(amplitude) ** 2 - 4.0 * peak.level / count)),
         4.0 * peak.level / float(count.sum()),
     )
-    variance = 2.0 * peak.level / (count * power)
-    rest = np.unwrap(np.angle(amplitude))
-    wander, share = _wander(middle, rest, variance)
-    slope, error, smooth = _slope(middle, rest, share * variance, wander)
-    drift = _drift(middle, rest, share * variance, wander)
-    rate = peak.rate_hz + slope / (2.0 * np.pi)
-    return Phase(
-        rate_hz=rate,
-        half_interval_hz=math.hypot(
-            t_quantile(0.975, middle.size - 2) * error, t_quantile(0.975, _QUARTERS - 1) * drift
-        )
-        / (2.0 * np.pi),
-        unseen_variance=wander * duration / blocks / 6.0,
-        time_s=middle,
-        radians=omega * middle + smooth,
+    return _Blocks(
+        length_s=duration / number,
+        middle_s=np.array([piece.time_s[piece.known].mean() for piece in pieces]),
+        count=count,
+        amplitude=amplitude,
+        power=power,
+        ratio=power * float(count.sum()) / (4.0 * peak.level),
     )
 
 
@@ -132,16 +165,31 @@ def _drift(time_s: _Floats, phase: _Floats, variance: _Floats, wander: float) ->
     if phase.size < 3 * _QUARTERS:
         return 0.0
     parts = np.array_split(np.arange(phase.size), _QUARTERS)
-    found = [_slope(time_s[i], phase[i], variance[i], wander)[:2] for i in parts]
-    slopes, errors = np.array(found).T
-    seen, expected = float(slopes.var(ddof=1)), float(np.square(errors).mean())
+    lines = [_fit_line(time_s[i], phase[i], variance[i], wander) for i in parts]
+    seen = float(np.var([line.slope for line in lines], ddof=1))
+    expected = float(np.mean([line.error**2 for line in lines]))
     return math.sqrt((seen - expected) / _QUARTERS) if seen > _DIFFERENT * expected else 0.0
 
 
-def _slope(
-    time_s: _Floats, phase: _Floats, variance: _Floats, wander: float
-) -> tuple[float, float, _Floats]:
-    """Slope, its standard error, and the phase that both noise and wander leave likely."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """A straight line through phases.
+
+    Attributes:
+        slope: Its slope.
+        error: The standard error of that.
+        smooth: The phases that both noise and wandering leave likely, ``(blocks,)``.
+        variance: Mean variance of these.
+    """
+
+    slope: float
+    error: float
+    smooth: _Floats
+    variance: float
+
+
+def _fit_line(time_s: _Floats, phase: _Floats, variance: _Floats, wander: float) -> _Line:
+    """Fit a line by generalised least squares, with what wanders about it (kriging)."""
     t = time_s - time_s[0]
     walk = wander * np.minimum.outer(t, t)
     weight = np.linalg.inv(walk + np.diag(variance))
@@ -149,4 +197,9 @@ def _slope(
     covariance = np.linalg.inv(design.T @ weight @ design)
     line = covariance @ design.T @ weight @ phase
     rest = phase - design @ line
-    return float(line[1]), float(np.sqrt(covariance[1, 1])), design @ line + walk @ weight @ rest
+    return _Line(
+        slope=float(line[1]),
+        error=float(np.sqrt(covariance[1, 1])),
+        smooth=design @ line + walk @ weight @ rest,
+        variance=float(np.mean(np.diag(walk) - np.einsum("ij,jk,ki->i", walk, weight, walk))),
+    )

@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Peak", "Series", "find_peak", "noise_level", "trend", "without_trend"]
+__all__ = ["Peak", "Series", "find_peak", "without_trend"]
 
 _Floats = NDArray[np.float64]
 
@@ -93,14 +93,14 @@ class Peak:
 
 def without_trend(series: Series, width_s: float) -> Series:
     """A series less its running mean (twice, over `width_s`), and without outliers."""
-    rest = series.values - trend(series, width_s)
+    rest = series.values - _trend(series, width_s)
     spread = 1.4826 * float(np.median(np.abs(rest[series.known])))
     known = series.known & (np.abs(rest) <= _OUTLIER * spread)
     kept = replace(series, values=np.where(known, series.values, 0.0), known=known)
-    return replace(kept, values=np.where(known, kept.values - trend(kept, width_s), 0.0))
+    return replace(kept, values=np.where(known, kept.values - _trend(kept, width_s), 0.0))
 
 
-def trend(series: Series, width_s: float) -> _Floats:
+def _trend(series: Series, width_s: float) -> _Floats:
     """The running mean of the known values, twice, ``(n,)``."""
     lines = max(1, round(width_s / series.step_s)) | 1
     weight = _running_sum(series.known.astype(np.float64), lines)
@@ -132,11 +132,6 @@ def find_peak(series: Series, band_hz: tuple[float, float], piece_s: float) -> P
         level=float(level[0]),
         false_alarm=false_alarm,
     )
-
-
-def noise_level(series: Series, rate_hz: float) -> float:
-    """The noise level near a frequency, peaks at it left out."""
-    return float(_power(series, np.array([rate_hz]))[1][0])
 
 
 def _peak_of(pieces: list[Series], band_hz: tuple[float, float]) -> tuple[float, float]:
