@@ -27,7 +27,7 @@ from kymflow.cli.progress import SILENT, followed
 from kymflow.cli.safe_text import show
 
 if TYPE_CHECKING:
-    from kymflow_zarr import ZarrDataset
+    from kymflow.cli.workbook import Sheet
 
 __all__ = ["ExportResult", "NotExported", "WorkbookResult", "WrittenSheet", "export"]
 
@@ -38,6 +38,8 @@ def export(
     /,
     *,
     xlsx: Path | None = None,
+    group_by: str | None = None,
+    baseline: str | None = None,
     image: Annotated[tuple[str, ...], Parameter(name=["--image", "-i"])] = (),
     pixels: Annotated[bool, Parameter(negative="--no-pixels", name="--pixels")] = True,
     tables: Annotated[bool, Parameter(negative="--no-tables", name="--tables")] = True,
@@ -55,6 +57,9 @@ def export(
         dataset: Path or URL of the dataset.
         folder: Where to; made if it is not there. Not needed with --xlsx.
         xlsx: Write this workbook; one that is there is replaced.
+        group_by: A field of the images, such as condition: the workbook compares its groups by
+            animal.
+        baseline: The group that others are compared with; if not given, the first one.
         image: Just this image: its id, the first characters of it, or its source file; may be
             given several times.
         pixels: Whether to write the pixels, as TIFF.
@@ -76,7 +81,10 @@ def export(
 
     opened = open_reader(dataset, wait_s=wait)
     if xlsx is not None:
-        return _write_workbook(opened, dataset, xlsx)
+        from kymflow.cli.workbook import sheets_of
+
+        sheets = sheets_of(opened, group_by=group_by, baseline=baseline)
+        return _write_workbook(list(sheets), dataset, xlsx)
     if folder is None:
         raise OutputFileError("", "no place is named", hint="name a folder, or --xlsx FILE.xlsx")
     require_outside(folder, dataset)
@@ -228,14 +236,13 @@ class NotExported:
     reason: str
 
 
-def _write_workbook(opened: ZarrDataset, dataset: str, target: Path) -> WorkbookResult:
-    from kymflow.cli.workbook import sheets_of, write_workbook
+def _write_workbook(sheets: list[Sheet], dataset: str, target: Path) -> WorkbookResult:
+    from kymflow.cli.workbook import write_workbook
 
     require_outside(target, dataset)
     if target.suffix.lower() != ".xlsx":
         raise OutputFileError(str(target), "it does not end in .xlsx", hint="rename it")
     with replaced(target) as unfinished:
-        sheets = list(sheets_of(opened))
         write_workbook(sheets, unfinished)
     items = tuple(WrittenSheet(name=sheet.name, rows=len(sheet.rows)) for sheet in sheets)
     return WorkbookResult(dataset=dataset, workbook=str(target), sheets=len(items), items=items)
