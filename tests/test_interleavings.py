@@ -65,7 +65,7 @@ class Turns:
         """Wait until each writer that is at work asks for something."""
         with self._changed:
             assert self._changed.wait_for(
-                lambda: all(self._asking[writer] for writer in self._at_work), timeout=60
+                lambda: all(self._asking[writer] for writer in self._at_work), timeout=300
             ), "a writer neither asks nor ends"
 
     def ready(self) -> list[int]:
@@ -318,7 +318,7 @@ def test_any_two_writers_end_as_if_one_came_after_the_other(
     requests = stopped_anywhere(case, steps)
     allowed = one_after_the_other(case, steps)
     draw = random.Random(0)
-    for _ in range(int(os.environ.get("KYMFLOW_EXAMPLES", "100"))):
+    for _ in range(int(os.environ.get("KYMFLOW_EXAMPLES", "10"))):
         stops = [draw.randrange(requests) for _ in range(draw.randrange(2, 5))]
         ended, _ = run(case, steps, in_turns(draw.randrange(2), *stops))
         assert ended in allowed, f"stopped after {stops} requests"

@@ -147,21 +147,21 @@ def main() -> int:
     parser.add_argument(
         "--folder", type=Path, default=None, help="a folder on the disk to measure, up to 20 GB"
     )
-    said = parser.parse_args()
-    in_memory = said.small and _MEMORY.is_dir()
-    folder = said.folder or (_MEMORY if in_memory else None)
-    old = None if said.compare is None else read_report(said.compare)
-    chosen = list(find(said.words))
+    arguments = parser.parse_args()
+    in_memory = arguments.small and _MEMORY.is_dir()
+    folder = arguments.folder or (_MEMORY if in_memory else None)
+    old = None if arguments.compare is None else read_report(arguments.compare)
+    chosen = list(find(arguments.words))
     if not chosen:
         parser.error("no benchmark contains any of these words; see --list")
-    started = facts(small=said.small)
+    started = facts(small=arguments.small)
     results: list[Result] = []
     for file, benchmark in chosen:
-        if said.list:
+        if arguments.list:
             print(f"{file.parents[1].name}: {benchmark.name}")
             continue
-        sizes = said.size or (benchmark.small if said.small else benchmark.sizes)
-        rounds = said.rounds or rounds_of(benchmark, sizes, small=said.small)
+        sizes = arguments.size or (benchmark.small if arguments.small else benchmark.sizes)
+        rounds = arguments.rounds or rounds_of(benchmark, sizes, small=arguments.small)
         measured: list[Result] = []
         # Another program may have taken the machine meanwhile: what fails is looked at twice.
         for attempt in ("", "once more: "):
@@ -172,21 +172,21 @@ def main() -> int:
                 benchmark,
                 sizes=sizes,
                 rounds=rounds,
-                small=said.small,
+                small=arguments.small,
                 folder=folder,
             ):
                 print(short(one), flush=True)
                 measured.append(one)
-            if not (said.small and bad_shapes(measured)):
+            if not (arguments.small and bad_shapes(measured)):
                 break
         results += measured
-    if said.list:
+    if arguments.list:
         return 0
-    write_report(said.output, results, started)
-    print(f"\nwritten to {said.output}")
+    write_report(arguments.output, results, started)
+    print(f"\nwritten to {arguments.output}")
     if old is not None:
         print("\n".join(["", "since the earlier run:", *compare(old, results)]))
-    if said.small:
+    if arguments.small:
         shapes = bad_shapes(results)
         print("\n".join(["", *(shapes or ["cost follows the work"])]))
         return 1 if shapes else 0

@@ -2,7 +2,7 @@
 
 Job and floor take turns, size by size and round by round, so that whatever else the machine does
 meets both alike. Before each turn the disk's queue is emptied if asked, and what a turn has written
-stays until all is done: nobody pays for another's writes, nor for removing them. (ext4 takes ten
+stays until all is done: no turn pays for another's writes, nor for removing them. (ext4 takes ten
 times as long to create files while inodes have been freed within the last seconds.)
 The peak of memory is taken in a further process that does the job once and nothing before it.
 """
@@ -88,13 +88,15 @@ def main() -> None:
     parser.add_argument("sizes", type=int, nargs="+")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--settle", action="store_true", help="empty the disk's queue before turns")
-    said = parser.parse_args()
-    (benchmark,) = (item for item in load_benchmarks(said.file) if item.name == said.name)
-    if said.what == "time":
-        taken = measure_time(benchmark, said.sizes, said.rounds, said.folder, settle=said.settle)
+    arguments = parser.parse_args()
+    (benchmark,) = (item for item in load_benchmarks(arguments.file) if item.name == arguments.name)
+    if arguments.what == "time":
+        taken = measure_time(
+            benchmark, arguments.sizes, arguments.rounds, arguments.folder, settle=arguments.settle
+        )
         print(json.dumps(taken))
     else:
-        print(json.dumps(measure_peak(benchmark, said.folder / str(said.sizes[-1]))))
+        print(json.dumps(measure_peak(benchmark, arguments.folder / str(arguments.sizes[-1]))))
 
 
 if __name__ == "__main__":

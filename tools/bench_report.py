@@ -193,11 +193,11 @@ def read_report(path: Path) -> list[Result]:
     """The results of an earlier run.
 
     Raises:
-        ValueError: The file is no report of this version.
+        ValueError: The file is not a report of this version.
     """
     document = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(document, dict) or document.get("version") != _VERSION:
-        raise ValueError(f"{str(path)!r} is no report of version {_VERSION}; measure anew")
+        raise ValueError(f"{str(path)!r} is not a report of version {_VERSION}; measure again")
     return [Result(**{**item, "spread": tuple(item["spread"])}) for item in document["results"]]
 
 

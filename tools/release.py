@@ -52,25 +52,28 @@ def main() -> int:
     parser.add_argument("--tag", help="the tag that is released, with all that it then needs")
     parser.add_argument("--dist", type=Path, help="put sdist and wheel here if all is well")
     parser.add_argument("tests", nargs="*", help="try: which of its tests to run (default: tests)")
-    said = parser.parse_intermixed_args()
-    package = names[said.package]
+    arguments = parser.parse_intermixed_args()
+    package = names[arguments.package]
     with tempfile.TemporaryDirectory(prefix="kymflow-release-") as scratch:
         try:
-            dated = said.what == "check" or said.tag is not None
-            if problems := [*wrong_entry(package, dated=dated), *wrong_version(package, said.tag)]:
+            dated = arguments.what == "check" or arguments.tag is not None
+            if problems := [
+                *wrong_entry(package, dated=dated),
+                *wrong_version(package, arguments.tag),
+            ]:
                 raise NotReadyError("\n".join(problems))
             compare_api(package)
             sdist, wheel = build(package, Path(scratch) / "dist")
             inspect(package, sdist, wheel)
-            if said.what == "try":
-                try_out(package, sdist, wheel, Path(scratch), said.tests or ["tests"])
+            if arguments.what == "try":
+                try_out(package, sdist, wheel, Path(scratch), arguments.tests or ["tests"])
         except NotReadyError as error:
             print(f"{package.name} {version_of(package)} cannot be released:\n{error}")
             return 1
-        if said.dist:
-            said.dist.mkdir(parents=True, exist_ok=True)
+        if arguments.dist:
+            arguments.dist.mkdir(parents=True, exist_ok=True)
             for file in (sdist, wheel):
-                shutil.copy(file, said.dist)
+                shutil.copy(file, arguments.dist)
     print(f"{package.name} {version_of(package)} can be released")
     return 0
 
@@ -93,8 +96,8 @@ def run(*command: str | Path, folder: Path = ROOT) -> str:
         check=False,
     )
     if done.returncode:
-        said = " ".join(map(str, command))
-        raise NotReadyError(f"{done.stdout.strip()}\n(exit code {done.returncode} of {said})")
+        line = " ".join(map(str, command))
+        raise NotReadyError(f"{done.stdout.strip()}\n(exit code {done.returncode} of {line})")
     return done.stdout
 
 
@@ -117,11 +120,11 @@ def wrong_entry(package: Package, *, dated: bool) -> Iterator[str]:
     """What is wrong with the newest entry of the changelog."""
     text = (package.folder / "CHANGELOG.md").read_text(encoding="utf-8")
     _, *parts = re.split(r"^## (\S+) \((.*)\)$", text, maxsplit=2, flags=re.MULTILINE)
-    newest, day, said = parts[:3] if parts else ("missing", "", "")
+    newest, day, body = parts[:3] if parts else ("missing", "", "")
     version = version_of(package)
     if newest != str(version):
         yield f"pyproject.toml says {version}, the newest entry of CHANGELOG.md is {newest}"
-    elif not said.strip():
+    elif not body.strip():
         yield f"the entry of {newest} is empty: write what changed"
     elif not (is_date(day) or (day == "unreleased" and not dated)):
         yield f"the entry of {newest} says {day!r}: write its date, like '## 0.2.0 (2027-03-31)'"

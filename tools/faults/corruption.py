@@ -26,7 +26,7 @@ class Corruption:
 
     Attributes:
         tried: How many damages were done.
-        told: How many made a read fail with an error that names the key.
+        refused: How many made a read fail with an error that names the key.
         found: How many the check found.
         harmless: How many changed nothing that is read, and were not found: a removed cache, an
             idle lock file, an unused bit of a gzip header.
@@ -36,7 +36,7 @@ class Corruption:
     """
 
     tried: int = 0
-    told: int = 0
+    refused: int = 0
     found: int = 0
     harmless: int = 0
     editable: int = 0
@@ -44,7 +44,7 @@ class Corruption:
 
     def add(self, other: Corruption) -> None:
         """Count another batch in."""
-        for name in ("tried", "told", "found", "harmless", "editable"):
+        for name in ("tried", "refused", "found", "harmless", "editable"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.silent += other.silent
 
@@ -105,7 +105,7 @@ _MOVES = ("delete", "swap", "copy beside")
 
 
 def corrupt(templates: Templates, root: Path, *, cases: int, seed: int) -> Corruption:
-    """Damage one file after another of the full dataset, and mend it again.
+    """Damage one file after another of the full dataset, and restore it.
 
     Args:
         templates: The datasets to start from.
@@ -144,8 +144,8 @@ class _Trials:
         self._path = path
         dataset = ZarrDataset(path, "r")
         self._names = {record.image_id: image_of(record) for record in dataset.iter_records()}
-        self._right, told = read_what_can_be(dataset, self._names)
-        if told or dataset.check(deep=True):
+        self._right, damaged_keys = read_what_can_be(dataset, self._names)
+        if damaged_keys or dataset.check(deep=True):
             raise AssertionError("the dataset is damaged before anything was done to it")
         self._files = sorted(file for file in path.rglob("*") if file.is_file())
         self._done = Corruption()
@@ -186,25 +186,25 @@ class _Trials:
 
     def _judge(self, file: Path, how: str, good: bytes, damaged: bytes | None) -> None:
         key = file.relative_to(self._path).as_posix()
-        told: list[str]
+        damaged_keys: list[str]
         try:
             dataset = ZarrDataset(self._path, "r")
-            seen, told = read_what_can_be(dataset, self._names)
+            seen, damaged_keys = read_what_can_be(dataset, self._names)
             found = bool(dataset.check(deep=True))
         except KymflowZarrError:
             if key != "zarr.json":
                 raise
-            seen, told, found = {}, [key], True  # the root document: nothing opens at all
+            seen, damaged_keys, found = {}, [key], True  # the root document: nothing opens at all
         wrong = [name for name, value in seen.items() if self._right.get(name) != value]
         lost = self._right.keys() - seen.keys()
-        self._done.told += bool(told)
+        self._done.refused += bool(damaged_keys)
         self._done.found += found
         if wrong and _is_plain(key, how, damaged):
             self._done.editable += 1
         elif wrong:
             self._done.silent.append(f"{how} {key}: {wrong} are read wrong")
         elif unrelated := sorted(name for name in lost if not self._belongs(name, key)):
-            self._done.silent.append(f"{how} {key}: {unrelated} cannot be read any more")
+            self._done.silent.append(f"{how} {key}: {unrelated} can no longer be read")
         elif not found and lost:
             self._done.silent.append(f"{how} {key}: check does not find the loss of {sorted(lost)}")
         elif not found:

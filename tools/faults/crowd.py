@@ -33,7 +33,7 @@ class Crowd:
 
     Attributes:
         processes: How many there were at once, those that were killed apart.
-        killed: How many more were killed at work.
+        killed: How many more were killed while writing.
         operations: How many calls they made.
         seconds: How long it took.
         wrong: What was lost or doubled, and every error of a reader or writer.
@@ -69,9 +69,9 @@ def crowd(root: Path, *, writers: int, readers: int, victims: int, rounds: int, 
         *(_start("read", place, folder, number, rounds) for number in range(readers)),
     ]
     _kill_some(place, folder, victims=victims, seed=seed)
-    told = [_finish(process, done) for process in running]
+    reports = [_finish(process, done) for process in running]
     done.seconds = time.monotonic() - begun
-    _judge(ZarrDataset(place), [one for one in told if one is not None], done)
+    _judge(ZarrDataset(place), [one for one in reports if one is not None], done)
     return done
 
 
@@ -107,14 +107,16 @@ def _finish(process: subprocess.Popen[str], done: Crowd) -> dict[str, list[str] 
     if process.returncode:
         done.wrong.append(error.strip())
         return None
-    told: dict[str, list[str] | int] = json.loads(out)
-    return told
+    report: dict[str, list[str] | int] = json.loads(out)
+    return report
 
 
-def _judge(dataset: ZarrDataset, told: Sequence[dict[str, list[str] | int]], done: Crowd) -> None:
+def _judge(
+    dataset: ZarrDataset, reports: Sequence[dict[str, list[str] | int]], done: Crowd
+) -> None:
     added: list[str] = []
     keys: list[str] = []
-    for one in told:
+    for one in reports:
         for name, into in (("added", added), ("keys", keys), ("errors", done.wrong)):
             found = one[name]
             into.extend(found if isinstance(found, list) else [])
@@ -127,7 +129,7 @@ def _judge(dataset: ZarrDataset, told: Sequence[dict[str, list[str] | int]], don
     done.wrong += [f"image {image_id} is lost" for image_id in set(added) - images]
     sources = Counter(dataset.load_sources_index()["source_primary_path"])
     if len(sources) != _FILES or set(sources.values()) != {1}:
-        done.wrong.append(f"files were not taken in once each: {sources}")
+        done.wrong.append(f"files were not ingested once each: {sources}")
 
 
 def _lost_rows(dataset: ZarrDataset, keys: Sequence[str]) -> list[str]:

@@ -50,7 +50,7 @@ class Done:
 
     Attributes:
         operations: How many calls it made.
-        ingested: How many files it took in.
+        ingested: How many files it ingested.
         added: The ids of images that it added.
         keys: The keys that it put into the shared table.
         errors: What went wrong.
@@ -97,8 +97,8 @@ def read(dataset: ZarrDataset, rounds: int) -> Done:
             record.list_analysis_keys()
             done.operations += 2
         for name in dataset.list_table_names():
-            rows = dataset.load_table(name)
-            counts = Counter(rows["image_id"])
+            # The log of runs is a table, too, and not one of images.
+            counts = Counter(dataset.load_table(name).get("image_id", ()))
             most = 2 if name == TABLE else 1
             if counts and max(counts.values()) > most:
                 done.errors.append(f"{name} holds rows twice")
@@ -114,8 +114,8 @@ def main() -> None:
         done = read(dataset, int(rounds))
     else:
         done = write(dataset, Path(folder), int(number), int(rounds))
-    told = {name: getattr(done, name) for name in ("operations", "ingested", "added", "keys")}
-    print(json.dumps(told | {"errors": done.errors}))
+    report = {name: getattr(done, name) for name in ("operations", "ingested", "added", "keys")}
+    print(json.dumps(report | {"errors": done.errors}))
 
 
 if __name__ == "__main__":

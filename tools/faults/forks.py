@@ -90,7 +90,7 @@ def warm_up() -> None:
             continue
 
 
-def in_child(work: Callable[[], _T], *, timeout_s: float = 60.0) -> End[_T]:
+def in_child(work: Callable[[], _T], *, timeout_s: float = 300.0) -> End[_T]:
     """Call a function in a forked child.
 
     Args:
@@ -134,7 +134,7 @@ def _be_child(work: Callable[[], _T], writing: int) -> None:
         os.dup2(silence, 2)
     try:
         end: End[_T] = End(value=work())
-    except BaseException as error:  # noqa: BLE001 - whatever it is, the parent is told
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the parent reports it
         kind = tuple(cls.__name__ for cls in type(error).__mro__)
         end = End(value=None, error=traceback.format_exc(), kind=kind)
     with open(writing, "wb") as pipe:

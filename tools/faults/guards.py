@@ -33,7 +33,7 @@ _POINTS = 10
 _CASES = 250
 _SLOW_TO_SWEEP = 5_000  # files, of which the first is gone long before the last
 _RESULTS: tuple[JsonValue, ...] = ({"values": [1] * 2000}, {"values": [2] * 2000})
-_BULK = {"ingest", "refresh", "take_export_in"}  # the jobs that publish several images at once
+_BULK = {"ingest", "refresh", "ingest_export"}  # the jobs that publish several images at once
 _FLUSHING: tuple[tuple[Durability, bool], ...] = (
     ("batch", True),
     ("record", True),
@@ -47,7 +47,7 @@ _TABLE_LOCK: dict[str, tuple[str, ...]] = {
     "index/manifest.parquet": ("tables",),
 }
 _GROUPS = {"images/zarr.json", "tables/zarr.json"}
-_MAKES = {"ingest", "take_export_in"}  # the jobs that start without a dataset
+_MAKES = {"ingest", "ingest_export"}  # the jobs that start without a dataset
 _TAKES_IN: dict[str, tuple[str, ...]] = {"images/": ("ingest",), **_TABLE_LOCK}
 _BOTH: dict[str, tuple[str, ...]] = dict.fromkeys(
     ("images/", "tables/", "index/manifest.parquet", "zarr.json"), ("ingest", "tables")
@@ -56,7 +56,7 @@ _LOCKS: dict[str, dict[str, tuple[str, ...]]] = {
     "ingest": _TAKES_IN,
     "refresh": _TAKES_IN,
     "ingest_image": _TAKES_IN,
-    "take_export_in": _TAKES_IN,
+    "ingest_export": _TAKES_IN,
     "delete_image": {"images/": ("tables",), **_TABLE_LOCK},
     "replace_rows": _TABLE_LOCK,
     "update_index": _TABLE_LOCK,
@@ -284,7 +284,7 @@ def _guard_digest(templates: Templates, root: Path) -> Iterator[str]:
 
 
 def _guard_inventory(templates: Templates, root: Path) -> Iterator[str]:
-    """A damaged line of an inventory is mended: it does not count as something that is gone."""
+    """A damaged line of an inventory is repaired: it does not count as something that is gone."""
     place = templates.copy("full", root)
 
     def work() -> list[str]:

@@ -1,4 +1,4 @@
-"""A folder with bad input among good images, taken in by the command under a limit on memory."""
+"""A folder with bad input among good images, ingested by the command under a memory limit."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Hostile:
 
 
 def hostile(root: Path, *, good: int, variants: int, bombs: bool, seed: int) -> Hostile:
-    """Take in a folder of good and bad files, twice: nothing may be taken in a second time.
+    """Ingest a folder of good and bad files twice: the second time there must be nothing new.
 
     Args:
         root: An empty folder to work in.
@@ -140,14 +140,14 @@ def _limit_memory() -> None:
 def _judge(
     records: list[dict[str, object]], bad: dict[str, str], place: Path, done: Hostile
 ) -> None:
-    told = {Path(str(item["path"])).name: item for item in records if "path" in item}
+    reported = {Path(str(item["path"])).name: item for item in records if "path" in item}
     for number in range(done.good):
         name = f"good{number:03d}.tif"
-        if told.get(name, {}).get("status") != "ok":
-            done.wrong.append(f"{name} did not come in: {told.get(name)}")
+        if reported.get(name, {}).get("status") != "ok":
+            done.wrong.append(f"{name} did not come in: {reported.get(name)}")
     for name, why in bad.items():
         stem = name.removesuffix(".tif")
-        item = next((one for path, one in told.items() if path.startswith(stem)), None)
+        item = next((one for path, one in reported.items() if path.startswith(stem)), None)
         if item is None:
             done.wrong.append(f"{name!r} ({why}) was passed over in silence")
         elif item.get("status") == "ok":
@@ -155,12 +155,12 @@ def _judge(
             issues = item.get("issues")
             kinds = {issue["kind"] for issue in issues} if isinstance(issues, list) else set()
             if why != HARMLESS_LIE and not any(kind.endswith("_left_out") for kind in kinds):
-                done.wrong.append(f"{name!r} ({why}) was taken in")
+                done.wrong.append(f"{name!r} ({why}) was ingested")
         elif not item.get("reason"):
             done.wrong.append(f"{name!r} ({why}) was refused without a reason: {item}")
     dataset = ZarrDataset(place, "r")
-    taken_in = sum(told.get(name, {}).get("status") == "ok" for name in bad)
-    expected = done.good + taken_in + len(_ODD_NAMES)
+    ingested = sum(reported.get(name, {}).get("status") == "ok" for name in bad)
+    expected = done.good + ingested + len(_ODD_NAMES)
     if len(dataset.list_image_ids()) != expected:
         done.wrong.append(f"{len(dataset.list_image_ids())} images instead of {expected}")
     done.wrong += [f"check: {problem}" for problem in dataset.check(deep=True)]

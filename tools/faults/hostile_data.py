@@ -36,7 +36,7 @@ from kymflow_zarr import (
 __all__ = ["seal", "try_changing_files", "try_datasets", "try_names"]
 
 _MEMORY_BYTES = 3 * 2**30
-_TIMEOUT_S = 60.0
+_TIMEOUT_S = 300.0
 _BOMB = bytes(2**26)
 _STATES = (40, 90)  # lines of a file that changes; its pixels say which of the two it is
 
@@ -76,12 +76,12 @@ def _judge(path: Path, image_id: str, out: Path) -> list[str]:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     dataset = ZarrDataset(path)
     wrong = []
-    seen, told = read_what_can_be(dataset)
+    seen, damaged = read_what_can_be(dataset)
     for other in dataset.list_image_ids():
         if other != image_id:
             dataset.record(other).load_array()
-    if not any(image_id in key for key in told):
-        wrong.append(f"reading does not tell of it, but of {told}")
+    if not any(image_id in key for key in damaged):
+        wrong.append(f"reading does not name it, but {damaged}")
     if sum(name.endswith(" pixels") for name in seen) < len(dataset.list_image_ids()) - 1:
         wrong.append("another image cannot be read")
     if not any(image_id in problem.location for problem in dataset.check(deep=True)):

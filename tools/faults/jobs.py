@@ -1,6 +1,6 @@
 """What people do with a dataset, each as steps that are acknowledged one by one.
 
-A job goes on where an earlier run of it was cut off: that is how it is repeated.
+A job continues where an earlier run of it was cut off: that is how it is repeated.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Job:
     Attributes:
         name: What it is called in the report.
         template: The dataset that it starts from.
-        steps: Does it, yielding after each thing that it was told is done.
+        steps: Does it, yielding after each step that is acknowledged.
     """
 
     name: str
@@ -45,15 +45,15 @@ class Job:
 def _ingest(place: Place, durability: Durability) -> Iterator[None]:
     dataset = ZarrDataset(place.dataset, durability=durability)
     yield
-    yield from _told(dataset.iter_refresh(place.recordings, "a*.tif"))
+    yield from _acknowledged(dataset.iter_refresh(place.recordings, "a*.tif"))
 
 
 def _refresh(place: Place, durability: Durability) -> Iterator[None]:
     dataset = ZarrDataset(place.dataset, "r+", durability=durability)
-    yield from _told(dataset.iter_refresh(place.recordings))
+    yield from _acknowledged(dataset.iter_refresh(place.recordings))
 
 
-def _told(outcomes: Iterator[IngestOutcome]) -> Iterator[None]:
+def _acknowledged(outcomes: Iterator[IngestOutcome]) -> Iterator[None]:
     for outcome in outcomes:
         if outcome.error is not None:
             raise outcome.error
@@ -107,7 +107,7 @@ def _artifacts(place: Place, durability: Durability) -> Iterator[None]:
         yield
         record.delete_analysis(suffixes=[".csv.gz"])
         yield
-    for record in records[2:]:  # it has but what it was born with
+    for record in records[2:]:  # it has only what an ingest gave it
         record.delete_analysis()
         yield
 
@@ -161,10 +161,10 @@ def _export(place: Place, durability: Durability) -> Iterator[None]:
     yield
 
 
-def _take_export_in(place: Place, durability: Durability) -> Iterator[None]:
+def _ingest_export(place: Place, durability: Durability) -> Iterator[None]:
     dataset = ZarrDataset(place.dataset, durability=durability)
     yield
-    yield from _told(dataset.iter_refresh(place.exported))
+    yield from _acknowledged(dataset.iter_refresh(place.exported))
 
 
 def _upgrade(place: Place, durability: Durability) -> Iterator[None]:
@@ -189,7 +189,7 @@ JOBS = (
     Job(name="ingest_image", template="full", steps=_ingest_image),
     Job(name="indexes", template="full", steps=_indexes),
     Job(name="export", template="full", steps=_export),
-    Job(name="take_export_in", template="empty", steps=_take_export_in),
+    Job(name="ingest_export", template="empty", steps=_ingest_export),
     Job(name="upgrade", template="format1", steps=_upgrade),
     Job(name="repair", template="untidy", steps=_repair),
 )

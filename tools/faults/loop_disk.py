@@ -11,7 +11,7 @@ import shutil
 import struct
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
@@ -119,7 +119,7 @@ def sweep_disk(
     templates: Templates,
     root: Path,
     *,
-    durabilities: Sequence[Durability],
+    durability: Durability,
     points: int,
     seed: int,
 ) -> Iterator[Sweep]:
@@ -130,8 +130,8 @@ def sweep_disk(
         jobs: The jobs.
         templates: The datasets to start from.
         root: The folder to work in.
-        durabilities: The settings to try.
-        points: At how many calls of a job, at most, for each setting and each way of cutting.
+        durability: How datasets are opened.
+        points: At how many calls of a job, at most, for each way of cutting.
         seed: Of the random numbers.
 
     Raises:
@@ -142,18 +142,17 @@ def sweep_disk(
     for job in jobs:
         calls = count_calls(job, templates, root / "reference")
         disk.prepare(templates, job)
-        for durability in durabilities:
-            states = reference_states(job, templates, root / "reference", durability)
-            for flush in FLUSHES:
-                name = f"power cut, {durability}, {kind}, {flush}"
-                done = Sweep(job=job.name, fault=name, calls=calls)
-                # One more than there are: the cut after everything was acknowledged.
-                for at in chosen(calls + 1, points, seeded(seed, job.name, name)):
-                    done.tried += 1
-                    with disk.trial():
-                        wrong = _try(disk, job, templates, states, durability, flush, at)
-                    done.violations += [f"{job.name}, {name} at call {at}: {w}" for w in wrong]
-                yield done
+        states = reference_states(job, templates, root / "reference", durability)
+        for flush in FLUSHES:
+            name = f"power cut, {durability}, {kind}, {flush}"
+            done = Sweep(job=job.name, fault=name, calls=calls)
+            # One more than there are: the cut after everything was acknowledged.
+            for at in chosen(calls + 1, points, seeded(seed, job.name, name)):
+                done.tried += 1
+                with disk.trial():
+                    wrong = _try(disk, job, templates, states, durability, flush, at)
+                done.violations += [f"{job.name}, {name} at call {at}: {w}" for w in wrong]
+            yield done
 
 
 def _try(
@@ -180,7 +179,7 @@ def _try(
 
 @contextmanager
 def small_filesystem(folder: Path, *, size_bytes: int) -> Iterator[None]:
-    """A filesystem in memory that is as large as said, and no larger; mounted for the block."""
+    """A filesystem in memory of exactly this size, mounted for the block."""
     folder.mkdir(parents=True, exist_ok=True)
     _run("mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(folder))
     try:

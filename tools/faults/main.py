@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from faults import shim
@@ -201,20 +202,19 @@ def _kill(run: _Run) -> None:
     _add_sweeps(run, "killed at a call", found)
     part = "killed at a random time"
     for job in run.jobs:
-        begun = time.monotonic()
-        tried, wrong = kill_job(
-            job, run.templates, run.place("kill"), trials=run.number(12), seed=run.seed
+        with run.report.timed(part, job.name) as tally:
+            tally.tried, tally.wrong = kill_job(
+                job, run.templates, run.place("kill"), trials=run.number(12), seed=run.seed
+            )
+    with run.report.timed(part, "kymflow ingest") as tally:
+        tally.tried, tally.wrong = kill_ingest(
+            run.place("kill"), trials=run.number(30), seed=run.seed
         )
-        run.report.add(part, job.name, tried, wrong, time.monotonic() - begun)
-    begun = time.monotonic()
-    tried, wrong = kill_ingest(run.place("kill"), trials=run.number(30), seed=run.seed)
-    run.report.add(part, "kymflow ingest", tried, wrong, time.monotonic() - begun)
     for command in run.commands:
-        begun = time.monotonic()
-        tried, wrong = kill_command(
-            command, run.templates, run.place("kill"), trials=run.number(8), seed=run.seed
-        )
-        run.report.add(part, f"kymflow {command.name}", tried, wrong, time.monotonic() - begun)
+        with run.report.timed(part, f"kymflow {command.name}") as tally:
+            tally.tried, tally.wrong = kill_command(
+                command, run.templates, run.place("kill"), trials=run.number(8), seed=run.seed
+            )
 
 
 def _errors(run: _Run) -> None:
@@ -232,23 +232,13 @@ def _full(run: _Run) -> None:
 
 
 def _cuts(run: _Run) -> None:
-    points = run.number(10)
-    promised = sweep_cuts(
-        run.jobs,
-        run.templates,
-        run.place("cuts"),
-        durabilities=("batch",),
-        points=points,
-        seed=run.seed,
-    )
-    _add_sweeps(run, "power cut, modelled, batch", promised)
-    for durability in ("record", "none"):
+    for durability in ("batch", "record", "none"):
         found = sweep_cuts(
-            run.cut_jobs,
+            run.jobs if durability == "batch" else run.cut_jobs,
             run.templates,
             run.place("cuts"),
-            durabilities=(durability,),
-            points=points,
+            durability=durability,
+            points=run.number(10),
             seed=run.seed,
         )
         _add_sweeps(run, f"power cut, modelled, {durability}", found)
@@ -261,7 +251,7 @@ def _disk(run: _Run, kind: Filesystem) -> None:
             run.cut_jobs,
             run.templates,
             run.place(kind),
-            durabilities=(durability,),
+            durability=durability,
             points=run.number(9),
             seed=run.seed,
         )
@@ -282,15 +272,13 @@ def _crowd(run: _Run) -> None:
 
 
 def _corrupt(run: _Run) -> None:
-    begun = time.monotonic()
-    done = corrupt(run.templates, run.place("corrupt"), cases=run.number(3500), seed=run.seed)
-    note = (
-        f"told {done.told}, found by check {done.found}, harmless {done.harmless}, "
-        f"plain text {done.editable}"
-    )
-    run.report.add(
-        "damaged files", "silent", done.tried, done.silent, time.monotonic() - begun, note
-    )
+    with run.report.timed("damaged files", "silent") as tally:
+        done = corrupt(run.templates, run.place("corrupt"), cases=run.number(3500), seed=run.seed)
+        tally.tried, tally.wrong = done.tried, done.silent
+        tally.note = (
+            f"refused {done.refused}, found by check {done.found}, harmless {done.harmless}, "
+            f"plain text {done.editable}"
+        )
 
 
 def _hostile(run: _Run) -> None:
@@ -320,37 +308,30 @@ def _hostile(run: _Run) -> None:
             partial(try_changing_files, root, files=12, rounds=run.number(10), seed=run.seed),
         ),
     ):
-        begun = time.monotonic()
-        end = in_child(tries, timeout_s=900)
-        tried, wrong = end.value or (0, [end.error or f"{what}: it died or hangs"])
-        run.report.add("hostile input", what, tried, wrong, time.monotonic() - begun)
+        with run.report.timed("hostile input", what) as tally:
+            end = in_child(tries, timeout_s=900)
+            tally.tried, tally.wrong = end.value or (0, [end.error or f"{what}: it died or hangs"])
 
 
 def _mutate(run: _Run) -> None:
-    begun = time.monotonic()
-    done = mutate(
-        run.place("mutate"), _WORKSPACE, seed=run.seed, share=run.count, holding=run.safeguard
-    )
-    missed = [f"nobody misses the {name}" for name in done.missed]
-    note = f"{done.exempt} exempt"
-    run.report.add(
-        "safeguards taken away", "not missed", done.tried, missed, time.monotonic() - begun, note
-    )
+    with run.report.timed("safeguards taken away", "not missed") as tally:
+        done = mutate(
+            run.place("mutate"), _WORKSPACE, seed=run.seed, share=run.count, holding=run.safeguard
+        )
+        tally.tried, tally.note = done.tried, f"{done.exempt} exempt"
+        tally.wrong = [f"no check misses the {name}" for name in done.missed]
 
 
 def _guard(run: _Run, kind: str) -> None:
     """One violation is enough: this is run for each safeguard that is taken away."""
-    begun = time.monotonic()
-    found = guard(kind, run.templates, run.place("guard"), seed=run.seed, jobs=run.jobs)
-    first = next(found, None)
-    wrong = [] if first is None else [first]
-    run.report.add("guard", kind, 1, wrong, time.monotonic() - begun)
+    with run.report.timed("guard", kind) as tally:
+        found = guard(kind, run.templates, run.place("guard"), seed=run.seed, jobs=run.jobs)
+        tally.tried, tally.wrong = 1, list(islice(found, 1))
 
 
 def _fuzz(run: _Run) -> None:
-    begun = time.monotonic()
-    tried, wrong = fuzz(_WORKSPACE, seconds=run.number(600), seed=run.seed)
-    run.report.add("fuzzing", "damaged inputs", tried, wrong, time.monotonic() - begun)
+    with run.report.timed("fuzzing", "damaged inputs") as tally:
+        tally.tried, tally.wrong = fuzz(_WORKSPACE, seconds=run.number(600), seed=run.seed)
 
 
 _PARTS: dict[str, Callable[[_Run], None]] = {

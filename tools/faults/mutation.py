@@ -28,7 +28,7 @@ _TIMEOUT_S = 400
 # Which jobs a guard looks at: those that run through the module with the safeguard.
 _JOBS = {
     "_export/folder.py": ("export",),
-    "_export/ingest.py": ("take_export_in",),
+    "_export/ingest.py": ("ingest_export",),
     "_storage/durability.py": ("ingest", "artifacts", "delete_image", "export"),
     "_storage/inner_folder.py": ("artifacts", "delete_image", "ingest", "replace_rows"),
     "_storage/local.py": ("artifacts", "delete_image", "ingest", "refresh", "replace_rows"),
@@ -36,7 +36,7 @@ _JOBS = {
     "experimental_stores/stores/sidecar.py": ("repair",),
 }
 _LOCKING_JOBS = (
-    *("ingest", "ingest_image", "take_export_in", "delete_image", "replace_rows"),
+    *("ingest", "ingest_image", "ingest_export", "delete_image", "replace_rows"),
     *("update_index", "indexes", "repair", "upgrade", "export"),
 )
 
@@ -245,7 +245,7 @@ def _safeguards(tree: ast.Module, text: str) -> Iterator[tuple[ast.expr, str, st
                 yield node, "lock", "None"
             elif name in {"_lock", "lock", "hold_file_lock"} and _is_held(node):
                 yield node, "lock", '__import__("contextlib").nullcontext()'
-        elif isinstance(node, ast.If) and _tells_damage(node) and _is_checksum(node.test):
+        elif isinstance(node, ast.If) and _reports_damage(node) and _is_checksum(node.test):
             yield node.test, "checksum", "False"
 
 
@@ -280,7 +280,7 @@ def _is_held(node: ast.Call) -> bool:
     return bool(node.args)
 
 
-def _tells_damage(node: ast.If) -> bool:
+def _reports_damage(node: ast.If) -> bool:
     """Whether a branch raises, or notes that a list is not whole."""
     match node.body[0]:
         case ast.Raise(exc=ast.Call() as raised):

@@ -136,7 +136,7 @@ class Templates:
         for number, image_id in enumerate(image_ids):
             record = dataset.record(image_id)
             trace = pd.DataFrame({"t": [0.0, 1.0], "v": [1.0 + number, 2.0 + number]})
-            if image_id != image_ids[-1]:  # the last one has only what it was born with
+            if image_id != image_ids[-1]:  # the last one has only what an ingest gave it
                 record.save_json("flow/params", {"window": 16, "number": number})
                 record.save_df_parquet("flow/trace", trace)
                 record.save_df_csv_gz("legacy/trace", trace)

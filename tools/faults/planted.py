@@ -1,4 +1,4 @@
-"""Bugs planted by hand that no test and no long run once noticed, each with what notices it now."""
+"""Bugs planted by hand that once escaped all tests and long runs, each with the guard for it."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ PLANTED = (
     ),
     PlantedBug(  # in an object store an image is visible before it is whole
         kind="planted",
-        file="_storage/zarr_blobs.py",
-        right="            commit = held.pop(COMMIT_KEY)\n",
-        wrong="            commit = held.pop(COMMIT_KEY)\n"
-        '            self._blobs.put(f"{folder}/{COMMIT_KEY}", commit)\n',
+        file="_storage/key_staging.py",
+        right="            folder.commit = data\n",
+        wrong="            folder.commit = data\n"
+        '            wait(self._keys.put(f"{self._parent}/{key}", data))\n',
     ),
     PlantedBug(  # whoever was given up on frees the lock of the next one
         kind="planted",
-        file="_storage/zarr_blobs.py",
-        right="            if self.get(key) == mine:\n",
+        file="_storage/zarr_keys.py",
+        right="            if wait(self.get(key)) == mine:\n",
         wrong="            if True:\n",
     ),
     PlantedBug(  # a forked child works in, and removes, its parent's scratch folder

@@ -21,9 +21,9 @@ from faults.shim import allow_syncfs, arm, disarm, log_to, mark
 from faults.sweeps import Sweep, chosen
 from faults.verdicts import States, judge, judge_detected, judge_repeat, reference_states
 
-__all__ = ["LOSSES", "logged_run", "sweep_cuts", "write_out"]
+__all__ = ["logged_run", "sweep_cuts", "write_out"]
 
-LOSSES: tuple[Loss, ...] = ("most", "data", "random")
+_LOSSES: tuple[Loss, ...] = ("most", "data", "random")
 _ACKNOWLEDGED = "acknowledged"
 
 
@@ -32,10 +32,9 @@ def sweep_cuts(
     templates: Templates,
     root: Path,
     *,
-    durabilities: Sequence[Durability],
+    durability: Durability,
     points: int,
     seed: int,
-    losses: Sequence[Loss] = LOSSES,
 ) -> Iterator[Sweep]:
     """Cut the power at some moments of each job, in each way.
 
@@ -43,19 +42,17 @@ def sweep_cuts(
         jobs: The jobs.
         templates: The datasets to start from.
         root: The folder to work in.
-        durabilities: The settings to try.
+        durability: How datasets are opened.
         points: At how many moments of a job, at most.
         seed: Of the random numbers.
-        losses: What a cut takes.
     """
     for job in jobs:
-        for durability in durabilities:
-            states = reference_states(job, templates, root, durability)
-            log = logged_run(job, templates, root, durability)
-            for loss in losses:
-                draw = seeded(seed, job.name, durability, loss)
-                moments = chosen(len(log), points, draw)
-                yield _sweep(job, durability, loss, log, moments, templates, root, states, draw)
+        states = reference_states(job, templates, root, durability)
+        log = logged_run(job, templates, root, durability)
+        for loss in _LOSSES:
+            draw = seeded(seed, job.name, durability, loss)
+            moments = chosen(len(log), points, draw)
+            yield _sweep(job, durability, loss, log, moments, templates, root, states, draw)
 
 
 def logged_run(

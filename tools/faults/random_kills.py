@@ -124,7 +124,7 @@ def kill_ingest(root: Path, *, trials: int, seed: int) -> tuple[int, list[str]]:
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(_FILES):
         tifffile.imwrite(folder / f"{number}.tif", np.full((200, 64), number, np.uint16))
-    whole_s = _time_one(folder, place)
+    whole_s = _seconds(lambda: _start(folder, place, durability="batch").communicate())
     draw = seeded(seed, "random kills")
     wrong: list[str] = []
     killed = 0
@@ -133,12 +133,12 @@ def kill_ingest(root: Path, *, trials: int, seed: int) -> tuple[int, list[str]]:
         process = _start(folder, place, durability=draw.choice(["record", "batch", "none"]))
         out = _kill_after(draw.uniform(0.2, 1.0) * whole_s, process)
         killed += process.returncode == -signal.SIGKILL
-        told = out.count(b'"status": "ok"') + out.count(b'"status":"ok"')
-        wrong += [f"random kill {trial}: {text}" for text in _judge(folder, place, told)]
+        reported = out.count(b'"status": "ok"') + out.count(b'"status":"ok"')
+        wrong += [f"random kill {trial}: {text}" for text in _judge(folder, place, reported)]
     return killed, wrong
 
 
-def _judge(folder: Path, place: Path, told: int) -> list[str]:
+def _judge(folder: Path, place: Path, reported: int) -> list[str]:
     wrong = []
     try:
         dataset = ZarrDataset(place, "r")
@@ -147,8 +147,8 @@ def _judge(folder: Path, place: Path, told: int) -> list[str]:
         wrong += [f"check: {problem}" for problem in bad]
     except NotADatasetError:
         present = 0
-    if present < told:
-        wrong.append(f"{told} images were told of, {present} are there")
+    if present < reported:
+        wrong.append(f"{reported} images were reported as ingested, {present} are there")
     process = _start(folder, place, durability="batch")
     process.communicate()
     if process.returncode:
@@ -159,13 +159,6 @@ def _judge(folder: Path, place: Path, told: int) -> list[str]:
         wrong.append(f"the repeated command left {len(values)} images: {values}")
     again.repair()
     return wrong + [f"check after a repair: {problem}" for problem in again.check(deep=True)]
-
-
-def _time_one(folder: Path, place: Path) -> float:
-    begun = time.monotonic()
-    process = _start(folder, place, durability="batch")
-    process.communicate()
-    return time.monotonic() - begun
 
 
 def _start(folder: Path, place: Path, *, durability: str) -> subprocess.Popen[bytes]:

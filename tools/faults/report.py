@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-__all__ = ["Line", "Report"]
+__all__ = ["Line", "Report", "Tally"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +28,15 @@ class Line:
     tried: int
     violations: int
     seconds: float
+    note: str = ""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came of some trials."""
+
+    tried: int = 0
+    wrong: list[str] = field(default_factory=list)
     note: str = ""
 
 
@@ -51,6 +63,14 @@ class Report:
             )
         )
         self.violations += wrong
+
+    @contextmanager
+    def timed(self, part: str, what: str) -> Iterator[Tally]:
+        """Add a line for what is done in the block."""
+        begun, tally = time.monotonic(), Tally()
+        yield tally
+        seconds = time.monotonic() - begun
+        self.add(part, what, tally.tried, tally.wrong, seconds, tally.note)
 
     def table(self) -> str:
         """The table, in Markdown; sums per part at the end of each."""

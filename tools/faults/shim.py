@@ -100,7 +100,7 @@ def arm(folder: Path, *, at: int, fault: int = KILL, sticky: bool = False) -> No
 
 
 def disarm() -> None:
-    """Count no more, and fail no more."""
+    """Stop counting and failing calls."""
     _library().flt_set(b"", 0, KILL, 0)
 
 

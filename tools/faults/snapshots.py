@@ -75,7 +75,7 @@ def snapshot_of(dataset: ZarrDataset) -> Snapshot:
         snapshot[f"{known[row['image_id']]} source"] = source
     for name in dataset.list_table_names():
         if name not in _OF_THE_RUN:
-            # Of an image that is gone, rows are there until a repair: that is told, and no loss.
+            # Rows of an image that is gone stay until a repair: that is reported, and no loss.
             rows = [
                 row
                 for row in dataset.load_table(name).to_dict("records")
@@ -95,7 +95,7 @@ def read_what_can_be(
         names: Image id → what it is called; by its pixels, as they are read, if None.
     """
     seen: Snapshot = {}
-    told: list[str] = []
+    damaged: list[str] = []
     known: dict[str, str] = dict(names or {})
     for image_id in dataset.list_image_ids():
         try:
@@ -104,7 +104,7 @@ def read_what_can_be(
             known.setdefault(image_id, name)
             lazy = pixels_digest(np.asarray(record.open_array()[...]))
         except CorruptDataError as error:
-            told.append(error.key)
+            damaged.append(error.key)
             continue
         seen[f"{known[image_id]} pixels"] = name
         if lazy[7:19] not in name:
@@ -113,16 +113,16 @@ def read_what_can_be(
             try:
                 seen[f"{known[image_id]}{key}"] = load()
             except CorruptDataError as error:
-                told.append(error.key)
+                damaged.append(error.key)
     for table in dataset.list_table_names():
         try:
             rows = dataset.load_table(table).to_dict("records")
         except CorruptDataError as error:
-            told.append(error.key)
+            damaged.append(error.key)
         else:
             if table not in _OF_THE_RUN:
                 seen[f"table {table}"] = _digest_rows(rows, known)
-    return seen, told
+    return seen, damaged
 
 
 def image_of(record: ZarrImageRecord) -> str:
@@ -148,7 +148,7 @@ def _record_loaders(record: ZarrImageRecord) -> Iterator[tuple[str, Callable[[],
 def _read_velocity(record: ZarrImageRecord) -> str:
     """All results of the velocity analysis; without a summary of its regions there are none.
 
-    Parameters that no result names any more are let be: a run that was cut off may leave some.
+    Parameters that no result names are left out: a run that was cut off may leave some.
     """
     tables = [load_result_table(record, VELOCITY, table.name) for table in VELOCITY.tables]
     stored = load_results(record, VELOCITY)
@@ -206,7 +206,7 @@ def _export_digest(folder: Path) -> str | None:
     try:
         copy.refresh_from_folder(folder)
     except UnreadableImageError as error:
-        if "complete" in error.reason or "cut off" in error.reason:
+        if "interrupted" in error.reason:
             return None
         raise
     except IngestError as error:

@@ -38,7 +38,7 @@ class Fault:
         name: What it is called in the report.
         number: `KILL`, `SHORT_WRITE` or an ``errno``.
         sticky: Whether all later calls fail, too.
-        harmless: Whether the job must go on as if nothing had happened.
+        harmless: Whether the job must continue as if nothing had happened.
     """
 
     name: str
@@ -165,7 +165,7 @@ def run_armed(
     at: int,
     durability: Durability = "batch",
     *,
-    timeout_s: float = 60.0,
+    timeout_s: float = 300.0,
 ) -> tuple[End[int], int]:
     """Run a job with a fault ahead; how it ended, and how many steps were acknowledged."""
     acknowledged = Counter()

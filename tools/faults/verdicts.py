@@ -29,12 +29,12 @@ class States:
 
     Attributes:
         steps: Before it, after each acknowledged step, and at its end.
-        mended: After a repair.
+        repaired: After a repair.
         names: What the images that there were before it are called, by id.
     """
 
     steps: tuple[Snapshot, ...]
-    mended: Snapshot
+    repaired: Snapshot
     names: Mapping[str, str]
 
 
@@ -58,11 +58,11 @@ def reference_states(
         names = _names_of(place)
         steps = [take_snapshot(place)]
         for _ in job.steps(place, durability):
-            steps.append(take_snapshot(place))  # noqa: PERF401 - the job goes on in between
+            steps.append(take_snapshot(place))  # noqa: PERF401 - the job continues in between
         steps.append(take_snapshot(place))
         ZarrDataset(place.dataset, "r+").repair()
         _require_clean(place)
-        return States(steps=tuple(steps), mended=take_snapshot(place), names=names)
+        return States(steps=tuple(steps), repaired=take_snapshot(place), names=names)
 
     end = in_child(work)
     if end.value is None:
@@ -76,7 +76,7 @@ def judge(place: Place, states: States, *, acknowledged: int) -> list[str]:
     Args:
         place: The place.
         states: The undisturbed run.
-        acknowledged: How many steps the job was told are done.
+        acknowledged: How many steps were acknowledged.
     """
     end = in_child(lambda: _judge(place, states, acknowledged))
     if end.value is None:
@@ -122,10 +122,10 @@ def _judge(place: Place, states: States, acknowledged: int) -> list[str]:
 
 def _judge_repeat(place: Place, job: Job, states: States, durability: Durability) -> list[str]:
     run_job(job, place, durability)
-    final, mended = states.steps[-1], states.mended
+    final, repaired = states.steps[-1], states.repaired
     wrong = [f"repeated: {text}" for text in differences(take_snapshot(place), final, final)]
     ZarrDataset(place.dataset, "r+").repair()
-    wrong += [f"repaired: {text}" for text in differences(take_snapshot(place), mended, mended)]
+    wrong += [f"repaired: {text}" for text in differences(take_snapshot(place), repaired, repaired)]
     _require_clean(place)
     return wrong
 
@@ -134,12 +134,12 @@ def _judge_detected(place: Place, job: Job, states: States, acknowledged: int) -
     try:
         dataset = ZarrDataset(place.dataset, "r+")
     except CorruptDataError:
-        return []  # told: nothing of it is read
+        return []  # refused: nothing of it is read
     except NotADatasetError:
         # Its root document is lost, and with it the dataset: a person removes what is left.
         shutil.rmtree(place.dataset, ignore_errors=True)
         return _judge_removed(place, job)
-    seen, told = read_what_can_be(dataset, states.names)
+    seen, damaged = read_what_can_be(dataset, states.names)
     held: dict[str, set[str]] = {}
     for state in states.steps[: acknowledged + 2]:
         for thing, value in state.items():
@@ -150,8 +150,8 @@ def _judge_detected(place: Place, job: Job, states: States, acknowledged: int) -
         if value not in held.get(thing, ())
     ]
     found = dataset.check(deep=True)
-    if told and not found:
-        wrong.append(f"check finds nothing, but reading tells of {sorted(told)[:3]}")
+    if damaged and not found:
+        wrong.append(f"check finds nothing, but reading names {sorted(damaged)[:3]}")
     for problem in found:
         if problem.repairable:
             continue

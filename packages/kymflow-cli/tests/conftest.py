@@ -32,7 +32,7 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_tiff() -> Callable[..., Path]:
     """Write a small kymograph ``(time, space)``."""
 
@@ -105,6 +105,45 @@ def environment() -> dict[str, str]:
     """For processes: they find what this one finds, and every warning is an error."""
     found = os.pathsep.join(path for path in sys.path if path)
     return {**os.environ, "PYTHONPATH": found, "PYTHONWARNINGS": "error", "TERM": "xterm-256color"}
+
+
+@pytest.fixture
+def unending(
+    environment: dict[str, str], tmp_path: Path, write_tiff: Callable[..., Path]
+) -> dict[str, str]:
+    """A folder ``many`` of five kymographs and a file that never gets read; returns an environment.
+
+    So a signal comes in the middle of the work on any machine, however fast or busy it is.
+    """
+    many = tmp_path / "many"
+    many.mkdir()
+    for seed in range(5):
+        write_tiff(many / f"{seed}.tif", seed=seed)
+    (many / "z.unending").touch()
+    os.mkfifo(tmp_path / "unending")
+    info = tmp_path / "site" / "unending-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: unending\nVersion: 1\n", "utf-8")
+    (info / "entry_points.txt").write_text(
+        "[kymflow_zarr.readers]\nunending = unending:Unending\n", encoding="utf-8"
+    )
+    (info.parent / "unending.py").write_text(
+        "class Unending:\n"
+        "    name = 'unending'\n"
+        "    suffixes = ('.unending',)\n"
+        "    def claims(self, listing):\n"
+        "        return listing.with_suffix(self.suffixes)\n"
+        "    def open(self, path, *, limits):\n"
+        "        with open('unending', 'rb') as stream:\n"
+        "            stream.read()\n",
+        encoding="utf-8",
+    )
+    return {
+        **environment,
+        "PYTHONPATH": f"{info.parent}{os.pathsep}{environment['PYTHONPATH']}",
+        # An interrupt between open() and its with-statement leaves a file to the collector.
+        "PYTHONWARNINGS": "error,ignore::ResourceWarning",
+    }
 
 
 @pytest.fixture

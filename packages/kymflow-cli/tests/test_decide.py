@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tifffile
 
 from kymflow.core.decisions import read_decisions
 from kymflow.core.metadata import load_metadata
@@ -134,6 +136,7 @@ def test_fields_are_set(dataset: str, kymflow: Kymflow) -> None:
     assert load_metadata(record(dataset, "a.tif")).experiment.genotype == ""
     assert kymflow("metadata", dataset, "a", "--set", "genotype")[0] == 2
     assert kymflow("metadata", dataset, "a")[0] == 2
+    assert kymflow("metadata", dataset, "a", "--set", "n=3", "--folders", "{n}")[0] == 2
 
 
 def test_fields_come_from_a_file_and_from_folders(
@@ -151,15 +154,46 @@ def test_fields_come_from_a_file_and_from_folders(
     assert load_metadata(record(dataset, "a.tif")).experiment.extra == {"session": "images"}
 
 
+def test_images_to_come_get_what_was_decided_for_them(
+    dataset: str, folder: Path, tmp_path: Path, write_tiff: Callable[..., Path], kymflow: Kymflow
+) -> None:
+    pytest.importorskip("duckdb")
+    csv = tmp_path / "sessions.csv"
+    csv.write_text("session,genotype\nimages,wt\n", encoding="utf-8")
+    code, out, _ = kymflow(
+        *("metadata", dataset, "--folders", "{session}"),
+        *("--import", str(csv), "--on", "session"),
+    )
+    assert (code, out) == (0, "metadata: 3 images changed\n"), "a line is about what a folder says"
+    period = ("--seconds-per-line", "0.25", "--where", "genotype = 'wt'")
+    assert kymflow("calibrate", dataset, *period)[1] == "calibrate: 3 images\n"
+    tifffile.imwrite(folder / "bare.tif", np.ones((20, 8), np.uint16))
+    write_tiff(folder / "calibrated.tif", seed=9)
+    _, out, err = kymflow("ingest", str(folder), dataset)
+    assert "fields and calibration as decided for images to come: 2 images" in err
+    bare, calibrated = (load_metadata(record(dataset, f"{n}.tif")) for n in ("bare", "calibrated"))
+    assert {bare.experiment.genotype, calibrated.experiment.genotype} == {"wt"}
+    assert record(dataset, "bare.tif").get_coordinates()["y"][1] == 0.25
+    assert record(dataset, "calibrated.tif").get_coordinates()["t"][1] != 0.25, "the file knows"
+
+    csv.unlink()
+    write_tiff(folder / "later.tif", seed=10)
+    _, _, err = kymflow("update", dataset, "--no-report")
+    assert "not applied to new images: csv" in err
+    assert load_metadata(record(dataset, "later.tif")).experiment.extra == {"session": "images"}
+    for undone in ("1 decision (set_fields)", "5 decisions (calibrate, set_fields)"):
+        assert kymflow("undo", dataset)[1] == f"undone: {undone}\n"
+
+
 def test_one_undo_takes_back_what_one_command_did(dataset: str, kymflow: Kymflow) -> None:
     pytest.importorskip("duckdb")
     kymflow("note", dataset, "a", "--text", "sneezed")
     kymflow("exclude", dataset, "--reason", "moved", "--where", "true")
     code, out, _ = kymflow("undo", dataset)
-    assert (code, out) == (0, "undone: exclude on 3 images\n")
+    assert (code, out) == (0, "undone: 3 decisions (exclude)\n")
     assert kymflow("undo", dataset, "b")[0] == 1
     code, out, _ = kymflow("undo", dataset, "a")
-    assert (code, out) == (0, "undone: note on 1 image\n")
+    assert (code, out) == (0, "undone: 1 decision (note)\n")
     code, _, err = kymflow("undo", dataset)
     assert code == 1
     assert "no decision is left to undo" in err

@@ -150,6 +150,7 @@ def test_plugins_that_come_along() -> None:
     readers = {item.name: item.suffixes for item in result.items if item.kind == "reader"}
     assert readers["tiff"][:2] == (".tif", ".tiff")
     assert {item.name for item in result.items if item.kind == "header"} == {
+        "kymflow_toml",
         "micro_manager",
         "olympus_txt",
         "payload",

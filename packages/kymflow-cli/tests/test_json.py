@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import pytest
 
 from kymflow.cli.app import build_app
 from kymflow.cli.verbs.analyze import analyze
+from kymflow.cli.verbs.index import index
+from kymflow.cli.verbs.ingest import ingest
 from kymflow.core.decisions import exclude
 from kymflow_zarr import ZarrDataset
 
@@ -20,7 +22,7 @@ FILES = {"dataset", "folders", "missing_folders", "patterns"}
 COUNTS = {"unchanged", "changed", "waiting", "failed", "gone"}
 FILE = {"path", "status", "image_id", "reason", "issues"}
 PLANNED = {"path", "state", "action", "image_id", "reason"}
-INGESTED = {"taken_in", "extended", "renewed", "issues", "in_subfolders"}
+INGESTED = {"taken_in", "extended", "renewed", "issues", "in_subfolders", "by_rule"}
 ISSUE = {"path", "kind", "message"}
 IMAGE = {"image_id", "source", "shape", "axes", "dtype", "created_utc", "acquired_local"}
 PLUGIN = {"suffixes", "kind", "name", "origin", "version", "status", "summary", "reason"}
@@ -60,12 +62,12 @@ PROMISED: dict[str, dict[str, set[str]]] = {
         "summary": {"dataset", "tables", "failed"},
     },
     "index k.zarr --list": {"plugin": PLUGIN, "summary": {"plugins", "broken"}},
-    "update k.zarr": {
+    "update k.zarr --no-report": {
         "file": FILE,
         "image": {"image_id", "source", "status", "reason"},
         "table": INDEXED,
         "failure": {"image_id", "source", "step", "reason"},
-        "summary": {"dataset", "taken_in", "analyzed", "tables", "failed", "report"},
+        "summary": {"dataset", "taken_in", "by_rule", "analyzed", "tables", "failed", "report"},
     },
     "status k.zarr more": {
         "file": PLANNED,
@@ -162,32 +164,49 @@ PROMISED: dict[str, dict[str, set[str]]] = {
 }
 
 
-@pytest.fixture
-def damaged(dataset: str, tmp_path: Path, write_tiff: Callable[..., Path]) -> None:
-    """Beside the dataset with something of everything to tell: more files, and an old dataset."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, write_tiff: Callable[..., Path]) -> Path:
+    """A dataset with something of everything to tell; beside it more files, and an old dataset."""
     import zarr
 
-    (tmp_path / "more").mkdir()
-    write_tiff(tmp_path / "more" / "new.tif", seed=8)
-    write_tiff(tmp_path / "images" / "later.tif", seed=9)
-    (tmp_path / "more" / "text.tif").write_text("no picture", encoding="utf-8")
+    place = tmp_path_factory.mktemp("made")
+    images, more, pictures = (place / name for name in ("images", "more", "pictures"))
+    for folder in (images, more, pictures):
+        folder.mkdir()
+    for seed, name in enumerate(("a.tif", "b.tif", "c.tiff")):
+        write_tiff(images / name, seed=seed)
+    dataset = str(place / "k.zarr")
+    assert ingest(images, dataset).ok
+    assert index(dataset, "image_summary").ok
+    write_tiff(more / "new.tif", seed=8)
+    write_tiff(images / "later.tif", seed=9)
+    (more / "text.tif").write_text("no picture", encoding="utf-8")
     *_, last = ZarrDataset(dataset).list_image_ids()
     assert analyze(dataset, "velocity", image=("a.tif",)).ok
-    record = ZarrDataset(dataset).find("b.tif")
-    exclude(record, reason="out of focus")
-    source = next(iter((tmp_path / "images").glob("a.tif")))
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
+    exclude(ZarrDataset(dataset).find("b.tif"), reason="out of focus")
     (pictures / "left.result.json").write_text("{", encoding="utf-8")
     ZarrDataset(dataset).ingest_image(write_tiff(pictures / "left.tif", seed=9))
-    twin = ZarrDataset(dataset).ingest_image(shutil.copy(source, pictures / "twin.tif")).image_id
+    copy = shutil.copy(images / "a.tif", pictures / "twin.tif")
+    twin = ZarrDataset(dataset).ingest_image(copy).image_id
     (Path(dataset) / "images" / twin / "zarr.json").write_text("{}", encoding="utf-8")
     (Path(dataset) / "tables" / "sources.parquet").unlink()
-    root = zarr.open_group(str(tmp_path / "old.zarr"), mode="w", zarr_format=2)
+    root = zarr.open_group(str(place / "old.zarr"), mode="w", zarr_format=2)
     root.attrs.update({"format": "kymflow_zarr_v1", "schema_version": 1})
     image = root.create_group(f"images/{last}")
     image.attrs.update({"axes": ["t", "x"], "created_utc": "2024-05-06T07:08:09Z"})
     image.create_array("data", shape=(4, 5), dtype="uint16", chunks=(4, 5))
+    return place
+
+
+@pytest.fixture
+def place(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The folder of all that, to stand in; afterwards it is as it was."""
+    shutil.copytree(made, tmp_path / "made")
+    monkeypatch.chdir(made)
+    yield
+    monkeypatch.chdir(tmp_path)
+    shutil.rmtree(made)
+    shutil.copytree(tmp_path / "made", made)
 
 
 def test_no_verb_is_left_out() -> None:
@@ -197,16 +216,15 @@ def test_no_verb_is_left_out() -> None:
     assert verbs - promised == {"undo", "view"}
 
 
-@pytest.mark.usefixtures("damaged")
+@pytest.mark.usefixtures("place")
 @pytest.mark.parametrize("command", PROMISED)
 def test_records_are_of_these_kinds_and_have_just_these_fields(
-    kymflow_json: KymflowJson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+    kymflow_json: KymflowJson, command: str
 ) -> None:
     if "query" in command:
         pytest.importorskip("duckdb")
     if "xlsx" in command:
         pytest.importorskip("xlsxwriter")
-    monkeypatch.chdir(tmp_path)
     code, records = kymflow_json(*(word.replace("+", " ") for word in command.split()))
     *items, summary = records
     promised = PROMISED[command]

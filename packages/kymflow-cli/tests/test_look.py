@@ -116,7 +116,7 @@ def test_images_go_by_id_prefix_and_file(dataset: str, folder: Path) -> None:
 def test_names_that_mean_several_images_are_refused(dataset: str, folder: Path) -> None:
     opened = ZarrDataset(dataset)
     again = opened.ingest_image(folder / "a.tif").image_id
-    with pytest.raises(UnknownNameError, match="stands for 2 images") as caught:
+    with pytest.raises(UnknownNameError, match="matches 2 images") as caught:
         find_image(opened, "a.tif")
     assert again in str(caught.value)
     assert find_image(opened, again) == again
@@ -208,7 +208,7 @@ def test_table_lists_shows_and_filters(dataset: str) -> None:
 
 def test_wrong_names_get_a_suggestion(dataset: str) -> None:
     with pytest.raises(UnknownNameError) as caught:
-        table(dataset, "image_summary")
+        table(dataset, "kym_image_sumary")
     assert caught.value.hint == "did you mean 'kym_image_summary'?"
     with pytest.raises(UnknownNameError) as caught:
         table(dataset, "sources", columns=("image",))
@@ -227,6 +227,23 @@ def test_wrong_names_get_a_suggestion(dataset: str) -> None:
     with pytest.raises(UnknownNameError) as caught:
         analyze(dataset, "velocty")
     assert caught.value.hint == "did you mean 'velocity'?"
+
+
+def test_a_table_names_its_images_and_is_raw_when_asked(dataset: str, kymflow: Kymflow) -> None:
+    kymflow("exclude", dataset, "b", "--reason", "moved")
+    kymflow("metadata", dataset, "c", "--set", "condition=stroke")
+    header, *rows = kymflow("table", dataset, "image_summary")[1].splitlines()
+    assert header.startswith("file\tfolder\tacquired\tcondition\t")
+    assert header.endswith("\timage_id\tanalysis_version\tparams_hash")
+    assert [row.split("\t")[0] for row in rows] == ["a.tif", "c.tiff"]
+    picked = ("--columns", "file,mean", "--rows", "1")
+    assert kymflow("table", dataset, "kym_image_summary", *picked)[1].startswith(
+        "file\tmean\na.tif"
+    )
+    raw = kymflow("table", dataset, "kym_image_summary", "--raw", "--csv")[1].splitlines()
+    stored = ZarrDataset(dataset, mode="r").load_arrow_table("kym_image_summary")
+    assert raw[0].split(",") == stored.column_names
+    assert [row.split(",")[0] for row in raw[1:]] == stored["image_id"].to_pylist()
 
 
 def test_csv_is_whole_exact_and_safe_for_spreadsheets(dataset: str, kymflow: Kymflow) -> None:

@@ -52,6 +52,14 @@ class TestWithDuckDB:
         assert [dict(item.row) for item in answer.items] == [{"images": 3, "differ": True}]
         assert answer.verb == "query"
 
+    def test_without_its_prefix_a_table_has_the_names_of_images(
+        self, dataset: str, kymflow: Kymflow
+    ) -> None:
+        kymflow("exclude", dataset, "b", "--reason", "moved")
+        kymflow("metadata", dataset, "c", "--set", "condition=stroke")
+        sql = "SELECT file, condition FROM image_summary"
+        assert kymflow("query", dataset, sql)[1] == ("file\tcondition\na.tif\t\nc.tiff\tstroke\n")
+
     @pytest.mark.parametrize(
         "sql",
         [

@@ -27,6 +27,9 @@ pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="no pseudo-terminals"),
 ]
 
+# A machine that does much else at the time is slow, and still right.
+PATIENCE_S = 300
+
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 INTERRUPTED = "interrupted: what was done before stays\nhint: run the same command again to go on\n"
@@ -64,7 +67,7 @@ def screen(environment: dict[str, str], tmp_path: Path) -> Screen:
             os.close(inner)
             seen = b""
             pressed = False
-            while select.select([outer], [], [], 60)[0]:
+            while select.select([outer], [], [], PATIENCE_S)[0]:
                 try:
                     data = os.read(outer, 65536)
                 except OSError:  # Linux says so when the other end is closed
@@ -76,7 +79,7 @@ def screen(environment: dict[str, str], tmp_path: Path) -> Screen:
                     os.write(outer, b"\x03")
                     pressed = True
             os.close(outer)
-            code = running.wait(timeout=60)
+            code = running.wait(PATIENCE_S)
         return code, seen.decode("utf-8").replace("\r\n", "\n")
 
     return call
@@ -106,25 +109,17 @@ def test_a_bar_moves_and_is_gone_at_the_end(screen: Screen, folder: Path) -> Non
 
 
 def test_ctrl_c_leaves_a_clean_screen_and_a_valid_dataset(
-    screen: Screen, tmp_path: Path, write_tiff: Callable[..., Path]
+    screen: Screen, unending: dict[str, str], tmp_path: Path
 ) -> None:
-    many = tmp_path / "many"
-    many.mkdir()
-    for seed in range(200):
-        write_tiff(many / f"{seed:03}.tif", seed=seed)
-
-    code, seen = screen(
-        *("ingest", "many", "k.zarr", "--durability", "record"),
-        interrupt_at=r"\D[1-9]\d?/200",
-        **NO_COLLECTOR,
-    )
-
+    command = ("ingest", "many", "k.zarr", "--durability", "record", "--workers", "1")
+    code, seen = screen(*command, interrupt_at=r"\D[1-9]/6", **unending)
     assert code == 130
     assert_clean(seen)
     kept = len(ZarrDataset(tmp_path / "k.zarr", mode="r").list_image_ids())
-    assert 1 <= kept < 200
+    assert kept >= 1
     assert check(str(tmp_path / "k.zarr")).problems == 0
-    assert len(ingest(many, str(tmp_path / "k.zarr")).items) == 200 - kept
+    (tmp_path / "many" / "z.unending").unlink()
+    assert len(ingest(tmp_path / "many", str(tmp_path / "k.zarr")).items) == 5 - kept
 
 
 @pytest.mark.parametrize(
@@ -260,7 +255,7 @@ def test_ctrl_c_during_an_export_leaves_one_that_says_so_and_goes_on(
     assert_clean(seen)
     files = tmp_path / "files"
     if (files / "kymflow_export.json").exists():
-        with pytest.raises(UnreadableImageError, match="cut off"):
+        with pytest.raises(UnreadableImageError, match="interrupted"):
             ZarrDataset(tmp_path / "new.zarr").plan_refresh(files)
     stuck()
     done = export(dataset, files)
@@ -341,7 +336,7 @@ def test_ctrl_c_reaches_worker_processes_only_through_their_parent(
             os.killpg(running.pid, signal.SIGINT)  # as a terminal does: all of them at once
         (tmp_path / "gate").rename(tmp_path / "opened")
         os.close(os.open(tmp_path / "opened", os.O_RDWR))  # for a second one that waits there
-        out, err = running.communicate(timeout=60)
+        out, err = running.communicate(timeout=PATIENCE_S)
     assert (running.returncode, out, err) == (130, "", INTERRUPTED)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -107,48 +108,36 @@ def check(inputs: Path, scratch: Path) -> None:  # noqa: ARG001 - a job takes bo
     assert _open(inputs).check() == []
 
 
+_of_a_dataset = partial(
+    Benchmark, sizes=(100, 1_000, 10_000), small=(100, 400), prepare=make_dataset
+)
 BENCHMARKS = (
-    Benchmark(
+    _of_a_dataset(
         name="refresh that finds nothing new",
-        sizes=(100, 1_000, 10_000),
-        small=(100, 400),
-        prepare=make_dataset,
         work=refresh,
         floor=refresh_floor,
         most_ratio=2.0,
         rounds=9,
     ),
-    Benchmark(
+    _of_a_dataset(
         name="list images",
-        sizes=(100, 1_000, 10_000),
-        small=(100, 400),
-        prepare=make_dataset,
         work=list_images,
         floor=list_floor,
         rounds=9,
     ),
-    Benchmark(
+    _of_a_dataset(
         name="load the manifest",
-        sizes=(100, 1_000, 10_000),
-        small=(100, 400),
-        prepare=make_dataset,
         work=load_manifest,
         floor=manifest_floor,
         rounds=9,
     ),
-    Benchmark(
+    _of_a_dataset(
         name="rebuild the manifest",
-        sizes=(100, 1_000, 10_000),
-        small=(100, 400),
-        prepare=make_dataset,
         work=rebuild_manifest,
         floor=rebuild_floor,
     ),
-    Benchmark(
+    _of_a_dataset(
         name="check",
-        sizes=(100, 1_000, 10_000),
-        small=(100, 400),
-        prepare=make_dataset,
         work=check,
     ),
 )

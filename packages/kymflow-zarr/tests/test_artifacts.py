@@ -148,7 +148,7 @@ def test_metadata_payload_keeps_what_it_does_not_know(record: ZarrImageRecord) -
     assert record.load_metadata_payload() == payload
 
 
-def test_a_metadata_payload_that_is_no_object_is_told(record: ZarrImageRecord) -> None:
+def test_a_metadata_payload_that_is_not_an_object_is_refused(record: ZarrImageRecord) -> None:
     record.save_json("metadata", [1, 2])
     with pytest.raises(CorruptDataError, match="not a JSON object"):
         record.load_metadata_payload()
@@ -175,7 +175,7 @@ def test_tables_come_back_with_their_types(record: ZarrImageRecord) -> None:
     ("frame", "message"),
     [
         (pd.DataFrame({"good": [1, 2], "mixed": [1, "a"]}), "column 'mixed'"),
-        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "'a' is there twice"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "'a' appears twice"),
         (pd.DataFrame({1: [1]}), "the name 1, but a name must be text"),
         (pd.DataFrame({"o": [object()]}), "column 'o'"),
     ],

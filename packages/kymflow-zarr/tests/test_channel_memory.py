@@ -12,7 +12,7 @@ import tifffile
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr._pixels.layout import DEFAULT_CHUNK_BYTES
 
-LINES, PIXELS = 8 * DEFAULT_CHUNK_BYTES // 1024, 1024
+LINES, PIXELS = 4 * DEFAULT_CHUNK_BYTES // 1024, 1024
 
 
 @pytest.fixture
@@ -28,17 +28,16 @@ def channels(tmp_path: Path) -> Path:
     return folder
 
 
-def test_large_channels_come_in_equal(dataset: ZarrDataset, channels: Path) -> None:
-    (image_id,) = dataset.refresh_from_folder(channels)
+def test_large_channels_come_in_equal(disk: ZarrDataset, channels: Path) -> None:
+    (image_id,) = disk.refresh_from_folder(channels)
     stacked = np.stack([tifffile.imread(channels / f"scan_c{number}.tif") for number in (1, 2)])
-    np.testing.assert_array_equal(dataset.record(image_id).load_array(), stacked)
-    assert dataset.check(deep=True) == []
+    np.testing.assert_array_equal(disk.record(image_id).load_array(), stacked)
+    assert disk.check(deep=True) == []
 
 
 def test_two_channels_need_no_more_memory_than_a_block_of_one(
-    tmp_path: Path, channels: Path
+    disk: ZarrDataset, channels: Path
 ) -> None:
-    disk = ZarrDataset(tmp_path / "lab.zarr")
     disk.ingest_image(channels / "scan_c1.tif")  # so that imports do not count
     tracemalloc.start()
     try:

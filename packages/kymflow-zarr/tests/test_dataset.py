@@ -75,7 +75,7 @@ def test_a_newer_version_is_refused_with_the_versions_named(tmp_path: Path) -> N
     assert (caught.value.found, caught.value.supported) == (7, (1, 2))
 
 
-def test_a_changed_root_document_is_told(tmp_path: Path) -> None:
+def test_a_changed_root_document_is_refused(tmp_path: Path) -> None:
     ZarrDataset(tmp_path)
     root = tmp_path / "zarr.json"
     root.write_bytes(root.read_bytes().replace(b"created_utc", b"created_utx"))
@@ -189,7 +189,7 @@ def test_a_url_is_named_as_it_was_given() -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_an_object_store_that_cannot_be_reached_is_told_of_in_words() -> None:
+def test_an_unreachable_object_store_is_a_clear_error() -> None:
     pytest.importorskip("obstore")
     with pytest.raises(OSError, match=r"the object store says .* check the URL") as caught:
         ZarrDataset("http://localhost:1/lab.zarr", "r")

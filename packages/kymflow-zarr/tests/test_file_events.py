@@ -99,7 +99,7 @@ def refresh(
             images[outcome.image_id] = Known(name=name, value=value)
 
 
-@settings(max_examples=int(os.environ.get("KYMFLOW_EXAMPLES", "60")))
+@settings(max_examples=int(os.environ.get("KYMFLOW_EXAMPLES", "20")))
 @given(st.lists(EVENTS, max_size=12))
 def test_any_events_then_a_refresh(events: list[tuple[str, ...]]) -> None:
     with tempfile.TemporaryDirectory() as place:

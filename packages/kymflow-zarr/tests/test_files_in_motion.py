@@ -266,6 +266,33 @@ def test_sidecars_that_come_later_are_added_and_results_are_kept(
     assert dataset.check(deep=True) == []
 
 
+def test_a_sidecar_that_changed_replaces_its_artifact_unless_someone_changed_that(
+    dataset: ZarrDataset, folder: Path
+) -> None:
+    def write(value: int) -> None:
+        (folder / "a.fit.json").write_text(json.dumps({"v": value}), encoding="utf-8")
+        (folder / "a.mine.json").write_text(json.dumps({"v": value}), encoding="utf-8")
+        (folder / "a.trace.csv").write_text(f"v\n{value}\n", encoding="utf-8")
+        np.save(folder / "a.scores.npy", np.full(3, value))
+
+    write(1)
+    (image_id,) = dataset.refresh_from_folder(folder, "a.tif")
+    record = dataset.record(image_id)
+    record.save_json("mine", {"v": 0})
+    for value in (22, 333):
+        write(value)
+        assert [item.status for item in dataset.iter_refresh(folder, "a.tif")] == ["changed"]
+        (done,) = dataset.iter_refresh(folder, "a.tif", mode="reingest_if_changed")
+        assert (done.status, done.image_id) == ("extended", image_id)
+        assert [issue.file for issue in done.issues] == ["a.mine.json"]
+        assert record.load_json("fit") == {"v": value}
+        assert record.load_df_parquet("trace")["v"].tolist() == [value]
+        assert record.load_array_artifact("scores").tolist() == [value] * 3
+        assert record.load_json("mine") == {"v": 0}
+        assert list(dataset.iter_refresh(folder, "a.tif", mode="reingest_if_changed")) == []
+    assert dataset.check(deep=True) == []
+
+
 def test_a_channel_that_comes_later_makes_an_image_of_both(
     dataset: ZarrDataset, tmp_path: Path
 ) -> None:

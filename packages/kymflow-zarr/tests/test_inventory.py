@@ -49,7 +49,7 @@ def test_each_file_that_is_removed_is_missed(disk: ZarrDataset, record: ZarrImag
             continue
         good = path.read_bytes()
         path.unlink()
-        assert disk.check(), f"nobody misses {path.relative_to(place)}"
+        assert disk.check(), f"check does not miss {path.relative_to(place)}"
         path.write_bytes(good)
     assert disk.check(deep=True) == []
 
@@ -118,7 +118,7 @@ def test_there_are_three_ways_to_end_it(
     assert disk.check(deep=True) == []
 
 
-def test_what_someone_put_there_is_told_and_entered_by_a_repair(
+def test_what_someone_added_is_reported_and_entered_by_a_repair(
     disk: ZarrDataset, record: ZarrImageRecord
 ) -> None:
     place = Path(disk.location)
@@ -147,7 +147,7 @@ def test_what_someone_put_there_is_told_and_entered_by_a_repair(
     ],
     ids=["cut", "another key", "not text", "another sign", "zeros", "empty"],
 )
-def test_damage_to_an_inventory_is_found_and_mended(
+def test_damage_to_an_inventory_is_found_and_repaired(
     disk: ZarrDataset, record: ZarrImageRecord, damage: Callable[[bytes], bytes]
 ) -> None:
     place = Path(disk.location)

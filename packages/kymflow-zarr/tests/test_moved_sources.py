@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 
@@ -85,6 +87,49 @@ def test_sources_can_be_relocated(disk: ZarrDataset, folder: Path, tmp_path: Pat
     assert disk.sources.relocate(folder, archive) == 0
     with pytest.raises(FileNotFoundError, match="check the path"):
         disk.sources.relocate(archive, tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("how", ["relocate", "refresh"])
+@pytest.mark.parametrize("damaged", [True, False])
+def test_where_files_are_now_is_known_without_the_index(
+    disk: ZarrDataset, folder: Path, tmp_path: Path, how: str, damaged: bool
+) -> None:
+    """Though the files are still where they were before, too."""
+    tifffile.imwrite(folder / "two_c1.tif", np.zeros((4, 4), np.uint8))
+    tifffile.imwrite(folder / "two_c2.tif", np.ones((4, 4), np.uint8))
+    disk.refresh_from_folder(folder)
+    archive = folder.rename(tmp_path / "archive")
+    if how == "relocate":
+        assert disk.sources.relocate(folder, archive) == 4
+    else:
+        assert {item.status for item in disk.iter_refresh(archive)} == {"renewed"}
+    shutil.copytree(archive, folder)
+    index = Path(disk.location, "tables", "sources.parquet")
+    index.write_bytes(index.read_bytes()[:-9] + b"?" * 9)
+    if not damaged:
+        index.unlink()
+    again = ZarrDataset(disk.location)
+    assert list(again.iter_refresh(archive)) == []
+    assert {Path(path).parent for path in paths_of(again).values()} == {archive.resolve()}
+    provenances: list[Any] = [record.load_json("provenance") for record in again.values()]
+    paths = [Path(path) for said in provenances for path in said["source"]["files"]]
+    assert (len(paths), {path.parent for path in paths}) == (5, {archive.resolve()})
+    again.repair()
+    assert again.check(deep=True) == []
+
+
+def test_an_image_that_the_index_has_twice_is_found_and_repaired(
+    disk: ZarrDataset, folder: Path
+) -> None:
+    disk.refresh_from_folder(folder)
+    index = disk.load_sources_index()
+    disk.save_sources_index(pd.concat([index, index[:1]], ignore_index=True))
+    assert len(disk.load_sources_index()) == 3
+    (problem,) = disk.check()
+    assert "2 rows for image" in problem.message
+    disk.repair()
+    assert disk.check(deep=True) == []
+    pd.testing.assert_frame_equal(disk.load_sources_index(), index)
 
 
 def test_one_file_can_be_relocated(disk: ZarrDataset, folder: Path, tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_ids_that_come_as_another_kind_of_text_are_kept_as_text(
         (pd.Series(["a\udc80"], dtype=object), "'c'"),
         (pd.arrays.SparseArray([1]), "'c'"),
         ([pd.DateOffset(months=1)], "'c' holds objects of type DateOffset"),
-        ([{}], "struct type 'c' with no child"),
+        ([{}], "'c' holds objects of type dict"),
         ([1 + 2j], "'c'"),
     ],
 )
@@ -333,7 +333,7 @@ def test_other_libraries_read_the_tables(disk: ZarrDataset) -> None:
     assert pq.read_table(path).to_pydict() == {"image_id": ["a"], "v": [5]}
 
 
-def test_every_flipped_bit_of_a_table_is_right_or_told(disk: ZarrDataset) -> None:
+def test_every_flipped_bit_of_a_table_is_harmless_or_detected(disk: ZarrDataset) -> None:
     disk.replace_rows_for_image_id("t", "a", rows_of(["a"] * 50, 123456))
     path = Path(disk.location) / "tables" / "t.parquet"
     good = path.read_bytes()
@@ -387,11 +387,11 @@ print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is told by /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is read from /proc")
 def test_a_table_that_declares_far_more_than_it_is_takes_no_memory(disk: ZarrDataset) -> None:
-    path = far_more_rows_than_bytes(disk, "bomb", rows=80_000_000, at_once=40_000_000)
+    path = far_more_rows_than_bytes(disk, "bomb", rows=40_000_000, at_once=20_000_000)
     assert path.stat().st_size < 2**20
-    with pytest.raises(CorruptDataError, match=r"80000000 rows of 2 columns .* iter_arrow\(\)"):
+    with pytest.raises(CorruptDataError, match=r"40000000 rows of 2 columns .* iter_arrow\(\)"):
         disk.load_table("bomb")
     done = subprocess.run(
         [sys.executable, "-c", MEMORY_OF_HEAD_AND_CHECK, disk.location],
@@ -400,7 +400,7 @@ def test_a_table_that_declares_far_more_than_it_is_takes_no_memory(disk: ZarrDat
         check=True,
     )
     head, problems, megabytes = done.stdout.splitlines()
-    assert head == "[0, 0, 0] 80000000"
+    assert head == "[0, 0, 0] 40000000"
     assert problems == "['inventory', 'orphan_rows']"
     assert int(megabytes) < 500
 

@@ -37,7 +37,7 @@ HOLD = """
 import sys
 from kymflow_zarr import ZarrDataset
 dataset = ZarrDataset(sys.argv[1])
-with dataset._access.blobs.lock("tables", action="hold on", timeout_s=5):
+with dataset._access.blobs.lock("tables", action="hold on", timeout_s=300):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -52,7 +52,7 @@ dataset = ZarrDataset(MemoryStore())
 dataset.add_image(np.zeros((2, 3), np.uint8), axes=("t", "x"))
 child = os.fork()
 if not child:
-    signal.alarm(60)
+    signal.alarm(300)
     print([record.load_array().shape for record in dataset.iter_records()], flush=True)
     os._exit(0)
 print(os.waitpid(child, 0)[1])

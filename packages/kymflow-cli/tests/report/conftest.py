@@ -155,6 +155,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def lab_page(lab: Path, parse: Callable[[Path | str], ParsedPage]) -> ParsedPage:
+def lab_report(lab: Path) -> Path:
+    """The file with the page of `lab`, to read only."""
+    return Path(report(str(lab), workers=1).report)
+
+
+@pytest.fixture(scope="session")
+def lab_page(lab_report: Path, parse: Callable[[Path | str], ParsedPage]) -> ParsedPage:
     """The page of `lab`."""
-    return parse(Path(report(str(lab), workers=1).report))
+    return parse(lab_report)

@@ -94,10 +94,8 @@ def look(tmp_path: Path) -> Look:
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
-def test_it_looks_as_it_should(lab: Path, look: Look, tmp_path: Path, theme: Theme) -> None:
-    page = Path(report(str(lab), tmp_path / "page.html", workers=1).report)
-
-    shot = look(page, theme=theme)
+def test_it_looks_as_it_should(lab_report: Path, look: Look, theme: Theme) -> None:
+    shot = look(lab_report, theme=theme)
 
     assert shot.console == ""
     assert tuple(shot.pixels[0, 0]) == tuple(int(theme.ground[at : at + 2], 16) for at in (1, 3, 5))
@@ -114,9 +112,8 @@ def test_it_looks_as_it_should(lab: Path, look: Look, tmp_path: Path, theme: The
     assert len(np.unique(shot.pixels[..., 0][grey])) > 100
 
 
-def test_on_a_phone_nothing_sticks_out(lab: Path, look: Look, tmp_path: Path) -> None:
-    page = Path(report(str(lab), tmp_path / "page.html", workers=1).report)
-    shot = look(page, width=500, height=3000)
+def test_on_a_phone_nothing_sticks_out(lab_report: Path, look: Look) -> None:
+    shot = look(lab_report, width=500, height=3000)
     assert shot.console == ""
     assert shot.pixels.shape[1] == 500
     # Figures and tables scroll in boxes of their own: the margin of the page stays empty.
@@ -244,9 +241,9 @@ def test_hostile_text_neither_runs_nor_calls_home(
     assert {"/img", "/script", "/style", "/frame"} <= set(asked)
 
 
-def test_a_broken_picture_would_be_seen(lab: Path, look: Look, tmp_path: Path) -> None:
-    page = Path(report(str(lab), tmp_path / "page.html", workers=1).report)
-    html = page.read_text(encoding="utf-8")
+def test_a_broken_picture_would_be_seen(lab_report: Path, look: Look, tmp_path: Path) -> None:
+    html = lab_report.read_text(encoding="utf-8")
+    page = tmp_path / "page.html"
     page.write_text(
         re.sub(r"data:image/webp;base64,[\w+/=]{99}", "data:image/webp;base64,", html),
         encoding="utf-8",

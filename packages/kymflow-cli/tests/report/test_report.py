@@ -17,6 +17,7 @@ from kymflow.cli.errors import OutputFileError, UnknownNameError
 from kymflow.cli.opening import find_image
 from kymflow.cli.results import Item
 from kymflow.cli.verbs.analyze import analyze
+from kymflow.cli.verbs.ingest import ingest
 from kymflow.cli.verbs.report import report
 from kymflow.core.analysis import find_region
 from kymflow.core.decisions import add_note, exclude, mark_interval, reject
@@ -63,6 +64,25 @@ def test_a_dataset_without_images(tmp_path: Path, parse: Parse) -> None:
     page = parse(Path(result.report))
     assert "There is no image yet." in page.text
     assert not page.all("table")
+
+
+def test_doubts_about_calibration_are_on_the_page(
+    tmp_path: Path, folder: Path, parse: Parse
+) -> None:
+    (folder / "a.json").write_text('{"header": {"scale": {"t": 1.134}, "unit": {"t": "Hz"}}}')
+    (folder / "b.json").write_text("[")
+    ingest(folder, str(tmp_path / "k.zarr"))
+    page = parse(Path(report(str(tmp_path / "k.zarr")).report))
+    said = {
+        name.text: text.text
+        for name, text in zip(
+            [element for element in page.within("doubts") if element.tag == "dt"],
+            [element for element in page.within("doubts") if element.tag == "dd"],
+            strict=True,
+        )
+    }
+    assert "a.tif: the metadata payload's step along 't', '1.134' 'Hz', cannot" in said["a.tif"]
+    assert said["b.tif"].startswith("b.json: ")
 
 
 def test_the_limit_says_what_it_leaves_out(dataset: str, kymflow: Kymflow, parse: Parse) -> None:
@@ -234,9 +254,7 @@ def copied(lab: Path, tmp_path: Path) -> Path:
         ("data/c.0.0", 1, "channel 1 cannot be read"),
         ("analysis/metadata.json", 0, "its metadata cannot be read"),
         ("analysis/velocity/trace.parquet", 2, "a table of its velocity cannot be read"),
-        ("analysis/velocity/intervals.parquet", 2, "a table of its velocity cannot be read"),
         ("analysis/velocity/summary.json", 2, "its velocity cannot be read"),
-        ("analysis/velocity/params.json", 2, "its velocity cannot be read"),
         ("zarr.json", 0, "the image cannot be read"),
     ],
 )

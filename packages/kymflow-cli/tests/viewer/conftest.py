@@ -23,6 +23,9 @@ from kymflow.core.analysis.velocity import VELOCITY
 from kymflow_zarr import ZarrDataset
 
 _TOKEN = "the-token-of-the-tests"
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+# A machine that does much else at the time is slow, and still right.
+_PATIENCE_MS = 60_000
 
 Serve = Callable[..., AbstractContextManager[ViewServer]]
 Ask = Callable[..., "Reply"]
@@ -48,7 +51,7 @@ def _ask(
     if body is not None:
         own["Content-Type"] = "application/json"
     sent = {name: value for name, value in {**own, **(headers or {})}.items() if value}
-    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = HTTPConnection("127.0.0.1", port, timeout=300)
     data = body if body is None or isinstance(body, bytes) else json.dumps(body)
     connection.request("GET" if body is None else "POST", path, body=data, headers=sent)
     answer = connection.getresponse()
@@ -95,6 +98,57 @@ def made_lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def lab(made_lab: Path, tmp_path: Path) -> ZarrDataset:
     """A copy of its own for each test."""
     return ZarrDataset(shutil.copytree(made_lab, tmp_path / "lab.zarr"), mode="r+")
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Where Chromium is."""
+    found = next((path for name in _NAMES if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.skip("there is no Chromium here")
+    return found
+
+
+@pytest.fixture(scope="session")
+def chromium(chromium_path: str) -> Iterator[Any]:
+    """One browser for all tests."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    playwright.expect.set_options(timeout=_PATIENCE_MS)
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Open an address in an empty profile; a complaint of the browser fails the test.
+
+    With `html`, that is what lies at the address.
+    """
+    contexts: list[Any] = []
+    complaints: list[str] = []
+
+    def open_it(address: str, *, html: str = "", **options: Any) -> Any:
+        context = chromium.new_context(
+            **{"viewport": {"width": 1400, "height": 1100}, "locale": "en-US", **options}
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(_PATIENCE_MS)
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
+        if html:
+            page.route(address, lambda route: route.fulfill(body=html, content_type="text/html"))
+        page.goto(address)
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    # Of a request that fails or is refused, the page itself has to say so.
+    assert [text for text in complaints if not text.startswith("Failed to load resource")] == []
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ def test_a_malformed_body_is_refused(ask: Ask, image_ids: dict[str, str], body: 
 def test_a_body_of_a_wrong_length_is_refused_before_it_is_read(
     server: ViewServer, length: bytes
 ) -> None:
-    with socket.create_connection(("127.0.0.1", server.server_port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=300) as connection:
         head = b"POST /api/x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: " + length
         connection.sendall(head + b"\r\n\r\n")
         assert b" 413 " in connection.recv(4096)
@@ -142,7 +142,7 @@ def test_a_body_of_a_wrong_length_is_refused_before_it_is_read(
 
 @pytest.mark.parametrize("method", [b"DELETE", b"PUT", b"OPTIONS", b"<script>"])
 def test_other_methods_are_refused(server: ViewServer, method: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", server.server_port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=300) as connection:
         connection.sendall(method + b" /api/recordings HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         answer = connection.recv(4096)
     assert b" 501 " in answer

@@ -31,10 +31,10 @@ def test_it_serves_the_page_until_ctrl_c(made_lab: Path) -> None:
             asked = urllib.request.Request(
                 f"{page}api/recordings", headers={"X-Kymflow-Token": token}
             )
-            with urllib.request.urlopen(asked, timeout=60) as answer:
+            with urllib.request.urlopen(asked, timeout=300) as answer:
                 assert len(json.load(answer)["rows"]) == 3
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=300)
         finally:
             process.kill()
     assert process.returncode == 0

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 import tifffile
 
-from kymflow.core.decisions import import_metadata, set_fields, set_fields_from_folders, undo
+from kymflow.core.decisions import (
+    apply_rule,
+    import_metadata,
+    load_rules,
+    new_act_id,
+    set_fields,
+    set_fields_from_folders,
+    undo,
+)
 from kymflow.core.errors import MetadataError, MetadataFileError
 from kymflow.core.metadata import ExperimentMetadata, FolderPattern, load_metadata, load_source
 from kymflow_zarr import ZarrDataset
@@ -168,3 +176,33 @@ def test_a_field_is_cleared_by_none(dataset: ZarrDataset) -> None:
     assert set_fields(record, {"genotype": "wt", "cage": 7})
     assert set_fields(record, {"genotype": None, "cage": None})
     assert load_metadata(record).experiment == ExperimentMetadata()
+
+
+def test_a_rule_holds_for_images_to_come_until_it_is_undone(
+    dataset: ZarrDataset, tmp_path: Path
+) -> None:
+    set_fields_from_folders(dataset, "{animal}/{day}", author="Ada")
+    for _ in range(2):
+        import_metadata(dataset, write(tmp_path, "animal,sex\nm1,f\nm3,m\n"), on="animal")
+    first, second = load_rules(dataset)
+    assert (first.author, dict(first.document)) == ("Ada", {"folders": "{animal}/{day}"})
+    assert second.document["on"] == "animal"
+
+    (tmp_path / "in/m3/day1").mkdir(parents=True)
+    tifffile.imwrite(tmp_path / "in/m3/day1/run1.tif", np.ones((8, 4), np.uint16))
+    new = dataset.sources.refresh(tmp_path / "in", "**/*.tif")
+    step = new_act_id()
+    assert [apply_rule(dataset, rule, new, step=step) for rule in load_rules(dataset)] == [{}, {}]
+    experiment = experiments(dataset)["m3/day1"]
+    assert (experiment.sex, experiment.extra) == ("m", {"animal": "m3", "day": "day1"})
+
+    assert len(undo(dataset)) == 2, "what the rules did to new images is one step"
+    assert len(load_rules(dataset)) == 2
+    undo(dataset)
+    assert load_rules(dataset) == (first,)
+
+
+def test_what_is_said_of_some_images_is_no_rule(dataset: ZarrDataset) -> None:
+    one, *_ = dataset
+    assert set_fields_from_folders(dataset, "{day}", image_ids=[one]).changed == (one,)
+    assert load_rules(dataset) == ()

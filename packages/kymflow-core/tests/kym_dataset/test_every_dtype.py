@@ -24,7 +24,7 @@ def arrow(values: list[Any], kind: pa.DataType) -> Any:
     return pd.arrays.ArrowExtensionArray(pa.chunked_array([pa.array(values, kind)]))
 
 
-LONG: Final = int(os.environ.get("KYMFLOW_EXAMPLES", "250"))  # examples of the slow form
+LONG: Final = int(os.environ.get("KYMFLOW_EXAMPLES", "100"))  # examples of the slow form
 
 # Some values of each dtype; rows are drawn from them.
 POOL: Final[dict[str, pd.Series[Any]]] = {

@@ -211,7 +211,7 @@ def cluster(tmp_path: Path) -> Iterator[str]:
                 "dask_worker",
                 address,
                 *("--nworkers", "1", "--nthreads", "1", "--no-dashboard", "--no-nanny"),
-                *("--name", f"worker-{number}", "--death-timeout", "60"),
+                *("--name", f"worker-{number}", "--death-timeout", "300"),
                 *("--local-directory", str(tmp_path / f"worker-{number}")),
             )
         yield address
@@ -219,7 +219,7 @@ def cluster(tmp_path: Path) -> Iterator[str]:
         for process in started:
             process.kill()
         for process in started:
-            process.wait(20)
+            process.wait()
 
 
 @pytest.mark.slow
@@ -227,8 +227,8 @@ def test_dask(on_disk: ZarrDataset, serial: pd.DataFrame, cluster: str) -> None:
     from distributed import Client
 
     kym = KymDataset(on_disk)
-    with Client(cluster, timeout=60, set_as_default=False) as client:  # type: ignore[no-untyped-call]
-        client.wait_for_workers(2, timeout=60)
+    with Client(cluster, timeout=300, set_as_default=False) as client:  # type: ignore[no-untyped-call]
+        client.wait_for_workers(2, timeout=300)
         workers = set(client.run(os.getpid).values())
         update = kym.update_index(ImageSummary(), executor=client.get_executor())
 

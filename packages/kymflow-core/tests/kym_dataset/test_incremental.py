@@ -447,7 +447,7 @@ TestHistory.settings = settings(
 )
 TestLongHistory = pytest.mark.slow(LongHistory.TestCase)
 TestLongHistory.settings = settings(
-    max_examples=int(os.environ.get("KYMFLOW_EXAMPLES", "60")),
+    max_examples=int(os.environ.get("KYMFLOW_EXAMPLES", "20")),
     stateful_step_count=14,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

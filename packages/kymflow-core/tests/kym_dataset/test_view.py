@@ -88,6 +88,27 @@ def test_names_come_in_the_order_in_which_people_count(
     ]
 
 
+@pytest.mark.parametrize("rows", [0, 1, 70, 71, 130, 500])
+def test_rows_are_joined_without_reading_all_of_a_table(
+    empty: ZarrDataset, make_indexer: Callable[..., BaseIndexer], rows: int
+) -> None:
+    for number in range(100):
+        empty.add_image(np.zeros((4, 4), np.uint16), metadata={"source_path": f"run{number}.tif"})
+    kym = KymDataset(empty)
+    probe = make_indexer(lambda _: pd.DataFrame({"roi_id": [2, 1], "value": [0.5, None]}))
+    kym.update_index(probe)
+    whole = kym.joined("probe")
+    names = kym.image_names("probe")
+
+    head = names.load_arrow(empty, "kym_probe", rows=rows)
+    assert head.to_pandas()["image_id"].tolist() == whole["image_id"].tolist()[:rows]
+    assert head.column_names == list(whole.columns)
+    some = names.load_arrow(empty, "kym_probe", columns=["value", "file"], rows=rows)
+    assert some.column_names == ["value", "file"]
+    last = whole["image_id"].iloc[-1]
+    assert names.load_arrow(empty, "kym_probe", image_ids=[last])["roi_id"].to_pylist() == [1, 2]
+
+
 def test_what_was_excluded_is_shown_when_asked(
     dataset: ZarrDataset, make_indexer: Callable[..., BaseIndexer]
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["Problem", "ProblemKind", "Repair", "linked", "rewritten", "unreadable"]
+__all__ = ["Problem", "ProblemKind", "Repair", "damage_problem", "link_problem", "rewrite_problem"]
 
 ProblemKind: TypeAlias = Literal[
     "missing",
@@ -73,7 +73,7 @@ class Repair:
     action: str
 
 
-def rewritten(location: str, added: tuple[str, ...]) -> Problem:
+def rewrite_problem(location: str, added: tuple[str, ...]) -> Problem:
     """The problem of a document that another program has rewritten."""
     names = ", ".join(map(repr, added)) or "nothing"
     return Problem(
@@ -84,7 +84,7 @@ def rewritten(location: str, added: tuple[str, ...]) -> Problem:
     )
 
 
-def linked(key: str) -> Problem:
+def link_problem(key: str) -> Problem:
     """The problem of a link or a mount."""
     return Problem(
         location=key,
@@ -94,6 +94,6 @@ def linked(key: str) -> Problem:
     )
 
 
-def unreadable(error: CorruptDataError) -> Problem:
+def damage_problem(error: CorruptDataError) -> Problem:
     """The problem that an error stands for."""
     return Problem(location=error.key, kind="unreadable", message=error.reason)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from os import PathLike
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from kymflow_zarr._catalog.order import Missing, OrderBy, ordered_ids
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._front.access import Access, Mode, check_choice
 from kymflow_zarr._front.caches import Caches
+from kymflow_zarr._front.conversion import Conversion
 from kymflow_zarr._front.flat_names import FlatNames
 from kymflow_zarr._front.health import Health
 from kymflow_zarr._front.opening import open_dataset, reopen_dataset
@@ -31,7 +31,6 @@ from kymflow_zarr._ingest.objects import (
     metadata_of,
 )
 from kymflow_zarr._pixels.array_like import LazyArray, as_pixels
-from kymflow_zarr._progress import ProgressCallback, no_progress
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import Durability
 from kymflow_zarr._storage.names import check_segment
@@ -47,15 +46,12 @@ if TYPE_CHECKING:
     from zarr.abc.store import Store
     from zarr.storage import StorePath
 
-    from kymflow_zarr._export.manifest import TableFormat
-    from kymflow_zarr._export.outcome import ExportReport
-
 __all__ = ["ZarrDataset"]
 
 DEFAULT_LOCK_TIMEOUT_S = 60.0
 
 
-class ZarrDataset(FlatNames, Caches, Health, Mapping[str, ZarrImageRecord]):
+class ZarrDataset(FlatNames, Caches, Conversion, Health, Mapping[str, ZarrImageRecord]):
     """A folder, or any other place for bytes, that holds images, their results and tables.
 
     It is a mapping of image ids to records: ``len(dataset)``, ``image_id in dataset``,
@@ -68,7 +64,7 @@ class ZarrDataset(FlatNames, Caches, Health, Mapping[str, ZarrImageRecord]):
         store_or_path: A path, a URL (object stores need the extra ``cloud``), an open Zarr store
             (`zarr.storage.MemoryStore` for tests), or a place in one: a `zarr.Group` or
             `zarr.storage.StorePath`.
-        mode: ``"a"`` creates the dataset where there is none, ``"r+"`` needs one, ``"r"`` needs one
+        mode: ``"a"`` creates the dataset if there is none, ``"r+"`` needs one, ``"r"`` needs one
             and writes nothing. None stands for ``"a"``, or ``"r"`` for a store that is read-only.
         durability: What a returned call promises on a local disk. ``"batch"`` and ``"record"``:
             what it wrote survives a power cut; ``"batch"`` lets the images of a bulk call share one
@@ -99,14 +95,14 @@ class ZarrDataset(FlatNames, Caches, Health, Mapping[str, ZarrImageRecord]):
         )
 
     @classmethod
-    def _with(cls, access: Access) -> ZarrDataset:
+    def _from_access(cls, access: Access) -> ZarrDataset:
         dataset = object.__new__(cls)
         dataset._access = access
         return dataset
 
     @classmethod
     def _reopen(cls, access: Access) -> ZarrDataset:
-        return cls._with(reopen_dataset(access))
+        return cls._from_access(reopen_dataset(access))
 
     def __reduce__(self) -> tuple[object, ...]:
         return self._reopen, (self._access,)
@@ -153,7 +149,7 @@ class ZarrDataset(FlatNames, Caches, Health, Mapping[str, ZarrImageRecord]):
 
     def as_read_only(self) -> ZarrDataset:
         """The same dataset, through which nothing can be written."""
-        return self._with(replace(self._access, mode="r"))
+        return self._from_access(replace(self._access, mode="r"))
 
     # --- images -------------------------------------------------------------------------------
 
@@ -196,7 +192,7 @@ class ZarrDataset(FlatNames, Caches, Health, Mapping[str, ZarrImageRecord]):
                 the image was made of, such as ``"mouse7/run2.tif"``, ``"run2.tif"`` or ``"run2"``.
 
         Raises:
-            ImageNotFoundError: No image goes by this name.
+            ImageNotFoundError: No image has this name.
             AmbiguousImageError: Several do; the error lists them.
         """
         sources = SourcesIndex(self._access.blobs, Tables(self._access.blobs))
@@ -327,79 +323,8 @@ class ZarrDataset(FlatNames, Caches, Health, Mapping[str, ZarrImageRecord]):
         tables = Tables(blobs)
         with self._access.lock("tables", "delete an image"):
             was_there = blobs.delete_folder(image_folder(image_id))
-            # In any case: a call that was cut off may have left them.
+            # In any case: a call that was interrupted may have left them.
             SourcesIndex(blobs, tables).forget(image_id)
             tables.forget_image(image_id)
         if not was_there:
             raise ImageNotFoundError(image_id)
-
-    def export_legacy_folder(
-        self,
-        dir: str | PathLike[str],  # noqa: A002 - the name that callers know
-        *,
-        include_tiff: bool = True,
-        include_tables: bool = True,
-        table_format: TableFormat = "csv",
-        image_ids: Collection[str] | None = None,
-        progress: ProgressCallback = no_progress,
-    ) -> ExportReport:
-        """Write the dataset as plain files: TIFF, JSON, CSV or Parquet, NPY.
-
-        `docs/export.md` describes them. The call may be cut off and made again, and writes only
-        what differs. `DatasetSources.refresh` ingests such a folder again.
-
-        Args:
-            dir: The folder; made if it is not there.
-            include_tiff: Whether pixels are written.
-            include_tables: Whether dataset tables are written.
-            table_format: ``"parquet"`` writes tables as Parquet alone, ``"csv"`` as CSV for people
-                beside it.
-            image_ids: Which images; all if None.
-            progress: Called with images done and total; tables come after them.
-
-        Returns:
-            What was done.
-
-        Raises:
-            ExportError: Something is damaged; all that is not was exported.
-            SourceFolderError: Recordings lie in the folder, or the folder among recordings.
-            AlreadyExistsError: The folder holds ``images`` or ``tables`` that no export wrote, or
-                another dataset's export. Other files in it are left alone.
-        """
-        from kymflow_zarr._export.export import export_folder
-        from kymflow_zarr._export.place import check_place
-
-        place = Path(dir).expanduser()
-        check_place(place, SourcesIndex(self._access.blobs, Tables(self._access.blobs)).current())
-        return export_folder(
-            self._access.blobs,
-            place,
-            include_tiff=include_tiff,
-            include_tables=include_tables,
-            table_format=table_format,
-            image_ids=image_ids,
-            lock_timeout_s=self._access.lock_timeout_s,
-            progress=progress,
-        )
-
-    def upgrade(self) -> list[str]:
-        """Bring a dataset of format 1 to the current format; one that has it is left as it is.
-
-        Images are upgraded one by one, in place. If the call is cut off, the dataset still opens
-        and reads, and the next call continues. Legacy ``.json.gz`` artifacts stay and are read.
-
-        Returns:
-            The ids of the images that were upgraded.
-
-        Raises:
-            CorruptDataError: An image cannot be read; those before it are upgraded.
-        """
-        from kymflow_zarr._upgrade.format1 import upgrade_dataset
-
-        self._access.require_writable("upgrade")
-        blobs = self._access.blobs
-        with self._access.lock("ingest", "upgrade"), self._access.lock("tables", "upgrade"):
-            rows = {row.image_id: row for row in SourcesIndex(blobs, Tables(blobs)).stored()}
-            done = list(upgrade_dataset(blobs, self.schema, rows))
-        self._access = replace(self._access, schema=DatasetSchema.read(blobs) or self.schema)
-        return done

@@ -12,7 +12,7 @@ data as attributes, and has a message that ends with what to do::
     │       ├── MetadataNotFoundError
     │       └── TableNotFoundError
     ├── the request is refused
-    │   ├── AmbiguousImageError       KeyError            a name that stands for several images
+    │   ├── AmbiguousImageError       KeyError            a name that matches several images
     │   ├── ReadOnlyError             PermissionError     the dataset was opened with mode "r"
     │   ├── InvalidNameError          ValueError          a name that cannot be a file everywhere
     │   ├── ArtifactKindError         ValueError          an artifact kind that is unknown
@@ -164,7 +164,7 @@ class TableNotFoundError(NotFoundError):
 
 
 class AmbiguousImageError(KymflowZarrError, KeyError):
-    """A name stands for several images.
+    """A name matches several images.
 
     Attributes:
         name: The name as given.
@@ -176,7 +176,7 @@ class AmbiguousImageError(KymflowZarrError, KeyError):
         self.candidates = candidates
         listed = ", ".join(candidates[:8]) + (", …" if len(candidates) > 8 else "")
         super().__init__(
-            f"{name!r} stands for {len(candidates)} images: {listed}",
+            f"{name!r} matches {len(candidates)} images: {listed}",
             hint="give more of the id, or of the path",
         )
 
@@ -260,13 +260,36 @@ class LockedError(KymflowZarrError, TimeoutError):
         holder: Who holds it, if known.
     """
 
-    def __init__(self, lock: str, *, holder: str, waited_s: float) -> None:
+    def __init__(
+        self,
+        lock: str,
+        *,
+        holder: str,
+        waited_s: float,
+        hint: str = "let it finish, then run this again",
+    ) -> None:
         self.lock = lock
         self.holder = holder
         self.waited_s = waited_s
         super().__init__(
-            f"the {lock!r} lock is held by {holder} (waited {waited_s:g} s)",
-            hint="let it finish, then run this again",
+            f"the {lock!r} lock is held by {holder} (waited {waited_s:g} s)", hint=hint
+        )
+
+
+class LockLostError(KymflowZarrError, TimeoutError):
+    """A writer in an object store has lost its lock: it was broken, or not kept up for too long.
+
+    What others have written since was not overwritten.
+
+    Attributes:
+        name: The lock, or the key that another writer has changed.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"another writer has taken over {name!r} while this one was at work",
+            hint="nothing of it was overwritten; run this again",
         )
 
 
@@ -283,7 +306,7 @@ class SourceFolderError(KymflowZarrError, ValueError):
         self.sources = sources
         super().__init__(
             f"an export into {str(folder)!r} would stand among the recordings in {str(sources)!r}, "
-            "and a refresh could not tell them apart",
+            "and a refresh could not distinguish them",
             hint="choose a folder neither in it nor above it",
         )
 

@@ -8,8 +8,9 @@ makes a text safe for a cell of a spreadsheet.
 from __future__ import annotations
 
 from kymflow_zarr._tables.columns import common_field, fit_columns, plain_schema
-from kymflow_zarr._tables.frames import check_frame, frame_to_table, table_to_frame
+from kymflow_zarr._tables.from_pandas import check_frame, frame_to_table
 from kymflow_zarr._tables.spreadsheet import harmless
+from kymflow_zarr._tables.to_pandas import table_to_frame
 
 __all__ = [
     "check_frame",

@@ -24,7 +24,7 @@ class IngestOptions:
             ``C1-``, ``ChanA_`` …) are one image (``"auto"``), or one image each (``"off"``). An
             expression with one group says where in the name the channel's number or letter is.
         axes: A name for each dimension of the files, such as ``("x", "t")`` for sheets with time
-            across, which are turned; None where files tell their axes, or time runs down.
+            across, which are turned; None if the files say so themselves, or time runs down.
         follow_links: Whether a symbolic link is read as the file that it leads to; else it is
             refused. Its own name and folder count, as for DataLad or git-annex.
         sidecars: Whether results and metadata beside an image are ingested with it.

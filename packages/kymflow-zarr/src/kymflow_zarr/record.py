@@ -55,6 +55,18 @@ def open_record(blobs: BlobStore, image_id: str, *, writable: bool) -> ZarrImage
     return ZarrImageRecord(blobs, document, writable=writable)
 
 
+def load_header(record: ZarrImageRecord) -> JsonValue:
+    """The ``header`` in a record's metadata payload; None if there is none.
+
+    Raises:
+        CorruptDataError: The payload is damaged.
+    """
+    try:
+        return record.load_metadata_payload().get("header")
+    except MetadataNotFoundError:
+        return None
+
+
 class ZarrImageRecord:
     """One image's pixels and artifacts. Get one from `ZarrDataset.record`.
 
@@ -96,6 +108,11 @@ class ZarrImageRecord:
     def image_id(self) -> str:
         """The id of this image, unique in its dataset and beyond."""
         return self._document.image_id
+
+    @property
+    def dataset_location(self) -> str:
+        """The path or URL of its dataset."""
+        return self._blobs.location
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -142,16 +159,11 @@ class ZarrImageRecord:
         Returns:
             Axis → positions, the first of them 0: in seconds for times, in micrometres for lengths.
         """
-        try:
-            header = self.load_metadata_payload().get("header")
-        except MetadataNotFoundError:
-            return {}
-        facts = read_payload_header(header if isinstance(header, dict) else {}, shape=self.shape)
-        lengths = dict(zip(self.get_axes(), self.shape, strict=True))
+        steps = read_payload_header(load_header(self), shape=self.shape).steps
         return {
-            axis: np.arange(length, dtype=np.float64) * facts.steps[axis].value
-            for axis, length in lengths.items()
-            if axis in facts.steps
+            axis: np.arange(length, dtype=np.float64) * steps[axis].value
+            for axis, length in zip(self.get_axes(), self.shape, strict=True)
+            if axis in steps
         }
 
     # --- pixels -------------------------------------------------------------------------------
@@ -226,7 +238,7 @@ class ZarrImageRecord:
 
         Raises:
             ArtifactNotFoundError: There is neither (it is a `KeyError`).
-            CorruptDataError: It is there but is not JSON.
+            CorruptDataError: It is not JSON.
         """
         value: JsonValue = self.artifacts.load(name, "json")
         return value
@@ -241,7 +253,7 @@ class ZarrImageRecord:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """For a block, no other writer that asks for this is at work on images of the dataset.
+        """Keep other writers that ask for this from changing images of the dataset during a block.
 
         So an artifact can be read, changed and written without losing what another one wrote. It
         cannot be nested.

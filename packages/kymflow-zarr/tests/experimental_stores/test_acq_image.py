@@ -235,7 +235,7 @@ def test_files_of_subfolders_and_other_names(lab: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
-def test_what_is_no_file_is_left_out_and_told_of(lab: Path) -> None:
+def test_what_is_not_a_regular_file_is_left_out_and_reported(lab: Path) -> None:
     (lab / "link.tif").symlink_to(lab / "late.tif")
     images = AcqImageListV01(lab)
     assert len(images) == 4

@@ -1,4 +1,4 @@
-"""Exporting again: what is equal stays, what is gone goes, and a run that was cut off goes on."""
+"""Exporting again: equal files stay, unwanted ones are removed, an interrupted run continues."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ def test_a_second_run_touches_nothing(full: ZarrDataset, tmp_path: Path) -> None
     assert second.files_unchanged == first.files_written
 
 
-def test_progress_is_told_image_by_image(pair: ZarrDataset, tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
-    pair.export_legacy_folder(tmp_path, progress=lambda done, total: told.append((done, total)))
-    assert told == [(0, 2), (1, 2), (2, 2)]
-    told.clear()
+def test_progress_is_reported_image_by_image(pair: ZarrDataset, tmp_path: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    pair.export_legacy_folder(tmp_path, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(0, 2), (1, 2), (2, 2)]
+    calls.clear()
     one = pair.list_image_ids()[:1]
     pair.export_legacy_folder(
-        tmp_path, image_ids=one, progress=lambda done, total: told.append((done, total))
+        tmp_path, image_ids=one, progress=lambda done, total: calls.append((done, total))
     )
-    assert told == [(0, 1), (1, 1)]
+    assert calls == [(0, 1), (1, 1)]
 
 
 def test_two_exports_hold_the_same_bytes(
@@ -171,7 +171,7 @@ def test_damage_costs_what_is_damaged(pair: ZarrDataset, tmp_path: Path) -> None
     assert f"images/{second}/analysis/params.json" in caught.value.failures
     assert (tmp_path / f"export/images/{first}/params.json").exists()
     assert (tmp_path / f"export/images/{second}/image.tif").exists()
-    # The image with its pixels comes back, the other one is told of.
+    # The image with its pixels comes back, the other one is reported.
     other = ZarrDataset(tmp_path / "other.zarr")
     with pytest.raises(IngestError, match="holds no pixels") as refused:
         other.ingest_legacy_folder(tmp_path / "export")
@@ -271,7 +271,7 @@ def test_cut_off_at_any_step(
                 pass
         fresh = ZarrDataset(tmp_path / f"fresh {allowed}.zarr")
         if (target / "kymflow_export.json").exists():
-            with pytest.raises(UnreadableImageError, match="cut off"):
+            with pytest.raises(UnreadableImageError, match="interrupted"):
                 fresh.ingest_legacy_folder(target)
         assert fresh.list_image_ids() == []
         pair.export_legacy_folder(target)

@@ -87,7 +87,7 @@ def test_the_plan_refuses_another_image_under_the_same_id_and_a_cut_off_export(
     assert "other pixels under the image id" in str(error)
 
     manifest.write_bytes(sealed_bytes({**whole, "complete": False, "seal": BLANK_SEAL}))
-    with pytest.raises(UnreadableImageError, match="cut off"):
+    with pytest.raises(UnreadableImageError, match="interrupted"):
         other.plan_refresh(export)
 
 
@@ -228,7 +228,7 @@ def test_a_csv_that_a_person_removed_is_not_missed(
     check_equal(pair, other)
 
 
-def test_tables_that_do_not_fit_are_told_of(
+def test_tables_that_do_not_fit_are_reported(
     pair: ZarrDataset, tmp_path: Path, other: ZarrDataset
 ) -> None:
     pair.save_table("notes", pd.DataFrame({"v": [1]}))

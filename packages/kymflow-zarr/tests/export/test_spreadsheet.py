@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kymflow_zarr._tables.frames import frame_to_table
+from kymflow_zarr._tables.from_pandas import frame_to_table
 from kymflow_zarr._tables.spreadsheet import NotShownError, harmless, harmless_csv, write_csv
 
 RISKY = set("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")

@@ -617,7 +617,6 @@ def test_a_payload_of_another_shape_is_not_used(write: Write, ramp: Ramp) -> Non
         {},
         {"voxels": "x", "voxels_units": 3},
         {"voxels": [1, 1], "voxels_units": ["px", "px"]},
-        {"voxels": [True, None], "voxels_units": ["s", "um"]},
         {"voxels": [0.001], "voxels_units": ["s"]},
         {"axes": [1, 2], "scale": {"t": "fast"}, "unit": {"t": None}},
         {"axes": ["t", "t"], "scale": [], "unit": 1, "acquired_local_epoch_ns": "noon"},
@@ -630,6 +629,37 @@ def test_payloads_that_make_no_sense_tell_nothing(
     assert header.axes == ("y", "x")
     assert header.scale == {"y": None, "x": None}
     assert header.acquired_local_epoch_ns is None
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ({"scale": {"t": 1.134}, "unit": {"t": "Hz"}}, "'1.134' 'Hz', cannot be read for sure"),
+        ({"scale": {"t": "1,134"}, "unit": {"t": "ms"}}, "'1,134' 'ms', cannot be read for sure"),
+        ({"scale": {"t": -1}, "unit": {"t": "s"}}, "'-1' 's', cannot be read for sure"),
+        ({"scale": {"t": 1}, "unit": {"t": "um"}}, "cannot be read for sure as a time"),
+        ({"scale": {"t": 0.001}}, "0.001, has no unit"),
+        ({"scale": {"t": True}, "unit": {"t": "s"}}, "is not a number"),
+        ({"scale": [0.001, 0.3], "unit": ["s", "um"]}, "are not objects"),
+        ({"voxels": [0.3], "voxels_units": ["um"]}, "are not 2 numbers"),
+        ({"voxels": [0.001, 0.3], "voxels_units": ["fps", "um"]}, "'0.001' 'fps'"),
+        ({"voxels": [1, 1], "voxels_units": ["s", "s"]}, "several units of time"),
+    ],
+)
+def test_what_a_payload_states_but_cannot_be_read_is_a_warning(
+    header: dict[str, JsonValue], says: str
+) -> None:
+    facts = read_payload_header(header, shape=(60, 7))
+    assert "t" not in facts.steps
+    assert "y" not in facts.steps
+    assert says in facts.warnings[0]
+
+
+def test_a_payload_may_give_numbers_as_text() -> None:
+    facts = read_payload_header(
+        {"scale": {"t": "1.134", "x": "0,331"}, "unit": {"t": "ms", "x": "um"}}, shape=(60, 7)
+    )
+    assert {axis: step.value for axis, step in facts.steps.items()} == {"t": 0.001134, "x": 0.331}
 
 
 @pytest.mark.parametrize("number", ["1e999999999", "-1e999999999", "1e-999999999", "1e400", "nan",

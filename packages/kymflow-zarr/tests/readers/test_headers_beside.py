@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -232,6 +233,27 @@ def test_thor_frames_are_no_lines() -> None:
     assert stated(facts) == {"x": 0.523, "y": 0.523}
     assert facts is not None
     assert not facts.line_scan
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('frameRate="14.7"', 'frameRate="1,722"', "frame rate '1,722' cannot be read for sure"),
+        ('areaMode="2"', 'areaMode="2" averageMode="1" averageNum="4"', "averaged 4 frames"),
+    ],
+)
+def test_what_thor_does_not_say_for_sure_is_a_warning(old: str, new: str, says: str) -> None:
+    facts = read_thor(thor().replace(old, new))
+    assert stated(facts) == {"x": 0.523, "y": 0.523}
+    assert facts is not None
+    assert any(says in warning for warning in facts.warnings), facts.warnings
+
+
+def test_a_document_with_decimal_commas_proves_them() -> None:
+    text = re.sub(r'value="(\d+)\.', r'value="\1,', prairie().replace("0.331", "1.331"))
+    facts = read_prairie(text, PRAIRIE_IMAGE.format(1))
+    assert stated(facts)["t"] == 0.001134
+    assert stated(facts)["x"] == 1.331
 
 
 def test_a_preview_of_thor_is_not_described(tmp_path: Path) -> None:

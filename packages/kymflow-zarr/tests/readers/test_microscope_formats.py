@@ -521,6 +521,15 @@ def test_time_stamps_of_a_czi_may_be_dates(tmp_path: Path) -> None:
     assert read(path, READERS["czi"])[1].scale["t"] == pytest.approx(0.5)
 
 
+def test_time_stamps_of_a_czi_that_jump_are_not_used(tmp_path: Path) -> None:
+    pytest.importorskip("czifile")
+    path = write_czi(tmp_path, kymograph())
+    add_time_stamps(path, [0.5 * number + (number > 30) * 40 for number in range(60)])
+    _, header = read(path, READERS["czi"])
+    assert header.scale["t"] is None
+    assert any("not evenly spaced" in warning for warning in header.warnings)
+
+
 def test_a_czi_that_was_stopped_early_has_the_frames_that_are_there(tmp_path: Path) -> None:
     pytest.importorskip("czifile")
     czi = pytest.importorskip("pylibCZIrw.czi")

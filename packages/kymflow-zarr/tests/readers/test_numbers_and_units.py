@@ -165,7 +165,11 @@ def test_a_micro_sign_survives_a_program_that_reads_it_wrongly(
 
 
 @pytest.mark.parametrize(
-    "unit", ["inch", "frame", "lines", "reference frame", "kg", "", "pixel", "x" * 99]
+    "unit",
+    [
+        *("inch", "frame", "lines", "reference frame", "kg", "", "pixel", "Hz", "x" * 99),
+        *("Mm", "Ms", "Pm", "Ps"),  # mega- and peta-, or milli- and pico-
+    ],
 )
 def test_what_is_no_unit_of_length_or_time(unit: str) -> None:
     assert quantity("1", unit) is None

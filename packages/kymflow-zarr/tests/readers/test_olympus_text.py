@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kymflow_zarr._readers.facts import Facts
 from kymflow_zarr._readers.headers.olympus_txt import read_olympus_text
@@ -35,7 +37,9 @@ def test_decimal_commas(olympus_text: Text) -> None:
     assert facts.warnings == ()
 
 
-@pytest.mark.parametrize("duration", ["68,040.000", "68\u202f040.000", "68'040.000"])
+@pytest.mark.parametrize(
+    "duration", ["68,040.000", "68\u202f040.000", "68\u2007040.000", "68'040.000"]
+)
 def test_thousands_are_parted_in_many_ways(olympus_text: Text, duration: str) -> None:
     text = olympus_text(duration=duration, t_end="67.905").replace("7 * 60", "7 * 60,000")
     assert steps_of(read_olympus_text(text)) == {"x": 0.45, "t": 0.001134}
@@ -46,6 +50,22 @@ def test_thousands_and_decimal_comma(olympus_text: Text) -> None:
     text = olympus_text(duration="68.040.000", t_end="67.905").replace("7 * 60", "7 * 60.000")
     text = with_commas(text).replace("68,040,000", "68.040,000").replace("60,000 ", "60.000 ")
     assert steps_of(read_olympus_text(text)) == {"x": 0.45, "t": 0.001134}
+
+
+@given(st.characters(exclude_characters="0123456789.,eE"), st.integers(0, 6))
+def test_a_number_is_read_as_a_whole_or_not_at_all(
+    olympus_text: Text, character: str, place: int
+) -> None:
+    """Whatever stands between its digits, its last digits alone are never a duration."""
+    duration = f"{'68.040'[:place]}{character}{'68.040'[place:]}"
+    facts = read_olympus_text(olympus_text(duration=duration, t_end="?"))
+    period = steps_of(facts).get("t")
+    assert period == 0.001134 or (period is None and facts.warnings)
+
+
+def test_the_dwell_time_has_its_unit(olympus_text: Text) -> None:
+    text = olympus_text().replace("2.0 [us/pixel]", "0.002 [ms/pixel]")
+    assert read_olympus_text(text).vendor["dwell_time_us"] == 2.0
 
 
 def test_a_number_that_can_be_two_is_not_used(olympus_text: Text) -> None:

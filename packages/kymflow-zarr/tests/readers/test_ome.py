@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import numpy.typing as npt
 import pytest
+import tifffile
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -181,7 +182,18 @@ def test_the_image_of_another_position_is_the_one_that_is_in_the_file(read: Read
     assert header.scale["x"] == 0.331
     assert [channel.name for channel in header.channels] == ["red"]
     assert "not read here: 'part0.ome.tif'" in header.warnings[0]
+    assert "of its 2 images only number 2 is read" in header.warnings[1]
     np.testing.assert_array_equal(pixels, page)
+
+
+def test_of_several_images_the_first_is_read_and_the_others_are_counted(write: Any) -> None:
+    path = write(np.ones((2, 9, 8), np.uint16), "two.ome.tif")
+    with tifffile.TiffWriter(path, ome=True) as writer:
+        for name in ("first", "second"):
+            writer.write(np.ones((2, 9, 8), np.uint16), metadata={"Name": name, "axes": "TYX"})
+    with open_image(path, TiffReader()) as image:
+        warnings = merge_facts(image.shape, image.dtype, image.facts).warnings
+    assert any("holds 2 series of images, of which the first is read" in one for one in warnings)
 
 
 def test_pages_that_no_file_name_describes_come_in_as_they_are(read: Read) -> None:

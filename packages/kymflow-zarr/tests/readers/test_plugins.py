@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -168,40 +169,43 @@ for record in dataset.iter_records():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize(
-    ("source", "reason"),
-    [
-        ("raise OSError('no driver')", "OSError: no driver"),
-        ("class Reader:\n    name = 'lab'\n    suffixes = ()", "it lacks claims, open"),
-        ("class Reader:\n    def __init__(self, x): ...", "TypeError"),
-        ("from kymflow_zarr._readers.tiff_reader import TiffReader as Reader", "name"),
-    ],
-    ids=["import", "incomplete", "constructor", "name"],
-)
-def test_a_broken_reader_is_a_warning_that_names_it(
-    install: Install, tmp_path: Path, source: str, reason: str
-) -> None:
+BROKEN = {
+    "import": ("raise OSError('no driver')", "OSError: no driver"),
+    "incomplete": (
+        "class Reader:\n    name = 'incomplete'\n    suffixes = ()",
+        "it lacks claims, open",
+    ),
+    "constructor": ("class Reader:\n    def __init__(self, x): ...", "TypeError"),
+    "misnamed": ("from kymflow_zarr._readers.tiff_reader import TiffReader as Reader", "name"),
+}
+
+
+def test_each_broken_reader_is_a_warning_that_names_it(install: Install, tmp_path: Path) -> None:
     import tifffile
 
-    site = install("lab", source, group="readers", name="lab", target="Reader")
+    for name, (source, _) in BROKEN.items():
+        install(f"broken_{name}", source, group="readers", name=name, target="Reader")
     folder = tmp_path / "scans"
     folder.mkdir()
     tifffile.imwrite(folder / "a.tif", np.zeros((12, 5), np.uint16))
     done = run(
-        site,
+        tmp_path / "site",
         """
+import json
 from pathlib import Path
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr.readers import find_readers
 
 folder, place = map(Path, sys.argv[1:])
 assert len(ZarrDataset(place / "d.zarr").refresh_from_folder(folder)) == 1
-(info,) = [info for info in find_readers() if info.name == "lab"]
-print(info.problem)
+print(json.dumps({info.name: info.problem for info in find_readers()}))
 """,
         folder,
         tmp_path,
     )
     assert done.returncode == 0, done.stderr
-    assert reason in done.stdout
-    assert "PluginWarning: the reader 'lab' of 'lab' is not used" in done.stderr
+    problems = json.loads(done.stdout)
+    for name, (_, reason) in BROKEN.items():
+        assert reason in problems[name]
+        warning = f"PluginWarning: the reader '{name}' of 'broken_{name}' is not used"
+        assert warning in done.stderr

@@ -15,6 +15,7 @@ import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kymflow_zarr import UnreadableImageError, ZarrDataset
 from kymflow_zarr._readers.clock import local_epoch_ns
 from kymflow_zarr._readers.header import Header, merge_facts
 from kymflow_zarr._readers.image_file import open_image
@@ -99,6 +100,19 @@ def read(tmp_path: Path) -> Read:
             return header, image.read()
 
     return read
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("hRoiManager.pixelsPerLine", "64", "describes 64 pixels along 'x', the image has 8"),
+        ("hRoiManager.linePeriod", "1.134", "9 lines of 1.134 s take longer than a frame"),
+        ("hRoiManager.imagingFovUm", "[-4,5 0;4,5 0;4,5 0;-4,5 0]", "is not four corners"),
+    ],
+)
+def test_what_contradicts_itself_is_a_warning(read: Read, key: str, value: str, says: str) -> None:
+    header, _ = read(frames(1), {**LINE, f"SI.{key}": value})
+    assert any(says in warning for warning in header.warnings), header.warnings
 
 
 def test_a_frame_of_a_line_scan_is_lines_over_time(read: Read) -> None:
@@ -259,25 +273,25 @@ FIELD = {"sizeXY": [8.0, 4.5], "pixelResolutionXY": [8, 9], "rotationDegrees": 0
 
 
 @pytest.mark.parametrize(
-    ("artist", "um"),
+    ("artist", "um", "count"),
     [
-        (regions(FIELD), (15.0, 7.5)),
-        (regions(FIELD, FIELD | {"centerXY": [2, 2]}), (15.0, 7.5)),
-        (regions(FIELD, FIELD | {"sizeXY": [4.0, 4.5]}), None),
-        (regions({"sizeXY": [0, "much"]}), None),
-        ("{", None),
-        ("", None),
+        (regions(FIELD), (15.0, 7.5), "1"),
+        (regions(FIELD, FIELD | {"centerXY": [2, 2]}), (15.0, 7.5), "2"),
+        (regions(FIELD, FIELD | {"sizeXY": [4.0, 4.5]}), None, "2"),
+        (regions({"sizeXY": [0, "much"]}), None, "several"),
+        ("{", None, "several"),
+        ("", None, "several"),
     ],
 )
 def test_several_regions_may_share_a_pixel_size(
-    read: Read, artist: str, um: tuple[float, float] | None
+    read: Read, artist: str, um: tuple[float, float] | None, count: str
 ) -> None:
     settings = FRAME | {"SI.hRoiManager.mroiEnable": "1", "SI.objectiveResolution": "15"}
     tags = [(315, 2, len(artist) + 1, artist, True)]
     header, _ = read(frames(4), settings, extratags=tags)
     across, down = um or (None, None)
     assert header.scale == {"t": 0.0333, "y": down, "x": across}
-    assert "several regions (mROI)" in header.warnings[0]
+    assert f"holds {count} regions (mROI)" in header.warnings[0]
 
 
 def test_settings_in_the_description_as_until_2015(read: Read) -> None:
@@ -370,3 +384,11 @@ def test_any_settings_arrange_pages_once_each(pages: int, values: dict[str, str]
     assert set(layout.pages) <= set(range(pages))
     assert len(set(layout.axes)) == len(layout.axes) == len(layout.shape)
     assert len(layout.pages) == pages or layout.warnings or settings.slices_with_flyback > 1
+
+
+def test_an_arbitrary_line_scan_is_refused_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "line_00001.pmt.dat").write_bytes(b"\0" * 512)
+    (outcome,) = ZarrDataset(tmp_path / "d.zarr").iter_refresh(tmp_path, pattern="*.pmt.dat")
+    assert isinstance(outcome.error, UnreadableImageError)
+    assert "an arbitrary line scan of ScanImage" in outcome.error.reason
+    assert outcome.error.reason.endswith("export its lines as a TIFF")

@@ -248,7 +248,7 @@ def test_many_files_in_many_threads(tmp_path: Path) -> None:
 
     def read(number: int) -> npt.NDArray[Any]:
         if number < 8:
-            barrier.wait(timeout=30)
+            barrier.wait(timeout=300)
         with open_tiff(tmp_path / f"{number}.tif", limits=ReadLimits()) as image:
             return image.read()
 

@@ -1,4 +1,4 @@
-"""A table is checked where it is read, and no more of it is read than is asked for."""
+"""A table is checked where it is read, and only what is asked for is read."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_cut_table_is_damaged_for_everyone(disk: ZarrDataset, path: Path) -> N
             call("t")
 
 
-def test_every_flipped_bit_is_told_or_changes_nothing(disk: ZarrDataset) -> None:
+def test_every_flipped_bit_is_detected_or_changes_nothing(disk: ZarrDataset) -> None:
     disk.save_table("t", pd.DataFrame({"image_id": ["a"] * 40, "n": range(40)}))
     path = Path(disk.location, "tables", "t.parquet")
     good = path.read_bytes()

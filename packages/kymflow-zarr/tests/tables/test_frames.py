@@ -22,6 +22,12 @@ def rows(image_id: str, **columns: Any) -> pd.DataFrame:
     return pd.DataFrame({"image_id": [image_id], **columns})
 
 
+def with_attrs(frame: pd.DataFrame, **attrs: Any) -> pd.DataFrame:
+    copy = frame.copy()
+    copy.attrs.update(attrs)
+    return copy
+
+
 @pytest.mark.parametrize(
     ("frame", "named"),
     [
@@ -50,6 +56,23 @@ def test_an_index_that_would_be_lost_is_refused(
     pd.testing.assert_frame_equal(dataset.load_table("t"), kept)
 
 
+@pytest.mark.parametrize(
+    ("frame", "named"),
+    [
+        (ROWS.rename_axis(columns="n"), "the name 'n' of its columns"),
+        (with_attrs(ROWS, unit="um"), r"its attrs \(unit\)"),
+    ],
+)
+def test_what_a_frame_says_besides_its_values_is_refused(
+    dataset: ZarrDataset, frame: pd.DataFrame, named: str
+) -> None:
+    with pytest.raises(SchemaValidationError, match=named):
+        dataset.save_table("t", frame)
+    with pytest.raises(SchemaValidationError, match=named):
+        dataset.replace_rows_for_image_id("t", "a", frame)
+    assert dataset.list_table_names() == []
+
+
 def test_an_index_that_counts_rows_is_dropped(dataset: ZarrDataset) -> None:
     dataset.save_table("t", ROWS[ROWS["roi"] == 2])
     assert dataset.load_table("t").to_dict("list") == {"image_id": ["a"], "roi": [2], "v": [6.0]}
@@ -58,7 +81,7 @@ def test_an_index_that_counts_rows_is_dropped(dataset: ZarrDataset) -> None:
 @pytest.mark.parametrize(
     ("names", "problem"),
     [
-        (["a", "a"], "'a' is there twice"),
+        (["a", "a"], "'a' appears twice"),
         (["a", "A"], "'A' differs from 'a' only in case"),
         (["a", ""], "the name '', but a name must be text"),
         (["a", 1], "the name 1, but a name must be text"),
@@ -357,9 +380,9 @@ CALLS: dict[str, Callable[[ZarrDataset, pd.DataFrame], object]] = {
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_wide_frame_comes_back(dataset: ZarrDataset, call: str) -> None:
+def test_a_wide_frame_comes_back(disk: ZarrDataset, call: str) -> None:
     wide = pd.DataFrame(np.arange(3000.0)[None], columns=[f"c{at}" for at in range(3000)])
     wide.insert(0, "image_id", ["a"])
     for _ in range(2):
-        CALLS[call](dataset, wide)
-    pd.testing.assert_frame_equal(dataset.load_table("t"), wide)
+        CALLS[call](disk, wide)
+    pd.testing.assert_frame_equal(disk.load_table("t"), wide)

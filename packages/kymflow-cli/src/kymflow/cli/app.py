@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from kymflow.cli.blocks import Block, Screen
+from kymflow.cli.completion import ASKED, SCRIPTS, completions
 from kymflow.cli.errors import ExitCode, expected_errors, explain
 from kymflow.cli.results import Item, Result
 from kymflow.cli.row_formats import Format
@@ -74,7 +75,12 @@ _VERBS: Mapping[str, Group] = {
     "plugins": _OTHER,
     "demo": _OTHER,
 }
-"""Where the help shows each verb, in this order. Its function is `kymflow.cli.verbs.VERB.VERB`."""
+"""Where the help shows each verb, in this order. Its function is in `kymflow.cli.verbs.VERB`, or"""
+
+_MODULES: Mapping[str, str] = dict.fromkeys(
+    ("exclude", "include", "accept", "reject", "note"), "verdicts"
+)
+"""in another module of `kymflow.cli.verbs`."""
 
 
 def build_app(words: Sequence[str] = ()) -> App:
@@ -102,7 +108,7 @@ def build_app(words: Sequence[str] = ()) -> App:
 
 
 def _function(name: str, words: Sequence[str]) -> Callable[..., Result]:
-    module = vars(import_module(f"kymflow.cli.verbs.{name}"))
+    module = vars(import_module(f"kymflow.cli.verbs.{_MODULES.get(name, name)}"))
     if name in words and "with_options" in module:  # it depends on what is named
         specialize: Callable[[Sequence[str]], Callable[..., Result]] = module["with_options"]
         return specialize(words)
@@ -147,7 +153,7 @@ class CompletionResult:
 def _add_completion(app: App) -> None:
     @app.command(group=_OTHER, sort_key=99, help_epilogue="")
     def completion(shell: Literal["bash", "zsh", "fish", "powershell"], /) -> CompletionResult:
-        """Print a script that completes commands and options in a shell.
+        """Print a script by which a shell completes verbs, options and the names in a dataset.
 
         For bash: kymflow completion bash > ~/.local/share/bash-completion/completions/kymflow
 
@@ -157,7 +163,7 @@ def _add_completion(app: App) -> None:
         Returns:
             The script.
         """
-        return CompletionResult(shell=shell, script=app.generate_completion(shell=shell))
+        return CompletionResult(shell=shell, script=SCRIPTS[shell])
 
 
 def _add_common_options(app: App) -> None:
@@ -218,6 +224,11 @@ def run(arguments: Sequence[str]) -> int:
         The exit code, an `ExitCode`.
     """
     app = build_app(arguments)
+    if arguments and arguments[0].startswith(ASKED):
+        said, *before = arguments
+        for word in completions(app, before, said.removeprefix(ASKED)):
+            sys.stdout.write(f"{word}\n")
+        return ExitCode.DONE
     try:
         code = app.meta(
             list(arguments),

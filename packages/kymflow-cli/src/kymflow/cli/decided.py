@@ -9,17 +9,40 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
 from cyclopts import Parameter
 
-from kymflow.cli.blocks import Block, Screen, counted, failure_blocks, remark, sentence
+from kymflow.cli.blocks import Block, Screen, counted, remark, sentence
 from kymflow.cli.errors import MissingExtraError, QueryError, UnknownNameError
-from kymflow.cli.opening import find_image, open_writer, source_name, source_of
+from kymflow.cli.image_failures import image_failures
+from kymflow.cli.opening import find_image, open_writer, source_of
 from kymflow.cli.safe_text import command, show
 
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
-__all__ = ["DecidedImage", "DecisionResult", "Where", "choose_images", "decide"]
+__all__ = [
+    "Dataset",
+    "DecidedImage",
+    "DecisionResult",
+    "Images",
+    "Where",
+    "choose_images",
+    "decide",
+    "images_where",
+]
 
-Where: TypeAlias = Annotated[str | None, Parameter(name="--where")]
+Dataset: TypeAlias = Annotated[str, Parameter(help="Path or URL of the dataset.")]
+
+Images: TypeAlias = Annotated[
+    str,
+    Parameter(help="The images: ids, the first characters of them, or their source files."),
+]
+
+Where: TypeAlias = Annotated[
+    str | None,
+    Parameter(
+        name="--where",
+        help="Choose images by a condition in SQL, such as \"folder LIKE '%day1%'\".",
+    ),
+]
 """A condition in SQL on the columns that `KymDataset.view` has."""
 
 _SEALED_OFF = {"enable_external_access": False, "autoinstall_known_extensions": False}
@@ -53,16 +76,7 @@ class DecisionResult:
 
     def as_text(self, screen: Screen) -> Iterator[Block]:
         """See `Result`."""
-        yield from failure_blocks(
-            f"{counted(self.failed, 'image')} left as before",
-            ("image", "file", "reason"),
-            [
-                (item.image_id, source_name(item.source or ""), item.reason)
-                for item in self.items
-                if item.status == "failed"
-            ],
-            screen,
-        )
+        yield from image_failures("left as before", self.items, screen)
         yield sentence(
             f"{show(self.verb)}: {counted(self.decided, 'image')}",
             unchanged=self.unchanged,
@@ -167,7 +181,7 @@ def choose_images(dataset: ZarrDataset, names: Sequence[str], where: str | None)
     """
     chosen = [find_image(dataset, name) for name in names]
     if where is not None:
-        chosen += _where(dataset, where)
+        chosen += images_where(dataset, where)
     if not chosen:
         raise UnknownNameError(
             "no image is chosen" if where is None else f"no image meets {where!r}",
@@ -176,7 +190,13 @@ def choose_images(dataset: ZarrDataset, names: Sequence[str], where: str | None)
     return list(dict.fromkeys(chosen))
 
 
-def _where(dataset: ZarrDataset, condition: str) -> list[str]:
+def images_where(dataset: ZarrDataset, condition: str) -> list[str]:
+    """The ids of the images that meet a condition.
+
+    Raises:
+        QueryError: The condition cannot be understood.
+        MissingExtraError: DuckDB is not installed.
+    """
     try:
         import duckdb
     except ImportError as error:

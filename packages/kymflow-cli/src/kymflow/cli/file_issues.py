@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,8 @@ class FileIssue:
 
 def file_issue(image: Path, issue: SourceIssue) -> FileIssue:
     """An issue with the path of its file."""
-    return FileIssue(path=str(image.with_name(issue.file)), kind=issue.kind, message=issue.message)
+    path = os.path.normpath(image.parent / issue.file)
+    return FileIssue(path=path, kind=issue.kind, message=issue.message)
 
 
 def issue_blocks(issues: Iterable[FileIssue]) -> Iterator[Block]:

@@ -74,7 +74,7 @@ def find_image(dataset: ZarrDataset, name: str) -> str:
         shown = [f"{one} ({source_of(manifest.entries.get(one))})" for one in found[:_MOST_NAMED]]
         more = ["…"] if len(found) > _MOST_NAMED else []
         raise UnknownNameError(
-            f"{name!r} stands for {len(found)} images: {', '.join([*shown, *more])}",
+            f"{name!r} matches {len(found)} images: {', '.join([*shown, *more])}",
             hint="give more of the path, or of the id: " + command("ls", dataset.location),
         ) from error
     except ImageNotFoundError as error:

@@ -81,7 +81,8 @@ class TakeIn:
         pattern: Which files; may be given several times.
         recursive: Include subfolders.
         changed: Read again what has changed since: new pixels become a new image, and the old one
-            stays; metadata and results that came later are added.
+            stays; metadata and results that came later are added, and results that changed replace
+            theirs, unless someone has edited those.
         retry: Try files again that failed before and have not changed since.
         strict: Refuse an image if a file beside it cannot be read, instead of leaving that out.
         settle: For how many seconds a file must not have changed before it is ingested.

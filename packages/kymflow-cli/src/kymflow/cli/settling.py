@@ -1,14 +1,18 @@
-"""What is done with an image right after its file was ingested."""
+"""What is done with images right after their files were ingested."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from kymflow.cli.decided import images_where
+from kymflow.cli.errors import MissingExtraError, QueryError
 
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["settle_image"]
+__all__ = ["apply_rules", "settle_image"]
 
 logger = logging.getLogger(__name__)
 
@@ -45,3 +49,33 @@ def settle_image(dataset: ZarrDataset, image_id: str | None) -> None:
             )
     except MetadataError as error:
         logger.warning("%s: %s", file, error)
+
+
+def apply_rules(dataset: ZarrDataset, image_ids: Sequence[str]) -> int:
+    """Do with new images what was decided for all to come, in one step of `undo`.
+
+    Args:
+        dataset: The dataset, writable.
+        image_ids: The images.
+
+    Returns:
+        How many of them a rule changed.
+    """
+    if not image_ids:
+        return 0  # a second update reads no decision at all
+    from kymflow.core.decisions import apply_rule, load_acts, load_rules, new_act_id
+    from kymflow.core.errors import MetadataFileError
+
+    # Where people decided already, on an older state of the file, that is what holds.
+    fresh = [each for each in image_ids if not load_acts(dataset.record(each))]
+    step = new_act_id()
+    for rule in load_rules(dataset):
+        try:
+            met = None if rule.where is None else frozenset(images_where(dataset, rule.where))
+            chosen = [each for each in fresh if met is None or each in met]
+            for image_id, error in apply_rule(dataset, rule, chosen, step=step).items():
+                logger.warning("image %s: %s", image_id, error)
+        except (MetadataFileError, QueryError, MissingExtraError, OSError) as error:
+            logger.warning("not applied to new images: %s: %s", rule, error)
+    records = map(dataset.record, fresh)
+    return sum(any(act.step == step for act in load_acts(record)) for record in records)

@@ -92,14 +92,14 @@ class Terminal:
         self._out.write_lines(lines, style)
 
     def write_bytes(self, data: bytes) -> None:
-        """Data that is no text.
+        """Data that is not text.
 
         Raises:
             OutputFileError: Stdout is a terminal.
         """
         if self._out.is_terminal:
             raise OutputFileError(
-                "the terminal", "this is no text", hint="send it to a file: > FILE.parquet"
+                "the terminal", "this is not text", hint="send it to a file: > FILE.parquet"
             )
         self._out.write_bytes(data)
 

@@ -220,13 +220,15 @@ class IndexerFailedError(ImageIndexError, RuntimeError):
     def __init__(self, *, indexer: str, image_id: str, reason: str, details: str = "") -> None:
         self.reason = reason
         where = f"on image {image_id!r}" if image_id else "before the first image"
-        go_on = ", or give on_error='collect' to continue without such images" if image_id else ""
+        alternative = (
+            ", or give on_error='collect' to continue without such images" if image_id else ""
+        )
         super().__init__(
             f"indexer {indexer!r} failed {where}: {reason}",
             indexer=indexer,
             image_id=image_id,
             details=details,
-            hint=f"correct the cause{go_on}",
+            hint=f"correct the cause{alternative}",
         )
 
 
@@ -277,7 +279,7 @@ class IndexUpdateError(KymflowCoreError, RuntimeError):
         super().__init__(
             f"{len(failures)} image(s) could not be indexed into {table!r}, {indexed} were: "
             f"{listed}",
-            hint="their old rows were kept: mend them and update the index again",
+            hint="their old rows were kept: correct the cause and update the index again",
         )
 
 

@@ -85,7 +85,7 @@ def load_indexer(name: str) -> BaseIndexer:
 
     Raises:
         UnknownPluginError: There is none of this name; it lists those that exist.
-        PluginError: It cannot be imported or made, or is no indexer.
+        PluginError: It cannot be imported or made, or is not an indexer.
     """
     found = _find(_INDEXERS)
     if name in found:

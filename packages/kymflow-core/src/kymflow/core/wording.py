@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-__all__ = ["ABSENT", "number", "percent", "quantity"]
+__all__ = ["ABSENT", "interval", "number", "percent", "quantity", "result_status"]
 
 ABSENT = "\N{EN DASH}"
 """What stands for a value that is not there."""
@@ -42,3 +42,18 @@ def number(values: Mapping[str, object], name: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value)
+
+
+def interval(values: Mapping[str, object], name: str, suffix: str = "", unit: str = "") -> str:
+    """A value of a summary with its interval, from columns as ``rate_hz``, ``rate_low_hz``, …."""
+    end = f"_{suffix}" if suffix else ""
+    value, low, high = (number(values, f"{name}{part}{end}") for part in ("", "_low", "_high"))
+    if low is None or high is None:
+        return quantity(value, unit)
+    return f"{quantity(value)} ({quantity(low)} to {quantity(high)}) {unit}".strip()
+
+
+def result_status(values: Mapping[str, object]) -> str:
+    """The columns ``status`` and ``reason`` of a summary: ``ok``, or why nothing is known."""
+    status, reason = values.get("status"), values.get("reason")
+    return f"{status}: {reason}" if reason else str(status)

@@ -19,7 +19,7 @@ from kymflow_zarr._pixels.format1 import FORMAT1_DOCUMENT, read_format1_array
 from kymflow_zarr._pixels.layout import check_dtype
 from kymflow_zarr._pixels.reader import read_document, read_replaceable_array
 from kymflow_zarr._pixels.writer import write_whole_array
-from kymflow_zarr._problems import Problem, unreadable
+from kymflow_zarr._problems import Problem, damage_problem
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore, PutFile
 from kymflow_zarr._storage.names import check_segment
 from kymflow_zarr.errors import CorruptDataError, NotFoundError
@@ -70,7 +70,7 @@ class ArrayKind(ArtifactKind):
     def decode(self, data: bytes, *, key: str) -> AnyArray:
         """An array of plain numbers from NPY, in C order and native byte order.
 
-        What the header declares is compared with what is there before memory is reserved for it.
+        What the header declares is compared with the file before memory is reserved for it.
         """
         file = io.BytesIO(data)
         shape, dtype = _npy_header(file)
@@ -98,7 +98,7 @@ class ArrayKind(ArtifactKind):
         )
 
     def exists(self, blobs: BlobStore, key: str) -> bool:
-        """Whether there is an array: a folder without its document is none."""
+        """Whether there is an array; a folder without its document does not count."""
         return any(
             blobs.stat(f"{key}/{document}") is not None
             for document in (COMMIT_KEY, FORMAT1_DOCUMENT)
@@ -114,11 +114,11 @@ class ArrayKind(ArtifactKind):
         return read_format1_array(blobs, key)
 
     def check(self, blobs: BlobStore, key: str, *, deep: bool) -> Iterator[Problem]:
-        """Whether each chunk is there and, if `deep`, holds what was written."""
+        """Whether each chunk exists and, if `deep`, holds what was written."""
         try:
             document = read_document(blobs, key)
         except CorruptDataError as error:
-            yield unreadable(error)
+            yield damage_problem(error)
             return
         if document is not None:
             yield from check_chunks(blobs, key, document, deep=deep)

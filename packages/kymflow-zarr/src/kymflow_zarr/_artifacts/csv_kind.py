@@ -9,8 +9,8 @@ from kymflow_zarr._artifacts.kind import MAX_CSV_BYTES, ArtifactKind
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.gunzip import gunzip_bounded
 from kymflow_zarr._tables.csv_text import frame_to_csv, read_csv
-from kymflow_zarr._tables.frames import table_to_frame
 from kymflow_zarr._tables.spreadsheet import harmless_csv
+from kymflow_zarr._tables.to_pandas import table_to_frame
 from kymflow_zarr.errors import NotFoundError, SchemaValidationError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ __all__ = ["CSV"]
 
 
 class CsvKind(ArtifactKind):
-    """Data frames as gzipped CSV. A ``.csv`` beside an image is taken in as a table instead."""
+    """Data frames as gzipped CSV. A ``.csv`` beside an image is ingested as a table instead."""
 
     name = "csv"
     suffixes = (".csv.gz",)
@@ -51,7 +51,7 @@ class CsvKind(ArtifactKind):
         stream.write(harmless_csv(gunzip_bounded(packed, key=key, limit=MAX_CSV_BYTES)))
 
     def restore(self, data: bytes, *, key: str, axes: tuple[str, ...] = ()) -> bytes:
-        """The file as it is: it has no types, so that what is read of it would be written anew."""
+        """The file as it is: a table read from it, without types, might be written differently."""
         self.decode(data, key=key)
         return data
 

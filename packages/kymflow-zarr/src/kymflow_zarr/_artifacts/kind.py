@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Final
 
-from kymflow_zarr._problems import Problem, unreadable
+from kymflow_zarr._problems import Problem, damage_problem
 from kymflow_zarr._storage.blobs import BlobStore, PutFile
 from kymflow_zarr._storage.names import check_name
 from kymflow_zarr.errors import (
@@ -21,14 +21,14 @@ from kymflow_zarr.errors import (
 __all__ = ["MAX_CSV_BYTES", "MAX_FILE_BYTES", "ArtifactKind"]
 
 MAX_FILE_BYTES: Final = 2**30
+"""Largest file, also once decompressed, that is ingested unless a caller allows more."""
 MAX_CSV_BYTES: Final = 64 * 2**20
 """Longest text of a CSV that is read: as numbers and texts it takes some ten times as much."""
-"""Largest file, also once decompressed, that is taken in unless a caller allows more."""
 _COPY_BYTES: Final = 2**20
 
 
 class ArtifactKind(ABC):
-    """One kind of artifact: what its values are, and how they are stored and taken in.
+    """One kind of artifact: what its values are, and how they are stored and ingested.
 
     A kind whose values fit in memory names itself and a suffix, and gives `encode` and `decode`:
     the rest follows. One with another layout, or one that streams, overrides more.
@@ -37,11 +37,11 @@ class ArtifactKind(ABC):
         name: What ``kind=`` asks for.
         suffixes: Endings of stored files; the first is written, all are read, in this order. Empty
             for a kind that keeps each artifact in a folder.
-        sidecar_suffixes: Endings of files beside an image that are taken in as this kind; of
-            several files with the same name the one whose suffix comes first.
+        sidecar_suffixes: Endings of files beside an image that are ingested as this kind; of
+            several files with the same name, the one whose suffix comes first.
         root: The folder of a record that its artifacts lie in. A kind without suffixes has one of
             its own.
-        max_file_bytes: Largest file of it that is taken in.
+        max_file_bytes: Largest file of it that is ingested.
         has_spreadsheet: Whether an export has a CSV for people beside its file.
     """
 
@@ -153,7 +153,7 @@ class ArtifactKind(ABC):
         except NotFoundError:  # deleted since it was listed
             return
         except CorruptDataError as error:
-            yield unreadable(error)
+            yield damage_problem(error)
 
     # --- in a file beside an image ------------------------------------------------------------
 

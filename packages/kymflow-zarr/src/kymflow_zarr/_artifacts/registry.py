@@ -145,7 +145,7 @@ def _load(point: EntryPoint) -> object:
     try:
         made: object = point.load()()
     except Exception as error:
-        # Anyone's code: whatever it raises says that this plug-in is broken, and no other.
+        # Third-party code may raise anything: it makes this plug-in unusable, and no other.
         raise ArtifactKindError(
             f"{type(error).__name__}: {error}; update or uninstall that package",
             kinds=(point.name,),

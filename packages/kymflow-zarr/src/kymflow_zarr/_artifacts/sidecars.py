@@ -2,7 +2,7 @@
 
 Beside an image ``<stem>.tif`` an artifact ``<name>`` is called::
 
-    <stem>.<name>.<suffix>   with a suffix that its kind takes in
+    <stem>.<name>.<suffix>   with a suffix that its kind ingests
 
 A file belongs to the image with the longest stem that fits: beside ``a.tif`` and ``a.b.tif``,
 ``a.b.c.json`` is the artifact ``c`` of ``a.b.tif``, ``a.c.json`` the artifact ``c`` of ``a.tif``.

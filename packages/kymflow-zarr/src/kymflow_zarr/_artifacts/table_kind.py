@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from kymflow_zarr._artifacts.kind import MAX_CSV_BYTES, MAX_FILE_BYTES, ArtifactKind
-from kymflow_zarr._problems import Problem, unreadable
+from kymflow_zarr._problems import Problem, damage_problem
 from kymflow_zarr._storage.blobs import BlobStore, PutFile
 from kymflow_zarr._storage.gunzip import gunzip_bounded
 from kymflow_zarr._tables.columns import plain_table, to_table
 from kymflow_zarr._tables.csv_text import frame_to_csv, read_csv
-from kymflow_zarr._tables.frames import table_to_frame
 from kymflow_zarr._tables.parquet import (
     open_parquet,
     read_parquet,
@@ -21,6 +20,7 @@ from kymflow_zarr._tables.parquet import (
     verify_parquet,
 )
 from kymflow_zarr._tables.spreadsheet import write_csv
+from kymflow_zarr._tables.to_pandas import table_to_frame
 from kymflow_zarr.errors import CorruptDataError, NotFoundError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class TableKind(ArtifactKind):
         try:
             verify_parquet(blobs, key, deep=deep)
         except CorruptDataError as error:
-            yield unreadable(error)
+            yield damage_problem(error)
 
     def decode_file(self, data: bytes, *, key: str, max_bytes: int) -> pd.DataFrame:
         """A data frame, from the form that the suffix of its name says.

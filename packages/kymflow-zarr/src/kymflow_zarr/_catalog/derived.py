@@ -13,6 +13,7 @@ from kymflow_zarr._artifacts.registry import artifact_kinds
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.names import check_name
+from kymflow_zarr._storage.side_by_side import side_by_side
 from kymflow_zarr._tables.parquet import read_parquet, write_parquet
 from kymflow_zarr.errors import CorruptDataError
 
@@ -26,15 +27,17 @@ _IMAGE_ID, _VALUE = "image_id", "value"
 def artifact_stamps(blobs: BlobStore, image_ids: Iterable[str]) -> dict[str, str]:
     """For each image a text that differs once one of its artifacts was changed; see `Caches`."""
     roots = sorted({kind.root for kind in artifact_kinds()})
-    stamps = {}
-    for image_id in image_ids:
+
+    def stamp(image_id: str) -> str:
         folder = image_folder(image_id)
         try:
             found = [blobs.stamp(f"{folder}/{root}") for root in roots]
         except CorruptDataError:  # whoever reads the image says so
             found = []
-        stamps[image_id] = " ".join(found).strip()
-    return stamps
+        return " ".join(found).strip()
+
+    ids = list(image_ids)
+    return dict(zip(ids, side_by_side(blobs, stamp, ids), strict=True))
 
 
 def load_derived(blobs: BlobStore, name: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from kymflow_zarr._artifacts.json_kind import JSON
 from kymflow_zarr._catalog.sources import SourceRow, int64_or_none, source_from_provenance
@@ -19,6 +20,7 @@ from kymflow_zarr._records.stored import analysis_keys
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import JsonValue, loads
 from kymflow_zarr._storage.refusal import is_per_file_error
+from kymflow_zarr._storage.side_by_side import side_by_side
 from kymflow_zarr.errors import (
     ArtifactNotFoundError,
     CorruptDataError,
@@ -52,7 +54,7 @@ class ManifestEntry:
         dtype: The pixels' type.
         axes: A name for each dimension.
         source: The file that it was made of; None if there is none.
-        metadata_stamp: Size and time of the metadata file when this was read.
+        metadata_stamp: Size and version of the metadata file when this was read.
         analysis_keys: The keys of its artifacts but arrays, sorted; None if not asked for.
     """
 
@@ -86,36 +88,43 @@ def build_manifest(
     blobs: BlobStore, image_ids: Iterable[str], cached: Mapping[str, ManifestEntry]
 ) -> Manifest:
     """A manifest of these images; only what the cache lacks, or has out of date, is read."""
-    entries: dict[str, ManifestEntry] = {}
-    damaged: dict[str, CorruptDataError] = {}
-    reread = 0
-    for image_id in image_ids:
+
+    def look(image_id: str) -> tuple[ManifestEntry, bool] | CorruptDataError | None:
         entry = cached.get(image_id)
         try:
             stamp = _metadata_stamp(blobs, image_id)
-            if entry is None or entry.metadata_stamp != stamp or _lacks_time(stamp):
-                entry = _read_entry(blobs, image_id, stamp)
-                reread += 1
+            if entry is None or entry.metadata_stamp != stamp or _lacks_version(stamp):
+                return _read_entry(blobs, image_id, stamp), True
         except CorruptDataError as error:
-            damaged[image_id] = error
+            return error
         except ImageNotFoundError:  # deleted since it was listed
-            continue
+            return None
         except OSError as error:
             if not is_per_file_error(error):
                 raise
-            damaged[image_id] = CorruptDataError(
-                image_folder(image_id), f"the system refuses to read it: {error}"
-            )
-        else:
-            entries[image_id] = entry
+            reason = f"the system refuses to read it: {error}"
+            return CorruptDataError(image_folder(image_id), reason)
+        return entry, False
+
+    entries: dict[str, ManifestEntry] = {}
+    damaged: dict[str, CorruptDataError] = {}
+    reread = 0
+    ids = list(image_ids)
+    for image_id, found in zip(ids, side_by_side(blobs, look, ids), strict=True):
+        if isinstance(found, CorruptDataError):
+            damaged[image_id] = found
+        elif found is not None:
+            entries[image_id], was_read = found
+            reread += was_read
     return Manifest(entries=entries, damaged=damaged, reread=reread)
 
 
 def with_analysis_keys(blobs: BlobStore, manifest: Manifest) -> Manifest:
     """A manifest whose entries list the images' artifacts."""
+    found = side_by_side(blobs, partial(analysis_keys, blobs), manifest.entries)
     entries = {
-        image_id: replace(entry, analysis_keys=tuple(analysis_keys(blobs, image_id)))
-        for image_id, entry in manifest.entries.items()
+        image_id: replace(entry, analysis_keys=tuple(keys))
+        for (image_id, entry), keys in zip(manifest.entries.items(), found, strict=True)
     }
     return replace(manifest, entries=entries)
 
@@ -176,10 +185,10 @@ def _metadata_stamp(blobs: BlobStore, image_id: str) -> tuple[int, int]:
     for path in JSON.paths(METADATA):
         found = blobs.stat(f"{image_folder(image_id)}/{path}")
         if found is not None:
-            return found.size, found.mtime_ns
+            return found.size, found.version
     return 0, -1
 
 
-def _lacks_time(stamp: tuple[int, int]) -> bool:
-    """Whether the store keeps no times, so that an edit could go unseen."""
+def _lacks_version(stamp: tuple[int, int]) -> bool:
+    """Whether the store keeps no versions, so that an edit could go unseen."""
     return stamp[1] == 0

@@ -18,7 +18,7 @@ class SourceIssue:
     """One thing that did not stop an image from being ingested, but that someone should know.
 
     Attributes:
-        file: The name of the file, in the folder of the image's file.
+        file: The name of the file, as seen from the folder of the image's file.
         kind: A result beside the image, or a header, that was left out; or a header of which
             something is doubtful.
         message: What is wrong, and what to do where that is known.

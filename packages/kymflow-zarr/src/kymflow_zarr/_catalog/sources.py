@@ -29,6 +29,7 @@ __all__ = [
     "SourceRow",
     "beside_from_text",
     "beside_to_text",
+    "file_to_json",
     "int64_or_none",
     "reconcile",
     "row_to_json",
@@ -148,11 +149,11 @@ def reconcile(
 
     existing = set(image_ids)
     named = stored["image_id"].to_pylist()
-    listed = set(named)
-    if listed == existing:
+    places = {image_id: at for at, image_id in enumerate(named)}  # of several rows the last one
+    if places.keys() == existing and len(places) == len(named):
         return stored
-    kept = stored.filter(pa.array([image_id in existing for image_id in named], pa.bool_()))
-    missing = sorted(existing - listed)
+    kept = stored.take(pa.array([places[it] for it in places.keys() & existing], pa.int64()))
+    missing = sorted(existing - places.keys())
     return pa.concat_tables([kept, rows_to_table(read_sources(missing))]) if missing else kept
 
 
@@ -227,17 +228,34 @@ def source_to_json(
     ingested_epoch_ns: int,
     supersedes: str | None,
     issues: Iterable[SourceIssue] = (),
+    sidecars: Mapping[str, str] | None = None,
 ) -> dict[str, JsonValue]:
-    """The ``source`` entry of a record's provenance."""
+    """The ``source`` entry of a record's provenance.
+
+    Args:
+        file: The file.
+        ingested_epoch_ns: When it was ingested, ns since 1970.
+        supersedes: The image that was made of an earlier state of it.
+        issues: What was left out or is doubtful.
+        sidecars: The artifacts that were made of files beside it → the SHA-256 of each.
+    """
+    return {
+        **file_to_json(file),
+        "ingested_epoch_ns": ingested_epoch_ns,
+        "supersedes": supersedes,
+        "issues": issues_to_json(issues),
+        "sidecars": dict(sidecars or {}),
+    }
+
+
+def file_to_json(file: SourceFile) -> dict[str, JsonValue]:
+    """What the ``source`` entry of a record's provenance says of the file itself."""
     return {
         "primary_path": file.paths[0],
         "files": list(file.paths),
         "mtime_ns": file.mtime_ns,
         "size_bytes": file.size_bytes,
         "beside": None if file.beside is None else [[*state] for state in file.beside],
-        "ingested_epoch_ns": ingested_epoch_ns,
-        "supersedes": supersedes,
-        "issues": issues_to_json(issues),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from kymflow_zarr._catalog.listing import IMAGES, published_ids
@@ -22,7 +23,7 @@ from kymflow_zarr._check.documents import (
 from kymflow_zarr._check.image import check_image, is_remnant
 from kymflow_zarr._check.inventory import compare, repair_inventory
 from kymflow_zarr._check.strays import iter_strays
-from kymflow_zarr._problems import Problem, Repair, linked, unreadable
+from kymflow_zarr._problems import Problem, Repair, damage_problem, link_problem
 from kymflow_zarr._progress import ProgressCallback, no_progress
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._records.format1 import find_record_document
@@ -30,6 +31,7 @@ from kymflow_zarr._records.stored import expected_artifacts, present_artifacts
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.inventory import Inventory, read_inventory
 from kymflow_zarr._storage.refusal import is_per_file_error
+from kymflow_zarr._storage.side_by_side import side_by_side
 from kymflow_zarr._tables.parquet import verify_parquet
 from kymflow_zarr._tables.tables import IMAGE_ID, TABLES, Tables
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
@@ -51,7 +53,7 @@ def iter_problems(
         progress: Called with images done and total; tables and the rest come after them.
     """
     links = frozenset(blobs.links(""))
-    yield from map(linked, sorted(links))
+    yield from map(link_problem, sorted(links))
     for problem in _iter_problems(blobs, deep=deep, progress=progress):
         if problem.location not in links:
             yield problem
@@ -76,8 +78,12 @@ def _iter_problems(
 def _check_images(blobs: BlobStore, *, deep: bool, progress: ProgressCallback) -> Iterator[Problem]:
     folders = blobs.list_folder(IMAGES).folders
     progress(0, len(folders))
-    for done, name in enumerate(folders, start=1):
-        yield from _until_damage(image_folder(name), check_image(blobs, name, deep=deep))
+
+    def check(name: str) -> list[Problem]:
+        return list(_until_damage(image_folder(name), check_image(blobs, name, deep=deep)))
+
+    for done, found in enumerate(side_by_side(blobs, check, folders), start=1):
+        yield from found
         progress(done, len(folders))
 
 
@@ -124,25 +130,25 @@ def repair(blobs: BlobStore, *, forget_gone: bool) -> Iterator[Repair]:
         blobs.sweep(leftover)
         yield Repair(location=leftover, action="removed what a killed writer left behind")
     for image_id in published_ids(blobs):
-        yield from _past_damage(_remove_remnant(blobs, image_id))
+        yield from _ignore_damage(_remove_remnant(blobs, image_id))
     # Rows of an image that has lost its commit document stay: it may be restored from a copy.
     existing = set(published_ids(blobs))
     if any(_check_sources(blobs, sources, deep=True)):
         sources.save(sources.rows_to_store())
-        yield Repair(location=_TABLE.format(SOURCES), action="brought it in line with the records")
+        yield Repair(location=_TABLE.format(SOURCES), action="updated it from the records")
     for name in tables.names():
         if name != SOURCES:
-            yield from _past_damage(_repair_table(tables, name, existing))
+            yield from _ignore_damage(_repair_table(tables, name, existing))
     if is_damaged(blobs):
         save_cache(blobs, build_manifest(blobs, sorted(existing), load_cache(blobs)))
         yield Repair(location=MANIFEST_KEY, action="rebuilt it from the records")
     current = _is_current(blobs)
     if current:
-        yield from _past_damage(repair_root_documents(blobs))
+        yield from _ignore_damage(repair_root_documents(blobs))
     for image_id in sorted(existing):
         if current:
-            yield from _past_damage(repair_documents(blobs, image_id))
-        yield from _past_damage(_repair_inventory(blobs, image_id, forget_gone=forget_gone))
+            yield from _ignore_damage(repair_documents(blobs, image_id))
+        yield from _ignore_damage(_repair_inventory(blobs, image_id, forget_gone=forget_gone))
     if current:
         inventory = read_inventory(blobs, TABLES)
         yield from repair_inventory(
@@ -170,7 +176,7 @@ def _repair_table(tables: Tables, name: str, existing: set[str]) -> Iterator[Rep
         tables.replace_rows(name, [], schema=schema, keep_others=existing, image_id_col=IMAGE_ID)
         yield Repair(
             location=_TABLE.format(name),
-            action=f"dropped the rows of {len(orphans)} image(s) that are gone",
+            action=f"dropped the rows of {len(orphans)} image(s) that no longer exist",
         )
 
 
@@ -179,7 +185,7 @@ def _until_damage(location: str, problems: Iterator[Problem]) -> Iterator[Proble
     try:
         yield from problems
     except CorruptDataError as error:
-        yield unreadable(error)
+        yield damage_problem(error)
     except OSError as error:
         if not is_per_file_error(error):
             raise
@@ -191,7 +197,7 @@ def _until_damage(location: str, problems: Iterator[Problem]) -> Iterator[Proble
         )
 
 
-def _past_damage(repairs: Iterator[Repair]) -> Iterator[Repair]:
+def _ignore_damage(repairs: Iterator[Repair]) -> Iterator[Repair]:
     """What was repaired of one thing, up to damage that is for `check` to name."""
     try:
         yield from repairs
@@ -237,18 +243,24 @@ def _check_sources(blobs: BlobStore, sources: SourcesIndex, *, deep: bool) -> It
     try:
         if deep:
             verify_parquet(blobs, location, deep=True)
-        stored = {row.image_id for row in sources.stored()}
+        rows = Counter(row.image_id for row in sources.stored())
     except (CorruptDataError, SchemaValidationError) as error:
         yield Problem(location=location, kind="stale_cache", message=str(error))
         return
     actual = {row.image_id for row in sources.rows_to_store()}
-    for image_id in sorted(stored - actual):
+    for image_id in sorted(image_id for image_id, count in rows.items() if count > 1):
+        yield Problem(
+            location=location,
+            kind="stale_cache",
+            message=f"it has {rows[image_id]} rows for image {image_id!r}; the last one counts",
+        )
+    for image_id in sorted(rows.keys() - actual):
         yield Problem(
             location=location,
             kind="source_without_record",
             message=f"it has a row for image {image_id!r}, which does not exist",
         )
-    for image_id in sorted(actual - stored):
+    for image_id in sorted(actual - rows.keys()):
         yield Problem(
             location=location,
             kind="record_without_source",
@@ -263,7 +275,7 @@ def _check_table(
         verify_parquet(blobs, _TABLE.format(name), deep=deep)
         orphans = _orphans(tables, name, existing)
     except CorruptDataError as error:
-        yield unreadable(error)
+        yield damage_problem(error)
         return
     for image_id in sorted(orphans):
         yield Problem(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kymflow_zarr._artifacts.array_kind import ARRAY
 from kymflow_zarr._pixels.layout import ArrayDocument
-from kymflow_zarr._problems import Problem, Repair, rewritten
+from kymflow_zarr._problems import Problem, Repair, rewrite_problem
 from kymflow_zarr._records.document import RecordDocument, image_folder
 from kymflow_zarr._records.stored import iter_stored
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
@@ -23,7 +23,7 @@ def check_root_documents(blobs: BlobStore) -> Iterator[Problem]:
     if data is not None:
         _, added = unseal_zarr(data, key=COMMIT_KEY, as_written=DatasetSchema.as_written)
         if added is not None:
-            yield rewritten(COMMIT_KEY, added)
+            yield rewrite_problem(COMMIT_KEY, added)
     for key in iter_damaged_groups(blobs):
         yield Problem(
             location=key,

@@ -10,7 +10,7 @@ from kymflow_zarr._check.inventory import compare
 from kymflow_zarr._check.strays import iter_strays_of_image
 from kymflow_zarr._pixels.check import check_chunks, check_format1_array
 from kymflow_zarr._pixels.reader import read_document
-from kymflow_zarr._problems import Problem, rewritten, unreadable
+from kymflow_zarr._problems import Problem, damage_problem, rewrite_problem
 from kymflow_zarr._records.document import RecordDocument, image_folder
 from kymflow_zarr._records.facts import provenance_key
 from kymflow_zarr._records.format1 import find_record_document
@@ -35,7 +35,7 @@ def check_image(blobs: BlobStore, image_id: str, *, deep: bool) -> Iterator[Prob
     try:
         document = find_record_document(blobs, image_id)
     except CorruptDataError as error:
-        yield unreadable(error)
+        yield damage_problem(error)
         return
     if document is None and is_remnant(blobs, image_id):
         yield Problem(
@@ -53,7 +53,7 @@ def check_image(blobs: BlobStore, image_id: str, *, deep: bool) -> Iterator[Prob
         )
         return
     if document.added is not None:
-        yield rewritten(f"{folder}/{COMMIT_KEY}", document.added)
+        yield rewrite_problem(f"{folder}/{COMMIT_KEY}", document.added)
     if document.digest:
         yield from _check_pixels(blobs, folder, document, deep=deep)
         yield from _check_provenance(blobs, document)
@@ -66,7 +66,7 @@ def check_image(blobs: BlobStore, image_id: str, *, deep: bool) -> Iterator[Prob
 def is_remnant(blobs: BlobStore, image_id: str) -> bool:
     """Whether nothing is left of an image but results that were saved while it was deleted.
 
-    Whatever a person or a disk has taken from an image, its pixels or its provenance are there yet.
+    Whatever a person or a disk has removed from an image, its pixels or its provenance remain.
     Where folders are not published in one step, it may be an image that is being written.
     """
     if blobs.published(IMAGES) is None or find_record_document(blobs, image_id) is not None:
@@ -107,7 +107,7 @@ def _check_pixels(
     try:
         pixels = read_document(blobs, key)
     except CorruptDataError as error:
-        yield unreadable(error)
+        yield damage_problem(error)
         return
     if pixels is None:
         yield Problem(
@@ -116,17 +116,17 @@ def _check_pixels(
             message="the pixels' document is missing",
         )
         return
-    for name, said, found in (
+    for name, expected, found in (
         ("shape", document.shape, pixels.shape),
         ("dtype", document.dtype, pixels.dtype),
         ("digest", document.digest, pixels.digest),
         ("number of axes", len(document.axes), len(pixels.shape)),
     ):
-        if said != found:
+        if expected != found:
             yield Problem(
                 location=f"{key}/{COMMIT_KEY}",
                 kind="mismatch",
-                message=f"its {name} is {found!s}, the record's document says {said!s}",
+                message=f"its {name} is {found!s}, the record's document says {expected!s}",
             )
     yield from check_chunks(blobs, key, pixels, deep=deep)
 
@@ -141,11 +141,11 @@ def _check_provenance(blobs: BlobStore, document: RecordDocument) -> Iterator[Pr
         provenance: JsonValue = loads(data, key=key)
     except CorruptDataError:
         return  # reported with the other artifacts
-    said = provenance if isinstance(provenance, dict) else {}
+    stored = provenance if isinstance(provenance, dict) else {}
     for name, value in (("image_id", document.image_id), ("pixels_digest", document.digest)):
-        if said.get(name) != value:
+        if stored.get(name) != value:
             yield Problem(
                 location=key,
                 kind="mismatch",
-                message=f"its {name} is {said.get(name)!r}, the record's document says {value!r}",
+                message=f"its {name} is {stored.get(name)!r}, the record's document says {value!r}",
             )

@@ -37,8 +37,8 @@ def compare(
     """
     if before.whole and expected(before) == present:
         return
-    # A live writer enters after publishing and strikes before deleting: what was entered
-    # before and after the listing, and is not there, is really gone.
+    # A live writer enters after publishing and strikes before deleting: what is entered both
+    # before and after the listing, but does not exist, is really gone.
     after = read_inventory(blobs, folder)
     for key in sorted((expected(before) & expected(after)) - present):
         yield Problem(location=key, kind="gone", message="it was written and no longer exists")
@@ -60,7 +60,7 @@ def repair_inventory(
     present: Set[str],
     forget_gone: bool,
 ) -> Iterator[Repair]:
-    """Bring a folder's inventory in line with what is there.
+    """Bring a folder's inventory in line with what exists.
 
     Args:
         blobs: The key space.
@@ -68,7 +68,7 @@ def repair_inventory(
         inventory: What it says.
         expected: The keys that were written.
         present: The keys that are there.
-        forget_gone: Whether what is gone is struck; else it stays a problem.
+        forget_gone: Whether what is gone is struck; otherwise it remains a problem.
     """
     location = f"{folder}/{INVENTORY}"
     if not inventory.whole:

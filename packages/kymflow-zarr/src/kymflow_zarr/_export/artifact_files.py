@@ -1,4 +1,4 @@
-"""How artifacts and dataset tables become plain files, and come back from them.
+"""Artifacts and dataset tables as plain files, and the way back.
 
 An artifact is written in the form that its kind exports to, and read back from there. Some have a
 ``.csv`` beside it, which is for people and never read back.
@@ -9,21 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO
 
-from kymflow_zarr._artifacts.csv_kind import CSV
 from kymflow_zarr._artifacts.kind import ArtifactKind
 from kymflow_zarr._artifacts.registry import artifact_kinds, kind_named
-from kymflow_zarr._artifacts.table_kind import TABLE
-from kymflow_zarr._export.manifest import (
-    SPREADSHEET,
-    VERSION1_CSV,
-    VERSION1_TEXT,
-    ExportedFile,
-    TableFormat,
-    file_path,
-)
-from kymflow_zarr._export.version1 import gzip_text, read_csv
+from kymflow_zarr._export import version1
+from kymflow_zarr._export.manifest import SPREADSHEET, ExportedFile, TableFormat, file_path
 from kymflow_zarr._records.artifacts import StoredArtifact
 from kymflow_zarr._records.build import stage_artifact
 from kymflow_zarr._storage.blobs import BlobStore, Staging
@@ -37,22 +28,20 @@ __all__ = [
     "restore",
 ]
 
-_VERSION1_KINDS: Final = {VERSION1_CSV: TABLE.name, VERSION1_TEXT: CSV.name}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlainArtifact:
-    """One artifact, or dataset table, that is to be written.
+    """An artifact or dataset table to be exported.
 
-    What writes it raises `CorruptDataError` if it is damaged, `NotFoundError` if it is gone since
+    Writing it raises `CorruptDataError` if it is damaged, `NotFoundError` if it was deleted after
     it was listed.
 
     Attributes:
         key: Its key in the dataset.
         kind: The name of its kind.
         name: Its name.
-        write: Writes the file that it comes back from.
-        show: Writes a CSV for people; None where there is none. It may raise `NotShownError`.
+        write: Writes the file that it is read back from.
+        show: Writes a CSV for people, if there is one. It may raise `NotShownError`.
         axes: Arrays: a name for each dimension.
     """
 
@@ -65,7 +54,7 @@ class PlainArtifact:
 
     def matches(self, earlier: ExportedFile) -> bool:
         """Whether a file of an earlier export holds this artifact."""
-        kind = _VERSION1_KINDS.get(earlier.kind, earlier.kind)
+        kind = version1.ARTIFACT_KINDS.get(earlier.kind, earlier.kind)
         is_shown = earlier.is_for_people and kind_named(self.kind).has_spreadsheet
         return earlier.name == self.name and (kind == self.kind or is_shown)
 
@@ -76,7 +65,7 @@ def iter_artifacts(
     """All artifacts of a record, in the order of their kinds."""
     found: dict[tuple[str, str], StoredArtifact] = {}
     for artifact in record.artifacts.entries():
-        found.setdefault((artifact.kind, artifact.name), artifact)  # of two forms the newer counts
+        found.setdefault((artifact.kind, artifact.name), artifact)  # the newer of two forms
     taken = {file_path(kind, name) for kind, name in found}
     order = [kind.name for kind in artifact_kinds()]
     for artifact in sorted(found.values(), key=lambda item: (order.index(item.kind), item.name)):
@@ -136,12 +125,9 @@ def restore(file: ExportedFile, data: bytes) -> RestoredArtifact:
     Raises:
         ValueError: It is not what its kind says (errors of decoders are such).
     """
-    kind = kind_named(_VERSION1_KINDS.get(file.kind, file.kind))
-    value: Any
-    if file.kind == VERSION1_CSV:
-        value = read_csv(data, file.version1)
-    elif file.kind == VERSION1_TEXT:
-        value = gzip_text(data, file.version1)
+    kind = kind_named(version1.ARTIFACT_KINDS.get(file.kind, file.kind))
+    if file.kind in version1.ARTIFACT_KINDS:
+        value = version1.restore_value(file.kind, data, file.version1)
     else:
         value = kind.restore(data, key=file.path, axes=file.axes)
     return RestoredArtifact(kind=kind, name=file.name, value=value)

@@ -57,10 +57,10 @@ def export_folder(
 ) -> ExportReport:
     """Write a dataset as plain files. Arguments and errors: `ZarrDataset.export_legacy_folder`.
 
-    Afterwards the folder holds exactly what was asked for. Files that are there already with the
-    same contents are not touched. Of an earlier export of the same dataset, files that are not
-    wanted any more are removed, unless someone has changed them; nothing else ever is. The call may
-    be cut off at any time and made again.
+    Afterwards the folder holds exactly what was asked for. Files that already have the same
+    contents are left untouched. Files of an earlier export of the same dataset that are no longer
+    wanted are removed, unless someone has changed them; nothing else is ever removed. The call may
+    be interrupted at any time and repeated.
     """
     if table_format not in get_args(TableFormat):
         raise ValueError(f"table_format {table_format!r} is neither 'csv' nor 'parquet'")
@@ -117,7 +117,7 @@ def export_folder(
 
 
 def _identity(blobs: BlobStore) -> dict[str, JsonValue]:
-    """What tells one dataset from another."""
+    """What distinguishes one dataset from another."""
     schema = DatasetSchema.read(blobs)
     if schema is None:
         raise NotADatasetError(blobs.location, "there is none", hint="check the path")
@@ -170,11 +170,11 @@ def _tables(blobs: BlobStore, table_format: TableFormat) -> Iterator[PlainArtifa
         table = StoredArtifact(name=name, kind=TABLE.name, key=f"{TABLES}/{name}.parquet")
         plain = plain_artifact(blobs, table)
         if name == SOURCES:
-            plain = _as_it_should_be(blobs, plain)
+            plain = _current_sources(blobs, plain)
         yield plain if table_format == "csv" else replace(plain, show=None)
 
 
-def _as_it_should_be(blobs: BlobStore, sources: PlainArtifact) -> PlainArtifact:
+def _current_sources(blobs: BlobStore, sources: PlainArtifact) -> PlainArtifact:
     """The sources index, made of the records' provenances where it is out of date."""
     rows = cache(lambda: rows_to_table(SourcesIndex(blobs, Tables(blobs)).current()))
     return replace(

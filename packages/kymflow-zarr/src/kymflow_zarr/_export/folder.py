@@ -34,7 +34,7 @@ _READ_BYTES: Final = 2**20
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What tells one state of a file from another.
+    """What distinguishes one state of a file from another.
 
     Attributes:
         size_bytes: Its size.
@@ -55,7 +55,7 @@ class FileState:
 
 
 class _EqualError(Exception):
-    """The file that is there holds what would have replaced it."""
+    """The existing file already holds what would have replaced it."""
 
 
 class ExportFolder:
@@ -83,7 +83,7 @@ class ExportFolder:
     @classmethod
     @contextmanager
     def open(cls, root: Path, *, timeout_s: float) -> Iterator[Self]:
-        """Hold the folder for the block, alone; what a killed run left half written is removed.
+        """Lock the folder for the block; what a killed run left half written is removed.
 
         Raises:
             LockedError: Another process exports into it.
@@ -95,9 +95,9 @@ class ExportFolder:
             yield folder
 
     def begin(self, incomplete: ExportManifest) -> None:
-        """Say what the manifest tells from the first change to the end."""
+        """Set what the manifest says from the first change to the end."""
         self._incomplete = incomplete
-        if self.read(MANIFEST) is None:  # else the folder would pass for one of somebody else
+        if self.read(MANIFEST) is None:  # else a later run would take the folder for someone else's
             self._change()
 
     def read(self, path: str) -> bytes | None:
@@ -130,7 +130,7 @@ class ExportFolder:
 
         Args:
             path: Where it lies, relative to the folder.
-            write: Writes its contents; if it raises, the file that is there stays.
+            write: Writes its contents; if it raises, an existing file stays.
 
         Returns:
             Its size and digest.
@@ -151,7 +151,7 @@ class ExportFolder:
         return sorted(image_id for image_id, is_listed in folders.items() if is_listed)
 
     def keep(self) -> None:
-        """Count a file that is known to be there as it should."""
+        """Count a file that is known to be unchanged."""
         self.unchanged += 1
 
     def remove(self, path: str, file: ExportedFile) -> None:

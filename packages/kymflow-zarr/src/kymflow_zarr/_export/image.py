@@ -19,7 +19,7 @@ from kymflow_zarr._export.manifest import (
     TableFormat,
     file_path,
 )
-from kymflow_zarr._export.pixels import digested, iter_c_order
+from kymflow_zarr._export.pixels import hash_blocks, iter_c_order
 from kymflow_zarr._export.tiff import tiff_facts, write_tiff
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import BlobStore
@@ -149,7 +149,7 @@ def remove_image(folder: ExportFolder, image_id: str) -> None:
 
 
 def read_listing(folder: ExportFolder, image_id: str) -> ImageListing | None:
-    """The listing that an earlier export left of an image; None where there is none to rely on."""
+    """The listing of an image in an earlier export; None if there is none, or it is unreliable."""
     key = f"{IMAGES}/{image_id}/{LISTING}"
     data = folder.read(key)
     if data is None:
@@ -191,7 +191,9 @@ def _put_pixels(
     sha = hashlib.sha256()
 
     def write(stream: BinaryIO) -> None:
-        write_tiff(stream, digested(iter_c_order(record.open_array(), key=key), sha.update), facts)
+        write_tiff(
+            stream, hash_blocks(iter_c_order(record.open_array(), key=key), sha.update), facts
+        )
         if record.pixels_digest not in {"", f"sha256:{sha.hexdigest()}"}:
             raise CorruptDataError(key, "the digest over all its elements differs")
 

@@ -1,12 +1,12 @@
-"""An export taken into a dataset.
+"""Ingesting an export.
 
-Images keep their ids, so that rows of tables still name them. An image that the dataset has, with
-the same pixels, is left alone; another image under its id is an error. The provenance is kept as it
-was exported: it says which file the image was once made of, and that has not changed. When and by
-what the new record was made stands in the record's own document.
+Images keep their ids, so that rows of tables still name them. An image that the dataset already
+has, with the same pixels, is left alone; a different image under its id is an error. The provenance
+is kept as it was exported: the file that the image was made of has not changed. When and by what
+the new record was made is in the record's own document.
 
-Rows of a dataset table are taken in for images that have none there yet, so that a run that was cut
-off between images and tables is made good by the next one.
+Rows of a dataset table are added for images that have none there yet, so that the next run
+completes one that was interrupted between images and tables.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ __all__ = ["PROVENANCE_EXPORTED", "iter_ingest_export", "plan_ingest_export"]
 logger = logging.getLogger(__name__)
 
 PROVENANCE_EXPORTED = "provenance_exported"
-"""The JSON artifact that keeps an exported provenance which is none of this image."""
+"""The JSON artifact that keeps an exported provenance that does not describe this image."""
 
 
 def plan_ingest_export(blobs: BlobStore, directory: Path) -> RefreshPlan:
@@ -66,7 +66,7 @@ def plan_ingest_export(blobs: BlobStore, directory: Path) -> RefreshPlan:
         directory: The export.
 
     Raises:
-        UnreadableImageError: It is no export, or one that was cut off.
+        UnreadableImageError: It is not an export, or was interrupted.
         UnsupportedFormatError: It was written by a newer version.
     """
     contents = read_export(directory)
@@ -97,20 +97,20 @@ def _open_image(
     Raises:
         UnreadableImageError: It is damaged, or the dataset has another one under its id.
     """
-    with _damage_named(contents.folder(image_id)):
+    with _as_unreadable(contents.folder(image_id)):
         image = contents.image(image_id)
         known = read_record_document(blobs, image_id)
     if known is not None and known.digest != image.listing.pixels_digest:
         raise UnreadableImageError(
             image.pixels_path,
             f"the dataset has other pixels under the image id {image_id!r}; "
-            "delete one of the two, or take the export into another dataset",
+            "delete one of the two, or ingest the export into another dataset",
         )
     return image, known is None
 
 
 @contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
+def _as_unreadable(path: Path) -> Iterator[None]:
     """What is wrong inside, as an error that names a file or folder of the export."""
     try:
         yield
@@ -121,16 +121,16 @@ def _damage_named(path: Path) -> Iterator[None]:
 def iter_ingest_export(
     blobs: BlobStore, directory: Path, *, one_by_one: bool, lock_timeout_s: float
 ) -> Iterator[IngestOutcome]:
-    """Take an export into a dataset of the current format.
+    """Add an export to a dataset of the current format.
 
     Returns:
         An outcome per new image once it is published, and one per image, table or edited CSV that
         failed; none for images that the dataset has already.
 
     Raises:
-        UnreadableImageError: It is no export, or one that was cut off.
+        UnreadableImageError: It is not an export, or was interrupted.
         UnsupportedFormatError: It was written by a newer version.
-        LockedError: Another writer is at work.
+        LockedError: Another writer holds the lock.
     """
     contents = read_export(directory)  # before the first outcome is asked for
     return _ingest(blobs, contents, one_by_one=one_by_one, lock_timeout_s=lock_timeout_s)
@@ -139,7 +139,7 @@ def iter_ingest_export(
 def _ingest(
     blobs: BlobStore, contents: ExportContents, *, one_by_one: bool, lock_timeout_s: float
 ) -> Iterator[IngestOutcome]:
-    action = f"take in {contents.directory}"
+    action = f"ingest the export {contents.directory}"
     with blobs.lock("ingest", action=action, timeout_s=lock_timeout_s):
         rows = _exported_sources(contents)
         yield from _ingest_images(blobs, contents, rows, one_by_one=one_by_one)
@@ -163,7 +163,7 @@ def _ingest_images(
         yield from outcomes
         for item in batch:
             if isinstance(item, ExportedImage):
-                yield from map(_edited, item.edited_files())
+                yield from map(_edited_file_outcome, item.edited_files())
 
 
 def _new_images(
@@ -187,7 +187,7 @@ def _size_of(item: ExportedImage | IngestOutcome) -> int:
 def _ingest_image(staging: Staging, image: ExportedImage, row: SourceRow | None) -> IngestOutcome:
     """Stage one image."""
     try:
-        with _damage_named(image.folder):
+        with _as_unreadable(image.folder):
             source = _stage_image(staging, image, row)
     except UnreadableImageError as error:
         staging.discard(image.image_id)
@@ -195,8 +195,8 @@ def _ingest_image(staging: Staging, image: ExportedImage, row: SourceRow | None)
     return IngestOutcome(path=image.folder, image_id=image.image_id, source=source)
 
 
-def _edited(path: Path) -> IngestOutcome:
-    """What is said of a file for people that someone has changed."""
+def _edited_file_outcome(path: Path) -> IngestOutcome:
+    """The outcome for a file for people that someone has changed."""
     reason = (
         "it was changed after the export, and is not read: another file beside it holds the table; "
         "change the table in a dataset instead, or remove this file"
@@ -229,9 +229,7 @@ def _stage_image(staging: Staging, image: ExportedImage, row: SourceRow | None) 
     if not isinstance(source, dict):
         source = None if row is None else row_to_json(row)
     header = documents.get(METADATA, {}).get("header")
-    steps = read_payload_header(
-        header if isinstance(header, dict) else {}, shape=listing.shape
-    ).steps
+    steps = read_payload_header(header, shape=listing.shape).steps
     document = stage_record(
         staging,
         listing.image_id,
@@ -249,7 +247,7 @@ def _stage_image(staging: Staging, image: ExportedImage, row: SourceRow | None) 
     if document.digest != listing.pixels_digest:
         raise UnreadableImageError(
             image.pixels_path,
-            "its pixels are not those that were exported; restore it, or export again",
+            "its pixels differ from those that were exported; restore it, or export again",
         )
     return row or source_from_provenance(listing.image_id, {"source": source})
 
@@ -258,7 +256,7 @@ def _dtype(name: str) -> np.dtype[np.generic]:
     try:
         return np.dtype(name)
     except TypeError as error:
-        raise SchemaValidationError(f"{name!r} is not a type of pixels; export again") from error
+        raise SchemaValidationError(f"{name!r} is not a pixel data type; export again") from error
 
 
 def _stage_artifacts(
@@ -278,28 +276,28 @@ def _stage_artifacts(
         artifact = restored
         if artifact.kind is JSON and isinstance(artifact.value, dict):
             documents[artifact.name] = artifact.value
-        if artifact.path == JSON.path(PROVENANCE) and not _is_of(image, documents):
+        if artifact.path == JSON.path(PROVENANCE) and not _describes(image, documents):
             artifact = replace(artifact, name=PROVENANCE_EXPORTED)
         path = artifact.path
         if path.lower() in paths:
             raise InvalidNameError(
-                path, kind="artifact", reason="another one of the image differs only in case"
+                path, kind="artifact", reason="another artifact of the image differs only in case"
             )
         paths[path.lower()] = artifact.stage(staging, image.image_id)
     return list(paths.values()), documents
 
 
-def _is_of(image: ExportedImage, documents: Mapping[str, Mapping[str, JsonValue]]) -> bool:
+def _describes(image: ExportedImage, documents: Mapping[str, Mapping[str, JsonValue]]) -> bool:
     """Whether the provenance says what the new record's must."""
-    said = documents.get(PROVENANCE, {})
-    found = said.get("image_id"), said.get("pixels_digest")
-    return found == (image.image_id, image.listing.pixels_digest)
+    provenance = documents.get(PROVENANCE, {})
+    subject = provenance.get("image_id"), provenance.get("pixels_digest")
+    return subject == (image.image_id, image.listing.pixels_digest)
 
 
 def _ingest_tables(
     blobs: BlobStore, contents: ExportContents, rows: Mapping[str, SourceRow]
 ) -> Iterator[IngestOutcome]:
-    """Take dataset tables in; outcomes for those that fail."""
+    """Add the rows of dataset tables; outcomes for those that fail."""
     tables = Tables(blobs)
     here = set(list_image_ids(blobs))
     for name in contents.table_names:
@@ -307,11 +305,11 @@ def _ingest_tables(
             continue
         path = contents.table_path(name)
         try:
-            with _damage_named(path):
+            with _as_unreadable(path):
                 merge_table(tables, name, contents.load_table(name), contents.image_ids, here)
         except UnreadableImageError as error:
             yield IngestOutcome(path=path, image_id="", status="failed", error=error)
-    yield from map(_edited, contents.edited_tables())
+    yield from map(_edited_file_outcome, contents.edited_tables())
     sources = SourcesIndex(blobs, tables)
     try:
         stored, is_damaged = {row.image_id for row in sources.stored()}, False

@@ -13,10 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
-from kymflow_zarr._artifacts.csv_kind import CSV
 from kymflow_zarr._artifacts.registry import kind_named
-from kymflow_zarr._artifacts.table_kind import TABLE
-from kymflow_zarr._export.version1 import VERSION1_KEYS
+from kymflow_zarr._export import version1
 from kymflow_zarr._storage.json_text import JsonValue, dumps, loads
 from kymflow_zarr._storage.names import check_name, check_segment
 from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_bytes, unseal
@@ -31,8 +29,6 @@ __all__ = [
     "SPREADSHEET",
     "TABLES",
     "VERSION",
-    "VERSION1_CSV",
-    "VERSION1_TEXT",
     "ExportManifest",
     "ExportedFile",
     "ImageListing",
@@ -53,18 +49,8 @@ TableFormat: TypeAlias = Literal["csv", "parquet"]
 
 SPREADSHEET: Final = "spreadsheet"
 """A CSV for people: another file holds the same, and is read back."""
-VERSION1_CSV: Final = "version1_csv"
-VERSION1_TEXT: Final = "version1_text_csv"
-"""CSV of version 1 that is read back: a table, and an artifact of gzipped CSV; see `version1`."""
 
 _PIXELS_KIND: Final = "pixels"
-_CSV_KINDS: Final = frozenset({SPREADSHEET, VERSION1_CSV, VERSION1_TEXT})
-_KINDS_OF_VERSION1: Final = {
-    "parquet": TABLE.name,
-    "csv": VERSION1_CSV,
-    "packed_csv": CSV.name,
-    "text_csv": VERSION1_TEXT,
-}
 
 
 def file_path(kind: str, name: str) -> str:
@@ -80,7 +66,7 @@ def file_path(kind: str, name: str) -> str:
     """
     if kind == _PIXELS_KIND:
         return PIXELS
-    if kind in _CSV_KINDS:
+    if kind == SPREADSHEET or kind in version1.ARTIFACT_KINDS:
         check_name(name, kind="artifact")
         return f"{name}.csv"
     found = kind_named(kind)
@@ -94,13 +80,13 @@ class ExportedFile:
     """One file of an export.
 
     Attributes:
-        kind: What it holds: the name of an artifact kind, ``"pixels"``, `SPREADSHEET`,
-            `VERSION1_CSV` or `VERSION1_TEXT`.
+        kind: What it holds: the name of an artifact kind, ``"pixels"``, `SPREADSHEET`, or one of
+            `version1.ARTIFACT_KINDS`.
         name: The artifact's or table's name; empty for the pixels.
         size_bytes: Its size.
         sha256: Digest of its bytes, in hexadecimal.
         axes: Arrays: a name for each dimension.
-        tags_sha256: Pixels: digest of what the TIFF tells besides.
+        tags_sha256: Pixels: digest of what the TIFF says besides.
         version1: What version 1 says of a file besides; see `version1`.
     """
 
@@ -124,7 +110,7 @@ class ExportedFile:
 
     @property
     def is_artifact(self) -> bool:
-        """Whether an artifact comes back from it."""
+        """Whether an artifact is restored from it."""
         return self.kind not in {SPREADSHEET, _PIXELS_KIND}
 
     def to_json(self) -> dict[str, JsonValue]:
@@ -142,26 +128,26 @@ class ExportedFile:
         return {**entry, **self.version1}
 
     @classmethod
-    def from_json(cls, said: Any, *, version: int) -> ExportedFile:
+    def from_json(cls, entry: Any, *, version: int) -> ExportedFile:
         """Read an entry of a document of some version.
 
         Raises:
-            KeyError, TypeError, ValueError: It is none.
+            KeyError, TypeError, ValueError: It is not a valid entry.
         """
-        kind, name = _text(said["kind"]), _text(said["name"])
+        kind, name = _text(entry["kind"]), _text(entry["name"])
         if version == 1:
-            kind = _KINDS_OF_VERSION1.get(kind, kind)
-        size = said["size_bytes"]
+            kind = version1.KINDS.get(kind, kind)
+        size = entry["size_bytes"]
         if type(size) is not int or size < 0:
             raise ValueError(f"it names a size of {size!r}")
         return cls(
             kind=kind,
             name=name,
             size_bytes=size,
-            sha256=_text(said["sha256"]),
-            axes=tuple(_text(axis) for axis in said.get("axes", [])),
-            tags_sha256=_text(said.get("tags_sha256", "")),
-            version1={key: said[key] for key in VERSION1_KEYS if key in said},
+            sha256=_text(entry["sha256"]),
+            axes=tuple(_text(axis) for axis in entry.get("axes", [])),
+            tags_sha256=_text(entry.get("tags_sha256", "")),
+            version1={key: entry[key] for key in version1.KEYS if key in entry},
         )
 
 
@@ -209,19 +195,19 @@ class ImageListing:
         """Read a listing.
 
         Raises:
-            CorruptDataError: It is none, or a path in it is not the one of its artifact.
+            CorruptDataError: It is not a listing, or a path in it is not that of its artifact.
         """
-        said: Any = loads(data, key=key)
+        document: Any = loads(data, key=key)
         try:
-            check_segment(said["image_id"], kind="image")
+            check_segment(document["image_id"], kind="image")
             return cls(
-                image_id=said["image_id"],
-                created_utc=_text(said["created_utc"]),
-                shape=tuple(_length(length) for length in said["shape"]),
-                dtype=_text(said["dtype"]),
-                axes=tuple(_text(axis) for axis in said["axes"]),
-                pixels_digest=_text(said["pixels_digest"]),
-                files=_files(said["files"], prefix="", version=said["version"]),
+                image_id=document["image_id"],
+                created_utc=_text(document["created_utc"]),
+                shape=tuple(_length(length) for length in document["shape"]),
+                dtype=_text(document["dtype"]),
+                axes=tuple(_text(axis) for axis in document["axes"]),
+                pixels_digest=_text(document["pixels_digest"]),
+                files=_files(document["files"], prefix="", version=document["version"]),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise CorruptDataError(key, f"it does not list an exported image ({error})") from error
@@ -278,41 +264,41 @@ class ExportManifest:
 
         Raises:
             UnsupportedFormatError: It was written by a newer version.
-            CorruptDataError: It is damaged, or no such document.
+            CorruptDataError: It is damaged, or not a manifest.
         """
-        said: Any = loads(data, key=key)
-        if not isinstance(said, dict) or said.get("format") != FORMAT:
+        document: Any = loads(data, key=key)
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise CorruptDataError(key, "it is not the manifest of an export")
-        version = said.get("version")
+        version = document.get("version")
         if type(version) is not int:
-            raise CorruptDataError(key, "it does not say of which version it is")
+            raise CorruptDataError(key, "it does not say which version it is")
         if version > VERSION:
             raise UnsupportedFormatError(
                 key, found=version, supported=(1, VERSION), hint="install a newer kymflow-zarr"
             )
         unseal(data, key=key)
         try:
-            for image_id in said["images"]:
+            for image_id in document["images"]:
                 check_segment(image_id, kind="image")
             return cls(
-                complete=said["complete"] is True,
-                dataset=dict(said["dataset"]),
-                software=_text(said["software"]),
-                include_tiff=said["include_tiff"] is True,
-                include_tables=said["include_tables"] is True,
-                table_format="parquet" if said["table_format"] == "parquet" else "csv",
-                images={image_id: _text(digest) for image_id, digest in said["images"].items()},
-                tables=_files(said["tables"], prefix=f"{TABLES}/", version=version),
-                left_out={what: _text(why) for what, why in said["left_out"].items()},
+                complete=document["complete"] is True,
+                dataset=dict(document["dataset"]),
+                software=_text(document["software"]),
+                include_tiff=document["include_tiff"] is True,
+                include_tables=document["include_tables"] is True,
+                table_format="parquet" if document["table_format"] == "parquet" else "csv",
+                images={image_id: _text(digest) for image_id, digest in document["images"].items()},
+                tables=_files(document["tables"], prefix=f"{TABLES}/", version=version),
+                left_out={what: _text(why) for what, why in document["left_out"].items()},
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise CorruptDataError(key, f"it is not the manifest of an export ({error})") from error
 
 
-def _files(said: Any, *, prefix: str, version: int) -> dict[str, ExportedFile]:
+def _files(entries: Any, *, prefix: str, version: int) -> dict[str, ExportedFile]:
     """Entries by path; each path must be the one that its kind and name stand for."""
     files: dict[str, ExportedFile] = {}
-    for path, entry in said.items():
+    for path, entry in entries.items():
         file = ExportedFile.from_json(entry, version=version)
         if path != prefix + file.path:
             raise InvalidNameError(path, kind="file", reason="an export has no such path")

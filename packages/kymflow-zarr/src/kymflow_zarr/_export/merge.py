@@ -1,4 +1,4 @@
-"""Rows of an exported table brought into a dataset's."""
+"""Adding rows of an exported table to a dataset's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["merge_table"]
 def merge_table(
     tables: Tables, name: str, rows: pa.Table, exported: Iterable[str], here: set[str]
 ) -> None:
-    """Bring a table's rows in for images that have none in the dataset's table.
+    """Add a table's rows for images that have none in the dataset's table.
 
     Raises:
         SchemaValidationError: They do not fit the dataset's table.
@@ -29,7 +29,7 @@ def merge_table(
     keyed = IMAGE_ID in rows.schema.names and pa.types.is_string(rows.schema.field(IMAGE_ID).type)
     schema = tables.schema(name)
     if schema is None:
-        if keyed:  # not those of images that could not be taken in
+        if keyed:  # not those of images that could not be ingested
             gone = pa.array(sorted(set(exported) - here), pa.string())
             rows = rows.filter(pc.invert(pc.is_in(rows[IMAGE_ID], value_set=gone)))
         tables.save(name, rows)

@@ -16,14 +16,14 @@ from kymflow_zarr.errors import CorruptDataError
 if TYPE_CHECKING:
     import zarr
 
-__all__ = ["c_order_regions", "digested", "iter_c_order", "recut"]
+__all__ = ["c_order_regions", "hash_blocks", "iter_c_order", "recut"]
 
 Region: TypeAlias = tuple[int | slice, ...]
 
 _BLOCK_BYTES = 32 * 2**20
 
 
-def digested(
+def hash_blocks(
     blocks: Iterable[AnyArray], update: Callable[[memoryview], object]
 ) -> Iterator[AnyArray]:
     """The same blocks, little-endian and C-contiguous; each is given to a digest first."""
@@ -76,7 +76,7 @@ def c_order_regions(
 
 
 def recut(blocks: Iterable[AnyArray], sizes: Iterable[int]) -> Iterator[bytes]:
-    """Elements that arrive in C order, cut anew.
+    """Cut elements that arrive in C order into pieces of other sizes.
 
     Args:
         blocks: Arrays of any shape, one after the other.

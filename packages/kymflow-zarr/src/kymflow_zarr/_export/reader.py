@@ -57,7 +57,7 @@ def read_export(directory: Path) -> ExportContents:
         What it holds; nothing but the manifest is read yet.
 
     Raises:
-        UnreadableImageError: There is no manifest, it is damaged, or the export was cut off.
+        UnreadableImageError: There is no manifest, it is damaged, or the export was interrupted.
         UnsupportedFormatError: It was written by a newer version.
     """
     path = directory / MANIFEST
@@ -67,7 +67,7 @@ def read_export(directory: Path) -> ExportContents:
     except CorruptDataError as error:
         raise UnreadableImageError(path, f"{error.reason}; export again") from error
     if not manifest.complete:
-        raise UnreadableImageError(path, "the export was cut off; let it finish by exporting again")
+        raise UnreadableImageError(path, "the export was interrupted; finish it by exporting again")
     return ExportContents(directory=directory, manifest=manifest)
 
 
@@ -136,8 +136,8 @@ class ExportContents:
         return table
 
     def edited_tables(self) -> list[Path]:
-        """Files of dataset tables that are for people, and that someone has changed."""
-        return _edited(self.directory, self.directory / TABLES, self.manifest.tables.values())
+        """Files of dataset tables for people that someone has changed."""
+        return _find_edited(self.directory, self.directory / TABLES, self.manifest.tables.values())
 
     @property
     def _tables(self) -> dict[str, ExportedFile]:
@@ -221,8 +221,8 @@ class ExportedImage:
                 yield restored
 
     def edited_files(self) -> list[Path]:
-        """Files that are for people, and that someone has changed."""
-        return _edited(self.folder.parents[1], self.folder, self.listing.files.values())
+        """Files for people that someone has changed."""
+        return _find_edited(self.folder.parents[1], self.folder, self.listing.files.values())
 
 
 def _check_inside(directory: Path, folder: Path) -> None:
@@ -240,7 +240,7 @@ def _check_inside(directory: Path, folder: Path) -> None:
     except CorruptDataError as error:
         raise UnreadableImageError(directory / error.key, error.reason) from error
     except (FileNotFoundError, NotADirectoryError):
-        return  # whoever reads the file says so
+        return  # reading the file reports it
 
 
 def _read(path: Path, file: ExportedFile) -> bytes:
@@ -257,7 +257,7 @@ def _read(path: Path, file: ExportedFile) -> bytes:
     return data
 
 
-def _edited(directory: Path, folder: Path, files: Iterable[ExportedFile]) -> list[Path]:
+def _find_edited(directory: Path, folder: Path, files: Iterable[ExportedFile]) -> list[Path]:
     found = []
     for file in files:
         path = folder / file.path

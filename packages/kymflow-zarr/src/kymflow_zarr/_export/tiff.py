@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeGuard
+from typing import Any, BinaryIO, Final, TypeGuard
 
 import numpy as np
 
@@ -27,10 +27,8 @@ from kymflow_zarr._readers.headers.payload import read_payload_header
 from kymflow_zarr._readers.units import LENGTH, Quantity
 from kymflow_zarr._readers.vendors.imagej import AXES_KEY
 from kymflow_zarr._storage.json_text import JsonValue
-from kymflow_zarr.errors import CorruptDataError, MetadataNotFoundError
-
-if TYPE_CHECKING:
-    from kymflow_zarr.record import ZarrImageRecord
+from kymflow_zarr.errors import CorruptDataError
+from kymflow_zarr.record import ZarrImageRecord, load_header
 
 __all__ = ["TiffFacts", "tiff_facts", "write_tiff"]
 
@@ -57,7 +55,7 @@ _MAX_PER_UNIT: Final = Fraction(2**31)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TiffFacts:
-    """What an image's TIFF tells about it besides its pixels.
+    """What an image's TIFF says about it besides its pixels.
 
     Attributes:
         image_id: The image.
@@ -90,19 +88,19 @@ class TiffFacts:
 def tiff_facts(record: ZarrImageRecord) -> TiffFacts:
     """What an image's metadata payload says of it; little where that is missing or damaged."""
     try:
-        header = record.load_metadata_payload().get("header")
-    except (MetadataNotFoundError, CorruptDataError):
-        header = None
-    said = header if isinstance(header, dict) else {}
-    facts = read_payload_header(said, shape=record.shape)
-    channels = said.get("channels")
+        found = load_header(record)
+    except CorruptDataError:
+        found = None
+    header = found if isinstance(found, dict) else {}
+    facts = read_payload_header(header, shape=record.shape)
+    channels = header.get("channels")
     names = [
         channel.get("name")
         for channel in (channels if isinstance(channels, list) else [])
         if isinstance(channel, dict)
     ]
-    vendor = said.get("vendor")
-    shown = vendor if isinstance(vendor, dict) else {}
+    vendor = header.get("vendor")
+    display = vendor if isinstance(vendor, dict) else {}
     return TiffFacts(
         image_id=record.image_id,
         shape=record.shape,
@@ -111,8 +109,8 @@ def tiff_facts(record: ZarrImageRecord) -> TiffFacts:
         steps=dict(sorted(facts.steps.items())),
         acquired_local_epoch_ns=facts.acquired_local_epoch_ns,
         channel_names=tuple(name if _fits_xml(name) else None for name in names),
-        white_is_zero=shown.get("photometric") == "miniswhite",
-        palette=_palette(shown.get("palette")) if record.dtype == np.uint8 else (),
+        white_is_zero=display.get("photometric") == "miniswhite",
+        palette=_palette(display.get("palette")) if record.dtype == np.uint8 else (),
     )
 
 
@@ -276,25 +274,25 @@ def _imagej_options(facts: TiffFacts, pages: _Pages) -> dict[str, Any]:
     import tifffile
 
     across, down = facts.steps.get(pages.across), facts.steps.get(pages.down)
-    said: dict[str, Any] = {}
+    description: dict[str, Any] = {}
     options: dict[str, Any] = {"metadata": None}
     resolution = [_per_unit(across), (1, 1) if down is None else _per_unit(down)]
     if across is not None and None not in resolution:
         options |= {"resolution": resolution, "resolutionunit": "NONE"}
-        said["unit"] = across.unit
+        description["unit"] = across.unit
         if down is None or down.unit != across.unit:
-            said["yunit"] = "pixel" if down is None else down.unit
+            description["yunit"] = "pixel" if down is None else down.unit
     if "z" in pages.stack and "z" in facts.steps and facts.steps["z"].unit == LENGTH:
-        said |= {"spacing": facts.steps["z"].value, "zunit": LENGTH}
+        description |= {"spacing": facts.steps["z"].value, "zunit": LENGTH}
     if "t" in facts.steps:
-        said["finterval"] = facts.steps["t"].value
+        description["finterval"] = facts.steps["t"].value
     if all(_AXIS_NAME.fullmatch(axis) for axis in facts.axes):
-        said[AXES_KEY] = ",".join(facts.axes)
+        description[AXES_KEY] = ",".join(facts.axes)
     options["description"] = tifffile.imagej_description(
         (*_imagej_stack(facts, pages), pages.length, pages.width, 3 if pages.is_rgb else 1),
         rgb=pages.is_rgb,
         ImageJ=_IMAGEJ_VERSION,
-        **said,
+        **description,
     )
     return options
 
@@ -312,7 +310,7 @@ def _imagej_stack(facts: TiffFacts, pages: _Pages) -> tuple[int, int, int]:
 
 
 def _per_unit(step: Quantity | None) -> tuple[int, int] | None:
-    """Pixels per unit of length as a quotient of two 32-bit integers; None where there is none."""
+    """Pixels per unit of length as a quotient of two 32-bit integers; None if there is none."""
     count = Fraction(0) if step is None else 1 / Fraction(repr(step.value))
     if not 1 / _MAX_PER_UNIT <= count <= _MAX_PER_UNIT:
         return None

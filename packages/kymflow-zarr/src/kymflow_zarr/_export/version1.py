@@ -14,32 +14,49 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from kymflow_zarr._artifacts.csv_kind import CSV
+from kymflow_zarr._artifacts.table_kind import TABLE
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["VERSION1_KEYS", "gzip_text", "read_csv"]
+__all__ = ["ARTIFACT_KINDS", "KEYS", "KINDS", "restore_value"]
 
-VERSION1_KEYS: Final = ("columns", "arrow_schema", "categories", "escaped")
+_TABLE: Final = "version1_csv"
+_TEXT: Final = "version1_text_csv"
+
+KINDS: Final = {"parquet": TABLE.name, "csv": _TABLE, "packed_csv": CSV.name, "text_csv": _TEXT}
+"""What version 1 calls a kind of file → what later versions do."""
+ARTIFACT_KINDS: Final = {_TABLE: TABLE.name, _TEXT: CSV.name}
+"""Kinds of files that only version 1 wrote → the artifact kind that is restored from them."""
+KEYS: Final = ("columns", "arrow_schema", "categories", "escaped")
 """What version 1 says of a file that later versions do not."""
 
 _MIN_BLOCK: Final = 2**20
 _MAX_BLOCK: Final = 2**30
 
 
-def read_csv(data: bytes, said: Mapping[str, Any]) -> pa.Table:
-    """A table, with the schema and the metadata that it had in the dataset.
+def restore_value(kind: str, data: bytes, entry: Mapping[str, Any]) -> pa.Table | bytes:
+    """What the artifact kind stores, from a file of one of `ARTIFACT_KINDS`.
 
     Args:
-        data: The file.
-        said: The listing's ``arrow_schema`` and ``categories``.
+        kind: The kind of file.
+        data: Its contents.
+        entry: What its listing says of it.
 
     Raises:
-        ValueError: The file does not fit the schema (Arrow's errors are such), or there is none.
+        ValueError: It is not what its kind says (errors of decoders are such).
+        csv.Error: It is not CSV.
     """
+    return _read_csv(data, entry) if kind == _TABLE else _gzip_text(data, entry)
+
+
+def _read_csv(data: bytes, entry: Mapping[str, Any]) -> pa.Table:
+    """A table, with the schema and the metadata that it had in the dataset."""
     import pyarrow as pa
     import pyarrow.csv as pa_csv
 
-    serialised = base64.b64decode(said["arrow_schema"], validate=True)
+    serialised = base64.b64decode(entry["arrow_schema"], validate=True)
     schema = pa.ipc.read_schema(pa.py_buffer(serialised))
     table = pa_csv.read_csv(
         io.BytesIO(data),
@@ -59,23 +76,18 @@ def read_csv(data: bytes, said: Mapping[str, Any]) -> pa.Table:
             false_values=["false"],
         ),
     )
-    categories = said.get("categories", {})
+    categories = entry.get("categories", {})
     columns = [
-        _typed(column, field.type, categories.get(field.name, ()))
+        _to_stored_type(column, field.type, categories.get(field.name, ()))
         for column, field in zip(table.columns, schema, strict=True)
     ]
     return pa.table(columns, schema=schema)
 
 
-def gzip_text(data: bytes, said: Mapping[str, Any]) -> bytes:
-    """An artifact of gzipped CSV that version 1 wrote unpacked, packed again.
-
-    Raises:
-        ValueError: It is not UTF-8.
-        csv.Error: It is not CSV.
-    """
+def _gzip_text(data: bytes, entry: Mapping[str, Any]) -> bytes:
+    """An artifact of gzipped CSV that version 1 wrote unpacked, packed again."""
     text = data.decode("utf-8")
-    if said.get("escaped") is True:
+    if entry.get("escaped") is True:
         rows = csv.reader(io.StringIO(text, newline=""), strict=True)
         stream = io.StringIO(newline="")
         writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
@@ -97,7 +109,7 @@ def _csv_type(kind: pa.DataType) -> pa.DataType:
     return pa.int64() if pa.types.is_duration(kind) else kind
 
 
-def _typed(column: Any, kind: pa.DataType, categories: Sequence[str]) -> Any:
+def _to_stored_type(column: Any, kind: pa.DataType, categories: Sequence[str]) -> Any:
     """A column as it was in the dataset."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -109,7 +121,7 @@ def _typed(column: Any, kind: pa.DataType, categories: Sequence[str]) -> Any:
     known = pa.array(categories, pa.string())
     indices: Any = pc.index_in(column, value_set=known)
     if indices.null_count != column.null_count:
-        raise ValueError("it holds texts that are none of the categories")
+        raise ValueError("it holds texts that are not among the categories")
     return pa.DictionaryArray.from_arrays(
         indices.combine_chunks().cast(kind.index_type),
         known.cast(kind.value_type),

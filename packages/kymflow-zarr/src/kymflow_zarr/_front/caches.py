@@ -66,8 +66,8 @@ class Caches:
     def artifact_stamps(self, image_ids: Iterable[str]) -> dict[str, str]:
         """For each image a text that differs once one of its artifacts was changed.
 
-        No file is opened: names, sizes and times of files decide. The text is empty for an image
-        that does not exist, and on object stores, which do not keep times.
+        No file is opened: names, sizes and times of files decide, and on object stores entity tags.
+        The text is empty for an image that does not exist, and in a Zarr store in memory.
         """
         return artifact_stamps(self._access.blobs, image_ids)
 

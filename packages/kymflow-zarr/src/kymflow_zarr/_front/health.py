@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from kymflow_zarr._check.dataset import iter_problems, repair
 from kymflow_zarr._check.image import check_image
 from kymflow_zarr._front.access import Access
-from kymflow_zarr._problems import Problem, Repair, linked
+from kymflow_zarr._problems import Problem, Repair, link_problem
 from kymflow_zarr._progress import ProgressCallback, no_progress
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.names import check_segment
@@ -54,7 +54,7 @@ class Health:
         listing = self._access.blobs.list_folder(image_folder(image_id))
         if not (listing.files or listing.folders):
             raise ImageNotFoundError(image_id)
-        links = map(linked, self._access.blobs.links(image_folder(image_id)))
+        links = map(link_problem, self._access.blobs.links(image_folder(image_id)))
         _refuse([*links, *check_image(self._access.blobs, image_id, deep=False)])
 
     def validate(self) -> None:
@@ -69,13 +69,13 @@ class Health:
         """Repair what can be repaired without guessing.
 
         The sources index, the manifest and table rows of images that are gone are derived data and
-        are brought in line with the records, inventories with what is there; documents that another
+        are brought in line with the records, inventories with what exists; documents that another
         program has rewritten are sealed again; what killed writers left behind is removed, but
         never what a live one is using. Damaged pixels and artifacts are not touched: `check` names
         them.
 
         Args:
-            forget_gone: Whether artifacts and tables that someone removed, and that shall not come
+            forget_gone: Whether artifacts and tables that someone removed, and that will not come
                 back, stop being a problem.
 
         Returns:
@@ -84,6 +84,19 @@ class Health:
         self._access.require_writable("repair")
         with self._access.lock("ingest", "repair"), self._access.lock("tables", "repair"):
             return list(repair(self._access.blobs, forget_gone=forget_gone))
+
+    def unlock(self) -> list[str]:
+        """Free the writers' locks in an object store, whoever holds them.
+
+        A lock there is free by itself once its holder has not been heard of for 20 s. A holder that
+        is alive all the same overwrites nothing: its call ends with `LockLostError`. In a folder
+        the system frees the lock of a process that is gone, and this does nothing.
+
+        Returns:
+            Each lock that was held, and who held it, in words.
+        """
+        self._access.require_writable("unlock")
+        return self._access.blobs.unlock()
 
 
 def _refuse(problems: Iterable[Problem]) -> None:

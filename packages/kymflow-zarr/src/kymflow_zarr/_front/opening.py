@@ -30,7 +30,7 @@ def open_dataset(
 ) -> Access:
     """Open a dataset; arguments and errors are those of `ZarrDataset`."""
     blobs = open_blobs(store_or_path, durability=durability)
-    reason = why_read_only(store_or_path)
+    reason = "" if mode == "r" else why_read_only(store_or_path, blobs)
     chosen: Mode = mode or ("r" if reason else "a")
     if reason and chosen != "r":
         raise ReadOnlyError(f"open {blobs.location!r} with mode={chosen!r}", reason=reason)

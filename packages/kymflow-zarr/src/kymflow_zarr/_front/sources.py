@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kymflow_zarr._catalog.failed_sources import FailedSource, load_failures
+from kymflow_zarr._catalog.recorded_source import renew_source
 from kymflow_zarr._catalog.refresh_plan import RefreshMode, RefreshPlan
-from kymflow_zarr._catalog.relocation import relocated
+from kymflow_zarr._catalog.relocation import relocated_rows, relocated_source
 from kymflow_zarr._catalog.source_details import SourceDetails
 from kymflow_zarr._catalog.source_issue import SourceIssue
 from kymflow_zarr._catalog.sources import rows_from_table
@@ -59,7 +61,7 @@ class DatasetSources:
         Raises:
             SchemaValidationError: Columns are missing, of another type, or hold nulls.
         """
-        from kymflow_zarr._tables.frames import frame_to_table
+        from kymflow_zarr._tables.from_pandas import frame_to_table
 
         self._access.require_writable("write the sources index")
         rows = rows_from_table(frame_to_table(df, what="the sources index"))
@@ -85,7 +87,7 @@ class DatasetSources:
 
         Raises:
             NotADirectoryError: There is no such folder.
-            UnreadableImageError: It is an export that was cut off.
+            UnreadableImageError: It is an export that was interrupted.
         """
         from kymflow_zarr._export.ingest import plan_ingest_export
         from kymflow_zarr._export.reader import is_export
@@ -115,7 +117,8 @@ class DatasetSources:
             mode: ``"skip"`` leaves files alone whose path is known, and reports those that have
                 changed. ``"reingest_if_changed"`` reads those again: other pixels become a new
                 image, and the old one stays; to the image of equal pixels, metadata and sidecars
-                that are new are added.
+                that are new are added, and artifacts that nobody else has changed are replaced by
+                sidecars that have.
             workers: How many files are read and compressed at a time.
             options: Limits, links, channel files and sidecars, where the defaults do not fit.
 
@@ -224,7 +227,14 @@ class DatasetSources:
             self._access.lock("tables", "relocate sources"),
         ):
             was = str(Path(old).expanduser())
-            moved = relocated(self._index.rows_to_store(), was, place.resolve())
+            now = place.resolve()
+            moved = relocated_rows(self._index.rows_to_store(), was, now)
+            for row in moved:
+                renew_source(
+                    self._access.blobs,
+                    row.image_id,
+                    partial(relocated_source, row=row, old=was, new=now),
+                )
             if moved:
                 self._index.save(self._index.rows_to_store(extra=moved))
         return len(moved)

@@ -88,7 +88,7 @@ class DatasetTables(Mapping[str, "pd.DataFrame"]):
             CorruptDataError: It is damaged, or would take far more memory than a file of its size
                 can mean.
         """
-        from kymflow_zarr._tables.frames import table_to_frame
+        from kymflow_zarr._tables.to_pandas import table_to_frame
 
         return table_to_frame(self.load_arrow(name, columns=columns, image_ids=image_ids))
 
@@ -169,7 +169,7 @@ class DatasetTables(Mapping[str, "pd.DataFrame"]):
             SchemaValidationError: The rows name another image, cannot be kept as they are (as for
                 `save`), or do not fit the table.
         """
-        from kymflow_zarr._tables.frames import frame_to_table
+        from kymflow_zarr._tables.from_pandas import frame_to_table
 
         rows = frame_to_table(df_rows, what=f"rows for table {name!r}")
         update = RowUpdate(image_ids=frozenset({image_id}), rows=rows)
@@ -194,7 +194,7 @@ class DatasetTables(Mapping[str, "pd.DataFrame"]):
             keep_others: Of the images that no update names, those that keep their rows; all if
                 None.
             drop_gone: Whether images that do not exist lose their rows. Which ones exist is found
-                out once no other writer is at work: rows of an image that has just come stay.
+                out while no other writer is active, so rows of an image that was just added stay.
             image_id_col: The column with the image id.
 
         Returns:

@@ -79,8 +79,7 @@ def _header(
     metadata: Mapping[str, Any],
 ) -> Header:
     """What is known of the image, as for one that was read from a file."""
-    said = metadata.get("header")
-    facts = read_payload_header(said if isinstance(said, dict) else {}, shape=pixels.shape)
+    facts = read_payload_header(metadata.get("header"), shape=pixels.shape)
     try:
         header = merge_facts(
             pixels.shape,

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from kymflow_zarr._catalog.listing import IMAGES
+from kymflow_zarr._catalog.recorded_source import renew_source
+from kymflow_zarr._catalog.sources import file_to_json, row_to_json
 from kymflow_zarr._ingest.extend import extend_image
 from kymflow_zarr._ingest.folder import ImageFolder, look_at_folder
 from kymflow_zarr._ingest.image import StagedImage, stage_image_file
@@ -125,6 +127,8 @@ def _settle(
     known.renew(renewed)
     outcome = IngestOutcome(path=path, image_id=row.image_id, status="renewed", source=renewed)
     if set(job.file.beside or ()) <= set(before):
+        now = {name: fact for name, fact in file_to_json(job.file).items() if fact is not None}
+        renew_source(blobs, row.image_id, lambda said: {**row_to_json(renewed), **said, **now})
         return outcome
     try:
         issues = extend_image(blobs, row.image_id, job.file, found, known=before, options=options)

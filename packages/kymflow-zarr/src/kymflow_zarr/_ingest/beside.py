@@ -33,15 +33,19 @@ def files_beside(
         Name of an image → names of the files beside it, sorted; only images that have some.
     """
     others = [name for name in listing.names if name not in images]
-    if not others:  # the usual folder of a microscope that writes one file an image
-        return {}
+    if not others and listing.calibration is None:
+        return {}  # the usual folder of a microscope that writes one file an image
     by_stem = group_by_stem(listing.names, images=images)
-    readers = [reader for reader in HEADERS.usable() if listing.with_suffix(reader.suffixes)]
+    readers = [
+        reader
+        for reader in HEADERS.usable()
+        if listing.calibration is not None or listing.with_suffix(reader.suffixes)
+    ]
     found: dict[str, tuple[str, ...]] = {}
     for primary in primaries:
         stem, path = stem_of(primary), Path(primary)
         headers = {_header(reader, path, listing) for reader in readers}
-        names = {header.name for header in headers if header is not None}
+        names = {listing.name_of(header) for header in headers if header is not None}
         names.update(
             name for name in by_stem.get(stem, ()) if split_sidecar(name[len(stem) + 1 :].lower())
         )

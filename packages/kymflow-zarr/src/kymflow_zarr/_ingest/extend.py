@@ -1,6 +1,7 @@
-"""A header or sidecars that came later, added to the image that is there already.
+"""A header or sidecars that came or changed later, added to the image that is there already.
 
-Nothing that the image has is replaced: a person, or an analysis, may have changed it since.
+An artifact is replaced if it is still what the ingest made of its file. Nothing else that the image
+has is replaced: a person, or an analysis, may have changed it since.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from kymflow_zarr._artifacts.sidecars import Sidecar
-from kymflow_zarr._catalog.source_issue import SourceIssue
-from kymflow_zarr._catalog.sources import BesideState, SourceFile, source_to_json
+from kymflow_zarr._catalog.recorded_source import renew_source
+from kymflow_zarr._catalog.source_issue import SourceIssue, issues_to_json
+from kymflow_zarr._catalog.sources import BesideState, SourceFile, file_to_json, row_to_json
 from kymflow_zarr._ingest.image import StagedImage
 from kymflow_zarr._ingest.merged_metadata import axis_names, json_object, merged_metadata
-from kymflow_zarr._ingest.sidecars import read_sidecar
+from kymflow_zarr._ingest.sidecars import read_sidecar, stored_digest
 from kymflow_zarr._pixels.ome import ome_attributes, ome_axes
 from kymflow_zarr._records.document import RecordDocument, image_folder, read_record_document
 from kymflow_zarr._records.facts import METADATA, PROVENANCE, VENDOR_HEADER
@@ -64,15 +66,21 @@ def extend_image(
     record = open_record(blobs, image_id, writable=True)
     issues = [*staged.issues]
     there = {(artifact.name, artifact.kind) for artifact in record.artifacts.entries()}
+    source = json_object(_load(record, PROVENANCE).get("source"))
+    digests: dict[str, JsonValue] = {**json_object(source.get("sidecars"))}
     unchanged = {name for name, *_ in set(file.beside or ()).intersection(known)}
     for sidecar in staged.sidecars:
         if sidecar.path.name in unchanged:
             continue
-        if (sidecar.name, sidecar.kind.name) not in there:
+        is_there = (sidecar.name, sidecar.kind.name) in there
+        if not is_there or not _is_as_stored(record, sidecar, options):
+            made_of_it = digests.get(sidecar.kind.path(sidecar.name))
+            if is_there and made_of_it != stored_digest(blobs, image_id, sidecar):
+                issues.append(_kept(sidecar))
+                continue
             value = read_sidecar(sidecar, options)
             record.artifacts.save(sidecar.name, value, sidecar.kind.name)
-        elif not _is_as_stored(record, sidecar, options):
-            issues.append(_kept(sidecar))
+        digests[sidecar.kind.path(sidecar.name)] = stored_digest(blobs, image_id, sidecar)
     texts = {**staged.vendor_texts, **_load(record, VENDOR_HEADER)}
     if texts:
         record.save_json(VENDOR_HEADER, texts)
@@ -84,16 +92,8 @@ def extend_image(
     ]
     _save_axes(blobs, image_id, json_object(merged.get("header")))
     record.save_metadata_payload(merged)
-    provenance = _load(record, PROVENANCE)
-    before = json_object(provenance.get("source"))
-    ingested, supersedes = before.get("ingested_epoch_ns"), before.get("supersedes")
-    source = source_to_json(
-        file,
-        ingested_epoch_ns=(ingested if isinstance(ingested, int) else staged.row.ingested_epoch_ns),
-        supersedes=supersedes if isinstance(supersedes, str) else None,
-        issues=issues,
-    )
-    record.save_json(PROVENANCE, {**provenance, "source": source})
+    found = {**file_to_json(file), "issues": issues_to_json(issues), "sidecars": digests}
+    renew_source(blobs, image_id, lambda said: {**row_to_json(staged.row), **said, **found})
     return tuple(issues)
 
 
@@ -108,7 +108,7 @@ def _kept(sidecar: Sidecar) -> SourceIssue:
     return SourceIssue(
         file=sidecar.path.name,
         kind="sidecar_left_out",
-        message=f"the image has an artifact {sidecar.name!r} already, which is kept; "
+        message=f"the image has an artifact {sidecar.name!r} of someone else, which is kept; "
         "delete that one and touch this file to have it ingested",
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kymflow_zarr._artifacts.sidecars import group_by_stem, is_sidecar, stem_of
-from kymflow_zarr._readers.protocols import FolderListing, ImageReader
+from kymflow_zarr._readers.protocols import FOLDER_CALIBRATION, FolderListing, ImageReader
 from kymflow_zarr._readers.registry import READERS
 from kymflow_zarr.errors import PluginWarning, ReaderError
 
@@ -46,7 +46,14 @@ def list_folder(
     """
     found = os.listdir(folder) if names is None else names  # noqa: PTH208 (only names are needed)
     visible = sorted(name for name in found if name[0] != ".")
-    return FolderListing(folder=folder, names=tuple(visible), follow_links=follow_links)
+    whole = folder.resolve()
+    places = (place / FOLDER_CALIBRATION for place in (whole, *whole.parents))
+    return FolderListing(
+        folder=folder,
+        names=tuple(visible),
+        follow_links=follow_links,
+        calibration=next(filter(os.path.isfile, places), None),
+    )
 
 
 def images_in(listing: FolderListing) -> dict[str, ImageReader]:

@@ -23,6 +23,7 @@ from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._pixels.layout import check_axes, check_dtype, resolve_chunks
 from kymflow_zarr._readers.header import Header
 from kymflow_zarr._readers.image_file import ImageFile, open_image, read_header
+from kymflow_zarr._readers.protocols import FolderListing
 from kymflow_zarr._records.build import stage_artifact, stage_record
 from kymflow_zarr._records.document import RecordDocument
 from kymflow_zarr._records.facts import VENDOR_HEADER
@@ -139,8 +140,8 @@ def _stage(
         sidecars = stage_sidecars(staging, image_id, beside, options=options)
         if options.strict:
             _refuse([*header.left_out, *sidecars.left_out])
-        issues = (*_header_issues(primary, header), *sidecars.issues())
-        artifacts = [*sidecars.paths]
+        issues = (*_header_issues(primary, folder.listing, header), *sidecars.issues())
+        artifacts = [*sidecars.digests]
         if header.vendor_texts:
             texts = dict(header.vendor_texts)
             artifacts.append(stage_artifact(staging, image_id, JSON, VENDOR_HEADER, texts))
@@ -157,7 +158,11 @@ def _stage(
             unit={axis: unit for axis, unit in header.unit.items() if unit is not None},
             metadata=metadata,
             source=source_to_json(
-                file, ingested_epoch_ns=ingested, supersedes=supersedes, issues=issues
+                file,
+                ingested_epoch_ns=ingested,
+                supersedes=supersedes,
+                issues=issues,
+                sidecars=sidecars.digests,
             ),
             artifacts=artifacts,
             block_axis=_block_axis(channels, chunks),
@@ -179,9 +184,10 @@ def _stage(
     )
 
 
-def _header_issues(primary: Path, header: Header) -> Iterator[SourceIssue]:
+def _header_issues(primary: Path, listing: FolderListing, header: Header) -> Iterator[SourceIssue]:
     for error in header.left_out:
-        yield SourceIssue(file=error.path.name, kind="header_left_out", message=error.reason)
+        file = listing.name_of(error.path)
+        yield SourceIssue(file=file, kind="header_left_out", message=error.reason)
     for warning in header.warnings:
         yield SourceIssue(file=primary.name, kind="doubtful_header", message=warning)
 

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from kymflow_zarr._artifacts.sidecars import Sidecar, Sidecars
 from kymflow_zarr._catalog.source_issue import SourceIssue
 from kymflow_zarr._records.build import stage_artifact
+from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._records.facts import OWN_NAMES
-from kymflow_zarr._storage.blobs import Staging
-from kymflow_zarr.errors import InvalidNameError, UnreadableImageError
+from kymflow_zarr._storage.blobs import BlobStore, Staging
+from kymflow_zarr.errors import (
+    CorruptDataError,
+    InvalidNameError,
+    NotFoundError,
+    UnreadableImageError,
+)
 from kymflow_zarr.options import IngestOptions
 
-__all__ = ["StagedSidecars", "read_sidecar", "stage_sidecars"]
+__all__ = ["StagedSidecars", "read_sidecar", "stage_sidecars", "stored_digest"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +31,13 @@ class StagedSidecars:
 
     Attributes:
         staged: Those that are artifacts of the staged record.
-        paths: Where the artifacts are, relative to the record's folder.
+        digests: Where the artifacts are, relative to the record's folder → the SHA-256 of each as
+            an export has it.
         left_out: Those that are not, each with the reason.
     """
 
     staged: tuple[Sidecar, ...]
-    paths: tuple[str, ...]
+    digests: Mapping[str, str]
     left_out: tuple[UnreadableImageError, ...]
 
     def issues(self) -> tuple[SourceIssue, ...]:
@@ -49,7 +59,8 @@ def stage_sidecars(
         sidecars: The files.
         options: How large they may be, and whether links are followed.
     """
-    paths: dict[str, str] = {}
+    claims: set[str] = set()
+    digests: dict[str, str] = {}
     staged: list[Sidecar] = []
     left_out = [
         UnreadableImageError(
@@ -62,18 +73,18 @@ def stage_sidecars(
     for sidecar in sidecars.artifacts:
         claim = sidecar.kind.path(sidecar.name).lower()
         try:
-            if claim in paths:
+            if claim in claims:
                 raise UnreadableImageError(
                     sidecar.path, "the name of another sidecar differs only in case; rename one"
                 )
-            paths[claim] = _stage(staging, image_id, sidecar, options)
+            path, digest = _stage(staging, image_id, sidecar, options)
         except UnreadableImageError as error:
             left_out.append(error)
         else:
+            claims.add(claim)
+            digests[path] = digest
             staged.append(sidecar)
-    return StagedSidecars(
-        staged=tuple(staged), paths=tuple(paths.values()), left_out=tuple(left_out)
-    )
+    return StagedSidecars(staged=tuple(staged), digests=digests, left_out=tuple(left_out))
 
 
 def read_sidecar(sidecar: Sidecar, options: IngestOptions) -> Any:
@@ -98,9 +109,27 @@ def read_sidecar(sidecar: Sidecar, options: IngestOptions) -> Any:
     )
 
 
-def _stage(staging: Staging, image_id: str, sidecar: Sidecar, options: IngestOptions) -> str:
-    value = read_sidecar(sidecar, options)
+def stored_digest(blobs: BlobStore, image_id: str, sidecar: Sidecar) -> str | None:
+    """The SHA-256 of a sidecar's artifact as an export has it; None if it cannot be read."""
+    stream = io.BytesIO()
     try:
-        return stage_artifact(staging, image_id, sidecar.kind, sidecar.name, value)
+        key = f"{image_folder(image_id)}/{sidecar.kind.path(sidecar.name)}"
+        sidecar.kind.export(blobs, key, stream)
+    except (CorruptDataError, NotFoundError):
+        return None
+    return sha256(stream.getbuffer()).hexdigest()
+
+
+def _stage(
+    staging: Staging, image_id: str, sidecar: Sidecar, options: IngestOptions
+) -> tuple[str, str]:
+    value, kind = read_sidecar(sidecar, options), sidecar.kind
+    content = sha256()
+    try:
+        if kind.is_folder:  # an export makes one file of it
+            content.update(kind.encode(value))
+        on_write = None if kind.is_folder else content.update
+        path = stage_artifact(staging, image_id, kind, sidecar.name, value, on_write=on_write)
+        return path, content.hexdigest()
     except (TypeError, ValueError) as error:  # as `ArtifactKind.encode` refuses values
         raise UnreadableImageError(sidecar.path, str(error)) from error

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kymflow_zarr._pixels.format1 import FORMAT1_DOCUMENT, iter_format1_slabs
 from kymflow_zarr._pixels.layout import ArrayDocument
 from kymflow_zarr._pixels.reader import verify_array
-from kymflow_zarr._problems import Problem, rewritten, unreadable
+from kymflow_zarr._problems import Problem, damage_problem, rewrite_problem
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr.errors import CorruptDataError
 
@@ -26,7 +26,7 @@ def check_chunks(
         deep: Whether every chunk is read and its checksum compared.
     """
     if document.added is not None:
-        yield rewritten(f"{folder}/{COMMIT_KEY}", document.added)
+        yield rewrite_problem(f"{folder}/{COMMIT_KEY}", document.added)
     listing = blobs.list_folder(folder)
     expected = set(document.chunk_keys())
     missing = expected.difference(listing.files)
@@ -42,7 +42,7 @@ def check_chunks(
         try:
             verify_array(blobs, folder, document)
         except CorruptDataError as error:
-            yield unreadable(error)
+            yield damage_problem(error)
 
 
 def check_format1_array(blobs: BlobStore, folder: str) -> Iterator[Problem]:
@@ -51,4 +51,4 @@ def check_format1_array(blobs: BlobStore, folder: str) -> Iterator[Problem]:
         for _ in iter_format1_slabs(blobs, folder):
             pass
     except CorruptDataError as error:
-        yield unreadable(error)
+        yield damage_problem(error)

@@ -51,7 +51,7 @@ class Format1Array:
 
 
 def read_format1_array_document(blobs: BlobStore, folder: str) -> Format1Array | None:
-    """An array's document, or None where there is none.
+    """An array's document, or None if there is none.
 
     Raises:
         CorruptDataError: It is damaged, declares what cannot be, or names other codecs or types

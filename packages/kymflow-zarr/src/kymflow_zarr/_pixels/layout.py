@@ -62,25 +62,22 @@ def check_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype.newbyteorder("<")
 
 
-def choose_chunks(
-    shape: tuple[int, ...], itemsize: int, *, target_bytes: int = DEFAULT_CHUNK_BYTES
-) -> tuple[int, ...]:
-    """A chunk shape: one chunk up to `target_bytes`, beyond that slabs along the first axes.
+def choose_chunks(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    """A chunk shape: one chunk up to `DEFAULT_CHUNK_BYTES`, beyond that slabs along the first axes.
 
     Lines and planes stay whole, and the slabs are of nearly equal height.
 
     Args:
         shape: The array's shape.
         itemsize: Bytes per element.
-        target_bytes: The size that a chunk should not exceed, uncompressed.
     """
     chunks = list(shape)
     for axis, length in enumerate(shape):
         row_bytes = itemsize * math.prod(shape[axis + 1 :])
-        if row_bytes > target_bytes:
+        if row_bytes > DEFAULT_CHUNK_BYTES:
             chunks[axis] = 1
             continue
-        parts = math.ceil(length / max(1, target_bytes // row_bytes))
+        parts = math.ceil(length / max(1, DEFAULT_CHUNK_BYTES // row_bytes))
         chunks[axis] = math.ceil(length / parts)
         break
     return tuple(chunks)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 import numpy as np
 
@@ -16,10 +17,10 @@ __all__ = ["iter_slabs", "read_array", "read_document", "read_replaceable_array"
 
 
 def read_document(blobs: BlobStore, folder: str) -> ArrayDocument | None:
-    """The document of the array in `folder`, or None where there is none.
+    """The document of the array in `folder`, or None if there is none.
 
     Raises:
-        CorruptDataError: It is there but damaged.
+        CorruptDataError: It is damaged.
     """
     key = f"{folder}/zarr.json"
     data = blobs.get(key)
@@ -51,16 +52,13 @@ def read_array(blobs: BlobStore, folder: str, document: ArrayDocument) -> AnyArr
     Raises:
         CorruptDataError: A chunk is missing or altered.
     """
-    out = np.empty(document.shape, dtype=document.dtype)
-    for name in document.chunk_keys():
-        region = document.region(name)
-        chunk = read_chunk(blobs, folder, document, name)
-        out[region] = chunk[tuple(slice(0, part.stop - part.start) for part in region)]
-    return out
+    return _read_chunks(
+        blobs, folder, document, document.chunk_keys(), rows=slice(0, document.shape[0])
+    )
 
 
 def read_replaceable_array(blobs: BlobStore, folder: str) -> AnyArray | None:
-    """The array in a folder that a writer may replace meanwhile; None where there is none.
+    """The array in a folder that a writer may replace meanwhile; None if there is none.
 
     Chunks that do not fit the document belong to another array if the document is another by now:
     then that one is read.
@@ -86,20 +84,21 @@ def iter_slabs(blobs: BlobStore, folder: str, document: ArrayDocument) -> Iterat
     Raises:
         CorruptDataError: A chunk is missing or altered.
     """
-    slab: AnyArray | None = None
-    at = slice(0, 0)
-    for name in document.chunk_keys():
-        region = document.region(name)
-        if slab is None or region[0] != at:
-            if slab is not None:
-                yield slab
-            at = region[0]
-            slab = np.empty((at.stop - at.start, *document.shape[1:]), dtype=document.dtype)
+    for rows, names in groupby(document.chunk_keys(), lambda name: document.region(name)[0]):
+        yield _read_chunks(blobs, folder, document, names, rows=rows)
+
+
+def _read_chunks(
+    blobs: BlobStore, folder: str, document: ArrayDocument, names: Iterable[str], *, rows: slice
+) -> AnyArray:
+    """The rows that some chunks hold together."""
+    out = np.empty((rows.stop - rows.start, *document.shape[1:]), dtype=document.dtype)
+    for name in names:
+        first, *others = document.region(name)
         chunk = read_chunk(blobs, folder, document, name)
-        inside = tuple(slice(0, part.stop - part.start) for part in region)
-        slab[(slice(None), *region[1:])] = chunk[inside]
-    if slab is not None:
-        yield slab
+        inside = tuple(slice(0, part.stop - part.start) for part in (first, *others))
+        out[(slice(first.start - rows.start, first.stop - rows.start), *others)] = chunk[inside]
+    return out
 
 
 def verify_array(blobs: BlobStore, folder: str, document: ArrayDocument) -> None:

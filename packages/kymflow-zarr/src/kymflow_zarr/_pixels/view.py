@@ -103,7 +103,7 @@ class CheckedArrayStore(Store):
         return await asyncio.gather(*(self.get(key, prototype, part) for key, part in key_ranges))
 
     async def exists(self, key: str) -> bool:
-        """Whether the key is there."""
+        """Whether the key exists."""
         return self._blobs.stat(f"{self._folder}/{key}") is not None
 
     async def set(self, key: str, value: Buffer) -> None:  # noqa: ARG002 - it refuses any

@@ -24,7 +24,7 @@ from kymflow_zarr._pixels.layout import (
 from kymflow_zarr._storage.blobs import PutFile
 from kymflow_zarr.errors import SchemaValidationError
 
-__all__ = ["slabs", "write_array", "write_whole_array"]
+__all__ = ["write_array", "write_whole_array"]
 
 _WORTH_A_THREAD: Final = 512 * 1024
 
@@ -120,23 +120,8 @@ def write_whole_array(
     check_axes(named, array.shape)
     dtype = check_dtype(array.dtype)
     shape = resolve_chunks(array.shape, dtype, chunks)
-    return write_array(
-        slabs(array, shape[0]), shape=array.shape, dtype=dtype, chunks=shape, axes=named, put=put
-    )
-
-
-def slabs(array: AnyArray, rows: int) -> Iterable[AnyArray]:
-    """Consecutive parts of an array along its first axis.
-
-    Raises:
-        SchemaValidationError: It is a masked array.
-    """
-    if isinstance(array, np.ma.MaskedArray):
-        raise SchemaValidationError(
-            "the mask of a masked array would be lost; store it as an array of its own, "
-            "or fill it in with .filled()"
-        )
-    return (array[start : start + rows] for start in range(0, array.shape[0], rows))
+    blocks = (array[start : start + shape[0]] for start in range(0, array.shape[0], shape[0]))
+    return write_array(blocks, shape=array.shape, dtype=dtype, chunks=shape, axes=named, put=put)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ POINT: Final = frozenset({"."})
 
 _MAX_EXPONENT: Final = 60  # beyond any length or time, and far from the limits of float
 _MINUS: Final = "\u2212"
-_SPACES: Final = " \u00a0\u2009\u202f'\u2019"  # which part thousands and nothing else
+_SPACES: Final = r"\s'\u2019"  # which part thousands and nothing else; \s is every space of Unicode
 
 NUMBER: Final = (
     rf"[-+{_MINUS}]?(?:[0-9]{{1,3}}(?:[{_SPACES}][0-9]{{3}})+(?:[.,][0-9]+)?(?![0-9])"

@@ -4,6 +4,7 @@ For each value the source of the lowest `Rank` that has it counts, and is named 
 `Header.sources`. The built-in sources are::
 
     user          what the caller states
+    kymflow_toml  what a person states for all images of a folder
     vendor_text   the microscope's text file beside the image
     vendor_tiff   the microscope's own tags (FluoView, ScanImage, Zeiss LSM)
     sidecar       the header of a metadata payload beside the image
@@ -226,22 +227,37 @@ def _axes(
     default = Facts(source="default", rank=Rank.DEFAULT, axes=default_axes(len(shape)))
     fitting = [*(source for source in facts if _fits(source.axes, shape)), default]
     own = next(source for source in fitting if source.rank not in _NOT_IN_THE_FILE)
-    headers = [source for source in facts if source.rank == Rank.HEADER_FILE]
+    is_picture = _is_picture(facts)
     corrected = [
         replace(header, axes=axes)
-        for header in headers
-        if (axes := _line_scan_axes(own, header, shape)) is not None
+        for header in facts
+        if header.rank <= Rank.HEADER_FILE
+        and not (header.rank == Rank.USER and (is_picture or {*own.axes} - {"c"} != {"y", "x"}))
+        and (axes := _line_scan_axes(own, header, shape)) is not None
     ]
     best = min([*fitting, *corrected], key=lambda source: source.rank)
     sources["axes"] = best.source
-    for header in headers:
-        for axis, count in header.pixels.items():
-            if axis in best.axes and shape[best.axes.index(axis)] != count:
-                warnings.append(
-                    f"the vendor's text describes {count} pixels along {axis!r}, the image has "
-                    f"{shape[best.axes.index(axis)]}"
-                )
+    warnings += [
+        f"the axes {', '.join(source.axes)!r} by {source.source} do not fit the shape {shape}"
+        for source in facts
+        if source.axes and source.rank in _NOT_IN_THE_FILE and not _fits(source.axes, shape)
+    ]
+    lengths = dict(zip(best.axes, shape, strict=True))
+    warnings += [
+        f"{source.source} describes {count} pixels along {axis!r}, the image has {lengths[axis]}"
+        for source in facts
+        for axis, count in source.pixels.items()
+        if lengths.get(axis, count) != count
+    ]
     return best.axes
+
+
+def _is_picture(facts: Sequence[Facts]) -> bool:
+    """Whether the microscope says that rows are places."""
+    return any(
+        Rank.USER < source.rank <= Rank.IMAGE_FILE and "y" in source.steps and not source.line_scan
+        for source in facts
+    )
 
 
 def _fits(axes: tuple[str, ...], shape: tuple[int, ...]) -> bool:
@@ -275,7 +291,12 @@ def _steps(
     scale: dict[str, float | None] = {}
     unit: dict[str, str | None] = {}
     for axis in axes:
-        found = [(source.source, source.steps[axis]) for source in facts if axis in source.steps]
+        found = [
+            (source.source, source.steps[axis])
+            for source in facts
+            if axis in source.steps
+            and not (axis == "t" and "y" in axes and source.line_scan)  # no time between frames
+        ]
         if not found:
             scale[axis] = unit[axis] = None
             continue

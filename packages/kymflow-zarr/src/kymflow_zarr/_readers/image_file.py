@@ -31,6 +31,7 @@ __all__ = ["ImageFile", "no_reader_reason", "open_image", "read_header"]
 _MAX_NDIM: Final = 8
 _MAX_ITEM_BYTES: Final = 8
 _KINDS: Final = frozenset("buif")
+_ARBITRARY_LINES: Final = (".pmt.dat", ".scnnr.dat", ".meta.txt")
 
 
 class ImageFile:
@@ -192,6 +193,11 @@ def _read_beside(
 
 def no_reader_reason(name: str) -> str:
     """Why a file that no reader claims is not read, ending with what to do."""
+    if name.lower().endswith(_ARBITRARY_LINES):
+        return (
+            "it is an arbitrary line scan of ScanImage, whose public description does not say "
+            "which samples are scan and which flyback; export its lines as a TIFF"
+        )
     known = ", ".join(
         f"{reader.name} ({', '.join(reader.suffixes)})" for reader in READERS.usable()
     )

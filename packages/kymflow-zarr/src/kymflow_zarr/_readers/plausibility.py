@@ -47,8 +47,7 @@ def doubts(
                 f"({_PIXEL_UM[0]:g} to {_PIXEL_UM[1]:g} um)"
             )
     yield from _weak_pixel_size(scale, facts)
-    if "t" not in shape:
-        yield from _times_without_axis(facts)
+    yield from _times_without_axis(shape, facts)
     period = scale.get("t")
     if "y" in shape or period is None:  # a frame may take as long as it likes
         return
@@ -83,11 +82,18 @@ def _weak_pixel_size(scale: Mapping[str, float | None], facts: Sequence[Facts]) 
         )
 
 
-def _times_without_axis(facts: Sequence[Facts]) -> Iterator[str]:
+def _times_without_axis(shape: Mapping[str, int], facts: Sequence[Facts]) -> Iterator[str]:
     for source in facts:
-        if (step := source.steps.get("t")) is not None:
+        step = source.steps.get("t")
+        if step is not None and "t" not in shape:
             yield (
                 f"{source.source} gives a time step of {step.value:g} s, but none of the image's "
                 "axes is a time"
+            )
+            return
+        if step is not None and "y" in shape and source.line_scan:
+            yield (
+                f"{source.source} gives a line period of {step.value:g} s, but the image is of "
+                "frames, not lines"
             )
             return

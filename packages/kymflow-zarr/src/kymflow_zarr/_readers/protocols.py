@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 from unicodedata import normalize
 
 import numpy as np
@@ -18,7 +19,17 @@ from kymflow_zarr._readers.files import read_bounded
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.vendor_text import decode_vendor_text
 
-__all__ = ["ArrayImage", "FolderListing", "HeaderReader", "ImageReader", "OpenImage"]
+__all__ = [
+    "FOLDER_CALIBRATION",
+    "ArrayImage",
+    "FolderListing",
+    "HeaderReader",
+    "ImageReader",
+    "OpenImage",
+]
+
+FOLDER_CALIBRATION: Final = ".kymflow.toml"
+"""Name of the file in which a person calibrates all images of a folder, and of those below it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +40,13 @@ class FolderListing:
         folder: The folder.
         names: The names of its files, sorted; hidden files and subfolders are left out.
         follow_links: Whether `read_bytes` reads a symbolic link as the file that it leads to.
+        calibration: The nearest ``.kymflow.toml``, of the folder or one above it, or None.
     """
 
     folder: Path
     names: tuple[str, ...]
     follow_links: bool = False
+    calibration: Path | None = None
 
     def with_suffix(self, suffixes: Sequence[str]) -> list[str]:
         """The names with one of these endings, which may be in capitals."""
@@ -58,6 +71,12 @@ class FolderListing:
         if found is None and shared and self._called(shared, f".{ending.lower()}") is None:
             found = self._called(shared, suffix)
         return found
+
+    def name_of(self, path: Path) -> str:
+        """The name of a file as seen from the folder: ``../.kymflow.toml`` of one above it."""
+        if path.parent == self.folder:
+            return path.name
+        return os.path.relpath(path, self.folder.resolve()).replace(os.sep, "/")
 
     def named(self, name: str) -> Path | None:
         """The file of this name, or None."""

@@ -89,7 +89,8 @@ def _facts(tiff: TiffImage) -> tuple[Facts, ...]:
     warnings = [] if metadata.layout is None else [*metadata.layout.warnings]
     if metadata.series_count > 1 and metadata.kind != "lsm":  # its second one is of thumbnails
         warnings.append(
-            f"the file holds {metadata.series_count} series of images; only the first is read"
+            f"the file holds {metadata.series_count} series of images, of which the first is read; "
+            "export each to a file of its own"
         )
     own = Facts(source=source, rank=rank, axes=tiff.axes, warnings=tuple(warnings))
     return (*found, own)

@@ -19,7 +19,7 @@ from typing import Final
 
 from kymflow_zarr._readers.decimals import POINT, decimal_of
 
-__all__ = ["LENGTH", "TIME", "Quantity", "quantity", "stated_quantity"]
+__all__ = ["LENGTH", "TIME", "Quantity", "kind_of", "quantity", "stated_quantity"]
 
 LENGTH: Final = "um"
 TIME: Final = "s"
@@ -62,6 +62,8 @@ def _factors() -> dict[str, tuple[Decimal, str]]:
 
 
 _FACTORS: Final = _factors()
+# Mega- and peta-, which may be meant for milli- and pico-.
+_LARGE: Final = frozenset({"Mm", "Ms", "Pm", "Ps"})
 # The Greek letter mu; NFKC makes it of the micro sign. A letter that an encoding lost was it, too:
 # the other prefixes are ASCII.
 _MICRO: Final = re.compile(r"\u03bc|^[?\ufffd]+(?=[ms])")
@@ -116,6 +118,12 @@ def quantity(
     return Quantity(value=converted, unit=found[1])
 
 
+def kind_of(unit: str) -> str | None:
+    """Whether a unit is one of `LENGTH` or `TIME`; None for any other."""
+    found = _factor(unit)
+    return None if found is None else found[1]
+
+
 def stated_quantity(
     value: str | float,
     unit: str,
@@ -155,7 +163,7 @@ def stated_quantity(
 def _factor(unit: str) -> tuple[Decimal, str] | None:
     """Size and kind of a unit; None if it is not known."""
     name = _PER_PIXEL.sub("", unit.strip().strip("[]().").strip())
-    if len(name) > 40:
+    if len(name) > 40 or name in _LARGE:
         return None
     for spelling in _spellings(name):
         known = _MICRO.sub("u", unicodedata.normalize("NFKC", spelling))

@@ -157,7 +157,7 @@ class RecordArtifacts(Mapping[str, Any]):
         )
         # Format 1 has no commit document that says whether the image is still there.
         inside = image_folder(self._document.image_id) if self._document.digest else ""
-        with self._deletion_named():
+        with self._detect_deletion():
             if chosen.is_folder:
                 with self._blobs.staging(parent, inside=inside) as staging:
                     chosen.write(
@@ -237,7 +237,7 @@ class RecordArtifacts(Mapping[str, Any]):
         there = {key: found[1] for key, found in iter_stored(self._blobs, image_id) if found}
         missing = expected_artifacts(self._document, self._inventory()).difference(there)
         to_delete, gone = sorted(filter(is_to_delete, there)), sorted(filter(is_to_delete, missing))
-        with self._deletion_named():
+        with self._detect_deletion():
             strike_artifacts(self._blobs, self._document, [*to_delete, *gone])
         for key in to_delete:
             if there[key].is_folder:
@@ -289,7 +289,7 @@ class RecordArtifacts(Mapping[str, Any]):
             raise ImageNotFoundError(self._document.image_id)
 
     @contextmanager
-    def _deletion_named(self) -> Iterator[None]:
+    def _detect_deletion(self) -> Iterator[None]:
         """If the image is deleted while something is written into it, the error says so."""
         try:
             yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -105,9 +105,23 @@ def stage_record(
 
 
 def stage_artifact(
-    staging: Staging, image_id: str, kind: ArtifactKind, name: str, value: object
+    staging: Staging,
+    image_id: str,
+    kind: ArtifactKind,
+    name: str,
+    value: object,
+    *,
+    on_write: Callable[[bytes], None] | None = None,
 ) -> str:
     """Write an artifact of a record that is being staged.
+
+    Args:
+        staging: A staging of the folder ``images``.
+        image_id: The record.
+        kind: The artifact's kind.
+        name: Its name.
+        value: Its value.
+        on_write: Is called with the contents of each file that is written.
 
     Returns:
         Its path, relative to the record's folder.
@@ -117,11 +131,13 @@ def stage_artifact(
     """
     path = kind.path(name)
     folder = image_folder(image_id)
-    kind.write(
-        value,
-        key=f"{folder}/{path}",
-        put=lambda key, data: staging.put(f"{image_id}/{key.removeprefix(f'{folder}/')}", data),
-    )
+
+    def put(key: str, data: bytes) -> None:
+        staging.put(f"{image_id}/{key.removeprefix(f'{folder}/')}", data)
+        if on_write is not None:
+            on_write(data)
+
+    kind.write(value, key=f"{folder}/{path}", put=put)
     return path
 
 

@@ -39,11 +39,12 @@ class BlobStat:
 
     Attributes:
         size: Size in bytes.
-        mtime_ns: Time of the last change in ns since 1970, or 0 where the store keeps none.
+        version: A number that another one takes the place of when the blob changes: its time in ns
+            since 1970, or one made of its entity tag; 0 where the store keeps neither.
     """
 
     size: int
-    mtime_ns: int
+    version: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +89,13 @@ class BlobStore(Protocol):
     def location(self) -> str:
         """The path or URL, for messages."""
 
+    @property
+    def at_once(self) -> int:
+        """How many requests it serves at a time in about the time of one."""
+
+    def why_read_only(self) -> str:
+        """Why nothing can be written here, and what to do; empty if it can be."""
+
     def get(self, key: str) -> bytes | None:
         """The bytes under a key, or None where there are none."""
 
@@ -107,8 +115,7 @@ class BlobStore(Protocol):
     def append_lines(self, key: str, lines: bytes, *, flush: bool, inside: str = "") -> None:
         """Append lines to a key, which may be new; a cut-off line is ended first.
 
-        A writer that is killed may leave a part of them, and in a store without files one of two
-        simultaneous writers loses its lines: for notes that readers need not believe.
+        A writer that is killed may leave a part of them: for notes that readers need not believe.
 
         Args:
             key: The key; its folder exists.
@@ -145,7 +152,7 @@ class BlobStore(Protocol):
         """
 
     def stat(self, key: str) -> BlobStat | None:
-        """Size and time of a blob, or None where there is none."""
+        """Size and version of a blob, or None where there is none."""
 
     def stamp(self, folder: str) -> str:
         """A text that differs once a file anywhere in a folder does; no file is opened.
@@ -173,6 +180,9 @@ class BlobStore(Protocol):
         Raises:
             LockedError: Another writer held it for `timeout_s` seconds.
         """
+
+    def unlock(self) -> list[str]:
+        """Free every lock that does not end with its holder; returns who held them."""
 
     def close(self) -> None:
         """Release what writing holds; it is acquired again when needed."""

@@ -53,6 +53,8 @@ class LocalBlobs:
         work: The key of the folder for locks and for what is being written.
     """
 
+    at_once = 1
+
     def __init__(self, root: Path, *, durability: Durability, work: str = "index") -> None:
         self._root = root
         self._work = work
@@ -74,6 +76,10 @@ class LocalBlobs:
     @property
     def _durable(self) -> bool:
         return self._durability != "none"
+
+    def why_read_only(self) -> str:
+        """Nothing: what cannot be written says so when it is written."""
+        return ""
 
     def get(self, key: str) -> bytes | None:
         """The bytes under a key, or None where there are none."""
@@ -178,7 +184,7 @@ class LocalBlobs:
         found = self._find(key, InnerFolder.stat)
         if found is None:
             return None
-        return BlobStat(size=found.st_size, mtime_ns=found.st_mtime_ns)
+        return BlobStat(size=found.st_size, version=found.st_mtime_ns)
 
     def stamp(self, folder: str) -> str:
         """A text that differs once a file anywhere in a folder does; no file is opened."""
@@ -242,6 +248,10 @@ class LocalBlobs:
             hold_file_lock(folder, name, action=action, timeout_s=timeout_s),
         ):
             yield
+
+    def unlock(self) -> list[str]:
+        """Nothing: the system frees the lock of a holder that is gone."""
+        return []
 
     def close(self) -> None:
         """Remove the scratch folder."""

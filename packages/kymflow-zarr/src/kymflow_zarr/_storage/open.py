@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from os import PathLike, fsdecode
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from kymflow_zarr._storage.blobs import BlobStore, Durability
+from kymflow_zarr._storage.key_blobs import KeyBlobs
 from kymflow_zarr._storage.local import LocalBlobs
-from kymflow_zarr._storage.zarr_blobs import ZarrStoreBlobs, creates_exclusively
+from kymflow_zarr._storage.object_keys import ObjectKeys
+from kymflow_zarr._storage.zarr_keys import ZarrKeys
 from kymflow_zarr.errors import NotADatasetError
 
 if TYPE_CHECKING:
+    from obstore.store import ClientConfig, ObjectStore
     from zarr import Group
     from zarr.abc.store import Store
     from zarr.storage import StorePath
 
 __all__ = ["open_blobs", "why_read_only"]
+
+_CLIENT_OPTIONS = {  # after "AWS_", "AZURE_" or "GOOGLE_"
+    *("allow_http", "allow_invalid_certificates", "connect_timeout", "http1_only", "http2_only"),
+    *("proxy_url", "proxy_ca_certificate", "proxy_excludes", "randomize_addresses", "user_agent"),
+}
 
 
 def open_blobs(
@@ -40,35 +49,33 @@ def open_blobs(
         if parts.scheme == "file":
             return _open_path(Path(url2pathname(parts.path)), durability=durability)
         if "://" in store_or_path:  # a colon alone may be in a name, or follow a drive letter
-            return ZarrStoreBlobs(_open_url(store_or_path), url=store_or_path)
+            return KeyBlobs(ObjectKeys(_open_url(store_or_path)), url=store_or_path)
     if isinstance(store_or_path, str | PathLike):
         return _open_path(Path(fsdecode(store_or_path)), durability=durability)
 
     from zarr.storage import LocalStore
+    from zarr.storage import ObjectStore as ZarrObjectStore
 
     place = _store_path(store_or_path)
     if isinstance(place.store, LocalStore):
         return _open_path(Path(place.store.root, place.path), durability=durability)
-    return ZarrStoreBlobs(place.store, folder=place.path)
+    if isinstance(place.store, ZarrObjectStore):
+        return KeyBlobs(ObjectKeys(place.store.store, place.path))
+    return KeyBlobs(ZarrKeys(place.store, place.path))
 
 
-def why_read_only(store_or_path: str | PathLike[str] | Store | StorePath | Group) -> str:
+def why_read_only(
+    store_or_path: str | PathLike[str] | Store | StorePath | Group, blobs: BlobStore
+) -> str:
     """Why nothing can be written there, and what to do; empty if it can be.
 
-    Raises:
-        TypeError: As for `open_blobs`.
+    Args:
+        store_or_path: What was opened.
+        blobs: Its key space.
     """
-    if isinstance(store_or_path, str | PathLike):
-        return ""
-    store = _store_path(store_or_path).store
-    if store.read_only or not (store.supports_writes and store.supports_deletes):
+    if not isinstance(store_or_path, str | PathLike) and _store_path(store_or_path).store.read_only:
         return 'the store is read-only; use mode="r", or a store that can be written to'
-    if not creates_exclusively(store):
-        return (
-            f"a {type(store).__name__} cannot create a key only where there is none, so that two "
-            'writers could both hold a lock; use mode="r", or name a path or an object store\'s URL'
-        )
-    return ""
+    return blobs.why_read_only()
 
 
 def _store_path(given: Store | StorePath | Group) -> StorePath:
@@ -95,7 +102,7 @@ def _open_path(path: Path, *, durability: Durability) -> LocalBlobs:
     return LocalBlobs(absolute, durability=durability)
 
 
-def _open_url(url: str) -> Store:
+def _open_url(url: str) -> ObjectStore:
     try:
         import obstore.store
     except ImportError as error:
@@ -103,10 +110,16 @@ def _open_url(url: str) -> Store:
             url, "object stores need an extra", hint="run pip install 'kymflow-zarr[cloud]'"
         ) from error
     from obstore.exceptions import BaseError
-    from zarr.storage import ObjectStore
 
     try:
-        return ObjectStore(obstore.store.from_url(url))
+        if urlsplit(url).scheme == "memory":
+            return obstore.store.from_url(url)
+        # `Requests` tries again, and knows how long each request may take.
+        return obstore.store.from_url(
+            url,
+            client_options={**_client_options(), "timeout": "1h"},
+            retry_config={"max_retries": 0},
+        )
     except BaseError as error:
         said, *_ = str(error).splitlines()
         raise NotADatasetError(
@@ -114,3 +127,13 @@ def _open_url(url: str) -> Store:
             f"it cannot be opened ({said})",
             hint="name a path, or a URL such as 's3://bucket/prefix'",
         ) from error
+
+
+def _client_options() -> ClientConfig:
+    """What the environment says of connections: `obstore` reads it only if it is told nothing."""
+    found = {
+        name: value
+        for variable, value in os.environ.items()
+        if (name := variable.lower().partition("_")[2]) in _CLIENT_OPTIONS
+    }
+    return cast("ClientConfig", found)

@@ -23,20 +23,20 @@ from kymflow_zarr._tables.dtypes import (
     MASKED,
     OBJECT,
     Metadata,
+    dtype_from_name,
     dtype_name,
     has_meaning,
     is_category,
     is_masked,
     name_in,
-    named_dtype,
     names_from_pandas,
 )
-from kymflow_zarr._tables.frames import (
-    categories_in,
+from kymflow_zarr._tables.from_pandas import (
     category_metadata,
     check_column_names,
     frame_to_table,
 )
+from kymflow_zarr._tables.to_pandas import categories_in
 from kymflow_zarr.errors import ColumnError
 
 if TYPE_CHECKING:
@@ -67,6 +67,9 @@ def to_table(rows: pd.DataFrame | pa.Table, *, what: str) -> pa.Table:
     if not isinstance(rows, pa.Table):
         return frame_to_table(rows, what=what)
     check_column_names(rows.column_names, what=what)
+    for field, column in zip(rows.schema, rows.columns, strict=True):
+        with _as_column_error(field, what=what):
+            column.validate(full=True)
     return plain_table(rows, what=what)
 
 
@@ -81,9 +84,9 @@ def plain_schema(schema: pa.Schema, *, what: str) -> pa.Schema:
     names = names_from_pandas(schema)
     fields = []
     for field in schema:
-        with _refusal(field, what=what):
+        with _as_column_error(field, what=what):
             metadata = _metadata(field, names.get(field.name))
-        kind = plain_type(field.type)
+            kind = plain_type(field.type)
         fields.append(pa.field(field.name, kind, field.nullable, metadata=metadata))
     return pa.schema(fields).with_metadata(schema.metadata or {})
 
@@ -99,7 +102,7 @@ def plain_table(table: pa.Table, *, what: str) -> pa.Table:
     schema = plain_schema(table.schema, what=what)
     columns = []
     for at, (field, column) in enumerate(zip(table.schema, table.columns, strict=True)):
-        with _refusal(field, what=what):
+        with _as_column_error(field, what=what):
             columns.append(plain_column(column))
             if isinstance(field.type, pa.DictionaryType):
                 categories = plain_categories(column)
@@ -109,7 +112,7 @@ def plain_table(table: pa.Table, *, what: str) -> pa.Table:
 
 
 def valueless_columns(table: pa.Table) -> frozenset[str]:
-    """The columns that hold no value: whatever their type, it says nothing."""
+    """The columns without any value, whose type means nothing."""
     return frozenset(
         name
         for name, column in zip(table.column_names, table.columns, strict=True)
@@ -153,7 +156,7 @@ def merge_schemas(
                 raise ColumnError(
                     what,
                     field.name,
-                    problem=f"holds {_described(field)}, the table {_described(there)}",
+                    problem=f"holds {_describe(field)}, the table {_describe(there)}",
                     remedy="convert the rows, or save_table() it anew with the type you want",
                 )
             known[field.name] = common
@@ -164,7 +167,7 @@ def common_field(one: pa.Field[Any], other: pa.Field[Any]) -> pa.Field[Any] | No
     """A column for the values of both, with what it is in pandas; None if there is none.
 
     Of two dtypes for the same values the first one stays. Categories come together where they have
-    no order, and are plain values beside values that are no categories.
+    no order, and are plain values beside values that are not.
     """
     import pyarrow as pa
 
@@ -228,7 +231,7 @@ def _common_name(names: tuple[str | None, str | None], kind: pa.DataType) -> str
         # What is in whole seconds is stored in milliseconds, and the other one may be finer.
         if name is not None
         and "[s" not in name
-        and (name.startswith(OBJECT) or named_dtype(name, kind) is not None)
+        and (name.startswith(OBJECT) or dtype_from_name(name, kind) is not None)
     ]
     return holding[0] if holding else None
 
@@ -264,7 +267,7 @@ def _metadata(field: pa.Field[Any], name: str | None) -> Metadata | None:
 
 
 @contextmanager
-def _refusal(field: pa.Field[Any], *, what: str) -> Iterator[None]:
+def _as_column_error(field: pa.Field[Any], *, what: str) -> Iterator[None]:
     import pyarrow as pa
 
     try:
@@ -279,7 +282,7 @@ def _refusal(field: pa.Field[Any], *, what: str) -> Iterator[None]:
         ) from error
 
 
-def _described(field: pa.Field[Any]) -> str:
+def _describe(field: pa.Field[Any]) -> str:
     name = name_in(field)
     if name is None:
         return str(field.type)

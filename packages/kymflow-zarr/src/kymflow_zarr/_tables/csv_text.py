@@ -1,7 +1,7 @@
 """CSV that someone else wrote, read strictly: equal values, or a refusal that names the line.
 
 Programs differ in what separates cells, in how they write decimals and in what they put above the
-header. What can be told for sure is read, what cannot is refused. Cells stay text unless all of a
+header. What is certain is read, what is not is refused. Cells stay text unless all of a
 column are numbers, or all are booleans, and none of them loses a digit: ``007``, dates and whole
 numbers beyond 64 bits are text. Words such as ``NA`` are missing among numbers, text among text.
 """
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from kymflow_zarr._tables.frames import check_frame
+from kymflow_zarr._tables.from_pandas import check_frame
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ Rows: TypeAlias = "Iterator[tuple[int, list[str | None]]]"
 
 _MAX_COLUMNS: Final = 10_000
 _ROWS_AT_ONCE: Final = 10_000
-_DELIMITERS: Final = ("\t", ";", ",")
-_WITH_DECIMAL_COMMAS: Final = ("\t", ";")
+_DELIMITERS: Final = ("\t", ";", "|", ",")
+_SEPARATOR_LINE: Final = r'"?sep=([^\w"\r\n])"?([\r\n]+)'  # Excel's
+_NOT_LATIN: Final = r"[^\x00-\x7f]{3}"  # no word of Windows-1252 has so many other letters in a row
 
 # For Python's regular expressions and Arrow's, which are those of RE2.
 _WHOLE: Final = r"^[+-]?(0|[1-9][0-9]*)$"
@@ -51,20 +52,24 @@ def read_csv(data: bytes, *, key: str, delimiter: str | None = None) -> pa.Table
         data: The file's contents: UTF-8, UTF-16 with its mark, or else Windows-1252.
         key: Where they lie, for messages.
         delimiter: What separates the cells of a file whose first line is its header. If None, it is
-            found out: a tab or a semicolon, with which decimals may have a comma, or a comma; and
-            lines above the header that start with ``#`` are comments.
+            found out: a tab, a semicolon or a bar, with which decimals may have a comma, a comma,
+            or what a first line ``sep=;`` says; and lines above the header that start with ``#``
+            are comments.
 
     Raises:
-        CorruptDataError: It cannot be read for sure; the reason names the line.
+        CorruptDataError: It cannot be read with certainty; the reason names the line.
     """
-    text = _decoded(data, key=key)
+    text = _decode(data, key=key)
     if delimiter is not None:
         rows = _rows(text, delimiter, key=key)
         _, names = next(rows, (1, []))
         return _table([name or "" for name in names], rows, delimiter=delimiter, key=key)
+    candidates = _candidates(text)
+    if said := re.match(_SEPARATOR_LINE, text, re.IGNORECASE):
+        candidates, text = [said[1]], text[said.start(2) :]
     found: dict[str, pa.Table] = {}
     refused: list[CorruptDataError] = []
-    for candidate in _candidates(text):
+    for candidate in candidates:
         try:
             header, rows = _split_header(_rows(text, candidate, key=key), key=key)
             found[candidate] = _table(header, rows, delimiter=candidate, key=key)
@@ -84,11 +89,11 @@ def frame_to_csv(frame: pd.DataFrame, *, what: str, delimiter: str | None = None
     Args:
         frame: The frame; an index of unnamed whole numbers is dropped.
         what: What is being stored, for messages.
-        delimiter: What `read_csv` will be told.
+        delimiter: What `read_csv` will be given.
 
     Raises:
         TypeError: It is not a frame.
-        SchemaValidationError: CSV cannot hold it, or not so that it can be told what it is.
+        SchemaValidationError: CSV cannot hold it, or could not be read back unambiguously.
     """
     check_frame(frame, what=what)
     text: str = frame.to_csv(index=False, lineterminator="\n")
@@ -106,7 +111,7 @@ def frame_to_csv(frame: pd.DataFrame, *, what: str, delimiter: str | None = None
     return data
 
 
-def _decoded(data: bytes, *, key: str) -> str:
+def _decode(data: bytes, *, key: str) -> str:
     wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     try:
         text = data.decode("utf-16" if wide else "utf-8-sig")
@@ -115,6 +120,9 @@ def _decoded(data: bytes, *, key: str) -> str:
             text = data.decode("cp1252")
         except UnicodeDecodeError:
             raise CorruptDataError(key, f"it is not text ({error})") from error
+        if re.search(_NOT_LATIN, text):
+            raise CorruptDataError(key, "its encoding is unknown; save it as UTF-8") from error
+    text = text.lstrip("\ufeff").removesuffix("\x1a")  # marks of a copied start, and of DOS's end
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise CorruptDataError(key, f"line {line}: it holds a NUL, which is not text")
@@ -129,10 +137,11 @@ def _candidates(text: str) -> list[str]:
 
 
 def _rows(text: str, delimiter: str, *, key: str) -> Rows:
-    """Not by `csv`, which limits cells and cannot tell an empty text from a missing one."""
+    """Not by `csv`, which limits cells and treats an empty text as a missing one."""
     # Lines end at carriage returns only where nothing else ends them.
     newline, end = ("\n", r"\r*\n") if "\n" in text else ("\r", r"\r")
-    pattern = rf'(?:"([^"]*(?:""[^"]*)*)"|(?!")([^{delimiter}\r\n]*))({delimiter}|{end}|\Z)'
+    mark = re.escape(delimiter)
+    pattern = rf'(?:"([^"]*(?:""[^"]*)*)"|(?!")([^{mark}\r\n]*))({mark}|{end}|\Z)'
     match_cell = re.compile(pattern).match
     row: list[str | None] = []
     line, start, at = 1, 0, 0
@@ -175,10 +184,10 @@ def _table(header: Sequence[str], rows: Rows, *, delimiter: str, key: str) -> pa
         raise CorruptDataError(
             key, f"its header has {len(header)} columns, the limit is {_MAX_COLUMNS}"
         )
-    named = Counter(name for name in header if name)
-    if twice := [name for name, count in named.items() if count > 1]:
+    names = Counter(name or f"Unnamed: {at}" for at, name in enumerate(header))
+    if twice := [name for name, count in names.items() if count > 1]:
         raise CorruptDataError(key, f"its header holds the column {twice[0]!r} twice")
-    fitted = (_fitted(row, len(header), line, key=key) for line, row in rows)
+    fitted = (_fit_row(row, len(header), line, key=key) for line, row in rows)
     blocks: list[list[Any]] = [[] for _ in header]
     while cells := list(islice(fitted, _ROWS_AT_ONCE)):
         for block, texts in zip(blocks, zip(*cells, strict=True), strict=True):
@@ -189,12 +198,12 @@ def _table(header: Sequence[str], rows: Rows, *, delimiter: str, key: str) -> pa
         # A delimiter at the end of the header makes no column.
         if name or column.null_count < len(column):
             columns[name or f"Unnamed: {at}"] = column
-    commas = delimiter in _WITH_DECIMAL_COMMAS and _have_commas(columns.values(), key=key)
-    typed = [_typed(column, commas=commas) for column in columns.values()]
+    commas = delimiter != "," and _have_commas(columns.values(), key=key)
+    typed = [_infer_type(column, commas=commas) for column in columns.values()]
     return pa.table(typed, names=list(columns))
 
 
-def _fitted(row: list[str | None], length: int, line: int, *, key: str) -> list[str | None]:
+def _fit_row(row: list[str | None], length: int, line: int, *, key: str) -> list[str | None]:
     """A row with as many cells as the header, which a delimiter at its end does not change."""
     if len(row) == length + 1 and row[-1] is None:
         row = row[:-1]
@@ -228,7 +237,7 @@ def _have_commas(columns: Iterable[pa.ChunkedArray[Any]], *, key: str) -> bool:
     return False
 
 
-def _typed(column: pa.ChunkedArray[Any], *, commas: bool) -> pa.ChunkedArray[Any]:
+def _infer_type(column: pa.ChunkedArray[Any], *, commas: bool) -> pa.ChunkedArray[Any]:
     """A column of texts as numbers or booleans, if all of it can be without a change."""
     import pyarrow as pa
     import pyarrow.compute as pc

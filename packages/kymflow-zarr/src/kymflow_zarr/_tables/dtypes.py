@@ -27,12 +27,12 @@ __all__ = [
     "MASKED",
     "OBJECT",
     "Metadata",
+    "dtype_from_name",
     "dtype_name",
     "has_meaning",
     "is_category",
     "is_masked",
     "name_in",
-    "named_dtype",
     "names_from_pandas",
     "pandas_metadata",
 ]
@@ -87,7 +87,7 @@ def has_meaning(name: str | None) -> bool:
 
 
 def dtype_name(dtype: Any) -> str:
-    """The name of a dtype. It need not lead back to it: ask `named_dtype`."""
+    """The name of a dtype. It need not lead back to it: ask `dtype_from_name`."""
     import pandas as pd
 
     if isinstance(dtype, pd.StringDtype):
@@ -99,14 +99,14 @@ def dtype_name(dtype: Any) -> str:
     return str(dtype)
 
 
-def named_dtype(name: str, kind: pa.DataType) -> Any | None:
+def dtype_from_name(name: str, kind: pa.DataType) -> Any | None:
     """The dtype of a name, neither objects nor categories; None if it cannot hold such values.
 
     Args:
         name: As it came from `dtype_name`.
         kind: The column's plain type.
     """
-    dtype, plain = _named(name)
+    dtype, plain = _parse_name(name)
     if name.startswith("arrow[") and dtype is None:
         import pandas as pd
 
@@ -115,7 +115,7 @@ def named_dtype(name: str, kind: pa.DataType) -> Any | None:
 
 
 @cache
-def _named(name: str) -> tuple[Any, pa.DataType | None]:
+def _parse_name(name: str) -> tuple[Any, pa.DataType | None]:
     """A dtype, and the plain type of its values."""
     import pandas as pd
     import pyarrow as pa
@@ -156,14 +156,14 @@ def names_from_pandas(schema: pa.Schema) -> dict[str, str]:
         return {}
     try:
         columns = json.loads(text)["columns"]
-        said = {column["field_name"]: column["numpy_type"] for column in columns}
+        stored_names = {column["field_name"]: column["numpy_type"] for column in columns}
     except (ValueError, LookupError, TypeError):  # values do not depend on it
         return {}
     found = {}
     for field in schema:
-        name = said.get(field.name)
+        name = stored_names.get(field.name)
         if isinstance(name, str) and name_in(field) is None:
-            dtype = _named(name)[0]
+            dtype = _parse_name(name)[0]
             if _is_extension(dtype):
                 found[field.name] = dtype_name(dtype)
     return found
@@ -188,7 +188,7 @@ def pandas_metadata(schema: pa.Schema) -> Mapping[bytes, bytes]:
         if name is not None and (
             is_masked(name) or has_meaning(name) or name.startswith("string[")
         ):
-            known[field.name] = pd.Series(dtype=named_dtype(name, field.type))
+            known[field.name] = pd.Series(dtype=dtype_from_name(name, field.type))
     if not known:
         return {}
     return pa.Schema.from_pandas(pd.DataFrame(known), preserve_index=False).metadata or {}

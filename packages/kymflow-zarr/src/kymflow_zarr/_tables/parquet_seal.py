@@ -8,9 +8,9 @@ values in silence. So the footer's key-value metadata hold two texts, which othe
   digits of both texts as zeros, and how many bytes of that tail stand before the footer. They are
   the CRC-32C of each column chunk, four bytes each, little-endian, row group by row group.
 
-The tail proves the schema, the number of rows and the checksums of the chunks: whoever wants these,
-or some columns of some row groups, reads and checks no more. Version 0.1 wrote the first text only;
-such a file is checked as a whole.
+The tail proves the schema, the number of rows and the checksums of the chunks: to get these, or
+some columns of some row groups, nothing else has to be read or checked. Version 0.1 wrote the first
+text only; such a file is checked as a whole.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def fill_in(stream: BinaryIO) -> None:
 def read_checksums(stream: BinaryIO, *, key: str) -> Sequence[int]:
     """The checksums of a file's column chunks, once its tail was compared with its own.
 
-    A file of version 0.1 is compared as a whole and has none; nor has that of another writer.
+    A file of version 0.1 is compared as a whole and has none; nor does a file of another writer.
 
     Args:
         stream: The file; it is left at its start.
@@ -101,7 +101,7 @@ def read_checksums(stream: BinaryIO, *, key: str) -> Sequence[int]:
         digits.append(file_text.span(1))
     stream.seek(max(0, start - int(text.group(2), 16)))
     checksums = stream.read(start - stream.tell())
-    checksum = google_crc32c.value(checksums + _blanked(footer, *digits))
+    checksum = google_crc32c.value(checksums + _blank_digits(footer, *digits))
     if checksum != int(text.group(1), 16):
         raise CorruptDataError(key, "its tail differs from the checksum in its footer")
     stream.seek(0)
@@ -153,7 +153,7 @@ def verify_file(stream: BinaryIO, *, key: str) -> None:
     start, footer = _read_footer(stream)
     text = _last(_FILE_TEXT, footer)
     if text is not None:
-        blank = _blanked(footer, text.span(1))
+        blank = _blank_digits(footer, text.span(1))
         stream.seek(start + len(footer))
         rest = blank + stream.read()
         checksum = google_crc32c.extend(_checksum(stream, 0, start), rest)
@@ -182,7 +182,7 @@ def _last(pattern: re.Pattern[bytes], footer: bytes) -> re.Match[bytes] | None:
     return next(iter(deque(pattern.finditer(footer), maxlen=1)), None)
 
 
-def _blanked(footer: bytes, *spans: tuple[int, int]) -> bytes:
+def _blank_digits(footer: bytes, *spans: tuple[int, int]) -> bytes:
     blank = bytearray(footer)
     for begin, end in spans:
         blank[begin:end] = b"0" * (end - begin)

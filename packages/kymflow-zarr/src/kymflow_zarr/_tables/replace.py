@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kymflow_zarr._tables.columns import fit_columns, merge_schemas, plain_table
-from kymflow_zarr._tables.parquet import ROW_GROUP_ROWS, StoredTable
+from kymflow_zarr._tables.stored_table import ROW_GROUP_ROWS, StoredTable
 from kymflow_zarr.errors import ColumnError, SchemaValidationError
 
 if TYPE_CHECKING:
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RowUpdate",
-    "checked_rows",
+    "check_rows",
     "image_id_set",
-    "merged_schema",
-    "merged_tables",
-    "regrouped",
+    "merge_rows",
+    "merge_schema",
+    "regroup",
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowUpdate:
-    """New rows for some images; whatever rows these had go.
+    """New rows for some images, in place of all that these had.
 
     Attributes:
         image_ids: The images whose rows are replaced. One of them may have no new row.
@@ -49,7 +49,7 @@ class RowUpdate:
             )
 
 
-def merged_schema(
+def merge_schema(
     old: StoredTable | None,
     new: pa.Schema,
     *,
@@ -85,7 +85,7 @@ def merged_schema(
     return merged.set(at, ids) if pa.types.is_null(merged.field(at).type) else merged
 
 
-def checked_rows(update: RowUpdate, schema: pa.Schema, column: str, *, what: str) -> RowUpdate:
+def check_rows(update: RowUpdate, schema: pa.Schema, column: str, *, what: str) -> RowUpdate:
     """Rows in plain types; refused if they name no image, or another than those they are for.
 
     Raises:
@@ -127,7 +127,7 @@ def image_id_set(image_ids: str | Iterable[str]) -> frozenset[str]:
     return found
 
 
-def merged_tables(
+def merge_rows(
     old: Iterator[pa.Table],
     updates: Iterable[RowUpdate],
     *,
@@ -149,8 +149,13 @@ def merged_tables(
     Raises:
         SchemaValidationError: The updates are out of order, or a row does not fit the schema.
     """
-    fitted = (fit_columns(part, schema, what=what) for part in old)
-    rest = _OldRows(fitted, column=column, keep_others=keep_others)
+    import pyarrow as pa
+
+    parts = (fit_columns(part, schema, what=what) for part in old)
+    if keep_others is not None:
+        kept = pa.array(sorted(keep_others), pa.string())
+        parts = (_rows_of(part, column, kept) for part in parts)
+    rest = _OldRows(parts, column=column)
     last: str | None = None
     for update in updates:
         if not update.image_ids:
@@ -161,98 +166,70 @@ def merged_tables(
                 f"row updates out of order: {low!r} comes after {last!r}; sort them by image id"
             )
         last = high
-        yield from rest.before(low)
-        rows = fit_columns(update.rows, schema, what=what)
-        yield _sorted([*rest.up_to(high, without=update.image_ids), rows], column)
-    yield from rest.remaining()
+        yield from rest.take_before(low)
+        replaced = pa.array(sorted(update.image_ids), pa.string())
+        old_rows = [
+            _rows_not_of(part, column, replaced) for part in rest.take_before(high, inclusive=True)
+        ]
+        yield _concat_sorted([*old_rows, fit_columns(update.rows, schema, what=what)], column)
+    yield from rest.take_all()
 
 
 class _OldRows:
     """The old table's rows, handed out in order as the merge passes by."""
 
-    def __init__(
-        self,
-        parts: Iterator[pa.Table],
-        *,
-        column: str,
-        keep_others: Collection[str] | None,
-    ) -> None:
-        import pyarrow as pa
-
+    def __init__(self, parts: Iterator[pa.Table], *, column: str) -> None:
         self._parts = parts
         self._column = column
-        self._kept = (
-            None if keep_others is None else pa.array(sorted(set(keep_others)), pa.string())
-        )
         self._head: pa.Table | None = None
 
-    def before(self, image_id: str) -> Iterator[pa.Table]:
-        """Rows of images before `image_id`."""
+    def take_before(self, image_id: str, *, inclusive: bool = False) -> Iterator[pa.Table]:
+        """Rows of images before `image_id`, and if `inclusive` of that one."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        while (head := self._current()) is not None:
+        is_due = pc.less_equal if inclusive else pc.less
+        while (head := self._next_part()) is not None:
             ids = head[self._column]
-            count = len(ids.filter(pc.less(ids, pa.scalar(image_id))))
-            taken, complete = self._split(head, count)
-            yield from self._filtered(taken)
-            if not complete:
+            count = len(ids.filter(is_due(ids, pa.scalar(image_id))))
+            yield head.slice(0, count)
+            if count < len(head):
+                self._head = head.slice(count)
                 return
 
-    def up_to(self, image_id: str, *, without: frozenset[str]) -> Iterator[pa.Table]:
-        """Rows of images up to and with `image_id`, except those of the images in `without`."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
+    def take_all(self) -> Iterator[pa.Table]:
+        """All that are left."""
+        while (head := self._next_part()) is not None:
+            yield head
 
-        gone = pa.array(sorted(without), pa.string())
-        while (head := self._current()) is not None:
-            ids = head[self._column]
-            count = len(ids.filter(pc.less_equal(ids, pa.scalar(image_id))))
-            taken, complete = self._split(head, count)
-            yield from self._filtered(
-                taken.filter(pc.invert(pc.is_in(taken[self._column], value_set=gone)))
-            )
-            if not complete:
-                return
-
-    def remaining(self) -> Iterator[pa.Table]:
-        """All that is left."""
-        while (head := self._current()) is not None:
-            self._head = None
-            yield from self._filtered(head)
-
-    def _current(self) -> pa.Table | None:
-        while self._head is None or not len(self._head):
-            part = next(self._parts, None)
-            if part is None:
-                return None
-            self._head = part
-        return self._head
-
-    def _split(self, head: pa.Table, count: int) -> tuple[pa.Table, bool]:
-        """Take the first `count` rows; says whether that was the whole part."""
-        self._head = head.slice(count)
-        return head.slice(0, count), count == len(head)
-
-    def _filtered(self, rows: pa.Table) -> Iterator[pa.Table]:
-        import pyarrow.compute as pc
-
-        if self._kept is not None:
-            ids = rows[self._column]
-            # A row without an id is of no image that could be gone.
-            rows = rows.filter(pc.or_(pc.is_in(ids, value_set=self._kept), pc.is_null(ids)))
-        if len(rows):
-            yield rows
+    def _next_part(self) -> pa.Table | None:
+        head, self._head = self._head, None
+        return next(self._parts, None) if head is None else head
 
 
-def _sorted(parts: list[pa.Table], column: str) -> pa.Table:
+def _rows_of(rows: pa.Table, column: str, image_ids: pa.Array[Any]) -> pa.Table:
+    """The rows of some images, and those without an id, whose image cannot be gone."""
+    import pyarrow.compute as pc
+
+    ids = rows[column]
+    return rows.filter(pc.or_(pc.is_in(ids, value_set=image_ids), pc.is_null(ids)))
+
+
+def _rows_not_of(rows: pa.Table, column: str, image_ids: pa.Array[Any]) -> pa.Table:
+    """The rows of all other images."""
+    import pyarrow.compute as pc
+
+    return rows.filter(pc.invert(pc.is_in(rows[column], value_set=image_ids)))
+
+
+def _concat_sorted(parts: list[pa.Table], column: str) -> pa.Table:
     import pyarrow as pa
 
     joined = pa.concat_tables(parts)
     return joined.sort_by(column) if len(joined) else joined
 
 
-def regrouped(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
+def regroup(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
     """The same rows in parts of `ROW_GROUP_ROWS`, the last one shorter."""
     waiting: list[pa.Table] = []
     rows = 0

@@ -18,7 +18,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from kymflow_zarr._tables.dtypes import has_meaning, name_in
-from kymflow_zarr._tables.frames import table_to_frame
+from kymflow_zarr._tables.to_pandas import table_to_frame
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,7 +54,7 @@ def write_csv(stream: BinaryIO, schema: pa.Schema, parts: Iterable[pa.Table]) ->
     header = True
     for part in chain([schema.empty_table()], parts):
         try:
-            columns = list(map(_shown, part.columns, part.schema))
+            columns = list(map(_to_text, part.columns, part.schema))
         except (pa.ArrowException, OverflowError, ValueError) as error:  # beyond Python's years
             raise NotShownError(str(error)) from error
         shown = pa.Table.from_arrays(columns, names=[harmless(name) for name in part.column_names])
@@ -79,7 +79,7 @@ def harmless_csv(data: bytes) -> bytes:
     return harmless_text.getvalue().encode("utf-8")
 
 
-def _shown(column: pa.ChunkedArray[Any], field: pa.Field[Any]) -> Any:
+def _to_text(column: pa.ChunkedArray[Any], field: pa.Field[Any]) -> Any:
     """A column as it stands in CSV."""
     import pyarrow as pa
 

@@ -12,20 +12,16 @@ from kymflow_zarr._storage.inventory import INVENTORY, enter, read_inventory, st
 from kymflow_zarr._storage.names import check_name, is_valid_name
 from kymflow_zarr._storage.siblings import check_writable
 from kymflow_zarr._tables.columns import plain_schema, to_table, valueless_columns
-from kymflow_zarr._tables.parquet import (
-    StoredTable,
-    open_parquet,
-    open_parquet_writer,
-    write_parquet,
-)
+from kymflow_zarr._tables.parquet import open_parquet, open_parquet_writer, write_parquet
 from kymflow_zarr._tables.replace import (
     RowUpdate,
-    checked_rows,
+    check_rows,
     image_id_set,
-    merged_schema,
-    merged_tables,
-    regrouped,
+    merge_rows,
+    merge_schema,
+    regroup,
 )
+from kymflow_zarr._tables.stored_table import StoredTable
 from kymflow_zarr.errors import CorruptDataError, InvalidNameError, TableNotFoundError
 
 if TYPE_CHECKING:
@@ -52,7 +48,7 @@ class Tables:
         return sorted(self._walk(""))
 
     def schema(self, name: str) -> pa.Schema | None:
-        """The Arrow schema of a table, or None where there is none."""
+        """The Arrow schema of a table, or None if there is no table."""
         with open_parquet(self._blobs, self._key(name)) as file:
             return None if file is None else file.schema
 
@@ -67,7 +63,6 @@ class Tables:
         *,
         columns: Sequence[str] | None = None,
         image_ids: str | Iterable[str] | None = None,
-        image_id_col: str = IMAGE_ID,
     ) -> pa.Table:
         """A table, or some of its columns and rows; one text is one image.
 
@@ -76,13 +71,10 @@ class Tables:
             TableNotFoundError: There is no such table.
             CorruptDataError: It is damaged.
         """
-        key = self._key(name)
-        with open_parquet(self._blobs, key) as file:
-            if file is None:
-                raise TableNotFoundError(key, name=name)
+        with self._open(name) as file:
             if image_ids is None:
                 return file.read(columns)
-            return file.read_where(image_id_col, image_id_set(image_ids), columns=columns)
+            return file.read_where(IMAGE_ID, image_id_set(image_ids), columns=columns)
 
     def head(self, name: str, rows: int, *, columns: Sequence[str] | None = None) -> pa.Table:
         """The first rows of a table, without reading the others.
@@ -91,10 +83,7 @@ class Tables:
             TableNotFoundError: There is no such table.
             CorruptDataError: It is damaged.
         """
-        key = self._key(name)
-        with open_parquet(self._blobs, key) as file:
-            if file is None:
-                raise TableNotFoundError(key, name=name)
+        with self._open(name) as file:
             return file.head(rows, columns)
 
     def iterate(self, name: str, *, columns: list[str] | None = None) -> Iterator[pa.Table]:
@@ -104,10 +93,7 @@ class Tables:
             TableNotFoundError: There is no such table.
             CorruptDataError: It is damaged.
         """
-        key = self._key(name)
-        with open_parquet(self._blobs, key) as file:
-            if file is None:
-                raise TableNotFoundError(key, name=name)
+        with self._open(name) as file:
             yield from file.iter_parts(columns)
 
     def save(self, name: str, frame: pd.DataFrame | pa.Table) -> None:
@@ -154,17 +140,17 @@ class Tables:
             self._blobs.open_write(key) as stream,
             open_parquet(self._blobs, key) as old,
         ):
-            merged = merged_schema(old, plain, column=image_id_col, what=what, open_new=open_new)
-            parts = merged_tables(
+            merged = merge_schema(old, plain, column=image_id_col, what=what, open_new=open_new)
+            parts = merge_rows(
                 iter(()) if old is None else _sorted_parts(old, image_id_col),
-                (checked_rows(update, merged, image_id_col, what=what) for update in updates),
+                (check_rows(update, merged, image_id_col, what=what) for update in updates),
                 schema=merged,
                 column=image_id_col,
                 keep_others=kept,
                 what=what,
             )
             with open_parquet_writer(stream, merged, key=key, sorted_by=image_id_col) as writer:
-                for part in regrouped(parts):
+                for part in regroup(parts):
                     writer.write_table(part, row_group_size=len(part))
                     written += len(part)
                 if not written:  # Arrow before version 20 reads no file without a row group
@@ -210,6 +196,14 @@ class Tables:
     def _key(self, name: str) -> str:
         check_name(name, kind="table")
         return f"{TABLES}/{name}{_SUFFIX}"
+
+    @contextmanager
+    def _open(self, name: str) -> Iterator[StoredTable]:
+        key = self._key(name)
+        with open_parquet(self._blobs, key) as file:
+            if file is None:
+                raise TableNotFoundError(key, name=name)
+            yield file
 
     @contextmanager
     def _writing(self, name: str) -> Iterator[str]:

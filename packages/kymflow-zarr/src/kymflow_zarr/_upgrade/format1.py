@@ -144,7 +144,7 @@ def _remove_format1(blobs: BlobStore, image_id: str) -> None:
         for name in _GROUP_FILES:
             blobs.delete(f"{group}/{name}")
     for array in (f"{folder}/data", *_array_keys(blobs, image_id)):
-        # The v2 document last: as long as it is there, a later run knows that there is work left.
+        # The v2 document last: as long as it exists, a later run knows that there is work left.
         if blobs.stat(f"{array}/{FORMAT1_DOCUMENT}") is None:
             continue
         listing = blobs.list_folder(array)

@@ -121,6 +121,7 @@ class Page:
         facts: What is known of the dataset.
         scope: Which images are shown, if not all of them.
         rows: The summary; empty on the page of one image.
+        doubts: What was left out or is doubtful of the images, with their names.
         sections: The images; empty if each has a page of its own.
         image_pages: The folder of these pages, from this one; empty if there is none.
         home: The address of the summary, for the page of one image; empty if it is on this page.
@@ -131,6 +132,7 @@ class Page:
     scope: str
     rows: tuple[ImageRow, ...]
     sections: tuple[ImageSection, ...]
+    doubts: tuple[Fact, ...] = ()
     image_pages: str = ""
     home: str = ""
 

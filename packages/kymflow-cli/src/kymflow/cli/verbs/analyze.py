@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from cyclopts import Group, Parameter
 
-from kymflow.cli.blocks import Block, Screen, counted, failure_blocks, remark, sentence
+from kymflow.cli.blocks import Block, Screen, counted, remark, sentence
 from kymflow.cli.errors import UnknownNameError
 from kymflow.cli.guesses import guess
-from kymflow.cli.opening import find_image, open_writer, source_name, source_of
+from kymflow.cli.image_failures import image_failures
+from kymflow.cli.opening import find_image, open_writer, source_of
 from kymflow.cli.options import ProgressParam, Workers, default_workers
 from kymflow.cli.progress import SILENT
 from kymflow.cli.safe_text import command, show
@@ -67,7 +68,7 @@ def analyze(
         label: A name for these results, to compare them with those of other parameters.
         overwrite: Replace results of other parameters that have the same label, or none.
         workers: In how many processes to work.
-        progress: Who is told how it goes.
+        progress: Shows how far the work is.
         parameters: Parameters of the analysis by name; ``__`` is the dot in that of a nested one.
 
     Returns:
@@ -180,16 +181,7 @@ class AnalyzeResult:
 
     def as_text(self, screen: Screen) -> Iterator[Block]:
         """See `Result`."""
-        yield from failure_blocks(
-            f"{counted(self.failed, 'image')} could not be analyzed",
-            ("image", "file", "reason"),
-            [
-                (item.image_id, source_name(item.source or ""), item.reason)
-                for item in self.items
-                if item.status == "failed"
-            ],
-            screen,
-        )
+        yield from image_failures("could not be analyzed", self.items, screen)
         yield sentence(
             f"{show(self.analysis)}: {counted(self.analyzed, 'image')} analyzed",
             **{"left alone": self.skipped, "failed": self.failed},

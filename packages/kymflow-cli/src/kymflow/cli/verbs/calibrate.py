@@ -18,7 +18,8 @@ def calibrate(
     """Set the line period and the pixel size of images.
 
     Results that were computed with others are outdated then: kymflow status says so, and kymflow
-    analyze computes them anew.
+    update computes them anew. With --where, images that are ingested later and meet the condition
+    get what their files are silent about, too, until kymflow undo takes that back.
 
     Args:
         dataset: Path or URL of the dataset.
@@ -42,6 +43,10 @@ def calibrate(
         images,
         where,
         lambda record, step: decisions.calibrate(
-            record, seconds_per_line=seconds_per_line, um_per_pixel=um_per_pixel, step=step
+            record,
+            seconds_per_line=seconds_per_line,
+            um_per_pixel=um_per_pixel,
+            step=step,
+            where=where or "",
         ),
     )

@@ -26,7 +26,7 @@ def check(dataset: str, /, *, deep: bool = False, progress: ProgressParam = SILE
     Args:
         dataset: Path or URL of the dataset.
         deep: Read every byte and compare the checksums.
-        progress: Who is told how it goes.
+        progress: Shows how far the work is.
 
     Returns:
         The problems.

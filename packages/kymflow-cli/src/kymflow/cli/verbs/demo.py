@@ -14,7 +14,6 @@ from kymflow.cli.safe_text import command
 from kymflow.cli.verbs.analyze import analyze
 from kymflow.cli.verbs.index import index
 from kymflow.cli.verbs.ingest import ingest
-from kymflow.cli.verbs.ls import ListedImage, ls
 from kymflow.cli.verbs.table import Row, table
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def demo(folder: Path = Path("kymflow-demo"), /, *, progress: ProgressParam = SI
 
     Args:
         folder: Where to put it all. A second run there ingests nothing new.
-        progress: Who is told how it goes.
+        progress: Shows how far the work is.
 
     Returns:
         Where everything is, and the table.
@@ -130,21 +129,22 @@ def _write_tiff(path: Path, scene: Scene) -> None:
 def _show(
     folder: Path, dataset: str, images: Path, made_with: Mapping[str, float], *, taken_in: int
 ) -> DemoResult:
-    listed = [item for item in ls(dataset).items if isinstance(item, ListedImage)]
-    kymographs = {item.image_id: Path(item.source or "").stem for item in listed}
-    shown = table(dataset, _TABLE, columns=_COLUMNS)
+    shown = table(dataset, _TABLE, columns=("file", *_COLUMNS))
     rows = []
     for item in shown.items:
         if isinstance(item, Row):
-            name = kymographs[str(item.row["image_id"])]
-            rows.append({"kymograph": name, "made_with_mm_s": made_with.get(name), **item.row})
+            values = dict(item.row)
+            name = Path(str(values.pop("file"))).stem
+            rows.append(
+                Row(row={"kymograph": name, "made_with_mm_s": made_with.get(name), **values})
+            )
     return DemoResult(
         folder=str(folder),
         dataset=dataset,
         images_folder=str(images),
         taken_in=taken_in,
-        images=len(listed),
+        images=len(rows),
         table=_TABLE,
         columns=("kymograph", "made_with_mm_s", *_COLUMNS),
-        items=tuple(Row(row=row) for row in sorted(rows, key=lambda row: str(row["kymograph"]))),
+        items=tuple(rows),
     )

@@ -66,7 +66,7 @@ def export(
         tables: Whether to write the tables.
         table_format: How to write tables: as Parquet alone, or as CSV beside it.
         wait: For how many seconds to wait for another export into this folder.
-        progress: Who is told how it goes.
+        progress: Shows how far the work is.
 
     Returns:
         What was written.

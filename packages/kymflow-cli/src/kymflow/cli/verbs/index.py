@@ -50,7 +50,7 @@ def index(
         list_them: List the indexers, and do nothing.
         workers: In how many processes to work.
         wait: For how many seconds to wait for another writer.
-        progress: Who is told how it goes.
+        progress: Shows how far the work is.
 
     Returns:
         What was done.

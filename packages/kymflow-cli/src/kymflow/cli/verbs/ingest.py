@@ -33,8 +33,8 @@ from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.opening import open_reader
 from kymflow.cli.options import ProgressParam, TakeIn, default_workers
 from kymflow.cli.progress import SILENT
-from kymflow.cli.safe_text import show
-from kymflow.cli.settling import settle_image
+from kymflow.cli.safe_text import command, show
+from kymflow.cli.settling import apply_rules, settle_image
 
 if TYPE_CHECKING:
     from kymflow_zarr import IngestOutcome, RefreshPlan, ZarrDataset
@@ -49,6 +49,7 @@ __all__ = [
     "ingest",
     "plan_folders",
     "planned_files",
+    "rule_remarks",
     "take_in_folders",
 ]
 
@@ -79,7 +80,7 @@ def ingest(
         folder: The folder with the image files.
         dataset: Path or URL of the dataset.
         options: How.
-        progress: Who is told how it goes.
+        progress: Shows how far the work is.
 
     Returns:
         What was done, or with ``--dry-run`` what would be.
@@ -127,6 +128,7 @@ class IngestResult:
         gone: How many known files are no longer in these folders; their images stay.
         in_subfolders: Where no file was found at all: how many lie in subfolders.
         issues: How many files beside images were left out, or are doubtful.
+        by_rule: How many new images have fields or a calibration that were decided for all to come.
         items: One per file that was looked into.
     """
 
@@ -147,6 +149,7 @@ class IngestResult:
     gone: int
     in_subfolders: int
     issues: int
+    by_rule: int
     items: tuple[FileOutcome, ...]
 
     @property
@@ -174,6 +177,7 @@ class IngestResult:
             gone=self.gone,
         )
         yield from file_remarks(self.items)
+        yield from rule_remarks(self.by_rule, self.dataset)
         if self.changed:
             yield remark("to ingest changed files again: --changed")
         if self.failed:
@@ -352,6 +356,8 @@ def take_in_folders(
             settle_image(dataset, item.image_id)
             progress.step()
     remember_folders(dataset, folders.there if folders.named else ())
+    new = [item.image_id for item in items if item.status == "ok" and item.image_id is not None]
+    by_rule = apply_rules(dataset, new)
     statuses = Counter(item.status for item in items)
     return IngestResult(
         verb=verb,
@@ -370,6 +376,7 @@ def take_in_folders(
         issues=sum(len(item.issues) for item in items),
         gone=sum(len(plan.gone) for plan in plans),
         in_subfolders=_in_subfolders(dataset, folders, plans),
+        by_rule=by_rule,
         items=tuple(items),
     )
 
@@ -452,6 +459,15 @@ def _outcome(outcome: IngestOutcome) -> FileOutcome:
         reason=None if outcome.error is None else outcome.error.reason,
         issues=tuple(file_issue(outcome.path, issue) for issue in outcome.issues),
     )
+
+
+def rule_remarks(images: int, dataset: str) -> Iterator[Block]:
+    """That new images got what was decided for all to come."""
+    if images:
+        yield remark(
+            f"fields and calibration as decided for images to come: {counted(images, 'image')}; "
+            f"to see: {command('log', dataset)}"
+        )
 
 
 def file_remarks(items: Iterable[FileOutcome]) -> Iterator[Block]:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from cyclopts import Parameter
 
-from kymflow.cli.blocks import Block, Screen, counted, failure_blocks, remark, sentence
-from kymflow.cli.decided import DecisionResult, Where, decide
+from kymflow.cli.blocks import Block, Screen, counted, remark, sentence
+from kymflow.cli.decided import DecisionResult, Where, choose_images, decide
 from kymflow.cli.errors import UnknownNameError
-from kymflow.cli.opening import open_writer, source_name, source_of
+from kymflow.cli.image_failures import image_failures
+from kymflow.cli.opening import open_writer, source_of
 from kymflow.cli.safe_text import command
 
 if TYPE_CHECKING:
@@ -34,43 +35,51 @@ def metadata(
 ) -> DecisionResult | FieldsResult:
     """Set fields of the experiment: for some images, from a CSV file, or from names of folders.
 
-    All fields are in the table kym_images. Any name will do for a field.
+    All fields are in the table kym_images. Any name will do for a field. What a CSV file or the
+    names of folders say holds for images that are ingested later, too, until kymflow undo takes it
+    back; unless just some images are named.
 
     Args:
         dataset: Path or URL of the dataset.
-        images: For --set: ids, the first characters of them, or source files.
+        images: The images: ids, the first characters of them, or source files; for --import and
+            --folders all of them, if none are named.
         fields: Set a field of these images: --set genotype=wt; may be given several times. Nothing
             after the = clears it.
         csv: Take fields from this CSV file: one column says what a line is about.
         on: That column: file, folder, or a field that the images have already, such as animal.
         folders: Take fields from names of folders: '{animal}/{date}' for m07/2026-01-31/run.tif.
-        where: For --set: choose images by a condition in SQL, such as "folder LIKE '%day1%'".
+        where: Choose images by a condition in SQL, such as "folder LIKE '%day1%'".
 
     Returns:
         The images.
 
     Raises:
-        UnknownNameError: No image or no field is chosen.
+        UnknownNameError: No image or no field is chosen, or fields are given in two ways.
         kymflow.core.errors.MetadataFileError: The file is not such a table.
         kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     from kymflow.core import decisions
 
-    if fields:
+    if csv is None and folders is None:
         values = _values(fields)
 
         def act(record: ZarrImageRecord, step: str) -> None:
             decisions.set_fields(record, values, step=step)
 
         return decide("metadata", dataset, images, where, act)
+    if fields:
+        raise UnknownNameError(
+            "--set is for fields that no file or folder says", hint="leave it out"
+        )
     opened = open_writer(dataset)
-    if csv is not None:
-        return _result(dataset, opened, decisions.import_metadata(opened, csv, on))
+    chosen = choose_images(opened, images, where) if images or where is not None else None
+    step = decisions.new_act_id()
+    done: list[FieldsImport] = []
     if folders is not None:
-        return _result(dataset, opened, decisions.set_fields_from_folders(opened, folders))
-    raise UnknownNameError(
-        "no field is given", hint="use --set FIELD=VALUE, --import CSV or --folders PATTERN"
-    )
+        done.append(decisions.set_fields_from_folders(opened, folders, image_ids=chosen, step=step))
+    if csv is not None:  # a line may be about a field that a folder has just said
+        done.append(decisions.import_metadata(opened, csv, on, image_ids=chosen, step=step))
+    return _result(dataset, opened, done)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +91,7 @@ class FieldsResult:
         matched: How many images a line, or the pattern, is about.
         changed: How many of them have other fields now.
         unchanged: How many of them had these fields already.
-        unmatched_images: How many images none is about.
+        unmatched_images: How many images a line, or the pattern, is missing for.
         unmatched_lines: The lines of the file that are about no image: number → what they name.
         failed: On how many images fields could not be set.
         items: These images.
@@ -106,12 +115,7 @@ class FieldsResult:
 
     def as_text(self, screen: Screen) -> Iterator[Block]:
         """See `Result`."""
-        yield from failure_blocks(
-            f"{counted(self.failed, 'image')} left as before",
-            ("image", "file", "reason"),
-            [(item.image_id, source_name(item.source or ""), item.reason) for item in self.items],
-            screen,
-        )
+        yield from image_failures("left as before", self.items, screen)
         yield sentence(
             f"metadata: {counted(self.changed, 'image')} changed",
             **{
@@ -146,10 +150,14 @@ def _values(fields: Sequence[str]) -> dict[str, JsonValue]:
     """Fields as they were typed: ``genotype=wt``.
 
     Raises:
-        UnknownNameError: One has no name, or no ``=``.
+        UnknownNameError: There is none, or one has no name or no ``=``.
     """
     from kymflow.core.metadata import parse_value
 
+    if not fields:
+        raise UnknownNameError(
+            "no field is given", hint="use --set FIELD=VALUE, --import CSV or --folders PATTERN"
+        )
     values: dict[str, JsonValue] = {}
     for said in fields:
         name, equals, text = said.partition("=")
@@ -159,21 +167,26 @@ def _values(fields: Sequence[str]) -> dict[str, JsonValue]:
     return values
 
 
-def _result(dataset: str, opened: ZarrDataset, found: FieldsImport) -> FieldsResult:
+def _result(dataset: str, opened: ZarrDataset, done: Sequence[FieldsImport]) -> FieldsResult:
     entries = opened.load_manifest().entries
-    unchanged = set(found.matched).difference(found.changed, found.failures)
+    matched = {image_id for found in done for image_id in found.matched}
+    changed = {image_id for found in done for image_id in found.changed}
+    unmatched = {image_id for found in done for image_id in found.unmatched_images}
+    failures = {image_id: error for found in done for image_id, error in found.failures.items()}
     return FieldsResult(
         dataset=dataset,
-        matched=len(found.matched),
-        changed=len(found.changed),
-        unchanged=len(unchanged),
-        unmatched_images=len(found.unmatched_images),
-        unmatched_lines={str(line): name for line, name in found.unmatched_lines.items()},
-        failed=len(found.failures),
+        matched=len(matched),
+        changed=len(changed - failures.keys()),
+        unchanged=len(matched - changed - failures.keys()),
+        unmatched_images=len(unmatched),
+        unmatched_lines={
+            str(line): name for found in done for line, name in found.unmatched_lines.items()
+        },
+        failed=len(failures),
         items=tuple(
             FieldsFailure(
                 image_id=image_id, source=source_of(entries.get(image_id)), reason=str(error)
             )
-            for image_id, error in found.failures.items()
+            for image_id, error in failures.items()
         ),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -26,8 +27,10 @@ def query(dataset: str, sql: str, /, *, rows: Rows = None) -> TableResult:
     """Ask the tables in SQL.
 
     DuckDB answers; tables have their own names, as in SELECT * FROM sources. A name with a
-    slash or a dot needs quotes: SELECT * FROM "lab/notes". The query sees the tables and
-    nothing else: no files, no network.
+    slash or a dot needs quotes: SELECT * FROM "lab/notes". Without kym_ before its name, a table
+    has the files of the images and what is known of them, too, and no image that is excluded:
+    SELECT file, median_mm_s FROM velocity. The query sees the tables and nothing else: no files,
+    no network.
 
     Args:
         dataset: Path or URL of the dataset.
@@ -60,7 +63,9 @@ def _ask(dataset: ZarrDataset, sql: str) -> pa.Table:
         import duckdb
     except ImportError as error:
         raise MissingExtraError("DuckDB", extra="sql") from error
-    names = dataset.list_table_names()
+    from kymflow.core import KymDataset
+
+    names, kym = dataset.list_table_names(), KymDataset(dataset)
     with duckdb.connect(":memory:", config=dict(_SEALED_OFF)) as connection:
         try:
             _require_one_query(connection.extract_statements(sql), duckdb.StatementType.SELECT)
@@ -72,6 +77,10 @@ def _ask(dataset: ZarrDataset, sql: str) -> pa.Table:
                     connection.register(name, dataset.load_arrow_table(name))
                 elif lists_tables and (schema := dataset.table_schema(name)) is not None:
                     connection.register(name, schema.empty_table())
+            for name in kym.list_indexes():
+                if name not in names and re.search(rf"\b{name}\b", text):
+                    named = kym.image_names(name).load_arrow(dataset, f"kym_{name}")
+                    connection.register(name, named)
             answer: pa.Table = connection.sql(sql).to_arrow_table()
         except duckdb.Error as error:
             message = " ".join(str(error).split("LINE 1:")[0].split())

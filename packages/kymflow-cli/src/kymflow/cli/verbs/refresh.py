@@ -42,7 +42,7 @@ def refresh(
         dataset: Path or URL of the dataset.
         folders: The folders to look in; without any, those that it grows from.
         options: How.
-        progress: Who is told how it goes.
+        progress: Shows how far the work is.
 
     Returns:
         What was done, or with ``--dry-run`` what would be.

@@ -19,6 +19,7 @@ def repair(
     /,
     *,
     forget_gone: bool = False,
+    unlock: bool = False,
     dry_run: DryRun = False,
     wait: Wait = DEFAULT_WAIT_S,
 ) -> RepairResult:
@@ -31,6 +32,8 @@ def repair(
         dataset: Path or URL of the dataset.
         forget_gone: Results and tables that someone removed, and that should stay away, stop
             being a problem.
+        unlock: Free the locks of an object store first: for a writer that was killed, which else
+            blocks the dataset for 20 s.
         dry_run: Show what would be repaired, and do nothing.
         wait: For how many seconds to wait for another writer.
 
@@ -51,7 +54,9 @@ def repair(
         left = [item for item in found if not _would_mend(item, forget_gone=forget_gone)]
     else:
         writer = open_writer(dataset, wait_s=wait)
-        repairs = [
+        freed = writer.unlock() if unlock else []
+        repairs = [DoneRepair(location="index", action=f"freed the lock {lock}") for lock in freed]
+        repairs += [
             DoneRepair(location=done.location, action=done.action)
             for done in writer.repair(forget_gone=forget_gone)
         ]

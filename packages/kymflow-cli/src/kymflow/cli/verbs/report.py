@@ -25,7 +25,7 @@ from kymflow.cli.workers import worker_processes
 
 if TYPE_CHECKING:
     from kymflow.cli.report.image import DrawnImage
-    from kymflow.cli.report.values import ImageRow, ImageSection, Page
+    from kymflow.cli.report.values import Fact, ImageRow, ImageSection, Page
     from kymflow_zarr import Manifest, ZarrDataset
 
 __all__ = ["REPORT_LIMIT", "ReportResult", "ReportedImage", "report", "report_place"]
@@ -70,7 +70,7 @@ def report(
             --pages there is no limit.
         pages: Make a page for each image, in the folder NAME-images beside the summary.
         workers: In how many processes to draw.
-        progress: Who is told how it goes.
+        progress: Shows how far the work is.
 
     Returns:
         What was written.
@@ -113,6 +113,7 @@ def report(
             Fact(name="images", value=f"{len(everything):,}"),
             *software_facts(),
         ),
+        doubts=tuple(_doubts(opened, rows)),
         scope=_scope(len(rows), len(everything), by_name=bool(asked), limit=limit),
         rows=tuple(rows),
         sections=tuple(sections),
@@ -247,6 +248,17 @@ def _item(image: DrawnImage) -> ReportedImage:
         regions=image.regions,
         reason="; ".join(image.problems) or None,
     )
+
+
+def _doubts(dataset: ZarrDataset, rows: list[ImageRow]) -> Iterator[Fact]:
+    """What was left out or is doubtful of the images shown, as `kymflow status` has it."""
+    from kymflow.cli.report.values import Fact
+
+    issues = dataset.sources.issues()
+    for row in rows:
+        if listed := issues.get(row.image_id):
+            said = "\n".join(f"{show(issue.file)}: {show(issue.message)}" for issue in listed)
+            yield Fact(name=row.name, value=said)
 
 
 def _scope(shown: int, total: int, *, by_name: bool, limit: int) -> str:

@@ -200,6 +200,11 @@ class StatusResult:
             yield remark(f"to do: {typed}")
         if len(self.to_do) > 1:
             yield remark(f"all of it in one go: {command('update', self.dataset)}")
+        if counts["uncalibrated"]:
+            unknown = ("--where", "seconds_per_line IS NULL OR um_per_pixel IS NULL")
+            given = ("--seconds-per-line", "SECONDS", "--um-per-pixel", "MICROMETRES")
+            typed = command("calibrate", self.dataset, *given, *unknown)
+            yield remark(f"to say what a line and a pixel are: {typed}")
         if self.never_run and self.images:
             listed = ", ".join(self.never_run)
             typed = command("analyze", self.dataset, self.never_run[0])

@@ -45,11 +45,13 @@ def table(
     columns: Annotated[tuple[str, ...], Parameter(name=["--columns", "-c"])] = (),
     image: Annotated[str | None, Parameter(name=["--image", "-i"])] = None,
     rows: Rows = None,
+    raw: bool = False,
 ) -> TableResult | TableListResult:
     """Show a table, or list the tables.
 
     On a terminal the first 20 rows and the columns that fit are shown; anywhere else, and with
-    --format, all of it.
+    --format, all of it. A table that kymflow index made is shown with the files of the images and
+    what is known of them, in the order of their names, without images that are excluded.
 
     Args:
         dataset: Path or URL of the dataset.
@@ -57,6 +59,7 @@ def table(
         columns: Just these columns, with commas between; may be given several times.
         image: Just the rows of this image: its id, the first characters of it, or its source file.
         rows: Just this many rows.
+        raw: The table as it is stored: its own columns, rows by image id, nothing left out.
 
     Returns:
         The rows, or the tables.
@@ -65,20 +68,28 @@ def table(
         UnknownNameError: There is no such table, column or image.
         kymflow_zarr.NotADatasetError: There is no dataset there.
     """
+    from kymflow.core import KymDataset
+
     opened = open_reader(dataset)
     if name is None:
         items = list_tables(opened)
         return TableListResult(dataset=dataset, tables=len(items), items=items)
+    kym, tables = KymDataset(opened), opened.list_table_names()
+    if name not in tables and name in kym.list_indexes():
+        name = f"kym_{name}"
     _require_known(
         name,
-        opened.list_table_names(),
+        tables,
         what="table",
         where=repr(dataset),
         see=f"see those that exist: {command('table', dataset)}",
     )
     wanted = [part.strip() for text in columns for part in text.split(",") if part.strip()]
-    schema = opened.table_schema(name)
+    schema, indexer = opened.table_schema(name), name.removeprefix("kym_")
+    names = kym.image_names(indexer) if not raw and name == f"kym_{indexer}" else None
     known = [] if schema is None else schema.names
+    if schema is not None and names is not None:
+        known = names.join_arrow(schema.empty_table()).column_names
     for column in wanted:
         _require_known(
             column,
@@ -87,16 +98,17 @@ def table(
             where=f"table {name!r}",
             see=f"it has: {', '.join(known)}",
         )
-    if image is None and rows is not None:  # of a table of any size
-        loaded = opened.tables.head_arrow(name, rows, columns=wanted or None)
-        count = opened.table_row_count(name) or 0
-    else:
-        loaded = opened.load_arrow_table(
-            name,
-            columns=wanted or None,
-            image_ids=None if image is None else [find_image(opened, image)],
+    image_ids = None if image is None else [find_image(opened, image)]
+    is_part = image is None and rows is not None  # of a table of any size
+    if names is not None:
+        loaded = names.load_arrow(
+            opened, name, columns=wanted, image_ids=image_ids, rows=rows if is_part else None
         )
-        count = loaded.num_rows
+    elif image is None and rows is not None:
+        loaded = opened.tables.head_arrow(name, rows, columns=wanted or None)
+    else:
+        loaded = opened.load_arrow_table(name, columns=wanted or None, image_ids=image_ids)
+    count = (opened.table_row_count(name) or 0) if is_part else loaded.num_rows
     return TableResult(
         verb="table",
         dataset=dataset,

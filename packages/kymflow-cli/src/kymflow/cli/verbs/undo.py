@@ -65,8 +65,8 @@ class UndoResult:
 
     def as_text(self, screen: Screen) -> Iterator[Block]:  # noqa: ARG002
         """See `Result`."""
-        kinds = ", ".join(dict.fromkeys(item.kind for item in self.items))
-        yield Block(lines=[f"undone: {show(kinds)} on {counted(self.undone, 'image')}"])
+        kinds = ", ".join(sorted({item.kind for item in self.items}))
+        yield Block(lines=[f"undone: {counted(self.undone, 'decision')} ({show(kinds)})"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

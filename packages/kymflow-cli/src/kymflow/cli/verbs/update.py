@@ -26,7 +26,13 @@ from kymflow.cli.safe_text import command, show
 from kymflow.cli.survey import kept_indexers, survey
 from kymflow.cli.verbs.analyze import AnalysedImage, analyze_images
 from kymflow.cli.verbs.index import ImageFailure, IndexedTable, run_indexer
-from kymflow.cli.verbs.ingest import FileOutcome, file_remarks, take_in_folders
+from kymflow.cli.verbs.ingest import (
+    FileOutcome,
+    IngestResult,
+    file_remarks,
+    rule_remarks,
+    take_in_folders,
+)
 from kymflow.cli.verbs.report import REPORT_LIMIT, report_place
 from kymflow.cli.verbs.report import report as write_report
 
@@ -48,8 +54,9 @@ def update(
 ) -> UpdateResult:
     """Bring a dataset up to date, in one go.
 
-    What is new in its folders is ingested, results that are missing or outdated are computed, with
-    the parameters that they had, tables follow, and the report. What is up to date is left alone:
+    What is new in its folders is ingested, and gets the fields and the calibration that were
+    decided for images to come; results that are missing or outdated are computed, with
+    the parameters that they had; tables follow, and the report. What is up to date is left alone:
     a second run does nothing. An analysis that was never run is not begun, and one that failed
     is tried again only once something has changed.
 
@@ -58,7 +65,7 @@ def update(
         report: Whether to write the report.
         workers: In how many processes to work.
         wait: For how many seconds to wait for another writer.
-        progress: Who is told how it goes.
+        progress: Shows how far the work is.
 
     Returns:
         What was done.
@@ -68,7 +75,7 @@ def update(
         kymflow_zarr.LockedError: Another writer is at work.
     """
     opened = open_writer(dataset, wait_s=wait)
-    files = _refresh(opened, dataset, workers=workers, progress=progress)
+    taken_in = _refresh(opened, dataset, workers=workers, progress=progress)
     analyzed = list(_analyze(opened, workers=workers, progress=progress))
     tables = _index(opened, progress=progress)
     place = report_place(dataset)
@@ -80,14 +87,15 @@ def update(
         )
     return UpdateResult(
         dataset=dataset,
-        taken_in=sum(item.status == "ok" for item in files),
+        taken_in=taken_in.taken_in,
+        by_rule=taken_in.by_rule,
         analyzed=sum(item.status == "ok" for item in analyzed),
         tables=sum(isinstance(item, IndexedTable) for item in tables),
-        failed=sum(item.status == "failed" for item in files)
+        failed=taken_in.failed
         + sum(item.status == "failed" for item in analyzed)
         + sum(isinstance(item, ImageFailure) for item in tables),
         report=str(place) if is_written else None,
-        items=(*files, *analyzed, *tables),
+        items=(*taken_in.items, *analyzed, *tables),
     )
 
 
@@ -98,6 +106,7 @@ class UpdateResult:
     Attributes:
         dataset: The dataset.
         taken_in: How many files are new images now.
+        by_rule: How many new images have fields or a calibration that were decided for all to come.
         analyzed: How many times an image was analyzed.
         tables: How many tables were brought up to date.
         failed: How many files and images failed.
@@ -109,6 +118,7 @@ class UpdateResult:
     verb: ClassVar[str] = "update"
     dataset: str
     taken_in: int
+    by_rule: int
     analyzed: int
     tables: int
     failed: int
@@ -143,6 +153,7 @@ class UpdateResult:
         files = [item for item in self.items if isinstance(item, FileOutcome)]
         yield from issue_blocks(issue for file in files for issue in file.issues)
         yield from file_remarks(files)
+        yield from rule_remarks(self.by_rule, self.dataset)
         if self.report:
             yield remark(f"the report: {show(self.report)}")
         if self.failed:
@@ -155,13 +166,12 @@ def _name(item: AnalysedImage | ImageFailure) -> str:
 
 def _refresh(
     dataset: ZarrDataset, location: str, *, workers: int | None, progress: ProgressParam
-) -> tuple[FileOutcome, ...]:
+) -> IngestResult:
     folders = choose_folders(dataset, (), DEFAULT_PATTERNS, recursive=False)
     options = TakeIn(workers=workers)
-    done = take_in_folders(
+    return take_in_folders(
         dataset, folders, options, verb="update", location=location, progress=progress
     )
-    return done.items
 
 
 def _analyze(

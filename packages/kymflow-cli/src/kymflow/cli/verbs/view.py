@@ -40,7 +40,7 @@ def view(
         port: The port of the page; 0 for any that is free.
         no_browser: Only print the address of the page.
         wait: For how many seconds to wait for another writer.
-        progress: Who is told the address.
+        progress: Shows the address.
 
     Returns:
         What was served.

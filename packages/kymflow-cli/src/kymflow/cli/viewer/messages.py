@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 __all__ = ["Answer", "BadRequestError", "Request", "binary_answer", "json_answer"]
 
@@ -40,6 +41,28 @@ class Request:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes = b""
+
+    @classmethod
+    def from_target(
+        cls, method: str, target: str, *, headers: Mapping[str, str], body: bytes = b""
+    ) -> Request:
+        """The request for a path with a query, both as in an address.
+
+        Raises:
+            BadRequestError: The target is malformed.
+        """
+        try:
+            address = urlsplit(target)
+        except ValueError as error:
+            raise BadRequestError(f"the path is malformed: {error}") from error
+        path = unquote(address.path).strip("/")
+        return cls(
+            method=method,
+            path=tuple(path.split("/")) if path else (),
+            query=dict(parse_qsl(address.query)),
+            headers=headers,
+            body=body,
+        )
 
     def integer(self, name: str, default: int | None = None) -> int:
         """A whole number of the query.

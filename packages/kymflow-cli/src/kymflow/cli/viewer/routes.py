@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -48,9 +50,28 @@ class Viewer:
     writing: threading.Lock = field(default_factory=threading.Lock)
     shown: threading.Event = field(default_factory=threading.Event)
 
-    def answer(self, request: Request) -> Answer:
-        """Answer a request; what is wrong with it, or with the data, is an answer, too."""
+    @classmethod
+    def of(cls, dataset: ZarrDataset, *, token: str | None = None) -> Viewer:
+        """Look at a dataset that is writable; with a new token if None."""
+        return cls(
+            dataset=dataset,
+            token=token or secrets.token_urlsafe(32),
+            recordings=RecordingList(dataset),
+        )
+
+    def answer(
+        self, method: str, target: str, *, headers: Mapping[str, str], body: bytes = b""
+    ) -> Answer:
+        """Answer a request; what is wrong with it, or with the data, is an answer, too.
+
+        Args:
+            method: ``GET`` or ``POST``.
+            target: The path with its query, as in an address.
+            headers: The headers; names in lower case.
+            body: The body; empty for ``GET``.
+        """
         try:
+            request = Request.from_target(method, target, headers=headers, body=body)
             check_request(request, self.token)
             return self._answer(request)
         except BadRequestError as error:

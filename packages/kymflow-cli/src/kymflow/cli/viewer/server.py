@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 from kymflow.cli.viewer.guard import SECURITY_HEADERS
-from kymflow.cli.viewer.messages import Answer, Request
-from kymflow.cli.viewer.recording_list import RecordingList
+from kymflow.cli.viewer.messages import Answer
 from kymflow.cli.viewer.routes import Viewer, refusal
 
 if TYPE_CHECKING:
@@ -43,11 +40,7 @@ class ViewServer(ThreadingHTTPServer):
     allow_reuse_address = os.name != "nt"
 
     def __init__(self, dataset: ZarrDataset, *, port: int = 0, token: str | None = None) -> None:
-        self.viewer = Viewer(
-            dataset=dataset,
-            token=token or secrets.token_urlsafe(32),
-            recordings=RecordingList(dataset),
-        )
+        self.viewer = Viewer.of(dataset, token=token)
         super().__init__(("127.0.0.1", port), _Handler)
 
     @property
@@ -84,20 +77,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._respond(self.rfile.read(int(length)))
 
     def _respond(self, body: bytes) -> None:
-        try:
-            address = urlsplit(self.path)
-        except ValueError as error:
-            self._send(refusal(HTTPStatus.BAD_REQUEST, f"the path is malformed: {error}"))
-            return
-        path = unquote(address.path).strip("/")
-        request = Request(
-            method=self.command,
-            path=tuple(path.split("/")) if path else (),
-            query=dict(parse_qsl(address.query)),
-            headers={name.lower(): value for name, value in self.headers.items()},
-            body=body,
-        )
-        self._send(self.server.viewer.answer(request))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self._send(self.server.viewer.answer(self.command, self.path, headers=headers, body=body))
 
     def _send(self, answer: Answer) -> None:
         self.send_response(answer.status)

@@ -24,6 +24,7 @@ from kymflow.core.analysis.definition import (
     unknown_result,
 )
 from kymflow.core.analysis.diameter import DIAMETER
+from kymflow.core.analysis.flow_display import FLOW_DISPLAY
 from kymflow.core.analysis.params import Param
 from kymflow.core.analysis.regions import Calibration, Place, Region
 from kymflow.core.analysis.velocity import VELOCITY
@@ -195,5 +196,6 @@ FLOW: Final = Analysis(
     run=_run,
     summary=_SUMMARY,
     inputs=(Input(analysis=VELOCITY), Input(analysis=DIAMETER, place=_place_of_diameter)),
+    display=FLOW_DISPLAY,
 )
 """Volume flow. Its version is raised with every change that can change a number."""

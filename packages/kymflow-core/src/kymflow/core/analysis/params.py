@@ -135,8 +135,8 @@ def describe_params(params: type[Any]) -> tuple[ParamInfo, ...]:
     """All parameters of a dataclass, in the order of its fields, nested ones in their place.
 
     Raises:
-        AnalysisDefinitionError: It is no frozen dataclass, or a field has no default, no `Param` or
-            a type that parameters cannot have.
+        AnalysisDefinitionError: It is not a frozen dataclass, or a field has no default, no `Param`
+            or a type that parameters cannot have.
     """
     return tuple(_describe(params, ""))
 

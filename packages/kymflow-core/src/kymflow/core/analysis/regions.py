@@ -114,7 +114,7 @@ def regions_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> tuple[Region, .
     """The regions of an image: its ROIs, or each channel's whole picture if it has none.
 
     Raises:
-        RegionError: The image is no kymograph: it has one axis only, or time along its lines, or
+        RegionError: The image is not a kymograph: it has one axis only, or time along its lines, or
             several slices and no ROI that says which.
     """
     extent = image_extent(rec)
@@ -159,7 +159,7 @@ def find_region(
         roi_id: The ROI; not needed where the channel has only one region.
 
     Raises:
-        RegionError: There is none, or several, or the image is no kymograph.
+        RegionError: There is none, or several, or the image is not a kymograph.
     """
     regions = regions_of(rec, metadata)
     found = [r for r in regions if r.channel == channel and roi_id in {None, r.roi_id}]

@@ -130,7 +130,7 @@ class ComputedRegion:
 
 
 def list_labels(rec: ZarrImageRecord, analysis: str) -> list[str]:
-    """The labels under which a record has results or failures, sorted; "" is no label."""
+    """The labels under which a record has results or failures, sorted; "" stands for none."""
     start, end = f"{_folder_key(rec)}{analysis}/", f"{_SUMMARY}.json"
     keys = (key for key in rec.list_analysis_keys() if key.startswith(start) and key.endswith(end))
     labels = {key.removeprefix(start).removesuffix(end).rstrip("/") for key in keys}

@@ -63,7 +63,7 @@ def survey_images(
 
 
 def used_labels(dataset: ZarrDataset, analyses: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
-    """The labels under which any image has results or failures, by analysis; "" is no label.
+    """The labels under which any image has results or failures, by analysis; "" stands for none.
 
     Args:
         dataset: The dataset.

@@ -23,6 +23,7 @@ from kymflow.core.decisions.regions import (
     change_region,
     remove_region,
 )
+from kymflow.core.decisions.rules import Rule, apply_rule, load_rules
 from kymflow.core.decisions.state import (
     CalibrationDecision,
     Decisions,
@@ -48,10 +49,12 @@ __all__ = [
     "LoggedStep",
     "Mark",
     "Note",
+    "Rule",
     "Verdict",
     "accept",
     "add_note",
     "add_region",
+    "apply_rule",
     "borders_in_pixels",
     "calibrate",
     "carry_over",
@@ -62,6 +65,7 @@ __all__ = [
     "include",
     "load_acts",
     "load_decision_log",
+    "load_rules",
     "mark_interval",
     "move_mark",
     "new_act_id",

@@ -11,7 +11,7 @@ from kymflow.core.errors import DecisionError
 from kymflow.core.metadata import load_metadata, picture_axes
 
 if TYPE_CHECKING:
-    from kymflow_zarr import ZarrImageRecord
+    from kymflow_zarr import JsonValue, ZarrImageRecord
 
 __all__ = ["calibrate"]
 
@@ -24,6 +24,7 @@ def calibrate(
     um_per_pixel: float | None = None,
     author: str | None = None,
     step: str | None = None,
+    where: str = "",
 ) -> None:
     """Set line period, pixel size, or both; results computed with others are outdated then.
 
@@ -35,6 +36,8 @@ def calibrate(
         um_per_pixel: Pixel size along the line.
         author: Who says so; the login name if None.
         step: What this is undone together with; nothing else if None.
+        where: A condition in SQL that chose the image: images that come later and meet it get what
+            their files are silent about, see `load_rules`; empty if it holds for this image alone.
 
     Raises:
         DecisionError: A value is not above 0, none is given, or the image is no kymograph.
@@ -62,4 +65,6 @@ def calibrate(
     )
     if header != metadata.header:
         new = replace(metadata, header=header)
-        add_act(record, "calibrate", dict(values), author=author, step=step, metadata=new)
+        rule: dict[str, JsonValue] = {"where": where, **values} if where else {}
+        details = dict(values)
+        add_act(record, "calibrate", details, author=author, step=step, metadata=new, rule=rule)

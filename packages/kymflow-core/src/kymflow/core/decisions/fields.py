@@ -23,6 +23,7 @@ def set_fields(
     *,
     author: str | None = None,
     step: str | None = None,
+    rule: Mapping[str, JsonValue] | None = None,
 ) -> bool:
     """Set fields of the experiment metadata. Nothing happens if they have these values already.
 
@@ -32,6 +33,7 @@ def set_fields(
             clears a field.
         author: Who says so; the login name if None.
         step: What this is undone together with; nothing else if None.
+        rule: Where the values come from, if those of images to come do as well; see `load_rules`.
 
     Returns:
         Whether any of them was another one before.
@@ -52,5 +54,6 @@ def set_fields(
     if experiment.to_json() == old:
         return False
     new = replace(metadata, experiment=experiment)
-    add_act(record, "set_fields", dict(values), author=author, step=step, metadata=new)
+    details = dict(values)
+    add_act(record, "set_fields", details, author=author, step=step, metadata=new, rule=rule)
     return True

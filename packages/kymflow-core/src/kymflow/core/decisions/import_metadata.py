@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kymflow.core.decisions.csv_table import CsvRow, read_csv
@@ -49,7 +50,13 @@ class FieldsImport:
 
 
 def import_metadata(
-    dataset: ZarrDataset, csv: str | PathLike[str], on: str, *, author: str | None = None
+    dataset: ZarrDataset,
+    csv: str | PathLike[str],
+    on: str,
+    *,
+    image_ids: Iterable[str] | None = None,
+    author: str | None = None,
+    step: str | None = None,
 ) -> FieldsImport:
     """Set experiment fields from a CSV file. A value that is malformed stops only its image.
 
@@ -62,7 +69,9 @@ def import_metadata(
             ``"folder"`` names of folders, wherever in a file's path; any other column holds values
             of the field of this name, such as ``"animal"``. Where several lines are about an
             image, later ones count.
+        image_ids: Just these images; if None all of them, and those to come: see `load_rules`.
         author: Who says so; the login name if None.
+        step: What this is undone together with; nothing else if None.
 
     Raises:
         MetadataFileError: The file cannot be read as such a table.
@@ -76,14 +85,20 @@ def import_metadata(
         used.update(row.line for row in own)
         return {name: value for row in own for name, value in row.values.items()}
 
-    done = _set_fields(dataset, from_rows, author=author)
+    rule: dict[str, JsonValue] = {"csv": str(Path(csv).resolve()), "on": on}
+    done = _set_fields(dataset, from_rows, rule, image_ids, author=author, step=step)
     return replace(
         done, unmatched_lines={row.line: row.key for row in rows if row.line not in used}
     )
 
 
 def set_fields_from_folders(
-    dataset: ZarrDataset, pattern: str, *, author: str | None = None
+    dataset: ZarrDataset,
+    pattern: str,
+    *,
+    image_ids: Iterable[str] | None = None,
+    author: str | None = None,
+    step: str | None = None,
 ) -> FieldsImport:
     """Set experiment fields from the names of the folders that files lie in.
 
@@ -92,7 +107,9 @@ def set_fields_from_folders(
     Args:
         dataset: The dataset, writable.
         pattern: See `FolderPattern.parse`; ``"{animal}/{date}"`` for files in ``m07/2026-01-31``.
+        image_ids: Just these images; if None all of them, and those to come: see `load_rules`.
         author: Who says so; the login name if None.
+        step: What this is undone together with; nothing else if None.
 
     Raises:
         ValueError: The pattern has no field, or one twice.
@@ -103,7 +120,9 @@ def set_fields_from_folders(
     def from_folders(record: ZarrImageRecord) -> dict[str, JsonValue]:
         return {**(folders.match(load_source(record).folders) or {})}
 
-    return _set_fields(dataset, from_folders, author=author)
+    return _set_fields(
+        dataset, from_folders, {"folders": pattern}, image_ids, author=author, step=step
+    )
 
 
 def _is_about(row: CsvRow, on: str, record: ZarrImageRecord) -> bool:
@@ -133,21 +152,26 @@ def _is_in(folders: tuple[str, ...], named: tuple[str, ...]) -> bool:
 def _set_fields(
     dataset: ZarrDataset,
     values_for: Callable[[ZarrImageRecord], Mapping[str, JsonValue]],
+    rule: Mapping[str, JsonValue],
+    image_ids: Iterable[str] | None,
     *,
     author: str | None,
+    step: str | None,
 ) -> FieldsImport:
     """Set the values that each image should have, in one step."""
-    step = new_act_id()
+    step = step or new_act_id()
+    records = readable_records(dataset) if image_ids is None else map(dataset.record, image_ids)
+    standing = rule if image_ids is None else None
     matched: list[str] = []
     changed: list[str] = []
     unmatched: list[str] = []
     failures: dict[str, MetadataError | CorruptDataError] = {}
-    for record in readable_records(dataset):
+    for record in records:
         image_id = record.image_id
         try:
             values = values_for(record)
             (matched if values else unmatched).append(image_id)
-            if values and set_fields(record, values, author=author, step=step):
+            if values and set_fields(record, values, author=author, step=step, rule=standing):
                 changed.append(image_id)
         except (MetadataError, CorruptDataError) as error:
             failures[image_id] = error

@@ -54,6 +54,7 @@ def add_act(
     author: str | None,
     step: str | None,
     metadata: ImageMetadata | None = None,
+    rule: Mapping[str, JsonValue] | None = None,
 ) -> Act:
     """Write one more act.
 
@@ -64,11 +65,12 @@ def add_act(
         author: Who did it; the login name if None.
         step: The step that it belongs to; one of its own if None.
         metadata: The metadata as the act leaves them; None if it changes nothing there.
+        rule: What chose the image, if it holds for images to come; see `load_rules`.
     """
     payload = load_payload(record)
     after = payload if metadata is None else metadata.to_json()
     changes = find_changes(payload, after)
-    act = new_act(kind, details, changes, author=author, step=step)
+    act = new_act(kind, details, changes, author=author, step=step, rule=rule)
     save_acts(record, after, (*read_acts(payload), act))
     return act
 
@@ -80,6 +82,7 @@ def new_act(
     *,
     author: str | None,
     step: str | None,
+    rule: Mapping[str, JsonValue] | None = None,
 ) -> Act:
     """An act that is done now."""
     now = datetime.now(UTC)
@@ -92,6 +95,7 @@ def new_act(
         at=now.isoformat(timespec="seconds"),
         details=details,
         changes=changes,
+        rule=rule or {},
     )
 
 

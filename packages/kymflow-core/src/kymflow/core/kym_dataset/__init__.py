@@ -14,12 +14,14 @@ from kymflow.core.kym_dataset.indexer_base import (
 from kymflow.core.kym_dataset.kym_dataset import KymDataset
 from kymflow.core.kym_dataset.order import run_order
 from kymflow.core.kym_dataset.results import IndexUpdate
+from kymflow.core.kym_dataset.view import ImageNames
 
 __all__ = [
     "BaseIndexer",
     "DependentIndexer",
     "DocumentedIndexer",
     "ExcludedImageIndexer",
+    "ImageNames",
     "IndexUpdate",
     "KymDataset",
     "RegionIndexer",

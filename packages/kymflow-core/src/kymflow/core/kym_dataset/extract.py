@@ -117,7 +117,7 @@ def check_version(indexer: BaseIndexer) -> str:
     """The indexer's version.
 
     Raises:
-        RowError: It is no text.
+        RowError: It is not text.
         IndexerFailedError: The indexer raised.
     """
     version: object = _own_failure(indexer.analysis_version, indexer.name, "")
@@ -128,7 +128,7 @@ def declared_columns(indexer: BaseIndexer) -> pa.Schema | None:
     """The columns that the indexer declares; None if it declares none.
 
     Raises:
-        RowError: They are no schema.
+        RowError: They are not a schema.
         IndexerFailedError: The indexer raised.
     """
     import pyarrow as pa

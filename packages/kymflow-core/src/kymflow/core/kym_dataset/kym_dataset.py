@@ -15,7 +15,13 @@ from kymflow.core.kym_dataset.params import documented_params, find_params
 from kymflow.core.kym_dataset.results import IndexUpdate
 from kymflow.core.kym_dataset.table_names import TABLE_PREFIX, indexer_names, table_name
 from kymflow.core.kym_dataset.update import BATCH_SIZE, Mode, OnError, outdated_images, update_table
-from kymflow.core.kym_dataset.view import dataset_view, joined_table, velocity_view
+from kymflow.core.kym_dataset.view import (
+    ImageNames,
+    dataset_view,
+    image_names,
+    joined_table,
+    velocity_view,
+)
 from kymflow.core.run_log import load_run_log
 from kymflow_zarr import ZarrDataset
 
@@ -223,6 +229,15 @@ class KymDataset:
         """
         return joined_table(self.ds, indexer_name, excluded=excluded)
 
+    def image_names(self, indexer_name: str, *, excluded: bool = False) -> ImageNames:
+        """What `joined` puts before the rows of a table: for tables of any size, and for Arrow.
+
+        Args:
+            indexer_name: The indexer.
+            excluded: As for `joined`.
+        """
+        return image_names(self.ds, indexer_name, excluded=excluded)
+
     def velocities(self, *, label: str = "", excluded: bool = False) -> pd.DataFrame:
         """`joined` for the table ``kym_velocity``, each vessel once.
 
@@ -296,7 +311,7 @@ class KymDataset:
         """The images whose rows ``update_index(indexer, mode="incremental")`` would compute.
 
         Images that were deleted and still have rows are among them. Where a store cannot tell when
-        something was changed, as object stores, it is all images.
+        something was changed, as a Zarr store in memory, it is all images.
 
         Raises:
             TableNameError: The indexer's name breaks a rule.

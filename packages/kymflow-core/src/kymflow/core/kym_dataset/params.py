@@ -54,7 +54,7 @@ def find_params(
     raise ParamsNotFoundError(
         table,
         wanted,
-        f"none of the {asked} image(s) with such a row holds them any more; the rows are stale, "
+        f"none of the {asked} image(s) with such a row still has them; the rows are stale: "
         "update the index",
     )
 

@@ -60,7 +60,7 @@ def check_frame(frame: object, *, indexer: str, image_id: str) -> pd.DataFrame:
 
 
 def check_text(value: object, column: str, *, indexer: str, image_id: str) -> str:
-    """Refuse a provenance value that is no text.
+    """Refuse a provenance value that is not text.
 
     Raises:
         RowError: It names indexer, image and column.

@@ -3,7 +3,7 @@
 For each image a fingerprint is kept under ``index/derived``: of the indexer, of the record's
 artifacts, of the image's rows in the tables that the indexer depends on, and of its rows in the
 table itself. An image whose fingerprint is the same has not changed. Where it cannot be told,
-as on object stores, every image counts as changed.
+as in a Zarr store in memory, every image counts as changed.
 """
 
 from __future__ import annotations

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from kymflow.core.errors import MetadataError
 from kymflow.core.image_facts import EXPERIMENT_FIELDS, FACTS, facts_frame, file_facts, image_facts
@@ -14,14 +18,128 @@ from kymflow_zarr import CorruptDataError, ImageNotFoundError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
+    from numpy.typing import NDArray
 
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["dataset_view", "joined_table", "velocity_view"]
+__all__ = ["ImageNames", "dataset_view", "image_names", "joined_table", "velocity_view"]
 
 logger = logging.getLogger(__name__)
 
 _LAST: Final = ("region_hash", *PROVENANCE_COLUMNS)
+_WITHIN_IMAGE: Final = ("label", "channel", "roi_id")
+_IMAGES: Final = "images"
+_IMAGES_AT_ONCE: Final = 64
+"""To begin with, where just the first rows of a table are wanted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImageNames:
+    """What people call images: their files, and what is known of them.
+
+    Attributes:
+        frame: One row per image, in the order of folders and files, 2 before 10: ``file``,
+            ``folder``, ``acquired``, the fields of the experiment that any image has, and
+            ``image_id``.
+    """
+
+    frame: pd.DataFrame
+
+    def join(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Rows with the names of their images first, in their order, provenance last.
+
+        Rows of other images are left out. A name that is a column of the rows, too, is
+        ``<name>_of_image``.
+        """
+        import pandas as pd
+
+        order, images = self._order(rows[self._keys(list(rows.columns))])
+        names = self._renamed(list(rows.columns)).iloc[images].reset_index(drop=True)
+        both = pd.concat([names, rows.iloc[order].reset_index(drop=True)], axis="columns")
+        return both[_last_ones_last(list(both.columns))]
+
+    def join_arrow(self, rows: pa.Table) -> pa.Table:
+        """`join` for an Arrow table."""
+        import pyarrow as pa
+
+        order, images = self._order(rows.select(self._keys(rows.column_names)).to_pandas())
+        names = pa.Table.from_pandas(self._renamed(rows.column_names), preserve_index=False)
+        both, found = names.replace_schema_metadata(None).take(images), rows.take(order)
+        for field in found.schema:
+            both = both.append_column(field, found[field.name])
+        return both.select(_last_ones_last(both.column_names))
+
+    def load_arrow(
+        self,
+        dataset: ZarrDataset,
+        table: str,
+        *,
+        columns: Sequence[str] = (),
+        image_ids: Iterable[str] | None = None,
+        rows: int | None = None,
+    ) -> pa.Table:
+        """Load a table of any size, and join it.
+
+        Args:
+            dataset: The dataset.
+            table: The table.
+            columns: Just these; all if empty.
+            image_ids: Just the rows of these images; all if None.
+            rows: Just the first of them: others need not be read.
+
+        Raises:
+            TableNotFoundError: There is no such table.
+        """
+        import pyarrow as pa
+
+        schema = dataset.table_schema(table)
+        stored = () if schema is None else schema.names
+        kept = {*columns, IMAGE_ID, *_WITHIN_IMAGE, *self.frame.columns}
+        needed = [name for name in stored if name in kept] if columns else None
+        ids = self.frame[IMAGE_ID].tolist() if image_ids is None else list(image_ids)
+        read_all = rows is None and image_ids is None
+        at_once = len(ids) if rows is None else _IMAGES_AT_ONCE
+        parts: list[pa.Table] = []
+        start = 0
+        while start == 0 or (start < len(ids) and sum(map(len, parts)) < (rows or 0)):
+            some = None if read_all else ids[start : start + at_once]
+            part = dataset.load_arrow_table(table, columns=needed, image_ids=some)
+            parts.append(self.join_arrow(part))
+            start += at_once or 1
+            at_once *= 2
+        joined = pa.concat_tables(parts).slice(0, rows)
+        return joined.select(list(columns)) if columns else joined
+
+    @staticmethod
+    def _keys(columns: Sequence[str]) -> list[str]:
+        return [IMAGE_ID, *(name for name in _WITHIN_IMAGE if name in columns)]
+
+    def _order(self, keys: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Which rows to take, and for each its image's place in `frame`; ``(rows,)``."""
+        places = {image_id: place for place, image_id in enumerate(self.frame[IMAGE_ID])}
+        keys = keys.reset_index(drop=True).assign(image=keys[IMAGE_ID].map(places).to_numpy())
+        known = keys[keys["image"].notna()]
+        by = ["image", *(name for name in _WITHIN_IMAGE if name in known.columns)]
+        ordered = known.sort_values(by, kind="stable")
+        return ordered.index.to_numpy(np.int64), ordered["image"].to_numpy(np.int64)
+
+    def _renamed(self, columns: Sequence[str]) -> pd.DataFrame:
+        """`frame` without the ids, beside other columns."""
+        names = self.frame.drop(columns=IMAGE_ID)
+        return names.rename(columns={n: f"{n}_of_image" for n in names.columns if n in columns})
+
+
+def image_names(dataset: ZarrDataset, indexer_name: str, *, excluded: bool) -> ImageNames:
+    """`KymDataset.image_names`."""
+    images = _in_natural_order(_facts(dataset))
+    if indexer_name == _IMAGES:  # that table has all names already
+        return ImageNames(frame=images[[IMAGE_ID]])
+    if not excluded:
+        images = images[~images["excluded"].fillna(False)]
+    fields = [name for name in images.columns if name in EXPERIMENT_FIELDS or name not in FACTS]
+    said = [name for name in fields if name == IMAGE_ID or images[name].notna().any()]
+    return ImageNames(frame=images[["file", "folder", "acquired", *said]])
 
 
 def dataset_view(dataset: ZarrDataset) -> pd.DataFrame:
@@ -39,13 +157,7 @@ def dataset_view(dataset: ZarrDataset) -> pd.DataFrame:
 def joined_table(dataset: ZarrDataset, indexer_name: str, *, excluded: bool) -> pd.DataFrame:
     """`KymDataset.joined`."""
     table = dataset.load_table(table_name(indexer_name))
-    images = _facts(dataset)
-    if not excluded:
-        images = images[~images["excluded"].fillna(False)]
-    fields = [name for name in images.columns if name in EXPERIMENT_FIELDS or name not in FACTS]
-    said = [name for name in fields if name == IMAGE_ID or images[name].notna().any()]
-    names = images[["file", "folder", "acquired", *said]]
-    return _in_natural_order(names.merge(table, on=IMAGE_ID, suffixes=("_of_image", "")))
+    return image_names(dataset, indexer_name, excluded=excluded).join(table)
 
 
 def velocity_view(dataset: ZarrDataset, *, label: str, excluded: bool) -> pd.DataFrame:
@@ -77,14 +189,16 @@ def _facts(dataset: ZarrDataset) -> pd.DataFrame:
     return frame.assign(**{IMAGE_ID: pd.Series(list(found), dtype="str")})
 
 
-def _in_natural_order(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows by folder and file, columns of provenance last."""
-    by = [name for name in ("label", "channel", "roi_id") if name in frame.columns]
-    keys = frame[by].assign(folder=_ranks(frame["folder"]), file=_ranks(frame["file"]))
-    order = keys.sort_values(["folder", "file", *by], kind="stable").index
-    first = [name for name in frame.columns if name not in _LAST]
-    last = [name for name in _LAST if name in frame.columns]
-    return frame.loc[order, [*first, *last]].reset_index(drop=True)
+def _in_natural_order(images: pd.DataFrame) -> pd.DataFrame:
+    """Images by folder and file, columns of provenance last."""
+    keys = images[[]].assign(folder=_ranks(images["folder"]), file=_ranks(images["file"]))
+    order = keys.sort_values(["folder", "file"], kind="stable").index
+    return images.loc[order][_last_ones_last(list(images.columns))].reset_index(drop=True)
+
+
+def _last_ones_last(columns: Sequence[str]) -> list[str]:
+    last = [name for name in _LAST if name in columns]
+    return [*(name for name in columns if name not in last), *last]
 
 
 def _ranks(names: pd.Series[str]) -> pd.Series[float]:

@@ -51,6 +51,7 @@ class Act:
         at: When, ISO 8601 in UTC.
         details: What exactly.
         changes: What it changed in the payload.
+        rule: What chose the image, if images that come later are chosen by it as well; else empty.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Act:
     at: str
     details: Mapping[str, JsonValue] = field(default_factory=dict)
     changes: tuple[Change, ...] = ()
+    rule: Mapping[str, JsonValue] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, value: JsonValue, *, where: str = "act") -> Act:
@@ -76,7 +78,7 @@ class Act:
                 raise fields.malformed(name, "is missing")
             return text
 
-        details = fields.object("details")
+        details, rule = fields.object("details"), fields.object("rule")
         return cls(
             id=needed("id"),
             step=needed("step"),
@@ -85,6 +87,7 @@ class Act:
             at=needed("at"),
             details={} if details is None else details.rest(),
             changes=tuple(_change(each) for each in fields.objects("changes")),
+            rule={} if rule is None else rule.rest(),
         )
 
     def to_json(self) -> dict[str, JsonValue]:
@@ -101,6 +104,7 @@ class Act:
             "at": self.at,
             "details": dict(self.details),
             **({"changes": changes} if changes else {}),
+            **({"rule": dict(self.rule)} if self.rule else {}),
         }
 
 

@@ -23,7 +23,7 @@ class Fields:
         where: Its place in the payload, for messages: ``header``, ``rois[2]``.
 
     Raises:
-        MetadataError: It is no object. Every method raises it for a malformed field.
+        MetadataError: It is not an object. Every method raises it for a malformed field.
     """
 
     def __init__(self, value: JsonValue, where: str) -> None:

@@ -28,6 +28,7 @@ from kymflow_zarr._readers.formats.planes import (
     line_scan_sizes,
     others_warning,
 )
+from kymflow_zarr._readers.intervals import steady_step
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
 from kymflow_zarr._readers.settings import bit_depth, known, number_of
@@ -178,12 +179,13 @@ def _facts(
     objective = ElementTree.Element("Objective") if objective is None else objective
     date = image.findtext("AcquisitionDateAndTime") or ""
     acquired = parse_iso(date)
-    if acquired is not None and acquired[1]:
-        warnings += ("the acquisition time in the CZI is given in UTC, not in local time",)
     steps = _pixel_sizes(root)
-    period = _period(image, file.timestamps, line_scan="Y" not in letters)
+    doubts = [*warnings]
+    period = _period(image, file.timestamps, doubts, line_scan="Y" not in letters)
     if period is not None:
         steps["t"] = period
+    if acquired is not None and acquired[1]:
+        doubts.append("the acquisition time in the CZI is given in UTC, not in local time")
     names = tuple(map(axis_name, letters))
     return Facts(
         source="czi",
@@ -202,7 +204,7 @@ def _facts(
             }
         ),
         texts={"czi_xml": xml},
-        warnings=warnings,
+        warnings=tuple(doubts),
     )
 
 
@@ -216,17 +218,22 @@ def _pixel_sizes(root: ElementTree.Element) -> dict[str, Quantity]:
 
 
 def _period(
-    image: ElementTree.Element, stamps: npt.NDArray[Any] | None, *, line_scan: bool
+    image: ElementTree.Element,
+    stamps: npt.NDArray[Any] | None,
+    warnings: list[str],
+    *,
+    line_scan: bool,
 ) -> Quantity | None:
-    """As measured, else as asked for; of a line scan also as the scanner was set.
+    """As measured where steady, else as asked for; of a line scan also as the scanner was set.
 
     Time stamps are in seconds since the start, or by some programs in days since 1899.
     """
     if stamps is not None and len(stamps) > 1:
         unit = 86_400 if stamps[0] > _DAYS else 1
-        measured = float(stamps[-1] - stamps[0]) * unit / (len(stamps) - 1)
-        if 0 < measured < math.inf:
+        measured = steady_step((stamps * unit).tolist())
+        if measured is not None:
             return quantity(measured, TIME)
+        warnings.append("the time stamps of the CZI file are not evenly spaced and not used")
     places = ["Dimensions/T/Positions/Interval/Increment"]
     if line_scan:
         places.append("Dimensions/Channels/Channel/LaserScanInfo/LineTime")

@@ -27,20 +27,21 @@ from kymflow_zarr._readers.decimals import NUMBER, decimal_of, decimal_signs
 from kymflow_zarr._readers.facts import Channel, Facts, Rank
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
+from kymflow_zarr._readers.settings import bit_depth, known
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
 from kymflow_zarr._storage.json_text import JsonValue
 
 __all__ = ["OlympusTextHeader", "read_olympus_text"]
 
 _LETTERS: Final = re.compile(r"[A-Za-z]+")
-_WITH_UNIT: Final = re.compile(rf"({NUMBER})\s*\[([^\]/]+)\]")
-_PER_PIXEL: Final = re.compile(rf"({NUMBER})\s*\[([^\]/]+)/[^\]]+\]")
-_RANGE: Final = re.compile(rf"(\d{{1,12}}),\s*({NUMBER})\s*-\s*({NUMBER})\s*\[([^\]]+)\]")
+# These take all that stands for a number, so that none is read without its first digits.
+_WITH_UNIT: Final = re.compile(r"([^\[\]]*)\[([^\]/]+)\]\s*")
+_PER_PIXEL: Final = re.compile(r"(?:^|\],)([^\[\]]*)\[([^\]/]+)/[^\]]+\]")
+_RANGE: Final = re.compile(r"([0-9]{1,12}),([^\[\]]*)\s[-\u2013\u2212]\s([^\[\]]*)\[([^\]]+)\]")
 _MEASURES: Final = re.compile(rf"({NUMBER})\s*(?:-|\[)")
 _QUOTED: Final = re.compile(r'\s*"([^"]*)"(?:[\s,;]+"?(.*?)"?)?\s*')
 _SEPARATOR: Final = re.compile(r"\t| {2,}|[,;]")
 _CHANNEL: Final = re.compile(r"Channel (\d{1,4})")
-_MAX_BITS: Final = 64
 _MAX_LINE: Final = 1000  # the patterns above take time by the square of a line's length
 _TOLERANCE: Final = 0.05  # more than rounding, less than a factor that is wrong
 
@@ -92,7 +93,7 @@ def read_olympus_text(text: str) -> Facts:
     general = sections.get("General", {})
     scan_mode = general.get("Scan Mode", "")
     numbers = _Numbers(signs=_signs(sections), warnings=[])
-    pixels, extents = _image_size(sections.get("Image", {}))
+    pixels, extents = _image_size(sections.get("Image", {}), numbers.warnings)
     line_scan = scan_mode.upper() == "XT"
     dimensions = sections.get("Dimensions", {})
     steps = _steps(dimensions, pixels, extents, numbers, line_scan=line_scan)
@@ -134,6 +135,17 @@ class _Numbers:
             number, unit, of=of, what=what, warnings=self.warnings, signs=self.signs
         )
 
+    def per_pixel(self, text: str, *, of: str, what: str) -> Quantity | None:
+        """The last part of a value like ``7, 0.0 - 3.15 [um], 0.450 [um/pixel]``."""
+        match = _PER_PIXEL.search(text)
+        if match is not None:
+            return self.step(match[1], match[2], of=of, what=what)
+        if text:
+            self.warnings.append(
+                f"the Olympus header's {what} is not given per pixel in {text[:60]!r}"
+            )
+        return None
+
     def first(self, text: str | None) -> float | None:
         """The first number in a value like ``x2.21``, ``25.0X`` or ``12 [bits]``."""
         match = re.search(NUMBER, text or "")
@@ -173,21 +185,26 @@ def _unquoted(cell: str) -> str:
 
 
 def _image_size(
-    image: Mapping[str, str],
+    image: Mapping[str, str], warnings: list[str]
 ) -> tuple[dict[str, int], dict[str, tuple[str, str]]]:
     """Return pixels, and extents as (number, unit), of ``[Image]`` per axis.
 
     The axes are named, fastest first, by ``Primary Dimensions``.
     """
     axes = [letter.lower() for letter in _LETTERS.findall(image.get("Primary Dimensions", ""))]
-    # Counts are whole, so whatever stands between their digits parts thousands.
-    counts = [
-        int(re.sub(r"\D", "", number)) for number in re.findall(NUMBER, image.get("Image Size", ""))
-    ]
-    extents = _WITH_UNIT.findall(image.get("Image Size(Unit Converted)", ""))
+    counts = image.get("Image Size", "").partition("[")[0].split("*")
+    sizes = image.get("Image Size(Unit Converted)", "")
+    parts = sizes.split("*")
+    extents = [match.group(1, 2) for part in parts if (match := _WITH_UNIT.fullmatch(part))]
+    if sizes and not len(counts) == len(parts) == len(extents) == len(axes):
+        warnings.append(f"the Olympus header's image size {sizes[:60]!r} cannot be read for sure")
     if len(counts) != len(axes):
         return {}, {}
-    pixels = dict(zip(axes, counts, strict=True))
+    # Counts are whole, so whatever stands between their digits parts thousands.
+    pixels = {
+        axis: int(re.sub(r"[^0-9]", "", count) or 0)
+        for axis, count in zip(axes, counts, strict=True)
+    }
     return pixels, dict(zip(axes, extents, strict=True)) if len(extents) == len(axes) else {}
 
 
@@ -202,15 +219,7 @@ def _steps(
     steps: dict[str, Quantity] = {}
     for axis in ("x", "y", "z"):
         text = dimensions.get(f"{axis.upper()} Dimension", "")
-        match = _PER_PIXEL.search(text)
-        if match is None:
-            if text:
-                numbers.warnings.append(
-                    f"the Olympus header's {axis.upper()} Dimension {text[:60]!r} gives no length "
-                    "per pixel"
-                )
-            continue
-        step = numbers.step(match[1], match[2], of=LENGTH, what=f"pixel size along {axis!r}")
+        step = numbers.per_pixel(text, of=LENGTH, what=f"pixel size along {axis!r}")
         if step is not None:
             steps[axis] = step
             _compare(step, _per_pixel(axis, pixels, extents, numbers), numbers)
@@ -247,12 +256,17 @@ def _rounded_period(
     text: str, pixels: Mapping[str, int], numbers: _Numbers, line_scan: bool
 ) -> Quantity | None:
     """Divide a ``T Dimension`` by its intervals: it runs from the first start to the last one."""
-    match = _RANGE.search(text)
+    match = _RANGE.match(text)
     if match is None:
         return None
     count = pixels.get("t", 0) if line_scan else int(match[1])
     start, stop = (decimal_of(number, numbers.signs) for number in match.group(2, 3))
-    if count < 2 or start is None or stop is None:
+    if start is None or stop is None:
+        numbers.warnings.append(
+            f"the Olympus header's T Dimension {text[:60]!r} cannot be read for sure"
+        )
+        return None
+    if count < 2:
         return None
     found = quantity((stop - start) / (count - 1), match[4])
     return found if found is not None and found.unit == TIME else None
@@ -284,29 +298,26 @@ def _channels(
         for _, values in numbered
     )
     bits = {numbers.first(values.get("Bits/Pixel")) for _, values in numbered} - {None}
-    if len(bits) != 1:
-        return channels, None
-    (depth,) = bits
-    if depth is None or depth != int(depth) or not 1 <= depth <= _MAX_BITS:
-        return channels, None
-    return channels, int(depth)
+    return channels, bit_depth(repr(bits.pop())) if len(bits) == 1 else None
 
 
 def _settings(
     general: Mapping[str, str], scan: Mapping[str, str], numbers: _Numbers
 ) -> dict[str, JsonValue]:
     """Return the scan settings under plain names; those that are absent are left out."""
-    settings: dict[str, JsonValue] = {
-        "scan_mode": general.get("Scan Mode"),
-        "scan_direction": scan.get("Scan Direction"),
-        "dwell_time_us": numbers.first(scan.get("Sampling Speed")),
-        "zoom": numbers.first(scan.get("Zoom")),
-        "objective": scan.get("Objective Lens"),
-        "objective_magnification": numbers.first(scan.get("Objective Lens Mag.")),
-        "objective_na": numbers.first(scan.get("Objective Lens NA")),
-        "scan_device": scan.get("Scan Device"),
-        "rotation_deg": numbers.first(scan.get("Rotation")),
-        "system": general.get("System Name"),
-        "original_name": general.get("Name"),
-    }
-    return {name: value for name, value in settings.items() if value is not None and value != ""}
+    dwell = numbers.per_pixel(scan.get("Sampling Speed", ""), of=TIME, what="sampling speed")
+    return known(
+        {
+            "scan_mode": general.get("Scan Mode"),
+            "scan_direction": scan.get("Scan Direction"),
+            "dwell_time_us": None if dwell is None else float(f"{dwell.value * 1e6:.12g}"),
+            "zoom": numbers.first(scan.get("Zoom")),
+            "objective": scan.get("Objective Lens"),
+            "objective_magnification": numbers.first(scan.get("Objective Lens Mag.")),
+            "objective_na": numbers.first(scan.get("Objective Lens NA")),
+            "scan_device": scan.get("Scan Device"),
+            "rotation_deg": numbers.first(scan.get("Rotation")),
+            "system": general.get("System Name"),
+            "original_name": general.get("Name"),
+        }
+    )

@@ -11,7 +11,7 @@ header and tags rank above. A dimension whose unit is a time is named ``t``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from kymflow_zarr._readers.axes import default_axes
 from kymflow_zarr._readers.facts import Facts, Rank
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
-from kymflow_zarr._readers.units import TIME, Quantity, quantity
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, kind_of, stated_quantity
 from kymflow_zarr._storage.json_text import MAX_BYTES, JsonValue, loads
 from kymflow_zarr.errors import CorruptDataError, UnreadableImageError
 
@@ -63,8 +63,7 @@ class PayloadHeader:
             raise UnreadableImageError(
                 found, "the metadata payload is not a JSON object; correct or remove it"
             )
-        header = payload.get("header")
-        facts = read_payload_header(header if isinstance(header, dict) else {}, shape=shape)
+        facts = read_payload_header(payload.get("header"), shape=shape)
         return replace(facts, metadata=payload)
 
 
@@ -74,16 +73,18 @@ def find_payload(path: Path, listing: FolderListing) -> Path | None:
     return next((place for place in places if place is not None), None)
 
 
-def read_payload_header(header: Mapping[str, JsonValue], *, shape: tuple[int, ...]) -> Facts:
+def read_payload_header(header: JsonValue, *, shape: tuple[int, ...]) -> Facts:
     """Read the header of a metadata payload.
 
     Args:
-        header: The payload's ``header``.
+        header: The payload's ``header``, if it has one.
         shape: Shape of the image that it should describe.
 
     Returns:
-        What it says; only a warning when it describes another shape.
+        What it says: nothing if it is not an object, only a warning if it describes another shape.
     """
+    if not isinstance(header, dict):
+        return _facts()
     declared = header.get("shape")
     if isinstance(declared, list) and tuple(declared) != shape:
         return _facts(
@@ -94,15 +95,21 @@ def read_payload_header(header: Mapping[str, JsonValue], *, shape: tuple[int, ..
         )
     if "voxels" in header:
         return _lab_header(header, ndim=len(shape))
-    axes = _texts(header.get("axes"))
-    scale, unit = header.get("scale"), header.get("unit")
+    warnings: list[str] = []
+    scale, unit = header.get("scale", {}), header.get("unit", {})
     if not isinstance(scale, dict) or not isinstance(unit, dict):
-        return _facts(axes=axes)
-    steps = {name: _quantity(value, unit.get(name)) for name, value in scale.items()}
+        warnings.append(
+            "the metadata payload's scale and unit are not objects with a value per axis"
+        )
+        scale = unit = {}
+    steps = {
+        name: _step(value, unit.get(name), TIME if name == "t" else LENGTH, name, warnings)
+        for name, value in scale.items()
+    }
     acquired = header.get("acquired_local_epoch_ns")
     bits = header.get("bits_per_pixel")
     return replace(
-        _facts(axes=axes, steps={name: step for name, step in steps.items() if step is not None}),
+        _facts(axes=_texts(header.get("axes")), steps=steps, warnings=warnings),
         acquired_local_epoch_ns=acquired if type(acquired) is int else None,
         bits_per_pixel=bits if type(bits) is int else None,
     )
@@ -111,27 +118,31 @@ def read_payload_header(header: Mapping[str, JsonValue], *, shape: tuple[int, ..
 def _facts(
     *,
     axes: tuple[str, ...] = (),
-    steps: Mapping[str, Quantity] | None = None,
-    warnings: tuple[str, ...] = (),
+    steps: Mapping[str, Quantity | None] | None = None,
+    warnings: Sequence[str] = (),
 ) -> Facts:
+    known = {axis: step for axis, step in (steps or {}).items() if step is not None}
     return Facts(
-        source="sidecar", rank=Rank.PAYLOAD, axes=axes, steps=steps or {}, warnings=warnings
+        source="sidecar", rank=Rank.PAYLOAD, axes=axes, steps=known, warnings=tuple(warnings)
     )
 
 
 def _lab_header(header: Mapping[str, JsonValue], *, ndim: int) -> Facts:
     voxels, units = header.get("voxels"), _texts(header.get("voxels_units"))
     if not isinstance(voxels, list) or len(voxels) != ndim or len(units) != ndim:
-        return _facts()
-    found = [_quantity(value, unit) for value, unit in zip(voxels, units, strict=True)]
+        return _facts(warnings=[f"the metadata payload's voxels are not {ndim} numbers with units"])
     axes = tuple(
-        "t" if step is not None and step.unit == TIME else name
-        for name, step in zip(default_axes(ndim), found, strict=True)
+        "t" if kind_of(unit) == TIME else name
+        for name, unit in zip(default_axes(ndim), units, strict=True)
     )
     if len(set(axes)) != ndim:
-        return _facts()
-    steps = {axis: step for axis, step in zip(axes, found, strict=True) if step is not None}
-    return _facts(axes=axes, steps=steps)
+        return _facts(warnings=["the metadata payload's voxels have several units of time"])
+    warnings: list[str] = []
+    steps = {
+        axis: _step(value, unit, kind_of(unit) or LENGTH, axis, warnings)
+        for axis, value, unit in zip(axes, voxels, units, strict=True)
+    }
+    return _facts(axes=axes, steps=steps, warnings=warnings)
 
 
 def _texts(value: JsonValue) -> tuple[str, ...]:
@@ -141,7 +152,15 @@ def _texts(value: JsonValue) -> tuple[str, ...]:
     return texts if len(texts) == len(value) else ()
 
 
-def _quantity(value: JsonValue, unit: JsonValue) -> Quantity | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isinstance(unit, str):
-        return None
-    return quantity(value, unit)
+def _step(
+    value: JsonValue, unit: JsonValue, kind: str, axis: str, warnings: list[str]
+) -> Quantity | None:
+    """A step, or None for null; a warning where it is no number with a unit of its kind."""
+    what = f"the metadata payload's step along {axis!r}"
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        if isinstance(unit, str) and unit.strip():
+            return stated_quantity(value, unit, of=kind, what=what, warnings=warnings)
+        warnings.append(f"{what}, {value!r}, has no unit and is not used")
+    elif value is not None:
+        warnings.append(f"{what} is not a number and is not used")
+    return None

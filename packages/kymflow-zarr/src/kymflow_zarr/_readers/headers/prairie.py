@@ -16,6 +16,7 @@ from typing import Final
 from xml.etree import ElementTree
 
 from kymflow_zarr._readers.clock import stated_clock
+from kymflow_zarr._readers.decimals import decimal_signs
 from kymflow_zarr._readers.facts import Channel, Facts, Rank
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
@@ -151,9 +152,15 @@ def _steps(
         "y": ("micronsperpixel.yaxis", LENGTH),
         "z": ("micronsperpixel.zaxis", LENGTH),
     }
+    signs = decimal_signs(settings.values())
     steps = {
         axis: stated_quantity(
-            settings.get(key, ""), unit, of=unit, what=f"Prairie View's {key}", warnings=warnings
+            settings.get(key, ""),
+            unit,
+            of=unit,
+            what=f"Prairie View's {key}",
+            warnings=warnings,
+            signs=signs,
         )
         for axis, (key, unit) in names.items()
     }

@@ -12,7 +12,7 @@ from typing import Final
 from xml.etree import ElementTree
 
 from kymflow_zarr._readers.clock import parse_us_clock
-from kymflow_zarr._readers.decimals import decimal_of
+from kymflow_zarr._readers.decimals import decimal_of, decimal_signs
 from kymflow_zarr._readers.facts import Channel, Facts, Rank
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
@@ -86,19 +86,28 @@ def read_thor(text: str) -> Facts | None:
 
 
 def _steps(scan: ElementTree.Element, *, lines: int, warnings: list[str]) -> dict[str, Quantity]:
-    size = scan.get("pixelSizeUM", "")
+    size, signs = scan.get("pixelSizeUM", ""), decimal_signs(scan.attrib.values())
     what = "ThorImage's pixel size"
-    pixel = stated_quantity(size, LENGTH, of=LENGTH, what=what, warnings=warnings)
+    pixel = stated_quantity(size, LENGTH, of=LENGTH, what=what, warnings=warnings, signs=signs)
     steps = {} if pixel is None else {"x": pixel, "y": pixel}
-    rate = decimal_of(scan.get("frameRate", ""))
-    if lines and rate is not None and rate > 0:
-        period = quantity(1 / (rate * lines), TIME)
-        if period is not None:
-            steps["t"] = period
-            warnings.append(
-                "the line period is that of ThorImage's frames, divided by their lines, since "
-                "ThorImage notes no other"
-            )
+    if not lines:
+        return steps
+    written = scan.get("frameRate", "")
+    rate = decimal_of(written, signs)
+    averaged = _count(scan.get("averageNum")) if scan.get("averageMode", "0") != "0" else 1
+    period = quantity(1 / (rate * lines), TIME) if rate else None
+    if averaged > 1:
+        warnings.append(f"ThorImage averaged {averaged} frames, so their rate gives no line period")
+    elif period is not None:
+        steps["t"] = period
+        warnings.append(
+            "the line period is that of ThorImage's frames, divided by their lines, since "
+            "ThorImage notes no other"
+        )
+    elif written and rate != 0:
+        warnings.append(
+            f"ThorImage's frame rate {written[:40]!r} cannot be read for sure and is not used"
+        )
     return steps
 
 

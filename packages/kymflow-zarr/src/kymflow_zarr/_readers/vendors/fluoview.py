@@ -20,6 +20,7 @@ from typing import Final
 from kymflow_zarr._readers.clock import parse_us_clock, stated_clock
 from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._readers.facts import Channel, Facts
+from kymflow_zarr._readers.settings import known, number_of
 from kymflow_zarr._readers.tiff_metadata import FluoViewDimension, TiffMetadata
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
 from kymflow_zarr._storage.json_text import JsonValue
@@ -144,16 +145,12 @@ def _channels(parameters: Mapping[str, str]) -> tuple[Channel, ...]:
 
 
 def _settings(parameters: Mapping[str, str]) -> dict[str, JsonValue]:
-    speed = _number(parameters, "Scan Speed")
-    settings: dict[str, JsonValue] = {
-        "dwell_time_us": None if speed is None else speed / _NANOSECONDS_PER_MICROSECOND,
-        "zoom": _number(parameters, "Zoom Size"),
-        "objective": parameters.get("Objective Lens"),
-        "objective_magnification": _number(parameters, "Magnification"),
-    }
-    return {name: value for name, value in settings.items() if value is not None and value != ""}
-
-
-def _number(parameters: Mapping[str, str], key: str) -> float | None:
-    number = decimal_of(parameters.get(key, "").rstrip("xX"))
-    return None if number is None else float(number)
+    speed = number_of(parameters.get("Scan Speed"))
+    return known(
+        {
+            "dwell_time_us": None if speed is None else speed / _NANOSECONDS_PER_MICROSECOND,
+            "zoom": number_of(parameters.get("Zoom Size")),
+            "objective": parameters.get("Objective Lens"),
+            "objective_magnification": number_of(parameters.get("Magnification", "").rstrip("xX")),
+        }
+    )

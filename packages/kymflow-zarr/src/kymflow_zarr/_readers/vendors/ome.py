@@ -12,9 +12,9 @@ from typing import Final
 from xml.etree import ElementTree
 
 from kymflow_zarr._readers.clock import parse_iso
-from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._readers.facts import Channel, Facts, Rank
 from kymflow_zarr._readers.intervals import steady_step
+from kymflow_zarr._readers.settings import bit_depth, known, number_of
 from kymflow_zarr._readers.tiff_metadata import TiffMetadata
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
 from kymflow_zarr._storage.json_text import JsonValue
@@ -22,7 +22,6 @@ from kymflow_zarr._storage.json_text import JsonValue
 __all__ = ["read_ome"]
 
 _SIZES: Final = {"x": "PhysicalSizeX", "y": "PhysicalSizeY", "z": "PhysicalSizeZ"}
-_MAX_BITS: Final = 64
 _MAX_DIGITS: Final = 10
 _TOLERANCE: Final = 0.01
 
@@ -65,7 +64,7 @@ def read_ome(metadata: TiffMetadata) -> Facts | None:
         texts=texts,
         steps=_steps(pixels, warnings),
         acquired_local_epoch_ns=_acquired(image, warnings),
-        bits_per_pixel=_bits(pixels),
+        bits_per_pixel=bit_depth(pixels.get("SignificantBits")),
         channels=channels,
         vendor=_objective(root),
         warnings=tuple(warnings),
@@ -137,12 +136,6 @@ def _acquired(image: ElementTree.Element, warnings: list[str]) -> int | None:
     return time_ns
 
 
-def _bits(pixels: ElementTree.Element) -> int | None:
-    text = pixels.get("SignificantBits", "")
-    bits = int(text) if text.isascii() and text.isdecimal() and len(text) <= 3 else 0
-    return bits if 1 <= bits <= _MAX_BITS else None
-
-
 def _channel(element: ElementTree.Element) -> Channel:
     return Channel(
         name=element.get("Name") or None,
@@ -161,14 +154,10 @@ def _objective(root: ElementTree.Element) -> dict[str, JsonValue]:
     objective = root.find("{*}Instrument/{*}Objective")
     if objective is None:
         return {}
-    settings: dict[str, JsonValue] = {
-        "objective": objective.get("Model"),
-        "objective_magnification": _number(objective.get("NominalMagnification", "")),
-        "objective_na": _number(objective.get("LensNA", "")),
-    }
-    return {name: value for name, value in settings.items() if value is not None and value != ""}
-
-
-def _number(text: str) -> float | None:
-    number = decimal_of(text)
-    return None if number is None else float(number)
+    return known(
+        {
+            "objective": objective.get("Model"),
+            "objective_magnification": number_of(objective.get("NominalMagnification")),
+            "objective_na": number_of(objective.get("LensNA")),
+        }
+    )

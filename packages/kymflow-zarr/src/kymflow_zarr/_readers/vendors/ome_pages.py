@@ -65,6 +65,11 @@ def ome_layout(
                 f"its OME-XML declares {math.prod(sizes)} planes, the file holds {len(pages)}",
             )
             unnamed = page_count - len(set(pages.values())) if len(images) == 1 else 0
+            if len(images) > 1:
+                told += (
+                    f"of its {len(images)} images only number {number + 1} is read; export each to "
+                    "a file of its own",
+                )
             if unnamed:
                 told += (f"{unnamed} pages that its OME-XML does not describe are not read",)
             return replace(found, warnings=(*told, *found.warnings))

@@ -10,6 +10,7 @@ and they are joined. Not checked against a microscope's own files.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -17,10 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from kymflow_zarr._readers.facts import Channel, Facts
+from kymflow_zarr._readers.settings import known
 from kymflow_zarr._readers.tiff_layout import PageLayout
 from kymflow_zarr._readers.tiff_metadata import TiffMetadata
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
-from kymflow_zarr._readers.vendors.scanimage_regions import region_pixel_size
+from kymflow_zarr._readers.vendors.scanimage_regions import region_pixel_sizes, shared_size
 from kymflow_zarr._readers.vendors.scanimage_settings import ScanImage, scanimage_settings
 from kymflow_zarr._storage.json_text import JsonValue
 
@@ -44,14 +46,23 @@ def read_scanimage(metadata: TiffMetadata) -> Facts | None:
     if settings is None:
         return None
     warnings = list(settings.warnings)
+    regions: list[tuple[float, float]] = []
     if settings.has_regions:
+        regions = region_pixel_sizes(metadata.artist, um_per_degree=settings.um_per_degree or 0.0)
         warnings.append(
-            "a page of this ScanImage file holds several regions (mROI), one above another; "
-            "they are not taken apart"
+            f"a page of this ScanImage file holds {len(regions) or 'several'} regions (mROI), one "
+            "above another, which are not taken apart; crop each to a file of its own"
+        )
+    line, frame, rows = settings.line_period_s, settings.frame_period_s, settings.rows
+    if line and frame and rows and (rows - _HALF_A_LINE) * line > frame:
+        warnings.append(
+            f"ScanImage contradicts itself: {rows} lines of {line:g} s take longer than a frame, "
+            f"{frame:g} s"
         )
     return Facts(
         source="vendor_tiff",
-        steps=_steps(settings, metadata),
+        pixels={} if settings.columns is None else {"x": settings.columns},
+        steps=_steps(settings, metadata, regions),
         acquired_local_epoch_ns=settings.acquired_local_epoch_ns,
         channels=tuple(Channel(name=name or None) for name in settings.channel_names),
         vendor=_vendor(settings),
@@ -184,10 +195,12 @@ def _time_step_s(settings: ScanImage, stack: _Stack) -> float | None:
     return settings.frame_period_s * stack.slices_on_the_way if settings.is_fast else None
 
 
-def _steps(settings: ScanImage, metadata: TiffMetadata) -> dict[str, Quantity]:
+def _steps(
+    settings: ScanImage, metadata: TiffMetadata, regions: Sequence[tuple[float, float]]
+) -> dict[str, Quantity]:
     stack = _stack(settings, metadata.page_count // max(1, len(settings.channels)))
     time_s = _time_step_s(settings, stack)
-    width, height = _pixel_size(settings, metadata.artist)
+    width, height = _pixel_size(settings, regions)
     found = {
         "x": _rounded(width, LENGTH),
         "y": None if settings.is_line_scan else _rounded(height, LENGTH),
@@ -197,11 +210,12 @@ def _steps(settings: ScanImage, metadata: TiffMetadata) -> dict[str, Quantity]:
     return {axis: step for axis, step in found.items() if step is not None}
 
 
-def _pixel_size(settings: ScanImage, artist: str) -> tuple[float | None, float | None]:
+def _pixel_size(
+    settings: ScanImage, regions: Sequence[tuple[float, float]]
+) -> tuple[float | None, float | None]:
     """Width and height of a pixel: by the field of view, or by the regions of which a page is."""
     if settings.has_regions:
-        shared = region_pixel_size(artist, um_per_degree=settings.um_per_degree or 0.0)
-        return shared or (None, None)
+        return shared_size(regions) or (None, None)
     return (
         _quotient(settings.width_um, settings.columns),
         _quotient(settings.height_um, settings.rows),
@@ -218,12 +232,13 @@ def _rounded(value: float | None, unit: str) -> Quantity | None:
 
 
 def _vendor(settings: ScanImage) -> dict[str, JsonValue]:
-    found: dict[str, JsonValue] = {
-        "scan_mode": "line" if settings.is_line_scan else None,
-        "line_period_s": settings.line_period_s,
-        "dwell_time_us": settings.dwell_time_us,
-        "zoom": settings.zoom,
-        "scan_direction": _DIRECTIONS.get(settings.is_bidirectional),
-        "system": "ScanImage",
-    }
-    return {name: value for name, value in found.items() if value is not None}
+    return known(
+        {
+            "scan_mode": "line" if settings.is_line_scan else None,
+            "line_period_s": settings.line_period_s,
+            "dwell_time_us": settings.dwell_time_us,
+            "zoom": settings.zoom,
+            "scan_direction": _DIRECTIONS.get(settings.is_bidirectional),
+            "system": "ScanImage",
+        }
+    )

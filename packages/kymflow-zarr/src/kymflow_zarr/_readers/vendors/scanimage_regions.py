@@ -7,50 +7,51 @@ Each region has scan fields of ``sizeXY`` degrees in ``pixelResolutionXY`` pixel
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from kymflow_zarr._storage.json_text import JsonValue, loads
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["region_pixel_size"]
+__all__ = ["region_pixel_sizes", "shared_size"]
 
 _TOLERANCE: Final = 1e-3
 _MOST: Final = 1e9
 
 
-def region_pixel_size(artist: str, *, um_per_degree: float) -> tuple[float, float] | None:
-    """The pixel size that all regions share.
+def region_pixel_sizes(artist: str, *, um_per_degree: float) -> list[tuple[float, float]]:
+    """The pixel size of each region.
 
     Args:
         artist: Text of the tag ``Artist``.
         um_per_degree: Micrometres per degree of the scan angle.
 
     Returns:
-        Width and height of a pixel in micrometres; None where regions differ, or there are none.
+        Width and height of a pixel in micrometres, as far as the regions can be read.
     """
     try:
         document = loads(
             artist.strip().encode("utf-8", errors="replace"), key="ScanImage's regions"
         )
     except CorruptDataError:
-        return None
+        return []
     group = _entry(_entry(document, "RoiGroups"), "imagingRoiGroup")
-    sizes = [
+    return [
         size
         for region in _items(_entry(group, "rois"))
         for field in _items(_entry(region, "scanfields"))
         if (size := _pixel_size(field, um_per_degree)) is not None
     ]
-    if not sizes:
-        return None
-    first = sizes[0]
+
+
+def shared_size(sizes: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
+    """The pixel size that all regions share; None where they differ, or there are none."""
     is_shared = all(
         math.isclose(length, wanted, rel_tol=_TOLERANCE)
         for size in sizes
-        for length, wanted in zip(size, first, strict=True)
+        for length, wanted in zip(size, sizes[0], strict=True)
     )
-    return first if is_shared else None
+    return sizes[0] if sizes and is_shared else None
 
 
 def _pixel_size(field: JsonValue, um_per_degree: float) -> tuple[float, float] | None:

@@ -111,7 +111,7 @@ def _later(values: Mapping[str, str]) -> ScanImage:
     warnings: list[str] = []
     channels = _integers(_text(values, "SI.hChannels.channelSave", "SI4.channelsSave"))
     names = _QUOTED.findall(_text(values, "SI.hChannels.channelName", "SI4.channelsName"))
-    width, height = _field_of_view(_text(values, f"{roi}.imagingFovUm"))
+    width, height = _field_of_view(_text(values, f"{roi}.imagingFovUm"), warnings)
     slices = _count(values, f"{stack}.actualNumSlices", f"{stack}.numSlices", "SI4.stackNumSlices")
     with_flyback = _count(
         values, f"{stack}.numFramesPerVolumeWithFlyback", "SI.hFastZ.numFramesPerVolume"
@@ -221,10 +221,12 @@ def _started(values: Mapping[str, str], warnings: list[str]) -> int | None:
     return start + round(later_s * 1e9)
 
 
-def _field_of_view(corners: str) -> tuple[float | None, float | None]:
+def _field_of_view(corners: str, warnings: list[str]) -> tuple[float | None, float | None]:
     """Width and height by the corners ``[x y;x y;x y;x y]``, of a field that may be turned."""
     numbers = [float(text) for text in _NUMBER.findall(corners)]
     if len(numbers) != _CORNERS:
+        if corners:
+            warnings.append(f"ScanImage's field of view {corners[:60]!r} is not four corners")
         return None, None
     first, second, third = zip(numbers[0:6:2], numbers[1:6:2], strict=True)
     return math.dist(first, second), math.dist(second, third)

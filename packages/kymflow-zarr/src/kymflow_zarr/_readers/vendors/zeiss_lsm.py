@@ -12,9 +12,9 @@ from typing import Final
 from kymflow_zarr._readers.clock import local_epoch_ns
 from kymflow_zarr._readers.facts import Channel, Facts
 from kymflow_zarr._readers.intervals import steady_step
+from kymflow_zarr._readers.settings import known
 from kymflow_zarr._readers.tiff_metadata import LsmInfo, TiffMetadata
 from kymflow_zarr._readers.units import LENGTH, TIME, quantity
-from kymflow_zarr._storage.json_text import JsonValue
 
 __all__ = ["read_zeiss_lsm"]
 
@@ -45,16 +45,12 @@ def read_zeiss_lsm(metadata: TiffMetadata) -> Facts | None:
     step_s = _time_step(info, warnings) if "t" in metadata.axes else None
     if (step := quantity(step_s or 0.0, TIME)) is not None:
         steps["t"] = step
-    settings: dict[str, JsonValue] = {
-        "objective": info.objective or None,
-        "zoom": info.zoom or None,
-    }
     return Facts(
         source="vendor_tiff",
         steps=steps,
         acquired_local_epoch_ns=_acquired(info.sample_0_time),
         channels=tuple(Channel(name=name) for name in info.channel_names),
-        vendor={name: value for name, value in settings.items() if value is not None},
+        vendor=known({"objective": info.objective, "zoom": info.zoom or None}),
         warnings=tuple(warnings),
     )
 

@@ -63,7 +63,7 @@ class SidecarArtifactStore:
         return payload
 
     def save_metadata_payload(self, source_key: str, payload: Mapping[str, Any]) -> None:
-        """Replace the payload; ``<stem>.metadata.json`` is made if there is none."""
+        """Replace the payload; ``<stem>.metadata.json`` is created if there is none."""
         path = Path(source_key)
         found = find_payload(path, list_folder(path.parent))
         _write(found or path.with_name(f"{path.stem}.metadata.json"), JSON.encode(payload))

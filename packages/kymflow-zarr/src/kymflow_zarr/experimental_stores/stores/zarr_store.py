@@ -14,18 +14,14 @@ from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._readers.headers.payload import read_payload_header
 from kymflow_zarr._records.facts import OWN_NAMES
 from kymflow_zarr._storage.json_text import JsonValue
-from kymflow_zarr.errors import ArtifactNotFoundError, ImageNotFoundError, MetadataNotFoundError
-from kymflow_zarr.experimental_stores.stores.base import (
-    Artifact,
-    PixelFacts,
-    channel_index,
-)
+from kymflow_zarr.errors import ArtifactNotFoundError, ImageNotFoundError
+from kymflow_zarr.experimental_stores.stores.base import Artifact, PixelFacts, channel_index
+from kymflow_zarr.record import ZarrImageRecord, load_header
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from kymflow_zarr.dataset import ZarrDataset
-    from kymflow_zarr.record import ZarrImageRecord
 
 __all__ = ["ZarrArtifactStore", "ZarrPixelStore"]
 
@@ -41,11 +37,7 @@ class ZarrPixelStore:
     def load_facts(self, source_key: str) -> PixelFacts:
         """What the record and its metadata payload say."""
         record = self._dataset.record(source_key)
-        try:
-            header = record.load_metadata_payload().get("header")
-        except MetadataNotFoundError:
-            header = None
-        facts = read_payload_header(header if isinstance(header, dict) else {}, shape=record.shape)
+        facts = read_payload_header(load_header(record), shape=record.shape)
         return PixelFacts(
             shape=record.shape,
             dtype=record.dtype.name,
@@ -84,7 +76,7 @@ class ZarrPixelStore:
         return times
 
     def ingest_into_dataset(self, source_key: str, dataset: ZarrDataset) -> ZarrImageRecord:
-        """Copy the image, under its id and with all its results; not if it is there already."""
+        """Copy the image with its id and all its results, unless the dataset already has it."""
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name) / "export"
             self._dataset.export_legacy_folder(

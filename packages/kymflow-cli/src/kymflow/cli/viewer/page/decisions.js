@@ -213,7 +213,9 @@ export class Decisions {
       return make("label", {}, name.replaceAll("_", " "), input);
     });
     const details = make("details", { open: this.showsFields }, make("summary", {}, "Fields"), make("div", { class: "fields" }, ...inputs));
-    details.addEventListener("toggle", () => (this.showsFields = details.open));
+    details.addEventListener("toggle", () => {
+      this.showsFields = details.open;
+    });
     return details;
   }
 

@@ -49,7 +49,7 @@ export class Groups {
       if (median !== null) {
         parts.push(svg("line", { class: "median", x1: middle - step / 5, x2: middle + step / 5, y1: y(median), y2: y(median) }));
       }
-      members.forEach((row, number) => parts.push(this.#point(row, middle + (spread(number) * step) / 3, y(row.velocity ?? 0))));
+      parts.push(...members.map((row, number) => this.#point(row, middle + (spread(number) * step) / 3, y(row.velocity ?? 0))));
       return `${condition}: ${members.length} recordings, median ${shown(median)} ${unit}`;
     });
     const label = `Velocity by condition. ${summaries.join("; ")}`;

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kymflow.core.analysis.cells._count import Cells, count_cells, count_error, look, shade_of
 from kymflow.core.analysis.cells._unroll import find_columns, trusted_windows
+from kymflow.core.analysis.cells.display import CELLS_DISPLAY
 from kymflow.core.analysis.definition import (
     Analysis,
     Column,
@@ -223,5 +224,6 @@ CELLS: Final = Analysis(
     summary=_SUMMARY,
     tables=_TABLES,
     inputs=(Input(analysis=VELOCITY),),
+    display=CELLS_DISPLAY,
 )
 """Cells in a vessel. Its version is raised with every change that can change a number."""

@@ -14,6 +14,7 @@ from kymflow.core.analysis.definition import Analysis, Column, Result, ResultTab
 from kymflow.core.analysis.diameter._events import DiameterEvent, find_events
 from kymflow.core.analysis.diameter._model import Profile
 from kymflow.core.analysis.diameter._windows import Windows, measure_windows
+from kymflow.core.analysis.diameter.display import DIAMETER_DISPLAY
 from kymflow.core.analysis.params import Param
 from kymflow.core.analysis.regions import Calibration, Region
 
@@ -249,5 +250,6 @@ DIAMETER: Final = Analysis(
     run=_run,
     summary=_SUMMARY,
     tables=_TABLES,
+    display=DIAMETER_DISPLAY,
 )
 """Vessel diameter. Its version is raised with every change that can change a number."""

@@ -24,6 +24,7 @@ from kymflow.core.analysis.pulse._segments import LEAST_WINDOWS, segment_rates
 from kymflow.core.analysis.pulse._spectrum import Peak, Series, find_peak, without_trend
 from kymflow.core.analysis.pulse._velocities import single_windows, velocity_series
 from kymflow.core.analysis.pulse._waveform import Waveform, fit_waveform
+from kymflow.core.analysis.pulse.display import PULSE_DISPLAY
 from kymflow.core.analysis.regions import Calibration, Region
 from kymflow.core.analysis.velocity import VELOCITY
 
@@ -165,5 +166,6 @@ PULSE: Final = Analysis(
     summary=SUMMARY,
     tables=_TABLES,
     inputs=(Input(analysis=VELOCITY),),
+    display=PULSE_DISPLAY,
 )
 """Heart rate and pulsatility. Its version is raised with every change that can change a number."""

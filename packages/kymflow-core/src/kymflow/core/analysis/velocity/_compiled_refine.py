@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from kymflow.core.analysis.velocity._grid import MINIMUM_WEIGHT, moved_bins
-from kymflow.core.analysis.velocity._jit import fast
+from kymflow.core.analysis.velocity._grid import MINIMUM_WEIGHT
+from kymflow.core.analysis.velocity._jit import exact, fast
 
 __all__ = ["refine_group"]
 
@@ -20,9 +20,8 @@ def refine_group(
     lines: _Floats, starts: _Integers, window_lines: int, velocity: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Twin of `_shear.refine_group`; takes its windows out of the lines itself."""
-    first, carry = moved_bins(velocity, window_lines)
     out = np.zeros((3, starts.size))
-    _refine_group(lines, starts, first + 1, carry, np.float32(MINIMUM_WEIGHT), out)
+    _refine_group(lines, starts, window_lines, velocity, np.float32(MINIMUM_WEIGHT), out)
     return out[0], out[1], out[2]
 
 
@@ -30,12 +29,14 @@ def refine_group(
 def _refine_group(
     lines: _Floats,
     starts: _Integers,
-    start: _Integers,
-    carry: _Floats,
+    w: int,
+    velocity: float,
     minimum_weight: np.float32,
     out: NDArray[np.float64],
 ) -> None:
-    n, w = lines.shape[1], start.size
+    n = lines.shape[1]
+    start, carry = np.empty(w, np.int64), np.empty(w, np.float32)
+    _moved_bins(velocity, start, carry)
     bins = start.max() + n + 3
     inverse_weight = np.zeros(bins, np.float32)
     inverse_others = np.zeros((w, n + 2), np.float32)
@@ -94,6 +95,16 @@ def _refine_group(
         if bottom > 0 and residual > 0:
             out[0, g] = top / bottom
             out[1, g] = bottom * pixels / residual
+
+
+@exact
+def _moved_bins(velocity: float, start: _Integers, carry: _Floats) -> None:
+    """Twin of `_grid.moved_bins`, with an empty bin before the first."""
+    least = min(0.0, -velocity * (start.size - 1))
+    for t in range(start.size):
+        shift = -velocity * t - least
+        start[t] = np.int64(np.floor(shift)) + 1
+        carry[t] = np.float32(shift - np.floor(shift))
 
 
 @fast

@@ -162,9 +162,11 @@ def shear_plan(n_pixels: int, window_lines: int, max_px_per_line: float) -> Shea
     )
     inverse = np.divide(1.0, weight, out=np.zeros_like(weight), where=weight > 1e-4)
 
-    fine_bin, fine_fraction = _shifts(fine, np.arange(window_lines))
+    # Noise has no direction: K(-v) = K(v).
+    fine_bin, fine_fraction = _shifts(fine[fine.size // 2 :], np.arange(window_lines))
     fine_f = fine_fraction.astype(np.float64)
-    fine_noise = _weight_and_noise(fine_bin, np.stack([1 - fine_f, fine_f], axis=-1), n_pixels)[1]
+    rising = _weight_and_noise(fine_bin, np.stack([1 - fine_f, fine_f], axis=-1), n_pixels)[1]
+    fine_noise = np.concatenate([rising[:0:-1], rising])
 
     return ShearPlan(
         n_pixels=n_pixels,

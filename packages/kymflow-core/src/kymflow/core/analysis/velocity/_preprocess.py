@@ -53,7 +53,7 @@ _RESTS, _AT_REST, _REST_SHARE, _WORTH_SEEING = 25, 0.08, 0.25, 0.2
 #: Lines at rest differ along the line by this share of what texture that passes does.
 _UNEVEN = 0.25
 #: Lines that covariances are taken from, spread over the recording.
-_SAMPLE_LINES = 4096
+_SAMPLE_LINES, _PRODUCT_LINES = 4096, 64
 #: Fewer lines say nothing about which columns show a texture.
 _FEWEST_LINES = 500
 #: Pixels so far apart are not of the same cell.
@@ -110,7 +110,6 @@ def column_statistics(
     # Sums of squares are taken about a pivot: far from zero they would cancel.
     pivot = np.float32(pixels[: min(lines, 64), finite].astype(np.float64).mean())
     groups = np.empty((lines // _GROUP_LINES, n), np.float32)
-    jitter = np.empty(len(groups))
     block_lines = max(1, block_lines // _GROUP_LINES) * _GROUP_LINES
     for low in range(0, lines, block_lines):
         raw = pixels[low : low + block_lines]
@@ -124,8 +123,8 @@ def column_statistics(
         whole = len(block) // _GROUP_LINES
         at = low // _GROUP_LINES
         pieces = block[: whole * _GROUP_LINES].reshape(whole, _GROUP_LINES, n)
-        groups[at : at + whole] = pieces.mean(axis=1)
-        jitter[at : at + whole] = np.square(np.diff(pieces, axis=1)).mean(axis=(1, 2))
+        np.einsum("gtx->gx", pieces, out=groups[at : at + whole])
+    groups /= np.float32(_GROUP_LINES)
     live = np.count_nonzero(finite)
     mean = total / lines
     variance = squares / (lines * live) - float(mean[finite].mean()) ** 2
@@ -140,8 +139,10 @@ def column_statistics(
         static = 1.0
     else:
         static = float(min(1.0, spread / variance))
-    mean = _moving_mean(groups, jitter, mean, float(pivot)) + float(pivot)
-    covariance, pairs = _sampled(pixels, mean, finite)
+    pairs = _line_pairs(pixels, finite)
+    mean = _moving_mean(groups, pairs, mean, float(pivot)) + float(pivot)
+    pairs[..., finite] -= mean[finite]
+    covariance = _covariance(pairs[0])
     texture = np.sqrt(_texture_variance(covariance))
     scale = np.maximum(mean, _SMALLEST_MEAN * texture)
     dead = ~finite | (scale <= _DEAD_FRACTION * overall)
@@ -167,13 +168,13 @@ def column_statistics(
 
 
 def _moving_mean(
-    groups: NDArray[np.float32], jitter: _Doubles, mean: _Doubles, pivot: float
+    groups: NDArray[np.float32], pairs: _Doubles, mean: _Doubles, pivot: float
 ) -> _Doubles:
     """Return the mean of all columns over lines that differ from those `_APART_LINES` away.
 
     Args:
         groups: Means of `_GROUP_LINES` lines, less the pivot, ``(groups, space)``.
-        jitter: Mean squared difference of neighbouring lines inside of each, ``(groups,)``.
+        pairs: Lines and those that follow them, ``(2, pairs, space)``.
         mean: The plain mean, less the pivot, for recordings too short to compare, or that
             hardly stand still.
         pivot: What brightness is relative to here.
@@ -185,7 +186,8 @@ def _moving_mean(
     reach = max(5, len(groups) // _RESTS)
     change = _smooth(np.square(groups[apart:] - groups[:-apart]).mean(axis=1), reach)
     # What noise changes, from where neighbouring lines are most alike.
-    noise = float(np.percentile(_smooth(jitter, reach), 2.0)) / _GROUP_LINES
+    jitter = np.square(pairs[1] - pairs[0]).mean(axis=1)
+    noise = float(np.percentile(_smooth(jitter, max(5, len(jitter) // _RESTS)), 2.0)) / _GROUP_LINES
     motion = np.maximum(change - noise, 0.0)
     most = float(np.percentile(motion, 98.0))
     if most <= _WORTH_SEEING * noise or (motion < _AT_REST * most).mean() < _REST_SHARE:
@@ -208,17 +210,21 @@ def _smooth(values: NDArray[np.floating[Any]], reach: int) -> _Doubles:
     return smooth
 
 
-def _sampled(
-    pixels: NDArray[np.generic], mean: _Doubles, finite: NDArray[np.bool_]
-) -> tuple[_Doubles, _Doubles]:
-    """Return columns' covariances ``(space, space)`` and pairs of lines ``(2, pairs, space)``."""
-    starts = np.arange(0, len(pixels) - 1, max(1, len(pixels) // _SAMPLE_LINES))
-    pairs = np.stack([pixels[starts], pixels[starts + 1]]).astype(np.float64)
-    pairs -= mean
+def _line_pairs(pixels: NDArray[np.generic], finite: NDArray[np.bool_]) -> _Doubles:
+    """Return lines spread over the recording, and those that follow them, ``(2, pairs, space)``."""
+    first = np.arange(0, len(pixels) - 1, max(1, len(pixels) // _SAMPLE_LINES))
+    pairs = np.stack([pixels[first], pixels[first + 1]]).astype(np.float64)
     pairs[..., ~finite] = 0.0
-    sample = pairs[0] - pairs[0].mean(axis=0)
-    covariance: _Doubles = sample.T @ sample / len(sample)
-    return covariance, pairs
+    return pairs
+
+
+def _covariance(lines: _Doubles) -> _Doubles:
+    """Return the covariance of all columns, ``(space, space)``."""
+    lines = lines - lines.mean(axis=0)
+    # A large product would be spread over threads, which wait for each other on a busy machine.
+    parts = np.array_split(lines, -(-len(lines) // _PRODUCT_LINES))
+    covariance: _Doubles = np.sum([part.T @ part for part in parts], axis=0) / len(lines)
+    return covariance
 
 
 def _texture_variance(covariance: _Doubles) -> _Doubles:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kymflow.core.analysis.velocity._blocks import BLOCK_PIXELS, Recording
+from kymflow.core.analysis.velocity._calibration import dispersion, null_evidence
 from kymflow.core.analysis.velocity._evidence import MOST_SATURATED, is_ambiguous, noise_threshold
 from kymflow.core.analysis.velocity._grid import ALIAS_FRACTION, SEARCH_FRACTION, shear_plan
 from kymflow.core.analysis.velocity._inputs import (
@@ -17,15 +19,10 @@ from kymflow.core.analysis.velocity._inputs import (
     window_length,
 )
 from kymflow.core.analysis.velocity._kernels import Backend, load_kernels
-from kymflow.core.analysis.velocity._pipeline import (
-    BLOCK_PIXELS,
-    dispersion,
-    evidence_at,
-    null_evidence,
-    shear_estimate,
-)
+from kymflow.core.analysis.velocity._pipeline import evidence_at, shear_estimate
 from kymflow.core.analysis.velocity._preprocess import column_statistics
 from kymflow.core.analysis.velocity._radon import radon_velocity
+from kymflow.core.analysis.velocity._refine import noise_precision
 from kymflow.core.analysis.velocity._tracking import POOL_REACH, log_likelihood_at
 from kymflow.core.analysis.velocity.result import Method, VelocityResult, WindowStatus
 from kymflow.core.errors import AnalysisParameterError
@@ -127,31 +124,29 @@ def estimate_velocity(
     fastest = optional_positive("max_px_per_line", max_px_per_line)
     plan = shear_plan(n, window, SEARCH_FRACTION * n if fastest is None else fastest)
     kernels = load_kernels(backend)
+    recording = Recording(
+        pixels=pixels, columns=columns, plan=plan, kernels=kernels, block_pixels=block_pixels
+    )
     threshold = noise_threshold(plan) if unknown_below is None else float(unknown_below)
 
-    count = (lines - window) // plan.step + 1
+    count = recording.n_windows
     starts = plan.step * np.arange(count)
     if method == "radon":
         tracked = False
         apparent = radon_velocity(pixels, window, starts)
-        r2adj, moving = evidence_at(
-            apparent, pixels, columns, plan, kernels, block_pixels=block_pixels
-        )
+        r2adj, moving = evidence_at(recording, apparent)
         error = np.full(count, np.nan)
         rival, ambiguous, scatter = np.full(count, np.nan), np.zeros(count, bool), 1.0
     else:
-        found = shear_estimate(
-            pixels, columns, plan, kernels, tracked=tracked, block_pixels=block_pixels
-        )
+        noise = noise_precision(plan, kernels)
+        found = shear_estimate(recording, noise, tracked=tracked)
         apparent, r2adj, rival = found.velocity, found.r2adj, found.rival
         ambiguous = is_ambiguous(found.rivalry)
         moving = found.moving
         if unknown_below is None:
-            needed = null_evidence(pixels, columns, plan, kernels, tracked=tracked)
+            needed = null_evidence(recording, noise, tracked=tracked)
             moving = moving & (log_likelihood_at(apparent, r2adj, plan) >= needed)
-        scatter = dispersion(
-            apparent, moving & (r2adj >= threshold), pixels, columns, plan, kernels
-        )
+        scatter = dispersion(recording, apparent, moving & (r2adj >= threshold))
         known = found.precision > 0
         apparent[~known] = np.nan
         error = np.full(count, np.nan)

@@ -1,0 +1,204 @@
+"""A dataset in a store that has keys and no folders: an object store, or memory.
+
+Such stores have no rename. What is staged goes to its place at once, and its commit key is written
+last: without that it is not there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import BinaryIO
+
+from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStat, FolderListing, is_hidden
+from kymflow_zarr._storage.event_loop import wait
+from kymflow_zarr._storage.key_staging import KeyStaging
+from kymflow_zarr._storage.keys import Keys
+
+__all__ = ["KeyBlobs"]
+
+
+class KeyBlobs:
+    """A `BlobStore` over keys. Durability is the store's own affair.
+
+    Args:
+        keys: The keys.
+        url: The URL that the store was opened by, if it was.
+    """
+
+    def __init__(self, keys: Keys, *, url: str | None = None) -> None:
+        self._keys = keys
+        self._url = url
+
+    def __reduce__(self) -> tuple[object, ...]:
+        from kymflow_zarr._storage.open import open_blobs
+
+        if self._url is None or self._url.startswith("memory:"):
+            raise TypeError(
+                f"{self.location!r} is in memory, or was opened from a store object, and so cannot "
+                "be sent to another process; open it by its path or URL"
+            )
+        return partial(open_blobs, durability="batch"), (self._url,)
+
+    @property
+    def location(self) -> str:
+        """The URL, or how the store names itself."""
+        return self._keys.location if self._url is None else self._url
+
+    @property
+    def at_once(self) -> int:
+        """How many requests may be under way at a time."""
+        return self._keys.at_once
+
+    def why_read_only(self) -> str:
+        """Why nothing can be written here, and what to do; empty if it can be."""
+        return wait(self._keys.why_read_only())
+
+    def get(self, key: str) -> bytes | None:
+        """The bytes under a key, or None where there are none."""
+        return wait(self._keys.get(key))
+
+    def put(self, key: str, data: bytes, *, inside: str = "") -> None:
+        """Replace the bytes under a key in one step."""
+
+        async def put() -> None:
+            await _require(self._keys, inside)
+            await self._keys.replace(key, data)
+            await _require(self._keys, inside, else_delete=[key])
+
+        wait(put())
+
+    def append_lines(self, key: str, lines: bytes, *, flush: bool, inside: str = "") -> None:  # noqa: ARG002 - what is acknowledged is kept
+        """Append lines to a key: such stores can only rewrite the whole."""
+
+        def append(before: bytes) -> bytes:
+            return before + (b"" if before[-1:] in {b"", b"\n"} else b"\n") + lines
+
+        async def update() -> None:
+            await _require(self._keys, inside)
+            await self._keys.update(key, append)
+            await _require(self._keys, inside, else_delete=[key])
+
+        wait(update())
+
+    def delete(self, key: str) -> bool:
+        """Remove a key; returns whether it was there."""
+        return wait(_delete(self._keys, key))
+
+    def delete_folder(self, key: str) -> bool:
+        """Remove a folder: its commit key first, then the rest."""
+        return wait(_delete_folder(self._keys, key))
+
+    def list_folder(self, key: str) -> FolderListing:
+        """The names directly in a folder; hidden ones are left out."""
+        found = wait(self._keys.list_folder(key))
+        return FolderListing(
+            files=tuple(name for name in found.files if not is_hidden(name)),
+            folders=tuple(name for name in found.folders if not is_hidden(name)),
+        )
+
+    def folders(self, parent: str, *, holding: str) -> dict[str, bool]:
+        """The folders directly in a folder, and whether each holds a file of a name."""
+        found = wait(self._keys.find(parent))
+        paths = [key.removeprefix(f"{parent}/").split("/", 1) for key in found]
+        names = {path[0] for path in paths if len(path) > 1 and not is_hidden(path[0])}
+        return {name: f"{parent}/{name}/{holding}" in found for name in names}
+
+    def published(self, parent: str) -> None:  # noqa: ARG002 - no folder says that it is whole
+        """None: keys are written one by one, so only the commit key says so."""
+        return
+
+    def links(self, folder: str) -> tuple[str, ...]:  # noqa: ARG002 - keys lead nowhere else
+        """Nothing: such stores have no links."""
+        return ()
+
+    def stat(self, key: str) -> BlobStat | None:
+        """Size and version of a blob, or None where there is none."""
+        return wait(self._keys.head(key))
+
+    def stamp(self, folder: str) -> str:
+        """A text that differs once a file anywhere in a folder does; empty without versions."""
+        found = sorted(wait(self._keys.find(folder)).items())
+        if not found or not all(version for _, version in found):
+            return ""
+        text = "\n".join(f"{key} {version}" for key, version in found)
+        return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+    def open_read(self, key: str) -> BinaryIO | None:
+        """A seekable stream over a copy of the blob, or None where there is none."""
+        data = self.get(key)
+        return None if data is None else io.BytesIO(data)
+
+    @contextmanager
+    def open_write(self, key: str) -> Iterator[BinaryIO]:
+        """A stream whose contents replace the key in one step when the block ends well."""
+        stream = io.BytesIO()
+        yield stream
+        wait(self._keys.replace(key, stream.getvalue()))
+
+    @contextmanager
+    def staging(self, parent: str, *, inside: str = "") -> Iterator[KeyStaging]:
+        """Stage folders that will be published directly in the folder `parent`."""
+        staging = KeyStaging(
+            self._keys,
+            parent,
+            require=partial(_require, self._keys, inside),
+            delete_folder=partial(_delete_folder, self._keys),
+        )
+        try:
+            yield staging
+        finally:
+            staging.discard_all()
+
+    def lock(self, name: str, *, action: str, timeout_s: float) -> AbstractContextManager[None]:
+        """Hold the named writer's lock for the block."""
+        return self._keys.lock(name, action=action, timeout_s=timeout_s)
+
+    def unlock(self) -> list[str]:
+        """Free every lock, whoever holds it; returns who held them."""
+        return wait(self._keys.unlock())
+
+    def close(self) -> None:
+        """Nothing: the store belongs to its opener."""
+
+    def leftovers(self) -> tuple[str, ...]:
+        """Nothing: a folder without its commit key may be one that is being written."""
+        return ()
+
+    def sweep(self, leftover: str) -> None:
+        """Remove a key that was left behind."""
+        self.delete(leftover)
+
+
+async def _require(keys: Keys, inside: str, *, else_delete: Iterable[str] = ()) -> None:
+    """Refuse to go on if a published folder is not there any more.
+
+    Args:
+        keys: The keys.
+        inside: The folder; any will do if empty.
+        else_delete: Keys to remove then: whoever deleted the folder may have listed it before they
+            were written.
+
+    Raises:
+        FileNotFoundError: The folder is not there.
+    """
+    if inside and await keys.head(f"{inside}/{COMMIT_KEY}") is None:
+        await keys.delete(else_delete)
+        raise FileNotFoundError(f"{inside!r} is not there any more; it was deleted")
+
+
+async def _delete(keys: Keys, key: str) -> bool:
+    existed = await keys.head(key) is not None
+    await keys.delete([key])
+    return existed
+
+
+async def _delete_folder(keys: Keys, folder: str) -> bool:
+    was_published = await _delete(keys, f"{folder}/{COMMIT_KEY}")
+    # Listed only now: a writer that still saw the commit key has written before.
+    found = await keys.find(folder)
+    await keys.delete(found)
+    return was_published or bool(found)

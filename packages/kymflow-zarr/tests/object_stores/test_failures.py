@@ -1,0 +1,109 @@
+"""Requests that fail, and servers that do not answer."""
+
+from __future__ import annotations
+
+import logging
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kymflow_zarr import LockedError, ZarrDataset
+
+
+@pytest.mark.parametrize("kind", ["fail", "cut", "answer lost"])
+def test_what_fails_now_and_then_is_done_again_and_said(
+    url: str, s3: Any, folder: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    chance = random.Random(1)
+    s3.fault = lambda *_: kind if chance.random() < 0.05 else ""
+    dataset = ZarrDataset(url)
+    ids = dataset.refresh_from_folder(folder)
+    for image_id in ids:
+        rows = pd.DataFrame({"image_id": [image_id], "v": [1]})
+        dataset.replace_rows_for_image_id("t", image_id, rows)
+        dataset.record(image_id).save_json("note", image_id)
+    s3.fault = lambda *_: ""
+    dataset = ZarrDataset(url, "r")
+    assert dataset.list_image_ids() == sorted(ids)
+    assert dataset.load_table("t")["image_id"].tolist() == sorted(ids)
+    assert dataset.check(deep=True) == []
+    assert dataset.refresh_from_folder is not None
+    said = [record for record in caplog.records if "trying again (1 of 4)" in record.message]
+    assert said
+    assert all(record.levelno == logging.WARNING for record in said)
+
+
+def test_a_store_that_always_fails_is_named(url: str, s3: Any) -> None:
+    ZarrDataset(url)
+    s3.fault = lambda *_: "fail"
+    with pytest.raises(OSError, match=r"the object store says .*503.*; check the URL"):
+        ZarrDataset(url, "r")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("nth", [1, 9])
+def test_a_store_that_never_answers_is_given_up(url: str, s3: Any, nth: int) -> None:
+    s3.fault = lambda number, *_: "hang" if number >= nth else ""
+    with pytest.raises(TimeoutError, match="has not answered for 12 s; check the URL"):
+        ZarrDataset(url).add_image(np.ones((2, 3)))
+
+
+def test_a_bucket_that_is_not_there_is_named(s3: Any) -> None:
+    with pytest.raises(OSError, match=r"NoSuchBucket.*; check the URL|does no conditional"):
+        ZarrDataset("s3://no-such-bucket/d.zarr", "a")
+
+
+HOLD = """
+import sys
+from kymflow_zarr import RowUpdate, ZarrDataset
+import pyarrow as pa
+rows = pa.table({"image_id": ["killed"]})
+def wait():
+    print("held", flush=True)
+    sys.stdin.read()
+    yield RowUpdate(image_ids=frozenset({"killed"}), rows=rows)
+ZarrDataset(sys.argv[1]).replace_rows("t", wait(), schema=rows.schema)
+"""
+
+
+def test_the_lock_of_a_killed_writer_can_be_freed(url: str, start: Any) -> None:
+    dataset = ZarrDataset(url, lock_timeout_s=0.1)
+    killed = start(HOLD, url)
+    assert killed.stdout.readline() == "held\n"
+    killed.kill()
+    rows = pd.DataFrame({"image_id": ["a"]})
+    with pytest.raises(LockedError, match=rf"process {killed.pid} on .* at once after unlock"):
+        dataset.replace_rows_for_image_id("t", "a", rows)
+    (freed,) = dataset.unlock()
+    assert freed.startswith(f"'tables', held by process {killed.pid} on ")
+    assert dataset.unlock() == []
+    dataset.replace_rows_for_image_id("t", "a", rows)
+    assert dataset.load_table("t")["image_id"].tolist() == ["a"]
+
+
+@pytest.mark.slow
+def test_the_lock_of_a_killed_writer_is_free_after_a_while(
+    url: str, start: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    killed = start(HOLD, url)
+    assert killed.stdout.readline() == "held\n"
+    killed.kill()
+    dataset = ZarrDataset(url, lock_timeout_s=10)
+    dataset.replace_rows_for_image_id("t", "a", pd.DataFrame({"image_id": ["a"]}))
+    assert dataset.load_table("t")["image_id"].tolist() == ["a"]
+    assert f"took over the lock 'tables' of process {killed.pid}" in caplog.text
+
+
+@pytest.mark.slow
+def test_a_writer_that_is_alive_keeps_its_lock(url: str, start: Any) -> None:
+    alive = start(HOLD, url)
+    assert alive.stdout.readline() == "held\n"
+    with pytest.raises(LockedError):
+        ZarrDataset(url, lock_timeout_s=30).save_table("u", pd.DataFrame({"v": [1]}))
+    alive.communicate()
+    assert alive.returncode == 0
+    assert ZarrDataset(url, "r").load_table("t")["image_id"].tolist() == ["killed"]
