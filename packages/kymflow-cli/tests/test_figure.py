@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from kymflow.cli.errors import OutputFileError, UnknownNameError
 from kymflow.cli.verbs.analyze import analyze
+from kymflow.cli.verbs.export import export
 from kymflow.cli.verbs.figure import figure
 from kymflow.cli.verbs.index import index
 from kymflow.cli.workbook import sheets_of
@@ -111,3 +113,19 @@ def test_groups_are_compared_by_animal_where_it_is_known(tmp_path: Path) -> None
     assert row["change"] == pytest.approx(1.0 / 1.2 - 1.0, abs=0.02)
     assert (row["unit"], row["paired"], row["animals_from"], row["rows"]) == ("share", True, 3, 6)
     assert "comparisons" not in [one.name for one in sheets_of(study)]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_one_table_has_all_analyses_of_the_images_that_are_included(
+    analyzed: str, tmp_path: Path, kymflow: Kymflow, ending: str
+) -> None:
+    exclude(ZarrDataset(analyzed).find("c"), reason="out of focus")
+    place = tmp_path / f"study.{ending}"
+    code, out, _ = kymflow("export", analyzed, "--combined", place)
+    assert (code, out) == (0, f"2 rows in {place}\n")
+    table = pd.read_csv(place) if ending == "csv" else pd.read_parquet(place)
+    assert table["file"].tolist() == ["a.tif", "b.tif"]
+    assert table["condition"].tolist() == ["before", "after"]
+    assert table["velocity_median_mm_s"].notna().all()
+    with pytest.raises(OutputFileError, match=r"does not end in \.parquet or \.csv or \.mat"):
+        export(analyzed, combined=tmp_path / "study.rds")

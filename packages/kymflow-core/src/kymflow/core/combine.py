@@ -6,6 +6,7 @@ Columns are named ``<analysis>_<column>``, and ``<analysis>_<table>_<column>`` f
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,8 @@ from kymflow.core.analysis import (
     load_result_table,
     load_results,
 )
-from kymflow.core.errors import MissingExtraError
+from kymflow.core.errors import KymflowCoreError, MissingExtraError
+from kymflow_zarr import KymflowZarrError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,10 +30,15 @@ if TYPE_CHECKING:
 
 __all__ = ["combine_regions", "combine_times", "matlab_names", "save_table"]
 
+logger = logging.getLogger(__name__)
+
 _LONGEST_NAME: Final = 63
 _MATLAB_KEYWORDS: Final = frozenset(
-    "break case catch classdef continue else elseif end for function global if otherwise parfor "
-    "persistent return spmd switch try while".split()
+    {
+        *("break", "case", "catch", "classdef", "continue", "else", "elseif", "end", "for"),
+        *("function", "global", "if", "otherwise", "parfor", "persistent", "return", "spmd"),
+        *("switch", "try", "while"),
+    }
 )
 _REGION: Final = ("image_id", "label", "channel", "roi_id")
 
@@ -48,19 +55,24 @@ def combine_regions(dataset: ZarrDataset, analyses: Sequence[Analysis[Any]]) -> 
     Returns:
         ``image_id``, ``label``, ``channel``, ``roi_id`` (null for a whole picture), then for each
         analysis its columns, ``<analysis>_version`` and ``<analysis>_params_hash``. Null where
-        an analysis has no result.
+        an analysis has no result. Images that cannot be read have no rows, and a line in the log.
     """
     import pandas as pd
 
     rows: dict[tuple[str, str, int, int | None], dict[str, Any]] = {}
-    for record in dataset.iter_records():
-        for analysis in analyses:
-            for label, entry in _results(record, analysis):
-                key = (record.image_id, label, entry.channel, entry.roi_id)
-                found = {name: entry.values.get(name) for name in _names(analysis)}
-                found |= {"version": entry.analysis_version, "params_hash": entry.params_hash}
-                row = rows.setdefault(key, dict(zip(_REGION, key, strict=True)))
-                row |= {f"{analysis.name}_{name}": value for name, value in found.items()}
+    for image_id in dataset.load_manifest().entries:
+        try:
+            record = dataset.record(image_id)
+            results = [(one, *result) for one in analyses for result in _results(record, one)]
+        except (KymflowCoreError, KymflowZarrError) as problem:
+            logger.warning("image %r is left out: %s", image_id, problem)
+            continue
+        for analysis, label, entry in results:
+            key = (image_id, label, entry.channel, entry.roi_id)
+            found = {name: entry.values.get(name) for name in _names(analysis)}
+            found |= {"version": entry.analysis_version, "params_hash": entry.params_hash}
+            row = rows.setdefault(key, dict(zip(_REGION, key, strict=True)))
+            row |= {f"{analysis.name}_{name}": value for name, value in found.items()}
     dtypes = {"image_id": "str", "label": "str", "channel": "int64", "roi_id": "Int64"}
     for analysis in analyses:
         dtypes |= {f"{analysis.name}_{column.name}": column.dtype for column in analysis.summary}
