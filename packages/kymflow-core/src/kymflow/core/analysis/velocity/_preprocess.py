@@ -158,7 +158,7 @@ def column_statistics(
         first, stop = _columns_with_texture(covariance, offset * np.outer(inverse, inverse))
         used = slice(first, stop)
         of_means = float(covariance[used, used].mean())
-        shared = offset * float(inverse[used].mean()) ** 2
+        shared = _offset_variance(covariance[used, used], pairs[..., used] @ inverse[used])
         common = min(shared / of_means, 1.0) if of_means > 0 else 0.0
     used = slice(first, stop)
     return Columns(
