@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kymflow.core.errors import ComparisonError
-from kymflow.core.natural_order import natural_key
+from kymflow_zarr.natural_order import natural_key
 from kymflow.core.student import t_quantile
 
 if TYPE_CHECKING:
