@@ -181,8 +181,8 @@ def load_result_table(
     """A table of the results of all regions.
 
     Returns:
-        Columns ``channel``, ``roi_id``, those that the analysis declares, ``params_hash``. Those that
-        an earlier version did not have hold no value.
+        Columns ``channel``, ``roi_id``, those that the analysis declares, ``params_hash``. Those
+        that an earlier version did not have hold no value.
 
     Raises:
         ArtifactNotFoundError: The analysis never ran.
