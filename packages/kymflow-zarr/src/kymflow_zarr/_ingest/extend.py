@@ -81,7 +81,8 @@ def extend_image(
                 continue
             value = read_sidecar(sidecar, options)
             record.artifacts.save(sidecar.name, value, sidecar.kind.name)
-        digests[path] = stored_digest(blobs, image_id, sidecar)
+        if (digest := stored_digest(blobs, image_id, sidecar)) is not None:
+            digests[path] = digest
     texts = {**staged.vendor_texts, **_load(record, VENDOR_HEADER)}
     if texts:
         record.save_json(VENDOR_HEADER, texts)
