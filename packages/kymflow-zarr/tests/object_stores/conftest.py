@@ -224,7 +224,6 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
                 [sys.executable, "-c", code, *map(str, arguments)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
                 text=True,
             )
         )

@@ -65,6 +65,7 @@ __all__ = [
     "ComparisonError",
     "DecisionError",
     "FigureError",
+    "FolderPatternError",
     "ImageIndexError",
     "IndexUpdateError",
     "IndexerCycleError",
@@ -381,6 +382,21 @@ class MetadataFileError(KymflowCoreError, ValueError):
         self.path = path
         self.reason = reason
         super().__init__(f"the metadata in {path!r} cannot be imported: {reason}")
+
+
+class FolderPatternError(KymflowCoreError, ValueError):
+    """A pattern for the names of folders cannot be used.
+
+    Attributes:
+        pattern: The pattern.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+        super().__init__(
+            f"the pattern {pattern!r} cannot be used",
+            hint="give each field once and by name, as in '{animal}/{date}'",
+        )
 
 
 class RoiError(KymflowCoreError, ValueError):

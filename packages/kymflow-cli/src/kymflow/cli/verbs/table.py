@@ -69,6 +69,7 @@ def table(
         kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     from kymflow.core import KymDataset
+    from kymflow.core.plugins import find_indexers
 
     opened = open_reader(dataset)
     if name is None:
@@ -77,6 +78,10 @@ def table(
     kym, tables = KymDataset(opened), opened.list_table_names()
     if name not in tables and name in kym.list_indexes():
         name = f"kym_{name}"
+    if name not in tables and name.removeprefix("kym_") in find_indexers():
+        raise UnknownNameError(
+            f"table {name!r} was not made yet", hint=f"make it: {command('update', dataset)}"
+        )
     _require_known(
         name,
         tables,

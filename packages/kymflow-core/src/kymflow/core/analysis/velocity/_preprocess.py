@@ -140,9 +140,12 @@ def column_statistics(
     else:
         static = float(min(1.0, spread / variance))
     pairs = _line_pairs(pixels, finite)
-    mean = _moving_mean(groups, pairs, mean, float(pivot)) + float(pivot)
+    mean, weight = _moving_mean(groups, pairs, mean, float(pivot))
+    mean += float(pivot)
     pairs[..., finite] -= mean[finite]
-    covariance = _covariance(pairs[0])
+    # Where texture rests, columns differ by where its cells happen to be.
+    spread_out = np.linspace(0, len(weight) - 1, pairs.shape[1]).astype(np.int64)
+    covariance = _covariance(pairs[0], weight[spread_out])
     texture = np.sqrt(_texture_variance(covariance))
     scale = np.maximum(mean, _SMALLEST_MEAN * texture)
     dead = ~finite | (scale <= _DEAD_FRACTION * overall)
@@ -169,8 +172,10 @@ def column_statistics(
 
 def _moving_mean(
     groups: NDArray[np.float32], pairs: _Doubles, mean: _Doubles, pivot: float
-) -> _Doubles:
+) -> tuple[_Doubles, _Doubles]:
     """Return the mean of all columns over lines that differ from those `_APART_LINES` away.
+
+    The second value is what groups weigh in it, ``(groups,)``.
 
     Args:
         groups: Means of `_GROUP_LINES` lines, less the pivot, ``(groups, space)``.
@@ -180,8 +185,9 @@ def _moving_mean(
         pivot: What brightness is relative to here.
     """
     apart = _APART_LINES // _GROUP_LINES
+    evenly = np.ones(max(1, len(groups)))
     if len(groups) < _FEWEST_LINES // _GROUP_LINES:
-        return mean
+        return mean, evenly
     # A rest that spoils the mean is long: single cells do not count.
     reach = max(5, len(groups) // _RESTS)
     change = _smooth(np.square(groups[apart:] - groups[:-apart]).mean(axis=1), reach)
@@ -191,7 +197,7 @@ def _moving_mean(
     motion = np.maximum(change - noise, 0.0)
     most = float(np.percentile(motion, 98.0))
     if most <= _WORTH_SEEING * noise or (motion < _AT_REST * most).mean() < _REST_SHARE:
-        return mean
+        return mean, evenly
     middle = np.arange(motion.size) + (apart + reach - 1) / 2.0
     every = np.interp(np.arange(len(groups)), middle, motion)
     weight = np.square(every) + 1e-6 * most**2
@@ -200,7 +206,9 @@ def _moving_mean(
     standing = groups[every < _AT_REST * most].mean(axis=0) - moving
     texture = np.sqrt((weight @ np.square(groups - moving.astype(np.float32))) / weight.sum())
     light = np.maximum(moving + pivot, texture)
-    return moving if (standing / light).std() > _UNEVEN * (texture / light).mean() else mean
+    if (standing / light).std() <= _UNEVEN * (texture / light).mean():
+        return mean, evenly
+    return moving, weight
 
 
 def _smooth(values: NDArray[np.floating[Any]], reach: int) -> _Doubles:
@@ -218,12 +226,13 @@ def _line_pairs(pixels: NDArray[np.generic], finite: NDArray[np.bool_]) -> _Doub
     return pairs
 
 
-def _covariance(lines: _Doubles) -> _Doubles:
-    """Return the covariance of all columns, ``(space, space)``."""
-    lines = lines - lines.mean(axis=0)
+def _covariance(lines: _Doubles, weight: _Doubles) -> _Doubles:
+    """Return the covariance of all columns over lines that weigh so much, ``(space, space)``."""
+    weight = weight / weight.sum()
+    lines = (lines - weight @ lines) * np.sqrt(weight)[:, None]
     # A large product would be spread over threads, which wait for each other on a busy machine.
     parts = np.array_split(lines, -(-len(lines) // _PRODUCT_LINES))
-    covariance: _Doubles = np.sum([part.T @ part for part in parts], axis=0) / len(lines)
+    covariance: _Doubles = np.sum([part.T @ part for part in parts], axis=0)
     return covariance
 
 
