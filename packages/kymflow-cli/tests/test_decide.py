@@ -138,6 +138,8 @@ def test_fields_are_set(dataset: str, kymflow: Kymflow) -> None:
     assert kymflow("metadata", dataset, "a", "--set", "genotype")[0] == 2
     assert kymflow("metadata", dataset, "a")[0] == 2
     assert kymflow("metadata", dataset, "a", "--set", "n=3", "--folders", "{n}")[0] == 2
+    code, _, err = kymflow("metadata", dataset, "--folders", "animal/day")
+    assert (code, "give each field once and by name" in err) == (1, True)
 
 
 def test_fields_come_from_a_file_and_from_folders(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import PurePath, PureWindowsPath
 
@@ -10,24 +9,28 @@ __all__ = ["folder_order", "short_names"]
 
 
 def short_names(paths: Iterable[str | None]) -> dict[str, str]:
-    """For each path the shortest end of it that no other one has, at least the name of the file.
+    """For each path its file, with as many folders as tell files of the same name apart.
 
     Args:
         paths: Paths of files; None is left out.
     """
-    parts = {path: _parts(path) for path in paths if path}
-    ends = Counter(own[-n:] for own in parts.values() for n in range(1, len(own) + 1))
-
-    def shortest(own: tuple[str, ...]) -> str:
-        unique = (n for n in range(1, len(own)) if ends[own[-n:]] == 1)
-        return PurePath(*own[-next(unique, len(own)) :]).as_posix()
-
-    return {path: shortest(own) for path, own in parts.items()}
+    by_file: dict[str, dict[str, tuple[str, ...]]] = {}
+    for path in paths:
+        if path:
+            parts = _parts(path)
+            by_file.setdefault(parts[-1], {})[path] = parts
+    names: dict[str, str] = {}
+    for same in by_file.values():
+        longest = max(map(len, same.values()))
+        apart = (n for n in range(1, longest) if len({o[-n:] for o in same.values()}) == len(same))
+        length = next(apart, longest)
+        names |= {path: PurePath(*own[-length:]).as_posix() for path, own in same.items()}
+    return names
 
 
 def folder_order(path: str) -> tuple[object, ...]:
     """A key to sort files by: folders, then files, 2 before 10, and a file before its copy."""
-    from kymflow.core.natural_order import file_key, natural_key
+    from kymflow_zarr.natural_order import file_key, natural_key
 
     *folders, file = _parts(path) or ("",)
     return natural_key("/".join(folders)), file_key(file)

@@ -22,6 +22,7 @@ data as attributes, and has a message that ends with what to do::
     ├── metadata
     │   ├── MetadataError             ValueError    a field of the payload is malformed
     │   ├── MetadataFileError         ValueError    a file of metadata cannot be imported
+    │   ├── FolderPatternError        ValueError    a pattern for names of folders is malformed
     │   ├── RoiError                  ValueError    a region that does not fit its image
     │   └── RoiNotFoundError          KeyError      no region with this id
     ├── decisions
