@@ -259,7 +259,7 @@ HEAVY = ("numpy", "pandas", "pyarrow", "zarr", "rich.progress", "kymflow_zarr", 
         ("--version", HEAVY),
         ("ls {}", ("pandas", "zarr", "rich.progress", "kymflow.core")),
         ("info {}", ("pandas", "zarr", "rich.progress")),
-        ("table {} sources", ("pandas", "zarr", "rich.progress", "kymflow.core")),
+        ("table {} sources", ("pandas", "zarr", "rich.progress")),
     ],
 )
 def test_a_verb_imports_only_what_it_needs(

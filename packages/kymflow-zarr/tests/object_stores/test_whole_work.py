@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from kymflow_zarr import ZarrImageRecord
 
 
-@pytest.fixture(params=["memory", "url", "azure_url"])
+@pytest.fixture(
+    params=[
+        "memory",
+        pytest.param("url", marks=pytest.mark.slow),
+        pytest.param("azure_url", marks=pytest.mark.slow),
+    ]
+)
 def place(request: pytest.FixtureRequest) -> Any:
     """An empty place in a store: in memory, in S3, in Azure."""
     if request.param != "memory":

@@ -126,11 +126,11 @@ def test_a_sources_index_read_before_the_lock_was_lost_is_not_written(
 def test_rows_and_notes_of_four_writers_all_arrive(url: str) -> None:
     ZarrDataset(url)
     record = ZarrDataset(url).add_image([[1, 2], [3, 4]])
-    names = [f"w{writer}-{number}" for writer in range(4) for number in range(3)]
+    names = [f"w{writer}-{number}" for writer in range(4) for number in range(2)]
 
     def write(writer: int) -> None:
         dataset = ZarrDataset(url)
-        for name in names[3 * writer : 3 * writer + 3]:
+        for name in names[2 * writer : 2 * writer + 2]:
             add_row(dataset, name)
             dataset.record(record.image_id).save_json(f"note/{name}", name)
 
@@ -138,7 +138,6 @@ def test_rows_and_notes_of_four_writers_all_arrive(url: str) -> None:
         list(pool.map(write, range(4)))
     dataset = ZarrDataset(url, "r")
     assert dataset.load_table("t")["image_id"].tolist() == names
-    dataset.record(record.image_id)
     assert {problem.kind for problem in dataset.check(deep=True)} == {"orphan_rows"}
     artifacts = list(dataset.record(record.image_id).artifacts)
     assert artifacts == [*(f"note/{name}" for name in names), "provenance"]

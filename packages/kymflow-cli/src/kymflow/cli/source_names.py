@@ -30,7 +30,7 @@ def short_names(paths: Iterable[str | None]) -> dict[str, str]:
 
 def folder_order(path: str) -> tuple[object, ...]:
     """A key to sort files by: folders, then files, 2 before 10, and a file before its copy."""
-    from kymflow.core.natural_order import file_key, natural_key
+    from kymflow_zarr.natural_order import file_key, natural_key
 
     *folders, file = _parts(path) or ("",)
     return natural_key("/".join(folders)), file_key(file)

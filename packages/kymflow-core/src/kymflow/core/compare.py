@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kymflow.core.errors import ComparisonError
-from kymflow.core.natural_order import natural_key
 from kymflow.core.student import t_quantile
+from kymflow_zarr.natural_order import natural_key
 
 if TYPE_CHECKING:
     import pandas as pd

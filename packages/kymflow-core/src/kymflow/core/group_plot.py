@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from kymflow.core.errors import MissingExtraError
-from kymflow.core.natural_order import natural_key
 from kymflow.core.themes import LIGHT, Theme
+from kymflow_zarr.natural_order import natural_key
 
 if TYPE_CHECKING:
     import pandas as pd

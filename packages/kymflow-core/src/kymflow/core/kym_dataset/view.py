@@ -12,9 +12,9 @@ import numpy as np
 from kymflow.core.errors import MetadataError
 from kymflow.core.image_facts import EXPERIMENT_FIELDS, FACTS, facts_frame, file_facts, image_facts
 from kymflow.core.kym_dataset.table_names import indexer_names, table_name
-from kymflow.core.natural_order import file_key, natural_key
 from kymflow.core.provenance import ANALYSIS_VERSION, IMAGE_ID, PARAMS_HASH, PROVENANCE_COLUMNS
 from kymflow_zarr import CorruptDataError, ImageNotFoundError
+from kymflow_zarr.natural_order import file_key, natural_key
 
 if TYPE_CHECKING:
     import pandas as pd

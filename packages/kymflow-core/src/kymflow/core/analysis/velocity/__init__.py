@@ -2,8 +2,8 @@
 
 `VELOCITY` is the analysis. It consists of pure functions on arrays: `estimate_velocity` turns
 pixels into velocity over time with the evidence for it, `find_intervals` finds stalls and times
-without evidence in that, `summarize` turns both into a few numbers. `duration_survival` says how long
-stalls of many recordings last.
+without evidence in that, `summarize` turns both into a few numbers. `duration_survival` says
+how long stalls of many recordings last.
 """
 
 from __future__ import annotations

@@ -146,7 +146,8 @@ def column_statistics(
     # Where texture rests, columns differ by where its cells happen to be.
     spread_out = np.linspace(0, len(weight) - 1, pairs.shape[1]).astype(np.int64)
     covariance = _covariance(pairs[0], weight[spread_out])
-    texture = np.sqrt(_texture_variance(covariance))
+    offset = _offset_variance(covariance, pairs.sum(axis=2))
+    texture = np.sqrt(_texture_variance(covariance - offset))
     scale = np.maximum(mean, _SMALLEST_MEAN * texture)
     dead = ~finite | (scale <= _DEAD_FRACTION * overall)
     inverse = np.divide(1.0, scale, out=np.zeros(n), where=~dead)
@@ -154,9 +155,11 @@ def column_statistics(
     first, stop = 0, n
     common = 0.0
     if lines >= _FEWEST_LINES:
-        first, stop = _columns_with_texture(covariance)
+        first, stop = _columns_with_texture(covariance, offset * np.outer(inverse, inverse))
         used = slice(first, stop)
-        common = _common_share(covariance[used, used], pairs[..., used] @ inverse[used])
+        of_means = float(covariance[used, used].mean())
+        shared = _offset_variance(covariance[used, used], pairs[..., used] @ inverse[used])
+        common = min(shared / of_means, 1.0) if of_means > 0 else 0.0
     used = slice(first, stop)
     return Columns(
         first=first,
@@ -243,10 +246,15 @@ def _texture_variance(covariance: _Doubles) -> _Doubles:
     return np.maximum(both / 2.0, 0.0)
 
 
-def _columns_with_texture(covariance: _Doubles) -> tuple[int, int]:
-    """Return first and last-plus-one of the columns in which texture stands out most."""
+def _columns_with_texture(covariance: _Doubles, offset: _Doubles) -> tuple[int, int]:
+    """Return first and last-plus-one of the columns in which texture stands out most.
+
+    Args:
+        covariance: Of all columns.
+        offset: What an offset of the whole line adds to it; that is no texture.
+    """
     n = len(covariance)
-    texture = np.insert(np.cumsum(_texture_variance(covariance)), 0, 0.0)
+    texture = np.insert(np.cumsum(_texture_variance(covariance - offset)), 0, 0.0)
     squares = np.insert(np.cumsum(np.square(np.diagonal(covariance))), 0, 0.0)
     if n <= MINIMUM_PIXELS or not squares[-1] > 0:
         return 0, n
@@ -261,22 +269,21 @@ def _columns_with_texture(covariance: _Doubles) -> tuple[int, int]:
     return int(low[best]), int(high[best])
 
 
-def _common_share(covariance: _Doubles, line_sums: _Doubles) -> float:
-    """Return the share of a line's mean that is an offset of the line.
+def _offset_variance(covariance: _Doubles, line_sums: _Doubles) -> float:
+    """Return the variance of the offset that the pixels of a line have in common.
 
     Args:
-        covariance: Of the columns used, in units of their scale.
+        covariance: Of the columns.
         line_sums: Of lines and of those that follow them, ``(2, pairs)``.
     """
     n = len(covariance)
-    of_means = float(covariance.mean())
     lags = range(max(n // 2, _FAR_PIXELS), n - 2)
-    if not (of_means > 0 and lags):
+    if not lags:
         return 0.0
     far = min(float(np.diagonal(covariance, lag).mean()) for lag in lags)
     # The offset is new in each line, while texture stays: it cannot be more than what changes.
     changes = float(np.square(line_sums[1] - line_sums[0]).mean()) / (2.0 * n * n)
-    return min(max(min(far, changes), 0.0) / of_means, 1.0)
+    return max(min(far, changes), 0.0)
 
 
 def flatten(pixels: NDArray[np.generic], columns: Columns) -> NDArray[np.float32]:

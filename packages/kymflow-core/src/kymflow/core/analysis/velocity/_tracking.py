@@ -96,9 +96,9 @@ def pool_neighbours(
     """Average each window with neighbours that tell about the same velocity (derived here).
 
     Neighbour ``j`` at distance ``d`` weighs ``1 / (1 / precision_j + d q)``: a random walk with
-    variance ``q`` per window is assumed in between. ``q`` is learned from the recording, of flow and
-    of rest apart, as a long rest says nothing about flow: windows
-    four apart share no line, so the variance of their difference is ``4 q`` plus both variances.
+    variance ``q`` per window is assumed in between. ``q`` is learned from the recording, of flow
+    and of rest apart, as a long rest says nothing about flow: windows four apart share no line, so
+    the variance of their difference is ``4 q`` plus both variances.
     Flow that changes from window to window thus gets next to no pooling, steady flow the most:
     ``1 + 2 * POOL_REACH`` windows, which span two windows' lines. A neighbour that differs by
     more than three standard deviations is on the other side of an edge and is left out.

@@ -65,7 +65,7 @@ def duration_survival(duration_s: ArrayLike, censored: ArrayLike) -> DurationSur
         raise AnalysisParameterError("duration_s", duration, "finite durations of 0 s or more")
     end, ended = np.unique(duration[~cut_off], return_counts=True)
     at_least = duration.size - np.searchsorted(np.sort(duration), end)
-    share = np.cumprod(1.0 - ended / at_least)
+    share: NDArray[np.float64] = np.cumprod(1.0 - ended / at_least, dtype=np.float64)
     left = at_least * (at_least - ended)
     risk = np.divide(ended, left, out=np.zeros(end.size), where=left > 0)
     (outlasted,) = np.nonzero(share <= 0.5)

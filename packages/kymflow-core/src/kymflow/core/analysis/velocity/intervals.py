@@ -83,8 +83,8 @@ class FlowInterval:
         stop_line: End in lines: half a step behind the last window's middle.
         start_s: Beginning in seconds, None without a line period.
         stop_s: End in seconds, None without a line period.
-        censored: Whether it goes on beyond what was seen: it is cut off by the recording's beginning or
-            end, or, if flow stands still, by a gap in the evidence. It lasted at least that long.
+        censored: Whether it may have lasted longer than was seen: it is cut off by the recording's
+            beginning or end, or, if flow stands still, by a gap in the evidence.
     """
 
     kind: IntervalKind
