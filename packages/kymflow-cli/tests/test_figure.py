@@ -66,6 +66,8 @@ def test_what_cannot_be_drawn(analyzed: str, tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="no field 'conditon'") as caught:
         figure(analyzed, out=place, group_by="conditon")
     assert caught.value.hint == "did you mean 'condition'?"
+    with pytest.raises(UnknownNameError, match="no group 'befor' of field 'condition'"):
+        figure(analyzed, out=place, group_by="condition", baseline="befor")
     with pytest.raises(UnknownNameError, match="no number 'speed'"):
         figure(analyzed, out=place, group_by="condition", column="speed")
     with pytest.raises(ResultNotFoundError):

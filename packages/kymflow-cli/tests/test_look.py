@@ -259,6 +259,10 @@ def test_a_table_names_its_images_and_is_raw_when_asked(dataset: str, kymflow: K
     assert kymflow("table", dataset, "kym_image_summary", *picked)[1].startswith(
         "file\tmean\na.tif"
     )
+    ZarrDataset(dataset).save_table(
+        "kym_colours", pd.DataFrame({"image_id": ["x"], "colour": "red"})
+    )
+    assert kymflow("table", dataset, "kym_colours", "--raw")[1] == "image_id\tcolour\nx\tred\n"
     raw = kymflow("table", dataset, "kym_image_summary", "--raw", "--csv")[1].splitlines()
     stored = ZarrDataset(dataset, mode="r").load_arrow_table("kym_image_summary")
     assert raw[0].split(",") == stored.column_names

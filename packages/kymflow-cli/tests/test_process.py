@@ -135,7 +135,10 @@ def ingesting(unending: dict[str, str], tmp_path: Path) -> Iterator[subprocess.P
         stderr=subprocess.PIPE,
         encoding="utf-8",
     ) as running:
-        yield running
+        try:
+            yield running
+        finally:
+            running.kill()
 
 
 @pytest.mark.slow

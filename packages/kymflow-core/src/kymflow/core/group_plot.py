@@ -46,8 +46,8 @@ def plot_groups(
         theme: The colours.
 
     Returns:
-        The figure; it belongs to no window. Groups stand in natural order, 2 before 10, and say how
-        many values they have.
+        The figure; it belongs to no window. Groups stand in natural order, 2 before 10, but after
+        the one that they are compared with, and say how many values they have.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -59,7 +59,8 @@ def plot_groups(
     changes = {one.groups[1]: one for one in comparisons}
     known = frame[frame[column].notna() & frame[group_by].notna()]
     names = known[group_by].astype(str)
-    groups = sorted(names.unique(), key=natural_key)
+    baselines = {one.groups[0] for one in comparisons}
+    groups = sorted(names.unique(), key=lambda name: (name not in baselines, natural_key(name)))
     width = max(3.2, 0.8 + (1.4 if changes else 0.9) * len(groups))
     figure = Figure(figsize=(width, 3.4), dpi=144, facecolor=theme.ground, layout="constrained")
     ax = figure.add_subplot()

@@ -173,6 +173,9 @@ def _of_groups(
     rows = rows[rows["label"].eq(label) & rows["image_id"].isin(included)]
     facts = {name for name in (group_by, "animal", "vessel") if name in images.columns}
     frame = rows.assign(**{name: rows["image_id"].map(images[name]) for name in facts})
+    if baseline is not None:
+        groups = sorted(frame[group_by].dropna().astype(str).unique())
+        _require(baseline, groups, what="group", where=f"field {group_by!r}")
     comparisons = compare_with_baseline(frame, value=shown, group=group_by, baseline=baseline)
     return plot_groups(frame, shown, group_by, unit=numbers[shown].unit, comparisons=comparisons)
 
