@@ -67,7 +67,7 @@ PLANTED = (
     PlantedBug(  # an edit of equal length leaves the manifest as it was
         kind="planted",
         file="_catalog/manifest.py",
-        right="return found.size, found.mtime_ns",
+        right="return found.size, found.version",
         wrong="return found.size, 1",
     ),
 )
@@ -94,6 +94,10 @@ class _Logging(MemoryStore):
     async def set(self, key: str, value: Buffer, byte_range: tuple[int, int] | None = None) -> None:
         self.written.append(key)
         await super().set(key, value, byte_range)
+
+    async def set_if_not_exists(self, key: str, value: Buffer) -> None:
+        self.written.append(key)
+        await super().set_if_not_exists(key, value)
 
 
 def _commits_last() -> list[str]:

@@ -39,6 +39,7 @@ _OF_THE_RUN = ("sources", RUN_LOG)
 """Tables that differ from run to run."""
 VELOCITY_RESULTS = " velocity results"
 _PROVENANCE_TIMES = ("created_utc", "software", "image_id")
+_SOURCE_OF_THE_RUN = ("ingested_epoch_ns", "sidecars")
 
 
 def take_snapshot(place: Place) -> Snapshot:
@@ -182,7 +183,10 @@ def _load_artifact(record: ZarrImageRecord, name: str, suffix: str) -> object:
         value = {key: item for key, item in value.items() if key not in _PROVENANCE_TIMES}
         source = value.get("source")
         if isinstance(source, dict):
-            value["source"] = {k: v for k, v in source.items() if k != "ingested_epoch_ns"}
+            # The digests of sidecars cover their keys, and with them the id of the image.
+            sidecars = source.get("sidecars")
+            value["source"] = {k: v for k, v in source.items() if k not in _SOURCE_OF_THE_RUN}
+            value["sidecars"] = [*sorted(sidecars)] if isinstance(sidecars, dict) else []
     return value
 
 

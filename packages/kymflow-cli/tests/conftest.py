@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -101,10 +102,13 @@ def kymflow_json(
 
 
 @pytest.fixture
-def environment() -> dict[str, str]:
+def environment() -> Iterator[dict[str, str]]:
     """For processes: they find what this one finds, and every warning is an error."""
     found = os.pathsep.join(path for path in sys.path if path)
-    return {**os.environ, "PYTHONPATH": found, "PYTHONWARNINGS": "error", "TERM": "xterm-256color"}
+    # A shell has what it runs in the background ignore Ctrl-C, and so would what is started here.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield {**os.environ, "PYTHONPATH": found, "PYTHONWARNINGS": "error", "TERM": "xterm-256color"}
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

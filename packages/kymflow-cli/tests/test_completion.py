@@ -44,7 +44,7 @@ def test_names_of_what_is_installed_and_in_the_dataset(
     (tmp_path / "more").mkdir()
     shutil.copy(folder / "c.tiff", tmp_path / "more" / "a.tif")
     ingest(tmp_path / "more", dataset)
-    names = ["b.tif", "c.tiff", "images/a.tif", "more/a.tif"]
+    names = ["images/a.tif", "b.tif", "c.tiff", "more/a.tif"]
     assert offered("exclude", dataset, "") == offered("info", dataset, "") == names
     assert offered("exclude", dataset, "b", "--reason", "moved", "c") == ["c.tiff"]
     assert offered("analyze", dataset, "velocity", "-i", "m") == ["more/a.tif"]

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from kymflow.cli.errors import OutputFileError, UnknownNameError
 from kymflow.cli.verbs.analyze import analyze
+from kymflow.cli.verbs.export import export
 from kymflow.cli.verbs.figure import figure
 from kymflow.cli.verbs.index import index
+from kymflow.cli.workbook import sheets_of
 from kymflow.core.decisions import exclude, set_fields
 from kymflow.core.errors import ResultNotFoundError
+from kymflow.core.testing import simulate_cells
 from kymflow_zarr import ZarrDataset
 
 Kymflow = Callable[..., tuple[int, str, str]]
@@ -60,6 +66,8 @@ def test_what_cannot_be_drawn(analyzed: str, tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="no field 'conditon'") as caught:
         figure(analyzed, out=place, group_by="conditon")
     assert caught.value.hint == "did you mean 'condition'?"
+    with pytest.raises(UnknownNameError, match="no group 'befor' of field 'condition'"):
+        figure(analyzed, out=place, group_by="condition", baseline="befor")
     with pytest.raises(UnknownNameError, match="no number 'speed'"):
         figure(analyzed, out=place, group_by="condition", column="speed")
     with pytest.raises(ResultNotFoundError):
@@ -69,3 +77,57 @@ def test_what_cannot_be_drawn(analyzed: str, tmp_path: Path) -> None:
     with pytest.raises(OutputFileError, match="inside the dataset"):
         figure(analyzed, "a", out=Path(analyzed) / "f.svg")
     assert not list(tmp_path.glob("f*"))
+
+
+def test_groups_are_compared_by_animal_where_it_is_known(tmp_path: Path) -> None:
+    place = tmp_path / "study.zarr"
+    study = ZarrDataset(place, durability="none")
+    for at, animal in enumerate(("m1", "m2", "m3")):
+        for condition, speed in (("after", 1.2), ("before", 1.0)):
+            pixels = simulate_cells(np.full(400, (2.0 + 0.2 * at) * speed), seed=at).pixels
+            record = study.add_image(
+                pixels.astype(np.uint16),
+                axes=("t", "x"),
+                scale={"t": 1.0, "x": 0.5},
+                unit={"t": "ms", "x": "um"},
+            )
+            set_fields(record, {"condition": condition, "animal": animal})
+    assert analyze(str(place), "velocity", workers=1).ok
+    assert index(str(place), workers=1).ok
+
+    figure(
+        str(place),
+        out=tmp_path / "f.svg",
+        group_by="condition",
+        column="median_mm_s",
+        baseline="before",
+    )
+    drawn = (tmp_path / "f.svg").read_text(encoding="utf-8")
+    assert "<!-- 3 animals -->" in drawn
+    change = re.search(r"<!-- (\+\S+) % -->", drawn)
+    assert change is not None
+    assert float(change[1]) == pytest.approx(20.0, abs=2.0)
+
+    (sheet,) = (one for one in sheets_of(study, group_by="condition") if one.name == "comparisons")
+    rows = [dict(zip(sheet.columns, row, strict=True)) for row in sheet.rows]
+    (row,) = (row for row in rows if row["column"] == "median_mm_s")
+    assert (row["analysis"], row["from_group"], row["to_group"]) == ("velocity", "after", "before")
+    assert row["change"] == pytest.approx(1.0 / 1.2 - 1.0, abs=0.02)
+    assert (row["unit"], row["paired"], row["animals_from"], row["rows"]) == ("share", True, 3, 6)
+    assert "comparisons" not in [one.name for one in sheets_of(study)]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_one_table_has_all_analyses_of_the_images_that_are_included(
+    analyzed: str, tmp_path: Path, kymflow: Kymflow, ending: str
+) -> None:
+    exclude(ZarrDataset(analyzed).find("c"), reason="out of focus")
+    place = tmp_path / f"study.{ending}"
+    code, out, _ = kymflow("export", analyzed, "--combined", place)
+    assert (code, out) == (0, f"2 rows in {place}\n")
+    table = pd.read_csv(place) if ending == "csv" else pd.read_parquet(place)
+    assert table["file"].tolist() == ["a.tif", "b.tif"]
+    assert table["condition"].tolist() == ["before", "after"]
+    assert table["velocity_median_mm_s"].notna().all()
+    with pytest.raises(OutputFileError, match=r"does not end in \.parquet or \.csv or \.mat"):
+        export(analyzed, combined=tmp_path / "study.rds")

@@ -147,7 +147,7 @@ def test_new_copies_can_be_asked_for(
     _, out, _ = kymflow("refresh", dataset, archive, "--new-copies")
     assert out == f"3 new images in {dataset}\n"
     _, out, _ = kymflow("status", dataset, archive)
-    assert out.startswith(f"{dataset}: 6 images, 3 copies\n")
+    assert out.startswith(f"{dataset}: 6 images, 3 with the pixels of another\n")
 
 
 def test_links_are_followed_when_asked(folder: Path, tmp_path: Path, kymflow: Kymflow) -> None:

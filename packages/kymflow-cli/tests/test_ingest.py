@@ -250,6 +250,7 @@ def test_json_has_a_record_per_file_and_a_summary(
         "issues": 0,
         "gone": 0,
         "in_subfolders": 0,
+        "by_rule": 0,
     }
 
 

@@ -149,6 +149,7 @@ PROMISED: dict[str, dict[str, set[str]]] = {
         "sheet": {"name", "rows"},
         "summary": {"dataset", "workbook", "sheets"},
     },
+    "export k.zarr --combined k.csv": {"summary": {"dataset", "table", "rows", "columns"}},
     "upgrade old.zarr": {
         "image": {"image_id"},
         "summary": {"dataset", "format_before", "format_version", "upgraded"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -213,6 +214,9 @@ def test_wrong_names_get_a_suggestion(dataset: str) -> None:
     with pytest.raises(UnknownNameError) as caught:
         table(dataset, "sources", columns=("image",))
     assert caught.value.hint == "did you mean 'image_id'?"
+    with pytest.raises(UnknownNameError, match="was not made yet") as caught:
+        table(dataset, "velocity")
+    assert caught.value.hint == f"make it: kymflow update {dataset}"
     with pytest.raises(UnknownNameError, match="there is no table 'xyz'"):
         table(dataset, "xyz")
     with pytest.raises(UnknownNameError) as caught:
@@ -229,6 +233,21 @@ def test_wrong_names_get_a_suggestion(dataset: str) -> None:
     assert caught.value.hint == "did you mean 'velocity'?"
 
 
+def test_files_of_one_name_are_told_apart_by_their_folders(
+    tmp_path: Path, write_tiff: Callable[..., Path], kymflow: Kymflow
+) -> None:
+    for seed, folder in enumerate(("m10/day1", "m2/day1", "m2/day2")):
+        (tmp_path / "in" / folder).mkdir(parents=True)
+        write_tiff(tmp_path / "in" / folder / "run1.tif", seed=seed)
+    shutil.copy(tmp_path / "in/m2/day2/run1.tif", tmp_path / "in/m2/day2/run1 copy.tif")
+    kymflow("ingest", str(tmp_path / "in"), str(tmp_path / "k.zarr"), "--recursive")
+    names = ["m2/day1/run1.tif", "m2/day2/run1.tif", "run1 copy.tif", "m10/day1/run1.tif"]
+    _, *rows = kymflow("ls", str(tmp_path / "k.zarr"))[1].splitlines()
+    assert [row.split("\t")[1] for row in rows] == names
+    said = kymflow("status", str(tmp_path / "k.zarr"))[1]
+    assert "run1 copy.tif\tduplicate\tthe same pixels as m2/day2/run1.tif" in said
+
+
 def test_a_table_names_its_images_and_is_raw_when_asked(dataset: str, kymflow: Kymflow) -> None:
     kymflow("exclude", dataset, "b", "--reason", "moved")
     kymflow("metadata", dataset, "c", "--set", "condition=stroke")
@@ -240,6 +259,10 @@ def test_a_table_names_its_images_and_is_raw_when_asked(dataset: str, kymflow: K
     assert kymflow("table", dataset, "kym_image_summary", *picked)[1].startswith(
         "file\tmean\na.tif"
     )
+    ZarrDataset(dataset).save_table(
+        "kym_colours", pd.DataFrame({"image_id": ["x"], "colour": "red"})
+    )
+    assert kymflow("table", dataset, "kym_colours", "--raw")[1] == "image_id\tcolour\nx\tred\n"
     raw = kymflow("table", dataset, "kym_image_summary", "--raw", "--csv")[1].splitlines()
     stored = ZarrDataset(dataset, mode="r").load_arrow_table("kym_image_summary")
     assert raw[0].split(",") == stored.column_names

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from kymflow.core.analysis import Analysis, load_result_table, run_analysis
 from kymflow.core.analysis.cells import CELLS
 from kymflow.core.analysis.diameter import DIAMETER
 from kymflow.core.analysis.pulse import PULSE
 from kymflow.core.analysis.velocity import VELOCITY, VelocityParams
-from kymflow.core.combine import combine_regions, combine_times, save_table
+from kymflow.core.combine import combine_regions, combine_times, matlab_names, save_table
 from kymflow.core.metadata import Header, ImageMetadata, Roi, load_metadata, save_metadata
 from kymflow.core.testing import simulate_cells
 from kymflow_zarr import ZarrDataset
@@ -105,6 +108,33 @@ def test_matlab_reads_each_column_as_a_variable(dataset: ZarrDataset, tmp_path: 
         read["pulse_rate_hz"][:, 0], table["pulse_rate_hz"].to_numpy(float), equal_nan=True
     )
     assert [str(cell[0][0]) for cell in read["image_id"]] == table["image_id"].tolist()
+
+
+def test_numbers_texts_and_what_is_missing_come_back_from_matlab(tmp_path: Path) -> None:
+    io = pytest.importorskip("scipy.io")
+    table = pd.DataFrame({
+        "2nd try": pd.array([1, None, 3], dtype="Int64"),
+        "end": pd.array([True, None, False], dtype="boolean"),
+        "µm": [1.5, np.nan, -np.inf],
+        "text": ["Zürich", "", None],
+    })  # fmt: skip
+    place = save_table(table, tmp_path / "no ending", suffix=".mat")
+    read = io.loadmat(place, squeeze_me=True)
+    np.testing.assert_array_equal(read["x2nd_try"], [1.0, np.nan, 3.0])
+    np.testing.assert_array_equal(read["x_end"], [1.0, np.nan, 0.0])
+    np.testing.assert_array_equal(read["x_m"], [1.5, np.nan, -np.inf])
+    assert [str(text) if len(text) else "" for text in read["text"]] == ["Zürich", "", ""]
+
+
+@given(names=st.lists(st.text(min_size=1, max_size=80), unique=True, max_size=20))
+@example(names=["a" * 70 + "b", "a" * 70 + "c", "x" * 90, "y" * 90, "for", "x_for", "_"])
+def test_any_names_become_names_that_matlab_takes(names: list[str]) -> None:
+    found = matlab_names(names)
+    assert len(set(found)) == len(names)
+    assert all(re.fullmatch(r"[A-Za-z]\w{0,62}", name, re.ASCII) for name in found)
+    assert not {"for", "end", "if", "while"} & set(found)
+    good = [name for name in names if re.fullmatch(r"[a-z]{1,2}\d{1,60}", name, re.ASCII)]
+    assert set(good) <= set(found)
 
 
 def test_other_formats_are_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kymflow.core.compare import Comparison, compare_groups
+from kymflow.core.compare import Comparison, compare_groups, compare_with_baseline
 from kymflow.core.errors import ComparisonError
 from kymflow.core.student import t_quantile
 
@@ -41,7 +41,7 @@ def compare(table: pd.DataFrame, **options: Any) -> Comparison:
 
 @pytest.mark.parametrize("same_animals", [True, False])
 def test_the_interval_holds_the_true_change_as_often_as_it_says(same_animals: bool) -> None:
-    found = [compare(study(seed, same_animals=same_animals)) for seed in range(200)]
+    found = [compare(study(seed, same_animals=same_animals)) for seed in range(100)]
     inside = [one.low <= 0.15 <= one.high for one in found]
     assert all(one.paired == same_animals for one in found)
     assert 0.90 <= np.mean(inside) <= 0.99
@@ -85,6 +85,40 @@ def test_missing_values_and_other_groups_are_left_out() -> None:
     table = study(2)
     more = pd.concat([table, table.assign(condition="wash"), table.assign(velocity=np.nan)])
     assert compare(more).change == pytest.approx(compare(table).change)
+
+
+def test_each_group_is_compared_with_the_baseline_by_animal_and_vessel() -> None:
+    table = pd.concat([study(3), study(4).assign(condition=lambda t: t["condition"] + " 2")])
+    found = compare_with_baseline(table, value="velocity", group="condition", baseline="before")
+    assert [one.groups for one in found] == [
+        ("before", "after"),
+        ("before", "after 2"),
+        ("before", "before 2"),
+    ]
+    assert found[0].change == compare(study(3), vessel="vessel").change
+    change, interval, animals = found[0].describe("mm/s")
+    assert (change, animals) == (f"{100 * found[0].change:+.3g} %", "6 animals")
+    assert interval == f"{100 * found[0].low:+.3g} to {100 * found[0].high:+.3g}"
+    (first, *_) = compare_with_baseline(table, value="velocity", group="condition")
+    assert first.groups == ("after", "after 2")
+
+
+def test_values_with_a_sign_differ_by_their_unit() -> None:
+    table = study(5)
+    found = compare_with_baseline(
+        table.assign(velocity=-table["velocity"]), value="velocity", group="condition"
+    )
+    (one,) = found
+    assert not one.relative
+    assert one.describe("mm/s")[0].endswith(" mm/s")
+
+
+def test_without_animals_or_with_too_few_nothing_is_compared() -> None:
+    few = study(0, animals=2)
+    assert compare_with_baseline(few, value="velocity", group="condition") == []
+    unnamed = study(0).drop(columns="animal")
+    assert compare_with_baseline(unnamed, value="velocity", group="condition") == []
+    assert compare_with_baseline(study(0), value="velocity", group="animal") == []
 
 
 def test_it_refuses_with_a_reason() -> None:

@@ -29,6 +29,7 @@ def test_the_front_door() -> None:
         "DependentIndexer",
         "DocumentedIndexer",
         "ExcludedImageIndexer",
+        "ImageNames",
         "IndexUpdate",
         "KymDataset",
         "KymflowCoreError",

@@ -25,7 +25,7 @@ def record_two_channels(folder: Path, name: str, clock: datetime, seed: int) -> 
         tifffile.imwrite(folder / f"{name}_c{channel}.tif", pixels)
     header = (
         f'"[General]"\r\n"Date"\t"{clock:%m/%d/%Y %I:%M:%S.000 %p}"\r\n"Scan Mode"\t"XT"\r\n'
-        '"[Image]"\r\n"Image Size"\t"40 * 300 [pixel]"\r\n'
+        '"[Image]"\r\n"Primary Dimensions"\t"X * T"\r\n"Image Size"\t"40 * 300 [pixel]"\r\n'
         '"Image Size(Unit Converted)"\t"20.000 [um] * 600.000 [ms]"\r\n'
         '"[Dimensions]"\r\n"X Dimension"\t"40, 0.0 - 20.000 [um], 0.500 [um/pixel]"\r\n'
     )

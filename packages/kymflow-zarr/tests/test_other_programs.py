@@ -68,6 +68,26 @@ def test_consolidated_metadata_harms_nothing(disk: ZarrDataset, record: ZarrImag
     assert (disk.check(deep=True), disk.repair()) == ([], [])
 
 
+def test_metadata_of_very_many_images_may_be_consolidated(
+    disk: ZarrDataset, record: ZarrImageRecord
+) -> None:
+    """As zarr does for 40,000 images; here some, which say much."""
+    path = Path(disk.location, "zarr.json")
+    node = {"node_type": "group", "attributes": {"note": '}"]\\{', "text": "x" * 70_000}}
+    metadata = {f"images/{at}": node for at in range(1_000)}
+    consolidated = {"kind": "inline", "must_understand": False, "metadata": metadata}
+    root = {"consolidated_metadata": consolidated, **document(disk, "zarr.json")}
+    path.write_text(json.dumps(root, indent=2), encoding="utf-8")
+    assert path.stat().st_size > 64 * 2**20
+    dataset = reopened(disk)
+    np.testing.assert_array_equal(dataset[record.image_id].load_array(), record.load_array())
+    dataset.validate()
+    assert list(rewritten(dataset)) == ["zarr.json"]
+    disk.repair()
+    assert "consolidated_metadata" not in document(disk, "zarr.json")
+    assert dataset.check(deep=True) == []
+
+
 @pytest.mark.parametrize(
     "place", ["", "images/{}", "images/{}/data", "images/{}/analysis_arrays/map"]
 )

@@ -24,7 +24,8 @@ Decode = Callable[[str], NDArray[np.uint8]]
 @pytest.fixture(scope="module")
 def stall(lab: Path) -> ImageReading:
     opened = ZarrDataset(lab, mode="r")
-    return read_image(opened, find_image(opened, "stall"), source="stall.tif", analyses=(VELOCITY,))
+    stall = find_image(opened, "stall")
+    return read_image(opened, stall, source="stall.tif", name="stall.tif", analyses=(VELOCITY,))
 
 
 def data_of(region: RegionReading) -> RegionData:

@@ -47,7 +47,7 @@ class DeclaringIndexer:
     [
         (None, "", "returned a NoneType"),
         ([{"a": 1}], "", "returned a list"),
-        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "a", "there twice"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "a", "appears twice"),
         (pd.DataFrame({7: [1]}), "7", "must be text"),
         (pd.DataFrame({"image_id": ["another"]}), "image_id", "says 'another', but it must be"),
         (pd.DataFrame({"image_id": [None]}), "image_id", "says None"),

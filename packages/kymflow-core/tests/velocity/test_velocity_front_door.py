@@ -17,6 +17,7 @@ def test_public_names_are_these() -> None:
     assert velocity.__all__ == [
         "VELOCITY",
         "Direction",
+        "DurationSurvival",
         "FlowInterval",
         "FlowIntervals",
         "IntervalKind",
@@ -26,6 +27,7 @@ def test_public_names_are_these() -> None:
         "VelocityResult",
         "VelocitySummary",
         "WindowStatus",
+        "duration_survival",
         "estimate_velocity",
         "find_intervals",
         "summarize",

@@ -85,6 +85,31 @@ def test_noise_that_a_line_has_in_common_is_taken_out(flowing: Flowing, common: 
     assert median_error(result, 1.9) < 0.05
 
 
+def test_noise_that_a_line_has_in_common_does_not_hide_where_the_vessel_is(
+    flowing: Flowing,
+) -> None:
+    rng = np.random.default_rng(5)
+    inside = flowing(1.9, n_pixels=24, lines=3000)
+    light = [80.0 + 20.0 * rng.standard_normal((3000, n)) for n in (12, 10)]
+    pixels = np.hstack([light[0], inside, light[1]])
+    result = estimate(pixels + 100.0 * rng.standard_normal((3000, 1)))
+    assert abs(result.first_pixel - 12) <= 4
+    assert abs(result.first_pixel + result.n_pixels - 36) <= 4
+    assert share_known(result) > 0.8
+    assert median_error(result, 1.9) < 0.06
+
+
+def test_intervals_hold_where_flow_pulses_beside_a_long_rest(flowing: Flowing) -> None:
+    velocity = 2.2 * (1.0 + 0.2 * np.sin(np.arange(5000) / 20.0))
+    velocity[400:4600] = 0.0
+    result = estimate(flowing(velocity, n_pixels=38))
+    truth = np.convolve(velocity, np.full(16, 1.0 / 16.0), mode="valid")[::4]
+    flows = (result.status == WindowStatus.OK.value) & (truth > 0.5)
+    score = np.abs(result.candidate_px_per_line - truth) / result.standard_error_px_per_line
+    assert (score[flows] < 1.0).mean() > 0.6
+    assert (score[flows] < 1.96).mean() > 0.85
+
+
 def test_what_is_cut_off_at_the_brightest_value_is_unknown_when_it_is_most(
     flowing: Flowing,
 ) -> None:

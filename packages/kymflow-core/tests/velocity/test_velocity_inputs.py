@@ -71,6 +71,19 @@ def test_a_column_with_values_that_are_not_finite_weighs_nothing(
     assert set(absent.status) == {"ok"}
 
 
+def test_lines_without_any_number_are_left_out(flowing: Flowing, bad: float) -> None:
+    pixels = flowing(1.3)
+    pixels[321:324] = pixels[500] = bad
+    pixels[600:700] = bad
+    pixels[:, 7] = bad
+    result = _estimate(pixels)
+    gap = (result.center_line > 610) & (result.center_line < 690)
+    assert set(result.status[gap]) == {"unknown"}
+    seen = (result.center_line < 590) | (result.center_line > 710)
+    assert (result.status[seen] == "ok").mean() > 0.95
+    assert np.median(result.velocity_px_per_line[seen]) == pytest.approx(1.3, rel=0.02)
+
+
 def test_values_that_are_not_finite_in_all_columns_are_pointed_at(
     flowing: Flowing, bad: float
 ) -> None:

@@ -222,7 +222,7 @@ class ZarrImageRecord:
 
         Args:
             name: The artifact's name.
-            value: Plain JSON: no NaN, no NumPy scalars, text keys only.
+            value: Plain JSON: no NaN, no NumPy scalars, text keys only. Tuples become lists.
 
         Returns:
             The key that it is stored under, relative to the dataset's root.

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import JsonValue, loads
-from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_bytes, unseal_zarr
+from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_bytes, unseal_zarr, without_consolidated
 from kymflow_zarr.errors import CorruptDataError, NotADatasetError, UnsupportedFormatError
 
 __all__ = ["DatasetSchema", "software_version", "utc_now"]
@@ -91,6 +91,7 @@ class DatasetSchema:
     @classmethod
     def _from_root(cls, location: str, data: bytes) -> DatasetSchema:
         # The version first: a newer format may seal its documents in another way.
+        data = without_consolidated(data)
         attributes = _attributes(loads(data, key=_ROOT), key=_ROOT)
         if attributes.get("format") != cls.FORMAT:
             raise NotADatasetError(

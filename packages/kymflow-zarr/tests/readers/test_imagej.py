@@ -99,7 +99,7 @@ def test_times_that_make_no_sense_are_warnings(
         (("finterval=2.5", "tunit=msec"), 0.0025),
         (("finterval=2.5", "tunit=minutes"), 150),
         (("finterval=2.5", "tunit=hr"), 9000),
-        (("finterval=2.5", "tunit=\\u00B5s"), 2.5e-6),
+        (("finterval=250", "tunit=\\u00B5s"), 2.5e-4),
         (("finterval=0",), None),
         (("fps=7",), None),
     ],
@@ -163,3 +163,11 @@ def test_line_periods_that_no_microscope_has_are_doubtful(
     header = read("unit=um", "kymflow_axes=t,x", f"finterval={ms}", "tunit=ms")
     assert bool(header.warnings) is doubtful
     assert all("line period" in warning for warning in header.warnings)
+
+
+@pytest.mark.parametrize(("ms", "doubtful"), [("0.005", True), ("60000", False)])
+def test_frames_take_their_time_but_some(read: Read, ramp: Ramp, ms: str, doubtful: bool) -> None:
+    movie = np.stack([ramp, ramp])
+    header = read("images=2", "frames=2", "unit=um", f"finterval={ms}", "tunit=ms", data=movie)
+    assert header.axes == ("t", "y", "x")
+    assert ["time between frames" in warning for warning in header.warnings] == [True] * doubtful

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kymflow_zarr._readers.facts import Facts
@@ -53,6 +53,7 @@ def test_thousands_and_decimal_comma(olympus_text: Text) -> None:
 
 
 @given(st.characters(exclude_characters="0123456789.,eE"), st.integers(0, 6))
+@example("*", 1)
 def test_a_number_is_read_as_a_whole_or_not_at_all(
     olympus_text: Text, character: str, place: int
 ) -> None:

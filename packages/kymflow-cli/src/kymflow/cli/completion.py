@@ -6,14 +6,13 @@ dataset, so that our scripts ask it: ``kymflow --complete=WORD WORDS_BEFORE…``
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 from cyclopts import App
 
 from kymflow.cli.opening import open_reader, source_of
+from kymflow.cli.source_names import folder_order, short_names
 
 if TYPE_CHECKING:
     from cyclopts import Argument
@@ -145,19 +144,8 @@ def _indexers() -> Iterable[str]:
 
 
 def _images(dataset: ZarrDataset) -> list[str]:
-    """For each file the shortest end of its path that no other one has."""
-    paths = [
-        PurePath(source).parts
-        for entry in dataset.load_manifest().entries.values()
-        if (source := source_of(entry)) is not None
-    ]
-    ends = Counter(parts[-length:] for parts in paths for length in range(1, len(parts) + 1))
-
-    def shortest(parts: tuple[str, ...]) -> str:
-        unique = (n for n in range(1, len(parts)) if ends[parts[-n:]] == 1)
-        return PurePath(*parts[-next(unique, len(parts)) :]).as_posix()
-
-    return sorted(map(shortest, paths))
+    names = short_names(map(source_of, dataset.load_manifest().entries.values()))
+    return [names[path] for path in sorted(names, key=folder_order)]
 
 
 def _tables(dataset: ZarrDataset) -> list[str]:

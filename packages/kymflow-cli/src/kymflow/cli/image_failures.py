@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from kymflow.cli.blocks import Block, Screen, counted, failure_blocks
-from kymflow.cli.opening import source_name
+from kymflow.cli.source_names import short_names
 
 __all__ = ["ImageOutcome", "image_failures"]
 
@@ -35,10 +35,8 @@ def image_failures(what: str, items: Iterable[ImageOutcome], screen: Screen) -> 
         items: The images.
         screen: How wide the streams are.
     """
-    rows = [
-        (item.image_id, source_name(item.source or ""), item.reason)
-        for item in items
-        if item.reason is not None
-    ]
+    failed = [item for item in items if item.reason is not None]
+    names = short_names(item.source for item in failed)
+    rows = [(item.image_id, names.get(item.source or "", ""), item.reason) for item in failed]
     title = f"{counted(len(rows), 'image')} {what}"
     yield from failure_blocks(title, ("image", "file", "reason"), rows, screen)

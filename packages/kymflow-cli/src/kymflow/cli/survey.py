@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from kymflow.cli.source_names import short_names
 
 if TYPE_CHECKING:
     from kymflow.core import BaseIndexer
@@ -43,13 +46,24 @@ class Survey:
         states: For each analysis that was run here, and each of its labels: how each image's
             results stand, those of excluded images apart.
         outdated: For each indexer, the images whose rows have to be computed anew.
-        never_run: Analyses that are installed and were never run here.
+        never_run: Analyses that are installed and were never run here, those first that most others
+            build on.
     """
 
     images: Mapping[str, KnownImage]
     states: Mapping[tuple[str, str], Mapping[str, ImageState]]
     outdated: Mapping[str, frozenset[str]]
     never_run: tuple[str, ...]
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What the images are called, by id: the shortest ends of paths that are unique."""
+        names = short_names(image.source for image in self.images.values())
+        return {
+            image_id: names[image.source]
+            for image_id, image in self.images.items()
+            if image.source is not None
+        }
 
 
 def survey(dataset: ZarrDataset) -> Survey:
@@ -59,6 +73,7 @@ def survey(dataset: ZarrDataset) -> Survey:
     from kymflow.core.plugins import load_analyses
 
     analyses = load_analyses()
+    built_on = Counter(needed.analysis.name for a in analyses.values() for needed in a.inputs)
     labels = used_labels(dataset, analyses)
     images = dict(_images(dataset))
     included = [image_id for image_id, image in images.items() if image.excluded is None]
@@ -75,7 +90,9 @@ def survey(dataset: ZarrDataset) -> Survey:
         }
         if images
         else {},
-        never_run=tuple(name for name in analyses if name not in labels),
+        never_run=tuple(
+            sorted((name for name in analyses if name not in labels), key=lambda n: -built_on[n])
+        ),
     )
 
 

@@ -17,6 +17,7 @@ from kymflow.cli.safe_text import show
 if TYPE_CHECKING:
     import pandas as pd
 
+    from kymflow.core import KymDataset
     from kymflow.core.analysis import Analysis
     from kymflow_zarr import ZarrDataset
 
@@ -24,6 +25,10 @@ __all__ = ["Sheet", "sheets_of", "write_workbook"]
 
 _PREFIX: Final = "kym_"
 _IMAGES: Final = "images"
+_COMPARISON: Final = (
+    *("analysis", "column", "from_group", "to_group", "change", "change_low", "change_high"),
+    *("unit", "paired", "animals_from", "animals_to", "rows"),
+)
 _LONGEST_NAME = 31
 _LONGEST_CELL = 32_000
 _MOST_ROWS = 1_048_575
@@ -45,12 +50,14 @@ class Sheet:
     rows: Sequence[Sequence[object]]
 
 
-def sheets_of(dataset: ZarrDataset) -> Iterator[Sheet]:
+def sheets_of(
+    dataset: ZarrDataset, *, group_by: str | None = None, baseline: str | None = None
+) -> Iterator[Sheet]:
     """The sheets of a dataset.
 
     ``images`` with metadata and exclusions; a sheet for each table of an indexer, each row with the
-    file and what is known of it; ``parameters`` by the hash that rows have; ``columns``, what they
-    mean and their units.
+    file and what is known of it; ``comparisons`` between the groups that a field makes, if one is
+    given; ``parameters`` by the hash that rows have; ``columns``, what they mean and their units.
     """
     from kymflow.core import KymDataset
     from kymflow.core.plugins import load_analyses
@@ -62,6 +69,12 @@ def sheets_of(dataset: ZarrDataset) -> Iterator[Sheet]:
         name = table.removeprefix(_PREFIX)
         if table.startswith(_PREFIX) and name != _IMAGES:
             yield _sheet(name, kymographs.joined(name))
+    if group_by is not None:
+        yield Sheet(
+            name="comparisons",
+            columns=_COMPARISON,
+            rows=list(_comparisons(kymographs, analyses, group_by, baseline)),
+        )
     yield Sheet(
         name="parameters",
         columns=("analysis", "label", "params_hash", "parameter", "value"),
@@ -148,6 +161,34 @@ def _parameters(
                         seen.add((name, label, digest))
                         for parameter, value in document.items():
                             yield name, label, digest, parameter, json.dumps(value)
+
+
+def _comparisons(
+    kymographs: KymDataset,
+    analyses: Mapping[str, Analysis[Any]],
+    group_by: str,
+    baseline: str | None,
+) -> Iterator[tuple[object, ...]]:
+    """How each number of each analysis differs between groups, by animal, a row for each."""
+    from kymflow.core.compare import compare_with_baseline
+
+    tables = kymographs.ds.list_table_names()
+    for name, analysis in analyses.items():
+        if f"{_PREFIX}{name}" not in tables:
+            continue
+        frame = kymographs.joined(name)
+        if group_by not in frame.columns:
+            continue
+        frame = frame[frame["label"].eq("")]
+        for column in analysis.summary:
+            if column.type is not float:
+                continue
+            for found in compare_with_baseline(
+                frame, value=column.name, group=group_by, baseline=baseline
+            ):
+                unit = "share" if found.relative else column.unit
+                change = (found.change, found.low, found.high, unit, found.paired)
+                yield (name, column.name, *found.groups, *change, *found.animals, found.rows)
 
 
 def _free_name(name: str, taken: set[str]) -> str:

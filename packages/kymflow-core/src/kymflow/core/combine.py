@@ -6,6 +6,8 @@ Columns are named ``<analysis>_<column>``, and ``<analysis>_<table>_<column>`` f
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +19,8 @@ from kymflow.core.analysis import (
     load_result_table,
     load_results,
 )
-from kymflow.core.errors import MissingExtraError
+from kymflow.core.errors import KymflowCoreError, MissingExtraError
+from kymflow_zarr import KymflowZarrError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,8 +28,18 @@ if TYPE_CHECKING:
     from kymflow.core.analysis.regions import Place
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
-__all__ = ["combine_regions", "combine_times", "save_table"]
+__all__ = ["combine_regions", "combine_times", "matlab_names", "save_table"]
 
+logger = logging.getLogger(__name__)
+
+_LONGEST_NAME: Final = 63
+_MATLAB_KEYWORDS: Final = frozenset(
+    {
+        *("break", "case", "catch", "classdef", "continue", "else", "elseif", "end", "for"),
+        *("function", "global", "if", "otherwise", "parfor", "persistent", "return", "spmd"),
+        *("switch", "try", "while"),
+    }
+)
 _REGION: Final = ("image_id", "label", "channel", "roi_id")
 
 
@@ -42,19 +55,24 @@ def combine_regions(dataset: ZarrDataset, analyses: Sequence[Analysis[Any]]) -> 
     Returns:
         ``image_id``, ``label``, ``channel``, ``roi_id`` (null for a whole picture), then for each
         analysis its columns, ``<analysis>_version`` and ``<analysis>_params_hash``. Null where
-        an analysis has no result.
+        an analysis has no result. Images that cannot be read have no rows, and a line in the log.
     """
     import pandas as pd
 
     rows: dict[tuple[str, str, int, int | None], dict[str, Any]] = {}
-    for record in dataset.iter_records():
-        for analysis in analyses:
-            for label, entry in _results(record, analysis):
-                key = (record.image_id, label, entry.channel, entry.roi_id)
-                found = {name: entry.values.get(name) for name in _names(analysis)}
-                found |= {"version": entry.analysis_version, "params_hash": entry.params_hash}
-                row = rows.setdefault(key, dict(zip(_REGION, key, strict=True)))
-                row |= {f"{analysis.name}_{name}": value for name, value in found.items()}
+    for image_id in dataset.load_manifest().entries:
+        try:
+            record = dataset.record(image_id)
+            results = [(one, *result) for one in analyses for result in _results(record, one)]
+        except (KymflowCoreError, KymflowZarrError) as problem:
+            logger.warning("image %r is left out: %s", image_id, problem)
+            continue
+        for analysis, label, entry in results:
+            key = (image_id, label, entry.channel, entry.roi_id)
+            found = {name: entry.values.get(name) for name in _names(analysis)}
+            found |= {"version": entry.analysis_version, "params_hash": entry.params_hash}
+            row = rows.setdefault(key, dict(zip(_REGION, key, strict=True)))
+            row |= {f"{analysis.name}_{name}": value for name, value in found.items()}
     dtypes = {"image_id": "str", "label": "str", "channel": "int64", "roi_id": "Int64"}
     for analysis in analyses:
         dtypes |= {f"{analysis.name}_{column.name}": column.dtype for column in analysis.summary}
@@ -109,29 +127,56 @@ def combine_times(
     return whole[[*_REGION, *(name for name in whole.columns if name not in _REGION)]]
 
 
-def save_table(table: pd.DataFrame, path: str | Path) -> Path:
-    """Save a table as Parquet, as CSV or for MATLAB, by the suffix of the file.
+def save_table(table: pd.DataFrame, path: str | Path, *, suffix: str | None = None) -> Path:
+    """Save a table as Parquet, as CSV or for MATLAB.
 
     Args:
         table: The table.
-        path: A file that ends in ``.parquet``, ``.csv`` or ``.mat``. In a ``.mat`` file each column
-            is a variable: numbers, with NaN for null, or a cell array of texts.
+        path: The file.
+        suffix: ``.parquet``, ``.csv`` or ``.mat``; that of the file if None. In a ``.mat`` file
+            each column is a variable: numbers, with NaN for null, or a cell array of texts, with
+            an empty one for null. Names that MATLAB does not take are changed, see `matlab_names`.
 
     Raises:
         ValueError: Another suffix.
         MissingExtraError: ``.mat`` needs scipy (extra ``kymflow-core[matlab]``).
     """
     path = Path(path)
-    match path.suffix:
+    match suffix or path.suffix:
         case ".parquet":
             table.to_parquet(path, index=False)
         case ".csv":
             table.to_csv(path, index=False, lineterminator="\n")
         case ".mat":
             _save_mat(table, path)
-        case suffix:
-            raise ValueError(f"{suffix!r} is no format of tables; use .parquet, .csv or .mat")
+        case other:
+            raise ValueError(f"{other!r} is no format of tables; use .parquet, .csv or .mat")
     return path
+
+
+def matlab_names(names: Iterable[str]) -> list[str]:
+    """Names that MATLAB takes for variables, each once.
+
+    They begin with a letter, go on with letters, digits and ``_``, have 63 characters at most, and
+    are none of its keywords: ``2nd try`` becomes ``x2nd_try``, ``end`` becomes ``x_end``. Of
+    longer names the end is kept, which tells columns of one table from each other.
+    """
+    found: list[str] = []
+    for name in names:
+        plain = re.sub(r"[^A-Za-z0-9_]", "_", name)
+        if not re.match("[A-Za-z]", plain):
+            plain = f"x{plain}"
+        if plain in _MATLAB_KEYWORDS:
+            plain = f"x_{plain}"
+        if len(plain) > _LONGEST_NAME:
+            plain = f"x{plain[1 - _LONGEST_NAME :]}"
+        free, number = plain, 2
+        while free in found:
+            ending = f"_{number}"
+            free = plain[: _LONGEST_NAME - len(ending)] + ending
+            number += 1
+        found.append(free)
+    return found
 
 
 def _save_mat(table: pd.DataFrame, path: Path) -> None:
@@ -143,13 +188,14 @@ def _save_mat(table: pd.DataFrame, path: Path) -> None:
     except ImportError as error:
         raise MissingExtraError("scipy", "matlab", "a .mat file") from error
     variables = {}
-    for name, column in table.items():
+    for name, at in zip(matlab_names(map(str, table.columns)), range(table.shape[1]), strict=True):
+        column = table.iloc[:, at]
         if pd.api.types.is_numeric_dtype(column.dtype):
-            variables[str(name)] = column.to_numpy(dtype=np.float64, na_value=np.nan)
+            variables[name] = column.to_numpy(dtype=np.float64, na_value=np.nan)
         else:
             texts = ["" if pd.isna(value) else str(value) for value in column]
-            variables[str(name)] = np.array(texts, dtype=object)
-    savemat(path, variables, oned_as="column", long_field_names=True)
+            variables[name] = np.array(texts, dtype=object)
+    savemat(path, variables, appendmat=False, oned_as="column", long_field_names=True)
 
 
 def _results(

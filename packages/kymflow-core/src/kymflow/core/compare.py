@@ -8,6 +8,7 @@ the animals of both groups are the same ones (before and after), Welch's where t
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,11 +17,14 @@ import numpy as np
 
 from kymflow.core.errors import ComparisonError
 from kymflow.core.student import t_quantile
+from kymflow_zarr.natural_order import natural_key
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Comparison", "compare_groups"]
+__all__ = ["Comparison", "compare_groups", "compare_with_baseline"]
+
+logger = logging.getLogger(__name__)
 
 _LEAST_ANIMALS = 3
 
@@ -52,6 +56,18 @@ class Comparison:
     animals: tuple[int, int]
     rows: int
     per_animal: pd.DataFrame
+
+    def describe(self, unit: str = "") -> tuple[str, str, str]:
+        """The change, its 95 % interval, and how many animals it is of, as texts.
+
+        Args:
+            unit: The unit of the values, for a change that is no share.
+        """
+        shown, after = (100.0, "%") if self.relative else (1.0, unit)
+        change, low, high = (f"{shown * end:+.3g}" for end in (self.change, self.low, self.high))
+        first, second = self.animals
+        animals = f"{first} animals" if self.paired else f"{first} and {second} animals"
+        return f"{change} {after}".rstrip(), f"{low} to {high}", animals
 
 
 def compare_groups(
@@ -117,6 +133,57 @@ def compare_groups(
         rows=len(known),
         per_animal=(means.apply(np.exp) if relative else means).reset_index(),
     )
+
+
+def compare_with_baseline(
+    table: pd.DataFrame,
+    *,
+    value: str,
+    group: str,
+    baseline: str | None = None,
+    animal: str = "animal",
+    vessel: str = "vessel",
+) -> list[Comparison]:
+    """Compare each group of a study with one of them, where animals suffice.
+
+    Ratios are compared where all values are positive, differences elsewhere.
+
+    Args:
+        table: As in `compare_groups`; without an ``animal`` there is nothing to compare, and
+            without a ``vessel`` there is one in each animal.
+        value: The column to compare.
+        group: The column that says the group.
+        baseline: The group that others are compared with; None for the first in natural order.
+        animal: The column that says the animal.
+        vessel: The column that says the vessel within an animal.
+
+    Returns:
+        One comparison for each other group.
+    """
+    if animal not in table.columns or group == animal:
+        return []
+    known = table[table[[value, group, animal]].notna().all(axis=1)]
+    known = known.assign(**{group: known[group].astype(str)})
+    has_vessels = vessel in table.columns and bool(known[vessel].notna().all())
+    names = sorted(known[group].unique(), key=natural_key)
+    first = baseline or next(iter(names), "")
+    found = []
+    for other in (name for name in names if name != first):
+        try:
+            found.append(
+                compare_groups(
+                    known,
+                    value=value,
+                    group=group,
+                    groups=(first, other),
+                    animal=animal,
+                    vessel=vessel if has_vessels and vessel != group else None,
+                    relative=bool((known[value] > 0).all()),
+                )
+            )
+        except ComparisonError as error:
+            logger.info("%s is not compared: %s", other, error)
+    return found
 
 
 def _paired(means: pd.DataFrame) -> tuple[float, float, float]:

@@ -22,6 +22,7 @@ data as attributes, and has a message that ends with what to do::
     ├── metadata
     │   ├── MetadataError             ValueError    a field of the payload is malformed
     │   ├── MetadataFileError         ValueError    a file of metadata cannot be imported
+    │   ├── FolderPatternError        ValueError    a pattern for names of folders is malformed
     │   ├── RoiError                  ValueError    a region that does not fit its image
     │   └── RoiNotFoundError          KeyError      no region with this id
     ├── decisions
@@ -65,6 +66,7 @@ __all__ = [
     "ComparisonError",
     "DecisionError",
     "FigureError",
+    "FolderPatternError",
     "ImageIndexError",
     "IndexUpdateError",
     "IndexerCycleError",
@@ -381,6 +383,21 @@ class MetadataFileError(KymflowCoreError, ValueError):
         self.path = path
         self.reason = reason
         super().__init__(f"the metadata in {path!r} cannot be imported: {reason}")
+
+
+class FolderPatternError(KymflowCoreError, ValueError):
+    """A pattern for the names of folders cannot be used.
+
+    Attributes:
+        pattern: The pattern.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+        super().__init__(
+            f"the pattern {pattern!r} cannot be used",
+            hint="give each field once and by name, as in '{animal}/{date}'",
+        )
 
 
 class RoiError(KymflowCoreError, ValueError):

@@ -33,12 +33,11 @@ def renew_source(
     try:
         record = open_record(blobs, image_id, writable=True)
         provenance = record.load_json(PROVENANCE)
+        said = provenance if isinstance(provenance, dict) else {}
+        source = said.get("source")
+        before = source if isinstance(source, dict) else {}
+        after = dict(renewed(before))
+        if after != before:
+            record.save_json(PROVENANCE, {**said, "source": after})
     except (ArtifactNotFoundError, CorruptDataError, ImageNotFoundError) as error:
         logger.warning("only the sources index says where a file is now: %s", error)
-        return
-    said = provenance if isinstance(provenance, dict) else {}
-    source = said.get("source")
-    before = source if isinstance(source, dict) else {}
-    after = dict(renewed(before))
-    if after != before:
-        record.save_json(PROVENANCE, {**said, "source": after})

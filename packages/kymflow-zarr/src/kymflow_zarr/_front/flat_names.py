@@ -1,30 +1,54 @@
-"""The views of tables and sources, and the flat names for what they do, each a call of one."""
+"""The views of tables and sources, and the flat names of their methods."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import wraps
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import Concatenate, ParamSpec, TypeVar
 
-from kymflow_zarr._catalog.refresh_plan import RefreshMode, RefreshPlan
+from kymflow_zarr._catalog.refresh_plan import RefreshMode
 from kymflow_zarr._front.access import Access
 from kymflow_zarr._front.sources import DatasetSources
 from kymflow_zarr._front.tables import DatasetTables
 from kymflow_zarr._ingest.outcome import IngestOutcome
-from kymflow_zarr._tables.replace import RowUpdate
-from kymflow_zarr._tables.tables import IMAGE_ID
 from kymflow_zarr.options import IngestOptions
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
 
 __all__ = ["FlatNames"]
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _of_tables(
+    method: Callable[Concatenate[DatasetTables, _P], _R],
+) -> Callable[Concatenate[FlatNames, _P], _R]:
+    """A method of `ZarrDataset.tables` as one of the dataset."""
+
+    @wraps(method)
+    def call(dataset: FlatNames, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        return method(dataset.tables, *args, **kwargs)
+
+    call.__doc__ = f"See `{method.__qualname__}`."
+    return call
+
+
+def _of_sources(
+    method: Callable[Concatenate[DatasetSources, _P], _R],
+) -> Callable[Concatenate[FlatNames, _P], _R]:
+    """A method of `ZarrDataset.sources` as one of the dataset."""
+
+    @wraps(method)
+    def call(dataset: FlatNames, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        return method(dataset.sources, *args, **kwargs)
+
+    call.__doc__ = f"See `{method.__qualname__}`."
+    return call
+
 
 class FlatNames:
-    """The part of `ZarrDataset` that leads to its views, and their methods by flat names."""
+    """The part of `ZarrDataset` that leads to its views, and to their methods by flat names."""
 
     _access: Access
 
@@ -38,109 +62,23 @@ class FlatNames:
         """The files that the images were made of, and what is new among them."""
         return DatasetSources(self._access)
 
-    # --- tables -------------------------------------------------------------------------------
-
     def list_table_names(self) -> list[str]:
         """The names of all tables, sorted."""
         return list(self.tables)
 
-    def table_schema(self, name: str) -> pa.Schema | None:
-        """See `DatasetTables.schema`."""
-        return self.tables.schema(name)
-
-    def table_row_count(self, name: str) -> int | None:
-        """See `DatasetTables.row_count`."""
-        return self.tables.row_count(name)
-
-    def load_table(
-        self,
-        name: str,
-        *,
-        columns: Sequence[str] | None = None,
-        image_ids: str | Iterable[str] | None = None,
-    ) -> pd.DataFrame:
-        """See `DatasetTables.load`."""
-        return self.tables.load(name, columns=columns, image_ids=image_ids)
-
-    def load_arrow_table(
-        self,
-        name: str,
-        *,
-        columns: Sequence[str] | None = None,
-        image_ids: str | Iterable[str] | None = None,
-    ) -> pa.Table:
-        """See `DatasetTables.load_arrow`."""
-        return self.tables.load_arrow(name, columns=columns, image_ids=image_ids)
-
-    def iter_table(self, name: str, *, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """See `DatasetTables.iter_arrow`."""
-        return self.tables.iter_arrow(name, columns=columns)
-
-    def save_table(self, name: str, df: pd.DataFrame | pa.Table) -> None:
-        """See `DatasetTables.save`."""
-        self.tables.save(name, df)
-
-    def delete_table(self, name: str) -> bool:
-        """See `DatasetTables.delete`."""
-        return self.tables.delete(name)
-
-    def replace_rows_for_image_id(
-        self, name: str, image_id: str, df_rows: pd.DataFrame, *, image_id_col: str = IMAGE_ID
-    ) -> None:
-        """See `DatasetTables.replace_rows_for_image_id`."""
-        self.tables.replace_rows_for_image_id(name, image_id, df_rows, image_id_col=image_id_col)
-
-    def replace_rows(
-        self,
-        name: str,
-        updates: Iterable[RowUpdate],
-        *,
-        schema: pa.Schema,
-        keep_others: Collection[str] | None = None,
-        drop_gone: bool = False,
-        image_id_col: str = IMAGE_ID,
-    ) -> int:
-        """See `DatasetTables.replace_rows`."""
-        return self.tables.replace_rows(
-            name,
-            updates,
-            schema=schema,
-            keep_others=keep_others,
-            drop_gone=drop_gone,
-            image_id_col=image_id_col,
-        )
-
-    # --- sources ------------------------------------------------------------------------------
-
-    def load_sources_index(self) -> pd.DataFrame:
-        """See `DatasetSources.load`."""
-        return self.sources.load()
-
-    def save_sources_index(self, df: pd.DataFrame) -> None:
-        """See `DatasetSources.save`."""
-        self.sources.save(df)
-
-    def plan_refresh(
-        self,
-        folder: str | PathLike[str],
-        pattern: str | Sequence[str] | None = None,
-        *,
-        options: IngestOptions | None = None,
-    ) -> RefreshPlan:
-        """See `DatasetSources.plan`."""
-        return self.sources.plan(folder, pattern, options=options)
-
-    def refresh_from_folder(
-        self,
-        folder: str | PathLike[str],
-        pattern: str | Sequence[str] | None = None,
-        *,
-        mode: RefreshMode = "skip",
-        workers: int = 1,
-        options: IngestOptions | None = None,
-    ) -> list[str]:
-        """See `DatasetSources.refresh`."""
-        return self.sources.refresh(folder, pattern, mode=mode, workers=workers, options=options)
+    table_schema = _of_tables(DatasetTables.schema)
+    table_row_count = _of_tables(DatasetTables.row_count)
+    load_table = _of_tables(DatasetTables.load)
+    load_arrow_table = _of_tables(DatasetTables.load_arrow)
+    iter_table = _of_tables(DatasetTables.iter_arrow)
+    save_table = _of_tables(DatasetTables.save)
+    delete_table = _of_tables(DatasetTables.delete)
+    replace_rows_for_image_id = _of_tables(DatasetTables.replace_rows_for_image_id)
+    replace_rows = _of_tables(DatasetTables.replace_rows)
+    load_sources_index = _of_sources(DatasetSources.load)
+    save_sources_index = _of_sources(DatasetSources.save)
+    plan_refresh = _of_sources(DatasetSources.plan)
+    refresh_from_folder = _of_sources(DatasetSources.refresh)
 
     def iter_refresh(
         self,

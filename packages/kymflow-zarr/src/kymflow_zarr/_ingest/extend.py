@@ -46,7 +46,7 @@ def extend_image(
     known: BesideState,
     options: IngestOptions,
 ) -> tuple[SourceIssue, ...]:
-    """Add what lies beside a file to the image of its pixels. May be cut off and made again.
+    """Bring what lies beside a file to the image of its pixels. May be cut off and made again.
 
     Args:
         blobs: The dataset's key space.
@@ -72,15 +72,17 @@ def extend_image(
     for sidecar in staged.sidecars:
         if sidecar.path.name in unchanged:
             continue
+        path = sidecar.kind.path(sidecar.name)
         is_there = (sidecar.name, sidecar.kind.name) in there
         if not is_there or not _is_as_stored(record, sidecar, options):
-            made_of_it = digests.get(sidecar.kind.path(sidecar.name))
-            if is_there and made_of_it != stored_digest(blobs, image_id, sidecar):
+            as_ingested = digests.get(path, "unknown")
+            if is_there and stored_digest(blobs, image_id, sidecar) != as_ingested:
                 issues.append(_kept(sidecar))
                 continue
             value = read_sidecar(sidecar, options)
             record.artifacts.save(sidecar.name, value, sidecar.kind.name)
-        digests[sidecar.kind.path(sidecar.name)] = stored_digest(blobs, image_id, sidecar)
+        if (digest := stored_digest(blobs, image_id, sidecar)) is not None:
+            digests[path] = digest
     texts = {**staged.vendor_texts, **_load(record, VENDOR_HEADER)}
     if texts:
         record.save_json(VENDOR_HEADER, texts)

@@ -24,8 +24,8 @@ __all__ = ["local_epoch_ns", "parse_iso", "parse_us_clock", "stated_clock"]
 _BEFORE_NOON: Final = r"a\.?\s?m\.?|\u5348\u524d|\u4e0a\u5348|\uc624\uc804"
 _AFTER_NOON: Final = r"p\.?\s?m\.?|\u5348\u5f8c|\u5348\u540e|\u4e0b\u5348|\uc624\ud6c4"
 _CLOCK: Final = re.compile(
-    r"(?P<first>\d{4}|\d{1,2})(?P<mark>[-/.:])(?P<second>\d{1,2}|[a-z]{3})(?P=mark)"
-    r"(?P<third>\d{4}|\d{1,2})(?:\s+|T)"
+    r"(?P<first>\d{4}|\d{1,2})(?P<mark>[-/.: ])(?P<second>\d{1,2}|[a-z]{3})(?P=mark)"
+    r"(?P<third>\d{4}|\d{1,2})(?:,?\s+|T)"
     rf"(?:(?P<before>{_BEFORE_NOON}|{_AFTER_NOON})\s*)?"
     r"(?P<hour>\d{1,2}):(?P<minute>\d{2}):(?P<seconds>\d{2})(?:[.,](?P<fraction>\d{1,9}))?"
     rf"(?:\s*(?P<after>{_BEFORE_NOON}|{_AFTER_NOON}))?",
@@ -55,7 +55,13 @@ def stated_clock(text: str, *, what: str, warnings: list[str]) -> int | None:
         Wall time in ns (see the module); None for an empty text, and with a warning where the text
         is not a date and time, or could be one of several.
     """
-    text = text.strip()
+    text = " ".join(text.split())  # some countries' computers write other spaces than ASCII's
+    iso = parse_iso(text)
+    if iso is not None:
+        time_ns, in_utc = iso
+        if in_utc:
+            warnings.append(f"{what} is given in UTC, not in local time")
+        return time_ns
     match = _CLOCK.fullmatch(text)
     found = [] if match is None else _wall_times(match, _orders(match))
     if len(found) == 1:

@@ -16,6 +16,7 @@ from kymflow_zarr._storage.json_text import JsonValue
 __all__ = ["doubts"]
 
 _LINE_PERIOD_S: Final = (10e-6, 1.0)
+_FRAME_PERIOD_S: Final = (10e-6, math.inf)  # a frame may take as long as it likes
 _PIXEL_UM: Final = (0.010, 50.0)
 _SLACK: Final = 1.001  # dwell times are rounded
 _FIJI: Final = "imagej"
@@ -49,13 +50,17 @@ def doubts(
     yield from _weak_pixel_size(scale, facts)
     yield from _times_without_axis(shape, facts)
     period = scale.get("t")
-    if "y" in shape or period is None:  # a frame may take as long as it likes
+    if period is None:
         return
-    if not _LINE_PERIOD_S[0] <= period <= _LINE_PERIOD_S[1]:
+    shortest, longest = _LINE_PERIOD_S if "y" not in shape else _FRAME_PERIOD_S
+    if not shortest <= period <= longest:
+        what = "line period" if "y" not in shape else "time between frames"
         yield (
-            f"the line period, {period:g} s, is out of a microscope's range "
-            f"({_LINE_PERIOD_S[0]:g} to {_LINE_PERIOD_S[1]:g} s)"
+            f"the {what}, {period:g} s, is out of a microscope's range ({shortest:g} to "
+            f"{longest:g} s)"
         )
+    if "y" in shape:
+        return
     dwell_us = vendor.get("dwell_time_us")
     if isinstance(dwell_us, int | float) and "x" in shape:
         line_s = shape["x"] * dwell_us * 1e-6

@@ -74,7 +74,7 @@ class FolderListing:
 
     def name_of(self, path: Path) -> str:
         """The name of a file as seen from the folder: ``../.kymflow.toml`` of one above it."""
-        if path.parent == self.folder:
+        if path != self.calibration:
             return path.name
         return os.path.relpath(path, self.folder.resolve()).replace(os.sep, "/")
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.json_text import JsonValue, dumps, loads
-from kymflow_zarr._storage.seal import OWN_ATTRIBUTE
+from kymflow_zarr._storage.seal import OWN_ATTRIBUTE, without_consolidated
 from kymflow_zarr.errors import CorruptDataError
 
 __all__ = ["GROUP_KEYS", "iter_damaged_groups", "write_missing_groups"]
@@ -45,7 +45,7 @@ def iter_damaged_groups(blobs: BlobStore) -> Iterator[str]:
 def _is_group(data: bytes | None, key: str) -> bool:
     """Whether that is the document of such a group, perhaps with attributes that someone set."""
     try:
-        said = None if data is None else loads(data, key=key)
+        said = None if data is None else loads(without_consolidated(data), key=key)
     except CorruptDataError:
         return False
     if not isinstance(said, dict) or not _DOCUMENT.keys() <= said.keys():

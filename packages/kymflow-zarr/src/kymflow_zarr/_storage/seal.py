@@ -27,6 +27,7 @@ __all__ = [
     "sealed_bytes",
     "unseal",
     "unseal_zarr",
+    "without_consolidated",
 ]
 
 BLANK_SEAL = "sha256:" + "0" * 64
@@ -34,6 +35,8 @@ OWN_ATTRIBUTE = "kymflow_zarr"
 """The attribute of images and arrays that is ours, with the seal in it."""
 _SEAL = re.compile(rb'"seal": "sha256:([0-9a-f]{64})"')
 _FIRST_SEAL = "first_seal"
+_CONSOLIDATED = b'"consolidated_metadata"'
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]]', re.DOTALL)
 
 _LAYOUTS = (None, 2)  # on one line; and indented, as 0.1.0 wrote documents
 
@@ -77,6 +80,27 @@ def unseal(data: bytes, *, key: str) -> JsonValue:
     return loads(data, key=key)
 
 
+def without_consolidated(data: bytes) -> bytes:
+    """A Zarr document with null in place of metadata that another program consolidated in it.
+
+    Those of a large dataset exceed every limit, and nothing here needs them.
+    """
+    if _CONSOLIDATED not in data:
+        return data
+    depth, start, last = 0, -1, b""
+    for token in _TOKEN.finditer(data):
+        if token[0] in (b"{", b"["):
+            if depth == 1 and last == _CONSOLIDATED:
+                start = token.start()
+            depth += 1
+        elif token[0] in (b"}", b"]"):
+            depth -= 1
+            if depth == 1 and start >= 0:
+                return data[:start] + b"null" + data[token.end() :]
+        last = token[0]
+    return data
+
+
 def unseal_zarr(
     data: bytes, *, key: str, as_written: AsWritten
 ) -> tuple[Any, tuple[str, ...] | None]:
@@ -93,6 +117,7 @@ def unseal_zarr(
     Raises:
         CorruptDataError: Something that this package wrote is changed, or the text is not JSON.
     """
+    data = without_consolidated(data)
     parsed: Any = loads(data, key=key)
     if _holds(data):
         return parsed, None

@@ -39,7 +39,11 @@ class DrawnImage:
 
 
 def draw_image(
-    dataset: ZarrDataset, analyses: Sequence[Analysis[Any]], image_id: str, source: str | None
+    dataset: ZarrDataset,
+    analyses: Sequence[Analysis[Any]],
+    image_id: str,
+    source: str | None,
+    name: str,
 ) -> DrawnImage:
     """Read and draw an image.
 
@@ -48,8 +52,9 @@ def draw_image(
         analyses: The analyses whose results are shown.
         image_id: The image.
         source: The file that it was made of, if that is known.
+        name: What people call it.
     """
-    reading = read_image(dataset, image_id, source=source, analyses=analyses)
+    reading = read_image(dataset, image_id, source=source, name=name, analyses=analyses)
     return DrawnImage(
         image_id=image_id,
         source=source,

@@ -81,6 +81,7 @@ class ImageReading:
     Attributes:
         image_id: Its id.
         source: The file that it was made of; None if that is not known.
+        name: What people call it.
         record: The image; None if not even that can be opened.
         metadata: Its metadata; None if they cannot be read.
         pictures: The whole recording, by channel (from 1) and slice.
@@ -93,6 +94,7 @@ class ImageReading:
 
     image_id: str
     source: str | None
+    name: str
     record: ZarrImageRecord | None = None
     metadata: ImageMetadata | None = None
     pictures: Mapping[tuple[int, int], KymographPicture]
@@ -108,6 +110,7 @@ def read_image(
     image_id: str,
     *,
     source: str | None,
+    name: str,
     analyses: Sequence[Analysis[Any]],
 ) -> ImageReading:
     """Read what a report shows of an image.
@@ -116,6 +119,7 @@ def read_image(
         dataset: The dataset.
         image_id: The image.
         source: The file that it was made of, if that is known.
+        name: What people call it.
         analyses: The analyses whose results are shown.
     """
     problems: list[str] = []
@@ -142,6 +146,7 @@ def read_image(
     return ImageReading(
         image_id=image_id,
         source=source,
+        name=name,
         record=record,
         metadata=metadata,
         pictures=pictures,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from kymflow.cli.blocks import counted
-from kymflow.cli.opening import source_name
 from kymflow.cli.report.figures import draw_detail, draw_kymograph, draw_panels
 from kymflow.cli.report.reading import ImageReading, RegionReading
 from kymflow.cli.report.values import Fact, Illustration, ImageRow, ImageSection, RegionSection
@@ -73,7 +72,7 @@ def image_section(reading: ImageReading) -> ImageSection:
 
 
 def _name(reading: ImageReading) -> str:
-    return show(source_name(reading.source)) if reading.source else show(reading.image_id)
+    return show(reading.name)
 
 
 def _state(reading: ImageReading) -> str:

@@ -27,9 +27,19 @@ from kymflow.cli.progress import SILENT, followed
 from kymflow.cli.safe_text import show
 
 if TYPE_CHECKING:
+    from kymflow.cli.workbook import Sheet
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["ExportResult", "NotExported", "WorkbookResult", "WrittenSheet", "export"]
+__all__ = [
+    "CombinedResult",
+    "ExportResult",
+    "NotExported",
+    "WorkbookResult",
+    "WrittenSheet",
+    "export",
+]
+
+_TABLE_ENDINGS = (".parquet", ".csv", ".mat")
 
 
 def export(
@@ -38,23 +48,32 @@ def export(
     /,
     *,
     xlsx: Path | None = None,
+    combined: Path | None = None,
+    group_by: str | None = None,
+    baseline: str | None = None,
     image: Annotated[tuple[str, ...], Parameter(name=["--image", "-i"])] = (),
     pixels: Annotated[bool, Parameter(negative="--no-pixels", name="--pixels")] = True,
     tables: Annotated[bool, Parameter(negative="--no-tables", name="--tables")] = True,
     table_format: Literal["csv", "parquet"] = "csv",
     wait: Wait = DEFAULT_WAIT_S,
     progress: ProgressParam = SILENT,
-) -> ExportResult | WorkbookResult:
-    """Write a dataset as plain files, or as a workbook.
+) -> ExportResult | WorkbookResult | CombinedResult:
+    """Write a dataset as plain files, as a workbook, or as one table.
 
     Into a folder, images become TIFF, results JSON, tables Parquet and CSV. A second run into the
     same folder writes only what differs. kymflow ingest takes the folder in again. With --xlsx,
-    one workbook has the images with their metadata, all tables, and the parameters.
+    one workbook has the images with their metadata, all tables, and the parameters. With
+    --combined, one table has the summaries of all analyses side by side, for R or MATLAB.
 
     Args:
         dataset: Path or URL of the dataset.
         folder: Where to; made if it is not there. Not needed with --xlsx.
         xlsx: Write this workbook; one that is there is replaced.
+        combined: Write this table, which ends in .parquet, .csv or .mat; one that is there is
+            replaced.
+        group_by: A field of the images, such as condition: the workbook compares its groups by
+            animal.
+        baseline: The group that others are compared with; if not given, the first one.
         image: Just this image: its id, the first characters of it, or its source file; may be
             given several times.
         pixels: Whether to write the pixels, as TIFF.
@@ -76,7 +95,12 @@ def export(
 
     opened = open_reader(dataset, wait_s=wait)
     if xlsx is not None:
-        return _write_workbook(opened, dataset, xlsx)
+        from kymflow.cli.workbook import sheets_of
+
+        sheets = sheets_of(opened, group_by=group_by, baseline=baseline)
+        return _write_workbook(list(sheets), dataset, xlsx)
+    if combined is not None:
+        return _write_combined(opened, dataset, combined)
     if folder is None:
         raise OutputFileError("", "no place is named", hint="name a folder, or --xlsx FILE.xlsx")
     require_outside(folder, dataset)
@@ -201,6 +225,32 @@ class WorkbookResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CombinedResult:
+    """What a table of all summaries has.
+
+    Attributes:
+        dataset: The dataset.
+        table: The file that was written.
+        rows: How many rows it has, one for each image, label and region.
+        columns: How many columns.
+        items: Always empty.
+    """
+
+    streamed: ClassVar[bool] = False
+    verb: ClassVar[str] = "export"
+    ok: ClassVar[bool] = True
+    dataset: str
+    table: str
+    rows: int
+    columns: int
+    items: tuple[NotExported, ...] = ()
+
+    def as_text(self, screen: Screen) -> Iterator[Block]:  # noqa: ARG002
+        """See `Result`."""
+        yield sentence(f"{counted(self.rows, 'row')} in {show(self.table)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenSheet:
     """One sheet of a workbook.
 
@@ -228,14 +278,30 @@ class NotExported:
     reason: str
 
 
-def _write_workbook(opened: ZarrDataset, dataset: str, target: Path) -> WorkbookResult:
-    from kymflow.cli.workbook import sheets_of, write_workbook
+def _write_workbook(sheets: list[Sheet], dataset: str, target: Path) -> WorkbookResult:
+    from kymflow.cli.workbook import write_workbook
 
     require_outside(target, dataset)
     if target.suffix.lower() != ".xlsx":
         raise OutputFileError(str(target), "it does not end in .xlsx", hint="rename it")
     with replaced(target) as unfinished:
-        sheets = list(sheets_of(opened))
         write_workbook(sheets, unfinished)
     items = tuple(WrittenSheet(name=sheet.name, rows=len(sheet.rows)) for sheet in sheets)
     return WorkbookResult(dataset=dataset, workbook=str(target), sheets=len(items), items=items)
+
+
+def _write_combined(opened: ZarrDataset, dataset: str, target: Path) -> CombinedResult:
+    from kymflow.core import KymDataset
+    from kymflow.core.combine import combine_regions, save_table
+    from kymflow.core.plugins import load_analyses
+
+    require_outside(target, dataset)
+    if target.suffix.lower() not in _TABLE_ENDINGS:
+        endings = " or ".join(_TABLE_ENDINGS)
+        raise OutputFileError(str(target), f"it does not end in {endings}", hint="rename it")
+    names = KymDataset(opened).image_names("combined")
+    table = names.join(combine_regions(opened, list(load_analyses().values())))
+    with replaced(target) as unfinished:
+        save_table(table, unfinished, suffix=target.suffix.lower())
+    rows, columns = table.shape
+    return CombinedResult(dataset=dataset, table=str(target), rows=rows, columns=columns)

@@ -16,8 +16,9 @@ from kymflow.cli.blocks import (
     table_blocks,
     to_the_second,
 )
-from kymflow.cli.opening import open_reader, source_name, source_of
+from kymflow.cli.opening import open_reader, source_of
 from kymflow.cli.safe_text import command
+from kymflow.cli.source_names import folder_order, short_names
 
 if TYPE_CHECKING:
     from kymflow_zarr import ManifestEntry
@@ -102,16 +103,17 @@ class ListResult:
             [(i.image_id, i.reason) for i in self.items if isinstance(i, DamagedImage)],
             screen,
         )
+        images = [item for item in self.items if isinstance(item, ListedImage)]
+        names = short_names(image.source for image in images)
         rows = [
             (
                 image.image_id,
-                source_name(image.source or ""),
+                names.get(image.source or "", ""),
                 image_size(image),
                 image.dtype,
                 to_the_second(image.acquired_local),
             )
-            for image in self.items
-            if isinstance(image, ListedImage)
+            for image in images
         ]
         yield from table_blocks(("id", "file", "size", "type", "recorded"), rows, screen)
         if not self.items:
@@ -179,9 +181,9 @@ def _local_time(epoch_ns: int | None) -> str | None:
     return whole.replace(tzinfo=None, microsecond=micros).isoformat()
 
 
-def _by_file(entry: ManifestEntry) -> tuple[bool, str, str, str]:
+def _by_file(entry: ManifestEntry) -> tuple[bool, tuple[object, ...], str]:
     path = source_of(entry) or ""
-    return not path, source_name(path), path, entry.created_utc
+    return not path, folder_order(path), entry.created_utc
 
 
 def _by_acquisition(entry: ManifestEntry) -> tuple[bool, int]:

@@ -78,7 +78,9 @@ def _ask(dataset: ZarrDataset, sql: str) -> pa.Table:
                 elif lists_tables and (schema := dataset.table_schema(name)) is not None:
                     connection.register(name, schema.empty_table())
             for name in kym.list_indexes():
-                if name not in names and re.search(rf"\b{name}\b", text):
+                schema = dataset.table_schema(f"kym_{name}")
+                is_of_images = schema is not None and "image_id" in schema.names
+                if is_of_images and name not in names and re.search(rf"\b{name}\b", text):
                     named = kym.image_names(name).load_arrow(dataset, f"kym_{name}")
                     connection.register(name, named)
             answer: pa.Table = connection.sql(sql).to_arrow_table()

@@ -13,14 +13,16 @@ from urllib.parse import quote
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from kymflow.cli.blocks import Block, Screen, counted, failure_blocks, remark, sentence
+from kymflow.cli.blocks import Block, Screen, counted, remark, sentence
 from kymflow.cli.errors import OutputFileError
 from kymflow.cli.folders import require_outside
-from kymflow.cli.opening import find_image, open_reader, source_name, source_of
+from kymflow.cli.image_failures import image_failures
+from kymflow.cli.opening import find_image, open_reader, source_of
 from kymflow.cli.options import ProgressParam, Workers, default_workers
 from kymflow.cli.output_file import replaced, require_writable
 from kymflow.cli.progress import SILENT
 from kymflow.cli.safe_text import command, show
+from kymflow.cli.source_names import folder_order, short_names
 from kymflow.cli.workers import worker_processes
 
 if TYPE_CHECKING:
@@ -89,14 +91,17 @@ def report(
     everything = _by_file(manifest)
     asked = list(dict.fromkeys(_find(opened, manifest, name) for name in images))
     chosen = asked or (everything if pages else everything[:limit])
-    sources = [source_of(manifest.entries.get(image_id)) for image_id in chosen]
+    sources = {image_id: source_of(manifest.entries.get(image_id)) for image_id in everything}
+    names = short_names(sources.values())
+    titles = [names.get(sources[image_id] or "", image_id) for image_id in chosen]
     folder = target.with_name(f"{target.stem}-images")
     items: list[ReportedImage] = []
     rows: list[ImageRow] = []
     sections: list[ImageSection] = []
     size = 0
     progress.begin("drawing", len(chosen))
-    for image in _draw(opened, chosen, sources, workers=workers):
+    known = [sources[image_id] for image_id in chosen]
+    for image in _draw(opened, chosen, known, titles, workers=workers):
         rows.append(image.row)
         if pages:  # written at once, as all of them may be more than memory holds
             folder.mkdir(exist_ok=True)
@@ -168,16 +173,7 @@ class ReportResult:
 
     def as_text(self, screen: Screen) -> Iterator[Block]:
         """See `Result`."""
-        yield from failure_blocks(
-            f"{counted(self.damaged, 'image')} could not be read in full",
-            ("image", "file", "reason"),
-            [
-                (item.image_id, source_name(item.source or ""), item.reason)
-                for item in self.items
-                if item.status == "damaged"
-            ],
-            screen,
-        )
+        yield from image_failures("could not be read in full", self.items, screen)
         yield sentence(
             f"{counted(self.shown, 'image')} in {show(self.report)}",
             damaged=self.damaged,
@@ -215,9 +211,9 @@ class ReportedImage:
 def _by_file(manifest: Manifest) -> list[str]:
     """All images by the names of their files; those without one, and damaged ones, come last."""
 
-    def key(image_id: str) -> tuple[bool, str, str]:
+    def key(image_id: str) -> tuple[bool, tuple[object, ...], str]:
         path = source_of(manifest.entries.get(image_id)) or ""
-        return not path, source_name(path), image_id
+        return not path, folder_order(path), image_id
 
     return sorted([*manifest.entries, *manifest.damaged], key=key)
 
@@ -227,7 +223,12 @@ def _find(dataset: ZarrDataset, manifest: Manifest, name: str) -> str:
 
 
 def _draw(
-    dataset: ZarrDataset, image_ids: list[str], sources: list[str | None], *, workers: int | None
+    dataset: ZarrDataset,
+    image_ids: list[str],
+    sources: list[str | None],
+    titles: list[str],
+    *,
+    workers: int | None,
 ) -> Iterator[DrawnImage]:
     """The images, drawn, in the order asked for."""
     from kymflow.cli.report.image import draw_image
@@ -237,7 +238,7 @@ def _draw(
     worth = max(1, math.ceil(len(image_ids) / _WORTH_A_PROCESS))
     count = min(default_workers(workers), worth) if workers is None else workers
     with worker_processes(count) as executor:
-        yield from (map if executor is None else executor.map)(draw, image_ids, sources)
+        yield from (map if executor is None else executor.map)(draw, image_ids, sources, titles)
 
 
 def _item(image: DrawnImage) -> ReportedImage:

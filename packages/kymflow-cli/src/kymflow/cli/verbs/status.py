@@ -20,7 +20,7 @@ from kymflow.cli.blocks import (
 from kymflow.cli.file_issues import FileIssue, file_issue, issue_blocks
 from kymflow.cli.folders import choose_folders, search_remarks
 from kymflow.cli.json_values import NOT_IN_JSON
-from kymflow.cli.opening import open_reader, source_name
+from kymflow.cli.opening import open_reader
 from kymflow.cli.options import DEFAULT_PATTERNS, Patterns, Recursive
 from kymflow.cli.safe_text import command, show
 from kymflow.cli.survey import Survey, survey
@@ -75,6 +75,7 @@ def status(
     return StatusResult(
         dataset=dataset,
         images=len(found.images),
+        names=found.names,
         to_do=tuple(to_do),
         folders=tuple(str(search.folder) for search in chosen.there),
         missing_folders=tuple(str(folder) for folder in chosen.missing),
@@ -99,6 +100,7 @@ class StatusResult:
     Attributes:
         dataset: The dataset.
         images: How many it has.
+        names: What its images are called, by id. Not in the JSON.
         to_do: The commands that do what there is to do.
         folders: The folders that were looked at.
         missing_folders: Folders that images came from and that are not there now.
@@ -120,6 +122,7 @@ class StatusResult:
     verb: ClassVar[str] = "status"
     dataset: str
     images: int
+    names: Mapping[str, str] = field(metadata=NOT_IN_JSON)
     to_do: tuple[str, ...]
     folders: tuple[str, ...]
     missing_folders: tuple[str, ...]
@@ -150,7 +153,7 @@ class StatusResult:
             changed=self.changed,
             waiting=self.waiting,
             gone=self.gone,
-            **{"files failed": self.failed},
+            **{f"file{'s' * (self.failed != 1)} failed": self.failed},
             **{_CONCERNS[concern]: counts[concern] for concern in _CONCERNS},
         )
         files = [item for item in self.items if isinstance(item, PlannedFile)]
@@ -190,7 +193,7 @@ class StatusResult:
             "to look at",
             ("image", "what", "why"),
             [
-                (source_name(item.source) if item.source else item.image_id, item.concern, item.why)
+                (self.names.get(item.image_id, item.image_id), item.concern, item.why)
                 for item in concerns
             ],
             screen,
@@ -260,10 +263,10 @@ class TableStatus:
 
 Concern = Literal["failed", "excluded", "uncalibrated", "duplicate"]
 _CONCERNS: Mapping[Concern, str] = {
-    "failed": "failed",
+    "failed": "not analyzed",
     "excluded": "excluded",
     "uncalibrated": "without calibration",
-    "duplicate": "copies",
+    "duplicate": "with the pixels of another",
 }
 
 
@@ -361,17 +364,16 @@ def _concerns(found: Survey) -> Iterator[ImageConcern]:
                 yield _concern(found, image_id, "failed", f"{what}: {state.reason}")
     copies: dict[str, list[str]] = {}
     for image_id, image in found.images.items():
-        if image.excluded is not None:
-            yield _concern(found, image_id, "excluded", image.excluded)
         unknown = [name for name, known in image.calibration.items() if not known]
         if unknown:
             yield _concern(found, image_id, "uncalibrated", f"no {' and no '.join(unknown)}")
-        if image.digest:
+        if image.excluded is not None:
+            yield _concern(found, image_id, "excluded", image.excluded)
+        elif image.digest:
             copies.setdefault(image.digest, []).append(image_id)
     for first, *others in copies.values():
         for image_id in others:
-            source = found.images[first].source
-            same = source_name(source) if source else first
+            same = found.names.get(first, first)
             yield _concern(found, image_id, "duplicate", f"the same pixels as {same}")
 
 

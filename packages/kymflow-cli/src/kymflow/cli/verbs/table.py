@@ -69,6 +69,7 @@ def table(
         kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     from kymflow.core import KymDataset
+    from kymflow.core.plugins import find_indexers
 
     opened = open_reader(dataset)
     if name is None:
@@ -77,6 +78,10 @@ def table(
     kym, tables = KymDataset(opened), opened.list_table_names()
     if name not in tables and name in kym.list_indexes():
         name = f"kym_{name}"
+    if name not in tables and name.removeprefix("kym_") in find_indexers():
+        raise UnknownNameError(
+            f"table {name!r} was not made yet", hint=f"make it: {command('update', dataset)}"
+        )
     _require_known(
         name,
         tables,
@@ -85,9 +90,10 @@ def table(
         see=f"see those that exist: {command('table', dataset)}",
     )
     wanted = [part.strip() for text in columns for part in text.split(",") if part.strip()]
-    schema, indexer = opened.table_schema(name), name.removeprefix("kym_")
-    names = kym.image_names(indexer) if not raw and name == f"kym_{indexer}" else None
+    schema = opened.table_schema(name)
     known = [] if schema is None else schema.names
+    is_of_images = name.startswith("kym_") and "image_id" in known
+    names = kym.image_names(name.removeprefix("kym_")) if is_of_images and not raw else None
     if schema is not None and names is not None:
         known = names.join_arrow(schema.empty_table()).column_names
     for column in wanted:

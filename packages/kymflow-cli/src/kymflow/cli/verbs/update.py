@@ -23,7 +23,7 @@ from kymflow.cli.options import (
 )
 from kymflow.cli.progress import SILENT
 from kymflow.cli.safe_text import command, show
-from kymflow.cli.survey import kept_indexers, survey
+from kymflow.cli.survey import Survey, kept_indexers, survey
 from kymflow.cli.verbs.analyze import AnalysedImage, analyze_images
 from kymflow.cli.verbs.index import ImageFailure, IndexedTable, run_indexer
 from kymflow.cli.verbs.ingest import (
@@ -76,8 +76,8 @@ def update(
     """
     opened = open_writer(dataset, wait_s=wait)
     taken_in = _refresh(opened, dataset, workers=workers, progress=progress)
-    analyzed = list(_analyze(opened, workers=workers, progress=progress))
-    tables = _index(opened, progress=progress)
+    analyzed, found = _analyze(opened, workers=workers, progress=progress)
+    tables = _index(opened, found, progress=progress)
     place = report_place(dataset)
     has_changed = bool(analyzed) or any(isinstance(item, IndexedTable) for item in tables)
     is_written = report and (has_changed or not place.is_file())
@@ -176,14 +176,20 @@ def _refresh(
 
 def _analyze(
     dataset: ZarrDataset, *, workers: int | None, progress: ProgressParam
-) -> Iterator[AnalysedImage]:
-    """Compute what is not current; again, as long as analyses follow that build on these."""
+) -> tuple[list[AnalysedImage], Survey]:
+    """Compute what is not current; again, as long as analyses follow that build on these.
+
+    Returns:
+        The images, and how the dataset stands after that.
+    """
     from kymflow.core.plugins import load_analyses
 
     analyses = load_analyses()
-    for _ in range(len(analyses) + 1):
+    everything: list[AnalysedImage] = []
+    found = survey(dataset)
+    for _ in analyses:
         done: list[AnalysedImage] = []
-        for (name, label), states in survey(dataset).states.items():
+        for (name, label), states in found.states.items():
             todo = [i for i, state in states.items() if state.state in {"outdated", "missing"}]
             for params, image_ids in _by_params(dataset, analyses[name], label, todo):
                 done += analyze_images(
@@ -195,9 +201,11 @@ def _analyze(
                     workers=workers,
                     progress=progress,
                 )
-        yield from done
         if not done:
-            return
+            break
+        everything += done
+        found = survey(dataset)
+    return everything, found
 
 
 def _by_params(
@@ -231,16 +239,17 @@ def _flat(document: Mapping[str, object], prefix: str = "") -> Iterator[tuple[st
             yield f"{prefix}{name}", value
 
 
-def _index(dataset: ZarrDataset, *, progress: ProgressParam) -> list[IndexedTable | ImageFailure]:
+def _index(
+    dataset: ZarrDataset, found: Survey, *, progress: ProgressParam
+) -> list[IndexedTable | ImageFailure]:
     from kymflow.core import KymDataset, run_order
-    from kymflow.core.analysis import used_labels
-    from kymflow.core.plugins import load_analyses
 
     kymographs = KymDataset(dataset)
     done: list[IndexedTable | ImageFailure] = []
-    used = used_labels(dataset, load_analyses())
-    for indexer in run_order(kept_indexers(dataset, used)) if len(kymographs) else ():
-        if kymographs.outdated_images(indexer):
+    used = dict.fromkeys(name for name, _ in found.states)
+    for indexer in run_order(kept_indexers(dataset, used)) if found.images else ():
+        # A table that another one depends on may have changed by now.
+        if kymographs.outdated_images(indexer) if done else found.outdated[indexer.name]:
             done += run_indexer(kymographs, indexer, mode="incremental", progress=progress)
     for item in done:
         progress.tell(item)

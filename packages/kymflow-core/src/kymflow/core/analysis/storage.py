@@ -181,18 +181,24 @@ def load_result_table(
     """A table of the results of all regions.
 
     Returns:
-        Columns ``channel``, ``roi_id``, those that the analysis declares, ``params_hash``.
+        Columns ``channel``, ``roi_id``, those that the analysis declares, ``params_hash``. Those
+        that an earlier version did not have hold no value.
 
     Raises:
         ArtifactNotFoundError: The analysis never ran.
-        MetadataError: A column is missing.
+        MetadataError: A column that says whose results these are is missing.
     """
+    import pandas as pd
+
     name = f"{_folder(analysis, label)}/{table}"
     frame = rec.load_df_parquet(name)
-    declared = [column.name for column in analysis.table(table).columns]
-    for column in ("channel", "roi_id", "params_hash", *declared):
-        if column not in frame.columns:
-            raise MetadataError(name, f"has no column {column!r}", remedy=_REMEDY)
+    for key in ("channel", "roi_id", "params_hash"):
+        if key not in frame.columns:
+            raise MetadataError(name, f"has no column {key!r}", remedy=_REMEDY)
+    for column in analysis.table(table).columns:
+        if column.name not in frame.columns:  # an earlier version had no such result
+            absent = [None] * len(frame)
+            frame[column.name] = pd.Series(absent, index=frame.index, dtype=column.dtype)
     return frame
 
 

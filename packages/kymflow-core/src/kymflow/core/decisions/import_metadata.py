@@ -112,7 +112,7 @@ def set_fields_from_folders(
         step: What this is undone together with; nothing else if None.
 
     Raises:
-        ValueError: The pattern has no field, or one twice.
+        FolderPatternError: The pattern has no field, or one twice.
         ReadOnlyError: The dataset was opened with ``mode="r"``.
     """
     folders = FolderPattern.parse(pattern)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from kymflow.core.errors import MetadataError
 from kymflow.core.image_facts import EXPERIMENT_FIELDS, FACTS, facts_frame, file_facts, image_facts
 from kymflow.core.kym_dataset.table_names import indexer_names, table_name
-from kymflow.core.natural_order import natural_key
 from kymflow.core.provenance import ANALYSIS_VERSION, IMAGE_ID, PARAMS_HASH, PROVENANCE_COLUMNS
 from kymflow_zarr import CorruptDataError, ImageNotFoundError
+from kymflow_zarr.natural_order import file_key, natural_key
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -191,7 +191,9 @@ def _facts(dataset: ZarrDataset) -> pd.DataFrame:
 
 def _in_natural_order(images: pd.DataFrame) -> pd.DataFrame:
     """Images by folder and file, columns of provenance last."""
-    keys = images[[]].assign(folder=_ranks(images["folder"]), file=_ranks(images["file"]))
+    keys = images[[]].assign(
+        folder=_ranks(images["folder"], natural_key), file=_ranks(images["file"], file_key)
+    )
     order = keys.sort_values(["folder", "file"], kind="stable").index
     return images.loc[order][_last_ones_last(list(images.columns))].reset_index(drop=True)
 
@@ -201,7 +203,7 @@ def _last_ones_last(columns: Sequence[str]) -> list[str]:
     return [*(name for name in columns if name not in last), *last]
 
 
-def _ranks(names: pd.Series[str]) -> pd.Series[float]:
-    """For each name its place in the natural order."""
-    ordered = sorted(names.dropna().unique(), key=natural_key)
+def _ranks(names: pd.Series[str], key: Callable[[str], Any]) -> pd.Series[float]:
+    """For each name its place in the order of a key."""
+    ordered = sorted(names.dropna().unique(), key=key)
     return names.map({name: float(rank) for rank, name in enumerate(ordered)})

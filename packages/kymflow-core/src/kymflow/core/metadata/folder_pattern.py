@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from kymflow.core.errors import FolderPatternError
+
 __all__ = ["FolderPattern"]
 
 _FIELD: Final = re.compile(r"\{([^{}]*)\}")
@@ -33,14 +35,11 @@ class FolderPattern:
                 stands for any text.
 
         Raises:
-            ValueError: It has no field, a field twice, or one without a name.
+            FolderPatternError: It has no field, a field twice, or one without a name.
         """
         fields = tuple(name.strip() for name in _FIELD.findall(text))
         if not fields or "" in fields or len(set(fields)) < len(fields):
-            raise ValueError(
-                f"the pattern {text!r} cannot be used; give each field once and by name, as in "
-                "'{animal}/{date}'"
-            )
+            raise FolderPatternError(text)
         parts = tuple(_expression(part) for part in text.strip("/").split("/"))
         return cls(fields=fields, parts=parts)
 

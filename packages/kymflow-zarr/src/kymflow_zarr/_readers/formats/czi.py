@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 import numpy as np
 import numpy.typing as npt
 
-from kymflow_zarr._readers.clock import parse_iso
+from kymflow_zarr._readers.clock import stated_clock
 from kymflow_zarr._readers.facts import Channel, Facts
 from kymflow_zarr._readers.formats.planes import (
     PlaneImage,
@@ -177,22 +177,20 @@ def _facts(
     image = ElementTree.Element("Image") if image is None else image
     objective = root.find("Metadata/Information/Instrument/Objectives/Objective")
     objective = ElementTree.Element("Objective") if objective is None else objective
-    date = image.findtext("AcquisitionDateAndTime") or ""
-    acquired = parse_iso(date)
     steps = _pixel_sizes(root)
     doubts = [*warnings]
     period = _period(image, file.timestamps, doubts, line_scan="Y" not in letters)
     if period is not None:
         steps["t"] = period
-    if acquired is not None and acquired[1]:
-        doubts.append("the acquisition time in the CZI is given in UTC, not in local time")
+    date = image.findtext("AcquisitionDateAndTime") or ""
+    acquired = stated_clock(date, what="the acquisition time in the CZI", warnings=doubts)
     names = tuple(map(axis_name, letters))
     return Facts(
         source="czi",
         axes=names,
         line_scan="T" in letters and "Y" not in letters,
         steps={axis: step for axis, step in steps.items() if axis in names},
-        acquired_local_epoch_ns=None if acquired is None else acquired[0],
+        acquired_local_epoch_ns=acquired,
         bits_per_pixel=bit_depth(image.findtext("ComponentBitCount")),
         channels=tuple(map(_channel, image.iterfind("Dimensions/Channels/Channel"))),
         vendor=known(

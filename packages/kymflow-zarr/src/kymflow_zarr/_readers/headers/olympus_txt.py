@@ -194,9 +194,10 @@ def _image_size(
     axes = [letter.lower() for letter in _LETTERS.findall(image.get("Primary Dimensions", ""))]
     counts = image.get("Image Size", "").partition("[")[0].split("*")
     sizes = image.get("Image Size(Unit Converted)", "")
-    parts = sizes.split("*")
-    extents = [match.group(1, 2) for part in parts if (match := _WITH_UNIT.fullmatch(part))]
-    if sizes and not len(counts) == len(parts) == len(extents) == len(axes):
+    found = [_WITH_UNIT.fullmatch(part) for part in sizes.split("*")]
+    extents = [(match[1], match[2]) for match in found if match is not None]
+    is_whole = len(counts) == len(found) == len(extents) == len(axes)
+    if sizes and not is_whole:
         warnings.append(f"the Olympus header's image size {sizes[:60]!r} cannot be read for sure")
     if len(counts) != len(axes):
         return {}, {}
@@ -205,7 +206,7 @@ def _image_size(
         axis: int(re.sub(r"[^0-9]", "", count) or 0)
         for axis, count in zip(axes, counts, strict=True)
     }
-    return pixels, dict(zip(axes, extents, strict=True)) if len(extents) == len(axes) else {}
+    return pixels, dict(zip(axes, extents, strict=True)) if is_whole else {}
 
 
 def _steps(

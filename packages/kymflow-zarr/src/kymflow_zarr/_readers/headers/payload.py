@@ -103,7 +103,7 @@ def read_payload_header(header: JsonValue, *, shape: tuple[int, ...]) -> Facts:
         )
         scale = unit = {}
     steps = {
-        name: _step(value, unit.get(name), TIME if name == "t" else LENGTH, name, warnings)
+        name: _step(value, unit.get(name), _expected_kind(name, unit.get(name)), name, warnings)
         for name, value in scale.items()
     }
     acquired = header.get("acquired_local_epoch_ns")
@@ -150,6 +150,13 @@ def _texts(value: JsonValue) -> tuple[str, ...]:
         return ()
     texts = tuple(item for item in value if isinstance(item, str))
     return texts if len(texts) == len(value) else ()
+
+
+def _expected_kind(axis: str, unit: JsonValue) -> str:
+    """What a step has to be; lines of a kymograph whose axes nobody named lie along ``y``."""
+    if axis == "t" or (axis == "y" and isinstance(unit, str) and kind_of(unit) == TIME):
+        return TIME
+    return LENGTH
 
 
 def _step(

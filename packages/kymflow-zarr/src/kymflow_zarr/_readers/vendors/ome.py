@@ -11,7 +11,7 @@ import math
 from typing import Final
 from xml.etree import ElementTree
 
-from kymflow_zarr._readers.clock import parse_iso
+from kymflow_zarr._readers.clock import stated_clock
 from kymflow_zarr._readers.facts import Channel, Facts, Rank
 from kymflow_zarr._readers.intervals import steady_step
 from kymflow_zarr._readers.settings import bit_depth, known, number_of
@@ -123,17 +123,8 @@ def _plane_interval(pixels: ElementTree.Element, warnings: list[str]) -> Quantit
 
 def _acquired(image: ElementTree.Element, warnings: list[str]) -> int | None:
     dates = (image.findtext(f"{{*}}{name}") for name in ("AcquisitionDate", "CreationDate"))
-    text = next((date.strip() for date in dates if date), "")
-    if not text:
-        return None
-    found = parse_iso(text)
-    if found is None:
-        warnings.append(f"the OME acquisition date {text[:60]!r} is not a date and time")
-        return None
-    time_ns, in_utc = found
-    if in_utc:
-        warnings.append("the OME acquisition date is given in UTC, not in local time")
-    return time_ns
+    text = next((date for date in dates if date), "")
+    return stated_clock(text, what="the OME acquisition date", warnings=warnings)
 
 
 def _channel(element: ElementTree.Element) -> Channel:

@@ -26,9 +26,12 @@ def segment_rates(rest: Series, params: PulseParams) -> dict[str, ArrayLike]:
             found.append((start, stop, np.nan, np.nan, np.nan, np.nan))
             continue
         peak = find_peak(part, (low, high), params.segment_s)
+        if peak.false_alarm > params.false_alarm:
+            found.append((start, stop, np.nan, np.nan, np.nan, peak.false_alarm))
+            continue
         # The Cramér-Rao bound of a sine's frequency, in terms of its power over the noise.
         half = 1.96 * np.sqrt(1.5 / peak.ratio) / (np.pi * part.duration_s)
-        rate = peak.rate_hz if peak.false_alarm <= params.false_alarm else np.nan
+        rate = peak.rate_hz
         found.append((start, stop, rate, rate - half, rate + half, peak.false_alarm))
     columns = np.array(found).T
     names = ("start_s", "stop_s", "rate_hz", "rate_low_hz", "rate_high_hz", "false_alarm")

@@ -2,12 +2,14 @@
 
 `VELOCITY` is the analysis. It consists of pure functions on arrays: `estimate_velocity` turns
 pixels into velocity over time with the evidence for it, `find_intervals` finds stalls and times
-without evidence in that, `summarize` turns both into a few numbers.
+without evidence in that, `summarize` turns both into a few numbers. `duration_survival` says
+how long stalls of many recordings last.
 """
 
 from __future__ import annotations
 
 from kymflow.core.analysis.velocity.analysis import VELOCITY, VelocityParams
+from kymflow.core.analysis.velocity.durations import DurationSurvival, duration_survival
 from kymflow.core.analysis.velocity.estimate import estimate_velocity
 from kymflow.core.analysis.velocity.intervals import (
     FlowInterval,
@@ -22,6 +24,7 @@ from kymflow.core.analysis.velocity.summary import Direction, VelocitySummary, s
 __all__ = [
     "VELOCITY",
     "Direction",
+    "DurationSurvival",
     "FlowInterval",
     "FlowIntervals",
     "IntervalKind",
@@ -31,6 +34,7 @@ __all__ = [
     "VelocityResult",
     "VelocitySummary",
     "WindowStatus",
+    "duration_survival",
     "estimate_velocity",
     "find_intervals",
     "summarize",

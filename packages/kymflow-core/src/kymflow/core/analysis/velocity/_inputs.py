@@ -14,6 +14,7 @@ __all__ = [
     "MINIMUM_PIXELS",
     "check_dwell",
     "cropped",
+    "fill_missing_lines",
     "finite_columns",
     "optional_positive",
     "window_length",
@@ -61,6 +62,26 @@ def cropped(
     if not pixels.dtype.isnative:
         pixels = pixels.astype(pixels.dtype.newbyteorder("="))
     return pixels
+
+
+def fill_missing_lines(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return the recording with lines that hold no number at all replaced by the columns' means.
+
+    There they hold no texture, and so no motion. Without such lines the recording itself is
+    returned; where they are most of it, too.
+    """
+    if pixels.dtype.kind != "f":
+        return pixels
+    rows = max(1, _BLOCK // pixels.shape[1])
+    parts = [pixels[low : low + rows] for low in range(0, len(pixels), rows)]
+    missing = np.concatenate([~np.isfinite(part).any(axis=1) for part in parts])
+    if not 0.0 < missing.mean() <= 0.5:
+        return pixels
+    with np.errstate(invalid="ignore"):  # columns with single values that are no numbers
+        mean = pixels[~missing].mean(axis=0, dtype=np.float64)
+    filled = pixels.copy()
+    filled[missing] = mean
+    return filled
 
 
 def finite_columns(pixels: NDArray[np.generic]) -> NDArray[np.bool_]:

@@ -79,7 +79,9 @@ def shear_estimate(recording: Recording, noise: _Doubles, *, tracked: bool) -> S
         )
         moving[here] &= r2adj[here] > block.flicker
     if tracked:
-        velocity, precision = _tracking.pool_neighbours(velocity, precision)
+        velocity, precision = _tracking.pool_neighbours(
+            velocity, precision, 0.5 / plan.window_lines
+        )
     return ShearEstimate(
         velocity=velocity,
         r2adj=r2adj,

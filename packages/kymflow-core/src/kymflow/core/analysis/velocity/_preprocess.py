@@ -140,10 +140,14 @@ def column_statistics(
     else:
         static = float(min(1.0, spread / variance))
     pairs = _line_pairs(pixels, finite)
-    mean = _moving_mean(groups, pairs, mean, float(pivot)) + float(pivot)
+    mean, weight = _moving_mean(groups, pairs, mean, float(pivot))
+    mean += float(pivot)
     pairs[..., finite] -= mean[finite]
-    covariance = _covariance(pairs[0])
-    texture = np.sqrt(_texture_variance(covariance))
+    # Where texture rests, columns differ by where its cells happen to be.
+    spread_out = np.linspace(0, len(weight) - 1, pairs.shape[1]).astype(np.int64)
+    covariance = _covariance(pairs[0], weight[spread_out])
+    offset = _offset_variance(covariance, pairs.sum(axis=2))
+    texture = np.sqrt(_texture_variance(covariance - offset))
     scale = np.maximum(mean, _SMALLEST_MEAN * texture)
     dead = ~finite | (scale <= _DEAD_FRACTION * overall)
     inverse = np.divide(1.0, scale, out=np.zeros(n), where=~dead)
@@ -151,9 +155,11 @@ def column_statistics(
     first, stop = 0, n
     common = 0.0
     if lines >= _FEWEST_LINES:
-        first, stop = _columns_with_texture(covariance)
+        first, stop = _columns_with_texture(covariance, offset * np.outer(inverse, inverse))
         used = slice(first, stop)
-        common = _common_share(covariance[used, used], pairs[..., used] @ inverse[used])
+        of_means = float(covariance[used, used].mean())
+        shared = _offset_variance(covariance[used, used], pairs[..., used] @ inverse[used])
+        common = min(shared / of_means, 1.0) if of_means > 0 else 0.0
     used = slice(first, stop)
     return Columns(
         first=first,
@@ -169,8 +175,10 @@ def column_statistics(
 
 def _moving_mean(
     groups: NDArray[np.float32], pairs: _Doubles, mean: _Doubles, pivot: float
-) -> _Doubles:
+) -> tuple[_Doubles, _Doubles]:
     """Return the mean of all columns over lines that differ from those `_APART_LINES` away.
+
+    The second value is what groups weigh in it, ``(groups,)``.
 
     Args:
         groups: Means of `_GROUP_LINES` lines, less the pivot, ``(groups, space)``.
@@ -180,8 +188,9 @@ def _moving_mean(
         pivot: What brightness is relative to here.
     """
     apart = _APART_LINES // _GROUP_LINES
+    evenly = np.ones(max(1, len(groups)))
     if len(groups) < _FEWEST_LINES // _GROUP_LINES:
-        return mean
+        return mean, evenly
     # A rest that spoils the mean is long: single cells do not count.
     reach = max(5, len(groups) // _RESTS)
     change = _smooth(np.square(groups[apart:] - groups[:-apart]).mean(axis=1), reach)
@@ -191,7 +200,7 @@ def _moving_mean(
     motion = np.maximum(change - noise, 0.0)
     most = float(np.percentile(motion, 98.0))
     if most <= _WORTH_SEEING * noise or (motion < _AT_REST * most).mean() < _REST_SHARE:
-        return mean
+        return mean, evenly
     middle = np.arange(motion.size) + (apart + reach - 1) / 2.0
     every = np.interp(np.arange(len(groups)), middle, motion)
     weight = np.square(every) + 1e-6 * most**2
@@ -200,7 +209,9 @@ def _moving_mean(
     standing = groups[every < _AT_REST * most].mean(axis=0) - moving
     texture = np.sqrt((weight @ np.square(groups - moving.astype(np.float32))) / weight.sum())
     light = np.maximum(moving + pivot, texture)
-    return moving if (standing / light).std() > _UNEVEN * (texture / light).mean() else mean
+    if (standing / light).std() <= _UNEVEN * (texture / light).mean():
+        return mean, evenly
+    return moving, weight
 
 
 def _smooth(values: NDArray[np.floating[Any]], reach: int) -> _Doubles:
@@ -218,12 +229,13 @@ def _line_pairs(pixels: NDArray[np.generic], finite: NDArray[np.bool_]) -> _Doub
     return pairs
 
 
-def _covariance(lines: _Doubles) -> _Doubles:
-    """Return the covariance of all columns, ``(space, space)``."""
-    lines = lines - lines.mean(axis=0)
+def _covariance(lines: _Doubles, weight: _Doubles) -> _Doubles:
+    """Return the covariance of all columns over lines that weigh so much, ``(space, space)``."""
+    weight = weight / weight.sum()
+    lines = (lines - weight @ lines) * np.sqrt(weight)[:, None]
     # A large product would be spread over threads, which wait for each other on a busy machine.
     parts = np.array_split(lines, -(-len(lines) // _PRODUCT_LINES))
-    covariance: _Doubles = np.sum([part.T @ part for part in parts], axis=0) / len(lines)
+    covariance: _Doubles = np.sum([part.T @ part for part in parts], axis=0)
     return covariance
 
 
@@ -234,10 +246,15 @@ def _texture_variance(covariance: _Doubles) -> _Doubles:
     return np.maximum(both / 2.0, 0.0)
 
 
-def _columns_with_texture(covariance: _Doubles) -> tuple[int, int]:
-    """Return first and last-plus-one of the columns in which texture stands out most."""
+def _columns_with_texture(covariance: _Doubles, offset: _Doubles) -> tuple[int, int]:
+    """Return first and last-plus-one of the columns in which texture stands out most.
+
+    Args:
+        covariance: Of all columns.
+        offset: What an offset of the whole line adds to it; that is no texture.
+    """
     n = len(covariance)
-    texture = np.insert(np.cumsum(_texture_variance(covariance)), 0, 0.0)
+    texture = np.insert(np.cumsum(_texture_variance(covariance - offset)), 0, 0.0)
     squares = np.insert(np.cumsum(np.square(np.diagonal(covariance))), 0, 0.0)
     if n <= MINIMUM_PIXELS or not squares[-1] > 0:
         return 0, n
@@ -252,22 +269,21 @@ def _columns_with_texture(covariance: _Doubles) -> tuple[int, int]:
     return int(low[best]), int(high[best])
 
 
-def _common_share(covariance: _Doubles, line_sums: _Doubles) -> float:
-    """Return the share of a line's mean that is an offset of the line.
+def _offset_variance(covariance: _Doubles, line_sums: _Doubles) -> float:
+    """Return the variance of the offset that the pixels of a line have in common.
 
     Args:
-        covariance: Of the columns used, in units of their scale.
+        covariance: Of the columns.
         line_sums: Of lines and of those that follow them, ``(2, pairs)``.
     """
     n = len(covariance)
-    of_means = float(covariance.mean())
     lags = range(max(n // 2, _FAR_PIXELS), n - 2)
-    if not (of_means > 0 and lags):
+    if not lags:
         return 0.0
     far = min(float(np.diagonal(covariance, lag).mean()) for lag in lags)
     # The offset is new in each line, while texture stays: it cannot be more than what changes.
     changes = float(np.square(line_sums[1] - line_sums[0]).mean()) / (2.0 * n * n)
-    return min(max(min(far, changes), 0.0) / of_means, 1.0)
+    return max(min(far, changes), 0.0)
 
 
 def flatten(pixels: NDArray[np.generic], columns: Columns) -> NDArray[np.float32]:

@@ -35,6 +35,8 @@ JUMP_COST = 12.0
 #: Windows on each side that may be pooled: those that share at least half of their lines.
 POOL_REACH = 2
 _POOL_GATE = 3.0
+#: Velocities are off by this share of what flow changes within a window.
+_CHANGE_SHARE = 0.1
 
 
 def log_likelihood(
@@ -89,13 +91,14 @@ def best_path(score: NDArray[np.float32]) -> NDArray[np.int64]:
 
 
 def pool_neighbours(
-    velocity: NDArray[np.float64], precision: NDArray[np.float64]
+    velocity: NDArray[np.float64], precision: NDArray[np.float64], resolution: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Average each window with neighbours that tell about the same velocity (derived here).
 
     Neighbour ``j`` at distance ``d`` weighs ``1 / (1 / precision_j + d q)``: a random walk with
-    variance ``q`` per window is assumed in between. ``q`` is learned from the recording: windows
-    four apart share no line, so the variance of their difference is ``4 q`` plus both variances.
+    variance ``q`` per window is assumed in between. ``q`` is learned from the recording, of flow
+    and of rest apart, as a long rest says nothing about flow: windows four apart share no line, so
+    the variance of their difference is ``4 q`` plus both variances.
     Flow that changes from window to window thus gets next to no pooling, steady flow the most:
     ``1 + 2 * POOL_REACH`` windows, which span two windows' lines. A neighbour that differs by
     more than three standard deviations is on the other side of an edge and is left out.
@@ -103,15 +106,17 @@ def pool_neighbours(
     Args:
         velocity: px/line, ``(windows,)``.
         precision: Inverse variance of each, zero where there is no estimate.
+        resolution: Slower than this, px/line, is rest.
 
     Returns:
         The averages, and the precision of each. Windows at distance ``d`` share ``1 - d / 4`` of
-        their lines, and so much of their errors; the random walk in between adds its variance.
+        their lines, and so much of their errors; the random walk in between adds its variance,
+        and so does what flow changes within a window (`_change_variance`).
     """
     windows = velocity.size
     known = precision > 0
     variance = np.divide(1.0, precision, out=np.full(windows, np.inf), where=known)
-    walk = _walk_variance(velocity, variance)
+    walk = _walk_variance(velocity, variance, np.abs(velocity) < resolution)
     # Row `POOL_REACH + d` holds what the neighbour at distance `d` weighs, and its error.
     shares = np.zeros((2 * POOL_REACH + 1, windows))
     errors = np.zeros_like(shares)
@@ -127,7 +132,7 @@ def pool_neighbours(
             (POOL_REACH - distance, slice(distance, None), slice(None, -distance)),
         ):
             share = np.where(near & known[here] & known[there], 1.0, 0.0)
-            shares[row, here] = share / (variance[there] + distance * walk)
+            shares[row, here] = share / (variance[there] + distance * walk[here])
             errors[row, here] = errors[POOL_REACH, there]
             values[row, here] = velocity[there]
     weight = shares.sum(axis=0)
@@ -137,16 +142,40 @@ def pool_neighbours(
     errors *= shares
     spread = (errors * ((1.0 - apart / 4.0) @ errors)).sum(axis=0)
     spread += walk * (np.square(shares) * apart[POOL_REACH][:, None]).sum(axis=0)
+    spread += _change_variance(pooled, spread)
     return pooled, np.divide(1.0, spread, out=np.zeros(windows), where=known & (spread > 0))
 
 
-def _walk_variance(velocity: NDArray[np.float64], variance: NDArray[np.float64]) -> float:
+def _walk_variance(
+    velocity: NDArray[np.float64], variance: NDArray[np.float64], at_rest: NDArray[np.bool_]
+) -> NDArray[np.float64]:
     """Return the variance of velocity per window that the variances do not account for."""
+    walk = np.zeros(velocity.size)
     both = np.isfinite(variance[4:]) & np.isfinite(variance[:-4])
-    if not both.any():
-        return 0.0
-    gap = (velocity[4:] - velocity[:-4])[both]
-    expected = (variance[4:] + variance[:-4])[both]
-    # 1.4826 times the median deviation is one standard deviation, whatever the outliers.
-    seen = (1.4826 * float(np.median(np.abs(gap)))) ** 2
-    return max(0.0, seen - float(np.median(expected))) / 4.0
+    for state in (at_rest, ~at_rest):
+        alike = both & state[4:] & state[:-4]
+        if not alike.any():
+            alike = both
+        if not alike.any():
+            continue
+        # 1.4826 times the median deviation is one standard deviation, whatever the outliers.
+        seen = (1.4826 * float(np.median(np.abs(velocity[4:] - velocity[:-4])[alike]))) ** 2
+        expected = float(np.median((variance[4:] + variance[:-4])[alike]))
+        walk[state] = max(0.0, seen - expected) / 4.0
+    return walk
+
+
+def _change_variance(
+    velocity: NDArray[np.float64], variance: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return how uncertain velocities are because flow changes within the window.
+
+    Not every line of a window says equally much, so what comes out is not quite the mean over its
+    lines. It was measured (docs/velocity.md) to be off by `_CHANGE_SHARE` of the change.
+    """
+    at = np.arange(velocity.size)
+    before, after = np.maximum(at - 2, 0), np.minimum(at + 2, at.size - 1)
+    change = np.square(velocity[after] - velocity[before])
+    # A difference within two standard errors is no change.
+    change -= 4.0 * (variance[after] + variance[before])
+    return _CHANGE_SHARE**2 * np.maximum(change, 0.0)

@@ -118,6 +118,7 @@ def _intervals(found: Sequence[FlowInterval]) -> Mapping[str, ArrayLike]:
         "stop_window": [interval.stop_window for interval in found],
         "start_line": [interval.start_line for interval in found],
         "stop_line": [interval.stop_line for interval in found],
+        "censored": np.array([interval.censored for interval in found], dtype=bool),
         **{
             name: np.array([getattr(interval, name) for interval in found], dtype=np.float64)
             for name in seconds
@@ -127,7 +128,7 @@ def _intervals(found: Sequence[FlowInterval]) -> Mapping[str, ArrayLike]:
 
 VELOCITY: Final = Analysis(
     name="velocity",
-    version="3",
+    version="4",
     params=VelocityParams,
     run=_run,
     summary=(
@@ -189,6 +190,7 @@ VELOCITY: Final = Analysis(
                 Column("stop_line", float, "end in the recording", "lines"),
                 Column("first_window", int, "first window"),
                 Column("stop_window", int, "window after the last"),
+                Column("censored", bool, "cut off: it lasted at least this long"),
             ),
         ),
     ),

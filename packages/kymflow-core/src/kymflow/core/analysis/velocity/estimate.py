@@ -14,6 +14,7 @@ from kymflow.core.analysis.velocity._grid import ALIAS_FRACTION, SEARCH_FRACTION
 from kymflow.core.analysis.velocity._inputs import (
     check_dwell,
     cropped,
+    fill_missing_lines,
     finite_columns,
     optional_positive,
     window_length,
@@ -114,7 +115,7 @@ def estimate_velocity(
     if unknown_below is not None and not 0.0 <= unknown_below < 1.0:
         raise AnalysisParameterError("unknown_below", unknown_below, "a number from 0 to below 1")
     array: NDArray[np.generic] = np.asarray(kymograph)
-    pixels = cropped(array, line_range, pixel_range, window)
+    pixels = fill_missing_lines(cropped(array, line_range, pixel_range, window))
     check_dwell(dwell, period, pixels=array.shape[1])
     columns = column_statistics(
         pixels, finite_columns(pixels), max(1, block_pixels // pixels.shape[1])

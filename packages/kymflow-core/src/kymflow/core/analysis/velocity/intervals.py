@@ -83,6 +83,8 @@ class FlowInterval:
         stop_line: End in lines: half a step behind the last window's middle.
         start_s: Beginning in seconds, None without a line period.
         stop_s: End in seconds, None without a line period.
+        censored: Whether it may have lasted longer than was seen: it is cut off by the recording's
+            beginning or end, or, if flow stands still, by a gap in the evidence.
     """
 
     kind: IntervalKind
@@ -92,6 +94,7 @@ class FlowInterval:
     stop_line: float
     start_s: float | None
     stop_s: float | None
+    censored: bool
 
     @property
     def duration_s(self) -> float | None:
@@ -153,7 +156,12 @@ def find_intervals(result: VelocityResult, rule: StallRule | None = None) -> Flo
     """
     rule = StallRule() if rule is None else rule
     unknown = result.status == WindowStatus.UNKNOWN.value
-    found = [_interval(result, IntervalKind.UNKNOWN, low, high) for low, high in _runs(unknown)]
+    found = [
+        _interval(
+            result, IntervalKind.UNKNOWN, low, high, censored=low == 0 or high == unknown.size
+        )
+        for low, high in _runs(unknown)
+    ]
 
     period, share_stalled, enter, leave = result.seconds_per_line, None, None, None
     if period is not None:
@@ -168,7 +176,8 @@ def find_intervals(result: VelocityResult, rule: StallRule | None = None) -> Flo
                 if duration < rule.minimum_s:
                     continue
                 kind = IntervalKind.STALL if duration >= rule.stall_s else IntervalKind.TRANSIENT
-                found.append(_interval(result, kind, start + low, start + high))
+                cut_off = low == 0 or start + high == stop
+                found.append(_interval(result, kind, start + low, start + high, censored=cut_off))
                 stalled += int(np.count_nonzero(~unknown[start + low : start + high]))
         share_stalled = stalled / result.n_windows
     found.sort(key=lambda i: (i.start_line, i.kind))
@@ -245,7 +254,9 @@ def _merged(runs: list[tuple[int, int]], gap: float) -> list[tuple[int, int]]:
     return merged
 
 
-def _interval(result: VelocityResult, kind: IntervalKind, low: int, high: int) -> FlowInterval:
+def _interval(
+    result: VelocityResult, kind: IntervalKind, low: int, high: int, *, censored: bool
+) -> FlowInterval:
     half = result.step_lines / 2.0
     start = float(result.center_line[low]) - half
     stop = float(result.center_line[high - 1]) + half
@@ -258,4 +269,5 @@ def _interval(result: VelocityResult, kind: IntervalKind, low: int, high: int) -
         stop_line=stop,
         start_s=None if period is None else start * period,
         stop_s=None if period is None else stop * period,
+        censored=censored,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["natural_key"]
+__all__ = ["file_key", "natural_key"]
 
 _DIGITS = re.compile(r"([0-9]+)")
 
@@ -18,3 +18,13 @@ def natural_key(text: str) -> tuple[tuple[str | int, ...], str]:
     # Text and digits take turns, so that like is compared with like.
     parts = _DIGITS.split(text.casefold())
     return tuple(int(part) if at % 2 else part for at, part in enumerate(parts)), text
+
+
+def file_key(name: str) -> tuple[object, ...]:
+    """A key to sort files by: a file comes before those whose names go on, such as copies of it.
+
+    Args:
+        name: The name of a file.
+    """
+    stem, dot, ending = name.rpartition(".")
+    return natural_key(stem if dot else ending), ending
