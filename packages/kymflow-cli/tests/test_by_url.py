@@ -49,9 +49,12 @@ def url(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.mark.slow
-def test_each_verb_works_on_a_url(url: str, folder: Path, tmp_path: Path, kymflow: Kymflow) -> None:
+def test_each_verb_works_on_a_url(
+    url: str, folder: Path, tmp_path: Path, kymflow: Kymflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("duckdb")
     pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)  # where `update` leaves the report of a dataset that is far away
     (tmp_path / "moved").mkdir()
     failed: list[tuple[str, int, str]] = []
     for line in (
