@@ -32,7 +32,9 @@ PATIENCE_S = 300
 
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-INTERRUPTED = "interrupted: what was done before stays\nhint: run the same command again to go on\n"
+INTERRUPTED = (
+    "interrupted: what was done before stays\nhint: run the same command again to continue\n"
+)
 Screen = Callable[..., tuple[int, str]]
 
 

@@ -138,5 +138,5 @@ def test_any_names_become_names_that_matlab_takes(names: list[str]) -> None:
 
 
 def test_other_formats_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"'\.xlsx' is no format of tables; use \.parquet"):
+    with pytest.raises(ValueError, match=r"'\.xlsx' is not a table format; use \.parquet"):
         save_table(pd.DataFrame(), tmp_path / "study.xlsx")

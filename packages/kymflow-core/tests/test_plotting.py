@@ -180,7 +180,7 @@ def test_a_part_at_a_time_is_in_memory(
     pixels = np.random.default_rng(3).integers(0, 255, (300, 7)).astype(np.uint8)
     record = make_record(pixels)
     whole = load_picture(record, max_columns=40)
-    monkeypatch.setattr("kymflow.core.plotting._SLAB_VALUES", 200)
+    monkeypatch.setattr("kymflow.core.picture._SLAB_VALUES", 200)
     assert np.array_equal(load_picture(record, max_columns=40).values, whole.values)
 
 

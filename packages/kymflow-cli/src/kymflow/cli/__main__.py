@@ -32,7 +32,7 @@ def main() -> None:
     except KeyboardInterrupt:  # then, or again while the first one was being answered
         code = ExitCode.INTERRUPTED
     # After a Ctrl-C inside an exec, as of dataclasses that are imported, Python ends by SIGINT
-    # whatever it is told here. It forgets that with the next exec.
+    # whatever is set here. It forgets that with the next exec.
     exec("")  # noqa: S102 - it runs nothing
     sys.exit(int(code))
 

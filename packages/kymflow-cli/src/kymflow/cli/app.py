@@ -307,7 +307,7 @@ def _report(error: Exception, terminal: Terminal, *, debug: bool) -> int:
 
 def _interrupted(terminal: Terminal) -> int:
     message = "what was done before stays"
-    hint = "run the same command again to go on"
+    hint = "run the same command again to continue"
     terminal.labelled("interrupted", message, style="bold yellow")
     terminal.labelled("hint", hint, style="bold cyan")
     if terminal.output == "json":

@@ -101,7 +101,7 @@ def _beginning(word: str, names: Iterable[str]) -> list[str]:
 
 
 def _positional(given: Sequence[str], options: Mapping[str, Argument]) -> list[str]:
-    """The words that are no options, nor their values."""
+    """The words that are neither options nor their values."""
     found: list[str] = []
     values = 0
     for word in given:

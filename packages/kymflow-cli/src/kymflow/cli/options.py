@@ -114,7 +114,7 @@ class TakeIn:
     wait: Wait = DEFAULT_WAIT_S
 
     def for_store(self) -> IngestOptions:
-        """What of this the store is asked for."""
+        """The part of this that the store is asked for."""
         from kymflow_zarr import IngestOptions
 
         return IngestOptions(

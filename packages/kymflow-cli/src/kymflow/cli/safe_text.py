@@ -12,7 +12,7 @@ def show(text: str) -> str:
     r"""Text for a terminal: every character that is not printable becomes its escape.
 
     That covers control characters (ANSI sequences, newlines), those that change the direction of
-    writing, and half surrogates of file names that are no Unicode. ``"a\n"`` becomes ``"a\\n"``.
+    writing, and half surrogates of file names that are not Unicode. ``"a\n"`` becomes ``"a\\n"``.
     """
     if text.isprintable():
         return text

@@ -45,7 +45,7 @@ class Survey:
         images: Its images.
         states: For each analysis that was run here, and each of its labels: how each image's
             results stand, those of excluded images apart.
-        outdated: For each indexer, the images whose rows have to be computed anew.
+        outdated: For each indexer, the images whose rows have to be recomputed.
         never_run: Analyses that are installed and were never run here, those first that most others
             build on.
     """

@@ -150,14 +150,14 @@ def save_table(table: pd.DataFrame, path: str | Path, *, suffix: str | None = No
         case ".mat":
             _save_mat(table, path)
         case other:
-            raise ValueError(f"{other!r} is no format of tables; use .parquet, .csv or .mat")
+            raise ValueError(f"{other!r} is not a table format; use .parquet, .csv or .mat")
     return path
 
 
 def matlab_names(names: Iterable[str]) -> list[str]:
     """Names that MATLAB takes for variables, each once.
 
-    They begin with a letter, go on with letters, digits and ``_``, have 63 characters at most, and
+    They begin with a letter, consist of letters, digits and ``_``, have at most 63 characters, and
     are none of its keywords: ``2nd try`` becomes ``x2nd_try``, ``end`` becomes ``x_end``. Of
     longer names the end is kept, which tells columns of one table from each other.
     """

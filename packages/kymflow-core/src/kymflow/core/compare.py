@@ -61,7 +61,7 @@ class Comparison:
         """The change, its 95 % interval, and how many animals it is of, as texts.
 
         Args:
-            unit: The unit of the values, for a change that is no share.
+            unit: The unit of the values, for a change that is not relative.
         """
         shown, after = (100.0, "%") if self.relative else (1.0, unit)
         change, low, high = (f"{shown * end:+.3g}" for end in (self.change, self.low, self.high))

@@ -130,6 +130,10 @@ def _rebuild(
     return error
 
 
+def _choose_from(known: Iterable[object]) -> str:
+    return f"choose from: {', '.join(map(str, known)) or 'none'}"
+
+
 # --- tables ---------------------------------------------------------------------------------------
 
 
@@ -365,10 +369,7 @@ class MetadataError(KymflowCoreError, ValueError):
     def __init__(self, field: str, reason: str, *, remedy: str = _CORRECT_IT) -> None:
         self.field = field
         self.reason = reason
-        super().__init__(
-            f"metadata field {field!r} {reason}",
-            hint=remedy,
-        )
+        super().__init__(f"metadata field {field!r} {reason}", hint=remedy)
 
 
 class MetadataFileError(KymflowCoreError, ValueError):
@@ -423,8 +424,7 @@ class RoiNotFoundError(KymflowCoreError, KeyError):
     def __init__(self, roi_id: int, known: Iterable[int]) -> None:
         self.roi_id = roi_id
         self.known = tuple(known)
-        listed = ", ".join(str(number) for number in self.known) or "none"
-        super().__init__(f"no ROI has the id {roi_id!r}", hint=f"choose from: {listed}")
+        super().__init__(f"no ROI has the id {roi_id!r}", hint=_choose_from(self.known))
 
 
 # --- decisions ------------------------------------------------------------------------------------
@@ -457,9 +457,8 @@ class MarkNotFoundError(KymflowCoreError, KeyError):
         self.image_id = image_id
         self.mark_id = mark_id
         self.known = tuple(known)
-        listed = ", ".join(self.known) or "none"
         super().__init__(
-            f"image {image_id!r} has no mark with the id {mark_id!r}", hint=f"choose from: {listed}"
+            f"image {image_id!r} has no mark with the id {mark_id!r}", hint=_choose_from(self.known)
         )
 
 
@@ -510,8 +509,7 @@ class UnknownPluginError(KymflowCoreError, KeyError):
         self.plugin = plugin
         self.kind = kind
         self.known = tuple(sorted(known))
-        listed = ", ".join(self.known) or "none"
-        super().__init__(f"no {kind} is called {plugin!r}", hint=f"choose from: {listed}")
+        super().__init__(f"no {kind} is called {plugin!r}", hint=_choose_from(self.known))
 
 
 # --- analyses -------------------------------------------------------------------------------------

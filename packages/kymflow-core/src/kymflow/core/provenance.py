@@ -67,7 +67,7 @@ def canonical_json(params: Mapping[str, object]) -> bytes:
 
 
 def _plain(value: object, path: str) -> JsonValue:
-    """The same value in plain lists and dicts; whatever JSON does not have is refused."""
+    """The same value in plain lists and dicts; anything that JSON cannot hold is refused."""
     match value:
         case None | bool():
             return value

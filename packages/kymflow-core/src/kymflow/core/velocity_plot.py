@@ -37,7 +37,7 @@ def plot_velocity(
     label: str = "",
     theme: Theme = LIGHT,
 ) -> Figure:
-    """Plot velocity over time with the evidence for it, stalls, and where nobody can tell.
+    """Plot velocity over time with the evidence for it, stalls, and where the velocity is unknown.
 
     Args:
         source: An image with results, which is plotted as `plot_result` does, or an estimate, whose

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 __all__ = ["ABSENT", "interval", "number", "percent", "quantity", "result_status"]
 
 ABSENT = "\N{EN DASH}"
-"""What stands for a value that is not there."""
+"""Shown in place of a missing value."""
 
 _MINUS = "\N{MINUS SIGN}"
 

@@ -18,7 +18,7 @@ def calibrate(
     """Set the line period and the pixel size of images.
 
     Results that were computed with others are outdated then: kymflow status says so, and kymflow
-    update computes them anew. With --where, images that are ingested later and meet the condition
+    update recomputes them. With --where, images that are ingested later and meet the condition
     get what their files are silent about, too, until kymflow undo takes that back.
 
     Args:

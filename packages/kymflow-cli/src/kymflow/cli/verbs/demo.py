@@ -28,7 +28,7 @@ _COLUMNS = ("median_mm_s", "share_stalled", "image_id")
 def demo(folder: Path = Path("kymflow-demo"), /, *, progress: ProgressParam = SILENT) -> DemoResult:
     """Make a small dataset of synthetic kymographs to try things on.
 
-    The kymographs are written as TIFF files, taken into a dataset, and analyzed. The table that is
+    The kymographs are written as TIFF files, put into a dataset, and analyzed. The table that is
     shown has the velocity that each was made with beside the one that was found.
 
     Args:

@@ -49,7 +49,7 @@ def refresh(
 
     Raises:
         FolderNotFoundError: A folder that was named is not there; or none is that images came from.
-        UnknownNameError: No folder was named and the dataset knows of none.
+        UnknownNameError: No folder was named and the dataset records none.
         kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     if options.dry_run:

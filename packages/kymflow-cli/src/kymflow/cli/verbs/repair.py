@@ -25,7 +25,7 @@ def repair(
 ) -> RepairResult:
     """Repair what can be repaired without guessing.
 
-    Indexes are made anew from the images, and what killed writers left behind is removed. Damaged
+    Indexes are rebuilt from the images, and what killed writers left behind is removed. Damaged
     pixels and results are not touched.
 
     Args:

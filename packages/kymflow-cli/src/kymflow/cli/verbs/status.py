@@ -251,7 +251,7 @@ class TableStatus:
         name: The table's name.
         rows: How many rows it has; 0 if it was not made yet.
         images: How many images have rows in it.
-        outdated: For how many images its rows have to be computed anew.
+        outdated: For how many images its rows have to be recomputed.
     """
 
     type: ClassVar[str] = "table"

@@ -89,7 +89,7 @@ def describe_recording(dataset: ZarrDataset, image_id: str) -> RecordingView:
 
     Raises:
         ImageNotFoundError: There is no such image.
-        RegionError: It is no kymograph.
+        RegionError: It is not a kymograph.
         MetadataError: Its metadata or results are damaged.
         CorruptDataError: Something of it is damaged.
     """

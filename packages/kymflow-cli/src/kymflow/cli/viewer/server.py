@@ -60,7 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     timeout = 60
-    # Of requests that are no HTTP, or of other methods.
+    # For requests that are not HTTP, or have other methods.
     error_content_type = "text/plain"
     error_message_format = "%(message)s\n"
     server: ViewServer

@@ -165,7 +165,7 @@ class Input:
     """The analysis whose stored result another one builds on.
 
     It is read under the label of the run, or without a label where there is none under it. It must
-    be current, and decides the result like a parameter: if it is computed anew with other
+    be current, and decides the result like a parameter: if it is recomputed with other
     parameters, what was built on it is outdated.
 
     Attributes:

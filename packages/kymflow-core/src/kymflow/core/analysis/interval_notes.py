@@ -1,6 +1,6 @@
 """What a person noted about stretches of a recording.
 
-Notes are an artifact of their own, in lines of the recording: computing intervals anew leaves them
+Notes are an artifact of their own, in lines of the recording: recomputing intervals leaves them
 as they are.
 """
 
@@ -56,7 +56,7 @@ def load_interval_notes(rec: ZarrImageRecord) -> tuple[IntervalNote, ...]:
     try:
         return tuple(IntervalNote(**note) for note in said["notes"])
     except (KeyError, TypeError) as error:
-        raise MetadataError(_NOTES, f"is no list of notes ({error!r})") from error
+        raise MetadataError(_NOTES, f"is not a list of notes ({error!r})") from error
 
 
 def save_interval_notes(rec: ZarrImageRecord, notes: tuple[IntervalNote, ...]) -> None:

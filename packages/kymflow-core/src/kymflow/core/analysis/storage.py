@@ -224,7 +224,7 @@ def save_results(
     folder = _folder(analysis, label)
     new = {computed_region.entry.place for computed_region in computed}
     tried = new.union(failure.place for failure in failures)
-    # Where everything is made anew, nothing old is read: so damaged results can be replaced.
+    # Where everything is recomputed, nothing old is read, so damaged results can be replaced.
     old = load_results(rec, analysis, label=label) if new != set(places) else StoredResults()
     kept = [] if old.lost_tables else [r for r in old.results if r.place in set(places) - new]
     failed = [*(f for f in old.failures if f.place in set(places) - tried), *failures]

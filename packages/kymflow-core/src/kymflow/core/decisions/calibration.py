@@ -40,7 +40,7 @@ def calibrate(
             their files are silent about, see `load_rules`; empty if it holds for this image alone.
 
     Raises:
-        DecisionError: A value is not above 0, none is given, or the image is no kymograph.
+        DecisionError: A value is not above 0, none is given, or the image is not a kymograph.
         MetadataError: The metadata of the image are malformed.
     """
     given = {"seconds_per_line": seconds_per_line, "um_per_pixel": um_per_pixel}

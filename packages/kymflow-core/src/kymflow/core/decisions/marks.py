@@ -135,7 +135,7 @@ def _lines(
     if not (first <= start_s < stop_s and ends_inside):
         raise DecisionError(
             record.image_id,
-            f"from {start_s!r} s to {stop_s!r} s is no interval in {region}, which reaches from "
-            f"{first:g} s to {last:g} s",
+            f"from {start_s!r} s to {stop_s!r} s is not an interval in {region}, which "
+            f"reaches from {first:g} s to {last:g} s",
         )
     return start_s / period, min(stop_s / period, float(region.lines[1]))

@@ -271,7 +271,7 @@ class KymDataset:
 
         Args:
             indexer: What to run.
-            mode: ``"replace"``: every image's rows are computed anew. ``"incremental"``: only those
+            mode: ``"replace"``: every image's rows are recomputed. ``"incremental"``: only those
                 that may have changed since the last update, with the same table as a
                 result: the indexer, artifacts of the image, the image's rows in tables that the
                 indexer depends on, or in its own.

@@ -106,7 +106,7 @@ def row_origins(parts: Iterable[pa.Table]) -> RowOrigins:
 
 
 def _identity(indexer: BaseIndexer, *, keep_excluded: bool) -> str:
-    """What stands for the indexer and what it is asked for; "" if it cannot be told."""
+    """What stands for the indexer and what it is asked for; "" if it cannot be determined."""
     try:
         parts = pickle.dumps(indexer), check_version(indexer), declared_columns(indexer)
         return _digest(*parts, keep_excluded)

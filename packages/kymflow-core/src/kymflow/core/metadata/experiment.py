@@ -109,7 +109,7 @@ def parse_value(name: str, text: str) -> JsonValue:
     Args:
         name: The field.
         text: What they typed. It is a number if it looks like one, without leading zeros, and the
-            field does not hold text; nothing is no value.
+            field does not hold text; an empty text is not a value.
     """
     if not text:
         return None

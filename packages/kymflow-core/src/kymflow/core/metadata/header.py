@@ -1,4 +1,4 @@
-"""The header: what the files said of an image when it was taken in."""
+"""The header: what the files said about an image when it was ingested."""
 
 from __future__ import annotations
 

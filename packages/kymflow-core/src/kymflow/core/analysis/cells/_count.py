@@ -214,7 +214,7 @@ def _runs(blood: Blood, at: int, values: _Floats, *, dark: bool) -> _Floats:
 
 
 def _without_doubt(above: NDArray[np.bool_], state: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether each value is of a cell; excursions that noise may have made are no change."""
+    """Whether each value is of a cell; excursions that noise may have made are not changes."""
     starts = np.concatenate([[0], np.flatnonzero(np.diff(above.astype(np.int8))) + 1])
     sure = np.logical_or.reduceat(state == np.where(above, 1, -1), starts)
     each = np.repeat(sure, np.diff(np.concatenate([starts, [above.size]])))

@@ -1,4 +1,4 @@
-"""Mean lines of windows, their noise and their blur, and when a fit of one is no diameter."""
+"""Mean lines of windows, their noise and their blur, and when a fit is not a diameter."""
 
 from __future__ import annotations
 

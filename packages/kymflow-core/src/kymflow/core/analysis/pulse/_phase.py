@@ -136,7 +136,7 @@ def _wander(time_s: _Floats, phase: _Floats, variance: _Floats) -> tuple[float, 
 
     In the sine transform of the steps from block to block, wandering is flat, and noise grows as
     ``2 - 2 cos(pi j / K)``: both are fitted by maximum likelihood. Where the rate wanders, the
-    surroundings of its peak are no noise, so `variance` may be too large. Wandering counts if it
+    surroundings of its peak are not noise, so `variance` may be too large. Wandering counts if it
     makes what is seen much likelier.
     """
     blocks = phase.size

@@ -62,7 +62,7 @@ class Recording:
             quarters = lines.reshape(-1, step * n)
             square = np.einsum("ij,ij->i", quarters, quarters)
             sums = lines.sum(axis=1).reshape(-1, step)
-            # A window is four quarters; what its mean explains is no motion, and is taken out.
+            # A window is four quarters; what its mean explains is not motion, and is removed.
             level = np.square(_four(sums.sum(axis=1))) / (w * n)
             variation = np.maximum(_four(square) - level, 0.0)
             # One value per line explains this; like K(v), the correction is what it does for noise.

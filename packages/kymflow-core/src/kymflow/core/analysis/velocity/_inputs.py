@@ -77,7 +77,7 @@ def fill_missing_lines(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
     missing = np.concatenate([~np.isfinite(part).any(axis=1) for part in parts])
     if not 0.0 < missing.mean() <= 0.5:
         return pixels
-    with np.errstate(invalid="ignore"):  # columns with single values that are no numbers
+    with np.errstate(invalid="ignore"):  # columns with single values that are not numbers
         mean = pixels[~missing].mean(axis=0, dtype=np.float64)
     filled = pixels.copy()
     filled[missing] = mean

@@ -71,7 +71,7 @@ class Columns:
         stop: Column after the last one used.
         mean: ``m(x)``, float32 ``(space,)``.
         inverse_scale: ``1 / a(x)``, float32 ``(space,)``; zero where `dead`.
-        dead: Columns without any light, or with values that are no numbers, bool ``(space,)``:
+        dead: Columns without any light, or with values that are not numbers, bool ``(space,)``:
             flattened to zero.
         common_share: Share of a line's mean that is an offset of the line, 0 to 1.
         static_share: Share of the recording's variance that never moves, 0 to 1: the variance
@@ -251,7 +251,7 @@ def _columns_with_texture(covariance: _Doubles, offset: _Doubles) -> tuple[int, 
 
     Args:
         covariance: Of all columns.
-        offset: What an offset of the whole line adds to it; that is no texture.
+        offset: What an offset of the whole line adds to it; that is not texture.
     """
     n = len(covariance)
     texture = np.insert(np.cumsum(_texture_variance(covariance - offset)), 0, 0.0)
@@ -294,7 +294,7 @@ def flatten(pixels: NDArray[np.generic], columns: Columns) -> NDArray[np.float32
         columns: The recording's columns.
     """
     flat = pixels.astype(np.float32)
-    flat[:, columns.dead] = 0.0  # some are no numbers
+    flat[:, columns.dead] = 0.0  # some are not numbers
     flat -= columns.mean
     flat *= columns.inverse_scale
     if columns.common_share:

@@ -26,7 +26,7 @@ _MAX_CORRECTIONS = 3
 _ERROR_SHARE = 0.85
 #: What is made of noise to learn how precise it seems.
 _NOISE_WINDOWS, _NOISE_CANDIDATES = 64, 9
-#: Where next to all slopes are noise, no more than this is made of the rest.
+#: Where next to all slopes are noise, at most this much is made of the rest.
 _LEAST_SIGNAL, _MOST_GAIN = 0.15, 1.5
 
 

@@ -176,6 +176,6 @@ def _change_variance(
     at = np.arange(velocity.size)
     before, after = np.maximum(at - 2, 0), np.minimum(at + 2, at.size - 1)
     change = np.square(velocity[after] - velocity[before])
-    # A difference within two standard errors is no change.
+    # A difference within two standard errors is not a change.
     change -= 4.0 * (variance[after] + variance[before])
     return _CHANGE_SHARE**2 * np.maximum(change, 0.0)

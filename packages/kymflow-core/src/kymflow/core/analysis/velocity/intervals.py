@@ -1,4 +1,4 @@
-"""Intervals in which flow stands still, or in which nobody can tell.
+"""Intervals in which flow stands still, or is unknown.
 
 Absence of evidence is an interval type of its own, so that it is read neither as flow nor as a
 stall.

@@ -43,7 +43,7 @@ class VelocityResult:
 
     Positive velocity is motion towards growing pixel index. All arrays have shape ``(windows,)``
     and are read-only. Where `status` is ``"unknown"`` the velocities are NaN, which stands for "no
-    value" (a table stores null there): the failure itself is told by `status`.
+    value" (a table stores null there): `status` names the failure itself.
 
     Attributes:
         center_line: Middle of each window in lines from the start of the array that was given
@@ -80,7 +80,7 @@ class VelocityResult:
         static_share: Share of the recording's variance that does not move, 0 to 1. Near 1 there is
             nothing to see moving, or flow stood still throughout.
         saturated_share: Share of pixels at the recording's brightest value.
-        resolution_px_per_line: Slower than this, half a pixel per window, is not told from rest.
+        resolution_px_per_line: Slower than this, half a pixel per window, cannot be told from rest.
         unknown_below: Windows with less `r2adj` are ``"unknown"``.
         alias_above_px_per_line: Faster windows are ``"alias"`` (before scan-speed correction).
     """
@@ -135,7 +135,7 @@ class VelocityResult:
             level: How often the true velocity lies inside, 0 to 1.
 
         Raises:
-            AnalysisParameterError: The level is no such number.
+            AnalysisParameterError: The level is not such a number.
         """
         if not 0.0 < level < 1.0:
             raise AnalysisParameterError("level", level, "a number between 0 and 1")
