@@ -87,7 +87,7 @@ def test_each_verb_works_on_a_url(url: str, folder: Path, tmp_path: Path, kymflo
     assert code == 0
     assert "3" in out
     assert len(ZarrDataset(url, "r")) == 3
-    assert "kym_velocity" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "a.tif" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_url_without_a_dataset_is_told_so(url: str, kymflow: Kymflow) -> None:

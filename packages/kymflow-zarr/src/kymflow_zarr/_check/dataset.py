@@ -76,7 +76,7 @@ def _iter_problems(
 
 
 def _check_images(blobs: BlobStore, *, deep: bool, progress: ProgressCallback) -> Iterator[Problem]:
-    folders = blobs.list_folder(IMAGES).folders
+    folders = sorted(blobs.folders(IMAGES, holding=COMMIT_KEY))
     progress(0, len(folders))
 
     def check(name: str) -> list[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Future
@@ -16,6 +17,8 @@ from kymflow_zarr._storage.keys import Keys
 from kymflow_zarr.errors import AlreadyExistsError
 
 __all__ = ["KeyStaging"]
+
+logger = logging.getLogger(__name__)
 
 
 class _Require(Protocol):
@@ -130,7 +133,10 @@ class KeyStaging:
         if folder is None:
             return
         wait_for_all(folder.uploads.values())
-        wait(self._keys.delete(folder.uploads.keys() - folder.held.keys()))
+        try:
+            wait(self._keys.delete(folder.uploads.keys() - folder.held.keys()))
+        except OSError as error:  # the first error is the one to report
+            logger.warning("what was sent of '%s/%s' is left: %s", self._parent, name, error)
 
     def discard_all(self) -> None:
         """Remove what was sent of every folder that was not published."""

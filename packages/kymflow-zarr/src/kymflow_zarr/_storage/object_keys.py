@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ObjectKeys"]
 
-_LISTING_S: Final = 300.0  # one call lists a folder of a million names
 _PAGE: Final = 1000  # names in one answer
 _STARTS: Final = "0123456789abcdef"  # how the ids of images begin
 
@@ -117,8 +116,7 @@ class ObjectKeys:
         import obstore
 
         found = await self._requests.ask(
-            lambda _: obstore.list_with_delimiter_async(self._store, self._prefix + folder),
-            extra_s=_LISTING_S,
+            lambda _: obstore.list_with_delimiter_async(self._store, self._prefix + folder)
         )
         files = [one["path"].rpartition("/")[2] for one in found["objects"]]
         folders = [path.rstrip("/").rpartition("/")[2] for path in found["common_prefixes"]]

@@ -40,20 +40,19 @@ class Requests:
 
     def __init__(self) -> None:
         self._slots = asyncio.Semaphore(self.at_once)
+        self._is_silent = False
 
     async def ask(
         self,
         request: Callable[[asyncio.Timeout], Awaitable[_T]],
         *,
         size: int = 0,
-        extra_s: float = 0.0,
     ) -> _T:
         """Make a request, and make it again if the store or the network fails.
 
         Args:
             request: Makes it. Its argument ends it after a while; `allow` lengthens that.
             size: How many bytes it sends.
-            extra_s: How much longer than others it may take.
 
         Raises:
             FileNotFoundError: There is no such key, or bucket.
@@ -69,22 +68,28 @@ class Requests:
                 "a forked process cannot use object stores if its parent has; start "
                 'workers with multiprocessing.get_context("spawn")'
             )
-        extra_s += size / _BYTES_PER_S
+        extra_s = size / _BYTES_PER_S
         clock = asyncio.get_running_loop().time
-        end = clock() + _ANSWER_S + extra_s
         async with self._slots:
+            # Once a caller was told that there is no answer, cleaning up must not take as long.
+            try_s, answer_s = (1.0, 1.0) if self._is_silent else (_TRY_S, _ANSWER_S)
+            begun = clock()
+            end = begun + answer_s + extra_s
             for tried in range(1, _TRIES + 1):
                 try:
-                    async with asyncio.timeout(_TRY_S + extra_s) as limit:
-                        return await request(limit)
+                    async with asyncio.timeout(try_s + extra_s) as limit:
+                        answer = await request(limit)
+                    self._is_silent = False
+                    return answer
                 except TimeoutError:
                     failure: OSError = TimeoutError(
-                        f"the object store has not answered for {_ANSWER_S:g} s; {_ADVICE}"
+                        f"the object store has not answered for {clock() - begun:.0f} s; {_ADVICE}"
                     )
                 except (BaseError, FileNotFoundError, NotImplementedError) as error:
                     failure = _failure(error)
                 pause_s = _FIRST_PAUSE_S * 2**tried * random.uniform(0.5, 1)  # noqa: S311 - no secret
                 if tried == _TRIES or clock() + pause_s >= end:
+                    self._is_silent = isinstance(failure, TimeoutError)
                     raise failure
                 logger.warning("%s; trying again (%d of %d)", failure, tried, _TRIES - 1)
                 await asyncio.sleep(pause_s)
