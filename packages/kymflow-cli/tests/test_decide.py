@@ -221,6 +221,21 @@ def test_the_log_has_runs_and_decisions(
     assert "kind: exclude" in out
 
 
+def test_the_log_does_not_give_all_images_the_values_of_the_first(
+    dataset: str, tmp_path: Path, kymflow: Kymflow, kymflow_json: KymflowJson
+) -> None:
+    csv = tmp_path / "files.csv"
+    csv.write_text("file,genotype,sex\na,wt,f\nb,ko,f\n", encoding="utf-8")
+    assert kymflow("metadata", dataset, "--import", str(csv))[0] == 0
+    _, records = kymflow_json("log", dataset, "--rows", "1")
+    assert (records[0]["images"], records[0]["details"]) == (
+        2,
+        {"genotype": "(varies)", "sex": "f"},
+    )
+    code, _, err = kymflow("metadata", dataset, "--import", str(tmp_path / "none.csv"))
+    assert (code, "check the path" in err) == (1, True)
+
+
 def test_decisions_follow_a_file_that_is_ingested_again(
     dataset: str, folder: Path, write_tiff: Callable[..., Path], kymflow: Kymflow
 ) -> None:

@@ -46,6 +46,13 @@ def test_a_figure_is_of_the_kind_that_its_name_says(
     assert not list(tmp_path.glob(".*.part"))
 
 
+def test_an_analysis_without_a_figure_is_not_the_default(analyzed: str, tmp_path: Path) -> None:
+    assert analyze(analyzed, "flow", workers=1).ok
+    place = tmp_path / "figure.svg"
+    figure(analyzed, "a.tif", out=place)
+    assert place.is_file()
+
+
 def test_groups_are_compared_without_excluded_images(analyzed: str, tmp_path: Path) -> None:
     place = tmp_path / "groups.svg"
     figure(analyzed, out=place, group_by="condition")

@@ -67,6 +67,19 @@ def test_changed_files_are_named_by_every_refresh(
         assert (code, out) == (0, f"0 new images in {dataset}, 2 unchanged, 1 changed\n")
         assert "changed since they were ingested: a.tif\n" in err
         assert "--changed" in err
+    for verb in ("status", "update"):
+        _, _, err = kymflow(verb, dataset)
+        (hint,) = [line for line in err.splitlines() if "kymflow refresh " in line]
+        assert hint.endswith(" --changed")
+
+
+def test_a_header_that_serves_many_images_is_named_once(
+    folder: Path, tmp_path: Path, kymflow: Kymflow
+) -> None:
+    (folder / ".kymflow.toml").write_text("seconds_per_lin = 0.001\n", encoding="utf-8")
+    _, _, err = kymflow("ingest", folder, tmp_path / "k.zarr")
+    assert "3 headers left out: .kymflow.toml: " in err
+    assert err.count("seconds_per_lin'") == 1
 
 
 def test_results_that_come_later_are_added(

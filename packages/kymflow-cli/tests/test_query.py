@@ -42,6 +42,13 @@ class TestWithDuckDB:
     def needs_duckdb(self) -> None:
         pytest.importorskip("duckdb")
 
+    def test_the_table_of_images_has_its_short_name_too(
+        self, dataset: str, kymflow: Kymflow
+    ) -> None:
+        assert kymflow("index", dataset, "images")[0] == 0
+        code, out, _ = kymflow("query", dataset, "SELECT file, rois FROM images ORDER BY file")
+        assert (code, out) == (0, "file\trois\na.tif\t0\nb.tif\t0\nc.tiff\t0\n")
+
     def test_tables_are_asked_by_their_names(self, dataset: str) -> None:
         answer = query(
             dataset,

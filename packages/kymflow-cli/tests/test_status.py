@@ -214,6 +214,19 @@ def test_update_computes_with_the_parameters_that_results_had(
     assert params["parameters"]["stall_rule"]["merge_s"] == 0.5
 
 
+def test_an_analysis_comes_after_those_that_it_builds_on(
+    current: str, folder: Path, write_tiff: WriteTiff
+) -> None:
+    assert analyze(current, "pulse", workers=1).ok
+    write_tiff(folder / "new.tif", seed=5)
+    assert ingest(folder, current).ok
+    first, second, *_ = status(current).to_do
+    assert " velocity " in first
+    assert " pulse " in second
+    done = update(current, workers=1, report=False)
+    assert (done.analyzed, done.failed) == (2, 0)
+
+
 def test_update_does_not_repeat_what_fails(
     current: str, folder: Path, write_tiff: WriteTiff, kymflow: Kymflow
 ) -> None:

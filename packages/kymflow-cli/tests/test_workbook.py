@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from kymflow.cli.errors import OutputFileError
+from kymflow.cli.errors import OutputFileError, UnknownNameError
 from kymflow.cli.verbs.analyze import analyze
 from kymflow.cli.verbs.export import export
 from kymflow.cli.verbs.index import index
@@ -100,6 +100,15 @@ def test_places_that_a_workbook_cannot_go_to(analyzed: str, name: str) -> None:
     place = Path(analyzed).parent / name
     with pytest.raises(OutputFileError):
         export(analyzed, xlsx=place)
+    assert not place.exists()
+
+
+def test_groups_that_are_not_there_are_refused(analyzed: str, tmp_path: Path) -> None:
+    place = tmp_path / "groups.xlsx"
+    with pytest.raises(UnknownNameError, match="there is no field 'folder_l' of the images"):
+        export(analyzed, xlsx=place, group_by="folder_l")
+    with pytest.raises(UnknownNameError, match="there is no group 'before' of field 'folder_1'"):
+        export(analyzed, xlsx=place, group_by="folder_1", baseline="before")
     assert not place.exists()
 
 

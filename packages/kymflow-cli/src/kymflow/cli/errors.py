@@ -229,6 +229,7 @@ def _explain_system(error: Exception) -> _Explanation:
     if error.filename is not None:
         what = f"{error.filename!r}: {what}"
     hints = {
+        errno.ENOENT: "check the path",
         errno.ENOSPC: "free some space and run the same command again",
         errno.EACCES: "check who may read and write there",
         errno.EPERM: "check who may read and write there",

@@ -48,14 +48,15 @@ def file_issue(image: Path, issue: SourceIssue) -> FileIssue:
 
 
 def issue_blocks(issues: Iterable[FileIssue]) -> Iterator[Block]:
-    """A line for each kind, with the first of its files."""
+    """A line for each kind, with the first of its files; what is said of many images, once."""
     by_kind: dict[IssueKind, list[FileIssue]] = {}
     for issue in issues:
         by_kind.setdefault(issue.kind, []).append(issue)
     for kind, found in by_kind.items():
         noun, what = _SENTENCES[kind]
-        shown = "; ".join(
-            f"{show(Path(issue.path).name)}: {show(issue.message)}" for issue in found[:_SHOWN]
+        texts = dict.fromkeys(
+            f"{show(Path(issue.path).name)}: {show(issue.message)}" for issue in found
         )
-        more = f"; and {len(found) - _SHOWN} more, see --json" if len(found) > _SHOWN else ""
+        shown = "; ".join(list(texts)[:_SHOWN])
+        more = f"; and {len(texts) - _SHOWN} more, see --json" if len(texts) > _SHOWN else ""
         yield remark(f"{counted(len(found), noun)} {what}: {shown}{more}")

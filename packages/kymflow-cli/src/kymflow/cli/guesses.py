@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["guess"]
+from kymflow.cli.errors import UnknownNameError
+
+__all__ = ["guess", "require_known"]
 
 
 def guess(name: str, known: Iterable[str], *, otherwise: str) -> str:
@@ -21,3 +23,23 @@ def guess(name: str, known: Iterable[str], *, otherwise: str) -> str:
     likely = [candidate for candidate in names if candidate.endswith(f"_{name}")]
     likely += difflib.get_close_matches(name, names, n=1, cutoff=0.7)
     return f"did you mean {likely[0]!r}?" if likely else otherwise
+
+
+def require_known(name: str, known: Iterable[str], *, what: str, where: str) -> None:
+    """Refuse a name that is not there.
+
+    Args:
+        name: What somebody gave.
+        known: The names that there are.
+        what: What has such a name, as in ``field``.
+        where: What has these, as in ``the images``.
+
+    Raises:
+        UnknownNameError: It is none of them.
+    """
+    names = list(known)
+    if name not in names:
+        raise UnknownNameError(
+            f"there is no {what} {name!r} of {where}",
+            hint=guess(name, names, otherwise=f"there are: {', '.join(names)}"),
+        )

@@ -11,7 +11,7 @@ from kymflow.cli.source_names import short_names
 
 if TYPE_CHECKING:
     from kymflow.core import BaseIndexer
-    from kymflow.core.analysis import ImageState
+    from kymflow.core.analysis import Analysis, ImageState
     from kymflow_zarr import ZarrDataset
 
 __all__ = ["KnownImage", "Survey", "kept_indexers", "survey"]
@@ -44,7 +44,8 @@ class Survey:
     Attributes:
         images: Its images.
         states: For each analysis that was run here, and each of its labels: how each image's
-            results stand, those of excluded images apart.
+            results stand, those of excluded images apart. An analysis comes after those that it
+            builds on.
         outdated: For each indexer, the images whose rows have to be recomputed.
         never_run: Analyses that are installed and were never run here, those first that most others
             build on.
@@ -81,8 +82,8 @@ def survey(dataset: ZarrDataset) -> Survey:
         images=images,
         states={
             (name, label): survey_images(dataset, analyses[name], included, label=label)
-            for name, used in labels.items()
-            for label in used
+            for name in sorted(labels, key=lambda name: _depth(analyses[name]))
+            for label in labels[name]
         },
         outdated={
             indexer.name: KymDataset(dataset).outdated_images(indexer)
@@ -94,6 +95,11 @@ def survey(dataset: ZarrDataset) -> Survey:
             sorted((name for name in analyses if name not in labels), key=lambda n: -built_on[n])
         ),
     )
+
+
+def _depth(analysis: Analysis[Any]) -> int:
+    """How many analyses an analysis builds on, one upon the other."""
+    return max((1 + _depth(needed.analysis) for needed in analysis.inputs), default=0)
 
 
 def kept_indexers(dataset: ZarrDataset, used: Mapping[str, object]) -> list[BaseIndexer]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kymflow.cli.blocks import cell_value
 from kymflow.cli.errors import MissingExtraError, OutputFileError
+from kymflow.cli.guesses import require_known
 from kymflow.cli.safe_text import show
 
 if TYPE_CHECKING:
@@ -58,13 +59,22 @@ def sheets_of(
     ``images`` with metadata and exclusions; a sheet for each table of an indexer, each row with the
     file and what is known of it; ``comparisons`` between the groups that a field makes, if one is
     given; ``parameters`` by the hash that rows have; ``columns``, what they mean and their units.
+
+    Raises:
+        UnknownNameError: The images have no such field, or it has no such group.
     """
     from kymflow.core import KymDataset
     from kymflow.core.plugins import load_analyses
 
     kymographs = KymDataset(dataset)
     analyses = load_analyses()
-    yield _sheet(_IMAGES, kymographs.view())
+    images = kymographs.view()
+    if group_by is not None:
+        require_known(group_by, images.columns, what="field", where="the images")
+        if baseline is not None:
+            groups = sorted(images[group_by].dropna().astype(str).unique())
+            require_known(baseline, groups, what="group", where=f"field {group_by!r}")
+    yield _sheet(_IMAGES, images)
     for table in dataset.list_table_names():
         name = table.removeprefix(_PREFIX)
         if table.startswith(_PREFIX) and name != _IMAGES:

@@ -87,7 +87,7 @@ def export(
 
     Raises:
         OutputFileError: There is a file, or it would lie in the dataset.
-        UnknownNameError: No image, or more than one, goes by a name.
+        UnknownNameError: No image, or more than one, goes by a name; or no field or group does.
         kymflow_zarr.AlreadyExistsError: The folder holds something else.
         kymflow_zarr.NotADatasetError: There is no dataset there.
     """
@@ -102,7 +102,9 @@ def export(
     if combined is not None:
         return _write_combined(opened, dataset, combined)
     if folder is None:
-        raise OutputFileError("", "no place is named", hint="name a folder, or --xlsx FILE.xlsx")
+        raise OutputFileError(
+            "", "no place is named", hint="name a folder, --xlsx FILE or --combined FILE"
+        )
     require_outside(folder, dataset)
     if folder.exists() and not folder.is_dir():
         raise OutputFileError(str(folder), "it is a file", hint="name a folder")

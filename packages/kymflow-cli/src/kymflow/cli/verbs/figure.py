@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from kymflow.cli.blocks import Block, Screen
 from kymflow.cli.errors import OutputFileError, UnknownNameError
 from kymflow.cli.folders import require_outside
-from kymflow.cli.guesses import guess
+from kymflow.cli.guesses import require_known
 from kymflow.cli.opening import find_image, open_reader
 from kymflow.cli.output_file import replaced
 from kymflow.cli.results import Item
@@ -53,7 +53,8 @@ def figure(
         dataset: Path or URL of the dataset.
         image: The image: its id, the first characters of it, or its source file.
         out: The file to write, which ends in .svg, .pdf or .png; one that is there is replaced.
-        analysis: The analysis; if not given, the first one that has results.
+        analysis: The analysis; if not given, the first one that has results, and of an image a
+            figure of them.
         roi: The ROI; if not given, the first one with a result.
         channel: The channel, from 1.
         label: The label of the results.
@@ -127,7 +128,8 @@ def _of_image(
     from kymflow.core.result_plot import plot_result
 
     record = dataset.record(find_image(dataset, image))
-    with_results = [one for one in _analyses(analysis) if analysis or list_labels(record, one.name)]
+    drawable = [one for one in _analyses(analysis) if analysis or one.display.panels]
+    with_results = [one for one in drawable if analysis or list_labels(record, one.name)]
     if not with_results:
         raise UnknownNameError(
             f"no analysis has results of image {image!r}",
@@ -166,8 +168,8 @@ def _of_groups(
     images = kymographs.view().set_index("image_id")
     numbers = {one.name: one for one in chosen[0].summary if one.type in {float, int}}
     shown = column or next(iter(numbers))
-    _require(shown, numbers, what="number", where=f"analysis {chosen[0].name!r}")
-    _require(group_by, images.columns, what="field", where="the images")
+    require_known(shown, numbers, what="number", where=f"analysis {chosen[0].name!r}")
+    require_known(group_by, images.columns, what="field", where="the images")
     rows = kymographs[chosen[0].name]
     included = images.index[~images["excluded"].fillna(value=False)]
     rows = rows[rows["label"].eq(label) & rows["image_id"].isin(included)]
@@ -175,17 +177,9 @@ def _of_groups(
     frame = rows.assign(**{name: rows["image_id"].map(images[name]) for name in facts})
     if baseline is not None:
         groups = sorted(frame[group_by].dropna().astype(str).unique())
-        _require(baseline, groups, what="group", where=f"field {group_by!r}")
+        require_known(baseline, groups, what="group", where=f"field {group_by!r}")
     comparisons = compare_with_baseline(frame, value=shown, group=group_by, baseline=baseline)
     return plot_groups(frame, shown, group_by, unit=numbers[shown].unit, comparisons=comparisons)
-
-
-def _require(name: str, known: Any, *, what: str, where: str) -> None:
-    if name not in known:
-        raise UnknownNameError(
-            f"there is no {what} {name!r} of {where}",
-            hint=guess(name, known, otherwise=f"there are: {', '.join(known)}"),
-        )
 
 
 def _analyses(name: str | None) -> list[Analysis[Any]]:

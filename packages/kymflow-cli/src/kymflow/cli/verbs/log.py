@@ -87,7 +87,8 @@ class LogEntry:
         what: What was done, such as ``analyze velocity`` or ``exclude``.
         images: On how many images; of an indexer, how many it was asked for.
         undone: Whether it was undone.
-        details: Parameters of a run, or what was decided.
+        details: Parameters of a run, or what was decided: ``(varies)`` where images got different
+            values.
     """
 
     type: ClassVar[str] = "entry"
@@ -130,7 +131,7 @@ def _decisions(dataset: ZarrDataset) -> Iterator[LogEntry]:
             what=step.act.kind,
             images=len(step.image_ids),
             undone=step.undone,
-            details=step.act.details,
+            details=step.details,
         )
 
 

@@ -203,6 +203,9 @@ class StatusResult:
             yield remark(f"to do: {typed}")
         if len(self.to_do) > 1:
             yield remark(f"all of it in one go: {command('update', self.dataset)}")
+        if self.changed:
+            typed = command("refresh", self.dataset, "--changed")
+            yield remark(f"to ingest changed files again: {typed}")
         if counts["uncalibrated"]:
             unknown = ("--where", "seconds_per_line IS NULL OR um_per_pixel IS NULL")
             given = ("--seconds-per-line", "SECONDS", "--um-per-pixel", "MICROMETRES")
@@ -348,8 +351,8 @@ def _commands(
     dataset: str, analyses: Sequence[AnalysisStatus], tables: Sequence[TableStatus]
 ) -> Iterator[str]:
     """What there is to do but to refresh."""
-    todo = {(item.name, item.label) for item in analyses if item.outdated or item.missing}
-    for name, label in sorted(todo):
+    todo = [(item.name, item.label) for item in analyses if item.outdated or item.missing]
+    for name, label in dict.fromkeys(todo):
         labelled = ("--label", label) if label else ()
         yield command("analyze", dataset, name, "--missing", *labelled)
     if any(item.outdated for item in tables):

@@ -154,6 +154,9 @@ class UpdateResult:
         yield from issue_blocks(issue for file in files for issue in file.issues)
         yield from file_remarks(files)
         yield from rule_remarks(self.by_rule, self.dataset)
+        if any(file.status == "changed" for file in files):
+            typed = command("refresh", self.dataset, "--changed")
+            yield remark(f"to ingest changed files again: {typed}")
         if self.report:
             yield remark(f"the report: {show(self.report)}")
         if self.failed:
@@ -180,19 +183,19 @@ def _analyze(
     """Compute what is not current; again, as long as analyses follow that build on these.
 
     Returns:
-        The images, and how the dataset stands after that.
+        What became of each image in the end, and how the dataset stands after that.
     """
     from kymflow.core.plugins import load_analyses
 
     analyses = load_analyses()
-    everything: list[AnalysedImage] = []
+    latest: dict[tuple[str, str, str], AnalysedImage] = {}
     found = survey(dataset)
     for _ in analyses:
-        done: list[AnalysedImage] = []
+        done: dict[tuple[str, str, str], AnalysedImage] = {}
         for (name, label), states in found.states.items():
             todo = [i for i, state in states.items() if state.state in {"outdated", "missing"}]
             for params, image_ids in _by_params(dataset, analyses[name], label, todo):
-                done += analyze_images(
+                analyzed = analyze_images(
                     dataset,
                     analyses[name],
                     params,
@@ -201,11 +204,12 @@ def _analyze(
                     workers=workers,
                     progress=progress,
                 )
+                done |= {(name, label, item.image_id): item for item in analyzed}
         if not done:
             break
-        everything += done
+        latest |= done
         found = survey(dataset)
-    return everything, found
+    return list(latest.values()), found
 
 
 def _by_params(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -30,11 +30,13 @@ class LoggedStep:
         act: The first of them.
         image_ids: The images that they are on, sorted.
         undone: Whether they were undone.
+        details: What was decided; ``(varies)`` where images got different values.
     """
 
     act: Act
     image_ids: tuple[str, ...]
     undone: bool
+    details: Mapping[str, object]
 
 
 def load_decision_log(dataset: ZarrDataset) -> tuple[LoggedStep, ...]:
@@ -48,9 +50,21 @@ def load_decision_log(dataset: ZarrDataset) -> tuple[LoggedStep, ...]:
                 act=acts[0][0],
                 image_ids=tuple(sorted({image_id for _, image_id, _ in acts})),
                 undone=all(undone for _, _, undone in acts),
+                details=_shared_details([act.details for act, _, _ in acts]),
             )
         )
     return tuple(steps)
+
+
+def _shared_details(each: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    names = dict.fromkeys(name for details in each for name in details)
+    first = each[0]
+    return {
+        name: first[name]
+        if all(name in details and details[name] == first.get(name) for details in each)
+        else "(varies)"
+        for name in names
+    }
 
 
 def _acts(dataset: ZarrDataset) -> Iterator[tuple[Act, str, bool]]:

@@ -65,10 +65,11 @@ class ImageNames:
 
         order, images = self._order(rows.select(self._keys(rows.column_names)).to_pandas())
         names = pa.Table.from_pandas(self._renamed(rows.column_names), preserve_index=False)
-        both, found = names.replace_schema_metadata(None).take(images), rows.take(order)
-        for field in found.schema:
-            both = both.append_column(field, found[field.name])
-        return both.select(_last_ones_last(both.column_names))
+        names, both = names.replace_schema_metadata(None).take(images), rows.take(order)
+        shown = _last_ones_last([*names.column_names, *both.column_names])
+        for field in names.schema:  # of the table of images there are none
+            both = both.append_column(field, names[field.name])
+        return both.select(shown)
 
     def load_arrow(
         self,
