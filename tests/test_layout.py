@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 PACKAGES = ("kymflow-zarr", "kymflow-core", "kymflow-cli")
-TOP_LEVEL = {"LICENSE", "README.md", "conftest.py", "hatch.toml", "packages", "tests", "tools"}
+TOP_LEVEL = {"LICENSE", "README.md", "hatch.toml", "packages", "tests", "tools"}
 PACKAGE_FILES = {"CHANGELOG.md", "LICENSE", "README.md", "pyproject.toml", "src", "tests"}
 PACKAGE_FOLDERS = {"benchmarks", "docs", "examples", "prompts"}
 

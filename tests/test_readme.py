@@ -43,6 +43,11 @@ def test_the_script_of_the_demo_works(
 
 def test_the_script_of_the_tests_is_what_runs_now(hatch_config: dict[str, Any]) -> None:
     script = hatch_config["envs"]["default"]["scripts"]["test"]
-    program, *options = script.split()
-    assert (program, options.pop()) == ("pytest", "{args}")
+    python, flag, program, *options = script.split()
+    assert (python, flag, program, options.pop()) == (
+        "python",
+        "-P",
+        "tools/run_tests.py",
+        "{args}",
+    )
     assert options == ["-n", "auto", "--dist", "worksteal"], "all tests, one worker per core"
