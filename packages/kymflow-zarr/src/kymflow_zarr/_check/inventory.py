@@ -37,10 +37,10 @@ def compare(
     """
     if before.whole and expected(before) == present:
         return
-    # A live writer enters after publishing and strikes before deleting: what is entered both
-    # before and after the listing, but does not exist, is really gone.
+    # A live writer enters after publishing and strikes before deleting: what was entered before the
+    # listing and not written about until after it, but does not exist, is really gone.
     after = read_inventory(blobs, folder)
-    for key in sorted((expected(before) & expected(after)) - present):
+    for key in sorted(expected(before.unchanged(after)) - present):
         yield Problem(location=key, kind="gone", message="it was written and no longer exists")
     location = f"{folder}/{INVENTORY}"
     for key in sorted(present - expected(before) - expected(after)):

@@ -13,8 +13,9 @@ entry without its artifact. Entries are for `check` alone: readers do not use th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import google_crc32c
 
@@ -36,12 +37,20 @@ class Inventory:
     Attributes:
         entered: Keys, relative to the folder, that were entered and not struck since.
         struck: Keys that were struck and not entered since.
+        lines: How many lines there are about each key.
         whole: Whether every line is one that was written.
     """
 
     entered: frozenset[str]
     struck: frozenset[str]
+    lines: Mapping[str, int]
     whole: bool
+
+    def unchanged(self, later: Inventory) -> Inventory:
+        """This inventory, with the keys struck that were written about until a later reading."""
+        keys = self.lines.keys() | later.lines.keys()
+        moved = {key for key in keys if self.lines.get(key) != later.lines.get(key)}
+        return replace(self, entered=self.entered - moved, struck=self.struck | moved)
 
 
 def read_inventory(blobs: BlobStore, folder: str) -> Inventory:
@@ -50,6 +59,7 @@ def read_inventory(blobs: BlobStore, folder: str) -> Inventory:
     if len(data) > _MAX_BYTES:
         data = b"?"
     signs: dict[str, str] = {}
+    counts = Counter[str]()
     *lines, rest = data.split(b"\n")
     whole = not rest
     for line in lines:
@@ -62,9 +72,11 @@ def read_inventory(blobs: BlobStore, folder: str) -> Inventory:
             continue
         sign, key = found[1].decode("ascii").split(" ")
         signs[key] = sign
+        counts[key] += 1
     return Inventory(
         entered=frozenset(key for key, sign in signs.items() if sign == _ENTERED),
         struck=frozenset(key for key, sign in signs.items() if sign == _STRUCK),
+        lines=counts,
         whole=whole,
     )
 
