@@ -71,6 +71,7 @@ def test_doubts_about_calibration_are_on_the_page(
 ) -> None:
     (folder / "a.json").write_text('{"header": {"scale": {"t": 1.134}, "unit": {"t": "Hz"}}}')
     (folder / "b.json").write_text("[")
+    shutil.copy(folder / "b.tif", folder / "copy of b.tif")
     ingest(folder, str(tmp_path / "k.zarr"))
     page = parse(Path(report(str(tmp_path / "k.zarr")).report))
     said = {
@@ -83,6 +84,7 @@ def test_doubts_about_calibration_are_on_the_page(
     }
     assert "a.tif: the metadata payload's step along 't', '1.134' 'Hz', cannot" in said["a.tif"]
     assert said["b.tif"].startswith("b.json: ")
+    assert said["copy of b.tif"] == "it has the same pixels as b.tif"
 
 
 def test_the_limit_says_what_it_leaves_out(dataset: str, kymflow: Kymflow, parse: Parse) -> None:

@@ -14,6 +14,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from kymflow.cli.blocks import Block, Screen, counted, remark, sentence
+from kymflow.cli.copies import copies_of
 from kymflow.cli.errors import OutputFileError
 from kymflow.cli.folders import require_outside
 from kymflow.cli.image_failures import image_failures
@@ -256,10 +257,17 @@ def _doubts(dataset: ZarrDataset, rows: list[ImageRow]) -> Iterator[Fact]:
     from kymflow.cli.report.values import Fact
 
     issues = dataset.sources.issues()
+    names = {row.image_id: row.name for row in rows}
+    whole = [row.image_id for row in rows if not row.damaged]
+    copies = copies_of({image_id: dataset.record(image_id).pixels_digest for image_id in whole})
     for row in rows:
-        if listed := issues.get(row.image_id):
-            said = "\n".join(f"{show(issue.file)}: {show(issue.message)}" for issue in listed)
-            yield Fact(name=row.name, value=said)
+        said = [
+            f"{show(issue.file)}: {show(issue.message)}" for issue in issues.get(row.image_id, ())
+        ]
+        if (first := copies.get(row.image_id)) is not None:
+            said.append(f"it has the same pixels as {names[first]}")
+        if said:
+            yield Fact(name=row.name, value="\n".join(said))
 
 
 def _scope(shown: int, total: int, *, by_name: bool, limit: int) -> str:

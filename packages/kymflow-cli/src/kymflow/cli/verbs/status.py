@@ -17,6 +17,7 @@ from kymflow.cli.blocks import (
     sentence,
     table_blocks,
 )
+from kymflow.cli.copies import copies_of
 from kymflow.cli.file_issues import FileIssue, file_issue, issue_blocks
 from kymflow.cli.folders import choose_folders, search_remarks
 from kymflow.cli.json_values import NOT_IN_JSON
@@ -365,19 +366,18 @@ def _concerns(found: Survey) -> Iterator[ImageConcern]:
             if state.state == "failed":
                 what = f"{analysis} ({label})" if label else analysis
                 yield _concern(found, image_id, "failed", f"{what}: {state.reason}")
-    copies: dict[str, list[str]] = {}
     for image_id, image in found.images.items():
         unknown = [name for name, known in image.calibration.items() if not known]
         if unknown:
             yield _concern(found, image_id, "uncalibrated", f"no {' and no '.join(unknown)}")
         if image.excluded is not None:
             yield _concern(found, image_id, "excluded", image.excluded)
-        elif image.digest:
-            copies.setdefault(image.digest, []).append(image_id)
-    for first, *others in copies.values():
-        for image_id in others:
-            same = found.names.get(first, first)
-            yield _concern(found, image_id, "duplicate", f"the same pixels as {same}")
+    included = {
+        image_id: image.digest for image_id, image in found.images.items() if image.excluded is None
+    }
+    for image_id, first in copies_of(included).items():
+        same = found.names.get(first, first)
+        yield _concern(found, image_id, "duplicate", f"the same pixels as {same}")
 
 
 def _concern(found: Survey, image_id: str, concern: Concern, why: str) -> ImageConcern:
