@@ -239,5 +239,5 @@ def _check_channels(channels: Sequence[ImageFile]) -> None:
                 other.path,
                 f"it has shape {other.shape} and type {other.dtype}, but channel 1 in "
                 f"{first.path.name!r} has {first.shape} and {first.dtype}; "
-                "rename it, or ingest with channels='off', if it is no channel of that image",
+                "rename it, or ingest with channels='off', if it is not a channel of that image",
             )

@@ -162,7 +162,7 @@ def _expected_kind(axis: str, unit: JsonValue) -> str:
 def _step(
     value: JsonValue, unit: JsonValue, kind: str, axis: str, warnings: list[str]
 ) -> Quantity | None:
-    """A step, or None for null; a warning where it is no number with a unit of its kind."""
+    """A step, or None for null; a warning unless it is a number with a unit of its kind."""
     what = f"the metadata payload's step along {axis!r}"
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         if isinstance(unit, str) and unit.strip():
