@@ -6,26 +6,20 @@ A verb's module imports nothing heavy before it is called, so ``kymflow --help``
 from __future__ import annotations
 
 import inspect
-import logging
 import sys
 import traceback
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
-from kymflow.cli.blocks import Block, Screen
-from kymflow.cli.completion import ASKED, SCRIPTS, completions
-from kymflow.cli.errors import ExitCode, expected_errors, explain
-from kymflow.cli.results import Item, Result
+from kymflow.cli.completion import ASKED, completions
+from kymflow.cli.errors import ExitCode, UnusedOptionError, expected_errors, explain
+from kymflow.cli.messages import shown_messages
+from kymflow.cli.results import Result
 from kymflow.cli.row_formats import Format
-from kymflow.cli.safe_text import show
-from kymflow.cli.terminal import LogHandler, Terminal
+from kymflow.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -74,6 +68,7 @@ _VERBS: Mapping[str, Group] = {
     "upgrade": _KEEP,
     "plugins": _OTHER,
     "demo": _OTHER,
+    "completion": _OTHER,
 }
 """Where the help shows each verb, in this order. Its function is in `kymflow.cli.verbs.VERB`, or"""
 
@@ -102,7 +97,6 @@ def build_app(words: Sequence[str] = ()) -> App:
     for number, (name, group) in enumerate(_VERBS.items()):
         verb = _function(name, words)
         app.command(verb, group=group, sort_key=number, help_epilogue="", usage=_usage(verb))
-    _add_completion(app)
     _add_common_options(app)
     return app
 
@@ -128,49 +122,14 @@ def _usage(verb: Callable[..., Result]) -> str:
     return f"Usage: kymflow {' '.join([verb.__name__, '[OPTIONS]', *words])}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompletionResult:
-    """A script for a shell.
-
-    Attributes:
-        shell: The shell.
-        script: The script.
-        items: Always empty.
-    """
-
-    streamed: ClassVar[bool] = False
-    verb: ClassVar[str] = "completion"
-    ok: ClassVar[bool] = True
-    shell: str
-    script: str
-    items: tuple[Item, ...] = ()
-
-    def as_text(self, screen: Screen) -> Iterator[Block]:  # noqa: ARG002
-        """See `Result`."""
-        yield Block(lines=self.script.splitlines())
-
-
-def _add_completion(app: App) -> None:
-    @app.command(group=_OTHER, sort_key=99, help_epilogue="")
-    def completion(shell: Literal["bash", "zsh", "fish", "powershell"], /) -> CompletionResult:
-        """Print a script by which a shell completes verbs, options and the names in a dataset.
-
-        For bash: kymflow completion bash > ~/.local/share/bash-completion/completions/kymflow
-
-        Args:
-            shell: The shell.
-
-        Returns:
-            The script.
-        """
-        return CompletionResult(shell=shell, script=SCRIPTS[shell])
-
-
 def _add_common_options(app: App) -> None:
     @app.meta.default
     def launch(
         *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-        output: Annotated[Format, Parameter(name="--format", group=_COMMON)] = "text",
+        output: Annotated[
+            Format | None,
+            Parameter(name="--format", group=_COMMON, show_default=lambda _: "text"),
+        ] = None,
         as_json: Annotated[bool, Parameter(name="--json", group=_COMMON, negative=())] = False,
         as_csv: Annotated[bool, Parameter(name="--csv", group=_COMMON, negative=())] = False,
         quiet: Annotated[
@@ -194,24 +153,23 @@ def _add_common_options(app: App) -> None:
             verbose: Tell more of what is going on.
             debug: Show tracebacks.
         """
-        output = "json" if as_json else "csv" if as_csv else output
-        common = _Common(output=output, quiet=quiet, verbose=verbose, debug=debug)
-        return _launch(app, tokens, common)
+        asked: dict[str, Format] = {"--json": "json"} if as_json else {}
+        if as_csv:
+            asked["--csv"] = "csv"
+        if output is not None:
+            asked["--format"] = output
+        first: Format = next(iter(asked.values()), "text")
+        terminal = Terminal(output=first, quiet=quiet)
+        others = [option for option, chosen in asked.items() if chosen != first]
+        if others:
+            refused = UnusedOptionError(others, next(iter(asked)))
+            return _report(refused, terminal, debug=debug)
+        return _launch(app, tokens, terminal, verbose=verbose, debug=debug)
 
 
 def _default_in_help(value: object) -> str | None:
     """The default of a flag goes without saying."""
     return None if value is False or value is None or value == () else str(value)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Common:
-    """The options that every verb takes."""
-
-    output: Format
-    quiet: bool
-    verbose: bool
-    debug: bool
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -253,12 +211,13 @@ def _help_console(app: App, arguments: Sequence[str]) -> Console | None:
     return PipeConsole()
 
 
-def _launch(app: App, tokens: tuple[str, ...], common: _Common) -> int:
-    terminal = Terminal(output=common.output, quiet=common.quiet)
+def _launch(
+    app: App, tokens: tuple[str, ...], terminal: Terminal, *, verbose: bool, debug: bool
+) -> int:
     if not tokens:
         app.help_print([], console=terminal.error_console())
         return ExitCode.USAGE
-    with _logging_to(terminal, common):
+    with shown_messages(terminal, verbose=verbose, debug=debug):
         try:
             code = _call(app, tokens, terminal)
             terminal.flush()
@@ -268,7 +227,7 @@ def _launch(app: App, tokens: tuple[str, ...], common: _Common) -> int:
             return _interrupted(terminal)
         except expected_errors() as error:
             terminal.end()
-            return _report(error, terminal, debug=common.debug)
+            return _report(error, terminal, debug=debug)
         finally:
             terminal.end()
             terminal.flush()
@@ -321,48 +280,6 @@ def _interrupted(terminal: Terminal) -> int:
             }
         )
     return ExitCode.INTERRUPTED
-
-
-@contextmanager
-def _logging_to(terminal: Terminal, common: _Common) -> Iterator[None]:
-    """Show what is logged while a verb runs."""
-    handler = LogHandler(terminal)
-    level = logging.WARNING
-    if common.verbose:
-        level = logging.INFO
-    if common.debug:
-        level = logging.DEBUG
-    levels = {logging.getLogger(name): level for name in ("kymflow", "kymflow_zarr")}
-    # Where tifffile finds damage, kymflow reports an error.
-    levels[logging.getLogger("tifffile")] = level if common.debug else logging.CRITICAL
-    before = {logger: logger.level for logger in levels}
-    root = logging.getLogger()
-    root.addHandler(handler)
-    for logger, shown in levels.items():
-        logger.setLevel(shown)
-    try:
-        with warnings.catch_warnings():
-            warnings.showwarning = partial(_show_warning, terminal, common)
-            yield
-    finally:
-        root.removeHandler(handler)
-        for logger, earlier in before.items():
-            logger.setLevel(earlier)
-
-
-def _show_warning(
-    terminal: Terminal,
-    common: _Common,
-    message: Warning | str,
-    category: type[Warning],
-    *place: object,
-) -> None:
-    """Our own warnings are for users, those of libraries for programmers."""
-    if category.__module__.startswith("kymflow"):
-        terminal.labelled("warning", show(str(message)), style="yellow")
-    elif common.verbose or common.debug:
-        text = f"{category.__name__}: {message} ({place[0]}, line {place[1]})"
-        terminal.labelled("warning", show(text), style="yellow")
 
 
 def _versions() -> str:

@@ -18,6 +18,7 @@ __all__ = [
     "counted",
     "fact_blocks",
     "failure_blocks",
+    "not_compared",
     "remark",
     "sentence",
     "table_blocks",
@@ -113,3 +114,11 @@ def cell_value(value: object) -> object:
     if isinstance(simple, str):
         return simple
     return json.dumps(simple, ensure_ascii=False)
+
+
+def not_compared() -> Block:
+    """Why groups stand side by side without a change from one to the other."""
+    return remark(
+        "no groups are compared: each needs at least 2 animals, told apart by the field animal; "
+        "to set it: kymflow metadata"
+    )

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DEMO_SCENES", "LINE_INTERVAL_S", "PIXEL_SIZE_UM", "Scene", "synthesize"]
+__all__ = [
+    "DEMO_ANALYSIS",
+    "DEMO_COLUMNS",
+    "DEMO_SCENES",
+    "LINE_INTERVAL_S",
+    "MADE_WITH",
+    "PIXEL_SIZE_UM",
+    "Scene",
+    "synthesize",
+]
 
 LINE_INTERVAL_S = 0.001
 PIXEL_SIZE_UM = 0.25
@@ -45,12 +55,20 @@ class Scene:
     seed: int = 0
 
 
+DEMO_ANALYSIS: Final = "velocity"
+"""The analysis that finds what the scenes were made with."""
+DEMO_COLUMNS: Final = ("median_mm_s", "share_stalled")
+"""What it found, in its table."""
+
 DEMO_SCENES = (
     Scene(name="capillary_slow", velocity_mm_s=0.4, seed=1),
     Scene(name="capillary_fast", velocity_mm_s=1.2, seed=2),
     Scene(name="arteriole_pulsatile", velocity_mm_s=-0.8, pulsatility=0.4, seed=3),
     Scene(name="capillary_with_stall", velocity_mm_s=0.6, stall_s=(2.0, 4.0), lines=6000, seed=12),
 )
+
+MADE_WITH: Final = {scene.name: scene.velocity_mm_s for scene in DEMO_SCENES}
+"""What each scene was made with, by its name: mean velocity, in mm/s."""
 
 
 def synthesize(scene: Scene) -> NDArray[np.uint16]:

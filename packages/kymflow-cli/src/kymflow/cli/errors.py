@@ -7,7 +7,8 @@ Errors of this distribution::
     ├── UnknownNameError          LookupError          an image, a table, an indexer, a column
     ├── MissingExtraError         ImportError          an optional dependency is not installed
     ├── QueryError                ValueError           SQL that cannot be run
-    └── OutputFileError           ValueError           a place that a file cannot be written to
+    ├── OutputFileError           ValueError           a place that a file cannot be written to
+    └── UnusedOptionError         ValueError           an option that has no effect beside others
 
 `explain` turns them, and those of `kymflow_zarr`, into a `Failure`: one line, a hint, an exit code.
 """
@@ -15,6 +16,7 @@ Errors of this distribution::
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -29,8 +31,10 @@ __all__ = [
     "OutputFileError",
     "QueryError",
     "UnknownNameError",
+    "UnusedOptionError",
     "expected_errors",
     "explain",
+    "refuse_unused",
 ]
 
 
@@ -106,6 +110,34 @@ class OutputFileError(KymflowCliError, ValueError):
         self.path = path
         self.reason = reason
         super().__init__(f"cannot write to {path!r}: {reason}", hint=hint)
+
+
+class UnusedOptionError(KymflowCliError, ValueError):
+    """An option that would have no effect beside others that were given."""
+
+    def __init__(self, options: Sequence[str], beside: str) -> None:
+        self.options = tuple(options)
+        self.beside = beside
+        has = "has" if len(options) == 1 else "have"
+        super().__init__(
+            f"{' and '.join(options)} {has} no effect with {beside}",
+            hint="leave one of the two out",
+        )
+
+
+def refuse_unused(beside: str, given: Mapping[str, bool]) -> None:
+    """Refuse options that would have no effect.
+
+    Args:
+        beside: What was given, too, because of which they have none.
+        given: Options, and whether they were given.
+
+    Raises:
+        UnusedOptionError: One of them was.
+    """
+    unused = [option for option, is_given in given.items() if is_given]
+    if unused:
+        raise UnusedOptionError(unused, beside)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

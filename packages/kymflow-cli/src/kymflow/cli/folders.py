@@ -204,12 +204,8 @@ def require_folder(folder: Path) -> None:
 
 def source_folders(dataset: ZarrDataset) -> tuple[str, ...]:
     """The folders that the dataset's images came from, sorted. They need not exist any more."""
-    found = {
-        str(_path(entry.source.source_primary_path).parent)
-        for entry in dataset.load_manifest().entries.values()
-        if entry.source is not None
-    }
-    return tuple(sorted(found))
+    paths = dataset.sources.load()["source_primary_path"]
+    return tuple(sorted({str(_path(path).parent) for path in paths}))
 
 
 def require_outside(place: Path, dataset: str) -> None:

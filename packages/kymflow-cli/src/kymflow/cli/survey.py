@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from kymflow.cli.source_names import short_names
 
 if TYPE_CHECKING:
     from kymflow.core import BaseIndexer
-    from kymflow.core.analysis import Analysis, ImageState
+    from kymflow.core.analysis import ImageState
     from kymflow_zarr import ZarrDataset
 
 __all__ = ["KnownImage", "Survey", "kept_indexers", "survey"]
+
+_FACTS: Final = (
+    "image_id",
+    "folder",
+    "excluded",
+    "exclusion_reason",
+    "axes",
+    "seconds_per_line",
+    "um_per_pixel",
+    "pixels_digest",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,32 +84,28 @@ def survey(dataset: ZarrDataset) -> Survey:
     from kymflow.core.plugins import load_analyses
 
     analyses = load_analyses()
-    built_on = Counter(needed.analysis.name for a in analyses.values() for needed in a.inputs)
-    labels = used_labels(dataset, analyses)
-    images = dict(_images(dataset))
+    # Once for all questions, as this looks at each image.
+    stamps = dataset.artifact_stamps(dataset.list_image_ids())
+    labels = used_labels(dataset, analyses, stamps=stamps)
+    images = dict(_images(dataset, stamps))
     included = [image_id for image_id, image in images.items() if image.excluded is None]
     return Survey(
         images=images,
         states={
-            (name, label): survey_images(dataset, analyses[name], included, label=label)
-            for name in sorted(labels, key=lambda name: _depth(analyses[name]))
+            (name, label): survey_images(
+                dataset, analyses[name], included, label=label, stamps=stamps
+            )
+            for name in labels
             for label in labels[name]
         },
         outdated={
-            indexer.name: KymDataset(dataset).outdated_images(indexer)
+            indexer.name: KymDataset(dataset).outdated_images(indexer, stamps=stamps)
             for indexer in kept_indexers(dataset, labels)
         }
         if images
         else {},
-        never_run=tuple(
-            sorted((name for name in analyses if name not in labels), key=lambda n: -built_on[n])
-        ),
+        never_run=tuple(name for name in analyses if name not in labels),
     )
-
-
-def _depth(analysis: Analysis[Any]) -> int:
-    """How many analyses an analysis builds on, one upon the other."""
-    return max((1 + _depth(needed.analysis) for needed in analysis.inputs), default=0)
 
 
 def kept_indexers(dataset: ZarrDataset, used: Mapping[str, object]) -> list[BaseIndexer]:
@@ -120,17 +126,15 @@ def kept_indexers(dataset: ZarrDataset, used: Mapping[str, object]) -> list[Base
     return [indexer for indexer in load_indexers().values() if is_kept(indexer)]
 
 
-def _images(dataset: ZarrDataset) -> Iterator[tuple[str, KnownImage]]:
+def _images(dataset: ZarrDataset, stamps: Mapping[str, str]) -> Iterator[tuple[str, KnownImage]]:
     from kymflow.core import KymDataset
 
-    sources = dataset.load_manifest().entries
-    for row in KymDataset(dataset).view().to_dict("records"):
-        entry = sources.get(row["image_id"])
-        source = None if entry is None or entry.source is None else entry.source
+    sources = dataset.sources.load().set_index("image_id")["source_primary_path"].to_dict()
+    for row in KymDataset(dataset).view(stamps=stamps)[list(_FACTS)].to_dict("records"):
         yield (
             row["image_id"],
             KnownImage(
-                source=None if source is None else source.source_primary_path,
+                source=sources.get(row["image_id"]),
                 folder=_text(row["folder"]),
                 excluded=_text(row["exclusion_reason"]) if row["excluded"] is True else None,
                 calibration=_calibration(row),

@@ -16,6 +16,7 @@ loaded, an analysis' already when it is found, since it names its tables.
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
@@ -123,8 +124,18 @@ def load_analysis(name: str) -> Analysis[Any]:
 
 
 def load_analyses() -> dict[str, Analysis[Any]]:
-    """Import all analyses. One that cannot be used is a `PluginWarning`, and is left out."""
-    return _load_all(_ANALYSES, _find(_ANALYSES))
+    """Import all analyses. One that cannot be used is a `PluginWarning`, and is left out.
+
+    Each comes after those that it builds on, and those first that most others build on.
+    """
+    loaded = _load_all(_ANALYSES, _find(_ANALYSES))
+    uses = Counter(needed.analysis.name for each in loaded.values() for needed in each.inputs)
+    return dict(sorted(loaded.items(), key=lambda item: (_depth(item[1]), -uses[item[0]])))
+
+
+def _depth(analysis: Analysis[Any]) -> int:
+    """How many analyses an analysis builds on, one upon the other."""
+    return max((1 + _depth(needed.analysis) for needed in analysis.inputs), default=0)
 
 
 def _tables(found: Collection[str]) -> dict[str, tuple[AnalysisTable, PluginInfo]]:

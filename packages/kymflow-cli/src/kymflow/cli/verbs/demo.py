@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -21,15 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["DemoResult", "demo"]
 
-_TABLE = "kym_velocity"
-_COLUMNS = ("median_mm_s", "share_stalled", "image_id")
-
 
 def demo(folder: Path = Path("kymflow-demo"), /, *, progress: ProgressParam = SILENT) -> DemoResult:
     """Make a small dataset of synthetic kymographs to try things on.
 
     The kymographs are written as TIFF files, put into a dataset, and analyzed. The table that is
-    shown has the velocity that each was made with beside the one that was found.
+    shown has what each was made with beside what was found.
 
     Args:
         folder: Where to put it all. A second run there ingests nothing new.
@@ -41,7 +38,7 @@ def demo(folder: Path = Path("kymflow-demo"), /, *, progress: ProgressParam = SI
     Raises:
         OSError: The folder cannot be written to.
     """
-    from kymflow.cli.demo_images import DEMO_SCENES
+    from kymflow.cli.demo_images import DEMO_ANALYSIS, DEMO_SCENES
 
     images = folder / "tiffs"
     dataset = str(folder / "demo.zarr")
@@ -53,10 +50,9 @@ def demo(folder: Path = Path("kymflow-demo"), /, *, progress: ProgressParam = SI
     progress.begin("taking in, analyzing, indexing", None)
     files = TakeIn(pattern=tuple(f"{scene.name}.tif" for scene in DEMO_SCENES))
     taken_in = ingest(images, dataset, options=files)
-    analyze(dataset, "velocity", missing=True, workers=1)
+    analyze(dataset, DEMO_ANALYSIS, missing=True, workers=1)
     index(dataset, workers=1)
-    made_with = {scene.name: scene.velocity_mm_s for scene in DEMO_SCENES}
-    return _show(folder, dataset, images, made_with, taken_in=len(taken_in.items))
+    return _show(folder, dataset, images, taken_in=len(taken_in.items))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,17 +122,19 @@ def _write_tiff(path: Path, scene: Scene) -> None:
     unfinished.replace(path)
 
 
-def _show(
-    folder: Path, dataset: str, images: Path, made_with: Mapping[str, float], *, taken_in: int
-) -> DemoResult:
-    shown = table(dataset, _TABLE, columns=("file", *_COLUMNS))
+def _show(folder: Path, dataset: str, images: Path, *, taken_in: int) -> DemoResult:
+    from kymflow.cli.demo_images import DEMO_ANALYSIS, DEMO_COLUMNS, MADE_WITH
+
+    name_of_table = f"kym_{DEMO_ANALYSIS}"
+    columns = (*DEMO_COLUMNS, "image_id")
+    shown = table(dataset, name_of_table, columns=("file", *columns))
     rows = []
     for item in shown.items:
         if isinstance(item, Row):
             values = dict(item.row)
             name = Path(str(values.pop("file"))).stem
             rows.append(
-                Row(row={"kymograph": name, "made_with_mm_s": made_with.get(name), **values})
+                Row(row={"kymograph": name, "made_with_mm_s": MADE_WITH.get(name), **values})
             )
     return DemoResult(
         folder=str(folder),
@@ -144,7 +142,7 @@ def _show(
         images_folder=str(images),
         taken_in=taken_in,
         images=len(rows),
-        table=_TABLE,
-        columns=("kymograph", "made_with_mm_s", *_COLUMNS),
+        table=name_of_table,
+        columns=("kymograph", "made_with_mm_s", *columns),
         items=tuple(rows),
     )

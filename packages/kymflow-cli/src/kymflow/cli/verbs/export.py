@@ -14,11 +14,12 @@ from kymflow.cli.blocks import (
     Screen,
     counted,
     failure_blocks,
+    not_compared,
     remark,
     sentence,
     table_blocks,
 )
-from kymflow.cli.errors import OutputFileError
+from kymflow.cli.errors import OutputFileError, refuse_unused
 from kymflow.cli.folders import require_outside
 from kymflow.cli.opening import find_image, open_reader
 from kymflow.cli.options import DEFAULT_WAIT_S, ProgressParam, Wait
@@ -54,7 +55,7 @@ def export(
     image: Annotated[tuple[str, ...], Parameter(name=["--image", "-i"])] = (),
     pixels: Annotated[bool, Parameter(negative="--no-pixels", name="--pixels")] = True,
     tables: Annotated[bool, Parameter(negative="--no-tables", name="--tables")] = True,
-    table_format: Literal["csv", "parquet"] = "csv",
+    table_format: Literal["csv", "parquet"] | None = None,
     wait: Wait = DEFAULT_WAIT_S,
     progress: ProgressParam = SILENT,
 ) -> ExportResult | WorkbookResult | CombinedResult:
@@ -78,7 +79,7 @@ def export(
             given several times.
         pixels: Whether to write the pixels, as TIFF.
         tables: Whether to write the tables.
-        table_format: How to write tables: as Parquet alone, or as CSV beside it.
+        table_format: How to write tables: as Parquet alone, or as CSV beside it (if not given).
         wait: For how many seconds to wait for another export into this folder.
         progress: Shows how far the work is.
 
@@ -88,23 +89,39 @@ def export(
     Raises:
         OutputFileError: There is a file, or it would lie in the dataset.
         UnknownNameError: No image, or more than one, goes by a name; or no field or group does.
+        UnusedOptionError: An option has no effect on what is written.
         kymflow_zarr.AlreadyExistsError: The folder holds something else.
         kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     from kymflow_zarr import ExportError
 
+    for_folder = {
+        "a folder": folder is not None,
+        "--image": bool(image),
+        "--no-pixels": not pixels,
+        "--no-tables": not tables,
+        "--table-format": table_format is not None,
+    }
+    for_groups = {"--group-by": group_by is not None, "--baseline": baseline is not None}
     opened = open_reader(dataset, wait_s=wait)
     if xlsx is not None:
+        refuse_unused("--xlsx", {"--combined": combined is not None, **for_folder})
+        if group_by is None:
+            refuse_unused("--xlsx alone, without --group-by", {"--baseline": baseline is not None})
         from kymflow.cli.workbook import sheets_of
 
         sheets = sheets_of(opened, group_by=group_by, baseline=baseline)
         return _write_workbook(list(sheets), dataset, xlsx)
     if combined is not None:
+        refuse_unused("--combined", {**for_folder, **for_groups})
         return _write_combined(opened, dataset, combined)
     if folder is None:
         raise OutputFileError(
             "", "no place is named", hint="name a folder, --xlsx FILE or --combined FILE"
         )
+    refuse_unused("a folder", for_groups)
+    if not tables:
+        refuse_unused("--no-tables", {"--table-format": table_format is not None})
     require_outside(folder, dataset)
     if folder.exists() and not folder.is_dir():
         raise OutputFileError(str(folder), "it is a file", hint="name a folder")
@@ -114,7 +131,7 @@ def export(
             folder,
             include_tiff=pixels,
             include_tables=tables,
-            table_format=table_format,
+            table_format=table_format or "csv",
             image_ids=chosen,
             progress=followed(progress, "exporting"),
         )
@@ -224,6 +241,8 @@ class WorkbookResult:
         """See `Result`."""
         yield from table_blocks(("sheet", "rows"), [(i.name, i.rows) for i in self.items], screen)
         yield sentence(f"{counted(self.sheets, 'sheet')} in {show(self.workbook)}")
+        if any(item.name == "comparisons" and not item.rows for item in self.items):
+            yield not_compared()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

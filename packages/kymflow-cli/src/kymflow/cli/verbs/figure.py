@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from cyclopts import Parameter
 
-from kymflow.cli.blocks import Block, Screen
-from kymflow.cli.errors import OutputFileError, UnknownNameError
+from kymflow.cli.blocks import Block, Screen, not_compared
+from kymflow.cli.errors import OutputFileError, UnknownNameError, refuse_unused
 from kymflow.cli.folders import require_outside
 from kymflow.cli.guesses import require_known
 from kymflow.cli.opening import find_image, open_reader
@@ -37,7 +37,7 @@ def figure(
     out: Annotated[Path, Parameter(name=["--out", "-o"])],
     analysis: str | None = None,
     roi: int | None = None,
-    channel: int = 1,
+    channel: int | None = None,
     label: str = "",
     group_by: str | None = None,
     column: str | None = None,
@@ -56,7 +56,7 @@ def figure(
         analysis: The analysis; if not given, the first one that has results, and of an image a
             figure of them.
         roi: The ROI; if not given, the first one with a result.
-        channel: The channel, from 1.
+        channel: The channel, from 1; if not given, the first one.
         label: The label of the results.
         group_by: A field of the images, such as condition, animal or folder_1.
         column: The number to compare; if not given, the first one of the analysis.
@@ -67,6 +67,7 @@ def figure(
 
     Raises:
         UnknownNameError: There is no such image, analysis, field or column.
+        UnusedOptionError: An option is about an image, and groups are compared, or the reverse.
         OutputFileError: The figure cannot be written to that place.
         kymflow.core.errors.ResultNotFoundError: This region has no result.
         kymflow.core.errors.FigureError: The analysis declares no figure, or cannot draw this.
@@ -82,13 +83,21 @@ def figure(
             "a figure is of one image, or compares groups",
             hint="name an image, or --group-by FIELD",
         )
+    compared = None
     if image is not None:
-        drawn = _of_image(opened, image, analysis, channel=channel, roi=roi, label=label)
+        unused = {"--column": column is not None, "--baseline": baseline is not None}
+        refuse_unused("an image", unused)
+        drawn = _of_image(opened, image, analysis, channel=channel or 1, roi=roi, label=label)
     else:
-        drawn = _of_groups(opened, analysis, str(group_by), column, label=label, baseline=baseline)
+        refuse_unused("--group-by", {"--roi": roi is not None, "--channel": channel is not None})
+        drawn, compared = _of_groups(
+            opened, analysis, str(group_by), column, label=label, baseline=baseline
+        )
     with replaced(out) as unfinished:
         drawn.savefig(unfinished, format=out.suffix[1:].lower())
-    return FigureResult(dataset=dataset, figure=str(out), size_bytes=out.stat().st_size)
+    return FigureResult(
+        dataset=dataset, figure=str(out), size_bytes=out.stat().st_size, compared=compared
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +108,7 @@ class FigureResult:
         dataset: The dataset.
         figure: The file that was written.
         size_bytes: How large it is.
+        compared: How many groups are compared with another one; None for a figure of an image.
         items: Always empty.
     """
 
@@ -108,11 +118,14 @@ class FigureResult:
     dataset: str
     figure: str
     size_bytes: int
+    compared: int | None
     items: tuple[Item, ...] = ()
 
     def as_text(self, screen: Screen) -> Iterator[Block]:  # noqa: ARG002
         """See `Result`."""
         yield Block(lines=[show(self.figure)])
+        if self.compared == 0:
+            yield not_compared()
 
 
 def _of_image(
@@ -146,7 +159,8 @@ def _of_groups(
     *,
     label: str,
     baseline: str | None,
-) -> Figure:
+) -> tuple[Figure, int]:
+    """The figure, and how many groups are compared in it."""
     from kymflow.core import KymDataset
     from kymflow.core.analysis import used_labels
     from kymflow.core.compare import compare_with_baseline
@@ -179,7 +193,8 @@ def _of_groups(
         groups = sorted(frame[group_by].dropna().astype(str).unique())
         require_known(baseline, groups, what="group", where=f"field {group_by!r}")
     comparisons = compare_with_baseline(frame, value=shown, group=group_by, baseline=baseline)
-    return plot_groups(frame, shown, group_by, unit=numbers[shown].unit, comparisons=comparisons)
+    drawn = plot_groups(frame, shown, group_by, unit=numbers[shown].unit, comparisons=comparisons)
+    return drawn, len(comparisons)
 
 
 def _analyses(name: str | None) -> list[Analysis[Any]]:

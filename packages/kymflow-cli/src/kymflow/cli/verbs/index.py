@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from cyclopts import Parameter
 
 from kymflow.cli.blocks import Block, Screen, counted, failure_blocks, remark, table_blocks
-from kymflow.cli.errors import UnknownNameError
+from kymflow.cli.errors import UnknownNameError, refuse_unused
 from kymflow.cli.guesses import guess
 from kymflow.cli.opening import open_reader, open_writer, source_name, source_of
 from kymflow.cli.options import DEFAULT_WAIT_S, ProgressParam, Wait, Workers, default_workers
@@ -57,10 +57,12 @@ def index(
 
     Raises:
         UnknownNameError: There is no such indexer.
+        UnusedOptionError: Indexers are named, and listed.
         kymflow_zarr.NotADatasetError: There is no dataset there.
         kymflow_zarr.LockedError: Another writer is at work.
     """
     if list_them:
+        refuse_unused("--list", {"an indexer": bool(indexers)})
         open_reader(dataset)
         found = known_plugins("indexer")
         return PluginListResult(

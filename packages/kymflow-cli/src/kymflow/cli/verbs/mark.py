@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from kymflow.cli.decided import DecisionResult, decide
-from kymflow.cli.errors import UnknownNameError
+from kymflow.cli.errors import UnknownNameError, refuse_unused
 
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrImageRecord
@@ -22,9 +22,9 @@ def mark(
     stop: float | None = None,
     /,
     *,
-    kind: str = "stall",
+    kind: str | None = None,
     roi: int | None = None,
-    channel: int = 1,
+    channel: int | None = None,
     move: Annotated[str | None, Parameter(name="--move")] = None,
     remove: Annotated[str | None, Parameter(name="--remove")] = None,
 ) -> DecisionResult:
@@ -38,9 +38,9 @@ def mark(
         image: The image: its id, the first characters of it, or its source file.
         start: Where it begins, in seconds from the beginning of the recording.
         stop: Where it ends.
-        kind: What happens in it.
+        kind: What happens in it; a stall if not given.
         roi: The region; not needed where the image has only one, or none, in the channel.
-        channel: The channel, from 1.
+        channel: The channel, from 1; the first one if not given.
         move: Move the mark with this id to these seconds.
         remove: Remove the mark with this id.
 
@@ -49,11 +49,19 @@ def mark(
 
     Raises:
         UnknownNameError: The image does not exist, or the seconds are missing.
+        UnusedOptionError: A mark is moved or removed, and an option is about a new one.
         kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     from kymflow.core import decisions
     from kymflow.core.analysis import find_region
     from kymflow.core.metadata import load_metadata
+
+    place = {"--kind": kind is not None, "--roi": roi is not None, "--channel": channel is not None}
+    if remove is not None:
+        seconds = {"--move": move is not None, "an interval": start is not None}
+        refuse_unused("--remove", {**seconds, **place})
+    if move is not None:
+        refuse_unused("--move", place)
 
     def act(record: ZarrImageRecord, step: str) -> str | None:
         if remove is not None:
@@ -64,8 +72,8 @@ def mark(
         if move is not None:
             made = decisions.move_mark(record, move, start, stop, step=step)
         else:
-            region = find_region(record, load_metadata(record), channel=channel, roi_id=roi)
-            made = decisions.mark_interval(record, region, start, stop, kind, step=step)
+            region = find_region(record, load_metadata(record), channel=channel or 1, roi_id=roi)
+            made = decisions.mark_interval(record, region, start, stop, kind or "stall", step=step)
         return f"mark {made.id}"
 
     return decide("mark", dataset, (image,), None, act)

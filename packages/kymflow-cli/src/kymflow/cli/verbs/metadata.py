@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from kymflow.cli.blocks import Block, Screen, counted, remark, sentence
 from kymflow.cli.decided import DecisionResult, Where, choose_images, decide
-from kymflow.cli.errors import UnknownNameError
+from kymflow.cli.errors import UnknownNameError, refuse_unused
 from kymflow.cli.image_failures import image_failures
 from kymflow.cli.opening import open_writer, source_of
 from kymflow.cli.safe_text import command
@@ -29,7 +29,7 @@ def metadata(
     *images: str,
     fields: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
     csv: Annotated[Path | None, Parameter(name="--import")] = None,
-    on: str = "file",
+    on: str | None = None,
     folders: Annotated[str | None, Parameter(name="--folders")] = None,
     where: Where = None,
 ) -> DecisionResult | FieldsResult:
@@ -46,7 +46,8 @@ def metadata(
         fields: Set a field of these images: --set genotype=wt; may be given several times. Nothing
             after the = clears it.
         csv: Take fields from this CSV file: one column says what a line is about.
-        on: That column: file, folder, or a field that the images have already, such as animal.
+        on: That column: file (if not given), folder, or a field that the images have already, such
+            as animal.
         folders: Take fields from names of folders: '{animal}/{date}' for m07/2026-01-31/run.tif.
         where: Choose images by a condition in SQL, such as "folder LIKE '%day1%'".
 
@@ -54,12 +55,15 @@ def metadata(
         The images.
 
     Raises:
-        UnknownNameError: No image or no field is chosen, or fields are given in two ways.
+        UnknownNameError: No image or no field is chosen.
+        UnusedOptionError: Fields are given in two ways, or --on is about no file.
         kymflow.core.errors.MetadataFileError: The file is not such a table.
         kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     from kymflow.core import decisions
 
+    if csv is None:
+        refuse_unused("fields that no CSV file says", {"--on": on is not None})
     if csv is None and folders is None:
         values = _values(fields)
 
@@ -67,10 +71,7 @@ def metadata(
             decisions.set_fields(record, values, step=step)
 
         return decide("metadata", dataset, images, where, act)
-    if fields:
-        raise UnknownNameError(
-            "--set is for fields that no file or folder says", hint="leave it out"
-        )
+    refuse_unused("--import or --folders", {"--set": bool(fields)})
     opened = open_writer(dataset)
     chosen = choose_images(opened, images, where) if images or where is not None else None
     step = decisions.new_act_id()
@@ -78,7 +79,9 @@ def metadata(
     if folders is not None:
         done.append(decisions.set_fields_from_folders(opened, folders, image_ids=chosen, step=step))
     if csv is not None:  # a line may be about a field that a folder has just said
-        done.append(decisions.import_metadata(opened, csv, on, image_ids=chosen, step=step))
+        done.append(
+            decisions.import_metadata(opened, csv, on or "file", image_ids=chosen, step=step)
+        )
     return _result(dataset, opened, done)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 from cyclopts import Parameter
 
 from kymflow.cli.decided import DecisionResult, Where, decide
-from kymflow.cli.errors import UnknownNameError
+from kymflow.cli.errors import UnknownNameError, refuse_unused
 
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrImageRecord
@@ -25,8 +25,8 @@ def roi(
     pixels: Annotated[Pixels | None, Parameter(name="--pixels")] = None,
     um: Annotated[Micrometres | None, Parameter(name="--um")] = None,
     lines: Annotated[Pixels | None, Parameter(name="--lines")] = None,
-    channel: int = 1,
-    z: int = 0,
+    channel: int | None = None,
+    z: int | None = None,
     name: str = "",
     change: Annotated[int | None, Parameter(name="--change")] = None,
     remove: Annotated[int | None, Parameter(name="--remove")] = None,
@@ -43,8 +43,8 @@ def roi(
         pixels: First pixel along the line, and the one after the last: --pixels 12 40.
         um: The same in micrometres from the beginning of the line: --um 4.8 16.
         lines: First line, and the one after the last; all lines if not given.
-        channel: The channel, from 1.
-        z: The slice of a stack, from 0.
+        channel: The channel, from 1; the first one if not given.
+        z: The slice of a stack, from 0; the first one if not given.
         name: What you call it.
         change: Give the region with this id these borders, or this name.
         remove: Remove the region with this id.
@@ -55,12 +55,24 @@ def roi(
 
     Raises:
         UnknownNameError: No image is chosen, or one does not exist.
+        UnusedOptionError: A region is removed, or changed, and an option is about neither.
         kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     from kymflow.core import decisions
     from kymflow.core.decisions import borders_in_pixels
     from kymflow.core.metadata import RoiChange
 
+    borders = {
+        "--pixels": pixels is not None,
+        "--um": um is not None,
+        "--lines": lines is not None,
+        "--name": bool(name),
+    }
+    place = {"--channel": channel is not None, "--z": z is not None}
+    if remove is not None:
+        refuse_unused("--remove", {"--change": change is not None, **borders, **place})
+    if change is not None:
+        refuse_unused("--change", place)
     if remove is None and pixels is None and um is None and lines is None and not name:
         raise UnknownNameError("no region is given", hint="give its borders: --pixels 12 40")
 
@@ -74,8 +86,8 @@ def roi(
                 pixels=pixels,
                 um=um,
                 lines=lines,
-                channel=channel,
-                z=z,
+                channel=channel or 1,
+                z=z or 0,
                 name=name,
                 step=step,
             )

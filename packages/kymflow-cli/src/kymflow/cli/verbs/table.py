@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, overload
 from cyclopts import Parameter
 
 from kymflow.cli.blocks import Block, Screen, cell_value, counted, remark, table_blocks
-from kymflow.cli.errors import UnknownNameError
+from kymflow.cli.errors import UnknownNameError, refuse_unused
 from kymflow.cli.guesses import guess
 from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.opening import find_image, open_reader
@@ -66,6 +66,7 @@ def table(
 
     Raises:
         UnknownNameError: There is no such table, column or image.
+        UnusedOptionError: No table is named, and an option is about one.
         kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     from kymflow.core import KymDataset
@@ -73,6 +74,13 @@ def table(
 
     opened = open_reader(dataset)
     if name is None:
+        given = {
+            "--columns": bool(columns),
+            "--image": image is not None,
+            "--rows": rows is not None,
+            "--raw": raw,
+        }
+        refuse_unused("the list of all tables", given)
         items = list_tables(opened)
         return TableListResult(dataset=dataset, tables=len(items), items=items)
     kym, tables = KymDataset(opened), opened.list_table_names()

@@ -7,7 +7,7 @@ It spares opening them: for each image a digest of the stamp of its artifacts is
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from kymflow_zarr import ZarrDataset
@@ -27,11 +27,15 @@ class CurrentImages:
     name: str
     identity: str
 
-    def known(self, dataset: ZarrDataset, image_ids: Iterable[str]) -> frozenset[str]:
-        """Those images that are known to be current."""
+    def known(self, dataset: ZarrDataset, stamps: Mapping[str, str]) -> frozenset[str]:
+        """Those images that are known to be current.
+
+        Args:
+            dataset: The dataset.
+            stamps: `ZarrDataset.artifact_stamps` of the images.
+        """
         kept = dataset.load_derived(self.name)
-        stamps = dataset.artifact_stamps(image_id for image_id in image_ids if image_id in kept)
-        return frozenset(i for i, stamp in stamps.items() if kept[i] == self._digest(stamp))
+        return frozenset(i for i, stamp in stamps.items() if kept.get(i) == self._digest(stamp))
 
     def remember(
         self, dataset: ZarrDataset, stamps: Mapping[str, str], *, other: Collection[str]

@@ -132,7 +132,7 @@ def run_analysis(
     wanted = dataset.list_image_ids() if image_ids is None else list(image_ids)
     current: frozenset[str] = frozenset()
     if not recompute and roi_ids is None:
-        current = job.current_images.known(dataset, wanted)
+        current = job.current_images.known(dataset, dataset.artifact_stamps(wanted))
     todo = [image_id for image_id in wanted if image_id not in current]
     others = [] if overwrite else [i for i in todo if _has_other_parameters(job, i)]
     if others:

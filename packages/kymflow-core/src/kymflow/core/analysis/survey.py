@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ImageState", "survey_images", "used_labels"]
 
+_RESULTS: Final = "status/results"
+"""For each image its stamp, and in a second line the results that it has."""
 _WORST_FIRST: Final[tuple[State, ...]] = ("failed", "outdated", "missing", "current")
 
 
@@ -37,7 +39,12 @@ class ImageState:
 
 
 def survey_images(
-    dataset: ZarrDataset, analysis: Analysis[Any], image_ids: Collection[str], *, label: str = ""
+    dataset: ZarrDataset,
+    analysis: Analysis[Any],
+    image_ids: Collection[str],
+    *,
+    label: str = "",
+    stamps: Mapping[str, str] | None = None,
 ) -> dict[str, ImageState]:
     """How the results of images stand, whatever their parameters.
 
@@ -49,35 +56,69 @@ def survey_images(
         analysis: The analysis.
         image_ids: The images.
         label: The label of the results; "" for none.
+        stamps: `ZarrDataset.artifact_stamps` of these images at least, where they were just read.
     """
     name = f"status/{analysis.name}" + (f"/{label}" if label else "")
     current = CurrentImages(name=name, identity=analysis.version)
-    known = current.known(dataset, image_ids)
-    found = {image_id: ImageState(state="current") for image_id in known}
-    stamps = dataset.artifact_stamps(i for i in image_ids if i not in known)
-    found |= {image_id: _state_of(dataset, analysis, image_id, label) for image_id in stamps}
-    if stamps and dataset.mode != "r":
-        fresh = {i: stamp for i, stamp in stamps.items() if found[i].state == "current"}
-        current.remember(dataset, fresh, other=stamps.keys() - fresh.keys())
-    return {image_id: found[image_id] for image_id in image_ids}
+    if stamps is None:
+        stamps = dataset.artifact_stamps(image_ids)
+    known = current.known(dataset, {image_id: stamps[image_id] for image_id in image_ids})
+    found = {
+        image_id: ImageState(state="current")
+        if image_id in known
+        else _state_of(dataset, analysis, image_id, label)
+        for image_id in image_ids
+    }
+    looked_at = found.keys() - known
+    if looked_at and dataset.mode != "r":
+        fresh = {i: stamps[i] for i in looked_at if found[i].state == "current"}
+        current.remember(dataset, fresh, other=looked_at - fresh.keys())
+    return found
 
 
-def used_labels(dataset: ZarrDataset, analyses: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+def used_labels(
+    dataset: ZarrDataset, analyses: Iterable[str], *, stamps: Mapping[str, str] | None = None
+) -> Mapping[str, tuple[str, ...]]:
     """The labels under which any image has results or failures, by analysis; "" stands for none.
+
+    Images are listed again only where one has changed since this was last asked of a writable
+    dataset.
 
     Args:
         dataset: The dataset.
         analyses: The names of analyses; those that never ran are left out.
+        stamps: `ZarrDataset.artifact_stamps` of all images, where they were just read.
     """
+    if stamps is None:
+        stamps = dataset.artifact_stamps(dataset.list_image_ids())
+    kept = dataset.load_derived(_RESULTS)
+    if kept.keys() != stamps.keys() or any(
+        not stamp or kept[image_id].partition("\n")[0] != stamp
+        for image_id, stamp in stamps.items()
+    ):
+        kept = {
+            image_id: f"{stamps[image_id]}\n{' '.join(_results_of(entry.analysis_keys or ()))}"
+            for image_id, entry in dataset.load_manifest(include_analysis_keys=True).entries.items()
+            if image_id in stamps
+        }
+        if dataset.mode != "r":
+            dataset.save_derived(_RESULTS, kept)
     found: dict[str, set[str]] = {name: set() for name in analyses}
-    entries = dataset.load_manifest(include_analysis_keys=True).entries.values()
-    for key in (key for entry in entries for key in entry.analysis_keys or ()):
-        match key.partition("/analysis/")[2].split("/"):
-            case [name, "summary.json"] if name in found:
-                found[name].add("")
-            case [name, label, "summary.json"] if name in found:
-                found[name].add(label)
+    for result in {result for text in kept.values() for result in text.partition("\n")[2].split()}:
+        name, _, label = result.partition("/")
+        if name in found:
+            found[name].add(label)
     return {name: tuple(sorted(labels)) for name, labels in found.items() if labels}
+
+
+def _results_of(analysis_keys: Iterable[str]) -> Iterator[str]:
+    """Those of an image's artifacts that are results: ``<analysis>`` or ``<analysis>/<label>``."""
+    for key in analysis_keys:
+        match key.partition("/analysis/")[2].split("/"):
+            case [name, "summary.json"]:
+                yield name
+            case [name, label, "summary.json"]:
+                yield f"{name}/{label}"
 
 
 def _state_of(

@@ -26,7 +26,7 @@ from kymflow.core.run_log import load_run_log
 from kymflow_zarr import ZarrDataset
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Executor
 
     import pandas as pd
@@ -200,8 +200,11 @@ class KymDataset:
             source=documented_params(indexer or _installed_indexer(name)),
         )
 
-    def view(self) -> pd.DataFrame:
+    def view(self, *, stamps: Mapping[str, str] | None = None) -> pd.DataFrame:
         """One row per image, for people who look. No pixel is read.
+
+        Args:
+            stamps: `ZarrDataset.artifact_stamps` of all images, where they were just read.
 
         Returns:
             The columns of the table ``kym_images``, see `ImageTable`; ``copies``, how many other
@@ -209,7 +212,7 @@ class KymDataset:
             the image, and last ``image_id``. Rows are in the order of folders and files, 2 before
             10. What is not known, or cannot be read, is missing.
         """
-        return dataset_view(self.ds)
+        return dataset_view(self.ds, stamps)
 
     def joined(self, indexer_name: str, *, excluded: bool = False) -> pd.DataFrame:
         """The table of an indexer for people: with the names of files and what is known of them.
@@ -307,16 +310,22 @@ class KymDataset:
             progress=progress,
         )
 
-    def outdated_images(self, indexer: BaseIndexer) -> frozenset[str]:
+    def outdated_images(
+        self, indexer: BaseIndexer, *, stamps: Mapping[str, str] | None = None
+    ) -> frozenset[str]:
         """The images whose rows ``update_index(indexer, mode="incremental")`` would compute.
 
         Images that were deleted and still have rows are among them. Where a store cannot tell when
         something was changed, as a Zarr store in memory, it is all images.
 
+        Args:
+            indexer: The indexer.
+            stamps: As for `view`.
+
         Raises:
             TableNameError: The indexer's name breaks a rule.
         """
-        return outdated_images(self.ds, indexer)
+        return outdated_images(self.ds, indexer, stamps)
 
     def update_indexes(
         self,

@@ -63,9 +63,16 @@ class Fingerprints:
 
 
 def take_fingerprints(
-    dataset: ZarrDataset, indexer: BaseIndexer, image_ids: Iterable[str], *, keep_excluded: bool
+    dataset: ZarrDataset, indexer: BaseIndexer, stamps: Mapping[str, str], *, keep_excluded: bool
 ) -> Fingerprints:
-    """Look at images, before an indexer is run on them."""
+    """Look at images, before an indexer is run on them.
+
+    Args:
+        dataset: The dataset.
+        indexer: The indexer.
+        stamps: `ZarrDataset.artifact_stamps` of the images.
+        keep_excluded: Whether images that a person excluded have rows.
+    """
     name = f"index/{table_name(indexer.name)}"
     identity = _identity(indexer, keep_excluded=keep_excluded)
     if not identity:
@@ -78,7 +85,7 @@ def take_fingerprints(
         name=name,
         inputs={
             image_id: stamp and _digest(identity, stamp, [each.get(image_id) for each in upstream])
-            for image_id, stamp in dataset.artifact_stamps(image_ids).items()
+            for image_id, stamp in stamps.items()
         },
         kept=dataset.load_derived(name),
     )

@@ -78,7 +78,8 @@ def update_table(
     version = check_version(indexer)
     image_ids = dataset.list_image_ids()
     keep_excluded = _keeps_excluded(indexer, keep_excluded=keep_excluded)
-    fingerprints = take_fingerprints(dataset, indexer, image_ids, keep_excluded=keep_excluded)
+    stamps = dataset.artifact_stamps(image_ids)
+    fingerprints = take_fingerprints(dataset, indexer, stamps, keep_excluded=keep_excluded)
     old = table_origins(dataset, table)
     unchanged = fingerprints.unchanged(old) if mode == "incremental" else frozenset()
     asked = [image_id for image_id in image_ids if image_id not in unchanged]
@@ -131,14 +132,17 @@ def update_table(
     return update
 
 
-def outdated_images(dataset: ZarrDataset, indexer: BaseIndexer) -> frozenset[str]:
+def outdated_images(
+    dataset: ZarrDataset, indexer: BaseIndexer, stamps: Mapping[str, str] | None = None
+) -> frozenset[str]:
     """`KymDataset.outdated_images`."""
-    image_ids = dataset.list_image_ids()
+    if stamps is None:
+        stamps = dataset.artifact_stamps(dataset.list_image_ids())
     keep_excluded = _keeps_excluded(indexer, keep_excluded=False)
-    fingerprints = take_fingerprints(dataset, indexer, image_ids, keep_excluded=keep_excluded)
+    fingerprints = take_fingerprints(dataset, indexer, stamps, keep_excluded=keep_excluded)
     rows = table_origins(dataset, table_name(indexer.name))
-    deleted = rows.keys() - set(image_ids)
-    return frozenset(image_ids).difference(fingerprints.unchanged(rows)) | deleted
+    deleted = rows.keys() - stamps.keys()
+    return frozenset(stamps.keys() - fingerprints.unchanged(rows) | deleted)
 
 
 def _keeps_excluded(indexer: BaseIndexer, *, keep_excluded: bool) -> bool:

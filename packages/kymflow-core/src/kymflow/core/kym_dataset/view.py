@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from kymflow.core.errors import MetadataError
-from kymflow.core.image_facts import EXPERIMENT_FIELDS, FACTS, facts_frame, file_facts, image_facts
+from kymflow.core.image_facts import EXPERIMENT_FIELDS, FACTS
+from kymflow.core.kym_dataset.facts import load_facts
 from kymflow.core.kym_dataset.table_names import indexer_names, table_name
 from kymflow.core.provenance import ANALYSIS_VERSION, IMAGE_ID, PARAMS_HASH, PROVENANCE_COLUMNS
-from kymflow_zarr import CorruptDataError, ImageNotFoundError
 from kymflow_zarr.natural_order import file_key, natural_key
 
 if TYPE_CHECKING:
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset
 
 __all__ = ["ImageNames", "dataset_view", "image_names", "joined_table", "velocity_view"]
-
-logger = logging.getLogger(__name__)
 
 _LAST: Final = ("region_hash", *PROVENANCE_COLUMNS)
 _WITHIN_IMAGE: Final = ("label", "channel", "roi_id")
@@ -133,7 +129,7 @@ class ImageNames:
 
 def image_names(dataset: ZarrDataset, indexer_name: str, *, excluded: bool) -> ImageNames:
     """`KymDataset.image_names`."""
-    images = _in_natural_order(_facts(dataset))
+    images = _in_natural_order(load_facts(dataset))
     if indexer_name == _IMAGES:  # that table has all names already
         return ImageNames(frame=images[[IMAGE_ID]])
     if not excluded:
@@ -143,9 +139,9 @@ def image_names(dataset: ZarrDataset, indexer_name: str, *, excluded: bool) -> I
     return ImageNames(frame=images[["file", "folder", "acquired", *said]])
 
 
-def dataset_view(dataset: ZarrDataset) -> pd.DataFrame:
+def dataset_view(dataset: ZarrDataset, stamps: Mapping[str, str] | None = None) -> pd.DataFrame:
     """`KymDataset.view`."""
-    frame = _facts(dataset)
+    frame = load_facts(dataset, stamps)
     digests = frame["pixels_digest"]
     frame["copies"] = digests.map(digests.value_counts()).astype("Int64") - 1
     for name in indexer_names(dataset.list_table_names()):
@@ -169,25 +165,6 @@ def velocity_view(dataset: ZarrDataset, *, label: str, excluded: bool) -> pd.Dat
     # The hash covers the borders of a region, but not the number of its ROI.
     once = table.drop_duplicates([IMAGE_ID, ANALYSIS_VERSION, PARAMS_HASH])
     return once.reset_index(drop=True)
-
-
-def _facts(dataset: ZarrDataset) -> pd.DataFrame:
-    """The facts of all images; metadata that cannot be read are missing, and a line in the log."""
-    import pandas as pd
-
-    found: dict[str, dict[str, object]] = {}
-    for image_id in dataset.load_manifest().entries:
-        try:
-            record = dataset.record(image_id)
-        except ImageNotFoundError:
-            continue  # deleted while we look
-        try:
-            found[image_id] = image_facts(record)
-        except (MetadataError, CorruptDataError) as error:
-            logger.warning("the metadata of image %r are not shown: %s", image_id, error)
-            found[image_id] = file_facts(record)
-    frame = facts_frame(list(found.values()))
-    return frame.assign(**{IMAGE_ID: pd.Series(list(found), dtype="str")})
 
 
 def _in_natural_order(images: pd.DataFrame) -> pd.DataFrame:
