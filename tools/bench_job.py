@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-__all__ = ["Benchmark", "Prepare", "Run", "load_benchmarks"]
-
 Prepare: TypeAlias = Callable[[Path, int], None]
 """Makes the inputs of a given size in an empty folder; not measured."""
 

@@ -12,17 +12,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bench_job import Benchmark
 
-__all__ = [
-    "Result",
-    "bad_shapes",
-    "beyond",
-    "compare",
-    "read_report",
-    "result",
-    "short",
-    "write_report",
-]
-
 _MIB = 2**20
 _VERSION = 1
 # Enough for noise and fixed costs, far below the 10 of a job that scans all for each one.

@@ -7,8 +7,6 @@ from typing import Literal, TypeAlias
 
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["Problem", "ProblemKind", "Repair", "damage_problem", "link_problem", "rewrite_problem"]
-
 ProblemKind: TypeAlias = Literal[
     "missing",
     "gone",

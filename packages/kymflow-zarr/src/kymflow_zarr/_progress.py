@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-__all__ = ["ProgressCallback", "no_progress"]
-
 ProgressCallback: TypeAlias = Callable[[int, int], None]
 """Called with the images done and their total: first with 0 done, then after each image."""
 

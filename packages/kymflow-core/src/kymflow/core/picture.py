@@ -18,8 +18,6 @@ from kymflow.core.errors import InvalidKymographError, RegionError
 from kymflow.core.metadata import ImageExtent, image_extent, load_metadata
 from kymflow_zarr import ZarrImageRecord
 
-__all__ = ["KymographPicture", "array_picture", "load_means", "load_picture"]
-
 _SLAB_VALUES = 2**24
 """How many pixels are held in memory at a time."""
 

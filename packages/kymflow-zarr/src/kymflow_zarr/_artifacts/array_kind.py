@@ -24,8 +24,6 @@ from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore, PutFile
 from kymflow_zarr._storage.names import check_segment
 from kymflow_zarr.errors import CorruptDataError, NotFoundError
 
-__all__ = ["ARRAY", "LabeledArray"]
-
 _MAX_NDIM: Final = 8
 
 

@@ -18,8 +18,6 @@ from kymflow_zarr.errors import (
     UnreadableImageError,
 )
 
-__all__ = ["MAX_CSV_BYTES", "MAX_FILE_BYTES", "ArtifactKind"]
-
 MAX_FILE_BYTES: Final = 2**30
 """Largest file, also once decompressed, that is ingested unless a caller allows more."""
 MAX_CSV_BYTES: Final = 64 * 2**20

@@ -23,16 +23,6 @@ from kymflow_zarr._artifacts.kind import ArtifactKind
 from kymflow_zarr._artifacts.table_kind import TABLE
 from kymflow_zarr.errors import ArtifactKindError, PluginWarning
 
-__all__ = [
-    "artifact_kinds",
-    "kind_named",
-    "kind_of_value",
-    "register_kind",
-    "split_path",
-    "split_sidecar",
-    "unregister_kind",
-]
-
 _SUFFIX: Final = re.compile(r"(\.[a-z0-9]+)+")
 _GROUP: Final = "kymflow_zarr.kinds"
 

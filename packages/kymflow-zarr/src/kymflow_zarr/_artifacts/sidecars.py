@@ -23,8 +23,6 @@ from kymflow_zarr._artifacts.kind import ArtifactKind
 from kymflow_zarr._artifacts.registry import split_sidecar
 from kymflow_zarr._readers.headers.payload import PAYLOAD_SUFFIXES
 
-__all__ = ["Sidecar", "Sidecars", "find_sidecars", "group_by_stem", "is_sidecar", "stem_of"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sidecar:

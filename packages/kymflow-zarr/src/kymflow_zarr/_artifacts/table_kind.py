@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["TABLE"]
-
 
 class TableKind(ArtifactKind):
     """Data frames, or Arrow tables. A file beside an image may be Parquet, CSV or gzipped CSV."""

@@ -37,8 +37,6 @@ from kymflow_zarr._tables.tables import IMAGE_ID, TABLES, Tables
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 from kymflow_zarr.schema import DatasetSchema
 
-__all__ = ["iter_problems", "repair"]
-
 _TABLE = "tables/{}.parquet"
 
 

@@ -26,8 +26,6 @@ from kymflow_zarr._storage.durability import sync_filesystem, sync_folder, sync_
 from kymflow_zarr._storage.local import LocalBlobs
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["ExportFolder", "FileState"]
-
 _WORK: Final = ".kymflow_export"
 _READ_BYTES: Final = 2**20
 

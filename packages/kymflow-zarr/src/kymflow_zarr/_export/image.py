@@ -32,8 +32,6 @@ from kymflow_zarr.errors import (
 )
 from kymflow_zarr.record import ZarrImageRecord
 
-__all__ = ["export_image", "put_artifacts", "read_listing", "remove_image"]
-
 logger = logging.getLogger(__name__)
 
 

@@ -9,8 +9,6 @@ from pathlib import Path
 from kymflow_zarr._catalog.sources import SourceRow
 from kymflow_zarr.errors import SourceFolderError
 
-__all__ = ["check_place"]
-
 
 def check_place(directory: Path, rows: Iterable[SourceRow]) -> None:
     """Refuse a folder that is a source's, or is above or below one.

@@ -36,8 +36,6 @@ from kymflow_zarr.errors import CorruptDataError, UnreadableImageError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ExportContents", "ExportedImage", "is_export", "read_export"]
-
 _BLOCK_BYTES = 32 * 2**20
 _ALTERED = "it is not the file that was exported; restore it, or export again"
 

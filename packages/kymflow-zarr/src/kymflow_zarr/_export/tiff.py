@@ -30,8 +30,6 @@ from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr.errors import CorruptDataError
 from kymflow_zarr.record import ZarrImageRecord, load_header
 
-__all__ = ["TiffFacts", "tiff_facts", "write_tiff"]
-
 _SOFTWARE: Final = "kymflow-zarr"
 _STRIP_BYTES: Final = 32 * 2**20
 _CLASSIC_BYTES: Final = 2**32 - 2**25  # of which directories take the rest

@@ -11,8 +11,6 @@ from kymflow_zarr._problems import Problem, damage_problem, rewrite_problem
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["check_chunks", "check_format1_array"]
-
 
 def check_chunks(
     blobs: BlobStore, folder: str, document: ArrayDocument, *, deep: bool

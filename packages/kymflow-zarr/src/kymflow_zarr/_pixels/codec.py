@@ -18,16 +18,6 @@ from numpy.typing import NDArray
 
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = [
-    "AnyArray",
-    "check_declared_size",
-    "chunk_checksum",
-    "codec_documents",
-    "decode_chunk",
-    "encode_chunk",
-    "is_codec_list",
-]
-
 AnyArray: TypeAlias = NDArray[Any]
 
 _CRC_BYTES = 4

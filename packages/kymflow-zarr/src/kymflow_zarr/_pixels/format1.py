@@ -22,15 +22,6 @@ from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 if TYPE_CHECKING:
     import zarr
 
-__all__ = [
-    "FORMAT1_DOCUMENT",
-    "Format1Array",
-    "iter_format1_slabs",
-    "open_format1_array",
-    "read_format1_array",
-    "read_format1_array_document",
-]
-
 FORMAT1_DOCUMENT = ".zarray"
 """The document of such an array, in its folder."""
 

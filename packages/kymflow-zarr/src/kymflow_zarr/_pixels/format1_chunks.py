@@ -18,8 +18,6 @@ from numcodecs import LZ4, Blosc, Zstd
 
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["COMPRESSORS", "DECODER_ERRORS", "check_chunk"]
-
 # What the codecs raise for damaged bytes.
 DECODER_ERRORS: Final = (
     ArithmeticError,

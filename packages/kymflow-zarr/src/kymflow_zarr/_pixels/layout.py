@@ -21,20 +21,6 @@ from kymflow_zarr._storage.seal import (
 )
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 
-__all__ = [
-    "CHUNK_PREFIX",
-    "DEFAULT_CHUNK_BYTES",
-    "MAX_CHUNK_BYTES",
-    "MAX_NDIM",
-    "ArrayDocument",
-    "check_axes",
-    "check_dtype",
-    "check_geometry",
-    "choose_chunks",
-    "chunk_key",
-    "resolve_chunks",
-]
-
 DEFAULT_CHUNK_BYTES = 8 * 2**20
 MAX_CHUNK_BYTES = 512 * 2**20
 MAX_NDIM = 8

@@ -23,8 +23,6 @@ from kymflow_zarr.errors import CorruptDataError
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer, BufferPrototype
 
-__all__ = ["CheckedArrayStore"]
-
 
 class CheckedArrayStore(Store):
     """One array's folder as a read-only Zarr store.

@@ -36,8 +36,6 @@ from kymflow_zarr.errors import (
     SchemaValidationError,
 )
 
-__all__ = ["RecordArtifacts", "StoredArtifact"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredArtifact:

@@ -43,16 +43,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = [
-    "common_field",
-    "fit_columns",
-    "merge_schemas",
-    "plain_schema",
-    "plain_table",
-    "to_table",
-    "valueless_columns",
-]
-
 
 def to_table(rows: pd.DataFrame | pa.Table, *, what: str) -> pa.Table:
     """Rows that a caller gave, with columns as tables keep them.

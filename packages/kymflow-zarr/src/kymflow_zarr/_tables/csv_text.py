@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["frame_to_csv", "read_csv"]
-
 Rows: TypeAlias = "Iterator[tuple[int, list[str | None]]]"
 """Rows that are not blank, each with the number of its last line; None is an empty cell."""
 

@@ -20,23 +20,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = [
-    "CATEGORIES",
-    "CATEGORY",
-    "DTYPE",
-    "MASKED",
-    "OBJECT",
-    "Metadata",
-    "dtype_from_name",
-    "dtype_name",
-    "has_meaning",
-    "is_category",
-    "is_masked",
-    "name_in",
-    "names_from_pandas",
-    "pandas_metadata",
-]
-
 Metadata: TypeAlias = "dict[bytes | str, bytes | str]"
 """Metadata of a field, as Arrow takes them."""
 

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["category_metadata", "check_column_names", "check_frame", "frame_to_table"]
-
 _MAX_CATEGORIES_BYTES: Final = 16 * 2**20
 
 

@@ -29,8 +29,6 @@ from kymflow_zarr.errors import CorruptDataError
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
-__all__ = ["BLANKS", "METADATA_KEYS", "fill_in", "read_checksums", "verify_chunks", "verify_file"]
-
 _FILE_KEY = "kymflow_zarr.crc32c"
 _TAIL_KEY = "kymflow_zarr.tail_crc32c"
 BLANKS = {

@@ -13,15 +13,6 @@ from kymflow_zarr.errors import ColumnError, SchemaValidationError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = [
-    "RowUpdate",
-    "check_rows",
-    "image_id_set",
-    "merge_rows",
-    "merge_schema",
-    "regroup",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowUpdate:

@@ -23,8 +23,6 @@ from kymflow_zarr._tables.to_pandas import table_to_frame
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["NotShownError", "harmless", "harmless_csv", "write_csv"]
-
 # Full-width signs count in East Asian locales.
 _RISKY: Final = re.compile("['=+\\-@\\t\\r\\n\uff1d\uff0b\uff0d\uff20]")
 _NUMBER: Final = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")

@@ -17,16 +17,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-__all__ = [
-    "BYTES_PER_CELL",
-    "KEY_OF_FILE",
-    "ROW_GROUP_ROWS",
-    "StoredTable",
-    "as_damage",
-    "bare_schema",
-    "count_leaves",
-]
-
 ROW_GROUP_ROWS = 32_768
 KEY_OF_FILE = "kymflow_zarr.key"
 """The key-value metadata in which a file says where it lies."""

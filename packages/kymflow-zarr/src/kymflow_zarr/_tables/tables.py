@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["IMAGE_ID", "TABLES", "Tables"]
-
 logger = logging.getLogger(__name__)
 
 IMAGE_ID = "image_id"

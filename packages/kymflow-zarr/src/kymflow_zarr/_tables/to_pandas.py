@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["categories_in", "table_to_frame"]
-
 
 def table_to_frame(table: pa.Table) -> pd.DataFrame:
     """The frame that `frame_to_table` made a table of.

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import JsonValue, ZarrImageRecord
 
-__all__ = ["ArtifactTable"]
-
 _UNKNOWN: Final = "unknown"
 
 

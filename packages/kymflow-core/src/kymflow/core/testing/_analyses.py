@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["AnalysisProblem", "AnalysisRule", "check_analysis", "compute_result"]
-
 P = TypeVar("P", bound="DataclassInstance")
 
 AnalysisRule: TypeAlias = Literal["definition", "run", "result", "repeatable", "pickle"]

@@ -20,8 +20,6 @@ from kymflow.core.kym_dataset.params import documented_params, record_params
 from kymflow.core.kym_dataset.table_names import table_name
 from kymflow_zarr import ZarrDataset
 
-__all__ = ["IndexerProblem", "Rule", "check_indexer"]
-
 Rule: TypeAlias = Literal[
     "protocol", "name", "version", "rows", "types", "repeatable", "params", "pickle"
 ]
