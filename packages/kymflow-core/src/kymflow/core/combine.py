@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from kymflow.core.analysis.regions import Place
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
+__all__ = ["combine_regions", "combine_times", "matlab_names", "save_table"]
+
 logger = logging.getLogger(__name__)
 
 _LONGEST_NAME: Final = 63

@@ -21,6 +21,16 @@ if TYPE_CHECKING:
     from kymflow.core.analysis.display import RegionData
     from kymflow_zarr import ZarrImageRecord
 
+__all__ = [
+    "FIGURE_DPI",
+    "FIGURE_WIDTH",
+    "draw_overlay",
+    "draw_result",
+    "figure_height",
+    "panel_axes",
+    "plot_result",
+]
+
 FIGURE_WIDTH: Final = 10.0
 """Of every figure, in inches, so that axes of time stand below each other."""
 
