@@ -101,9 +101,9 @@ class KymflowError(Exception):
 def _rebuild(
     kind: type[KymflowError], args: tuple[object, ...], attributes: dict[str, Any]
 ) -> KymflowError:
-    base: type = kind
+    base: Any = kind
     while base.__module__ != "builtins":
-        base = base.__base__ or object
+        base = base.__base__
     error: KymflowError = base.__new__(kind)
     error.args = args
     error.__dict__.update(attributes)
