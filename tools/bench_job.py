@@ -69,3 +69,9 @@ def load_benchmarks(file: Path) -> tuple[Benchmark, ...]:
     if not isinstance(found, tuple) or not all(isinstance(item, Benchmark) for item in found):
         raise TypeError(f"{str(file)!r} has no tuple BENCHMARKS; list its benchmarks there")
     return found
+
+
+def load_benchmark(file: Path, name: str) -> Benchmark:
+    """The benchmark of a file that has a name."""
+    (found,) = (benchmark for benchmark in load_benchmarks(file) if benchmark.name == name)
+    return found
