@@ -30,8 +30,6 @@ from kymflow.cli.terminal import LogHandler, Terminal
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["build_app", "run"]
-
 _HELP = "Turn a folder of kymograph TIFFs into one dataset, and look at what is in it."
 _EPILOGUE = "To see it at work: kymflow demo. With your own images: kymflow ingest FOLDER DATASET"
 

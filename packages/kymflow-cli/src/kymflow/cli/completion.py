@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["ASKED", "SCRIPTS", "completions"]
-
 ASKED: Final = "--complete="
 """How a script begins to ask."""
 

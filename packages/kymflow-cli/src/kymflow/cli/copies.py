@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["copies_of"]
-
 
 def copies_of(digests: Mapping[str, str]) -> dict[str, str]:
     """The images whose pixels another image has, too, each with the first of these.

@@ -14,8 +14,6 @@ from kymflow.cli.safe_text import show
 if TYPE_CHECKING:
     from kymflow_zarr import IssueKind, SourceIssue
 
-__all__ = ["FileIssue", "file_issue", "issue_blocks"]
-
 _SHOWN = 3
 _SENTENCES: dict[IssueKind, tuple[str, str]] = {
     "sidecar_left_out": ("result", "left out"),

@@ -16,20 +16,6 @@ from kymflow.cli.safe_text import command, show
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset
 
-__all__ = [
-    "ChosenFolders",
-    "SearchFolder",
-    "choose_folders",
-    "expand_patterns",
-    "nothing_matches",
-    "relocate_folders",
-    "remember_folders",
-    "require_folder",
-    "require_outside",
-    "search_remarks",
-    "source_folders",
-]
-
 _TABLE: Final = "source_folders"
 _EXPORT: Final = "kymflow_export.json"
 _ZARR = ("zarr.json", ".zgroup")

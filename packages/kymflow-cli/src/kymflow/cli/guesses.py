@@ -6,8 +6,6 @@ from collections.abc import Iterable
 
 from kymflow.cli.errors import UnknownNameError
 
-__all__ = ["guess", "require_known"]
-
 
 def guess(name: str, known: Iterable[str], *, otherwise: str) -> str:
     """A hint: the known name that is most like another one, or something else to do.

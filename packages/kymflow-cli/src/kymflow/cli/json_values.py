@@ -10,8 +10,6 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import PurePath
 
-__all__ = ["NOT_IN_JSON", "json_fields", "plain"]
-
 NOT_IN_JSON: Mapping[str, bool] = {"json": False}
 """Metadata of a field that is not part of the JSON."""
 

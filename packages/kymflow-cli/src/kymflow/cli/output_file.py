@@ -10,8 +10,6 @@ from pathlib import Path
 
 from kymflow.cli.errors import OutputFileError
 
-__all__ = ["replaced", "require_writable"]
-
 
 def require_writable(target: Path) -> None:
     """Refuse a place that a file cannot be written to, before hours of work.

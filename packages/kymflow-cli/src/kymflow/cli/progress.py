@@ -7,8 +7,6 @@ from typing import Protocol
 
 from kymflow.cli.results import Item
 
-__all__ = ["SILENT", "Progress", "followed"]
-
 
 class Progress(Protocol):
     """A listener for one verb's work. Verbs get it as their parameter ``progress``."""

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from kymflow.core.analysis import Analysis, ImageState
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["KnownImage", "Survey", "kept_indexers", "survey"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownImage:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-__all__ = ["LogHandler", "Terminal"]
-
 
 class Terminal:
     """Where a command's output goes. It is the `kymflow.cli.progress.Progress` of a real run.

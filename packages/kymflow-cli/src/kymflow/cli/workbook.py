@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from kymflow.core.analysis import Analysis
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["Sheet", "sheets_of", "write_workbook"]
-
 _PREFIX: Final = "kym_"
 _IMAGES: Final = "images"
 _COMPARISON: Final = (

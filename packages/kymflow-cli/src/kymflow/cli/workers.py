@@ -8,8 +8,6 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.context import SpawnContext, SpawnProcess
 
-__all__ = ["worker_processes"]
-
 
 @contextmanager
 def worker_processes(count: int) -> Iterator[Executor | None]:

@@ -17,8 +17,6 @@ from kymflow_zarr._storage.side_by_side import side_by_side
 from kymflow_zarr._tables.parquet import read_parquet, write_parquet
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["artifact_stamps", "load_derived", "save_derived"]
-
 logger = logging.getLogger(__name__)
 
 _IMAGE_ID, _VALUE = "image_id", "value"

@@ -15,8 +15,6 @@ from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import JsonValue, dumps, loads
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["FailedSource", "failure_of", "load_failures", "save_failures"]
-
 logger = logging.getLogger(__name__)
 
 _KEY = "index/failed_sources.json"

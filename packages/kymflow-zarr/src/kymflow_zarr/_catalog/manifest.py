@@ -29,15 +29,6 @@ from kymflow_zarr.errors import (
 )
 from kymflow_zarr.record import ZarrImageRecord, open_record
 
-__all__ = [
-    "Manifest",
-    "ManifestEntry",
-    "build_manifest",
-    "read_provenance_source",
-    "with_analysis_keys",
-    "with_sources",
-]
-
 logger = logging.getLogger(__name__)
 
 

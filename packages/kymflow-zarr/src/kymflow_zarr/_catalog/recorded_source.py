@@ -12,8 +12,6 @@ from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr.errors import ArtifactNotFoundError, CorruptDataError, ImageNotFoundError
 from kymflow_zarr.record import open_record
 
-__all__ = ["SourceFacts", "renew_source"]
-
 logger = logging.getLogger(__name__)
 
 SourceFacts: TypeAlias = Mapping[str, JsonValue]

@@ -25,8 +25,6 @@ from kymflow_zarr.errors import UnreadableImageError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["RefreshMode", "RefreshPlan", "missing_paths", "normalized", "plan_refresh"]
-
 RefreshMode: TypeAlias = Literal["skip", "reingest_if_changed"]
 
 BesideLookup: TypeAlias = Callable[[Collection[str]], Mapping[str, str | None]]

@@ -20,27 +20,6 @@ from kymflow_zarr.errors import SchemaValidationError, UnreadableImageError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = [
-    "SOURCES",
-    "BesideState",
-    "FileState",
-    "FolderScan",
-    "SourceFile",
-    "SourceRow",
-    "beside_from_text",
-    "beside_to_text",
-    "file_to_json",
-    "int64_or_none",
-    "reconcile",
-    "row_to_json",
-    "rows_from_table",
-    "rows_to_table",
-    "source_from_provenance",
-    "source_to_json",
-    "sources_schema",
-    "sources_table",
-]
-
 SOURCES = "sources"
 """The name of the table."""
 

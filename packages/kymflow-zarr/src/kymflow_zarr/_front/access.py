@@ -10,8 +10,6 @@ from kymflow_zarr._storage.blobs import BlobStore, Durability
 from kymflow_zarr.errors import ReadOnlyError, UnsupportedFormatError
 from kymflow_zarr.schema import DatasetSchema
 
-__all__ = ["Access", "Mode", "check_choice"]
-
 Mode: TypeAlias = Literal["r", "r+", "a"]
 
 

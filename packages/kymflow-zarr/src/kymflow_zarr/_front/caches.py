@@ -17,8 +17,6 @@ from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._front.access import Access
 from kymflow_zarr._tables.tables import Tables
 
-__all__ = ["Caches"]
-
 
 class Caches:
     """The part of `ZarrDataset` about what is kept in ``index/``, and may be lost."""

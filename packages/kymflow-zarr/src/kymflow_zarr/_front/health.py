@@ -13,8 +13,6 @@ from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.names import check_segment
 from kymflow_zarr.errors import ImageNotFoundError, SchemaValidationError
 
-__all__ = ["Health"]
-
 
 class Health:
     """The part of `ZarrDataset` that looks for damage."""

@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr._ingest.known_pixels import KnownPixels
 
-__all__ = ["ingest_one", "plan", "refresh"]
-
 
 def plan(access: Access, scan: FolderScan, options: IngestOptions) -> RefreshPlan:
     """What a refresh of a folder would do; nothing is written."""

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from zarr.abc.store import Store
     from zarr.storage import StorePath
 
-__all__ = ["open_dataset", "reopen_dataset"]
-
 
 def open_dataset(
     store_or_path: str | PathLike[str] | Store | StorePath | Group,

@@ -27,8 +27,6 @@ from kymflow_zarr.options import IngestOptions
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DatasetSources"]
-
 
 class DatasetSources:
     """Which file each image was made of, and what is new. Get it from `ZarrDataset.sources`.

@@ -16,8 +16,6 @@ from kymflow_zarr._readers.translate import translated
 from kymflow_zarr._storage.open_folder import OpenFolder
 from kymflow_zarr.errors import UnreadableImageError
 
-__all__ = ["files_beside", "state_beside"]
-
 
 def files_beside(
     listing: FolderListing, primaries: Iterable[str], images: Collection[str]

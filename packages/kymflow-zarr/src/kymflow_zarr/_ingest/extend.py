@@ -25,8 +25,6 @@ from kymflow_zarr.errors import ArtifactNotFoundError
 from kymflow_zarr.options import IngestOptions
 from kymflow_zarr.record import ZarrImageRecord, open_record
 
-__all__ = ["can_extend", "extend_image"]
-
 
 def can_extend(document: RecordDocument, staged: RecordDocument) -> bool:
     """Whether an image can stand for one that was read again, whose pixels have the same digest.

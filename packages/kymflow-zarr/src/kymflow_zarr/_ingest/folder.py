@@ -13,8 +13,6 @@ from kymflow_zarr._readers.protocols import FOLDER_CALIBRATION, FolderListing, I
 from kymflow_zarr._readers.registry import READERS
 from kymflow_zarr.errors import PluginWarning, ReaderError
 
-__all__ = ["ImageFolder", "images_in", "list_folder", "look_at_folder"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFolder:

@@ -37,8 +37,6 @@ from kymflow_zarr.errors import (
 )
 from kymflow_zarr.options import IngestOptions
 
-__all__ = ["StagedImage", "stage_image_file"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagedImage:

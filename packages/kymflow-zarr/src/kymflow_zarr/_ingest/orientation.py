@@ -9,8 +9,6 @@ import numpy as np
 from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._readers.image_file import ImageFile
 
-__all__ = ["blocks_down", "time_down"]
-
 
 def time_down(
     shape: tuple[int, ...], axes: tuple[str, ...]

@@ -10,8 +10,6 @@ from kymflow_zarr._catalog.source_issue import SourceIssue
 from kymflow_zarr._catalog.sources import SourceFile, SourceRow
 from kymflow_zarr.errors import UnreadableImageError
 
-__all__ = ["IngestJob", "IngestOutcome", "IngestStatus", "failed"]
-
 IngestStatus: TypeAlias = Literal["ingested", "extended", "renewed", "changed", "waiting", "failed"]
 
 

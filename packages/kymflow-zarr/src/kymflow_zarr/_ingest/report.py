@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from kymflow_zarr._catalog.source_issue import IssueKind
 from kymflow_zarr._ingest.outcome import IngestOutcome
 
-__all__ = ["log_outcomes"]
-
 logger = logging.getLogger(__name__)
 
 _SHOWN = 5

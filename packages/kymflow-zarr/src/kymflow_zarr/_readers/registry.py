@@ -21,14 +21,6 @@ from typing import Final, Generic, Literal, Protocol, TypeAlias, TypeVar
 from kymflow_zarr._readers.protocols import HeaderReader, ImageReader
 from kymflow_zarr.errors import PluginWarning, ReaderError
 
-__all__ = [
-    "HEADERS",
-    "READERS",
-    "ReaderInfo",
-    "ReaderRole",
-    "Registry",
-]
-
 
 class _Plugin(Protocol):
     @property

@@ -8,8 +8,6 @@ from typing import Final
 from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["bit_depth", "known", "number_of"]
-
 _MAX_BITS: Final = 64
 
 

@@ -33,8 +33,6 @@ from kymflow_zarr._readers.vendors.ome_pages import ome_layout
 from kymflow_zarr._readers.vendors.scanimage import scanimage_layout
 from kymflow_zarr._readers.vendors.scanimage_settings import scanimage_settings
 
-__all__ = ["TiffImage", "open_tiff"]
-
 
 def open_tiff(
     path: Path, *, limits: ReadLimits | None = None, follow_symlinks: bool = False

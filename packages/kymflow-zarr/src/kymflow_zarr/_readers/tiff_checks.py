@@ -18,8 +18,6 @@ from kymflow_zarr._readers.translate import BadTiffError, CutShortError
 if TYPE_CHECKING:
     import tifffile
 
-__all__ = ["check_complete", "check_pages", "check_series", "check_xml"]
-
 _MAX_NDIM: Final = 8
 _KINDS: Final = frozenset("buif")
 _MAX_ITEM_BYTES: Final = 8

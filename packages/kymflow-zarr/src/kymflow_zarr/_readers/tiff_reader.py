@@ -24,8 +24,6 @@ from kymflow_zarr._readers.vendors.zeiss_lsm import read_zeiss_lsm
 if TYPE_CHECKING:
     from kymflow_zarr._readers.tiff import TiffImage
 
-__all__ = ["TiffReader"]
-
 _VENDORS: Final = (read_fluoview, read_scanimage, read_zeiss_lsm, read_ome, read_imagej, read_plain)
 
 # Who names the axes of a series that is of a program's own kind.

@@ -23,8 +23,6 @@ from kymflow_zarr._storage.openat2 import has_openat2, open_without_links
 from kymflow_zarr._storage.refusal import is_per_file_error
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["InnerFolder", "open_root"]
-
 # How a folder is opened to go on from it, and a file to look at it; what opens no link.
 if sys.platform == "linux":
     _LOOK = os.O_PATH | os.O_CLOEXEC

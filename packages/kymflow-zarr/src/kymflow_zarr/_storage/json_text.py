@@ -15,8 +15,6 @@ from typing import Final, TypeAlias, cast
 
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_VALUES", "JsonValue", "dumps", "loads"]
-
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 """A value that JSON can carry; numbers are finite, strings are well-formed Unicode."""
 

@@ -6,8 +6,6 @@ from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.names import check_no_collision
 from kymflow_zarr.errors import InvalidNameError
 
-__all__ = ["check_writable"]
-
 
 def check_writable(
     blobs: BlobStore, key: str, *, inside: str, kind: str, is_folder: bool = False

@@ -13,8 +13,6 @@ from kymflow.cli.viewer.routes import Viewer
 from kymflow.core import KymDataset
 from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
-__all__ = ["RecordingsWidget", "view"]
-
 _HERE: Final = files("kymflow.cli.notebook")
 
 

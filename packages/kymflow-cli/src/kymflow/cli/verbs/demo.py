@@ -19,8 +19,6 @@ from kymflow.cli.verbs.table import Row, table
 if TYPE_CHECKING:
     from kymflow.cli.demo_images import Scene
 
-__all__ = ["DemoResult", "demo"]
-
 _TABLE = "kym_velocity"
 _COLUMNS = ("median_mm_s", "share_stalled", "image_id")
 

@@ -30,15 +30,6 @@ if TYPE_CHECKING:
     from kymflow.cli.workbook import Sheet
     from kymflow_zarr import ZarrDataset
 
-__all__ = [
-    "CombinedResult",
-    "ExportResult",
-    "NotExported",
-    "WorkbookResult",
-    "WrittenSheet",
-    "export",
-]
-
 _TABLE_ENDINGS = (".parquet", ".csv", ".mat")
 
 

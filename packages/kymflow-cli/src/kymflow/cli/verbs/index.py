@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from kymflow.core import BaseIndexer, KymDataset
     from kymflow.core.errors import ImageIndexError, IndexUpdateError
 
-__all__ = ["ImageFailure", "IndexResult", "IndexedTable", "index", "run_indexer"]
-
 _WORTH_A_PROCESS = 64
 """A process takes about as long to start as this many images to index."""
 

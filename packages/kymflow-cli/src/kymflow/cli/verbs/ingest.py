@@ -39,20 +39,6 @@ from kymflow.cli.settling import apply_rules, settle_image
 if TYPE_CHECKING:
     from kymflow_zarr import IngestOutcome, RefreshPlan, ZarrDataset
 
-__all__ = [
-    "FileOutcome",
-    "FileState",
-    "IngestResult",
-    "PlanResult",
-    "PlannedFile",
-    "file_remarks",
-    "ingest",
-    "plan_folders",
-    "planned_files",
-    "rule_remarks",
-    "take_in_folders",
-]
-
 FileState = Literal["new", "changed", "waiting", "failed", "gone", "refused"]
 _NAMED = 8
 _LEFT_ALONE = {

@@ -21,8 +21,6 @@ from kymflow.cli.verbs.ingest import (
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["refresh"]
-
 _USUAL = TakeIn()
 
 

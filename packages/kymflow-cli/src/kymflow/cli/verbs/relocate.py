@@ -13,8 +13,6 @@ from kymflow.cli.opening import open_writer
 from kymflow.cli.options import DEFAULT_WAIT_S, Wait
 from kymflow.cli.safe_text import command, show
 
-__all__ = ["RelocateResult", "relocate"]
-
 
 def relocate(dataset: str, old: str, new: str, /, *, wait: Wait = DEFAULT_WAIT_S) -> RelocateResult:
     """Tell a dataset where its image files are now.

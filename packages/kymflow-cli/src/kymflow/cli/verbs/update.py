@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from kymflow.core.analysis import Analysis
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["UpdateResult", "update"]
-
 
 def update(
     dataset: str,

@@ -8,8 +8,6 @@ from cyclopts import Parameter
 
 from kymflow.cli.decided import Dataset, DecisionResult, Images, Where, decide
 
-__all__ = ["accept", "exclude", "include", "note", "reject"]
-
 Reason: TypeAlias = Annotated[str, Parameter(help="Why.")]
 Text: TypeAlias = Annotated[str, Parameter(help="The note.")]
 

@@ -11,8 +11,6 @@ from kymflow.core.analysis.velocity import VELOCITY, VelocityParams
 if TYPE_CHECKING:
     from kymflow_zarr import JsonValue, ZarrDataset, ZarrImageRecord
 
-__all__ = ["recompute"]
-
 
 def recompute(
     dataset: ZarrDataset, record: ZarrImageRecord, *, roi_ids: Collection[int] | None = None

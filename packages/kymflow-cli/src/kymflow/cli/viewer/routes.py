@@ -27,8 +27,6 @@ from kymflow.cli.viewer.tiles import Tile, TileCache
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["Viewer", "refusal"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Viewer:

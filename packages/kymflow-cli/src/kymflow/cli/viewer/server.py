@@ -16,8 +16,6 @@ from kymflow.cli.viewer.routes import Viewer, refusal
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["ViewServer"]
-
 logger = logging.getLogger(__name__)
 
 _MOST_BODY_BYTES: Final = 64 * 1024

@@ -9,8 +9,6 @@ import numpy as np
 from kymflow.core.analysis import Calibration, Region
 from kymflow.core.analysis.velocity import VELOCITY, VelocityParams
 
-__all__ = ["warm_up"]
-
 
 def warm_up(shown: threading.Event) -> None:
     """Run the analysis once.

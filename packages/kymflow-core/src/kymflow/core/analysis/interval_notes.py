@@ -15,8 +15,6 @@ from kymflow_zarr import ArtifactNotFoundError
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrImageRecord
 
-__all__ = ["IntervalNote", "load_interval_notes", "save_interval_notes"]
-
 _NOTES: Final = "velocity/interval_notes"
 
 

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import JsonValue
 
-__all__ = ["Param", "ParamInfo", "check_params", "describe_params", "make_params", "params_json"]
-
 P = TypeVar("P")
 
 _PLAIN = (bool, int, float, str)

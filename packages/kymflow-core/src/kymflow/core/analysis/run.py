@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from kymflow.core.provenance import Params
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
-__all__ = ["AnalysisOutcome", "run_analysis"]
-
 _IMAGES_PER_TASK: Final = 4
 
 P = TypeVar("P", bound="DataclassInstance")

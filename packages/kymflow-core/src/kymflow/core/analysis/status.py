@@ -18,16 +18,6 @@ if TYPE_CHECKING:
     from kymflow.core.provenance import Params
     from kymflow_zarr import JsonValue, ZarrImageRecord
 
-__all__ = [
-    "Cause",
-    "ImageStatus",
-    "RegionStatus",
-    "State",
-    "image_status",
-    "is_current",
-    "parameter_documents",
-]
-
 State: TypeAlias = Literal["current", "outdated", "missing", "failed"]
 Cause: TypeAlias = Literal["parameters", "geometry", "calibration", "pixels", "inputs", "version"]
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from kymflow.core.analysis.definition import Analysis
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["ImageState", "survey_images", "used_labels"]
-
 _WORST_FIRST: Final[tuple[State, ...]] = ("failed", "outdated", "missing", "current")
 
 

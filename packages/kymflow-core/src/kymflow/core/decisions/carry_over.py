@@ -24,8 +24,6 @@ from kymflow_zarr import CorruptDataError
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
-__all__ = ["CarriedOver", "carry_over"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarriedOver:

@@ -10,8 +10,6 @@ from kymflow.core.metadata.acts import Change
 if TYPE_CHECKING:
     from kymflow_zarr import JsonValue
 
-__all__ = ["find_changes", "payload_values", "with_values"]
-
 Values: TypeAlias = dict[tuple[str, ...], "JsonValue"]
 
 _OBJECTS: Final = (("header", "scale"), ("header", "unit"), ("experiment_metadata",))

@@ -19,16 +19,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import JsonValue, ZarrDataset, ZarrImageRecord
 
-__all__ = [
-    "add_act",
-    "exclusive",
-    "load_acts",
-    "load_payload",
-    "new_act",
-    "readable_records",
-    "save_acts",
-]
-
 P = ParamSpec("P")
 T = TypeVar("T")
 

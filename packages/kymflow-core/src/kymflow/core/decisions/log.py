@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from kymflow.core.metadata.acts import Act
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["LoggedStep", "load_decision_log"]
-
 logger = logging.getLogger(__name__)
 
 

@@ -15,19 +15,6 @@ from kymflow.core.metadata.fields import Fields
 if TYPE_CHECKING:
     from kymflow_zarr import JsonValue, ZarrImageRecord
 
-__all__ = [
-    "UNDO",
-    "CalibrationDecision",
-    "Decisions",
-    "Exclusion",
-    "Mark",
-    "Note",
-    "Verdict",
-    "acts_in_force",
-    "fold_acts",
-    "read_decisions",
-]
-
 UNDO: Final = "undo"
 """The kind of an act that takes another one back."""
 

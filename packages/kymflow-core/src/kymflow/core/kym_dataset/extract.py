@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from kymflow.core.kym_dataset.indexer_base import BaseIndexer
     from kymflow_zarr import ZarrImageRecord
 
-__all__ = ["BatchRows", "check_version", "declared_columns", "extract_batch"]
-
 T = TypeVar("T")
 
 

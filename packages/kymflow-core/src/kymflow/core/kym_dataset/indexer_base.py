@@ -13,16 +13,6 @@ if TYPE_CHECKING:
     from kymflow.core.provenance import Params
     from kymflow_zarr import ZarrImageRecord
 
-__all__ = [
-    "BaseIndexer",
-    "DependentIndexer",
-    "DocumentedIndexer",
-    "ExcludedImageIndexer",
-    "RegionIndexer",
-    "RegionRows",
-    "TypedIndexer",
-]
-
 
 @runtime_checkable
 class BaseIndexer(Protocol):

@@ -10,8 +10,6 @@ from kymflow.core.kym_dataset.table_names import indexer_names, table_name
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["summary_html"]
-
 
 def summary_html(dataset: ZarrDataset) -> str:
     """Where the dataset lies, how many images it has, and its indexes; no image is opened.

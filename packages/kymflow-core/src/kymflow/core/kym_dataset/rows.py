@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["ImageRows", "check_frame", "check_text", "stamped_rows"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRows:

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["TABLE_PREFIX", "check_is_kym_table", "indexer_names", "table_name"]
-
 TABLE_PREFIX: Final = "kym_"
 RESERVED_PREFIXES: Final = ("kym_", "tables", "index", "sources")
 

@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["BATCH_SIZE", "Mode", "OnError", "outdated_images", "update_table"]
-
 logger = logging.getLogger(__name__)
 
 BATCH_SIZE: Final = 64

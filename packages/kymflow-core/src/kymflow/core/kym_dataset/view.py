@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["ImageNames", "dataset_view", "image_names", "joined_table", "velocity_view"]
-
 logger = logging.getLogger(__name__)
 
 _LAST: Final = ("region_hash", *PROVENANCE_COLUMNS)

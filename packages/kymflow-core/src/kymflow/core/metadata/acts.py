@@ -17,8 +17,6 @@ from kymflow.core.metadata.fields import Fields
 if TYPE_CHECKING:
     from kymflow_zarr import JsonValue
 
-__all__ = ["ACTS", "Act", "Change", "new_act_id", "read_acts"]
-
 ACTS: Final = "decisions"
 """The member of the payload."""
 

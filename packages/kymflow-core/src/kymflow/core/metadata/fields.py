@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import JsonValue
 
-__all__ = ["Fields"]
-
 
 class Fields:
     """A JSON object that is read field by field. Null counts as absent.

@@ -23,8 +23,6 @@ from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, kind_of, stated_
 from kymflow_zarr._storage.json_text import MAX_BYTES, JsonValue, loads
 from kymflow_zarr.errors import CorruptDataError, UnreadableImageError
 
-__all__ = ["PAYLOAD_SUFFIXES", "PayloadHeader", "find_payload", "read_payload_header"]
-
 PAYLOAD_SUFFIXES = (".json", ".metadata.json")
 
 

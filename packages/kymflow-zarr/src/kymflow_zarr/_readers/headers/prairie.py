@@ -25,8 +25,6 @@ from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, stated_quantity
 from kymflow_zarr._readers.xml_text import parse_xml
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["PrairieHeader", "read_prairie"]
-
 _SOURCE: Final = "prairie_xml"
 _IMAGE: Final = re.compile(r"(.+)_Cycle\d+_.+\.tiff?", re.IGNORECASE)
 

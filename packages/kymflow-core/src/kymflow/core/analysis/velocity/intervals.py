@@ -17,8 +17,6 @@ from kymflow.core.analysis.params import Param
 from kymflow.core.analysis.velocity.result import VelocityResult, WindowStatus
 from kymflow.core.errors import AnalysisParameterError
 
-__all__ = ["FlowInterval", "FlowIntervals", "IntervalKind", "StallRule", "find_intervals"]
-
 _MEDIAN_WINDOWS = 5
 
 
