@@ -21,6 +21,7 @@ from kymflow_zarr._front.caches import Caches
 from kymflow_zarr._front.conversion import Conversion
 from kymflow_zarr._front.flat_names import FlatNames
 from kymflow_zarr._front.health import Health
+from kymflow_zarr._front.html import dataset_html
 from kymflow_zarr._front.opening import open_dataset, reopen_dataset
 from kymflow_zarr._ingest.objects import (
     ChannelSource,
@@ -35,7 +36,6 @@ from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import Durability
 from kymflow_zarr._storage.names import check_segment
 from kymflow_zarr._tables.tables import Tables
-from kymflow_zarr._views.html import dataset_html
 from kymflow_zarr.errors import ImageNotFoundError
 from kymflow_zarr.options import IngestOptions
 from kymflow_zarr.record import ZarrImageRecord, open_record
