@@ -93,5 +93,5 @@ def link_problem(key: str) -> Problem:
 
 
 def damage_problem(error: CorruptDataError) -> Problem:
-    """The problem that an error stands for."""
+    """An error as a problem."""
     return Problem(location=error.key, kind="unreadable", message=error.reason)

@@ -1,4 +1,4 @@
-"""How far a long call is, for callers that want to know."""
+"""How a long call reports its progress."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ ProgressCallback: TypeAlias = Callable[[int, int], None]
 
 
 def no_progress(done: int, total: int) -> None:
-    """Report to nobody."""
+    """Report nothing."""

@@ -107,7 +107,7 @@ def build_app(words: Sequence[str] = ()) -> App:
 
 def _function(name: str, words: Sequence[str]) -> Callable[..., Result]:
     module = vars(import_module(f"kymflow.cli.verbs.{_MODULES.get(name, name)}"))
-    if name in words and "with_options" in module:  # it depends on what is named
+    if name in words and "with_options" in module:  # it depends on the arguments
         specialize: Callable[[Sequence[str]], Callable[..., Result]] = module["with_options"]
         return specialize(words)
     function: Callable[..., Result] = module[name]

@@ -46,7 +46,7 @@ def file_issue(image: Path, issue: SourceIssue) -> FileIssue:
 
 
 def issue_blocks(issues: Iterable[FileIssue]) -> Iterator[Block]:
-    """A line for each kind, with the first of its files; what is said of many images, once."""
+    """A line for each kind, with the first of its files; an issue of many images is shown once."""
     by_kind: dict[IssueKind, list[FileIssue]] = {}
     for issue in issues:
         by_kind.setdefault(issue.kind, []).append(issue)

@@ -59,7 +59,7 @@ def _check_channels(_: object, text: str) -> None:
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TakeIn:
+class IngestFlags:
     """How a folder is ingested: the options of ``ingest`` and ``refresh``.
 
     Attributes:

@@ -34,7 +34,7 @@ def _leave_ctrl_c_to_parent() -> None:
 
 
 class _WorkerProcess(SpawnProcess):
-    """A process that is deaf to Ctrl-C from its first moment on, before its initializer runs."""
+    """A process that ignores Ctrl-C from the start, before its initializer runs."""
 
     def start(self) -> None:
         if not hasattr(signal, "pthread_sigmask"):  # Windows

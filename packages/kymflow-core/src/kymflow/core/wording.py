@@ -1,4 +1,4 @@
-"""Numbers as people write them."""
+"""Numbers as text for people."""
 
 from __future__ import annotations
 

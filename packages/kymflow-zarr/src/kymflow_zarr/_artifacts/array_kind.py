@@ -1,4 +1,4 @@
-"""Arrays: a Zarr array in a folder of its own, and ``.npy`` as a plain file."""
+"""Arrays: each a Zarr array in its own folder, and ``.npy`` as a plain file."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class ArrayKind(ArtifactKind):
         """The names of the dimensions; none in format 1."""
         try:
             document = read_document(blobs, key)
-        except CorruptDataError:  # to export the array says the same
+        except CorruptDataError:  # exporting the array reports it
             return ()
         return () if document is None else document.axes
 

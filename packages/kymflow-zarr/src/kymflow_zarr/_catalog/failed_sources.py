@@ -68,7 +68,7 @@ def load_failures(blobs: BlobStore) -> dict[str, FailedSource]:
         failures = map(_from_json, stored if isinstance(stored, list) else [])
         return {failure.path: failure for failure in failures}
     except (CorruptDataError, KeyError, TypeError) as error:
-        logger.warning("which files failed before is not known any more: %s", error)
+        logger.warning("the list of files that failed before is lost: %s", error)
         return {}
 
 

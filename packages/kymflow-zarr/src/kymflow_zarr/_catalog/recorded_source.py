@@ -21,7 +21,7 @@ SourceFacts: TypeAlias = Mapping[str, JsonValue]
 def renew_source(
     blobs: BlobStore, image_id: str, renewed: Callable[[SourceFacts], SourceFacts]
 ) -> None:
-    """Have a record say something else of its file.
+    """Change what a record says of its file.
 
     Args:
         blobs: The dataset's key space.

@@ -135,7 +135,7 @@ def _split(
 
 
 def _knows(stored: str | None, found: BesideState | None) -> bool:
-    """Whether all that lies beside a file was there, as it is, when the file was ingested."""
+    """Whether the files beside an image are the same as when it was ingested."""
     if stored is None or not found or stored == beside_to_text(found):
         return True
     return set(found) <= set(beside_from_text(stored))

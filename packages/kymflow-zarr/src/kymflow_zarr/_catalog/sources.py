@@ -41,7 +41,7 @@ class SourceFile(NamedTuple):
         paths: The file of the first channel, then those of its further channels.
         mtime_ns: The latest modification time of these files, ns since 1970.
         size_bytes: Their size together.
-        beside: The headers and sidecars that belong to the image; None if nobody has looked.
+        beside: The headers and sidecars that belong to the image; None if they are not known.
     """
 
     paths: tuple[str, ...]

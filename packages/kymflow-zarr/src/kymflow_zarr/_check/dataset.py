@@ -196,7 +196,7 @@ def _until_damage(location: str, problems: Iterator[Problem]) -> Iterator[Proble
 
 
 def _ignore_damage(repairs: Iterator[Repair]) -> Iterator[Repair]:
-    """What was repaired of one thing, up to damage that is for `check` to name."""
+    """The repairs of one thing, up to damage that `check` reports."""
     try:
         yield from repairs
     except CorruptDataError:

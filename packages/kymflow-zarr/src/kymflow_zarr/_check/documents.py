@@ -56,6 +56,6 @@ def _reseal(blobs: BlobStore, key: str, as_written: AsWritten) -> Iterator[Repai
         if added is None:
             return
         blobs.put(key, reseal(parsed, as_written=as_written))
-    except ValueError:  # it is damaged, or what was added looks like a seal: `check` names it
+    except ValueError:  # it is damaged, or what was added looks like a seal: `check` reports it
         return
     yield Repair(location=key, action="sealed it again, with what another program has added")

@@ -123,7 +123,7 @@ class ExportedFile:
             kind = version1.KINDS.get(kind, kind)
         size = entry["size_bytes"]
         if type(size) is not int or size < 0:
-            raise ValueError(f"it names a size of {size!r}")
+            raise ValueError(f"it gives a size of {size!r}")
         return cls(
             kind=kind,
             name=name,

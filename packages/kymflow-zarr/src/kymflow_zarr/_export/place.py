@@ -1,4 +1,4 @@
-"""Where an export must not stand: among the files that images were made of."""
+"""An export must not be written among the files that images were made of."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kymflow_zarr.errors import SourceFolderError
 def check_place(directory: Path, rows: Iterable[SourceRow]) -> None:
     """Refuse a folder that is a source's, or is above or below one.
 
-    A refresh takes an export for what it is, so that new recordings around it would go unseen.
+    A refresh of that folder would ingest the export, and miss new recordings around it.
 
     Args:
         directory: The folder of the export; need not exist.

@@ -45,7 +45,7 @@ class Access:
             raise ReadOnlyError(action)
 
     def require_current_format(self, action: str) -> None:
-        """Refuse what format 1 has no place for."""
+        """Refuse what format 1 cannot hold."""
         self.require_writable(action)
         if self.schema.version != DatasetSchema.CURRENT:
             raise UnsupportedFormatError(

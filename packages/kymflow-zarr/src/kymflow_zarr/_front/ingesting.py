@@ -1,4 +1,4 @@
-"""Files taken into an open dataset, and what is remembered of them for the next time."""
+"""Ingesting files into an open dataset, and what is remembered of them for the next run."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _plan(
         known,
         beside_of=details.beside,
         failures={path: item for path, item in remembered.items() if not item.incomplete},
-        # A clock that is ahead, as that of a server may be, makes no file wait for hours.
+        # The clock of a server may be ahead: that must not make a file wait for hours.
         unsettled_ns=range(now - rest + 1, now + rest),
     )
 
@@ -133,7 +133,7 @@ def _ingest(
         )
         for job, found in zip(jobs, outcomes, strict=True):
             outcome = _reported(found, job.file, failures)
-            if options.strict:  # it may be a file beside it that is at fault
+            if options.strict:  # a file beside it may be at fault
                 failures.pop(job.file.paths[0], None)
             if outcome.source is not None:
                 fresh[outcome.image_id] = outcome.source

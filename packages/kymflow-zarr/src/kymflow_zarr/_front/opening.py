@@ -42,7 +42,7 @@ def open_dataset(
 
 
 def reopen_dataset(access: Access) -> Access:
-    """Open a dataset that another process had open; here, none is ever created."""
+    """Open a dataset that another process had open; none is created here."""
     mode: Mode = "r" if access.mode == "r" else "r+"
     return replace(access, schema=_read(access.blobs), mode=mode)
 

@@ -41,7 +41,7 @@ def ingest_jobs(
     workers: int,
     one_by_one: bool,
 ) -> Iterator[IngestOutcome]:
-    """Take files in.
+    """Ingest files.
 
     Args:
         blobs: The dataset's key space.
@@ -145,7 +145,7 @@ def in_batches(
     """Items in batches of bounded number and size.
 
     Args:
-        items: What is to be taken in.
+        items: What is to be ingested.
         size_of: About how many bytes an item has.
         one_by_one: Whether each is a batch of its own.
     """

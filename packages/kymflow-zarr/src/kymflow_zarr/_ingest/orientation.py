@@ -1,4 +1,4 @@
-"""Sheets with time across: where the axes say x, t, the image is turned, so that rows are times."""
+"""Images with time across: if the axes are x, t, the image is turned, so that rows are times."""
 
 from __future__ import annotations
 

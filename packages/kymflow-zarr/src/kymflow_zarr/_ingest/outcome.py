@@ -15,7 +15,7 @@ IngestStatus: TypeAlias = Literal["ingested", "extended", "renewed", "changed", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestJob:
-    """One file to take in.
+    """One file to ingest.
 
     Attributes:
         image_id: The new image's id.
@@ -56,10 +56,10 @@ class IngestOutcome:
 
 
 def failed(path: Path, error: UnreadableImageError) -> IngestOutcome:
-    """The outcome of an image that could not be taken in; it names the file that is at fault.
+    """The outcome of an image that could not be ingested; it names the file at fault.
 
     Args:
-        path: What was to be taken in.
+        path: What was to be ingested.
         error: What is wrong, with it or with a file that goes along with it.
     """
     if error.path != path:

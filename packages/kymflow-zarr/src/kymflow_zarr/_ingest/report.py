@@ -1,4 +1,4 @@
-"""What a bulk call that returns only image ids reports in the log."""
+"""The log of a bulk call, which returns only image ids."""
 
 from __future__ import annotations
 

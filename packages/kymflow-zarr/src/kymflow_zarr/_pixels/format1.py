@@ -63,7 +63,7 @@ def read_format1_array_document(blobs: BlobStore, folder: str) -> Format1Array |
         if parsed.get("filters") or (compressor is not None and compressor not in COMPRESSORS):
             filters = parsed.get("filters")
             raise SchemaValidationError(
-                f"its codecs {compressor!r} and {filters!r} are not ones that it may have"
+                f"its codecs {compressor!r} and {filters!r} are not allowed"
             )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CorruptDataError(key, f"it is not an array of format 1 ({error})") from error

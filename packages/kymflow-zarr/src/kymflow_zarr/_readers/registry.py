@@ -183,7 +183,7 @@ def _make(point: EntryPoint) -> object:
     try:
         made: object = point.load()()
     except Exception as error:
-        # Anyone's code: whatever it raises says that this plug-in is broken, and no other.
+        # Third-party code may raise anything: that makes this plug-in unusable, and no other.
         raise ReaderError(f"{type(error).__name__}: {error}") from error
     return made
 

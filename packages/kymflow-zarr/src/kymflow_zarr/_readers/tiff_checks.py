@@ -70,7 +70,7 @@ def check_xml(tif: tifffile.TiffFile, limits: ReadLimits) -> None:
 
 
 def check_series(series: tifffile.TiffPageSeries, size_bytes: int, limits: ReadLimits) -> None:
-    """Check that an image is of a kind that can be taken in, and does not ask for too much.
+    """Check that an image is of a supported kind, and does not ask for too much.
 
     Args:
         series: The image.

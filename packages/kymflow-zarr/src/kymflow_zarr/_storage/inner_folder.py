@@ -33,7 +33,7 @@ elif sys.platform != "win32":
 if sys.platform == "win32":
     _LOOK, _FOLDER, _NOT_A_LINK = 0, 0, os.O_BINARY
 else:
-    # A pipe must not keep whoever opens it waiting.
+    # Opening a pipe must not wait for a writer.
     _NOT_A_LINK = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 

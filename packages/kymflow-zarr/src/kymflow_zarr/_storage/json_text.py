@@ -1,4 +1,4 @@
-"""Strict JSON text: what is written can be read by everyone, what is read is bounded.
+"""Strict JSON text: what is written any program can read, and what is read is bounded.
 
 The standard library's module writes ``NaN``, reads duplicate keys silently (the last one wins)
 and follows any depth. Here all of that is refused, in both directions and by the same limits, so

@@ -158,7 +158,7 @@ class KeyBlobs:
         return self._keys.lock(name, action=action, timeout_s=timeout_s)
 
     def unlock(self) -> list[str]:
-        """Free every lock, whoever holds it; returns who held them."""
+        """Free every lock; returns their holders."""
         return wait(self._keys.unlock())
 
     def close(self) -> None:
@@ -187,7 +187,7 @@ async def _require(keys: Keys, inside: str, *, else_delete: Iterable[str] = ()) 
     """
     if inside and await keys.head(f"{inside}/{COMMIT_KEY}") is None:
         await keys.delete(else_delete)
-        raise FileNotFoundError(f"{inside!r} is not there any more; it was deleted")
+        raise FileNotFoundError(f"{inside!r} no longer exists; it was deleted")
 
 
 async def _delete(keys: Keys, key: str) -> bool:

@@ -70,4 +70,4 @@ class Keys(Protocol):
         """Hold the named writer's lock for the block; see `BlobStore.lock`."""
 
     async def unlock(self) -> list[str]:
-        """Free every lock, whoever holds it; returns who held them, for messages."""
+        """Free every lock; returns their holders, for messages."""

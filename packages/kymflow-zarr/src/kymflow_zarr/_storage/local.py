@@ -167,7 +167,7 @@ class LocalBlobs:
             return {name: folder.has(f"{name}/{holding}") for name in names}
 
     def published(self, parent: str) -> list[str]:
-        """The folders directly in a folder: what is there was renamed there, whole."""
+        """The folders directly in a folder: each was renamed into place as a whole."""
         return [
             entry.name
             for entry in self._entries(parent)

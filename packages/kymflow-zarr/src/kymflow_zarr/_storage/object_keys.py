@@ -268,7 +268,7 @@ class ObjectKeys:
             wait(lease.release())
 
     async def unlock(self) -> list[str]:
-        """Free every lock, whoever holds it; returns who held them."""
+        """Free every lock; returns their holders."""
         names = [name for name in (await self.list_folder("index")).files if name.endswith(".lock")]
         found = [await break_lease(self, name.removesuffix(".lock")) for name in names]
         return [holder for holder in found if holder]

@@ -1,4 +1,4 @@
-"""Whether a key can be written beside those that are there."""
+"""Whether a key can be written beside existing ones."""
 
 from __future__ import annotations
 

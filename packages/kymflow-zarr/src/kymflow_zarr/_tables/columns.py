@@ -147,7 +147,7 @@ def merge_schemas(
                     what,
                     field.name,
                     problem=f"holds {_describe(field)}, the table {_describe(there)}",
-                    remedy="convert the rows, or save_table() it anew with the type you want",
+                    remedy="convert the rows, or save the whole table with the type you want",
                 )
             known[field.name] = common
     return pa.schema([field.with_nullable(True) for field in known.values()])
@@ -202,7 +202,7 @@ def fit_columns(rows: pa.Table, schema: pa.Schema, *, what: str) -> pa.Table:
                 what,
                 field.name,
                 problem=f"holds {column.type}, which cannot become {field.type} ({error})",
-                remedy="convert the rows, or save_table() it anew with the type you want",
+                remedy="convert the rows, or save the whole table with the type you want",
             ) from error
     return pa.table(columns, schema=schema)
 

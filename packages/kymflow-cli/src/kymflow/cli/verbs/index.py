@@ -260,7 +260,7 @@ def _failures(dataset: KymDataset, error: IndexUpdateError) -> list[ImageFailure
 
 
 def _reason(error: ImageIndexError) -> str:
-    """Why, without the words that are for programmers."""
+    """The reason, without words that are for programmers."""
     from kymflow.core.errors import IndexerFailedError, RowError
 
     match error:

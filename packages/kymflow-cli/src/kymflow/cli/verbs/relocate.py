@@ -1,4 +1,4 @@
-"""Have a dataset know that its image files are somewhere else now."""
+"""Tell a dataset that its image files have moved."""
 
 from __future__ import annotations
 

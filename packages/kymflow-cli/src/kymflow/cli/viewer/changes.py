@@ -67,7 +67,7 @@ def _move_borders(target: Target, body: Body) -> None:
             for other in _neighbours(target) if whole_folder else ():
                 try:
                     regions = [r for r in _regions(other.record) if r.channel == channel]
-                    if len(regions) == 1:  # of several vessels, nobody said which one is meant
+                    if len(regions) == 1:  # with several vessels, it is unknown which one is meant
                         _set_borders(other, channel, regions[0].roi_id, pixels, step)
                 except (KymflowCoreError, KymflowZarrError) as error:
                     logger.warning("the borders of image %r stay: %s", other.record.image_id, error)

@@ -1,4 +1,4 @@
-"""Compute the velocity of an image again, as a person had it computed before."""
+"""Compute the velocity of an image again, with the parameters of its results."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """All recordings with their states, as a list that only changes are sent of.
 
-Names are known at once; how the results of an image stand takes a few reads, so it is found out bit
+Names are known at once; the state of an image's results takes a few reads, so it is found out bit
 by bit, each time the page asks. What another process changes is noticed the same way.
 """
 

@@ -1,4 +1,4 @@
-"""What can be asked, and what is answered."""
+"""The requests of the page, and their answers."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.body)
 
     def version_string(self) -> str:
-        """No version to anyone who asks."""
+        """No version is sent."""
         return "kymflow"
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name

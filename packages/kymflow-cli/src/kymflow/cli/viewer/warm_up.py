@@ -1,4 +1,4 @@
-"""Compile the analysis beforehand, so that nobody waits for it at the first border."""
+"""Compile the analysis beforehand, so that the first border is not slow."""
 
 from __future__ import annotations
 

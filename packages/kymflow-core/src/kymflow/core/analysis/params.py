@@ -87,7 +87,7 @@ class ParamInfo:
         type: ``bool``, ``int``, ``float`` or ``str``.
         choices: The only texts that it may be; empty if any.
         optional: Whether it may be None.
-        default: The value if nobody gives one.
+        default: The value if none is given.
         about: What it means, and its range.
     """
 

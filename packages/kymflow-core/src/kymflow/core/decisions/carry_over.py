@@ -45,7 +45,7 @@ class CarriedOver:
 def carry_over(
     dataset: ZarrDataset, image_ids: Iterable[str] | None = None
 ) -> tuple[CarriedOver, ...]:
-    """Carry decisions and regions over to images on which nobody decided anything yet.
+    """Carry decisions and regions over to images without any decision of their own.
 
     Call it after files were ingested again because they had changed. A second call does nothing.
 

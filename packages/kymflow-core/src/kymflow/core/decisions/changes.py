@@ -39,7 +39,7 @@ def find_changes(
 def with_values(
     payload: Mapping[str, JsonValue], values: Mapping[tuple[str, ...], JsonValue]
 ) -> dict[str, JsonValue]:
-    """A payload with other values at some places; None removes what is there."""
+    """A payload with other values at some places; None removes a value."""
     changed = dict(payload)
     rois = _rois(payload)
     last_id = payload.get("last_roi_id")

@@ -100,7 +100,7 @@ def load_payload(record: ZarrImageRecord) -> dict[str, JsonValue]:
 def readable_records(dataset: ZarrDataset) -> Iterator[ZarrImageRecord]:
     """The images that can be opened; `ZarrDataset.check` names the others."""
     for image_id in dataset.load_manifest().entries:
-        with suppress(ImageNotFoundError):  # deleted while we look
+        with suppress(ImageNotFoundError):  # deleted meanwhile
             yield dataset.record(image_id)
 
 

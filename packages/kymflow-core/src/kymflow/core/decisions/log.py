@@ -1,4 +1,4 @@
-"""Every decision on a dataset, for people to look back."""
+"""The log of all decisions on a dataset."""
 
 from __future__ import annotations
 

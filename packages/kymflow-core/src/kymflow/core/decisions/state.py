@@ -137,7 +137,7 @@ class Decisions:
 
     Attributes:
         exclusion: Why it stays out of tables; None if it does not.
-        verdict: What they think of its results; None if nobody said.
+        verdict: What they think of its results; None if there is no verdict.
         notes: Their notes, oldest first.
         marks: Intervals marked by hand, in order of their beginning.
         calibration: The calibration they gave; None if that of the file holds.

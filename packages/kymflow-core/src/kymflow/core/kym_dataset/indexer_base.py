@@ -56,7 +56,7 @@ class TypedIndexer(Protocol):
     """An indexer that declares which columns it returns, and of what types.
 
     Without it a table's types are learned from the first run. With it, rows that have other columns
-    are refused, and a table without rows has its columns nevertheless.
+    are refused, and a table without rows still has its columns.
     """
 
     def columns(self) -> pa.Schema:

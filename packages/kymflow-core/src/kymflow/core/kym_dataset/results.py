@@ -1,4 +1,4 @@
-"""What a run tells its caller."""
+"""What an update returns."""
 
 from __future__ import annotations
 

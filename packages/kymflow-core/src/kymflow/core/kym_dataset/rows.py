@@ -39,7 +39,7 @@ class ImageRows:
 
 
 def check_frame(frame: object, *, indexer: str, image_id: str) -> pd.DataFrame:
-    """Refuse anything but a data frame whose columns have names of their own.
+    """Refuse anything but a data frame with distinct column names.
 
     Raises:
         RowError: It names indexer, image and column.

@@ -101,7 +101,7 @@ def check_analysis(analysis: object, dataset: ZarrDataset) -> list[AnalysisProbl
             continue
         computed += 1
         if first != again:
-            message = f"{region}: run again, it returns something else; keep no state"
+            message = f"{region}: it returns something else when run again; keep no state"
             problems.append(AnalysisProblem(rule="repeatable", image_id=image_id, message=message))
         elif first != there:
             message = f"{region}: a copy of it returns something else; keep no state"
@@ -131,7 +131,7 @@ def _regions(dataset: ZarrDataset) -> Iterator[tuple[str, Region, _Arguments]]:
         try:
             regions = regions_of(record, metadata)
         except RegionError:
-            continue  # no analysis gets to see it
+            continue  # no analysis sees it
         pixels = record.load_array()
         calibration = calibration_of(record, metadata)
         for region in regions:

@@ -116,7 +116,7 @@ def _repeat_problems(
     for image_id, batch in reversed(first.items()):
         if not _same(_rows(indexer, dataset, image_id), batch):
             message = (
-                "asked again, it gives other rows or another hash; let nothing decide them but "
+                "called again, it returns other rows or another hash; they may depend only on "
                 "the record and the parameters"
             )
             yield IndexerProblem(rule="repeatable", image_id=image_id, message=message)

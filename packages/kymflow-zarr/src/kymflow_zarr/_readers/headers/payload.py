@@ -151,7 +151,7 @@ def _texts(value: JsonValue) -> tuple[str, ...]:
 
 
 def _expected_kind(axis: str, unit: JsonValue) -> str:
-    """What a step has to be; lines of a kymograph whose axes nobody named lie along ``y``."""
+    """What a step has to be; lines of a kymograph without named axes are along ``y``."""
     if axis == "t" or (axis == "y" and isinstance(unit, str) and kind_of(unit) == TIME):
         return TIME
     return LENGTH

@@ -104,7 +104,7 @@ def read_prairie(text: str, file_name: str, *, pages: bool = False) -> Facts | N
 
 @lru_cache(maxsize=1)
 def _parsed(text: str) -> ElementTree.Element:
-    """The document, which all images of one recording share; nobody changes it."""
+    """The document, which all images of one recording share; it is never changed."""
     return parse_xml(text)
 
 
