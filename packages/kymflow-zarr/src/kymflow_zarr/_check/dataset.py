@@ -13,6 +13,7 @@ from kymflow_zarr._catalog.manifest_cache import (
     load_cache,
     save_cache,
 )
+from kymflow_zarr._catalog.recent_sources import read_recent
 from kymflow_zarr._catalog.sources import SOURCES
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._check.documents import (
@@ -252,7 +253,7 @@ def _check_sources(blobs: BlobStore, sources: SourcesIndex, *, deep: bool) -> It
             kind="stale_cache",
             message=f"it has {rows[image_id]} rows for image {image_id!r}; the last one counts",
         )
-    for image_id in sorted(rows.keys() - actual):
+    for image_id in sorted(rows.keys() - actual - read_recent(blobs).deleted):
         yield Problem(
             location=location,
             kind="source_without_record",
