@@ -166,6 +166,16 @@ def test_every_file_of_a_spread_image_is_read_by_its_own_pages(read: Read) -> No
         np.testing.assert_array_equal(pixels, page)
 
 
+def test_a_file_that_was_renamed_is_still_its_own(read: Read, lines: Pixels) -> None:
+    count = len(lines)
+    uuid = f'<UUID FileName="a.ome.tif">{UUIDS[0]}</UUID>'
+    inner = f'<TiffData IFD="0" PlaneCount="{count}">{uuid}</TiffData>'
+    xml = ome_xml(inner=inner, SizeY=1, SizeT=count, TimeIncrement=0.001134)
+    header, pixels = read(lines, xml, "renamed.ome.tif")
+    assert (header.axes, header.scale["t"], header.warnings) == (("t", "x"), 0.001134, ())
+    np.testing.assert_array_equal(pixels, lines.reshape(count, -1))
+
+
 def test_a_file_without_uuid_is_known_by_its_name(read: Read) -> None:
     inner = part(0, T=0) + part(1, T=1) + part(2, T=2)
     header, _ = read(np.ones((9, 8), np.uint16), ome_xml(inner=inner, SizeT=3), "part1.ome.tif")

@@ -8,15 +8,22 @@ from typing import Final
 from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["bit_depth", "known", "number_of"]
+__all__ = ["bit_depth", "count_of", "known", "number_of"]
 
 _MAX_BITS: Final = 64
+_MAX_DIGITS: Final = 9
 
 
 def number_of(text: str | None) -> float | None:
     """A finite number."""
     number = decimal_of(text or "")
     return None if number is None else float(number)
+
+
+def count_of(text: str | None) -> int:
+    """A whole number of sane size; 0 for anything else."""
+    text = text or ""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS else 0
 
 
 def bit_depth(text: str | None) -> int | None:

@@ -71,6 +71,7 @@ def read_imagej(metadata: TiffMetadata) -> Facts | None:
         if axes or not times:  # of named axes, the frame interval is exact
             steps |= {axis: step for axis, step in (("x", x), ("y", y)) if axis not in times}
         elif len(times) > 1 or "t" in others or metadata.axes[-2:] != ("y", "x"):
+            steps |= {axis: step for axis, step in (("x", x), ("y", y)) if axis not in times}
             warnings.append(
                 f"ImageJ gives pixel sizes in units of time along {' and '.join(sorted(times))}, "
                 "which are not used"
