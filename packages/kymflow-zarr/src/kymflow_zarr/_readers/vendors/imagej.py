@@ -33,14 +33,7 @@ _PRINT_UNITS: Final = frozenset({"cm", "inch", "inches", "in"})
 
 
 def read_imagej(metadata: TiffMetadata) -> Facts | None:
-    """Read the facts of an ImageJ TIFF.
-
-    Args:
-        metadata: Raw facts of the TIFF.
-
-    Returns:
-        What it tells; None when it is no ImageJ TIFF.
-    """
+    """What an ImageJ TIFF tells; None when it is none."""
     pairs = metadata.imagej
     if not pairs:
         return None

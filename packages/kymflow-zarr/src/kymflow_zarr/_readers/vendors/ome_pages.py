@@ -24,12 +24,12 @@ _Plane: TypeAlias = tuple[int, int, int]  # along the slowest, the middle and th
 
 
 def ome_layout(
-    xml: str, *, file_name: str, page_count: int, page_shape: tuple[int, ...]
+    root: ElementTree.Element, *, file_name: str, page_count: int, page_shape: tuple[int, ...]
 ) -> PageLayout | None:
     """Arrange the planes of an OME-TIFF that are in this file: those of its first image there.
 
     Args:
-        xml: Its OME-XML, without entity definitions.
+        root: Its OME-XML.
         file_name: The file's name.
         page_count: How many pages it has.
         page_shape: Shape of each, (rows, columns).
@@ -39,10 +39,8 @@ def ome_layout(
         or where pages are no plain planes.
 
     Raises:
-        ElementTree.ParseError: It is no XML.
         ValueError: A number in it is none.
     """
-    root = ElementTree.fromstring(xml)  # noqa: S314 - no entities
     images = root.findall("{*}Image/{*}Pixels")
     others: set[str] = set()
     for number, pixels in enumerate(images):
