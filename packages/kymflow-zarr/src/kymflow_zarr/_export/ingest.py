@@ -152,7 +152,8 @@ def _ingest_images(
 ) -> Iterator[IngestOutcome]:
     new = _new_images(blobs, contents)
     for batch in in_batches(new, size_of=_size_of, one_by_one=one_by_one):
-        with blobs.staging(IMAGES) as staging:
+        names = [item.image_id for item in batch if isinstance(item, ExportedImage)]
+        with blobs.staging(IMAGES, names) as staging:
             outcomes = [
                 item
                 if isinstance(item, IngestOutcome)

@@ -64,7 +64,7 @@ def ingest_jobs(
     with ExitStack() as stack:
         executor = stack.enter_context(ThreadPoolExecutor(workers)) if workers > 1 else None
         for batch in in_batches(jobs, size_of=_size_of, one_by_one=one_by_one):
-            with blobs.staging(IMAGES) as staging:
+            with blobs.staging(IMAGES, [job.image_id for job in batch]) as staging:
                 read = _stage(executor, partial(_stage_one, staging, folders, options), batch)
                 outcomes = [
                     _settle(blobs, staging, job, found, known=known, options=options)
