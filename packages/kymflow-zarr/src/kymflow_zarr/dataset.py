@@ -261,7 +261,7 @@ class ZarrDataset(FlatNames, Caches, Conversion, Health, Mapping[str, ZarrImageR
         self._access.require_current_format("add an image")
         pixels = as_pixels(arr)
         image_id = str(uuid.uuid4())
-        with self._access.blobs.staging(IMAGES) as staging:
+        with self._access.blobs.staging(IMAGES, [image_id]) as staging:
             stage_array(
                 staging,
                 image_id,

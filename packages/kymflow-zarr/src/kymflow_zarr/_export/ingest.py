@@ -162,7 +162,8 @@ def _ingest_batch(
     rows: Mapping[str, SourceRow],
 ) -> list[IngestOutcome]:
     """Publish a batch, and report what is wrong with files of its images."""
-    with blobs.staging(IMAGES) as staging:
+    names = [item.image_id for item in batch if isinstance(item, ExportedImage)]
+    with blobs.staging(IMAGES, names) as staging:
         outcomes = [
             item
             if isinstance(item, IngestOutcome)

@@ -56,7 +56,7 @@ class BatchIngest:
         Raises:
             OSError: The dataset cannot be written to.
         """
-        with self.blobs.staging(IMAGES) as staging:
+        with self.blobs.staging(IMAGES, [job.image_id for job in jobs]) as staging:
             stage = partial(_stage_one, staging, self.folders, self.options)
             read = map(stage, jobs) if self.executor is None else self.executor.map(stage, jobs)
             outcomes = [
