@@ -87,8 +87,7 @@ class ExportFolder:
         """
         folder = cls(root)
         with folder._files.lock("export", action=f"export into {root}", timeout_s=timeout_s):
-            for leftover in folder._files.leftovers():
-                folder._files.sweep(leftover)
+            folder._files.sweep(folder._files.leftovers())
             yield folder
 
     def begin(self, incomplete: ExportManifest) -> None:

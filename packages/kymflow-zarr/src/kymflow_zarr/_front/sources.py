@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 class DatasetSources:
     """Which file each image was made of, and what is new. Get it from `ZarrDataset.sources`.
 
-    Files are ingested by one process at a time: methods that do so raise `LockedError` if another
-    one is at work, and `ReadOnlyError` on a dataset opened with ``mode="r"``.
+    Several processes may ingest files: they take turns, batch by batch, and ingest each file once.
+    Methods that do so raise `LockedError` if it is not their turn for as long as the dataset's
+    ``lock_timeout_s``, and `ReadOnlyError` on a dataset opened with ``mode="r"``.
     """
 
     def __init__(self, access: Access) -> None:
@@ -152,8 +153,8 @@ class DatasetSources:
 
         A file that fails is an outcome here, not an error, and so is one that waits for the next
         run or has changed since it was ingested. If the caller stops early, the images reported so
-        far stay. A folder that `export_legacy_folder` wrote is ingested as what it is:
-        images keep their ids and results.
+        far stay; one who waits between two outcomes keeps no other writer waiting. A folder that
+        `export_legacy_folder` wrote is ingested as what it is: images keep their ids and results.
         """
         from kymflow_zarr._export.ingest import iter_ingest_export
         from kymflow_zarr._export.reader import is_export
@@ -180,6 +181,8 @@ class DatasetSources:
     ) -> str:
         """Ingest one image file with its sidecars, whether or not it was ingested before.
 
+        If another process ingests the file while this call waits for it, that is the image.
+
         Args:
             path: The file; the files of further channels beside it belong to it.
             options: As for `refresh`.
@@ -190,13 +193,8 @@ class DatasetSources:
         Raises:
             UnreadableImageError: The file cannot be ingested.
         """
-        from kymflow_zarr._ingest.scan import scan_file
-
         self._access.require_current_format("ingest an image")
-        options = options or IngestOptions()
-        with self._access.lock("ingest", "ingest an image"):
-            file = scan_file(Path(path).expanduser(), options=options)
-            outcome = ingest_one(self._access, file, options)
+        outcome = ingest_one(self._access, Path(path).expanduser(), options or IngestOptions())
         log_outcomes([outcome])
         if outcome.error is not None:
             raise outcome.error

@@ -157,7 +157,7 @@ class RecordArtifacts(Mapping[str, Any]):
         inside = image_folder(self._document.image_id) if self._document.digest else ""
         with self._detect_deletion():
             if chosen.is_folder:
-                with self._blobs.staging(parent, inside=inside) as staging:
+                with self._blobs.staging(parent, [name], inside=inside) as staging:
                     chosen.write(
                         value,
                         key=key,

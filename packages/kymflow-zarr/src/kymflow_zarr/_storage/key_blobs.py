@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import BinaryIO
@@ -90,7 +90,15 @@ class KeyBlobs:
 
     def delete_folder(self, key: str) -> bool:
         """Remove a folder: its commit key first, then the rest."""
-        return wait(_delete_folder(self._keys, key))
+
+        async def delete() -> bool:
+            claim = await self._keys.claim([key])
+            try:
+                return await _delete_folder(self._keys, key)
+            finally:
+                await claim.end()
+
+        return wait(delete())
 
     def list_folder(self, key: str) -> FolderListing:
         """The names directly in a folder; hidden ones are left out."""
@@ -140,18 +148,21 @@ class KeyBlobs:
         wait(self._keys.replace(key, stream.getvalue()))
 
     @contextmanager
-    def staging(self, parent: str, *, inside: str = "") -> Iterator[KeyStaging]:
+    def staging(
+        self, parent: str, names: Sequence[str], *, inside: str = ""
+    ) -> Iterator[KeyStaging]:
         """Stage folders that will be published directly in the folder `parent`."""
         staging = KeyStaging(
             self._keys,
             parent,
+            names,
             require=partial(_require, self._keys, inside),
             delete_folder=partial(_delete_folder, self._keys),
         )
         try:
             yield staging
         finally:
-            staging.discard_all()
+            staging.close()
 
     def lock(self, name: str, *, action: str, timeout_s: float) -> AbstractContextManager[None]:
         """Hold the named writer's lock for the block."""
@@ -164,13 +175,25 @@ class KeyBlobs:
     def close(self) -> None:
         """Nothing: the store belongs to its opener."""
 
-    def leftovers(self) -> tuple[str, ...]:
-        """Nothing: a folder without its commit key may be one that is being written."""
-        return ()
+    def claimed(self) -> set[str]:
+        """The folders that some writer is changing, or was when it was killed."""
+        return wait(self._keys.claimed())
 
-    def sweep(self, leftover: str) -> None:
-        """Remove a key that was left behind."""
-        self.delete(leftover)
+    def leftovers(self) -> tuple[str, ...]:
+        """The claims of writers that are gone."""
+        return tuple(wait(self._keys.abandoned_claims()))
+
+    def sweep(self, leftovers: Sequence[str]) -> None:
+        """Remove the folders of killed writers that were not published, or not wholly deleted."""
+
+        async def sweep() -> None:
+            found = {folder for key in leftovers for folder in await self._keys.take_claim(key)}
+            for folder in sorted(found - await self._keys.claimed(but=leftovers)):
+                if await self._keys.head(f"{folder}/{COMMIT_KEY}") is None:
+                    await _delete_folder(self._keys, folder)
+            await self._keys.delete(leftovers)
+
+        wait(sweep())
 
 
 async def _require(keys: Keys, inside: str, *, else_delete: Iterable[str] = ()) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -148,6 +148,29 @@ class ZarrKeys:
         finally:
             if wait(self.get(key)) == mine:
                 wait(self.delete([key]))
+
+    async def claim(self, folders: Sequence[str]) -> ZarrKeys:  # noqa: ARG002
+        """Nothing: what is in memory goes with its writer."""
+        return self
+
+    async def is_mine(self) -> bool:
+        """True: nothing takes a claim away."""
+        return True
+
+    async def end(self, *, remove: bool = True) -> None:
+        """Nothing: nobody was told."""
+
+    async def claimed(self, *, but: Collection[str] = ()) -> set[str]:  # noqa: ARG002
+        """Nothing: nobody was told."""
+        return set()
+
+    async def abandoned_claims(self) -> list[str]:
+        """Nothing: what is in memory goes with its writer."""
+        return []
+
+    async def take_claim(self, key: str) -> list[str]:  # noqa: ARG002
+        """Nothing: there is none."""
+        return []
 
     async def unlock(self) -> list[str]:
         """Remove every lock."""

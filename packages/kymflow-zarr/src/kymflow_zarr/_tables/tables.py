@@ -155,9 +155,9 @@ class Tables:
                     writer.write_table(merged.empty_table())
         return written
 
-    def forget_image(self, image_id: str) -> None:
-        """Drop the rows of one image from every table; a damaged table is left for `check`."""
-        for name in self.names():
+    def forget_image(self, image_id: str, names: Iterable[str]) -> None:
+        """Drop the rows of one image from tables; a damaged one is left for `check`."""
+        for name in names:
             try:
                 with open_parquet(self._blobs, self._key(name)) as file:
                     if file is None or not file.has_text(IMAGE_ID, image_id):

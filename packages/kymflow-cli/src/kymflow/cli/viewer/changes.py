@@ -18,6 +18,8 @@ from kymflow.core.decisions import (
     add_note,
     add_region,
     change_region,
+    exclude,
+    include,
     mark_interval,
     move_mark,
     new_act_id,
@@ -117,6 +119,18 @@ def _judge(target: Target, body: Body) -> None:
             raise BadRequestError("a verdict is accepted or rejected, and has a reason")
 
 
+def _exclude(target: Target, body: Body) -> None:
+    match body:
+        case {"reason": str(reason)}:
+            exclude(target.record, reason)
+        case _:
+            raise BadRequestError("an exclusion has a reason")
+
+
+def _include(target: Target, body: Body) -> None:  # noqa: ARG001 - there is nothing to say
+    include(target.record)
+
+
 def _note(target: Target, body: Body) -> None:
     match body:
         case {"text": str(text)}:
@@ -182,6 +196,8 @@ def _undo(target: Target, body: Body) -> None:  # noqa: ARG001 - there is nothin
 CHANGES: Final[Mapping[str, Callable[[Target, Body], None]]] = {
     "borders": _move_borders,
     "verdict": _judge,
+    "exclude": _exclude,
+    "include": _include,
     "note": _note,
     "mark": _mark,
     "move-mark": _move_mark,

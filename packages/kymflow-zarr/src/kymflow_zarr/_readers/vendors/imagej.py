@@ -31,14 +31,7 @@ _PRINT_UNITS: Final = frozenset({"cm", "inch", "inches", "in"})
 
 
 def read_imagej(metadata: TiffMetadata) -> Facts | None:
-    """Read the facts of an ImageJ TIFF.
-
-    Args:
-        metadata: Raw facts of the TIFF.
-
-    Returns:
-        What it tells; None when it is no ImageJ TIFF.
-    """
+    """What an ImageJ TIFF tells; None when it is none."""
     pairs = metadata.imagej
     if not pairs:
         return None
@@ -69,6 +62,7 @@ def read_imagej(metadata: TiffMetadata) -> Facts | None:
         if axes or not times:  # of named axes, the frame interval is exact
             steps |= {axis: step for axis, step in (("x", x), ("y", y)) if axis not in times}
         elif len(times) > 1 or "t" in others or metadata.axes[-2:] != ("y", "x"):
+            steps |= {axis: step for axis, step in (("x", x), ("y", y)) if axis not in times}
             warnings.append(
                 f"ImageJ gives pixel sizes in units of time along {' and '.join(sorted(times))}, "
                 "which are not used"

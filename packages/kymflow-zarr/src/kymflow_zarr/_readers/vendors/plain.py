@@ -27,14 +27,7 @@ _MAX_COLORS: Final = 256
 
 
 def read_plain(metadata: TiffMetadata) -> Facts:
-    """Read the tags that every TIFF may have.
-
-    Args:
-        metadata: Raw facts of the TIFF.
-
-    Returns:
-        What they tell.
-    """
+    """What the tags that every TIFF may have tell."""
     warnings: list[str] = []
     written = metadata.date_time.strip()
     vendor: dict[str, JsonValue] = {}

@@ -32,14 +32,7 @@ _Pages: TypeAlias = npt.NDArray[np.int_]
 
 
 def read_scanimage(metadata: TiffMetadata) -> Facts | None:
-    """Read the facts of a ScanImage TIFF.
-
-    Args:
-        metadata: Raw facts of the TIFF.
-
-    Returns:
-        What it tells; None when it is no ScanImage TIFF.
-    """
+    """What a ScanImage TIFF tells; None when it is none."""
     settings = scanimage_settings(metadata.software, metadata.description)
     if settings is None:
         return None

@@ -114,6 +114,8 @@ def _later(values: Mapping[str, str]) -> ScanImage:
     with_flyback = _count(
         values, f"{stack}.numFramesPerVolumeWithFlyback", "SI.hFastZ.numFramesPerVolume"
     )
+    if with_flyback is None and _is_true(_text(values, "SI.hFastZ.discardFlybackFrames")):
+        with_flyback = (slices or 1) + (_count(values, "SI.hFastZ.numDiscardFlybackFrames") or 0)
     is_fast = (
         _is_true(_text(values, "SI.hFastZ.enable", "SI4.fastZActive"))
         or "fast" in _text(values, f"{stack}.stackMode").lower()
