@@ -180,7 +180,7 @@ def test_the_page_runs(
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if home_of(page).name in ABOVE], ids=name_of
 )
-def test_a_page_imports_nothing_of_the_packages_above_its_own(page: Path) -> None:
+def test_a_page_imports_nothing_of_the_packages_above(page: Path) -> None:
     above = ABOVE[home_of(page).name]
     for block in blocks_of(page):
         if block.language == "python":

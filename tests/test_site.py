@@ -222,7 +222,7 @@ def planted_blocks(copy_tree: CopyTree) -> str:
 
 
 @pytest.mark.parametrize("kind", BLOCKS)
-def test_a_block_that_nobody_runs_or_that_fails_is_named(planted_blocks: str, kind: str) -> None:
+def test_a_block_that_is_not_run_or_that_fails_is_named(planted_blocks: str, kind: str) -> None:
     number, (_, says) = list(BLOCKS).index(kind), BLOCKS[kind]
     parts = re.findall(
         rf"^_+ test_\w+\[packages/kymflow-zarr/docs/planted{number}\.md\] _+\n(.*?)(?=^[_=]{{3,}})",

@@ -225,7 +225,7 @@ def test_a_bug_is_one_line_and_a_hint(environment: dict[str, str], tmp_path: Pat
 
 @pytest.mark.skipif(os.name == "nt", reason="no such pipes")
 @pytest.mark.parametrize("line", ["table {} sources --json", "--help", "ls --help", "--version"])
-def test_a_reader_that_leaves_early_is_no_error(
+def test_a_reader_that_leaves_early_is_not_an_error(
     environment: dict[str, str], dataset: str, line: str
 ) -> None:
     arguments = [word.format(dataset) for word in line.split()]

@@ -124,7 +124,7 @@ def test_without_calibration_there_are_no_millimetres(dataset: ZarrDataset) -> N
     assert entry.values["um_per_pixel"] is None
 
 
-def test_every_channel_and_roi_has_results_of_its_own(dataset: ZarrDataset) -> None:
+def test_every_channel_and_roi_has_its_own_results(dataset: ZarrDataset) -> None:
     pixels = np.stack([moving(1.5), moving(-2.0)])
     record = dataset.add_image(pixels, axes=("c", "t", "x"))
     calibrate(record)

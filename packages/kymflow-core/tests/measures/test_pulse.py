@@ -78,7 +78,7 @@ def test_the_waveform_is_folded_by_phase_from_its_fastest_moment_on() -> None:
     assert (waveform["windows"] > 20).all()
 
 
-def test_each_segment_has_a_rate_of_its_own() -> None:
+def test_each_segment_has_its_own_rate() -> None:
     slow, fast = (beating(rate, seconds=10.0, seed=1) for rate in (6.0, 6.5))
     segments = pulse(np.concatenate([slow, fast])).to_pandas("segments")
     assert segments["start_s"].tolist() == pytest.approx([0.0075, 5.0075, 10.0075, 15.0075])

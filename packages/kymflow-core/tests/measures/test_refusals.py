@@ -160,7 +160,7 @@ def test_a_rate_outside_of_the_band_is_not_taken_for_one_inside(rate_hz: float) 
     ],
 )
 @pytest.mark.parametrize("profile", ["slab", "disc"])
-def test_what_is_no_vessel_has_no_diameter(
+def test_what_is_not_a_vessel_has_no_diameter(
     vessel: Pixels, spoil: Callable[[Pixels], Pixels], reason: str, profile: Any
 ) -> None:
     found = DIAMETER.compute(

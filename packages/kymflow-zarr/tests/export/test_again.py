@@ -94,7 +94,7 @@ def test_a_new_calibration_makes_a_new_tiff(pair: ZarrDataset, tmp_path: Path) -
     assert b"finterval=0.5\n" in path.read_bytes()
 
 
-def test_a_damaged_file_is_written_anew(
+def test_a_damaged_file_is_written_again(
     pair: ZarrDataset, tmp_path: Path, files: ReadFiles
 ) -> None:
     pair.export_legacy_folder(tmp_path / "export")
