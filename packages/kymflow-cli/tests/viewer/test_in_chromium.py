@@ -445,6 +445,7 @@ def test_no_recording_at_all(tmp_path: Path, serve: Serve, open_page: Open) -> N
     with serve(ZarrDataset(tmp_path / "empty.zarr")) as server:
         page = open_page(server.address)
         expect(page.locator("#count")).to_have_text("0 recordings")
+        expect(page.locator("#nothing")).to_contain_text("kymflow ingest")
         expect(page.locator("#nothing")).to_be_visible()
 
 

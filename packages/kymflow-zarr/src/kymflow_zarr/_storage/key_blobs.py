@@ -18,8 +18,6 @@ from kymflow_zarr._storage.event_loop import wait
 from kymflow_zarr._storage.key_staging import KeyStaging
 from kymflow_zarr._storage.keys import Keys
 
-__all__ = ["KeyBlobs"]
-
 
 class KeyBlobs:
     """A `BlobStore` over keys. Durability is the store's own affair.

@@ -11,8 +11,6 @@ from typing import Protocol
 
 from kymflow_zarr._storage.blobs import BlobStat, FolderListing
 
-__all__ = ["Claim", "Keys"]
-
 
 class Claim(Protocol):
     """What says that this process is changing some folders (see `claims`)."""

@@ -22,8 +22,6 @@ from kymflow_zarr.errors import LockedError
 if TYPE_CHECKING:
     from obstore import UpdateVersion
 
-__all__ = ["EXPIRES_S", "Lease", "Register", "break_lease", "lock_key", "new_note", "to_bytes"]
-
 logger = logging.getLogger(__name__)
 
 _BEAT_S: Final = 5.0

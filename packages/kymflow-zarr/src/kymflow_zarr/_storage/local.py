@@ -35,8 +35,6 @@ from kymflow_zarr._storage.refusal import is_per_file_error
 from kymflow_zarr._storage.scratch import Scratch, is_left_behind, new_name, sweep
 from kymflow_zarr.errors import AlreadyExistsError, CorruptDataError
 
-__all__ = ["LocalBlobs"]
-
 _T = TypeVar("_T")
 _NOT_THERE = (FileNotFoundError, NotADirectoryError)
 

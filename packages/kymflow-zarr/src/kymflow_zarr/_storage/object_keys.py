@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from obstore import ObjectMeta, PutMode, PutResult, UpdateVersion
     from obstore.store import ObjectStore
 
-__all__ = ["ObjectKeys"]
-
 _PAGE: Final = 1000  # names in one answer
 _STARTS: Final = "0123456789abcdef"  # how the ids of images begin
 

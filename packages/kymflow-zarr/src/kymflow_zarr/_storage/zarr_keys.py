@@ -16,8 +16,6 @@ from kymflow_zarr.errors import LockedError
 if TYPE_CHECKING:
     from zarr.abc.store import Store
 
-__all__ = ["ZarrKeys"]
-
 _POLL_S = 0.02
 
 

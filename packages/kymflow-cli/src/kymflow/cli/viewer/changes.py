@@ -35,8 +35,6 @@ from kymflow_zarr import KymflowZarrError
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
-__all__ = ["CHANGES", "Target"]
-
 logger = logging.getLogger(__name__)
 
 Body: TypeAlias = Mapping[str, Any]

@@ -25,8 +25,6 @@ from kymflow_zarr import JsonValue, KymflowZarrError
 if TYPE_CHECKING:
     from kymflow_zarr import Manifest, ManifestEntry, ZarrDataset
 
-__all__ = ["ListChanges", "RecordingList", "Row", "State"]
-
 State = Literal["current", "outdated", "missing", "failed"]
 Decision = Literal["open", "accepted", "rejected", "excluded"]
 
