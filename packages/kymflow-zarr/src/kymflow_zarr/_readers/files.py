@@ -64,7 +64,7 @@ def stat_regular_file(
     return found
 
 
-def look_at_regular_file(path: Path, *, follow_links: bool) -> FileFacts:
+def regular_file_state(path: Path, *, follow_links: bool) -> FileFacts:
     """The state of a regular file, to be compared with a later one.
 
     Args:

@@ -32,7 +32,7 @@ from kymflow_zarr._readers.tiff_checks import (
     check_series,
 )
 from kymflow_zarr._readers.tiff_layout import PageLayout, as_series
-from kymflow_zarr._readers.tiff_metadata import TiffMetadata, gather_metadata, tells_axes
+from kymflow_zarr._readers.tiff_metadata import TiffMetadata, gather_metadata, has_named_axes
 from kymflow_zarr._readers.tiff_pixels import SeriesPixels
 from kymflow_zarr._readers.tiff_structure import scan_structure
 from kymflow_zarr._readers.translate import BadTiffError
@@ -133,7 +133,7 @@ def _open(path: Path, raw: io.FileIO, size_bytes: int, limits: ReadLimits) -> Op
     series = as_series(tif, layout) if layout is not None else _first_series(tif)
     check_series(series, size_bytes, limits)
     axes = layout.axes if layout is not None else name_axes(series.axes)[0]
-    known = layout is not None or tells_axes(series)
+    known = layout is not None or has_named_axes(series)
     shape, axes = without_single_rows(series.shape, axes, known=known)
     metadata = gather_metadata(tif, series, axes=axes, ome=ome, layout=layout)
     if layout is None:  # else pages are checked one by one
