@@ -88,7 +88,7 @@ def blocks_of(page: Path) -> Iterator[Block]:
 
 
 def complaint(block: Block) -> str:
-    """Why nobody would notice that a block has become wrong; empty if somebody would."""
+    """Why a block that has become wrong would go unnoticed; empty if it would not."""
     if test := block.marks.get("tested by"):
         file = home_of(block.page) / test
         if not file.is_file() or block.page.name not in file.read_text(encoding="utf-8"):

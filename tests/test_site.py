@@ -181,7 +181,7 @@ BLOCKS = {
         "says\n\n3\n\nand the answer was\n\n2",
     ),
     "a command that fails": ("```console\npython nowhere.py\n```", "nowhere.py"),
-    "a language that nobody runs": ("```bash\nls\n```", "no test runs bash"),
+    "a language that is not run": ("```bash\nls\n```", "no test runs bash"),
     "no language": ("```\nls\n```", "no test runs a block of no language"),
     "no reason": ("<!-- not run -->\n```bash\nls\n```", "say why it is not run"),
     "a test that does not read it": (

@@ -197,7 +197,7 @@ def test_tracebacks_only_with_debug(process: Process) -> None:
 
 
 def test_a_bug_is_one_line_and_a_hint(environment: dict[str, str], tmp_path: Path) -> None:
-    # A dataset that raises what nobody foresaw, put in the place of the real one.
+    # A dataset that raises an unexpected error, in place of the real one.
     script = tmp_path / "broken.py"
     script.write_text(
         "import kymflow_zarr\n"

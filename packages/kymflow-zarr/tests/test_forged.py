@@ -1,4 +1,4 @@
-"""Documents that hold together, and declare what nobody could have written."""
+"""Documents that are consistent, and declare what cannot have been written."""
 
 from __future__ import annotations
 

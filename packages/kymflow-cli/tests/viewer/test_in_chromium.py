@@ -47,7 +47,7 @@ def page(open_page: Open, server: ViewServer) -> Any:
 
 @pytest.fixture
 def free_port() -> int:
-    """A port that nobody uses."""
+    """A free port."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port

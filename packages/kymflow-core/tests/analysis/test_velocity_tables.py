@@ -176,7 +176,7 @@ def test_results_of_regions_that_are_gone_or_changed_have_no_rows(dataset: ZarrD
     assert row["roi_id"] == 2
     assert row["region_hash"] not in set(before["region_hash"])
 
-    # A new ROI has an id of its own: nobody takes what was said of the old one for its own.
+    # A new ROI has a new id: what was said of the old one does not apply to it.
     current = load_metadata(record)
     again = create_roi(current.rois, image_extent(record), last_id=current.last_roi_id)
     save_metadata(record, replace(current, rois=again))

@@ -79,7 +79,7 @@ def parse_us_clock(text: str) -> int | None:
         text: Date and time; ``-`` may stand for ``/``.
 
     Returns:
-        Wall time in ns (see the module), or None when the text is no valid date and time.
+        Wall time in ns (see the module), or None when the text is not a valid date and time.
     """
     match = _CLOCK.fullmatch(text.strip())
     if match is None or match["mark"] not in "/-":
@@ -95,7 +95,7 @@ def parse_iso(text: str) -> tuple[int, bool] | None:
 
     Returns:
         The wall time as printed in ns (see the module), and whether it was given in UTC (a zone
-        ``Z``), in which case it is not the laboratory's clock; None when the text is no valid date.
+        ``Z``), in which case it is not the laboratory's clock; None for any other text.
     """
     match = _ISO.fullmatch(text.strip())
     if match is None:

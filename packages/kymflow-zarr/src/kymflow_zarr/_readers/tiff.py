@@ -84,7 +84,7 @@ def open_tiff(path: Path, *, limits: ReadLimits) -> OpenTiff:
     """Open a TIFF and check all that can be checked without decoding its pixels.
 
     Raises:
-        UnreadableImageError: It is no regular file.
+        UnreadableImageError: It is not a regular file.
         BadTiffError: It is no TIFF, is damaged or cut short, holds no pixels or pixels of an
             unsupported kind, or exceeds a limit. tifffile may raise anything else.
     """

@@ -34,7 +34,7 @@ def ome_layout(
 
     Returns:
         The layout; None where the file holds all of the first image, where the XML describes none,
-        or where pages are no plain planes.
+        or where pages are not plain planes.
 
     Raises:
         ValueError: A number in it is none.
