@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kymflow_zarr._artifacts.array_kind import LabeledArray
 from kymflow_zarr._artifacts.json_kind import JSON
-from kymflow_zarr._front.html import record_html
+from kymflow_zarr._html import record_html
 from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._pixels.format1 import open_format1_array, read_format1_array
 from kymflow_zarr._pixels.layout import ArrayDocument
