@@ -8,8 +8,8 @@ One more image adds a line to ``index/recent_sources.txt``, whatever the size of
 
 The end of a refresh brings them into the index, and adds ``#``: what is above is in there. Once the
 file is large it is started afresh, with such a line. It may be lost at any time, as the records say
-the same. Adding an image takes the lock ``ingest``, deleting one ``tables``, and bringing lines into
-the index both.
+the same. Adding an image takes the lock ``ingest``, deleting one ``tables``, and bringing lines
+into the index both.
 """
 
 from __future__ import annotations
