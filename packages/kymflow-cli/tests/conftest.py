@@ -22,7 +22,8 @@ from kymflow.cli.verbs.index import index
 from kymflow.cli.verbs.ingest import ingest
 
 # How long an example takes says more of the machine than of the code.
-hypothesis.settings.register_profile("kymflow", deadline=None)
+_EXAMPLES = int(os.environ.get("KYMFLOW_EXAMPLES", "40"))
+hypothesis.settings.register_profile("kymflow", deadline=None, max_examples=_EXAMPLES)
 hypothesis.settings.load_profile("kymflow")
 
 
