@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from kymflow_zarr import ZarrDataset
+from kymflow_zarr import RowUpdate, ZarrDataset
 
 Kymflow = Callable[..., tuple[int, str, str]]
 Damage = Callable[[Path], list[str]]
@@ -103,23 +104,18 @@ def test_4_a_newer_format(process: Process, dataset: str) -> None:
     assert "hint: install a newer kymflow-zarr" in done.stderr
 
 
-def test_5_locked(
-    process: Process,
-    kymflow: Kymflow,
-    dataset: str,
-    tmp_path: Path,
-    write_tiff: Callable[..., Path],
-) -> None:
-    other = tmp_path / "other"
-    other.mkdir()
-    write_tiff(other / "x.tif", seed=5)
-    # An ingest that is not yet done holds the lock.
-    for _ in ZarrDataset(dataset, durability="record").iter_refresh(other):
-        done = process("ingest", "images", dataset, "--wait", "0")
+def test_5_locked(process: Process, kymflow: Kymflow, dataset: str) -> None:
+    rows = pa.table({"image_id": ["a"]})
+
+    def writes_for_long() -> Iterator[RowUpdate]:
+        done = process("index", dataset, "velocity", "--wait", "0")
         assert done.returncode == 5
         assert f"held by process {os.getpid()}" in done.stderr
         assert "--wait" in done.stderr.splitlines()[1]
-    code, _, err = kymflow("ingest", tmp_path / "images", dataset, "--wait", "0")
+        yield RowUpdate(image_ids=frozenset({"a"}), rows=rows)
+
+    ZarrDataset(dataset).replace_rows("t", writes_for_long(), schema=rows.schema)
+    code, _, err = kymflow("index", dataset, "velocity", "--wait", "0")
     assert code == 0, err
 
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -43,7 +43,11 @@ def screen(environment: dict[str, str], tmp_path: Path) -> Screen:
     """Run a command line in a terminal; press Ctrl-C once something is on it."""
 
     def call(
-        *arguments: str, columns: int = 100, interrupt_at: str = "", **extra: str
+        *arguments: str,
+        program: Sequence[str] = ("-m", "kymflow.cli"),
+        columns: int = 100,
+        interrupt_at: str = "",
+        **extra: str,
     ) -> tuple[int, str]:
         import fcntl
         import pty
@@ -57,7 +61,7 @@ def screen(environment: dict[str, str], tmp_path: Path) -> Screen:
             "import fcntl, os, sys, termios; os.setsid(); "
             "fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, sys.argv[1:])"
         )
-        command = [sys.executable, "-m", "kymflow.cli", *(str(item) for item in arguments)]
+        command = [sys.executable, *program, *(str(item) for item in arguments)]
         with subprocess.Popen(
             [sys.executable, "-c", starter, *command],
             stdin=inner,
@@ -124,27 +128,28 @@ def test_ctrl_c_leaves_a_clean_screen_and_a_valid_dataset(
     assert len(ingest(tmp_path / "many", str(tmp_path / "k.zarr")).items) == 5 - kept
 
 
-@pytest.mark.parametrize(
-    ("command", "activity", "answer"),
-    [
-        ("report k.zarr", "drawing", "3 images in k-report.html"),
-        ("export k.zarr files", "exporting", "3 images in files"),
-        ("check k.zarr --deep", "checking", "k.zarr: all is well"),
-        ("analyze k.zarr velocity", "analyzing: velocity", "velocity: 3 images analyzed"),
-        ("index k.zarr image_summary", "indexing: image_summary", "table"),
-    ],
-    ids=["report", "export", "check", "analyze", "index"],
+BARS = [
+    ("report k.zarr", "drawing", "3 images in k-report.html"),
+    ("export k.zarr files", "exporting", "3 images in files"),
+    ("check k.zarr --deep", "checking", "k.zarr: all is well"),
+    ("analyze k.zarr velocity", "analyzing: velocity", "velocity: 3 images analyzed"),
+    ("index k.zarr image_summary", "indexing: image_summary", "table"),
+]
+ONE_BY_ONE = (
+    "import sys; from kymflow.cli.app import run; [run(line.split()) for line in sys.argv[1:]]"
 )
-def test_every_long_work_has_a_bar_that_fills(
-    screen: Screen, dataset: str, command: str, activity: str, answer: str
-) -> None:
+
+
+def test_every_long_work_has_a_bar_that_fills(screen: Screen, dataset: str) -> None:
     assert dataset.endswith("k.zarr")
-    code, seen = screen(*command.split())
+    code, seen = screen(*(command for command, _, _ in BARS), program=("-c", ONE_BY_ONE))
     assert code == 0
     seen = COLOUR.sub("", seen)
-    bar, _, after = seen.rpartition(SHOW_CURSOR)
-    assert re.search(rf"{activity} .*3/3", bar)
-    assert re.match(rf"\r?\n?\x1b\[1A\x1b\[2K{re.escape(answer)}", after)
+    for _, activity, answer in BARS:
+        _, _, bar = seen.partition(f"{activity} ")
+        bar, _, after = bar.partition(SHOW_CURSOR)
+        assert re.search(r".*3/3", bar)
+        assert re.match(rf"\r?\n?\x1b\[1A\x1b\[2K{re.escape(answer)}", after)
 
 
 # --- Ctrl-C in the middle of every kind of work ------------------------------------------------
@@ -379,16 +384,16 @@ def test_a_long_table_is_cut_on_a_terminal_and_says_so(screen: Screen, dataset: 
     assert len(seen.splitlines()) == 52
 
 
-@pytest.mark.parametrize("setting", ["NO_COLOR", "TERM"])
-def test_no_colours_where_none_are_wanted(screen: Screen, dataset: str, setting: str) -> None:
-    extra = {"NO_COLOR": "1"} if setting == "NO_COLOR" else {"TERM": "dumb"}
-    for arguments in (("ls", "nowhere"), ("status", dataset)):
-        _, seen = screen(*arguments, **extra)
-        assert not COLOUR.search(seen)
-    _, seen = screen("--help", **extra)
-    assert not re.search(r"\x1b\[3", seen)
+def test_no_colours_where_none_are_wanted(screen: Screen, dataset: str) -> None:
     _, seen = screen("ls", "nowhere")
     assert COLOUR.search(seen)
+    _, seen = screen("ls", "nowhere", TERM="dumb")
+    assert not COLOUR.search(seen)
+    for arguments in (("ls", "nowhere"), ("status", dataset)):
+        _, seen = screen(*arguments, NO_COLOR="1")
+        assert not COLOUR.search(seen)
+    _, seen = screen("--help", NO_COLOR="1")
+    assert not re.search(r"\x1b\[3", seen)
 
 
 def test_json_on_a_terminal_has_no_bar_in_it(screen: Screen, folder: Path) -> None:
