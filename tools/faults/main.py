@@ -33,6 +33,7 @@ from faults.loop_disk import Filesystem, sweep_disk
 from faults.mutation import mutate
 from faults.places import Templates, flowing
 from faults.power import sweep_cuts
+from faults.properties import PROPERTIES, check_properties
 from faults.random_kills import kill_command, kill_ingest, kill_job
 from faults.report import Report
 from faults.shim import UnavailableError
@@ -334,6 +335,13 @@ def _fuzz(run: _Run) -> None:
         tally.tried, tally.wrong = fuzz(_WORKSPACE, seconds=run.number(600), seed=run.seed)
 
 
+def _properties(run: _Run, part: str) -> None:
+    with run.report.timed("properties", part) as tally:
+        tally.tried, tally.wrong, tally.note = check_properties(
+            _WORKSPACE, run.place(part), part, examples=run.number(200)
+        )
+
+
 _PARTS: dict[str, Callable[[_Run], None]] = {
     "kill": _kill,
     "errors": _errors,
@@ -346,8 +354,9 @@ _PARTS: dict[str, Callable[[_Run], None]] = {
     "hostile": _hostile,
     "mutate": _mutate,
     "fuzz": _fuzz,
+    **{part: partial(_properties, part=part) for part in PROPERTIES},
 }
 _GUARDS: dict[str, Callable[[_Run], None]] = {
     f"guard-{kind}": partial(_guard, kind=kind) for kind in GUARDS
 }
-_WITHOUT_SHIM = {"crowd", "corrupt", "hostile", "fuzz", "guard-checksum"}
+_WITHOUT_SHIM = {"crowd", "corrupt", "hostile", "fuzz", "guard-checksum", *PROPERTIES}
