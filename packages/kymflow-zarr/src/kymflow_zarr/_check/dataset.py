@@ -13,6 +13,7 @@ from kymflow_zarr._catalog.manifest_cache import (
     load_cache,
     save_cache,
 )
+from kymflow_zarr._catalog.recent_sources import read_recent
 from kymflow_zarr._catalog.sources import SOURCES
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._check.documents import (
@@ -36,8 +37,6 @@ from kymflow_zarr._tables.parquet import verify_parquet
 from kymflow_zarr._tables.tables import IMAGE_ID, TABLES, Tables
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 from kymflow_zarr.schema import DatasetSchema
-
-__all__ = ["iter_problems", "repair"]
 
 _TABLE = "tables/{}.parquet"
 
@@ -205,7 +204,7 @@ def _until_damage(location: str, problems: Iterator[Problem]) -> Iterator[Proble
 
 
 def _ignore_damage(repairs: Iterator[Repair]) -> Iterator[Repair]:
-    """What was repaired of one thing, up to damage that is for `check` to name."""
+    """The repairs of one thing, up to damage that `check` reports."""
     try:
         yield from repairs
     except CorruptDataError:
@@ -261,7 +260,7 @@ def _check_sources(blobs: BlobStore, sources: SourcesIndex, *, deep: bool) -> It
             kind="stale_cache",
             message=f"it has {rows[image_id]} rows for image {image_id!r}; the last one counts",
         )
-    for image_id in sorted(rows.keys() - actual):
+    for image_id in sorted(rows.keys() - actual - read_recent(blobs).deleted):
         yield Problem(
             location=location,
             kind="source_without_record",

@@ -13,17 +13,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, Protocol, TypeAlias
 
-__all__ = [
-    "COMMIT_KEY",
-    "BlobStat",
-    "BlobStore",
-    "Durability",
-    "FolderListing",
-    "PutFile",
-    "Staging",
-    "is_hidden",
-]
-
 Durability: TypeAlias = Literal["record", "batch", "none"]
 
 PutFile: TypeAlias = Callable[[str, bytes], None]

@@ -19,8 +19,6 @@ from kymflow_zarr._storage.lease import EXPIRES_S, Lease, Register, lock_key, ne
 if TYPE_CHECKING:
     from obstore import UpdateVersion
 
-__all__ = ["StoredClaim", "abandoned_claims", "claim_folders", "claimed_folders", "take_claim"]
-
 _PLACE: Final = "staging"
 _POLL_S: Final = 1.0
 _FOLDER = re.compile(r"images(/[A-Za-z0-9][A-Za-z0-9._-]*)+")

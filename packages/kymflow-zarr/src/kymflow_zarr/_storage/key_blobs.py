@@ -18,8 +18,6 @@ from kymflow_zarr._storage.event_loop import wait
 from kymflow_zarr._storage.key_staging import KeyStaging
 from kymflow_zarr._storage.keys import Keys
 
-__all__ = ["KeyBlobs"]
-
 
 class KeyBlobs:
     """A `BlobStore` over keys. Durability is the store's own affair.
@@ -169,7 +167,7 @@ class KeyBlobs:
         return self._keys.lock(name, action=action, timeout_s=timeout_s)
 
     def unlock(self) -> list[str]:
-        """Free every lock, whoever holds it; returns who held them."""
+        """Free every lock; returns their holders."""
         return wait(self._keys.unlock())
 
     def close(self) -> None:
@@ -210,7 +208,7 @@ async def _require(keys: Keys, inside: str, *, else_delete: Iterable[str] = ()) 
     """
     if inside and await keys.head(f"{inside}/{COMMIT_KEY}") is None:
         await keys.delete(else_delete)
-        raise FileNotFoundError(f"{inside!r} is not there any more; it was deleted")
+        raise FileNotFoundError(f"{inside!r} no longer exists; it was deleted")
 
 
 async def _delete(keys: Keys, key: str) -> bool:

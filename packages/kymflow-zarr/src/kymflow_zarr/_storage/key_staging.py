@@ -17,8 +17,6 @@ from kymflow_zarr._storage.event_loop import start, wait
 from kymflow_zarr._storage.keys import Claim, Keys
 from kymflow_zarr.errors import AlreadyExistsError, LockLostError
 
-__all__ = ["KeyStaging"]
-
 logger = logging.getLogger(__name__)
 
 

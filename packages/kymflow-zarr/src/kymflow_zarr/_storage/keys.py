@@ -11,8 +11,6 @@ from typing import Protocol
 
 from kymflow_zarr._storage.blobs import BlobStat, FolderListing
 
-__all__ = ["Claim", "Keys"]
-
 
 class Claim(Protocol):
     """What says that this process is changing some folders (see `claims`)."""
@@ -100,4 +98,4 @@ class Keys(Protocol):
         """Take a claim away, so that its writer publishes nothing any more; returns its folders."""
 
     async def unlock(self) -> list[str]:
-        """Free every lock, whoever holds it; returns who held them, for messages."""
+        """Free every lock; returns their holders, for messages."""

@@ -1,6 +1,6 @@
 """A lock in an object store: a key that its holder writes again every few seconds.
 
-Nobody but the holder changes the key while it is held. So whoever has seen it unchanged for longer
+Only the holder changes the key while it is held. So a writer that has seen it unchanged for longer
 than a holder would leave it knows that the holder is gone, whatever the clocks say, and takes it
 over. Every change is a conditional write, and only one of two writers makes it. A key that is free
 stays, since no store removes a key on a condition.
@@ -21,8 +21,6 @@ from kymflow_zarr.errors import LockedError
 
 if TYPE_CHECKING:
     from obstore import UpdateVersion
-
-__all__ = ["EXPIRES_S", "Lease", "Register", "break_lease", "lock_key", "new_note", "to_bytes"]
 
 logger = logging.getLogger(__name__)
 
@@ -115,11 +113,11 @@ class Lease:
                 logger.warning("the lock %r could not be kept up: %s", self._key, error)
 
     async def is_mine(self) -> bool:
-        """Whether nobody has taken the lock away."""
+        """Whether the lock is still held."""
         return await self._read() is not None
 
     async def release(self) -> None:
-        """Free the lock, unless somebody has taken it away."""
+        """Free the lock, unless another writer has taken it over."""
         await self.stop(self._write(_FREE))
 
     async def stop(self, last_change: Awaitable[object] | None = None) -> None:

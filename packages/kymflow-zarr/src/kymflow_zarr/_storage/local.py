@@ -35,8 +35,6 @@ from kymflow_zarr._storage.refusal import is_per_file_error
 from kymflow_zarr._storage.scratch import Scratch, is_left_behind, new_name, sweep
 from kymflow_zarr.errors import AlreadyExistsError, CorruptDataError
 
-__all__ = ["LocalBlobs"]
-
 _T = TypeVar("_T")
 _NOT_THERE = (FileNotFoundError, NotADirectoryError)
 
@@ -167,7 +165,7 @@ class LocalBlobs:
             return {name: folder.has(f"{name}/{holding}") for name in names}
 
     def published(self, parent: str) -> list[str]:
-        """The folders directly in a folder: what is there was renamed there, whole."""
+        """The folders directly in a folder: each was renamed into place as a whole."""
         return [
             entry.name
             for entry in self._entries(parent)

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from obstore import ObjectMeta, PutMode, PutResult, UpdateVersion
     from obstore.store import ObjectStore
 
-__all__ = ["ObjectKeys"]
-
 _PAGE: Final = 1000  # names in one answer
 _STARTS: Final = "0123456789abcdef"  # how the ids of images begin
 
@@ -292,7 +290,7 @@ class ObjectKeys:
         return await take_claim(self, key)
 
     async def unlock(self) -> list[str]:
-        """Free every lock, whoever holds it; returns who held them."""
+        """Free every lock; returns their holders."""
         names = [name for name in (await self.list_folder("index")).files if name.endswith(".lock")]
         found = [await break_lease(self, name.removesuffix(".lock")) for name in names]
         return [holder for holder in found if holder]

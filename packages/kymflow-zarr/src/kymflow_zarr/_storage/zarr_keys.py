@@ -16,8 +16,6 @@ from kymflow_zarr.errors import LockedError
 if TYPE_CHECKING:
     from zarr.abc.store import Store
 
-__all__ = ["ZarrKeys"]
-
 _POLL_S = 0.02
 
 
@@ -50,7 +48,7 @@ class ZarrKeys:
             return 'the store cannot be written to; use mode="r", or a store that can be written to'
         if not self._creates_exclusively():
             return (
-                f"a {type(store).__name__} cannot create a key only where there is none, so that "
+                f"a {type(store).__name__} cannot create a key only if it does not exist, so that "
                 'two writers could both hold a lock; use mode="r", or name a path or an object '
                 "store's URL"
             )

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["query"]
-
 _ABOUT_TABLES = ("show", "information_schema", "duckdb_", "pg_", "sqlite_")
 _SEALED_OFF = {"enable_external_access": False, "autoinstall_known_extensions": False}
 _SQL_MEMORY = "160MiB"  # what does not fit is on the disk meanwhile
