@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 _ABOUT_TABLES = ("show", "information_schema", "duckdb_", "pg_", "sqlite_")
 _SEALED_OFF = {"enable_external_access": False, "autoinstall_known_extensions": False}
-_SQL_MEMORY = "160MiB"  # what does not fit is on the disk meanwhile
-_TABLE_BYTES = 64 * 2**20  # a larger table is handed to DuckDB part by part
-_ANSWER_BYTES = 128 * 2**20
+_SQL_MEMORY = "96MiB"  # what does not fit is on the disk meanwhile
+_TABLE_BYTES = 16 * 2**20  # a larger table is handed to DuckDB part by part
+_ANSWER_BYTES = 64 * 2**20
 _ANSWER_ROWS = 4096  # fetched at a time
 
 
@@ -72,8 +72,8 @@ def _ask(dataset: ZarrDataset, sql: str, rows: int | None) -> tuple[pa.Table, in
 
     names = dataset.list_table_names()
     with TemporaryDirectory(ignore_cleanup_errors=True) as spill:
-        config = {**_SEALED_OFF, "memory_limit": _SQL_MEMORY, "temp_directory": spill}
-        with duckdb.connect(":memory:", config=config) as connection:
+        limits = {"memory_limit": _SQL_MEMORY, "temp_directory": spill}
+        with duckdb.connect(":memory:", config={**_SEALED_OFF, **limits}) as connection:
             try:
                 _require_one_query(connection.extract_statements(sql), duckdb.StatementType.SELECT)
                 _give_tables(connection, dataset, names, sql)
@@ -96,7 +96,7 @@ def _give_tables(
     for name in names:
         # Rows of others cannot be asked for, and need not be read.
         if name.lower() in text:
-            _give(connection, name, dataset.tables.iter_arrow(name))
+            _give(connection, name, _parts(dataset, name))
         elif lists_tables and (schema := dataset.table_schema(name)) is not None:
             connection.register(name, schema.empty_table())
     for name in kym.list_indexes():
@@ -104,8 +104,15 @@ def _give_tables(
         is_of_images = schema is not None and "image_id" in schema.names
         if is_of_images and name not in names and re.search(rf"\b{name}\b", text):
             named = kym.image_names(name)
-            parts = dataset.tables.iter_arrow(f"kym_{name}")
-            _give(connection, name, parts, each=named.join_arrow)
+            _give(connection, name, _parts(dataset, f"kym_{name}"), each=named.join_arrow)
+
+
+def _parts(dataset: ZarrDataset, name: str) -> Iterator[pa.Table]:
+    """The rows of a table, some at a time; at least one part, of which all columns are known."""
+    schema = dataset.table_schema(name)
+    if schema is not None:
+        yield schema.empty_table()
+    yield from dataset.tables.iter_arrow(name)
 
 
 def _give(
@@ -125,7 +132,7 @@ def _give(
     """
     import pyarrow as pa
 
-    first: list[pa.Table] = []
+    first: deque[pa.Table] = deque()
     for part in parts:
         first.append(part)
         if sum(one.nbytes for one in first) > _TABLE_BYTES:
@@ -133,13 +140,13 @@ def _give(
     else:
         connection.register(name, each(pa.concat_tables(first)))
         return
-    schema = each(first[0].slice(0, 0)).schema
-    batches = (
-        batch for part in chain(first, parts) for batch in each(part).cast(schema).to_batches()
-    )
-    connection.register("incoming", pa.RecordBatchReader.from_batches(schema, batches))
-    connection.execute(f'CREATE TABLE "{name}" AS SELECT * FROM incoming')
-    connection.unregister("incoming")
+    schema = each(first[0]).schema
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        while (part := first.popleft() if first else next(parts, None)) is not None:
+            yield from each(part).cast(schema).to_batches()
+
+    connection.from_arrow(pa.RecordBatchReader.from_batches(schema, batches())).create(f'"{name}"')
 
 
 def _fetch(answer: pa.RecordBatchReader, rows: int | None) -> tuple[pa.Table, int]:
