@@ -160,7 +160,7 @@ def _scratch(asked: Path | None) -> Iterator[Path]:
 
 
 def _do(part: str, run: _Run, *, quiet: bool) -> None:
-    begun = time.monotonic()
+    begun, before = time.monotonic(), len(run.report.lines)
     try:
         (_PARTS | _GUARDS)[part](run)
     except UnavailableError as error:
@@ -170,8 +170,10 @@ def _do(part: str, run: _Run, *, quiet: bool) -> None:
         wrong = [f"{part} could not be done: {type(error).__name__}: {error}"]
         run.report.add(part, "all", 0, wrong, time.monotonic() - begun)
     if not quiet:
-        broken = len(run.report.violations)
-        print(f"{part}: {time.monotonic() - begun:.0f} s, violations so far: {broken}", flush=True)
+        lines = run.report.lines[before:]
+        tried, broken = sum(one.tried for one in lines), sum(one.violations for one in lines)
+        seconds = time.monotonic() - begun
+        print(f"{part}: {tried} tried, {broken} violations, {seconds:.0f} s", flush=True)
 
 
 def _add_sweeps(run: _Run, part: str, sweeps: Iterable[Sweep]) -> None:
