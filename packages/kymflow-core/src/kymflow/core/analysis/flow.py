@@ -84,6 +84,10 @@ def _run(
     inputs: Mapping[str, InputResult],
 ) -> Result:
     """Volume flow and wall shear rate, from velocity and a diameter."""
+    for name, one in inputs.items():
+        if one.failure:
+            reason = f"{name} failed: {one.failure}"
+            return unknown_result(reason, _SUMMARY, (), **_assumed(params))
     velocity = _velocity(inputs[VELOCITY.name])
     if velocity is None:
         return unknown_result("there is no velocity in mm/s", _SUMMARY, (), **_assumed(params))
@@ -195,7 +199,10 @@ FLOW: Final = Analysis(
     params=FlowParams,
     run=_run,
     summary=_SUMMARY,
-    inputs=(Input(analysis=VELOCITY), Input(analysis=DIAMETER, place=_place_of_diameter)),
+    inputs=(
+        Input(analysis=VELOCITY, may_fail=True),
+        Input(analysis=DIAMETER, place=_place_of_diameter, may_fail=True),
+    ),
     display=FLOW_DISPLAY,
 )
 """Volume flow. Its version is raised with every change that can change a number."""

@@ -7,13 +7,23 @@ mean over them has far less noise than a line.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["STEP_PX", "Column", "Stretch", "Trace", "find_columns", "trusted_windows", "unroll"]
+__all__ = [
+    "STEP_PX",
+    "Column",
+    "Stretch",
+    "Trace",
+    "find_columns",
+    "signal_to_noise",
+    "trusted_windows",
+    "unroll",
+]
 
 _Floats = NDArray[np.float64]
 
@@ -156,6 +166,18 @@ def find_columns(pixels: NDArray[Any], trace: Trace) -> list[Column]:
     whole = _stretches(trace, lines, empty, crossing)
     same = [one.moved.size for one in whole] == [one.moved.size for one in short]
     return columns if same else [unroll(pixels, mean, one) for one in whole]
+
+
+def signal_to_noise(columns: Sequence[Column]) -> float:
+    """The standard deviation of what moves over that of the noise, both of single pixels."""
+    pixels = sum(float(column.weight.sum()) for column in columns)
+    squares = sum(float((column.weight * np.square(column.profile)).sum()) for column in columns)
+    mean = sum(float((column.weight * column.profile).sum()) for column in columns) / pixels
+    noise = sum(column.noise * float(column.weight.sum()) for column in columns) / pixels
+    # Each place of a column has the noise of one pixel for itself.
+    places = sum(np.count_nonzero(column.weight) for column in columns)
+    signal = squares / pixels - mean**2 - noise * places / pixels
+    return float(np.sqrt(max(0.0, signal) / noise))
 
 
 def _light(pixels: NDArray[Any]) -> _Floats:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from kymflow.core.analysis.definition import Analysis, Column, Result, ResultTable, unknown_result
 from kymflow.core.analysis.diameter._events import DiameterEvent, find_events
 from kymflow.core.analysis.diameter._model import Profile
-from kymflow.core.analysis.diameter._windows import Windows, measure_windows
+from kymflow.core.analysis.diameter._windows import NOT_NUMBERS, Windows, measure_windows
 from kymflow.core.analysis.diameter.display import DIAMETER_DISPLAY
 from kymflow.core.analysis.params import Param
 from kymflow.core.analysis.regions import Calibration, Region
@@ -23,6 +23,7 @@ __all__ = ["DIAMETER", "DiameterParams"]
 _Floats = NDArray[np.float64]
 
 _LEAST_PIXELS: Final = 8
+_LEAST_WHOLE: Final = 0.5
 _MOST_SATURATED: Final = 0.1
 
 
@@ -78,9 +79,10 @@ def _why_not(pixels: NDArray[Any]) -> str:
     lines, n = pixels.shape
     if not lines or n < _LEAST_PIXELS:
         return f"it has {lines} lines of {n} pixels; a line takes at least {_LEAST_PIXELS}"
-    if not np.isfinite(pixels).all():
-        return "some pixels are not numbers; choose a region without them"
-    saturated = float((pixels == pixels.max()).mean())
+    whole = np.isfinite(pixels).all(axis=1)
+    if whole.mean() < _LEAST_WHOLE:
+        return f"{NOT_NUMBERS} in most lines; choose a region without them"
+    saturated = float((pixels[whole] == pixels[whole].max()).mean())
     if saturated > _MOST_SATURATED:
         return f"{100 * saturated:.0f} % of the pixels have the brightest value, so edges are lost"
     return ""
@@ -245,7 +247,7 @@ _TABLES: Final = (
 
 DIAMETER: Final = Analysis(
     name="diameter",
-    version="2",
+    version="3",
     params=DiameterParams,
     run=_run,
     summary=_SUMMARY,

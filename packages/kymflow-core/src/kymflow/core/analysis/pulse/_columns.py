@@ -14,6 +14,7 @@ SUMMARY: Final = (
     Column("rate_hz", float, "mean heart rate", "Hz"),
     Column("rate_low_hz", float, "lower end of its 95 % interval", "Hz"),
     Column("rate_high_hz", float, "upper end", "Hz"),
+    Column("rate_error_hz", float, "standard error of the mean rate while it was recorded", "Hz"),
     Column("rate_per_min", float, "mean heart rate", "1/min"),
     Column("rate_low_per_min", float, "lower end of its 95 % interval", "1/min"),
     Column("rate_high_per_min", float, "upper end", "1/min"),

@@ -45,6 +45,8 @@ def _run(
 ) -> Result:
     """Heart rate, pulsatility and the waveform of a beat, from velocity over time."""
     velocity = inputs[VELOCITY.name]
+    if velocity.failure:
+        return _unknown(params, f"velocity failed: {velocity.failure}")
     period, window_lines = (velocity.summary[n] for n in ("seconds_per_line", "window_lines"))
     if not isinstance(period, float) or not isinstance(window_lines, int):
         return _unknown(params, "its line period is unknown")
@@ -124,6 +126,7 @@ def _summary(
         "rate_hz": phase.rate_hz,
         "rate_low_hz": low,
         "rate_high_hz": high,
+        "rate_error_hz": phase.error_hz,
         "rate_per_min": 60.0 * phase.rate_hz,
         "rate_low_per_min": 60.0 * low,
         "rate_high_per_min": 60.0 * high,
@@ -160,12 +163,12 @@ _TABLES: Final = (
 
 PULSE: Final = Analysis(
     name="pulse",
-    version="2",
+    version="3",
     params=PulseParams,
     run=_run,
     summary=SUMMARY,
     tables=_TABLES,
-    inputs=(Input(analysis=VELOCITY),),
+    inputs=(Input(analysis=VELOCITY, may_fail=True),),
     display=PULSE_DISPLAY,
 )
 """Heart rate and pulsatility. Its version is raised with every change that can change a number."""
