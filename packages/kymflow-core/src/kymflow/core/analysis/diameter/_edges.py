@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 
 from kymflow.core.analysis.diameter._model import Fits, normal_cdf
 
-__all__ = ["share_whole"]
-
 _Floats = NDArray[np.float64]
 
 _CUTS: Final = (0.0, 0.25, 0.5, 0.75)

@@ -11,18 +11,6 @@ from numpy.typing import NDArray
 
 from kymflow.core.analysis.diameter._model import Fits, Profile, fit_profiles
 
-__all__ = [
-    "LEAST_LINES",
-    "LINES_PER_BLOCK",
-    "Blur",
-    "common_blur",
-    "in_windows",
-    "mean_lines",
-    "noise_variance",
-    "steady_lines",
-    "why_unknown",
-]
-
 _Floats = NDArray[np.float64]
 _T = TypeVar("_T", bound=np.generic)
 

@@ -29,8 +29,6 @@ from kymflow.core.analysis.diameter._profiles import (
 )
 from kymflow.core.student import t_quantile
 
-__all__ = ["NOT_NUMBERS", "Windows", "measure_windows"]
-
 _Floats = NDArray[np.float64]
 
 NOT_NUMBERS: Final = "some pixels are not numbers"
