@@ -21,6 +21,7 @@ from kymflow.core.analysis.definition import (
     ResultTable,
     unknown_result,
 )
+from kymflow.core.analysis.estimates import STATUS_COLUMNS, Estimate, interval_columns
 from kymflow.core.analysis.params import Param
 from kymflow.core.analysis.regions import Calibration, Region
 from kymflow.core.analysis.velocity import VELOCITY, WindowStatus
@@ -105,7 +106,7 @@ def _run(
         _number(velocity.summary["standard_error_px_per_line"])
         / (_number(velocity.summary["mean_px_per_line"]) or 1.0)
     )
-    density_error = float(np.hypot(error / count, way_error)) * count / way_mm
+    density_error = float(np.hypot(error, way_error * count))
     length_um = um * cells.length_px
     gap_um = um * cells.gap_px[np.isfinite(cells.gap_px)]
     return Result(
@@ -113,12 +114,8 @@ def _run(
             "status": "ok",
             "reason": "",
             "cells": round(count + unseen),
-            "flux_per_s": count / seconds,
-            "flux_low_per_s": (count - 1.96 * error) / seconds,
-            "flux_high_per_s": (count + 1.96 * error) / seconds,
-            "density_per_mm": count / way_mm,
-            "density_low_per_mm": count / way_mm - 1.96 * density_error,
-            "density_high_per_mm": count / way_mm + 1.96 * density_error,
+            **Estimate.about(count, error).times(1.0 / seconds).named("flux", "per_s"),
+            **Estimate.about(count, density_error).times(1.0 / way_mm).named("density", "per_mm"),
             "hematocrit": 1e-3 * float(length_um.sum()) / way_mm,
             "length_um": float(np.median(length_um)),
             "length_sd_um": float(length_um.std()),
@@ -184,15 +181,18 @@ def _number(value: object) -> float:
 
 
 _SUMMARY: Final = (
-    Column("status", str, "ok or unknown"),
-    Column("reason", str, "why it is unknown"),
+    *STATUS_COLUMNS,
     Column("cells", int, "cells that passed the middle of the line, unseen ones by the flux"),
-    Column("flux_per_s", float, "cells per second", "1/s"),
-    Column("flux_low_per_s", float, "lower end of its 95 % interval, for noise", "1/s"),
-    Column("flux_high_per_s", float, "upper end", "1/s"),
-    Column("density_per_mm", float, "cells per length of the vessel", "1/mm"),
-    Column("density_low_per_mm", float, "lower end of its 95 % interval, for noise", "1/mm"),
-    Column("density_high_per_mm", float, "upper end", "1/mm"),
+    *interval_columns(
+        "flux", "cells per second", unit="1/s", ending="per_s", about="of what was recorded"
+    ),
+    *interval_columns(
+        "density",
+        "cells per length of the vessel",
+        unit="1/mm",
+        ending="per_mm",
+        about="of what was recorded",
+    ),
     Column("hematocrit", float, "line hematocrit: share of the length that cells cover"),
     Column("length_um", float, "median length of a cell", "µm"),
     Column("length_sd_um", float, "standard deviation of lengths", "µm"),

@@ -39,6 +39,8 @@ _LEAST_SHARE: Final = 0.5
 _MISSING: Final = "an edge is missing"
 _ROUNDS: Final = 3
 """In which lines are weighed by fits, and fits made of weighed lines."""
+_ONE_SIGMA: Final = 0.841345
+"""The share of a normal distribution below one standard deviation."""
 _BELIEVED: Final = 4.0
 """Degrees of freedom with which pieces are believed to scatter as their errors say."""
 
@@ -153,8 +155,8 @@ def _by_pieces(whole: Windows, fits: Fits, good: NDArray[np.bool_], blur: Blur) 
     off = (weight * np.square(2.0 * fits.half_width.reshape(shape) - diameter[:, None])).sum(axis=1)
     degrees = int((count - 1)[enough].sum())
     dispersion = (_BELIEVED + float(off[enough].sum())) / (_BELIEVED + degrees)
-    # With that, quantiles of a normal distribution become those of Student's.
-    dispersion *= (t_quantile(0.975, _BELIEVED + degrees) / 1.96) ** 2
+    # One standard error is to hold 68 % although it is itself an estimate, as Student's does.
+    dispersion *= t_quantile(_ONE_SIGMA, _BELIEVED + degrees) ** 2
     common = 2.0 * np.abs(mean(fits.by_blur)) * blur.error
     return Windows(
         diameter=np.where(enough, diameter, whole.diameter),

@@ -15,6 +15,7 @@ from kymflow.core.analysis.diameter._events import DiameterEvent, find_events
 from kymflow.core.analysis.diameter._model import Profile
 from kymflow.core.analysis.diameter._windows import NOT_NUMBERS, Windows, measure_windows
 from kymflow.core.analysis.diameter.display import DIAMETER_DISPLAY
+from kymflow.core.analysis.estimates import STATUS_COLUMNS, Estimate, interval_columns
 from kymflow.core.analysis.params import Param
 from kymflow.core.analysis.regions import Calibration, Region
 
@@ -124,9 +125,7 @@ def _summary(windows: Windows, calibration: Calibration) -> dict[str, float | in
     return found | {
         "status": "ok",
         "reason": "",
-        "mean_um": mean * um,
-        "mean_low_um": (mean - 1.96 * error) * um,
-        "mean_high_um": (mean + 1.96 * error) * um,
+        **Estimate.about(mean, error).times(um).named("mean", "um"),
         "median_um": float(np.median(own)) * um,
         "sd_um": float(own.std()) * um,
         "fwhm_um": float(np.median(widths)) * um if widths.size else None,
@@ -187,11 +186,8 @@ def _or_nan(value: float | None) -> float:
 
 
 _SUMMARY: Final = (
-    Column("status", str, "ok or unknown"),
-    Column("reason", str, "why it is unknown"),
-    Column("mean_um", float, "mean diameter", "µm"),
-    Column("mean_low_um", float, "lower end of its 95 % interval", "µm"),
-    Column("mean_high_um", float, "upper end", "µm"),
+    *STATUS_COLUMNS,
+    *interval_columns("mean", "mean diameter", unit="µm", ending="um"),
     Column("median_um", float, "median diameter", "µm"),
     Column("sd_um", float, "standard deviation over the windows", "µm"),
     Column("fwhm_um", float, "median full width at half maximum, for comparison", "µm"),
