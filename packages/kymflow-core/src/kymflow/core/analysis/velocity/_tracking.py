@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from kymflow.core.analysis.velocity._grid import ShearPlan
+from kymflow.core.analysis.velocity._plan import ShearPlan
 
 __all__ = [
     "JUMP_COST",
