@@ -176,7 +176,7 @@ def test_images_that_lie_in_subfolders_only_are_counted(
     write_tiff(tmp_path / "lab" / "day" / "b.tif", seed=2)
     for extra in ((), ("--dry-run",)):
         _, out, err = kymflow("ingest", tmp_path / "lab", tmp_path / "k.zarr", *extra)
-        assert out.startswith(("0 new images in ", "would take 0 files into "))
+        assert out.startswith(("0 new images in ", "would ingest 0 files into "))
         assert "no image files here, but 2 image files lie in subfolders: --recursive" in err
 
 

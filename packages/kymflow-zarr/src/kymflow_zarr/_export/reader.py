@@ -37,8 +37,6 @@ from kymflow_zarr.errors import CorruptDataError, UnreadableImageError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ExportContents", "ExportedImage", "is_export", "read_export"]
-
 _BLOCK_BYTES = 32 * 2**20
 _ALTERED = "it is not the file that was exported; restore it, or export again"
 
@@ -62,7 +60,7 @@ def read_export(directory: Path) -> ExportContents:
         UnsupportedFormatError: It was written by a newer version.
     """
     path = directory / MANIFEST
-    data = read_bounded(path, limit=MAX_BYTES)  # which follows no link
+    data = read_bounded(path, limit=MAX_BYTES)  # does not follow links
     try:
         manifest = ExportManifest.from_bytes(data, key=MANIFEST)
     except CorruptDataError as error:
@@ -190,8 +188,10 @@ class ExportedImage:
         """
         path, listing = self.pixels_path, self.listing
         if PIXELS not in listing.files:
-            raise UnreadableImageError(path, "the export holds no pixels; export with them")
-        # Its own pages and pixels are many only where those of the image are.
+            raise UnreadableImageError(
+                path, "the export holds no pixels; export again with include_tiff=True"
+            )
+        # It may have as many pages and pixels as the image has, and no more.
         usual = ReadLimits()
         limits = ReadLimits(
             max_pages=max(usual.max_pages, math.prod(listing.shape[:-1])),

@@ -20,8 +20,6 @@ from kymflow_zarr._storage.open_folder import by_path, open_folder
 from kymflow_zarr.errors import UnreadableImageError
 from kymflow_zarr.options import IngestOptions
 
-__all__ = ["scan_file", "scan_folder"]
-
 _RECURSIVE = "**/"
 _PLANES = ".oif.files"  # the folder of an OIF's planes, which its reader reads
 

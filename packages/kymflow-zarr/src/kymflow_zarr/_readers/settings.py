@@ -10,8 +10,6 @@ import numpy as np
 from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["bit_depth", "count_of", "finite", "known", "number_of"]
-
 _MAX_BITS: Final = 64
 _MAX_DIGITS: Final = 9
 

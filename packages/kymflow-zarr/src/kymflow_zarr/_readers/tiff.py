@@ -42,8 +42,6 @@ from kymflow_zarr._readers.vendors.scanimage import scanimage_layout
 from kymflow_zarr._readers.vendors.scanimage_settings import scanimage_settings
 from kymflow_zarr._readers.xml_text import parse_xml
 
-__all__ = ["OpenTiff", "open_tiff"]
-
 # Who names the axes of a series that is of a program's own kind.
 _AXES: Final = {
     "fluoview": ("vendor_tiff", Rank.IMAGE_FILE),

@@ -18,8 +18,6 @@ from kymflow_zarr._readers.xml_text import defines_entities
 if TYPE_CHECKING:
     import tifffile
 
-__all__ = ["check_complete", "check_entities", "check_pages", "check_planes", "check_series"]
-
 _IMAGE_DESCRIPTION: Final = 270
 _STRIP_OFFSETS: Final = 273
 # How a description begins by which one page may stand for a whole stack.

@@ -20,8 +20,6 @@ from kymflow_zarr._readers.tiff_layout import PageLayout
 if TYPE_CHECKING:
     import tifffile
 
-__all__ = ["TiffMetadata", "gather_metadata", "tells_axes"]
-
 # Kinds of series whose Y and X are tifffile's guess; "shaped" may have been given axes.
 _SILENT_KINDS: Final = frozenset({"uniform", "generic", "shaped", "nih"})
 _PHOTOMETRIC: Final = 262

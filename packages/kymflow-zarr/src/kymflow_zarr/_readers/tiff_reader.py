@@ -12,8 +12,6 @@ from kymflow_zarr._readers.protocols import FolderListing
 if TYPE_CHECKING:
     from kymflow_zarr._readers.tiff import OpenTiff
 
-__all__ = ["TiffReader"]
-
 
 class TiffReader:
     """Reads TIFF files. See `kymflow_zarr.readers.ImageReader`."""

@@ -21,8 +21,6 @@ from unicodedata import normalize
 
 from kymflow_zarr._readers.decimals import POINT, decimal_of
 
-__all__ = ["LENGTH", "TIME", "Quantity", "kind_of", "quantity", "stated_quantity"]
-
 LENGTH: Final = "um"
 TIME: Final = "s"
 

@@ -6,8 +6,6 @@ import re
 from typing import Final
 from xml.etree import ElementTree
 
-__all__ = ["defines_entities", "parse_xml"]
-
 _MAX_TAGS: Final = 1_000_000
 _DECLARATIONS: Final = re.compile(r"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
 

@@ -30,8 +30,6 @@ from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
 if TYPE_CHECKING:
     import oirfile
 
-__all__ = ["OirReader"]
-
 _UNITS: Final = {"T": TIME, "Z": LENGTH, "Y": LENGTH, "X": LENGTH}
 
 

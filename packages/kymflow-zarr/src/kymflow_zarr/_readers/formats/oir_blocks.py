@@ -12,8 +12,6 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import IO, Final
 
-__all__ = ["plane_bytes"]
-
 _NAME, _PIXELS = 3, 4  # kinds of blocks
 _OVERVIEW: Final = "REF_"
 _MAX_NAME: Final = 1000

@@ -26,8 +26,6 @@ from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated
 from kymflow_zarr._readers.xml_text import parse_xml
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["PrairieHeader", "read_prairie"]
-
 _SOURCE: Final = "prairie_xml"
 _IMAGE: Final = re.compile(r"(.+)_Cycle\d+_.+\.tiff?", re.IGNORECASE)
 
@@ -106,7 +104,7 @@ def read_prairie(text: str, file_name: str, *, pages: bool = False) -> Facts | N
 
 @lru_cache(maxsize=1)
 def _parsed(text: str) -> ElementTree.Element:
-    """The document, which all images of one recording share; nobody changes it."""
+    """The document, which all images of one recording share; it is never changed."""
     return parse_xml(text)
 
 

@@ -21,8 +21,6 @@ from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated
 from kymflow_zarr._readers.xml_text import parse_xml
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["ThorHeader", "read_thor"]
-
 _SOURCE: Final = "thor_xml"
 _IMAGE: Final = re.compile(r"(?:Chan[A-Z]|Image)_\d.*", re.IGNORECASE)
 _LINE_MODES: Final = frozenset({"2", "3"})  # areaMode: square, rectangle, kymograph, line

@@ -25,8 +25,6 @@ from kymflow_zarr._readers.tiff_metadata import TiffMetadata
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["is_olympus_software", "read_fluoview"]
-
 _SOFTWARE: Final = re.compile(r"\s*(FV\d|FLUOVIEW|OLYMPUS)", re.IGNORECASE)
 _AXES: Final = {"X": "x", "Y": "y", "Z": "z", "T": "t", "TIME": "t"}
 _DYE: Final = re.compile(r"Channel (\d{1,4}) Dye")

@@ -25,8 +25,6 @@ from kymflow_zarr._readers.tiff_metadata import TiffMetadata
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
 from kymflow_zarr._readers.vendors.fluoview import is_olympus_software
 
-__all__ = ["AXES_KEY", "read_imagej"]
-
 AXES_KEY: Final = "kymflow_axes"
 
 _PRINT_UNITS: Final = frozenset({"cm", "inch", "inches", "in"})

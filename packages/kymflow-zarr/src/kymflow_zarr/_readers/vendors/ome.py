@@ -19,8 +19,6 @@ from kymflow_zarr._readers.tiff_metadata import TiffMetadata
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["read_ome"]
-
 _SIZES: Final = {"x": "PhysicalSizeX", "y": "PhysicalSizeY", "z": "PhysicalSizeZ"}
 _MAX_DIGITS: Final = 10
 _TOLERANCE: Final = 0.01

@@ -17,8 +17,6 @@ from xml.etree import ElementTree
 from kymflow_zarr._readers.axes import default_axes
 from kymflow_zarr._readers.tiff_layout import PageLayout
 
-__all__ = ["ome_layout"]
-
 _MAX_NAME: Final = 120
 _Plane: TypeAlias = tuple[int, int, int]  # along the slowest, the middle and the fastest axis
 

@@ -19,8 +19,6 @@ from kymflow_zarr._readers.units import LENGTH, Quantity
 from kymflow_zarr._readers.vendors.fluoview import is_olympus_software
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["read_plain"]
-
 _UM: Final = {2: 25_400.0, 3: 10_000.0}  # by ResolutionUnit
 _RANGE_UM: Final = (0.010, 50.0)
 _PRINT_STEP: Final = 25  # dots per inch: 72 is out of range as it is, 600, 1200 or 2400 are not

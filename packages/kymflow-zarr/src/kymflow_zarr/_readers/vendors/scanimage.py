@@ -26,8 +26,6 @@ from kymflow_zarr._readers.vendors.scanimage_regions import region_pixel_sizes, 
 from kymflow_zarr._readers.vendors.scanimage_settings import ScanImage, scanimage_settings
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["read_scanimage", "scanimage_layout"]
-
 _HALF_A_LINE: Final = 0.5
 _DIRECTIONS: Final[dict[bool | None, str]] = {True: "Bidirectional", False: "Oneway"}
 _Pages: TypeAlias = npt.NDArray[np.int_]

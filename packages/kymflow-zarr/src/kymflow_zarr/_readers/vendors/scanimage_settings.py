@@ -18,8 +18,6 @@ from typing import Final
 from kymflow_zarr._readers.clock import stated_clock
 from kymflow_zarr._readers.decimals import decimal_of
 
-__all__ = ["ScanImage", "scanimage_settings"]
-
 _LINE: Final = re.compile(
     r"^[ \t]*(?:scanimage\.)?((?:SI4?|state)\.[\w.]+|epoch|frameTimestamps_sec)[ \t]*=(.*)$",
     re.MULTILINE,

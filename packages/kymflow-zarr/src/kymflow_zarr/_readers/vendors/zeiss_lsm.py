@@ -19,8 +19,6 @@ from kymflow_zarr._readers.settings import finite, known
 from kymflow_zarr._readers.tiff_metadata import TiffMetadata
 from kymflow_zarr._readers.units import TIME, quantity
 
-__all__ = ["read_zeiss_lsm"]
-
 _TOLERANCE: Final = 0.01
 _DAY_ZERO: Final = datetime(1899, 12, 30)
 _DAYS: Final = (25569.0, 109000.0)  # 1970 to 2198

@@ -92,6 +92,7 @@ class Page {
       { key: "p", does: "previous recording", run: () => this.list.step(-1) },
       { key: "a", does: "accept", run: () => this.decisions.judge("accepted") },
       { key: "r", does: "reject; write a reason, then Enter", run: () => this.decisions.judge("rejected") },
+      { key: "x", does: "exclude from tables, with a reason as for reject; again to include", run: () => this.decisions.exclude() },
       { key: "s", does: "mark a stall; write from and to, then Enter", run: () => this.decisions.writeMark() },
       { key: "z", does: "undo the latest decision on this recording", run: () => this.decisions.undo() },
       { key: "1", does: "lower border", run: () => this.borders.focus(0) },
