@@ -17,7 +17,6 @@ from kymflow_zarr._catalog.sources import (
     SourceFile,
     SourceRow,
     beside_from_text,
-    beside_to_text,
     rows_from_table,
 )
 from kymflow_zarr.errors import UnreadableImageError
@@ -138,9 +137,7 @@ def _split(
 
 def _knows(stored: str | None, found: BesideState | None) -> bool:
     """Whether all that lies beside a file was there, as it is, when the file was ingested."""
-    if stored is None or not found or stored == beside_to_text(found):
-        return True
-    return set(found) <= set(beside_from_text(stored))
+    return stored is None or not found or set(found) <= set(beside_from_text(stored))
 
 
 def _compare(
