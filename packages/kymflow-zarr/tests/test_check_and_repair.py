@@ -100,7 +100,7 @@ def test_any_flipped_byte_is_harmless_or_detected_and_check_finds_it(full: ZarrD
         if "index" in path.relative_to(place).parts or editable:
             continue
         good = path.read_bytes()
-        for at in rng.choice(len(good), min(5, len(good)), replace=False):
+        for at in rng.choice(len(good), min(3, len(good)), replace=False):
             damaged = bytearray(good)
             damaged[at] ^= 1 << int(rng.integers(8))
             path.write_bytes(damaged)
@@ -117,7 +117,7 @@ def test_any_flipped_byte_is_harmless_or_detected_and_check_finds_it(full: ZarrD
             assert found != [], (path, at)
             checked += 1
         path.write_bytes(good)
-    assert checked > 80
+    assert checked > 50
     assert full.check(deep=True) == []
 
 

@@ -113,4 +113,5 @@ def test_an_image_can_be_deleted_although_something_is_damaged(
     (place / "images" / second / "zarr.json").write_bytes(b"")
     disk.delete_image(second)
     assert disk.list_image_ids() == [third]
+    assert [done.location for done in disk.repair()] == ["tables/sources.parquet"]
     assert disk.check(deep=True) == []

@@ -175,6 +175,17 @@ def test_an_export_among_recordings_is_refused(
     assert disk.export_legacy_folder(tmp_path / "recordings 2").image_ids
 
 
+def test_an_export_beside_recordings_makes_no_copies_of_them(
+    dataset: ZarrDataset, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = folder.parent / "plain"
+    dataset.refresh_from_folder(folder)
+    dataset.export_legacy_folder(place)
+    assert dataset.refresh_from_folder(folder.parent, "**/*.tif") == []
+    assert f"the export {str(place.resolve())!r} is not looked into" in caplog.text
+    assert dataset.sources.duplicates() == []
+
+
 def test_the_home_folder_can_be_named_by_a_tilde(
     disk: ZarrDataset, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

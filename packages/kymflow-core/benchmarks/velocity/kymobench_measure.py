@@ -187,9 +187,9 @@ def _best(work: Callable[[], object], repetitions: int) -> float:
 
 def _forget_geometry() -> None:
     # The one private name used here: without this, weights would be free of charge.
-    from kymflow.core.analysis.velocity import _grid
+    from kymflow.core.analysis.velocity import _plan
 
-    _grid.shear_plan.cache_clear()
+    _plan.shear_plan.cache_clear()
 
 
 def _accuracy(

@@ -112,7 +112,7 @@ def test_steady_flow_has_no_heart_rate(seed: int) -> None:
         ({"seconds_per_line": None}, {}, "its line period is unknown"),
         ({"seconds_per_line": 5e-3}, {}, "windows of 0.08 s average over a beat at 14 Hz"),
         ({"seconds_per_line": 2e-4}, {}, "1.2 s are too short: 10 beats at 4 Hz take 2.5 s"),
-        ({}, {"species": "human"}, "5.98 s are too short: 10 beats at 0.6 Hz take 16.7 s"),
+        ({}, {"species": "human"}, "5.99 s are too short: 10 beats at 0.6 Hz take 16.7 s"),
         ({}, {"lowest_hz": 20.0}, "the band from 20 to 14 Hz is empty"),
     ],
 )

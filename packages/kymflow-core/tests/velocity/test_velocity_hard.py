@@ -33,7 +33,7 @@ def median_error(result: VelocityResult, velocity: float) -> float:
     return float(np.median(np.abs(result.candidate_px_per_line / velocity - 1.0)))
 
 
-@settings(max_examples=12, deadline=None, derandomize=True)
+@settings(max_examples=12, derandomize=True)
 @given(
     before=st.integers(0, 40),
     after=st.integers(0, 40),

@@ -117,7 +117,6 @@ def test_values_that_are_not_finite_in_all_columns_are_pointed_at(
         ({"max_px_per_line": 0.0}, "max_px_per_line"),
         ({"unknown_below": 1.0}, "unknown_below"),
         ({"unknown_below": float("nan")}, "unknown_below"),
-        ({"block_pixels": 0}, "block_pixels"),
     ],
 )
 def test_parameters_out_of_range_are_refused(

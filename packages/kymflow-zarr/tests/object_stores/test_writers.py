@@ -239,7 +239,7 @@ def check_the_end(place: str, ids: list[str]) -> None:
 @pytest.mark.slow
 def test_what_a_writer_leaves_that_is_killed_at_a_request_is_repaired(jobs: Jobs, url: str) -> None:
     requests = jobs.run(url)
-    step = max(1, 500 // int(os.environ.get("KYMFLOW_EXAMPLES", "10")))
+    step = max(1, 500 // int(os.environ.get("KYMFLOW_EXAMPLES", "6")))
     places = []
     for number in range(1, requests, step):
         places.append(f"{url}-{number}")

@@ -17,7 +17,6 @@ from kymflow_zarr._catalog.sources import (
     SourceFile,
     SourceRow,
     beside_from_text,
-    beside_to_text,
     rows_from_table,
 )
 from kymflow_zarr.errors import UnreadableImageError
@@ -137,10 +136,8 @@ def _split(
 
 
 def _is_same_state(stored: str | None, found: BesideState | None) -> bool:
-    """Whether the files beside an image are the same as when it was ingested."""
-    if stored is None or not found or stored == beside_to_text(found):
-        return True
-    return set(found) <= set(beside_from_text(stored))
+    """Whether the files beside an image are those that were there when it was ingested."""
+    return stored is None or not found or set(found) <= set(beside_from_text(stored))
 
 
 def _compare(

@@ -7,11 +7,15 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from kymflow_zarr._artifacts.sidecars import group_by_stem, is_sidecar, stem_of
 from kymflow_zarr._readers.protocols import FOLDER_CALIBRATION, FolderListing, ImageReader
 from kymflow_zarr._readers.registry import READERS
 from kymflow_zarr.errors import PluginWarning, ReaderError
+
+EXPORT_MANIFEST: Final = "kymflow_export.json"
+"""Name of the file that makes a folder an export."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

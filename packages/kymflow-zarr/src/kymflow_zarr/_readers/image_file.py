@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kymflow_zarr._readers.facts import Facts
-from kymflow_zarr._readers.files import FileFacts, regular_file_state
-from kymflow_zarr._readers.header import Header, HeaderOverrides, merge_facts
+from kymflow_zarr._readers.files import CHANGED, FileFacts, regular_file_state
+from kymflow_zarr._readers.header import Header, merge_facts, stated_facts
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing, HeaderReader, ImageReader, OpenImage
 from kymflow_zarr._readers.registry import HEADERS, READERS
@@ -78,9 +78,7 @@ class ImageFile:
                 f"it gave {count} of its {self.shape[0]} rows; copy or export it again",
             )
         if regular_file_state(self.path, follow_links=self._follow_links) != self._before:
-            raise IncompleteImageError(
-                self.path, "it changed while it was read; try again when nothing writes to it"
-            )
+            raise IncompleteImageError(self.path, CHANGED)
 
     def read(self) -> npt.NDArray[Any]:
         """All pixels, of `shape` and `dtype`.
@@ -164,7 +162,8 @@ def read_header(
         else:
             facts += [] if found is None else [found]
     with translated(image.path):
-        header = merge_facts(image.shape, image.dtype, facts, overrides=HeaderOverrides(axes=axes))
+        facts.append(stated_facts(len(image.shape), axes=axes))
+        header = merge_facts(image.shape, image.dtype, facts)
         # What JSON cannot carry is refused here, where the file can be named.
         dumps([header.to_json(), dict(header.vendor_texts), dict(header.metadata)])
     return replace(header, left_out=tuple(left_out))

@@ -42,18 +42,9 @@ class PrairieHeader:
         return listing.named(f"{image[1]}.xml") if image else None
 
     def read(
-        self,
-        path: Path,
-        listing: FolderListing,
-        *,
-        shape: tuple[int, ...],
-        limits: ReadLimits,
+        self, path: Path, listing: FolderListing, *, shape: tuple[int, ...], limits: ReadLimits
     ) -> Facts | None:
-        """What the recording's document says about one of its files.
-
-        Raises:
-            UnreadableImageError: The document cannot be read, or is too large.
-        """
+        """What the recording's document says about one of its files."""
         found = self.find(path, listing)
         if found is None:
             return None
