@@ -110,10 +110,6 @@ class RestoredArtifact:
 def restore(file: ExportedFile, data: bytes) -> RestoredArtifact:
     """The artifact, or dataset table, that a file holds.
 
-    Args:
-        file: What the listing says of it.
-        data: Its contents.
-
     Raises:
         ValueError: It is not what its kind says (errors of decoders are such).
     """
