@@ -53,7 +53,7 @@ _FOLDERS: Final = ("folder_1", "folder_2", "folder_3")
 def image_facts(record: ZarrImageRecord) -> dict[str, object]:
     """The facts of an image, by column; those that are unknown are left out.
 
-    ``folder_1`` is the folder that the file lies in, ``folder_2`` the one around it, and so on.
+    ``folder_1`` is the folder of the file, ``folder_2`` the one around it, and so on.
     Fields of the experiment without their own column follow as text. One whose name cannot
     be a column beside the others is called ``field_<name>``.
 

@@ -99,7 +99,7 @@ class RestoredArtifact:
 
     @property
     def path(self) -> str:
-        """Where it will lie, relative to the record's folder."""
+        """Its path, relative to the record's folder."""
         return self.kind.path(self.name)
 
     def stage(self, staging: Staging, image_id: str) -> str:

@@ -116,7 +116,7 @@ def verify_chunks(
         checksums: As `read_checksums` returned them.
         groups: Row groups.
         leaves: Columns, as Parquet counts them.
-        key: Where the file lies, for messages.
+        key: Where the file is stored, for messages.
 
     Raises:
         CorruptDataError: They differ.
