@@ -255,7 +255,7 @@ def _is_harmless(key: str, how: str, good: bytes, damaged: bytes | None) -> bool
     """Whether damage that changes nothing that is read need not be found."""
     if key == "index/manifest.parquet":  # a cache
         return how in {"delete", "copy beside"}
-    if key in _GROUPS:  # other programs may write it anew: only what it says counts
+    if key in _GROUPS:  # other programs may rewrite it: only what it says counts
         return _is_json(damaged) and _said(damaged) == _said(good)
     # Lock files say nothing while no writer is at work, a doubled inventory says the same twice,
     # and gzip has bits without a meaning.

@@ -195,7 +195,7 @@ def test_tracebacks_only_with_debug(process: Process) -> None:
 
 
 def test_a_bug_is_one_line_and_a_hint(environment: dict[str, str], tmp_path: Path) -> None:
-    # A dataset that raises what nobody foresaw, put in the place of the real one.
+    # A dataset that raises an unexpected error, in place of the real one.
     script = tmp_path / "broken.py"
     script.write_text(
         "import kymflow_zarr\n"
@@ -223,7 +223,7 @@ def test_a_bug_is_one_line_and_a_hint(environment: dict[str, str], tmp_path: Pat
 
 @pytest.mark.skipif(os.name == "nt", reason="no such pipes")
 @pytest.mark.parametrize("line", ["table {} sources --json", "--help", "ls --help", "--version"])
-def test_a_reader_that_leaves_early_is_no_error(
+def test_a_reader_that_leaves_early_is_not_an_error(
     environment: dict[str, str], dataset: str, line: str
 ) -> None:
     arguments = [word.format(dataset) for word in line.split()]

@@ -253,7 +253,7 @@ def test_ctrl_c_while_a_report_is_drawn_leaves_no_half_page(
     assert report(dataset, place).ok
 
 
-def test_ctrl_c_during_an_export_leaves_one_that_says_so_and_goes_on(
+def test_ctrl_c_during_an_export_leaves_one_that_says_so_and_can_continue(
     screen: Screen, dataset: str, stuck: Callable[[], None], tmp_path: Path
 ) -> None:
     code, seen = screen("export", dataset, "files", interrupt_at=r"\d/3", **NO_COLLECTOR)
@@ -281,7 +281,7 @@ def tables_of(dataset: str) -> dict[str, bytes]:
     ("verb", "name", "activity"),
     [("analyze", "gate", "analyzing: gate"), ("index", "gates", "indexing: gates")],
 )
-def test_ctrl_c_keeps_what_was_done_and_the_next_run_goes_on(
+def test_ctrl_c_keeps_what_was_done_and_the_next_run_continues(
     screen: Screen,
     dataset: str,
     tmp_path: Path,

@@ -335,7 +335,7 @@ def test_every_problem_is_a_triple_that_can_be_shown(full: ZarrDataset) -> None:
 
 
 @pytest.mark.parametrize("deep", [False, True])
-def test_a_check_tells_how_far_it_is(full: ZarrDataset, *, deep: bool) -> None:
+def test_a_check_reports_its_progress(full: ZarrDataset, *, deep: bool) -> None:
     calls: list[tuple[int, int]] = []
     list(full.iter_problems(deep=deep, progress=lambda done, total: calls.append((done, total))))
     count = len(full.list_image_ids())
@@ -357,7 +357,7 @@ def test_what_was_saved_while_its_image_was_deleted_is_found_and_removed(full: Z
         assert full.check(deep=True) == []
 
 
-def test_an_image_that_has_lost_its_commit_document_is_no_leftover(full: ZarrDataset) -> None:
+def test_an_image_that_has_lost_its_commit_document_is_not_a_leftover(full: ZarrDataset) -> None:
     image_id, *_ = full.list_image_ids()
     folder = Path(full.location, "images", image_id)
     (folder / "zarr.json").unlink()

@@ -294,7 +294,7 @@ def test_damaged_pandas_metadata_in_a_table_of_format_1(tmp_path: Path) -> None:
             load(ZarrDataset(place, "r"))
 
 
-def test_a_column_name_that_is_no_text_in_a_table_of_format_1(tmp_path: Path) -> None:
+def test_a_column_name_that_is_not_text_in_a_table_of_format_1(tmp_path: Path) -> None:
     # Found by fuzzing: pyarrow's UnicodeDecodeError came through, and ended the check.
     place = tmp_path / "old.zarr"
     write_format1(place)

@@ -404,6 +404,17 @@ def test_a_table_that_declares_far_more_than_it_is_takes_no_memory(disk: ZarrDat
     assert int(megabytes) < 500
 
 
+def test_one_value_of_hundreds_of_megabytes_is_refused(disk: ZarrDataset) -> None:
+    disk.save_table("t", pd.DataFrame({"v": [1]}))
+    path = Path(disk.location, "tables", "bomb.parquet")
+    pq.write_table(pa.table({"v": ["x" * 150 * 2**20]}), path, compression="zstd")
+    assert path.stat().st_size < 2**16
+    for read in (disk.tables.iter_arrow, lambda name: [disk.tables.head_arrow(name, 3)]):
+        with pytest.raises(CorruptDataError, match=r"would take \d+ bytes at once"):
+            list(read("bomb"))
+    assert {problem.kind for problem in disk.check(deep=True)} == {"unreadable", "inventory"}
+
+
 def test_the_first_rows_are_those_of_the_whole_table(dataset: ZarrDataset) -> None:
     frame = pd.DataFrame({"v": np.arange(100_000), "w": "text"})
     dataset.save_table("t", frame)

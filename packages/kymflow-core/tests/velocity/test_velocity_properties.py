@@ -159,30 +159,6 @@ def test_compiled_results_equal_numpy(
     _same_but_for_ties(plain, compiled)
 
 
-@_EXAMPLES
-@given(
-    speed=_SPEEDS,
-    seed=_SEEDS,
-    block_pixels=st.integers(1, 20_000),
-    backend=st.sampled_from(["numpy", "auto"]),
-)
-def test_block_size_does_not_matter(
-    flowing: Flowing, speed: float, seed: int, block_pixels: int, backend: str
-) -> None:
-    pixels = flowing(speed, lines=300, seed=seed)
-    whole, blocks = (
-        estimate_velocity(
-            pixels,
-            seconds_per_line=1e-3,
-            um_per_pixel=0.5,
-            backend="numpy" if backend == "numpy" else "auto",
-            block_pixels=size,
-        )
-        for size in (1 << 20, block_pixels)
-    )
-    _same_but_for_ties(whole, blocks)
-
-
 @pytest.mark.parametrize(
     "dtype", ["uint8", "uint16", ">u2", "int16", "int32", "float32", "float64", ">f4"]
 )
