@@ -12,8 +12,6 @@ from functools import partial
 from faults.jobs import Durability, Job
 from faults.places import Place
 
-__all__ = ["COMMANDS", "Command", "start"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:

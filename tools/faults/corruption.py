@@ -14,8 +14,6 @@ from faults.places import Templates
 from faults.snapshots import image_of, read_what_can_be
 from kymflow_zarr import KymflowZarrError, ZarrDataset
 
-__all__ = ["DAMAGES", "Corruption", "corrupt"]
-
 _BATCH = 100
 _GROUPS = {"images/zarr.json", "tables/zarr.json"}
 

@@ -33,8 +33,6 @@ from kymflow_zarr import (
     ZarrDataset,
 )
 
-__all__ = ["seal", "try_changing_files", "try_datasets", "try_names"]
-
 _MEMORY_BYTES = 3 * 2**30
 _TIMEOUT_S = 300.0
 _BOMB = bytes(2**26)

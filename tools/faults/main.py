@@ -39,8 +39,6 @@ from faults.shim import UnavailableError
 from faults.sweeps import ERRORS, KILLED, Sweep, sweep
 from kymflow.core.analysis.velocity import estimate_velocity
 
-__all__ = ["main"]
-
 _WORKSPACE = Path(__file__).resolve().parents[2]
 _CUT_JOBS = ("ingest", "update_index", "replace_rows", "export", "delete_image", "artifacts")
 _WITH_BOMBS = 0.1  # the share of the long form from which input is tried that takes seconds

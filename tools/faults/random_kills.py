@@ -20,8 +20,6 @@ from faults.sweeps import NO_FAULT, run_armed
 from faults.verdicts import judge, judge_repeat, reference_states
 from kymflow_zarr import NotADatasetError, ZarrDataset
 
-__all__ = ["kill_command", "kill_ingest", "kill_job"]
-
 _FILES = 60
 
 

@@ -11,18 +11,6 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-__all__ = [
-    "KILL",
-    "SHORT_WRITE",
-    "UnavailableError",
-    "allow_syncfs",
-    "arm",
-    "compile_shim",
-    "count",
-    "log_to",
-    "mark",
-]
-
 KILL = 0
 """The fault that ends the process."""
 SHORT_WRITE = -1

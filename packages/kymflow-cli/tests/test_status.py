@@ -176,7 +176,7 @@ def test_images_that_lie_in_subfolders_are_counted(
     write_tiff(tmp_path / "lab" / "day" / "b.tif", seed=2)
     for extra in ((), ("--dry-run",)):
         _, out, err = kymflow("ingest", tmp_path / "lab", tmp_path / "k.zarr", *extra)
-        assert out.startswith(("0 new images in ", "would take 0 files into "))
+        assert out.startswith(("0 new images in ", "would ingest 0 files into "))
         assert "2 new image files lie in subfolders; to ingest: --recursive" in err
     write_tiff(tmp_path / "lab" / "c.tif", seed=3)
     _, out, err = kymflow("ingest", tmp_path / "lab", tmp_path / "k.zarr")

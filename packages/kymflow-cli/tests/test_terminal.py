@@ -102,7 +102,7 @@ def assert_clean(seen: str) -> None:
 def test_a_bar_moves_and_is_gone_at_the_end(screen: Screen, folder: Path) -> None:
     code, seen = screen("ingest", "images", "k.zarr")
     assert code == 0
-    assert "taking in" in seen
+    assert "ingesting" in seen
     assert "3/3" in seen
     assert seen.rindex(HIDE_CURSOR) < seen.rindex(SHOW_CURSOR)
     after = seen[seen.rindex(SHOW_CURSOR) + len(SHOW_CURSOR) :]

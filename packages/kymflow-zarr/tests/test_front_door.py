@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import inspect
+import pickle
 import pkgutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -116,6 +118,26 @@ def test_each_error_is_the_builtin_that_a_caller_expects(
     error = vars(kymflow_zarr.errors)[name]
     assert issubclass(error, builtin)
     assert issubclass(error, kymflow_zarr.KymflowZarrError)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        kymflow_zarr.ImageNotFoundError("ab12"),
+        kymflow_zarr.NotADatasetError("a", "there is none", hint="check the path"),
+        kymflow_zarr.CorruptDataError("images/a/zarr.json", "it is empty"),
+        kymflow_zarr.LockedError("ingest", holder="process 7", waited_s=1.0),
+        kymflow_zarr.IngestError({Path("a.tif"): "it is empty"}, ("ab12",)),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_of_a_worker_process_arrives_as_it_was(
+    error: kymflow_zarr.KymflowZarrError,
+) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert str(copy) == str(error)
+    assert vars(copy) == vars(error)
 
 
 def test_the_tree_in_the_docstring_names_every_error() -> None:

@@ -23,6 +23,7 @@ from kymflow_zarr._front.caches import Caches
 from kymflow_zarr._front.conversion import Conversion
 from kymflow_zarr._front.flat_names import FlatNames
 from kymflow_zarr._front.health import Health
+from kymflow_zarr._front.html import dataset_html
 from kymflow_zarr._front.opening import open_dataset, reopen_dataset
 from kymflow_zarr._ingest.objects import (
     ChannelSource,
@@ -37,7 +38,6 @@ from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import Durability
 from kymflow_zarr._storage.names import check_segment
 from kymflow_zarr._tables.tables import Tables
-from kymflow_zarr._views.html import dataset_html
 from kymflow_zarr.errors import ImageNotFoundError
 from kymflow_zarr.options import IngestOptions
 from kymflow_zarr.record import ZarrImageRecord, open_record
@@ -261,7 +261,7 @@ class ZarrDataset(FlatNames, Caches, Conversion, Health, Mapping[str, ZarrImageR
         self._access.require_current_format("add an image")
         pixels = as_pixels(arr)
         image_id = str(uuid.uuid4())
-        with self._access.blobs.staging(IMAGES) as staging:
+        with self._access.blobs.staging(IMAGES, [image_id]) as staging:
             stage_array(
                 staging,
                 image_id,

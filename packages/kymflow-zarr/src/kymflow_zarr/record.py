@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kymflow_zarr._artifacts.array_kind import LabeledArray
 from kymflow_zarr._artifacts.json_kind import JSON
+from kymflow_zarr._front.html import record_html
 from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._pixels.format1 import open_format1_array, read_format1_array
 from kymflow_zarr._pixels.layout import ArrayDocument
@@ -24,7 +25,6 @@ from kymflow_zarr._records.format1 import find_record_document
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr._storage.names import check_segment
-from kymflow_zarr._views.html import record_html
 from kymflow_zarr.errors import (
     ArtifactNotFoundError,
     CorruptDataError,

@@ -210,6 +210,24 @@ def test_prairie_frames_are_no_lines() -> None:
     assert "t" not in stated(read_prairie(text, PRAIRIE_IMAGE.format(1))), "one frame has no step"
 
 
+def test_the_time_between_prairie_frames_is_as_measured() -> None:
+    file = f'<File filename="{PRAIRIE_IMAGE.format(1)}"/>'
+    frames = "".join(f'<Frame relativeTime="{0.9 * number}">{file}</Frame>' for number in range(4))
+    shard = '<PVStateShard><PVStateValue key="framePeriod" value="0.45"/></PVStateShard>'
+    text = f'<PVScan date="">{shard}<Sequence type="TSeries">{frames}</Sequence></PVScan>'
+    facts = read_prairie(text, PRAIRIE_IMAGE.format(1), pages=True)
+    assert stated(facts)["t"] == pytest.approx(0.9)
+
+
+def test_numbers_of_pixels_that_are_not_those_of_the_image_are_warnings(
+    ingest: Callable[..., dict[str, Any]], ramp: Ramp
+) -> None:
+    state = '<PVStateValue key="linesPerFrame" value="512"/><PVStateValue key="bitDepth"'
+    text = prairie().replace('<PVStateValue key="bitDepth"', state)
+    header = ingest({PRAIRIE_IMAGE.format(1): ramp}, f"{STEM}.xml", text)
+    assert "prairie_xml describes 512 pixels along 't', the image has 60" in header["warnings"]
+
+
 @pytest.mark.parametrize(
     ("text", "warning"),
     [

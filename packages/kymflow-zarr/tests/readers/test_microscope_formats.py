@@ -58,8 +58,11 @@ def kymograph(channels: int = 1) -> Pixels:
 # --- OIR
 
 
-def oir(pixels: Pixels) -> bytes:
-    """A line scan: blocks of an id and the pixels of a channel, of XML, and their index."""
+def oir(pixels: Pixels, *, kept: int | None = None) -> bytes:
+    """A line scan: blocks of an id and the pixels of a channel, of XML, and their index.
+
+    If it was stopped, its settings say how many lines it should have, and ``kept`` are there.
+    """
     channels, lines, width = pixels.shape
     ids = [f"{number:08x}-0000-0000-0000-000000000000" for number in range(channels)]
     named = "".join(
@@ -93,7 +96,8 @@ def oir(pixels: Pixels) -> bytes:
     for plane, one in zip(pixels, ids, strict=True):
         uid = f"z001t001_0_1_{one}_0".encode()
         blocks.append(struct.pack("<IIIII", 12 + len(uid), 3, 0, 0, len(uid)) + uid)
-        blocks.append(struct.pack("<II", plane.nbytes, 4) + plane.tobytes())
+        data = plane[:kept].tobytes()
+        blocks.append(struct.pack("<II", len(data), 4) + data)
     starts, data = [], b""
     for block in blocks:
         starts.append(96 + len(data))
@@ -461,6 +465,33 @@ def test_an_oir_that_was_cut_short_is_an_error(tmp_path: Path) -> None:
     path = write_oir(tmp_path, kymograph())
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(UnreadableImageError, match="it is cut short"):
+        read(path, READERS["oir"])
+
+
+def test_an_oir_that_was_stopped_early_has_the_lines_that_are_there(tmp_path: Path) -> None:
+    pytest.importorskip("oirfile")
+    path = tmp_path / "stopped.oir"
+    path.write_bytes(oir(kymograph(2), kept=40))
+    pixels, header = read(path, READERS["oir"])
+    np.testing.assert_array_equal(pixels, kymograph(2)[:, :40])
+    assert header.warnings == ("the file holds 40 lines of 60",)
+    path.write_bytes(oir(kymograph(2), kept=0))
+    with pytest.raises(UnreadableImageError, match="pixels are missing"):
+        read(path, READERS["oir"])
+
+
+def test_a_block_of_an_oir_that_is_damaged_is_no_zeros(tmp_path: Path) -> None:
+    pytest.importorskip("oirfile")
+    path = tmp_path / "damaged.oir"
+    path.write_bytes(
+        oir(kymograph(2)).replace(struct.pack("<II", 840, 4), struct.pack("<II", 840, 9))
+    )
+    with pytest.raises(UnreadableImageError, match="it holds no pixels"):
+        read(path, READERS["oir"])
+    sound = oir(kymograph(2))
+    at = sound.index(struct.pack("<II", 840, 4)) + 4
+    path.write_bytes(sound[:at] + struct.pack("<I", 9) + sound[at + 4 :])
+    with pytest.raises(UnreadableImageError, match="pixels are missing"):
         read(path, READERS["oir"])
 
 

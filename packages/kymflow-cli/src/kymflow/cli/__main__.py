@@ -12,8 +12,6 @@ from typing import TextIO
 from kymflow.cli.errors import ExitCode
 from kymflow.cli.safe_text import show
 
-__all__ = ["main"]
-
 
 def main() -> None:
     """Run the command line of this process, and end the process with its exit code."""

@@ -16,21 +16,6 @@ from kymflow.cli.safe_text import command, show
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset
 
-__all__ = [
-    "ChosenFolders",
-    "SearchFolder",
-    "choose_folders",
-    "expand_patterns",
-    "nothing_matches",
-    "relocate_folders",
-    "remember_folders",
-    "require_folder",
-    "require_outside",
-    "search_remarks",
-    "source_folders",
-    "subfolder_remark",
-]
-
 _TABLE: Final = "source_folders"
 _EXPORT: Final = "kymflow_export.json"
 _ZARR = ("zarr.json", ".zgroup")
@@ -124,7 +109,7 @@ def remember_folders(dataset: ZarrDataset, searches: Iterable[SearchFolder]) -> 
     known = {search.folder: search.patterns for search in _remembered(dataset)}
     for search in searches:
         place = search.folder.resolve()
-        if (place / _EXPORT).is_file():  # it holds a dataset, and grows only with that
+        if (place / _EXPORT).is_file():  # it holds a dataset, and changes only with that
             continue
         before = known.get(place, ())
         patterns = tuple(dict.fromkeys((*before, *search.patterns)))
@@ -133,7 +118,7 @@ def remember_folders(dataset: ZarrDataset, searches: Iterable[SearchFolder]) -> 
 
 
 def relocate_folders(dataset: ZarrDataset, old: Path, new: Path) -> None:
-    """Keep that folders which were ingested are somewhere else now.
+    """Store that folders which were ingested have moved.
 
     Args:
         dataset: The dataset, writable.
@@ -209,7 +194,7 @@ def require_folder(folder: Path) -> None:
 
 
 def source_folders(dataset: ZarrDataset) -> tuple[str, ...]:
-    """The folders that the dataset's images came from, sorted. They need not exist any more."""
+    """The folders that the dataset's images came from, sorted. They may no longer exist."""
     found = {
         str(_path(entry.source.source_primary_path).parent)
         for entry in dataset.load_manifest().entries.values()

@@ -13,8 +13,6 @@ from kymflow.cli.safe_text import command
 if TYPE_CHECKING:
     from kymflow_zarr import ManifestEntry, ZarrDataset
 
-__all__ = ["find_image", "open_reader", "open_writer", "source_name", "source_of"]
-
 _MOST_NAMED = 5
 
 

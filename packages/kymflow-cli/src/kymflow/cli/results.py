@@ -13,8 +13,6 @@ from typing import Protocol
 from kymflow.cli.blocks import Block, Screen
 from kymflow.cli.json_values import json_fields
 
-__all__ = ["Item", "Result", "item_to_json", "summary_to_json"]
-
 
 class Item(Protocol):
     """One record of a result; a dataclass."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import PurePath, PureWindowsPath
 
-__all__ = ["folder_order", "short_names"]
-
 
 def short_names(paths: Iterable[str | None]) -> dict[str, str]:
     """For each path its file, with as many folders as tell files of the same name apart.

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from kymflow.core.analysis import Analysis
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["Sheet", "sheets_of", "write_workbook"]
-
 _PREFIX: Final = "kym_"
 _IMAGES: Final = "images"
 _COMPARISON: Final = (
@@ -165,7 +163,7 @@ def _parameters(
                 try:
                     stored = load_results(dataset.record(image_id), analyses[name], label=label)
                 except (KymflowCoreError, KymflowZarrError, OSError):
-                    continue  # it has no row in a table either
+                    continue  # it has no row in a table, either
                 for digest, document in stored.params.items():
                     if (name, label, digest) not in seen:
                         seen.add((name, label, digest))

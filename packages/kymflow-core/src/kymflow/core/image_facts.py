@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import JsonValue, ZarrImageRecord
 
-__all__ = ["EXPERIMENT_FIELDS", "FACTS", "facts_frame", "file_facts", "image_facts"]
-
 EXPERIMENT_FIELDS: Final = tuple(f.name for f in fields(ExperimentMetadata) if f.name != "extra")
 """The fields of the experiment that have a column of their own."""
 

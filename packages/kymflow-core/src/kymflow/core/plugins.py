@@ -1,4 +1,4 @@
-"""Find indexers and analyses: those that come along, and those of other distributions.
+"""Find indexers and analyses: the built-in ones, and those of other distributions.
 
 A distribution offers one by an entry point of its name. The target of an analysis is the
 `Analysis`; that of an indexer, called without arguments, makes it::
@@ -178,7 +178,7 @@ def _make(kind: _Kind[T], info: PluginInfo) -> T:
         target: object = EntryPoint(name=info.name, value=info.target, group=kind.group).load()
         return kind.make(info.name, target)
     except Exception as error:
-        # It is anyone's code: whatever it raises says that this plugin is broken, and no other.
+        # Third-party code may raise anything: that makes this plugin unusable, and no other.
         reason = str(error) if isinstance(error, _MisfitError | KymflowCoreError) else ""
         raise PluginError(
             info.name, origin=info.origin, reason=reason or f"{type(error).__name__}: {error}"

@@ -140,7 +140,7 @@ def draw_overlay(
 
 @contextmanager
 def _blame(analysis: Analysis[Any]) -> Iterator[None]:
-    """It is anyone's code: whatever it raises spoils this figure, and nothing else."""
+    """Third-party code may raise anything: that spoils this figure, and nothing else."""
     try:
         yield
     except Exception as error:

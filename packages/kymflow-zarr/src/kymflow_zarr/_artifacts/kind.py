@@ -1,4 +1,4 @@
-"""What an artifact kind is: how a value becomes bytes, where they lie, and how they are checked."""
+"""What an artifact kind is: how values become bytes, are stored and are checked."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from kymflow_zarr.errors import (
     NotFoundError,
     UnreadableImageError,
 )
-
-__all__ = ["MAX_CSV_BYTES", "MAX_FILE_BYTES", "ArtifactKind"]
 
 MAX_FILE_BYTES: Final = 2**30
 """Largest file, also once decompressed, that is ingested unless a caller allows more."""
@@ -76,11 +74,11 @@ class ArtifactKind(ABC):
         """Whether a value that is saved without naming a kind is of this one."""
         return False
 
-    # --- where artifacts lie ------------------------------------------------------------------
+    # --- where artifacts are stored -----------------------------------------------------------
 
     @property
     def is_folder(self) -> bool:
-        """Whether each artifact is a folder of its own."""
+        """Whether each artifact has its own folder."""
         return not self.suffixes
 
     def paths(self, name: str) -> tuple[str, ...]:

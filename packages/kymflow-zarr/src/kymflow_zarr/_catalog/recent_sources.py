@@ -29,8 +29,6 @@ from kymflow_zarr._storage.blobs import BlobStat, BlobStore
 from kymflow_zarr._storage.json_text import JsonValue, loads
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["RecentImage", "RecentImages", "RecentSources", "note_deleted", "read_recent"]
-
 logger = logging.getLogger(__name__)
 
 _KEY: Final = "index/recent_sources.txt"

@@ -24,8 +24,6 @@ from kymflow_zarr.errors import UnreadableImageError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["RefreshMode", "RefreshPlan", "missing_paths", "normalized", "plan_refresh"]
-
 RefreshMode: TypeAlias = Literal["skip", "reingest_if_changed"]
 
 BesideLookup: TypeAlias = Callable[[Collection[str]], Mapping[str, str | None]]
@@ -136,7 +134,7 @@ def _split(
 
 
 def _knows(stored: str | None, found: BesideState | None) -> bool:
-    """Whether all that lies beside a file was there, as it is, when the file was ingested."""
+    """Whether the files beside an image are the same as when it was ingested."""
     return stored is None or not found or set(found) <= set(beside_from_text(stored))
 
 

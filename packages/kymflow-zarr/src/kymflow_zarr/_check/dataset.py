@@ -38,8 +38,6 @@ from kymflow_zarr._tables.tables import IMAGE_ID, TABLES, Tables
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 from kymflow_zarr.schema import DatasetSchema
 
-__all__ = ["iter_problems", "repair"]
-
 _TABLE = "tables/{}.parquet"
 
 
@@ -78,10 +76,16 @@ def _iter_problems(
 
 def _check_images(blobs: BlobStore, *, deep: bool, progress: ProgressCallback) -> Iterator[Problem]:
     folders = sorted(blobs.folders(IMAGES, holding=COMMIT_KEY))
+    claimed = blobs.claimed()  # asked for last: a writer that is done since has published
     progress(0, len(folders))
 
     def check(name: str) -> list[Problem]:
-        return list(_until_damage(image_folder(name), check_image(blobs, name, deep=deep)))
+        found = _until_damage(image_folder(name), check_image(blobs, name, deep=deep))
+        return [
+            problem
+            for problem in found
+            if problem.kind != "missing" or problem.location.rpartition("/")[0] not in claimed
+        ]
 
     for done, found in enumerate(side_by_side(blobs, check, folders), start=1):
         yield from found
@@ -127,8 +131,9 @@ def repair(blobs: BlobStore, *, forget_gone: bool) -> Iterator[Repair]:
     """
     tables = Tables(blobs)
     sources = SourcesIndex(blobs, tables)
-    for leftover in blobs.leftovers():
-        blobs.sweep(leftover)
+    leftovers = blobs.leftovers()
+    blobs.sweep(leftovers)
+    for leftover in leftovers:
         yield Repair(location=leftover, action="removed what a killed writer left behind")
     for image_id in published_ids(blobs):
         yield from _ignore_damage(_remove_remnant(blobs, image_id))
@@ -199,7 +204,7 @@ def _until_damage(location: str, problems: Iterator[Problem]) -> Iterator[Proble
 
 
 def _ignore_damage(repairs: Iterator[Repair]) -> Iterator[Repair]:
-    """What was repaired of one thing, up to damage that is for `check` to name."""
+    """The repairs of one thing, up to damage that `check` reports."""
     try:
         yield from repairs
     except CorruptDataError:

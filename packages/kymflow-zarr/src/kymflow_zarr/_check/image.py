@@ -20,8 +20,6 @@ from kymflow_zarr._storage.inventory import read_inventory
 from kymflow_zarr._storage.json_text import JsonValue, loads
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["check_image", "is_remnant"]
-
 
 def check_image(blobs: BlobStore, image_id: str, *, deep: bool) -> Iterator[Problem]:
     """All problems of one image folder.

@@ -15,8 +15,6 @@ from kymflow_zarr._storage.inventory import (
     strike,
 )
 
-__all__ = ["compare", "repair_inventory"]
-
 
 def compare(
     blobs: BlobStore,

@@ -20,14 +20,6 @@ from kymflow_zarr._records.build import stage_artifact
 from kymflow_zarr._storage.blobs import BlobStore, Staging
 from kymflow_zarr.record import ZarrImageRecord
 
-__all__ = [
-    "PlainArtifact",
-    "RestoredArtifact",
-    "iter_artifacts",
-    "plain_artifact",
-    "restore",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlainArtifact:

@@ -41,8 +41,6 @@ from kymflow_zarr.errors import (
 from kymflow_zarr.record import open_record
 from kymflow_zarr.schema import DatasetSchema, software_version
 
-__all__ = ["export_folder"]
-
 
 def export_folder(
     blobs: BlobStore,

@@ -51,8 +51,6 @@ from kymflow_zarr.errors import (
     UnreadableImageError,
 )
 
-__all__ = ["PROVENANCE_EXPORTED", "iter_ingest_export", "plan_ingest_export"]
-
 logger = logging.getLogger(__name__)
 
 PROVENANCE_EXPORTED = "provenance_exported"
@@ -162,7 +160,8 @@ def _ingest_batch(
     rows: Mapping[str, SourceRow],
 ) -> list[IngestOutcome]:
     """Publish a batch, and report what is wrong with files of its images."""
-    with blobs.staging(IMAGES) as staging:
+    names = [item.image_id for item in batch if isinstance(item, ExportedImage)]
+    with blobs.staging(IMAGES, names) as staging:
         outcomes = [
             item
             if isinstance(item, IngestOutcome)

@@ -21,22 +21,6 @@ from kymflow_zarr._storage.names import check_name, check_segment
 from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_bytes, unseal
 from kymflow_zarr.errors import CorruptDataError, InvalidNameError, UnsupportedFormatError
 
-__all__ = [
-    "FORMAT",
-    "IMAGES",
-    "LISTING",
-    "MANIFEST",
-    "PIXELS",
-    "SPREADSHEET",
-    "TABLES",
-    "VERSION",
-    "ExportManifest",
-    "ExportedFile",
-    "ImageListing",
-    "TableFormat",
-    "file_path",
-]
-
 FORMAT: Final = "kymflow_export"
 VERSION: Final = 2
 MANIFEST: Final = EXPORT_MANIFEST
@@ -140,7 +124,7 @@ class ExportedFile:
             kind = version1.KINDS.get(kind, kind)
         size = entry["size_bytes"]
         if type(size) is not int or size < 0:
-            raise ValueError(f"it names a size of {size!r}")
+            raise ValueError(f"it gives a size of {size!r}")
         return cls(
             kind=kind,
             name=name,

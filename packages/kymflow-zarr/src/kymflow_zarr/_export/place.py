@@ -1,4 +1,4 @@
-"""Where an export must not stand: among the files that images were made of."""
+"""An export must not be written among the files that images were made of."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from pathlib import Path
 from kymflow_zarr._catalog.sources import SourceRow
 from kymflow_zarr.errors import SourceFolderError
 
-__all__ = ["check_place"]
-
 
 def check_place(directory: Path, rows: Iterable[SourceRow]) -> None:
     """Refuse a folder that is a source's, or is above or below one.
 
-    A refresh takes an export for what it is, so that new recordings around it would go unseen.
+    A refresh of that folder would ingest the export, and miss new recordings around it.
 
     Args:
         directory: The folder of the export; need not exist.

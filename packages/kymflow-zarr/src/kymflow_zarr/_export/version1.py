@@ -20,8 +20,6 @@ from kymflow_zarr._artifacts.table_kind import TABLE
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ARTIFACT_KINDS", "KEYS", "KINDS", "restore_value"]
-
 _TABLE: Final = "version1_csv"
 _TEXT: Final = "version1_text_csv"
 

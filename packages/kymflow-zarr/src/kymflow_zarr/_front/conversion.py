@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from kymflow_zarr._export.manifest import TableFormat
     from kymflow_zarr._export.outcome import ExportReport
 
-__all__ = ["Conversion"]
-
 
 class Conversion:
     """The part of `ZarrDataset` that exports and upgrades."""

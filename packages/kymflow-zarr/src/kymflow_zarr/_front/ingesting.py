@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from kymflow_zarr._ingest.batch import BatchIngest
     from kymflow_zarr._ingest.ledger import IngestLedger
 
-__all__ = ["ingest_one", "plan", "refresh"]
-
 _ToIngest: TypeAlias = tuple[SourceFile, str | None]
 """A file, and the image that the one made of it supersedes."""
 

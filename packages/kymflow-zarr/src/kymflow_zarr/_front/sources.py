@@ -27,8 +27,6 @@ from kymflow_zarr.options import IngestOptions
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DatasetSources"]
-
 
 class DatasetSources:
     """Which file each image was made of, and what is new. Get it from `ZarrDataset.sources`.
@@ -118,8 +116,8 @@ class DatasetSources:
             mode: ``"skip"`` leaves files alone whose path is known, and reports those that have
                 changed. ``"reingest_if_changed"`` reads those again: other pixels become a new
                 image, and the old one stays; to the image of equal pixels, metadata and sidecars
-                that are new are added, and artifacts that nobody else has changed are replaced by
-                sidecars that have.
+                that are new are added, and artifacts that are still as they were ingested are
+                replaced by sidecars that have changed.
             workers: How many files are read and compressed at a time.
             options: Limits, links, channel files and sidecars, where the defaults do not fit.
 
@@ -203,7 +201,7 @@ class DatasetSources:
         return outcome.image_id
 
     def relocate(self, old: str | PathLike[str], new: str | PathLike[str]) -> int:
-        """Have the dataset know that the files of images are somewhere else now.
+        """Tell the dataset that the files of images have moved.
 
         Args:
             old: The folder, or the file, where they were: as it was called then, on this system or
@@ -237,7 +235,7 @@ class DatasetSources:
                 self._index.save(self._index.rows_to_store(extra=moved))
         return len(moved)
 
-    # --- what someone should know of them -----------------------------------------------------
+    # --- what is worth knowing about them -----------------------------------------------------
 
     def duplicates(self) -> list[tuple[str, ...]]:
         """The ids of images with equal pixels that were made of different files, in groups."""
@@ -251,7 +249,7 @@ class DatasetSources:
         return [tuple(image_ids) for image_ids in found.values() if len(image_ids) > 1]
 
     def issues(self) -> dict[str, tuple[SourceIssue, ...]]:
-        """What was left out of images, or is doubtful, as their ingests reported it, by image."""
+        """What was left out of images, or is doubtful, as reported at their ingest, by image."""
         image_ids = [row.image_id for row in rows_from_table(self._index.current_table())]
         details = SourceDetails(self._access.blobs).of(image_ids)
         found = {image_id: details[image_id].to_issues() for image_id in sorted(image_ids)}

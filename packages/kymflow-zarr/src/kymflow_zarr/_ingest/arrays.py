@@ -16,8 +16,6 @@ from kymflow_zarr._records.build import stage_record
 from kymflow_zarr._storage.blobs import Staging
 from kymflow_zarr.errors import SchemaValidationError
 
-__all__ = ["stage_array"]
-
 
 def stage_array(
     staging: Staging,

@@ -23,8 +23,6 @@ from kymflow_zarr._storage.blobs import BlobStore, Staging
 from kymflow_zarr.errors import CorruptDataError, NotFoundError, UnreadableImageError
 from kymflow_zarr.options import IngestOptions
 
-__all__ = ["BatchIngest", "folders_of", "in_batches"]
-
 _T = TypeVar("_T")
 
 _BATCH_IMAGES = 64
@@ -58,7 +56,7 @@ class BatchIngest:
         Raises:
             OSError: The dataset cannot be written to.
         """
-        with self.blobs.staging(IMAGES) as staging:
+        with self.blobs.staging(IMAGES, [job.image_id for job in jobs]) as staging:
             stage = partial(_stage_one, staging, self.folders, self.options)
             read = map(stage, jobs) if self.executor is None else self.executor.map(stage, jobs)
             outcomes = [

@@ -16,8 +16,6 @@ from kymflow_zarr._readers.translate import translated
 from kymflow_zarr._storage.open_folder import OpenFolder
 from kymflow_zarr.errors import UnreadableImageError
 
-__all__ = ["files_beside", "state_beside"]
-
 
 def files_beside(
     listing: FolderListing, primaries: Iterable[str], images: Collection[str]
@@ -34,7 +32,7 @@ def files_beside(
     """
     others = [name for name in listing.names if name not in images]
     if not others and listing.calibration is None:
-        return {}  # the usual folder of a microscope that writes one file an image
+        return {}  # the usual folder of a microscope that writes one file per image
     by_stem = group_by_stem(listing.names, images=images)
     readers = [
         reader
@@ -54,7 +52,7 @@ def files_beside(
 
 
 def _headers(readers: Sequence[HeaderReader], path: Path, listing: FolderListing) -> list[Path]:
-    """The headers that readers would read; of one that fails, reading the image says so."""
+    """The headers that readers would read; if one fails, reading the image reports that."""
     try:
         with translated(path):
             found = [reader.find(path, listing) for reader in readers]

@@ -21,8 +21,6 @@ from kymflow_zarr._storage.open_folder import OpenFolder
 from kymflow_zarr.errors import UnreadableImageError
 from kymflow_zarr.options import IngestOptions
 
-__all__ = ["group_files", "header_of_channels", "states_of"]
-
 
 def group_files(
     listing: FolderListing, images: Mapping[str, ImageReader], options: IngestOptions

@@ -14,8 +14,6 @@ from kymflow_zarr._readers.protocols import FOLDER_CALIBRATION, FolderListing, I
 from kymflow_zarr._readers.registry import READERS
 from kymflow_zarr.errors import PluginWarning, ReaderError
 
-__all__ = ["EXPORT_MANIFEST", "ImageFolder", "images_in", "list_folder", "look_at_folder"]
-
 EXPORT_MANIFEST: Final = "kymflow_export.json"
 """Name of the file that makes a folder an export."""
 
@@ -84,7 +82,7 @@ def _claims(reader: ImageReader, listing: FolderListing) -> list[str]:
     try:
         return list(reader.claims(listing))
     except Exception as error:
-        # Anyone's code: whatever it raises says that this reader is broken, and no other.
+        # Third-party code may raise anything: that makes this reader unusable, and no other.
         reason = f"claims() failed with {type(error).__name__}: {error}"
         raise ReaderError(f"{reason}; update or uninstall its package") from error
 

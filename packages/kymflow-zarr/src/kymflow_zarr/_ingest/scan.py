@@ -21,8 +21,6 @@ from kymflow_zarr._storage.open_folder import by_path, open_folder
 from kymflow_zarr.errors import UnreadableImageError
 from kymflow_zarr.options import IngestOptions
 
-__all__ = ["scan_file", "scan_folder"]
-
 logger = logging.getLogger(__name__)
 
 _RECURSIVE = "**/"

@@ -12,8 +12,6 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-__all__ = ["CHANNEL_NAMES", "channel_number", "group_channels", "shared_stem"]
-
 CHANNEL_NAMES: Final = (
     # FluoView scan_C001T001, Leica scan_ch00, ZEN scan_c1, NIS scan_t1c1
     re.compile(r"[_-](?<=..)(?:t\d{1,4})?ch?(\d{1,4})(?:t\d{1,4})?\.[^.]+\Z", re.IGNORECASE),

@@ -18,8 +18,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-__all__ = ["local_epoch_ns", "parse_iso", "parse_us_clock", "stated_clock"]
-
 # How languages name the halves of a day: Latin ones, Japanese, Chinese, Korean.
 _BEFORE_NOON: Final = r"a\.?\s?m\.?|\u5348\u524d|\u4e0a\u5348|\uc624\uc804"
 _AFTER_NOON: Final = r"p\.?\s?m\.?|\u5348\u5f8c|\u5348\u540e|\u4e0b\u5348|\uc624\ud6c4"

@@ -15,17 +15,6 @@ from typing import Final, NamedTuple
 from kymflow_zarr._storage.open_folder import OpenFolder
 from kymflow_zarr.errors import IncompleteImageError, UnreadableImageError
 
-__all__ = [
-    "FileFacts",
-    "check_unchanged",
-    "is_text",
-    "look_at_regular_file",
-    "open_regular_file",
-    "os_reason",
-    "read_bounded",
-    "stat_regular_file",
-]
-
 # Windows has neither: there the comparison of lstat with fstat catches a link that was swapped in.
 _NOFOLLOW: Final[int] = getattr(os, "O_NOFOLLOW", 0)
 _NONBLOCK: Final[int] = getattr(os, "O_NONBLOCK", 0)

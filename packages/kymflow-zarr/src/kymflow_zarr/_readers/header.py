@@ -36,8 +36,6 @@ from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
 from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr.errors import UnreadableImageError
 
-__all__ = ["Header", "HeaderOverrides", "merge_facts"]
-
 _TOLERANCE: Final = 1e-3
 _MAX_KEPT_TEXT: Final = 4_000_000
 _CLOCK_TOLERANCE_NS: Final = 2_000_000_000

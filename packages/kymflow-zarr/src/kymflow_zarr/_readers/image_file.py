@@ -26,8 +26,6 @@ from kymflow_zarr._readers.translate import translated
 from kymflow_zarr._storage.json_text import dumps
 from kymflow_zarr.errors import IncompleteImageError, UnreadableImageError
 
-__all__ = ["ImageFile", "no_reader_reason", "open_image", "read_header"]
-
 _MAX_NDIM: Final = 8
 _MAX_ITEM_BYTES: Final = 8
 _KINDS: Final = frozenset("buif")

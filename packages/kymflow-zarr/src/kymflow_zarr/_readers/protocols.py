@@ -20,15 +20,6 @@ from kymflow_zarr._readers.files import read_bounded
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.vendor_text import decode_vendor_text
 
-__all__ = [
-    "FOLDER_CALIBRATION",
-    "ArrayImage",
-    "FolderListing",
-    "HeaderReader",
-    "ImageReader",
-    "OpenImage",
-]
-
 FOLDER_CALIBRATION: Final = ".kymflow.toml"
 """Name of the file in which a person calibrates all images of a folder, and of those below it."""
 

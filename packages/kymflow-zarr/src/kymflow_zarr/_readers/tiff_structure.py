@@ -18,8 +18,6 @@ from tifffile import TIFF
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.translate import BadTiffError, CutShortError
 
-__all__ = ["TiffStructure", "scan_structure"]
-
 _HEADER_BYTES: Final = 8
 _MAX_TAGS: Final = 4096
 _TEXT_TYPES: Final = frozenset({1, 2, 6, 7})

@@ -20,8 +20,6 @@ from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr.errors import SchemaValidationError
 from kymflow_zarr.schema import software_version, utc_now
 
-__all__ = ["provenance_document", "stage_artifact", "stage_record"]
-
 
 def stage_record(
     staging: Staging,

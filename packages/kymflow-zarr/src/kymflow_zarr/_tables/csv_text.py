@@ -1,7 +1,7 @@
 """CSV that someone else wrote, read strictly: equal values, or a refusal that names the line.
 
 Programs differ in what separates cells, in how they write decimals and in what they put above the
-header. What is certain is read, what is not is refused. Cells stay text unless all of a
+header. What is unambiguous is read, everything else is refused. Cells stay text unless all of a
 column are numbers, or all are booleans, and none of them loses a digit: ``007``, dates and whole
 numbers beyond 64 bits are text. Words such as ``NA`` are missing among numbers, text among text.
 """
@@ -22,8 +22,6 @@ from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
-
-__all__ = ["frame_to_csv", "read_csv"]
 
 Rows: TypeAlias = "Iterator[tuple[int, list[str | None]]]"
 """Rows that are not blank, each with the number of its last line; None is an empty cell."""

@@ -26,16 +26,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-__all__ = [
-    "open_parquet",
-    "open_parquet_writer",
-    "read_parquet",
-    "table_from_bytes",
-    "table_to_bytes",
-    "verify_parquet",
-    "write_parquet",
-]
-
 MAX_COLUMNS = 10_000
 """Most columns of a table that is ingested from a file."""
 

@@ -1,11 +1,11 @@
 """Checksums of a Parquet file, kept in the file itself.
 
 Parquet's page checksums leave page headers and the footer uncovered: a flipped bit there can change
-values in silence. So the footer's key-value metadata hold two texts, which other readers pass over:
+values in silence. So the footer's key-value metadata hold two texts, which other readers ignore:
 
 - ``kymflow-crc32c:<8 hex digits>``, the CRC-32C of the whole file with those digits as zeros;
 - ``kymflow-tail-crc32c:<8 hex digits>:<8 hex digits>``, the CRC-32C of the file's tail with the
-  digits of both texts as zeros, and how many bytes of that tail stand before the footer. They are
+  digits of both texts as zeros, and how many bytes of that tail come before the footer. They are
   the CRC-32C of each column chunk, four bytes each, little-endian, row group by row group.
 
 The tail proves the schema, the number of rows and the checksums of the chunks: to get these, or
@@ -28,8 +28,6 @@ from kymflow_zarr.errors import CorruptDataError
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
-
-__all__ = ["BLANKS", "METADATA_KEYS", "fill_in", "read_checksums", "verify_chunks", "verify_file"]
 
 _FILE_KEY = "kymflow_zarr.crc32c"
 _TAIL_KEY = "kymflow_zarr.tail_crc32c"

@@ -1,4 +1,4 @@
-"""An open Parquet file: reads and checks no more of it than is asked for."""
+"""An open Parquet file, of which only what is asked for is read and checked."""
 
 from __future__ import annotations
 
@@ -17,16 +17,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-__all__ = [
-    "BYTES_PER_CELL",
-    "KEY_OF_FILE",
-    "ROW_GROUP_ROWS",
-    "StoredTable",
-    "as_damage",
-    "bare_schema",
-    "count_leaves",
-]
-
 ROW_GROUP_ROWS = 32_768
 KEY_OF_FILE = "kymflow_zarr.key"
 """The key-value metadata in which a file says where it lies."""
@@ -34,12 +24,12 @@ BYTES_PER_CELL = 8
 """What a value takes in memory, as an estimate."""
 _PART_BYTES = 64 * 2**20
 _LOADED_BYTES = 512 * 2**20
-_MOST_GROWTH = 100  # times the size of the file; results of measurements grow two- to tenfold
+_MOST_GROWTH = 100  # times the size of the file; measurements grow two- to tenfold
 _FILE_METADATA = tuple(key.encode("ascii") for key in (KEY_OF_FILE, *parquet_seal.METADATA_KEYS))
 
 
 class StoredTable:
-    """An open Parquet file, of which no more is read and checked than is asked for.
+    """An open Parquet file.
 
     Everything is read in the calling thread. Arrow's own threads would call back into the Python
     stream, and one that still does so while the interpreter exits aborts the process (SIGABRT).
@@ -305,7 +295,7 @@ def as_damage(key: str) -> Iterator[None]:
 
     try:
         yield
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # names that are no UTF-8
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # names that are not UTF-8
         raise CorruptDataError(key, f"it cannot be read as Parquet ({error})") from error
 
 

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["IMAGE_ID", "TABLES", "Tables"]
-
 logger = logging.getLogger(__name__)
 
 IMAGE_ID = "image_id"
@@ -187,7 +185,7 @@ class Tables:
         listing = self._blobs.list_folder(f"{TABLES}/{inside}".rstrip("/"))
         for file in listing.files:
             name = inside + file.removesuffix(_SUFFIX)
-            # What someone copied in by hand may have a name that no table can have.
+            # A file that someone copied in may have a name that no table can have.
             if file.endswith(_SUFFIX) and is_valid_name(name, kind="table"):
                 yield name
         for folder in listing.folders:

@@ -35,8 +35,6 @@ from kymflow_zarr._storage.json_text import dumps
 from kymflow_zarr._tables.tables import TABLES, Tables
 from kymflow_zarr.schema import DatasetSchema, software_version, utc_now
 
-__all__ = ["upgrade_dataset"]
-
 _GROUP_FILES = (".zgroup", ".zattrs", ".zmetadata")
 
 

@@ -16,8 +16,6 @@ from kymflow.core.metadata import ImageMetadata, Roi
 from kymflow.core.plotting import KymographPicture
 from kymflow.core.wording import ABSENT, quantity
 
-__all__ = ["image_row", "image_section"]
-
 _MOST_REGIONS_IN_ROW = 4
 _MOST_REGIONS_DRAWN = 12
 _SAME = " These regions have the same borders, and so the same result."

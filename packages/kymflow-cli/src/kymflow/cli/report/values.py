@@ -8,8 +8,6 @@ from urllib.parse import quote
 
 from kymflow.cli.report.figures import Drawing
 
-__all__ = ["Fact", "Illustration", "ImageRow", "ImageSection", "Page", "RegionSection"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:

@@ -9,13 +9,6 @@ from datetime import UTC, datetime
 from kymflow.cli.safe_text import show
 from kymflow.core.wording import ABSENT
 
-__all__ = [
-    "bytes_size",
-    "compact_json",
-    "lines_of_text",
-    "local_time",
-]
-
 _NS_PER_S = 10**9
 
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from kymflow.core import BaseIndexer, KymDataset
     from kymflow.core.errors import ImageIndexError, IndexUpdateError
 
-__all__ = ["ImageFailure", "IndexResult", "IndexedTable", "index", "run_indexer"]
-
 _WORTH_A_PROCESS = 64
 """A process takes about as long to start as this many images to index."""
 
@@ -262,7 +260,7 @@ def _failures(dataset: KymDataset, error: IndexUpdateError) -> list[ImageFailure
 
 
 def _reason(error: ImageIndexError) -> str:
-    """Why, without the words that are for programmers."""
+    """The reason, without words that are for programmers."""
     from kymflow.core.errors import IndexerFailedError, RowError
 
     match error:

@@ -15,8 +15,6 @@ from kymflow.cli.verbs.table import ListedTable, list_tables
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
-__all__ = ["Artifact", "DatasetInfo", "ImageInfo", "info"]
-
 
 def info(dataset: str, image: str | None = None, /) -> DatasetInfo | ImageInfo:
     """Describe a dataset, or one of its images.

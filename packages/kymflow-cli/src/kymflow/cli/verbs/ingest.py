@@ -1,4 +1,4 @@
-"""Take a folder of image files into a dataset."""
+"""Ingest a folder of image files into a dataset."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from kymflow.cli.folders import (
 )
 from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.opening import open_reader
-from kymflow.cli.options import ProgressParam, TakeIn, default_workers
+from kymflow.cli.options import IngestFlags, ProgressParam, default_workers
 from kymflow.cli.progress import SILENT
 from kymflow.cli.safe_text import command, show
 from kymflow.cli.settling import apply_rules, settle_image
@@ -40,27 +40,13 @@ from kymflow.cli.settling import apply_rules, settle_image
 if TYPE_CHECKING:
     from kymflow_zarr import IngestOutcome, RefreshPlan, ZarrDataset
 
-__all__ = [
-    "FileOutcome",
-    "FileState",
-    "IngestResult",
-    "PlanResult",
-    "PlannedFile",
-    "file_remarks",
-    "ingest",
-    "plan_folders",
-    "planned_files",
-    "rule_remarks",
-    "take_in_folders",
-]
-
 FileState = Literal["new", "changed", "waiting", "failed", "gone", "refused"]
 _NAMED = 8
 _LEFT_ALONE = {
     "changed": "changed since they were ingested",
     "waiting": "still being written, for the next run",
 }
-_USUAL = TakeIn()
+_USUAL = IngestFlags()
 
 
 def ingest(
@@ -68,14 +54,14 @@ def ingest(
     dataset: str,
     /,
     *,
-    options: TakeIn = _USUAL,
+    options: IngestFlags = _USUAL,
     progress: ProgressParam = SILENT,
 ) -> IngestResult | PlanResult:
-    """Take the images of a folder into a dataset.
+    """Ingest the images of a folder into a dataset.
 
-    A dataset that is not there is made. Files that the dataset has already are left alone, so
-    the same command ingests what is new. A file that cannot be read stops only itself. The folder
-    and how it was looked at are remembered: kymflow refresh looks there again.
+    The dataset is created if it does not exist. Files that it has already are left alone, so the
+    same command ingests what is new. A file that cannot be read stops only itself. The folder and
+    the options are remembered: kymflow refresh looks there again.
 
     Args:
         folder: The folder with the image files.
@@ -98,7 +84,7 @@ def ingest(
     if options.dry_run:
         with _open_or_empty(dataset) as opened:
             return plan_folders(opened, folders, options, verb="ingest", location=dataset)
-    return take_in_folders(
+    return ingest_folders(
         ZarrDataset(dataset, mode="a", durability=options.durability, lock_timeout_s=options.wait),
         folders,
         options,
@@ -266,7 +252,7 @@ class PlanResult:
             screen,
         )
         yield sentence(
-            f"would take {counted(self.to_take_in, 'file')} into {show(self.dataset)}",
+            f"would ingest {counted(self.to_take_in, 'file')} into {show(self.dataset)}",
             unchanged=self.unchanged,
             changed=self.changed,
             waiting=self.waiting,
@@ -301,9 +287,9 @@ class PlannedFile:
 
 
 def plan_folders(
-    dataset: ZarrDataset, folders: ChosenFolders, options: TakeIn, *, verb: str, location: str
+    dataset: ZarrDataset, folders: ChosenFolders, options: IngestFlags, *, verb: str, location: str
 ) -> PlanResult:
-    """What `take_in_folders` would do."""
+    """What `ingest_folders` would do."""
     how = options.for_store()
     plans = [
         dataset.plan_refresh(search.folder, search.patterns, options=how)
@@ -329,16 +315,16 @@ def plan_folders(
     )
 
 
-def take_in_folders(
+def ingest_folders(
     dataset: ZarrDataset,
     folders: ChosenFolders,
-    options: TakeIn,
+    options: IngestFlags,
     *,
     verb: str,
     location: str,
     progress: ProgressParam,
 ) -> IngestResult:
-    """Take in what is new in some folders, telling of each file as its image is committed."""
+    """Ingest what is new in some folders, and report each file as its image is committed."""
     mode: Literal["skip", "reingest_if_changed"] = (
         "reingest_if_changed" if options.changed else "skip"
     )
@@ -347,7 +333,7 @@ def take_in_folders(
         dataset.plan_refresh(search.folder, search.patterns, options=how)
         for search in folders.there
     ]
-    progress.begin("taking in", sum(len(plan.to_ingest(mode)) for plan in plans))
+    progress.begin("ingesting", sum(len(plan.to_ingest(mode)) for plan in plans))
     items: list[FileOutcome] = []
     workers = default_workers(options.workers)
     for search in folders.there:

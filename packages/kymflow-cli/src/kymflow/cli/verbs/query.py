@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["query"]
-
 _ABOUT_TABLES = ("show", "information_schema", "duckdb_", "pg_", "sqlite_")
 _SEALED_OFF = {"enable_external_access": False, "autoinstall_known_extensions": False}
 

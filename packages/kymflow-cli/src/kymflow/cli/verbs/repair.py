@@ -11,8 +11,6 @@ from kymflow.cli.opening import open_reader, open_writer
 from kymflow.cli.options import DEFAULT_WAIT_S, DryRun, Wait
 from kymflow.cli.verbs.check import FoundProblem, found_problem, problems_table
 
-__all__ = ["DoneRepair", "RepairResult", "repair"]
-
 
 def repair(
     dataset: str,

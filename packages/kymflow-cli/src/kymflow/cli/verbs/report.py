@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from kymflow.cli.report.values import Fact, ImageRow, ImageSection, Page
     from kymflow_zarr import Manifest, ZarrDataset
 
-__all__ = ["REPORT_LIMIT", "ReportResult", "ReportedImage", "report", "report_place"]
-
 _ENDINGS = (".html", ".htm")
 
 REPORT_LIMIT = 50

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import PurePath, PureWindowsPath
 
-__all__ = ["folder_of"]
-
 
 def folder_of(path: str | None) -> str:
     """The folder of a source file; empty if there is no file."""

@@ -10,8 +10,6 @@ from typing import Final
 
 from kymflow.cli.viewer.messages import Answer
 
-__all__ = ["page_files"]
-
 _MEDIA_TYPES: Final = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",

@@ -26,19 +26,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import JsonValue
 
-__all__ = [
-    "REGION_COLUMNS",
-    "Analysis",
-    "Column",
-    "Input",
-    "InputResult",
-    "Result",
-    "ResultTable",
-    "RunFunction",
-    "same_place",
-    "unknown_result",
-]
-
 P = TypeVar("P", bound="DataclassInstance")
 
 Scalar: TypeAlias = float | int | str | bool | np.generic | None

@@ -29,8 +29,6 @@ from kymflow.core.analysis.params import Param
 from kymflow.core.analysis.regions import Calibration, Place, Region
 from kymflow.core.analysis.velocity import VELOCITY
 
-__all__ = ["FLOW", "FlowParams"]
-
 _Z_95: Final = 1.96
 
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from kymflow.core.provenance import Params
     from kymflow_zarr import JsonValue, ZarrImageRecord
 
-__all__ = ["load_inputs"]
-
 
 def load_inputs(
     rec: ZarrImageRecord, analysis: Analysis[Any], document: Params

@@ -1,4 +1,4 @@
-"""What a person noted about stretches of a recording.
+"""Notes of people about stretches of a recording.
 
 Notes are an artifact of their own, in lines of the recording: recomputing intervals leaves them
 as they are.
@@ -14,8 +14,6 @@ from kymflow_zarr import ArtifactNotFoundError
 
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrImageRecord
-
-__all__ = ["IntervalNote", "load_interval_notes", "save_interval_notes"]
 
 _NOTES: Final = "velocity/interval_notes"
 
@@ -44,7 +42,7 @@ class IntervalNote:
 
 
 def load_interval_notes(rec: ZarrImageRecord) -> tuple[IntervalNote, ...]:
-    """The notes of an image, in order of their beginning; none if nobody made one.
+    """The notes of an image, in order of their start; empty if it has none.
 
     Raises:
         MetadataError: The artifact is there, but it is malformed.

@@ -24,8 +24,6 @@ from kymflow_zarr import CorruptDataError
 if TYPE_CHECKING:
     from kymflow_zarr import JsonValue, ZarrDataset, ZarrImageRecord
 
-__all__ = ["FieldsImport", "import_metadata", "set_fields_from_folders"]
-
 FILE: Final = "file"
 FOLDER: Final = "folder"
 

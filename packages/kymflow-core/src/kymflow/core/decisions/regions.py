@@ -22,8 +22,6 @@ from kymflow.core.metadata import (
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrImageRecord
 
-__all__ = ["add_region", "borders_in_pixels", "change_region", "remove_region"]
-
 
 @exclusive
 def add_region(

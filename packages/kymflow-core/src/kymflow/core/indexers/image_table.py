@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import JsonValue, ZarrImageRecord
 
-__all__ = ["ImageTable"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageTable:

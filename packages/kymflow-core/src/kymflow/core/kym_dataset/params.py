@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from kymflow.core.provenance import Params
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
-__all__ = ["documented_params", "find_params", "record_params"]
-
 
 def find_params(
     dataset: ZarrDataset, table: str, wanted: str, *, source: DocumentedIndexer | None

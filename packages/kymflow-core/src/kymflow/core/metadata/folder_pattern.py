@@ -9,8 +9,6 @@ from typing import Final
 
 from kymflow.core.errors import FolderPatternError
 
-__all__ = ["FolderPattern"]
-
 _FIELD: Final = re.compile(r"\{([^{}]*)\}")
 
 

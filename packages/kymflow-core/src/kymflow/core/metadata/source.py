@@ -11,8 +11,6 @@ from kymflow_zarr import ArtifactNotFoundError
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrImageRecord
 
-__all__ = ["Source", "load_source"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:

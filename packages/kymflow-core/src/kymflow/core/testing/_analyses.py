@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["AnalysisProblem", "AnalysisRule", "check_analysis", "compute_result"]
-
 P = TypeVar("P", bound="DataclassInstance")
 
 AnalysisRule: TypeAlias = Literal["definition", "run", "result", "repeatable", "pickle"]
@@ -103,7 +101,7 @@ def check_analysis(analysis: object, dataset: ZarrDataset) -> list[AnalysisProbl
             continue
         computed += 1
         if first != again:
-            message = f"{region}: run again, it returns something else; keep no state"
+            message = f"{region}: it returns something else when run again; keep no state"
             problems.append(AnalysisProblem(rule="repeatable", image_id=image_id, message=message))
         elif first != there:
             message = f"{region}: a copy of it returns something else; keep no state"
@@ -133,7 +131,7 @@ def _regions(dataset: ZarrDataset) -> Iterator[tuple[str, Region, _Arguments]]:
         try:
             regions = regions_of(record, metadata)
         except RegionError:
-            continue  # no analysis gets to see it
+            continue  # no analysis sees it
         pixels = record.load_array()
         calibration = calibration_of(record, metadata)
         for region in regions:

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     import oiffile
     import tifffile
 
-__all__ = ["OifReader"]
-
 _PLACE: Final = re.compile(r"_((?:[A-Z]\d{1,9})+)\.tif\Z", re.IGNORECASE)
 _AXES: Final = 8
 _CHANNELS: Final = 16

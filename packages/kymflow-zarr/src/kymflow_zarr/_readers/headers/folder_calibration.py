@@ -25,8 +25,6 @@ from kymflow_zarr._readers.protocols import FOLDER_CALIBRATION, FolderListing
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity
 from kymflow_zarr.errors import UnreadableImageError
 
-__all__ = ["FolderCalibration"]
-
 _STEPS: Final = {"seconds_per_line": ("t", TIME), "um_per_pixel": ("x", LENGTH)}
 _AXES: Final = "axes"
 

@@ -31,8 +31,6 @@ from kymflow_zarr._readers.settings import bit_depth, known
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["OlympusTextHeader", "read_olympus_text"]
-
 _LETTERS: Final = re.compile(r"[A-Za-z]+")
 # These take all that stands for a number, so that none is read without its first digits.
 _WITH_UNIT: Final = re.compile(r"([^\[\]]*)\[([^\]/]+)\]\s*")

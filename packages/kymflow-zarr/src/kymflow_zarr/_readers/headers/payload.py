@@ -23,8 +23,6 @@ from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, kind_of, stated_
 from kymflow_zarr._storage.json_text import MAX_BYTES, JsonValue, loads
 from kymflow_zarr.errors import CorruptDataError, UnreadableImageError
 
-__all__ = ["PAYLOAD_SUFFIXES", "PayloadHeader", "find_payload", "read_payload_header"]
-
 PAYLOAD_SUFFIXES = (".json", ".metadata.json")
 
 
@@ -153,7 +151,7 @@ def _texts(value: JsonValue) -> tuple[str, ...]:
 
 
 def _expected_kind(axis: str, unit: JsonValue) -> str:
-    """What a step has to be; lines of a kymograph whose axes nobody named lie along ``y``."""
+    """What a step has to be; lines of a kymograph without named axes are along ``y``."""
     if axis == "t" or (axis == "y" and isinstance(unit, str) and kind_of(unit) == TIME):
         return TIME
     return LENGTH

@@ -16,12 +16,10 @@ from kymflow_zarr._readers.decimals import decimal_of, decimal_signs
 from kymflow_zarr._readers.facts import Channel, Facts, Rank
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
-from kymflow_zarr._readers.settings import known, number_of
+from kymflow_zarr._readers.settings import count_of, known, number_of
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
 from kymflow_zarr._readers.xml_text import parse_xml
 from kymflow_zarr._storage.json_text import JsonValue
-
-__all__ = ["ThorHeader", "read_thor"]
 
 _SOURCE: Final = "thor_xml"
 _IMAGE: Final = re.compile(r"(?:Chan[A-Z]|Image)_\d.*", re.IGNORECASE)
@@ -70,7 +68,7 @@ def read_thor(text: str) -> Facts | None:
     scan = ElementTree.Element("LSM") if scan is None else scan
     line_scan = scan.get("areaMode") in _LINE_MODES
     rows = "t" if line_scan else "y"
-    counts = {"x": _count(scan.get("pixelX")), rows: _count(scan.get("pixelY"))}
+    counts = {"x": count_of(scan.get("pixelX")), rows: count_of(scan.get("pixelY"))}
     return Facts(
         source=_SOURCE,
         rank=Rank.HEADER_FILE,
@@ -94,7 +92,7 @@ def _steps(scan: ElementTree.Element, *, lines: int, warnings: list[str]) -> dic
         return steps
     written = scan.get("frameRate", "")
     rate = decimal_of(written, signs)
-    averaged = _count(scan.get("averageNum")) if scan.get("averageMode", "0") != "0" else 1
+    averaged = count_of(scan.get("averageNum")) if scan.get("averageMode", "0") != "0" else 1
     period = quantity(1 / (rate * lines), TIME) if rate else None
     if averaged > 1:
         warnings.append(f"ThorImage averaged {averaged} frames, so their rate gives no line period")
@@ -111,11 +109,6 @@ def _steps(scan: ElementTree.Element, *, lines: int, warnings: list[str]) -> dic
     return steps
 
 
-def _count(text: str | None) -> int:
-    text = text or ""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
-
-
 def _acquired(root: ElementTree.Element, warnings: list[str]) -> int | None:
     element = root.find("Date")
     date = "" if element is None else element.get("date", "")
@@ -127,7 +120,7 @@ def _acquired(root: ElementTree.Element, warnings: list[str]) -> int | None:
 
 def _channels(scan: ElementTree.Element) -> tuple[Channel, ...]:
     """Each bit of ``channel`` is a detector that was on, from ``ChanA``."""
-    bits = _count(scan.get("channel"))
+    bits = count_of(scan.get("channel"))
     return tuple(
         Channel(name=f"Chan{chr(ord('A') + number)}")
         for number in range(_CHANNELS)

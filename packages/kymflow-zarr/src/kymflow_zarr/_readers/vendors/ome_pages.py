@@ -17,19 +17,17 @@ from xml.etree import ElementTree
 from kymflow_zarr._readers.axes import default_axes
 from kymflow_zarr._readers.tiff_layout import PageLayout
 
-__all__ = ["ome_layout"]
-
 _MAX_NAME: Final = 120
 _Plane: TypeAlias = tuple[int, int, int]  # along the slowest, the middle and the fastest axis
 
 
 def ome_layout(
-    xml: str, *, file_name: str, page_count: int, page_shape: tuple[int, ...]
+    root: ElementTree.Element, *, file_name: str, page_count: int, page_shape: tuple[int, ...]
 ) -> PageLayout | None:
     """Arrange the planes of an OME-TIFF that are in this file: those of its first image there.
 
     Args:
-        xml: Its OME-XML, without entity definitions.
+        root: Its OME-XML.
         file_name: The file's name.
         page_count: How many pages it has.
         page_shape: Shape of each, (rows, columns).
@@ -39,10 +37,8 @@ def ome_layout(
         or where pages are no plain planes.
 
     Raises:
-        ElementTree.ParseError: It is no XML.
         ValueError: A number in it is none.
     """
-    root = ElementTree.fromstring(xml)  # noqa: S314 - no entities
     images = root.findall("{*}Image/{*}Pixels")
     others: set[str] = set()
     for number, pixels in enumerate(images):
@@ -54,11 +50,13 @@ def ome_layout(
         sizes = lengths[axes[0]], lengths[axes[1]], lengths[axes[2]]
         blocks, elsewhere = _own_blocks(root, pixels, file_name=file_name)
         others |= elsewhere
-        pages: dict[_Plane, int] = {}
-        for block in blocks:
-            pages |= _planes(block, axes, sizes, page_count)
+        pages = _planes(blocks, axes, sizes, page_count)
         if number == 0 and len(pages) == math.prod(sizes):
             return None
+        if len(images) == len(elsewhere) == 1 and not blocks:
+            all_pages = _planes(pixels.findall("{*}TiffData"), axes, sizes, page_count)
+            if len(all_pages) == math.prod(sizes) == page_count:  # this file, by a former name
+                return _layout(all_pages, axes, page_shape, image=number)
         if pages:
             found = _layout(pages, axes, page_shape, image=number)
             told = _what_is_elsewhere(others) or (
@@ -136,23 +134,25 @@ def _own_blocks(
 
 
 def _planes(
-    block: ElementTree.Element, axes: str, sizes: _Plane, page_count: int
+    blocks: Iterable[ElementTree.Element], axes: str, sizes: _Plane, page_count: int
 ) -> dict[_Plane, int]:
-    """The planes of one block, with the numbers of their pages."""
-    slow, middle, fast = (int(block.get(f"First{axis}", 0)) for axis in axes)
-    start = (slow * sizes[1] + middle) * sizes[2] + fast
-    first = int(block.get("IFD", 0))
+    """The planes of blocks, with the numbers of their pages."""
+    planes: dict[_Plane, int] = {}
     all_planes = math.prod(sizes)
-    stated = block.get("PlaneCount", block.get("NumPlanes"))
-    count = int(stated) if stated is not None else 1 if "IFD" in block.attrib else all_planes
-    if min(slow, middle, fast, first) < 0:
-        return {}
-    return {
-        (plane // (sizes[1] * sizes[2]), plane // sizes[2] % sizes[1], plane % sizes[2]): page
+    for block in blocks:
+        slow, middle, fast = (int(block.get(f"First{axis}", 0)) for axis in axes)
+        start = (slow * sizes[1] + middle) * sizes[2] + fast
+        first = int(block.get("IFD", 0))
+        stated = block.get("PlaneCount", block.get("NumPlanes"))
+        count = int(stated) if stated is not None else 1 if "IFD" in block.attrib else all_planes
+        if min(slow, middle, fast, first) < 0:
+            continue
         for plane, page in zip(
             range(start, min(start + count, all_planes)), range(first, page_count), strict=False
-        )
-    }
+        ):
+            place = plane // (sizes[1] * sizes[2]), plane // sizes[2] % sizes[1], plane % sizes[2]
+            planes[place] = page
+    return planes
 
 
 def _complete(planes: Iterable[_Plane]) -> list[_Plane]:

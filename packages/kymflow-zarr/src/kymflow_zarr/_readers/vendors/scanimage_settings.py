@@ -18,8 +18,6 @@ from typing import Final
 from kymflow_zarr._readers.clock import parse_us_clock, stated_clock
 from kymflow_zarr._readers.decimals import decimal_of
 
-__all__ = ["ScanImage", "scanimage_settings"]
-
 _LINE: Final = re.compile(
     r"^[ \t]*(?:scanimage\.)?((?:SI4?|state)\.[\w.]+|epoch|frameTimestamps_sec)[ \t]*=(.*)$",
     re.MULTILINE,
@@ -116,6 +114,8 @@ def _later(values: Mapping[str, str]) -> ScanImage:
     with_flyback = _count(
         values, f"{stack}.numFramesPerVolumeWithFlyback", "SI.hFastZ.numFramesPerVolume"
     )
+    if with_flyback is None and _is_true(_text(values, "SI.hFastZ.discardFlybackFrames")):
+        with_flyback = (slices or 1) + (_count(values, "SI.hFastZ.numDiscardFlybackFrames") or 0)
     is_fast = (
         _is_true(_text(values, "SI.hFastZ.enable", "SI4.fastZActive"))
         or "fast" in _text(values, f"{stack}.stackMode").lower()

@@ -13,8 +13,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["STEP_PX", "Column", "Stretch", "Trace", "find_columns", "trusted_windows", "unroll"]
-
 _Floats = NDArray[np.float64]
 
 STEP_PX: Final = 0.5

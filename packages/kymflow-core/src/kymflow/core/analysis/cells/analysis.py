@@ -25,8 +25,6 @@ from kymflow.core.analysis.params import Param
 from kymflow.core.analysis.regions import Calibration, Region
 from kymflow.core.analysis.velocity import VELOCITY, WindowStatus
 
-__all__ = ["CELLS", "CellsParams"]
-
 _Floats = NDArray[np.float64]
 _Table: TypeAlias = Mapping[str, ArrayLike]
 

@@ -19,8 +19,6 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Fits", "Profile", "fit_profiles", "half_widths"]
-
 _Floats = NDArray[np.float64]
 Profile: TypeAlias = Literal["slab", "disc"]
 

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from kymflow.core.analysis.diameter._model import Fits, Profile, fit_profiles
 
-__all__ = ["LEAST_LINES", "Blur", "common_blur", "mean_lines", "noise_variance", "why_unknown"]
-
 _Floats = NDArray[np.float64]
 
 LEAST_LINES: Final = 8

@@ -24,8 +24,6 @@ from kymflow.core.analysis.diameter._profiles import (
     why_unknown,
 )
 
-__all__ = ["Windows", "measure_windows"]
-
 _Floats = NDArray[np.float64]
 
 _PIECES: Final = 5

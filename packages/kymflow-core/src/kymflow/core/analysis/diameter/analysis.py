@@ -18,8 +18,6 @@ from kymflow.core.analysis.diameter.display import DIAMETER_DISPLAY
 from kymflow.core.analysis.params import Param
 from kymflow.core.analysis.regions import Calibration, Region
 
-__all__ = ["DIAMETER", "DiameterParams"]
-
 _Floats = NDArray[np.float64]
 
 _LEAST_PIXELS: Final = 8

@@ -6,8 +6,6 @@ from typing import Final
 
 from kymflow.core.analysis.definition import Column
 
-__all__ = ["SEGMENTS", "SUMMARY", "WAVEFORM"]
-
 SUMMARY: Final = (
     Column("status", str, "ok or unknown"),
     Column("reason", str, "why it is unknown"),

@@ -8,8 +8,6 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from kymflow.core.analysis.params import Param
 
-__all__ = ["PulseParams", "Species"]
-
 Species: TypeAlias = Literal["mouse", "rat", "zebrafish larva", "human"]
 
 _BANDS_HZ: Final[Mapping[Species, tuple[float, float]]] = {

@@ -19,8 +19,6 @@ from numpy.typing import NDArray
 from kymflow.core.analysis.pulse._spectrum import Peak, Series
 from kymflow.core.student import t_quantile
 
-__all__ = ["Phase", "follow_phase"]
-
 _Floats = NDArray[np.float64]
 
 _RATIO_PER_BLOCK = 4.0

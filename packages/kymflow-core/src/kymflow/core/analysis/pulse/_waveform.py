@@ -18,8 +18,6 @@ from kymflow.core.analysis.pulse._phase import Phase
 from kymflow.core.analysis.pulse._spectrum import Series, without_trend
 from kymflow.core.student import t_quantile
 
-__all__ = ["PHASES", "Indices", "Waveform", "fit_waveform", "window_gain"]
-
 _Floats = NDArray[np.float64]
 
 PHASES = 24

@@ -28,8 +28,6 @@ from kymflow.core.analysis.pulse.display import PULSE_DISPLAY
 from kymflow.core.analysis.regions import Calibration, Region
 from kymflow.core.analysis.velocity import VELOCITY
 
-__all__ = ["PULSE"]
-
 _BEATS_PER_TREND: Final = 4.0
 _LEAST_KNOWN: Final = 0.1
 _LONGEST_WINDOW: Final = 0.75

@@ -16,8 +16,6 @@ from kymflow.core.analysis.velocity._grid import ShearPlan, line_sum_variance
 from kymflow.core.analysis.velocity._kernels import Kernels
 from kymflow.core.analysis.velocity._preprocess import Columns
 
-__all__ = ["BLOCK_PIXELS", "Block", "Recording"]
-
 _Floats = NDArray[np.float32]
 _Doubles = NDArray[np.float64]
 _Integers = NDArray[np.int64]

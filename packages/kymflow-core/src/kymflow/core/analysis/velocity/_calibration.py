@@ -16,8 +16,6 @@ from kymflow.core.analysis.velocity._blocks import Recording
 from kymflow.core.analysis.velocity._pipeline import shear_estimate
 from kymflow.core.analysis.velocity._preprocess import NOISE_VARIANCE_SHARE
 
-__all__ = ["dispersion", "null_evidence"]
-
 _Doubles = NDArray[np.float64]
 
 #: Windows made of lines in random order; where more than this share of them is at rest, lines are

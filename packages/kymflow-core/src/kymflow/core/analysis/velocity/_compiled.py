@@ -11,8 +11,6 @@ from kymflow.core.analysis.velocity._jit import exact, fast
 from kymflow.core.analysis.velocity._preprocess import Columns
 from kymflow.core.analysis.velocity._tracking import JUMP_COST, LOCAL_COST
 
-__all__ = ["best_path", "flatten"]
-
 _Floats = NDArray[np.float32]
 _Integers = NDArray[np.int64]
 

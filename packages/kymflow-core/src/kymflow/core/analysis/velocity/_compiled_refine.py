@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from kymflow.core.analysis.velocity._grid import MINIMUM_WEIGHT
 from kymflow.core.analysis.velocity._jit import exact, fast
 
-__all__ = ["refine_group"]
-
 _Floats = NDArray[np.float32]
 _Integers = NDArray[np.int64]
 

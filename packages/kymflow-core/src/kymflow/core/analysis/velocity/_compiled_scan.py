@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from kymflow.core.analysis.velocity._grid import ShearPlan
 from kymflow.core.analysis.velocity._jit import fast
 
-__all__ = ["scan"]
-
 _Floats = NDArray[np.float32]
 _Integers = NDArray[np.int64]
 

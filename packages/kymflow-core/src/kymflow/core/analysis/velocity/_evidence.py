@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 
 from kymflow.core.analysis.velocity._grid import ShearPlan
 
-__all__ = ["MOST_SATURATED", "is_ambiguous", "noise_threshold"]
-
 #: At most 2 % of windows of pure noise pass; 1 % in most geometries, less when tracked.
 _NOISE_LEVEL = 3.4
 #: A velocity that explains less than a fifth of what varies is not taken for the flow.

@@ -15,8 +15,6 @@ from kymflow.core.analysis.velocity._grid import ShearPlan
 from kymflow.core.analysis.velocity._preprocess import Columns
 from kymflow.core.errors import AnalysisParameterError, MissingExtraError
 
-__all__ = ["Backend", "Kernels", "load_kernels"]
-
 Backend = Literal["auto", "numpy", "numba"]
 
 _Floats = NDArray[np.float32]

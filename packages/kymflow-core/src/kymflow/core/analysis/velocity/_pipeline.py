@@ -12,8 +12,6 @@ from kymflow.core.analysis.velocity._blocks import Recording
 from kymflow.core.analysis.velocity._grid import ShearPlan
 from kymflow.core.analysis.velocity._refine import corrections, refine
 
-__all__ = ["evidence_at", "shear_estimate"]
-
 _Floats = NDArray[np.float32]
 _Doubles = NDArray[np.float64]
 _Integers = NDArray[np.int64]

@@ -15,8 +15,6 @@ from kymflow.core.analysis.velocity._grid import REFINEMENT, ShearPlan
 from kymflow.core.analysis.velocity._kernels import Kernels
 from kymflow.core.analysis.velocity._preprocess import NOISE_VARIANCE_SHARE, smoothed
 
-__all__ = ["corrections", "noise_precision", "refine"]
-
 _Doubles = NDArray[np.float64]
 _Integers = NDArray[np.int64]
 

@@ -22,8 +22,6 @@ from numpy.typing import NDArray
 
 from kymflow.core.analysis.velocity._grid import MINIMUM_WEIGHT, ShearPlan, moved_bins
 
-__all__ = ["refine_group", "scan"]
-
 _Floats = NDArray[np.float32]
 _Doubles = NDArray[np.float64]
 _Integers = NDArray[np.int64]

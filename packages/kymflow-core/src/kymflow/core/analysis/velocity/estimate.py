@@ -28,8 +28,6 @@ from kymflow.core.analysis.velocity._tracking import POOL_REACH, log_likelihood_
 from kymflow.core.analysis.velocity.result import Method, VelocityResult, WindowStatus
 from kymflow.core.errors import AnalysisParameterError
 
-__all__ = ["estimate_velocity"]
-
 
 def estimate_velocity(
     kymograph: ArrayLike,
