@@ -99,7 +99,7 @@ def test_the_report_says_what_was_measured_and_where(planted: Path) -> None:
     assert result["ratio"] == 1.0
 
 
-def test_what_may_not_cost_so_much_is_told(planted: Path) -> None:
+def test_costs_beyond_their_limits_are_reported(planted: Path) -> None:
     benchmarks = planted / "packages" / "one" / "benchmarks" / "shapes.py"
     limited = PLANTED.replace("floor=floor)", "floor=floor, most_ratio=2.0)")
     benchmarks.write_text(limited, encoding="utf-8")

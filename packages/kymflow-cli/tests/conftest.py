@@ -18,11 +18,13 @@ import tifffile
 
 from kymflow.cli.app import run
 from kymflow.cli.demo_images import DEMO_SCENES, LINE_INTERVAL_S, PIXEL_SIZE_UM, synthesize
+from kymflow.cli.verbs.check import check
 from kymflow.cli.verbs.index import index
 from kymflow.cli.verbs.ingest import ingest
 
 # How long an example takes says more of the machine than of the code.
-hypothesis.settings.register_profile("kymflow", deadline=None)
+_EXAMPLES = int(os.environ.get("KYMFLOW_EXAMPLES", "40"))
+hypothesis.settings.register_profile("kymflow", deadline=None, max_examples=_EXAMPLES)
 hypothesis.settings.load_profile("kymflow")
 
 
@@ -109,6 +111,17 @@ def environment() -> Iterator[dict[str, str]]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield {**os.environ, "PYTHONPATH": found, "PYTHONWARNINGS": "error", "TERM": "xterm-256color"}
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def damage() -> Callable[[str | Path], list[str]]:
+    """Where a dataset is damaged, not counting scratch folders, which a killed writer may leave."""
+
+    def places(dataset: str | Path) -> list[str]:
+        found = check(str(dataset), deep=True).items
+        return [problem.location for problem in found if problem.kind != "leftover"]
+
+    return places
 
 
 @pytest.fixture

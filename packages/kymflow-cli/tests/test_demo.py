@@ -20,7 +20,7 @@ from kymflow.cli.verbs.demo import demo
 from kymflow_zarr import ZarrDataset
 
 
-def test_the_demo_goes_the_whole_way_and_again_takes_in_nothing(
+def test_the_demo_does_everything_and_a_second_run_ingests_nothing(
     tmp_path: Path, kymflow: Callable[..., tuple[int, str, str]]
 ) -> None:
     code, out, err = kymflow("demo", tmp_path / "here")

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from zarr.storage import MemoryStore
 
@@ -276,7 +276,6 @@ RUNS = st.lists(
 )
 
 
-@settings(max_examples=60)
 @given(RUNS)
 def test_replaced_rows_are_exactly_the_last_ones_of_the_images_kept(
     runs: list[tuple[dict[str, int], int, set[str] | None]],

@@ -115,7 +115,7 @@ def test_an_indexer_that_cannot_be_pickled(
 
 
 class CountingExecutor(Executor):
-    """Works at once, and remembers how many results nobody has fetched yet."""
+    """Works at once, and counts the results that have not been fetched yet."""
 
     def __init__(self) -> None:
         self.waiting: set[int] = set()

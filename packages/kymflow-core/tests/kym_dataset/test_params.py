@@ -44,7 +44,7 @@ def test_from_the_records_artifact(analysed: KymDataset) -> None:
         assert analysed.params_for("traces", digest) == {**PARAMS, "number": number}
 
 
-def test_from_an_indexer_that_tells_them(dataset: ZarrDataset) -> None:
+def test_from_an_indexer_that_documents_them(dataset: ZarrDataset) -> None:
     kym = KymDataset(dataset)
     kym.update_index(ImageSummary())
 

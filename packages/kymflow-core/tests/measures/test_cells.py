@@ -57,7 +57,7 @@ def test_hematocrit_is_the_share_that_cells_cover(hematocrit: float) -> None:
 
 
 @pytest.mark.parametrize("dark", [True, False])
-def test_dark_and_bright_cells_are_told_apart(dark: bool) -> None:
+def test_dark_and_bright_cells_are_distinguished(dark: bool) -> None:
     truth = recording(hematocrit=0.6, dark=dark)
     found = cells(truth.pixels).summary
     assert found["shade"] == ("dark" if dark else "bright")

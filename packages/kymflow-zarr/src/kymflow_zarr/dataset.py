@@ -23,8 +23,8 @@ from kymflow_zarr._front.caches import Caches
 from kymflow_zarr._front.conversion import Conversion
 from kymflow_zarr._front.flat_names import FlatNames
 from kymflow_zarr._front.health import Health
-from kymflow_zarr._front.html import dataset_html
 from kymflow_zarr._front.opening import open_dataset, reopen_dataset
+from kymflow_zarr._html import dataset_html
 from kymflow_zarr._ingest.objects import (
     ChannelSource,
     HasChannelData,

@@ -239,7 +239,7 @@ def check_the_end(place: str, ids: list[str]) -> None:
 @pytest.mark.slow
 def test_what_a_writer_leaves_that_is_killed_at_a_request_is_repaired(jobs: Jobs, url: str) -> None:
     requests = jobs.run(url)
-    step = max(1, 500 // int(os.environ.get("KYMFLOW_EXAMPLES", "10")))
+    step = max(1, 500 // int(os.environ.get("KYMFLOW_EXAMPLES", "6")))
     places = []
     for number in range(1, requests, step):
         places.append(f"{url}-{number}")
@@ -304,7 +304,7 @@ def is_commit(path: str) -> bool:
 def test_an_image_whose_commit_was_not_answered_is_whole_or_removed(
     url: str, s3: Any, lost: str
 ) -> None:
-    """Nobody knows then whether it is there: what belongs to it must not be removed."""
+    """It is unknown then whether it exists: what belongs to it must not be removed."""
     dataset = ZarrDataset(url)
     s3.fault = lambda _, verb, path: lost if verb == "PUT" and is_commit(path) else ""
     with pytest.raises(OSError, match="check the URL"):

@@ -170,7 +170,9 @@ def _split_header(rows: Rows, *, key: str) -> tuple[list[str], Rows]:
     if numbers and len(comment) == len(row):  # NumPy makes a comment of the header
         header = [(name or "").lstrip("#").strip() for name in comment]
         return header, chain([(line, row)], rows)
-    if not row or (len(numbers) == len(row) and header != [str(at) for at in range(len(row))]):
+    if not any(header) or (
+        len(numbers) == len(row) and header != [str(at) for at in range(len(row))]
+    ):
         raise CorruptDataError(key, f"line {line}: there are no names of columns")
     return header, rows
 

@@ -162,7 +162,7 @@ class StoredTable:
             for group in range(metadata.num_row_groups)
         )
 
-    def valueless_floats(self) -> frozenset[str]:
+    def float_columns_without_values(self) -> frozenset[str]:
         """The columns of floats without any value: pandas makes an untyped column one of these."""
         import pyarrow as pa
 

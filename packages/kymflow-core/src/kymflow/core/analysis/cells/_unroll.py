@@ -7,6 +7,7 @@ mean over them has far less noise than a line.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -154,6 +155,18 @@ def find_columns(pixels: NDArray[Any], trace: Trace) -> list[Column]:
     whole = _stretches(trace, lines, empty, crossing)
     same = [one.moved.size for one in whole] == [one.moved.size for one in short]
     return columns if same else [unroll(pixels, mean, one) for one in whole]
+
+
+def signal_to_noise(columns: Sequence[Column]) -> float:
+    """The standard deviation of what moves over that of the noise, both of single pixels."""
+    pixels = sum(float(column.weight.sum()) for column in columns)
+    squares = sum(float((column.weight * np.square(column.profile)).sum()) for column in columns)
+    mean = sum(float((column.weight * column.profile).sum()) for column in columns) / pixels
+    noise = sum(column.noise * float(column.weight.sum()) for column in columns) / pixels
+    # Each place of a column has the noise of one pixel for itself.
+    places = sum(np.count_nonzero(column.weight) for column in columns)
+    signal = squares / pixels - mean**2 - noise * places / pixels
+    return float(np.sqrt(max(0.0, signal) / noise))
 
 
 def _light(pixels: NDArray[Any]) -> _Floats:
