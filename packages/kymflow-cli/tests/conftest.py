@@ -185,7 +185,7 @@ def unending(
 def process(
     environment: dict[str, str], tmp_path: Path
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run a command line in a process of its own."""
+    """Run a command line in a separate process."""
 
     def call(*arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -1,4 +1,4 @@
-"""Channels in files of their own are stacked part by part."""
+"""Channels in separate files are stacked part by part."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ _KINDS = ("PUT", "GET", "HEAD", "LIST", "DELETE")
 
 @contextmanager
 def slow_store() -> Iterator[int]:
-    """A store in a process of its own; gives its port."""
+    """A store in a separate process; gives its port."""
     code = Path(__file__).with_name("slow_store.py")
     with subprocess.Popen(
         [sys.executable, code, str(_DELAY_S)], stdout=subprocess.PIPE, text=True
