@@ -12,6 +12,8 @@ import tifffile
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr._pixels.layout import DEFAULT_CHUNK_BYTES
 
+pytestmark = pytest.mark.slow  # many pixels, and the same with any interpreter
+
 LINES, PIXELS = 4 * DEFAULT_CHUNK_BYTES // 1024, 1024
 
 

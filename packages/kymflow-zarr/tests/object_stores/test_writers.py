@@ -124,7 +124,11 @@ def test_a_sources_index_read_before_the_lock_was_lost_is_not_written(
         dataset.save_sources_index(rows)
 
 
-def test_rows_and_notes_of_four_writers_all_arrive(url: str) -> None:
+@pytest.mark.parametrize("server", ["url", pytest.param("azure_url", marks=pytest.mark.slow)])
+def test_rows_and_notes_of_four_writers_all_arrive(
+    server: str, request: pytest.FixtureRequest
+) -> None:
+    url: str = request.getfixturevalue(server)
     ZarrDataset(url)
     record = ZarrDataset(url).add_image([[1, 2], [3, 4]])
     names = [f"w{writer}-{number}" for writer in range(4) for number in range(2)]
@@ -246,7 +250,7 @@ def test_what_a_writer_leaves_that_is_killed_at_a_request_is_repaired(jobs: Jobs
         if jobs.run(places[-1], kill_at=number):
             break  # beats of locks are requests, too: there are fewer where it is quicker
     assert len(places) > requests // step // 2
-    with ThreadPoolExecutor(16) as pool:  # each waits until it is sure that the writer is gone
+    with ThreadPoolExecutor(8) as pool:  # each waits until it is sure that the writer is gone
         left = list(pool.map(check_what_is_left, places))
     assert all(map(jobs.run, places))
     for place, ids in zip(places, left, strict=True):
