@@ -109,7 +109,7 @@ def test_an_analysis_that_never_ran_is_named_and_nothing_to_do(
     assert "never run here: " in kymflow("status", dataset)[2]
 
 
-def test_excluded_images_are_told_and_need_no_results(current: str) -> None:
+def test_excluded_images_are_reported_and_need_no_results(current: str) -> None:
     opened = ZarrDataset(current)
     exclude(opened.record(find_image(opened, "b")), reason="out of focus")
     recalibrate(current, "b")
@@ -118,7 +118,7 @@ def test_excluded_images_are_told_and_need_no_results(current: str) -> None:
     assert ("b.tif", "excluded", "out of focus") in concerns(current)
 
 
-def test_copies_and_images_without_calibration_are_told(
+def test_copies_and_images_without_calibration_are_reported(
     current: str, folder: Path, write_tiff: WriteTiff
 ) -> None:
     import numpy as np

@@ -76,7 +76,7 @@ except OSError as error:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no limit to set")
-def test_a_process_that_may_open_no_more_files_is_told_so(tmp_path: Path) -> None:
+def test_a_process_that_may_open_no_more_files_gets_a_clear_error(tmp_path: Path) -> None:
     # It used to try again for ever.
     done = subprocess.run(
         [sys.executable, "-c", NO_HANDLES, str(tmp_path / "dataset.zarr")],

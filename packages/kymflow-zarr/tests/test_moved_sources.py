@@ -35,7 +35,7 @@ def test_a_folder_that_moved_doubles_nothing(
     assert list(dataset.iter_refresh(archive)) == []
 
 
-def test_files_of_equal_pixels_are_told_apart_by_their_names(
+def test_files_of_equal_pixels_are_distinguished_by_their_names(
     dataset: ZarrDataset, tmp_path: Path
 ) -> None:
     folder = tmp_path / "recordings"

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from zarr.storage import MemoryStore
 
@@ -169,7 +169,6 @@ FRAMES = st.dictionaries(
 )
 
 
-@settings(max_examples=200)
 @given(columns=FRAMES)
 def test_text_comes_back_from_gzipped_csv_or_is_refused_when_it_is_saved(
     record: Any, columns: dict[str, list[str]]

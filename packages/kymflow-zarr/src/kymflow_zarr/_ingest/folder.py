@@ -87,7 +87,7 @@ def _claims(reader: ImageReader, listing: FolderListing) -> list[str]:
         raise ReaderError(f"{reason}; update or uninstall its package") from error
 
 
-def look_at_folder(folder: Path, *, follow_links: bool = False) -> ImageFolder:
+def read_folder(folder: Path, *, follow_links: bool = False) -> ImageFolder:
     """List a folder, and sort its files by the image that they belong to.
 
     Args:

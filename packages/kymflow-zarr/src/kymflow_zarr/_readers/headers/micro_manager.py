@@ -44,18 +44,9 @@ class MicroManagerHeader:
         return found
 
     def read(
-        self,
-        path: Path,
-        listing: FolderListing,
-        *,
-        shape: tuple[int, ...],
-        limits: ReadLimits,
+        self, path: Path, listing: FolderListing, *, shape: tuple[int, ...], limits: ReadLimits
     ) -> Facts | None:
-        """What the metadata of an image's folder, or of its stack, say.
-
-        Raises:
-            UnreadableImageError: They cannot be read, or are too large.
-        """
+        """What the metadata of an image's folder, or of its stack, say."""
         found = self.find(path, listing)
         if found is None:
             return None

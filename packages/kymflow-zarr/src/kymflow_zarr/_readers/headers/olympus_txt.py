@@ -55,18 +55,9 @@ class OlympusTextHeader:
         return listing.beside(path, ".txt")
 
     def read(
-        self,
-        path: Path,
-        listing: FolderListing,
-        *,
-        shape: tuple[int, ...],  # noqa: ARG002 - the header has its own numbers of pixels
-        limits: ReadLimits,
+        self, path: Path, listing: FolderListing, *, shape: tuple[int, ...], limits: ReadLimits
     ) -> Facts | None:
-        """What the text beside an image says; a text of another kind is kept, with a warning.
-
-        Raises:
-            UnreadableImageError: The text cannot be read, or is too large.
-        """
+        """What the text beside an image says; a text of another kind is kept, with a warning."""
         found = self.find(path, listing)
         return None if found is None else read_olympus_text(listing.read_text(found, limits=limits))
 

@@ -37,18 +37,9 @@ class PayloadHeader:
         return find_payload(path, listing)
 
     def read(
-        self,
-        path: Path,
-        listing: FolderListing,
-        *,
-        shape: tuple[int, ...],
-        limits: ReadLimits,  # noqa: ARG002 - JSON has one limit everywhere
+        self, path: Path, listing: FolderListing, *, shape: tuple[int, ...], limits: ReadLimits
     ) -> Facts | None:
-        """What the payload's header says, and the payload itself.
-
-        Raises:
-            UnreadableImageError: It cannot be read, or is not a JSON object.
-        """
+        """What the payload's header says, and the payload itself."""
         found = find_payload(path, listing)
         if found is None:
             return None

@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from kymflow.core.analysis.velocity._grid import ShearPlan
+from kymflow.core.analysis.velocity._plan import ShearPlan
 
 #: Costs are whole numbers, so that sums of them with float32 scores are exact in float64 and
 #: both implementations of `best_path` return the same path.

@@ -61,6 +61,7 @@ class VelocityResult:
             ``method="radon"``, which has none.
         second_px_per_line: Where another velocity is about as likely, as with evenly spaced cells
             (status ``"alias"``): that velocity, float64, on the grid of candidates. NaN elsewhere.
+        empty: Whether nothing is in view but noise, bool: no cell, as far as can be seen.
         dispersion: By how much velocities scatter more than residuals say, at least 1; learned from
             even and odd lines of the recording's windows.
         method: ``"shear"`` or ``"radon"``.
@@ -92,6 +93,7 @@ class VelocityResult:
     candidate_px_per_line: NDArray[np.float64]
     standard_error_px_per_line: NDArray[np.float64]
     second_px_per_line: NDArray[np.float64]
+    empty: NDArray[np.bool_]
     dispersion: float
     method: Method
     tracked: bool
