@@ -126,7 +126,10 @@ def test_all_benchmarks_run(root: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_scale_of_a_dataset_is_measured(root: Path, tmp_path: Path) -> None:
     scale = root / "packages" / "kymflow-core" / "benchmarks" / "scale"
-    for command in (["many_images.py", "--images=50", f"--folder={tmp_path}"], ["object_store.py"]):
+    for command in (
+        ["many_images.py", "--images=20", f"--folder={tmp_path}"],
+        ["object_store.py", "--images=10"],
+    ):
         done = subprocess.run(
             [sys.executable, str(scale / command[0]), *command[1:]],
             capture_output=True,

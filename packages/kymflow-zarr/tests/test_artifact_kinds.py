@@ -75,7 +75,7 @@ def on_disk(disk: ZarrDataset) -> tuple[ZarrImageRecord, Path]:
     return record, Path(disk.location) / "images" / record.image_id
 
 
-# --- a kind of one's own
+# --- your own kind
 
 
 @pytest.mark.usefixtures("note_kind")
@@ -125,7 +125,7 @@ def test_a_file_of_a_new_kind_beside_an_image_is_ingested(disk: ZarrDataset, fol
 
 
 class BagKind(ArtifactKind):
-    """Texts, each in a file of its own."""
+    """Texts, each in a separate file."""
 
     name = "bag"
     suffixes = ()

@@ -312,6 +312,7 @@ def test_issues_are_read_from_the_records_where_their_index_was_lost(
     assert len(before) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.json", "a.traces.json"])
 def test_a_document_that_grows_too_large_is_left_out(
     disk: ZarrDataset, folder: Path, name: str

@@ -1,4 +1,4 @@
-"""Several writers and readers at once, in processes of their own."""
+"""Several writers and readers at once, in separate processes."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ def test_an_interrupted_run_takes_no_new_work(
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[str]:
-    """A scheduler and two workers, each a process of its own, on loopback."""
+    """A scheduler and two workers, each a separate process, on loopback."""
     pytest.importorskip("distributed", reason="needs the extra dask")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

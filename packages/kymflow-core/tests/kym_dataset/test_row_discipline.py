@@ -318,7 +318,7 @@ def test_provenance_declared_as_a_number(dataset: ZarrDataset) -> None:
 
 @dataclass(kw_only=True)
 class TwoRegions:
-    """Two rows per image, each with a provenance of its own."""
+    """Two rows per image, each with its own provenance."""
 
     hashes: tuple[str | None, ...] = ("a" * 64, "b" * 64)
     versions: tuple[str, ...] = ("1", "2")

@@ -81,6 +81,20 @@ def test_noise_that_single_lines_drown_in_is_averaged_away() -> None:
     assert low <= float(found["flux_per_s"] or 0) <= high
 
 
+def test_a_signal_much_weaker_than_noise_is_refused() -> None:
+    found = cells(recording(hematocrit=0.1, snr=0.35).pixels).summary
+    assert str(found["reason"]).startswith("what moves is only 0.")
+    assert found["cells"] is None
+
+
+def test_light_that_fades_changes_no_count() -> None:
+    truth = recording(hematocrit=0.3)
+    fading = truth.pixels * np.linspace(1.0, 0.4, len(truth.pixels))[:, None]
+    found = cells(fading).summary
+    assert found["cells"] == pytest.approx(truth.count_passing(MIDDLE), abs=2)
+    assert found["hematocrit"] == pytest.approx(0.3, abs=0.05)
+
+
 def test_clusters_are_divided() -> None:
     truth = recording(hematocrit=0.5, cluster=3.0, lines=6000)
     assert cells(truth.pixels).summary["cells"] == pytest.approx(

@@ -39,7 +39,7 @@ _PIXELS_KIND: Final = "pixels"
 
 
 def file_path(kind: str, name: str) -> str:
-    """Where a file lies, relative to the folder of its image or of the tables.
+    """The path of a file, relative to the folder of its image or of the tables.
 
     Args:
         kind: What it holds; see `ExportedFile`.
@@ -85,7 +85,7 @@ class ExportedFile:
 
     @property
     def path(self) -> str:
-        """Where it lies, relative to the folder of its image or of the tables."""
+        """Its path, relative to the folder of its image or of the tables."""
         return file_path(self.kind, self.name)
 
     @property

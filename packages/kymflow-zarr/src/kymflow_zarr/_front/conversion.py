@@ -53,7 +53,7 @@ class Conversion:
 
         Raises:
             ExportError: Something is damaged; all that is not was exported.
-            SourceFolderError: Recordings lie in the folder, or the folder among recordings.
+            SourceFolderError: The folder contains recordings, or is among them.
             AlreadyExistsError: The folder holds ``images`` or ``tables`` that no export wrote, or
                 another dataset's export. Other files in it are left alone.
         """

@@ -140,7 +140,7 @@ def in_batches(
     Args:
         items: What is to be taken in.
         size_of: About how many bytes an item has.
-        one_by_one: Whether each is a batch of its own.
+        one_by_one: Whether each is its own batch.
     """
     rest = iter(items)
     while batch := list(islice(rest, 1)):

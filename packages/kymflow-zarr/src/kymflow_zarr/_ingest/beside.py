@@ -52,7 +52,7 @@ def files_beside(
 
 
 def _headers(readers: Sequence[HeaderReader], path: Path, listing: FolderListing) -> list[Path]:
-    """The headers that readers would read; of one that fails, reading the image says so."""
+    """The headers that readers would read; if one fails, reading the image reports that."""
     try:
         with translated(path):
             found = [reader.find(path, listing) for reader in readers]

@@ -44,7 +44,7 @@ def stat_regular_file(
     """Look at a regular file without opening it.
 
     Args:
-        folder: The folder that it lies in.
+        folder: Its folder.
         name: Its name.
         follow_links: Whether a symbolic link stands for the file that it leads to; else it is
             refused.

@@ -79,7 +79,7 @@ class FolderListing:
         return self.folder / name if self.names[at : at + 1] == (name,) else None
 
     def _called(self, stem: str, suffix: str) -> Path | None:
-        """A stem's file; a Mac may have written an accent in it as a letter of its own."""
+        """A stem's file; a Mac may have written an accent in it as a separate character."""
         forms = [stem]
         if not stem.isascii():
             forms += [normalize("NFC", stem), normalize("NFD", stem)]

@@ -1,6 +1,6 @@
 """Which folders writers are changing, in a store where each is changed key by key.
 
-A writer says so in a key of its own, which it keeps up like a lock (see `lease`) and removes at the
+A writer says so in its own key, which it keeps up like a lock (see `lease`) and removes at the
 end. So a folder without its commit key is told from a damaged one if a claim names it, and what a
 killed writer left can be removed.
 """

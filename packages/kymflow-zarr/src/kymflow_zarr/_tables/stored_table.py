@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ROW_GROUP_ROWS = 32_768
 KEY_OF_FILE = "kymflow_zarr.key"
-"""The key-value metadata in which a file says where it lies."""
+"""The key-value metadata in which a file says where it is stored."""
 BYTES_PER_CELL = 8
 """What a value takes in memory, as an estimate."""
 _PART_BYTES = 64 * 2**20
@@ -313,7 +313,7 @@ def bare_schema(schema: pa.Schema) -> pa.Schema:
 
 @contextmanager
 def as_damage(key: str) -> Iterator[None]:
-    """Errors of Arrow as damage of the file that lies under a key."""
+    """Errors of Arrow as damage of the file under a key."""
     import pyarrow as pa
 
     try:

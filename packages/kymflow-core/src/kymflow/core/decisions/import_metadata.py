@@ -98,7 +98,7 @@ def set_fields_from_folders(
     author: str | None = None,
     step: str | None = None,
 ) -> FieldsImport:
-    """Set experiment fields from the names of the folders that files lie in.
+    """Set experiment fields from the names of the files' folders.
 
     All of it is one step of `undo`.
 

@@ -52,6 +52,7 @@ class Windows:
     Attributes:
         diameter: Diameter.
         error: Standard error of that.
+        errors_95: How many standard errors the 95 % interval reaches.
         common_error: The part of it that is the same error in all windows, that of the blur.
         fwhm: Full width at half maximum of the mean line.
         center: Centre of the vessel.
@@ -62,6 +63,7 @@ class Windows:
 
     diameter: _Floats
     error: _Floats
+    errors_95: float
     common_error: _Floats
     fwhm: _Floats
     center: _Floats
@@ -97,6 +99,7 @@ def measure_windows(values: _Floats, size: int, model: Profile) -> Windows:
     found = Windows(
         diameter=np.where(known, 2.0 * whole.half_width, np.nan),
         error=np.where(known, np.hypot(2.0 * whole.half_width_error, common), np.nan),
+        errors_95=1.96,
         common_error=common,
         fwhm=half_widths(sign * profiles),
         center=np.where(known, whole.center, np.nan),
@@ -155,12 +158,14 @@ def _by_pieces(whole: Windows, fits: Fits, good: NDArray[np.bool_], blur: Blur) 
     off = (weight * np.square(2.0 * fits.half_width.reshape(shape) - diameter[:, None])).sum(axis=1)
     degrees = int((count - 1)[enough].sum())
     dispersion = (_BELIEVED + float(off[enough].sum())) / (_BELIEVED + degrees)
-    # One standard error is to hold 68 % although it is itself an estimate, as Student's does.
-    dispersion *= t_quantile(_ONE_SIGMA, _BELIEVED + degrees) ** 2
+    # The dispersion is itself an estimate, so errors are Student's, not normal.
+    one, two = (t_quantile(share, _BELIEVED + degrees) for share in (_ONE_SIGMA, 0.975))
+    dispersion *= one**2
     common = 2.0 * np.abs(mean(fits.by_blur)) * blur.error
     return Windows(
         diameter=np.where(enough, diameter, whole.diameter),
         error=np.where(enough, np.hypot(np.sqrt(dispersion / total), common), whole.error),
+        errors_95=two / one,
         common_error=np.where(enough, common, whole.common_error),
         fwhm=whole.fwhm,
         center=np.where(enough, mean(fits.center), whole.center),

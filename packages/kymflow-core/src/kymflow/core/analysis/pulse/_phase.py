@@ -26,6 +26,9 @@ _RATIO_PER_BLOCK = 4.0
 _SHORTEST_BLOCK_BEATS = 2.0
 _LEAST_BLOCKS = 4
 _MOST_BLOCKS = 200
+_ROUNDS = 4
+_FOLLOWED = 0.3
+"""By which share of what is new in a block the rate follows it."""
 _LEAST_GAIN = 2.0
 """Of log-likelihood, by which wandering must explain phases better than noise alone."""
 _QUARTERS = 4
@@ -70,10 +73,13 @@ def follow_phase(series: Series, peak: Peak) -> Phase:
         series: A series without trend.
         peak: Its most significant frequency.
     """
-    # A pulse that wanders has more power than its peak, which is that of one frequency.
-    blocks = _cut(series, peak, _cut(series, peak, peak.ratio).ratio)
+    # A pulse that wanders has more power than its peak, which is that of one frequency; the shorter
+    # the blocks, the more of it they show.
+    blocks = _cut(series, peak, peak.ratio)
+    for _ in range(_ROUNDS):
+        blocks = _cut(series, peak, blocks.ratio)
     variance = 2.0 * peak.level / (blocks.count * blocks.power)
-    middle, seen = blocks.middle_s, np.unwrap(np.angle(blocks.amplitude))
+    middle, seen = blocks.middle_s, _unwrapped(blocks)
     wander, share = _wander(middle, seen, variance)
     line = _fit_line(middle, seen, share * variance, wander)
     rate, error = peak.rate_hz + line.slope / (2.0 * np.pi), line.error / (2.0 * np.pi)
@@ -133,6 +139,25 @@ def _cut(series: Series, peak: Peak, ratio: float) -> _Blocks:
         power=power,
         ratio=power * float(count.sum()) / (4.0 * peak.level),
     )
+
+
+def _unwrapped(blocks: _Blocks) -> _Floats:
+    """The phases of blocks, each the nearest to what the rate of those before it lets expect.
+
+    The largest block comes first: there the rate is most like that of the peak.
+    """
+    phase, time = np.angle(blocks.amplitude), blocks.middle_s
+    start = int(np.abs(blocks.amplitude).argmax())
+    for order in (range(start + 1, phase.size), range(start - 1, -1, -1)):
+        last, rate = start, 0.0
+        for k in order:
+            gap = time[k] - time[last]
+            step = phase[k] - phase[last] - rate * gap
+            step -= 2.0 * np.pi * np.round(step / (2.0 * np.pi))
+            phase[k] = phase[last] + rate * gap + step
+            rate += _FOLLOWED * step / gap
+            last = k
+    return phase
 
 
 def _wander(time_s: _Floats, phase: _Floats, variance: _Floats) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """Intervals in which flow stands still, or is unknown.
 
-Absence of evidence is an interval type of its own, so that it is read neither as flow nor as a
+Absence of evidence is a separate interval type, so that it is read neither as flow nor as a
 stall.
 """
 
