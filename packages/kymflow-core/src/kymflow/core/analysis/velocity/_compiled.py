@@ -25,7 +25,7 @@ _Integers = NDArray[np.int64]
 _At = np.uintp
 _ONE = np.float32(1.0)
 #: Windows scanned side by side; so many keep every buffer in a core's own cache.
-_LANES = 128
+_LANES = 192
 #: Rows of a window are padded to a multiple of the widest SIMD register.
 _REGISTER = 16
 
@@ -202,34 +202,38 @@ def best_path(score: _Floats) -> _Integers:
 @exact
 def _best_path(score: _Floats, path: _Integers, local: float, jump: float) -> None:
     windows, candidates = score.shape
+    reach = np.int64(np.ceil(jump / local)) - 1
+    # How far each candidate is below the best one, with some on both sides that cannot be it.
+    below = np.full(candidates + 2 * reach, -np.inf)
     best = np.empty(candidates, np.float64)
-    for k in range(1, windows):
-        before = score[k - 1]
-        highest = np.float64(before[0])
+    top = np.empty(windows, np.int64)
+    for k in range(windows):
+        row = score[k]
+        if k > 0:
+            for j in range(candidates):
+                best[j] = -jump
+            for d in range(-reach, reach + 1):
+                start, cost = _At(reach + d), local * abs(d)
+                for j in range(candidates):
+                    value = below[start + _At(j)] - cost
+                    best[j] = value if value > best[j] else best[j]
+            for j in range(candidates):
+                row[j] = np.float32(np.float64(row[j]) + best[j])
+        at = 0
         for j in range(1, candidates):
-            highest = max(highest, np.float64(before[j]))
-        reach = -jump
+            at = j if row[j] > row[at] else at
+        top[k] = at
         for j in range(candidates):
-            reach = max(reach - local, np.float64(before[j]) - highest, -jump)
-            best[j] = reach
-        reach = -jump
-        for j in range(candidates - 1, -1, -1):
-            reach = max(reach - local, best[j])
-            best[j] = reach
-        for j in range(candidates):
-            score[k, j] = np.float32(np.float64(score[k, j]) + best[j])
-    at = 0
-    for j in range(1, candidates):
-        if score[windows - 1, j] > score[windows - 1, at]:
-            at = j
+            below[reach + j] = np.float64(row[j]) - np.float64(row[at])
+    at = top[windows - 1]
     path[windows - 1] = at
     for k in range(windows - 2, -1, -1):
-        here, at = at, 0
-        top = -np.inf
-        for j in range(candidates):
-            value = np.float64(score[k, j]) - min(local * abs(j - here), jump)
-            if value > top:
-                top, at = value, j
+        here, at = at, top[k]
+        most = np.float64(score[k, at]) - min(local * abs(at - here), jump)
+        for j in range(max(0, here - reach), min(candidates, here + reach + 1)):
+            value = np.float64(score[k, j]) - local * abs(j - here)
+            if value > most:
+                most, at = value, j
         path[k] = at
 
 

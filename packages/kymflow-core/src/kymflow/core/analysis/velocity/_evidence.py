@@ -41,15 +41,15 @@ def is_ambiguous(rivalry: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return where another velocity is about as likely, bool ``(windows,)``.
 
     In one window a rival may come close by chance. Where cells are evenly spaced it does so
-    throughout, so the median over neighbouring windows decides.
+    throughout, so most of the neighbouring windows decide.
 
     Args:
         rivalry: Log-likelihood of the best other velocity over that of the chosen one.
     """
     reach = min(_RIVALRY_REACH, (rivalry.size - 1) // 2)
-    padded = np.pad(rivalry, reach, mode="reflect")
-    around = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
-    found: NDArray[np.bool_] = np.median(around, axis=1) > _RIVALRY
+    close = np.pad(rivalry > _RIVALRY, reach, mode="reflect")
+    count = np.cumsum(np.insert(close, 0, False))
+    found: NDArray[np.bool_] = count[2 * reach + 1 :] - count[: -2 * reach - 1] > reach
     return found
 
 

@@ -85,8 +85,9 @@ class FlowInterval:
         kind: What happens.
         first_window: First window.
         stop_window: Window after the last.
-        start_line: Beginning in lines: half a step before the first window's middle.
-        stop_line: End in lines: half a step behind the last window's middle.
+        start_line: Beginning in lines: that of the first window if flow stands still, as all of
+            its lines do; else half a step before its middle.
+        stop_line: End in lines, likewise.
         start_s: Beginning in seconds, None without a line period.
         stop_s: End in seconds, None without a line period.
         censored: Whether it may have lasted longer than was seen: it is cut off by the recording's
@@ -181,7 +182,7 @@ def find_intervals(result: VelocityResult, rule: StallRule | None = None) -> Flo
         for start, stop in _seen(unknown, longest_gap=rule.merge_s / seconds):
             still = _standing_still(speed[start:stop], ~unknown[start:stop], enter, leave)
             for low, high in _merged(_runs(still), rule.merge_s / seconds):
-                duration = (high - low) * seconds
+                duration = ((high - low - 1) * result.step_lines + result.window_lines) * period
                 if duration < rule.minimum_s:
                     continue
                 kind = IntervalKind.STALL if duration >= rule.stall_s else IntervalKind.TRANSIENT
@@ -223,7 +224,8 @@ def _waiting_for_cells(result: VelocityResult, speed: NDArray[np.float64]) -> ND
     below the time in which a cell crosses the line.
     """
     resting = np.zeros(speed.size, bool)
-    usual, runs = _usual_speed(result), _runs(result.empty)
+    # A cell is in all windows that share a line with it; what is in fewer is noise.
+    usual, runs = _usual_speed(result), _merged(_runs(result.empty), 3)
     if usual > 0.0 and runs:
         lengths = np.array([high - low for low, high in runs])
         short = float(np.quantile(lengths, 0.25, method="lower"))
@@ -287,7 +289,8 @@ def _merged(runs: list[tuple[int, int]], gap: float) -> list[tuple[int, int]]:
 def _interval(
     result: VelocityResult, kind: IntervalKind, low: int, high: int, *, censored: bool
 ) -> FlowInterval:
-    half = result.step_lines / 2.0
+    lines = result.step_lines if kind == IntervalKind.UNKNOWN else result.window_lines
+    half = lines / 2.0
     start = float(result.center_line[low]) - half
     stop = float(result.center_line[high - 1]) + half
     period = result.seconds_per_line
