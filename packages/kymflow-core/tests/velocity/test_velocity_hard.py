@@ -33,7 +33,7 @@ def median_error(result: VelocityResult, velocity: float) -> float:
     return float(np.median(np.abs(result.candidate_px_per_line / velocity - 1.0)))
 
 
-@settings(max_examples=12, deadline=None, derandomize=True)
+@settings(max_examples=12, derandomize=True)
 @given(
     before=st.integers(0, 40),
     after=st.integers(0, 40),
@@ -159,7 +159,7 @@ def test_a_standard_error_is_one(
     assert ((low < truth) & (truth < high))[known].mean() > 0.85
 
 
-def test_even_and_odd_lines_tell_of_scatter_that_residuals_do_not_show(flowing: Flowing) -> None:
+def test_even_and_odd_lines_show_scatter_that_residuals_do_not(flowing: Flowing) -> None:
     rng = np.random.default_rng(4)
     steady = np.full(3000, 1.3)
     shaking = steady + np.diff(0.8 * rng.standard_normal(3001))  # each line is elsewhere

@@ -42,7 +42,7 @@ def _estimate(pixels: Any, **options: Any) -> VelocityResult:
         (np.full((100, 20), -3.0), "its mean is -3"),
     ],
 )
-def test_pixels_that_are_no_kymograph_are_refused(pixels: NDArray[Any], reason: str) -> None:
+def test_pixels_that_are_not_a_kymograph_are_refused(pixels: NDArray[Any], reason: str) -> None:
     with pytest.raises(InvalidKymographError, match=reason) as caught:
         _estimate(pixels)
     assert isinstance(caught.value, ValueError)

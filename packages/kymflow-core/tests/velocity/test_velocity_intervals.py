@@ -213,10 +213,10 @@ def test_a_stall_does_not_cross_a_gap_in_the_evidence(stalling: VelocityResult) 
     gap = [np.nan] * _windows(0.5, stalling)
     found = find_intervals(_speeds(stalling, [*flow, *rest, *gap, *slow, *flow]))
     (stall,) = found.of_kind(IntervalKind.STALL)
-    assert stall.duration_s == pytest.approx(1.0, abs=0.05), "nobody saw what happened in the gap"
+    assert stall.duration_s == pytest.approx(1.0, abs=0.05), "what happened in the gap is unknown"
 
 
-def test_flow_to_and_fro_is_no_stall(stalling: VelocityResult) -> None:
+def test_flow_to_and_fro_is_not_a_stall(stalling: VelocityResult) -> None:
     second = _windows(1.0, stalling)
     to_and_fro = [3.0, -3.0, 0.01] * second
     found = find_intervals(_speeds(stalling, [*([3.0] * second), *to_and_fro]))

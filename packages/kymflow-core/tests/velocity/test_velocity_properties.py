@@ -15,7 +15,7 @@ from kymflow.core.analysis.velocity import VelocityResult, WindowStatus, estimat
 Pixels = NDArray[np.float64]
 Flowing = Callable[..., Pixels]
 
-_EXAMPLES = settings(max_examples=15, deadline=None)
+_EXAMPLES = settings(max_examples=15)
 _SPEEDS = st.floats(-8.0, 8.0, allow_nan=False)
 _SEEDS = st.integers(0, 1000)
 

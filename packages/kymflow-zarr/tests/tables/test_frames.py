@@ -110,7 +110,7 @@ def test_a_new_column_differs_from_those_of_the_table_in_more_than_case(
 
 
 @pytest.mark.parametrize("wrong", [[{"v": 1}], {"v": [1]}, None, ROWS["v"]])
-def test_what_is_no_frame_is_a_type_error(dataset: ZarrDataset, wrong: Any) -> None:
+def test_anything_but_a_frame_is_a_type_error(dataset: ZarrDataset, wrong: Any) -> None:
     record = dataset.add_image(np.zeros((2, 3), np.uint8), axes=("t", "x"))
     for call in (
         lambda: dataset.save_table("t", wrong),

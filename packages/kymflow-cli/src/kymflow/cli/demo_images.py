@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DEMO_SCENES", "LINE_INTERVAL_S", "PIXEL_SIZE_UM", "Scene", "synthesize"]
-
 LINE_INTERVAL_S = 0.001
 PIXEL_SIZE_UM = 0.25
 

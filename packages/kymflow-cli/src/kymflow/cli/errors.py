@@ -20,19 +20,6 @@ from enum import IntEnum
 
 from kymflow.cli.safe_text import command, show
 
-__all__ = [
-    "ExitCode",
-    "Failure",
-    "FolderNotFoundError",
-    "KymflowCliError",
-    "MissingExtraError",
-    "OutputFileError",
-    "QueryError",
-    "UnknownNameError",
-    "expected_errors",
-    "explain",
-]
-
 
 class ExitCode(IntEnum):
     """What the process ends with."""

@@ -14,8 +14,6 @@ from kymflow.cli.safe_text import show
 if TYPE_CHECKING:
     from kymflow_zarr import IssueKind, SourceIssue
 
-__all__ = ["FileIssue", "file_issue", "issue_blocks"]
-
 _SHOWN = 3
 _SENTENCES: dict[IssueKind, tuple[str, str]] = {
     "sidecar_left_out": ("result", "left out"),
@@ -48,7 +46,7 @@ def file_issue(image: Path, issue: SourceIssue) -> FileIssue:
 
 
 def issue_blocks(issues: Iterable[FileIssue]) -> Iterator[Block]:
-    """A line for each kind, with the first of its files; what is said of many images, once."""
+    """A line for each kind, with the first of its files; an issue of many images is shown once."""
     by_kind: dict[IssueKind, list[FileIssue]] = {}
     for issue in issues:
         by_kind.setdefault(issue.kind, []).append(issue)

@@ -12,8 +12,6 @@ from kymflow.cli.errors import MissingExtraError, QueryError
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["apply_rules", "settle_image"]
-
 logger = logging.getLogger(__name__)
 
 

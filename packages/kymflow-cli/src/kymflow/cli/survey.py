@@ -1,4 +1,4 @@
-"""How images, results and tables of a dataset stand: what `status` shows and `update` works on."""
+"""The state of images, results and tables: what `status` shows and `update` works on."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from kymflow.core.analysis import Analysis, ImageState
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["KnownImage", "Survey", "kept_indexers", "survey"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownImage:
@@ -24,7 +22,7 @@ class KnownImage:
     Attributes:
         source: The file that it was made of; None if there is none.
         folder: The folder of that file; empty for none.
-        excluded: Why a person excluded it; None if nobody did.
+        excluded: Why a person excluded it; None if it is not excluded.
         calibration: Whether line period and pixel size are known, by their names; empty for what is
             no kymograph.
         digest: The checksum of its pixels; empty if there is none.
@@ -98,7 +96,7 @@ def survey(dataset: ZarrDataset) -> Survey:
 
 
 def _depth(analysis: Analysis[Any]) -> int:
-    """How many analyses an analysis builds on, one upon the other."""
+    """How many levels of other analyses an analysis builds on."""
     return max((1 + _depth(needed.analysis) for needed in analysis.inputs), default=0)
 
 

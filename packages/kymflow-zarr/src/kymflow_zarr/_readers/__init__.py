@@ -1,1 +1,1 @@
-"""Reading image files and what lies beside them. Knows nothing of datasets or Zarr."""
+"""Reading image files and the headers beside them. Knows nothing of datasets or Zarr."""

@@ -18,8 +18,6 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["default_axes", "name_axes", "without_single_rows"]
-
 _NAMES: Final = {
     "X": "x",
     "Y": "y",

@@ -12,8 +12,6 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
-__all__ = ["NUMBER", "POINT", "decimal_of", "decimal_signs"]
-
 POINT: Final = frozenset({"."})
 """The decimal signs of a text that proves no other."""
 

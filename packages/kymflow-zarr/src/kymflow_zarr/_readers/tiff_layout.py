@@ -16,8 +16,6 @@ from kymflow_zarr._readers.translate import BadTiffError
 if TYPE_CHECKING:
     import tifffile
 
-__all__ = ["PageLayout", "as_series"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageLayout:

@@ -21,8 +21,6 @@ from kymflow_zarr._readers.translate import BadTiffError, CutShortError
 if TYPE_CHECKING:
     import tifffile
 
-__all__ = ["SeriesPixels"]
-
 _Page: TypeAlias = "tifffile.TiffPage | tifffile.TiffFrame"
 _Range: TypeAlias = tuple[int, int]  # offset in the file and number of bytes
 

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from kymflow_zarr.errors import IncompleteImageError, UnreadableImageError
 
-__all__ = ["BadTiffError", "CutShortError", "shortened", "translated"]
-
 
 class BadTiffError(ValueError):
     """What is wrong with a TIFF, raised where the file's name is not known.

@@ -5,8 +5,6 @@ from __future__ import annotations
 import codecs
 from typing import Final
 
-__all__ = ["decode_vendor_text"]
-
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it starts with

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from kymflow.cli.decided import DecisionResult, Where, decide
 
-__all__ = ["calibrate"]
-
 
 def calibrate(
     dataset: str,

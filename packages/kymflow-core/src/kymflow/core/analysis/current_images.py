@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 from kymflow_zarr import ZarrDataset
 
-__all__ = ["CurrentImages"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurrentImages:
@@ -28,7 +26,7 @@ class CurrentImages:
     identity: str
 
     def known(self, dataset: ZarrDataset, image_ids: Iterable[str]) -> frozenset[str]:
-        """Those images that are known to be current."""
+        """The images that are known to be current."""
         kept = dataset.load_derived(self.name)
         stamps = dataset.artifact_stamps(image_id for image_id in image_ids if image_id in kept)
         return frozenset(i for i, stamp in stamps.items() if kept[i] == self._digest(stamp))

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from kymflow.core.analysis.storage import RegionResult
     from kymflow_zarr import ZarrImageRecord
 
-__all__ = ["load_region_data"]
-
 
 def load_region_data(
     rec: ZarrImageRecord, analysis: Analysis[Any], *, label: str = "", tables: bool = True

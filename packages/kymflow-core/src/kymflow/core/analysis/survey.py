@@ -1,4 +1,4 @@
-"""How the results of an analysis stand over all images of a dataset."""
+"""The state of an analysis' results over all images of a dataset."""
 
 from __future__ import annotations
 
@@ -15,14 +15,12 @@ if TYPE_CHECKING:
     from kymflow.core.analysis.definition import Analysis
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["ImageState", "survey_images", "used_labels"]
-
 _WORST_FIRST: Final[tuple[State, ...]] = ("failed", "outdated", "missing", "current")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageState:
-    """How the results of one image stand.
+    """The state of the results of one image.
 
     Attributes:
         state: That of the region that stands worst: ``failed``, ``outdated``, ``missing``, then
@@ -39,7 +37,7 @@ class ImageState:
 def survey_images(
     dataset: ZarrDataset, analysis: Analysis[Any], image_ids: Collection[str], *, label: str = ""
 ) -> dict[str, ImageState]:
-    """How the results of images stand, whatever their parameters.
+    """The state of the results of images, whatever their parameters.
 
     Images that were found to be current before, and have not changed since, are not opened. That is
     remembered if the dataset is writable.

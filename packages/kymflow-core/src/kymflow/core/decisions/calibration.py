@@ -13,8 +13,6 @@ from kymflow.core.metadata import load_metadata, picture_axes
 if TYPE_CHECKING:
     from kymflow_zarr import JsonValue, ZarrImageRecord
 
-__all__ = ["calibrate"]
-
 
 @exclusive
 def calibrate(

@@ -13,8 +13,6 @@ from kymflow.core.metadata import ExperimentMetadata, load_metadata
 if TYPE_CHECKING:
     from kymflow_zarr import JsonValue, ZarrImageRecord
 
-__all__ = ["set_fields"]
-
 
 @exclusive
 def set_fields(

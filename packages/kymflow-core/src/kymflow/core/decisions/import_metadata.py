@@ -24,8 +24,6 @@ from kymflow_zarr import CorruptDataError
 if TYPE_CHECKING:
     from kymflow_zarr import JsonValue, ZarrDataset, ZarrImageRecord
 
-__all__ = ["FieldsImport", "import_metadata", "set_fields_from_folders"]
-
 FILE: Final = "file"
 FOLDER: Final = "folder"
 
@@ -100,7 +98,7 @@ def set_fields_from_folders(
     author: str | None = None,
     step: str | None = None,
 ) -> FieldsImport:
-    """Set experiment fields from the names of the folders that files lie in.
+    """Set experiment fields from the names of the files' folders.
 
     All of it is one step of `undo`.
 

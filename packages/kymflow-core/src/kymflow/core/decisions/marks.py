@@ -14,8 +14,6 @@ from kymflow.core.metadata import load_metadata
 if TYPE_CHECKING:
     from kymflow_zarr import JsonValue, ZarrImageRecord
 
-__all__ = ["mark_interval", "move_mark", "remove_mark"]
-
 
 @exclusive
 def mark_interval(

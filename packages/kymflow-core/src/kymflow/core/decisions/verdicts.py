@@ -11,8 +11,6 @@ from kymflow.core.errors import DecisionError
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrImageRecord
 
-__all__ = ["accept", "add_note", "exclude", "include", "reject"]
-
 
 @exclusive
 def exclude(

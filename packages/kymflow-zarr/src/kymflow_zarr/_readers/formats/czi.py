@@ -38,8 +38,6 @@ from kymflow_zarr._readers.xml_text import parse_xml
 if TYPE_CHECKING:
     import czifile
 
-__all__ = ["CziReader"]
-
 _IN_PLANE: Final = frozenset("YXS")
 _MAX_DIMENSIONS: Final = 40
 _DAYS: Final = 20_000  # as a number of days since 1899, the year 1954

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from liffile import LifImageABC
 
-__all__ = ["LifReader"]
-
 _DIMENSIONS: Final = {"1": "x", "2": "y", "3": "z", "4": "t"}
 _DESCRIPTION: Final = "./Data/Image/ImageDescription"
 

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from nd2 import ND2File
     from nd2.structures import Channel as Nd2Channel
 
-__all__ = ["Nd2Reader"]
-
 _IN_FRAME: Final = frozenset("CYXS")
 
 

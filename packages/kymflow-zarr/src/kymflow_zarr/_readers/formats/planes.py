@@ -15,8 +15,6 @@ from kymflow_zarr._readers.facts import Facts
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr.errors import UnreadableImageError
 
-__all__ = ["PlaneImage", "axis_name", "library_missing", "line_scan_sizes", "others_warning"]
-
 _NAMES: Final = {"P": "position", "M": "mosaic", "L": "lambda", "S": "s"}
 _NAMED: Final = 5
 

@@ -22,8 +22,6 @@ from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, stated_quantity
 from kymflow_zarr._storage.json_text import JsonValue, loads
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["MicroManagerHeader", "read_micro_manager"]
-
 _SOURCE: Final = "micro_manager"
 _SINGLE: Final = re.compile(r"img_.+\.tiff?", re.IGNORECASE)
 _STACK: Final = re.compile(r"(.+?)(?:\.ome)?\.tiff?", re.IGNORECASE)
@@ -46,18 +44,9 @@ class MicroManagerHeader:
         return found
 
     def read(
-        self,
-        path: Path,
-        listing: FolderListing,
-        *,
-        shape: tuple[int, ...],
-        limits: ReadLimits,
+        self, path: Path, listing: FolderListing, *, shape: tuple[int, ...], limits: ReadLimits
     ) -> Facts | None:
-        """What the metadata of an image's folder, or of its stack, say.
-
-        Raises:
-            UnreadableImageError: They cannot be read, or are too large.
-        """
+        """What the metadata of an image's folder, or of its stack, say."""
         found = self.find(path, listing)
         if found is None:
             return None

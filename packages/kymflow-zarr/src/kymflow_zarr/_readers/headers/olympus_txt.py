@@ -31,8 +31,6 @@ from kymflow_zarr._readers.settings import bit_depth, known
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["OlympusTextHeader", "read_olympus_text"]
-
 _LETTERS: Final = re.compile(r"[A-Za-z]+")
 # These take all that stands for a number, so that none is read without its first digits.
 _WITH_UNIT: Final = re.compile(r"([^\[\]]*)\[([^\]/]+)\]\s*")
@@ -57,18 +55,9 @@ class OlympusTextHeader:
         return listing.beside(path, ".txt")
 
     def read(
-        self,
-        path: Path,
-        listing: FolderListing,
-        *,
-        shape: tuple[int, ...],  # noqa: ARG002 - the header has its own numbers of pixels
-        limits: ReadLimits,
+        self, path: Path, listing: FolderListing, *, shape: tuple[int, ...], limits: ReadLimits
     ) -> Facts | None:
-        """What the text beside an image says; a text of another kind is kept, with a warning.
-
-        Raises:
-            UnreadableImageError: The text cannot be read, or is too large.
-        """
+        """What the text beside an image says; a text of another kind is kept, with a warning."""
         found = self.find(path, listing)
         return None if found is None else read_olympus_text(listing.read_text(found, limits=limits))
 

@@ -13,8 +13,6 @@ from typing import Final
 from kymflow_zarr._storage.json_text import JsonValue, loads
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["region_pixel_sizes", "shared_size"]
-
 _TOLERANCE: Final = 1e-3
 _MOST: Final = 1e9
 

@@ -17,8 +17,6 @@ from kymflow.core.analysis.velocity._pipeline import ShearEstimate, shear_estima
 from kymflow.core.analysis.velocity._preprocess import NOISE_VARIANCE_SHARE
 from kymflow.core.analysis.velocity._windows import Windows, windows_of
 
-__all__ = ["dispersion", "stands_out"]
-
 _Doubles = NDArray[np.float64]
 
 #: Windows made of lines in random order; where more than this share of them is at rest, lines are

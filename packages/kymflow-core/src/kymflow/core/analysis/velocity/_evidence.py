@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 
 from kymflow.core.analysis.velocity._plan import ShearPlan
 
-__all__ = ["MOST_SATURATED", "is_ambiguous", "is_empty", "noise_threshold"]
-
 #: At most 2 % of windows of pure noise pass; 1 % in most geometries, less when tracked.
 _NOISE_LEVEL = 3.4
 #: A velocity that explains less than a fifth of what varies is not taken for the flow.
@@ -49,8 +47,8 @@ def is_ambiguous(rivalry: NDArray[np.float64]) -> NDArray[np.bool_]:
     reach = min(_RIVALRY_REACH, (rivalry.size - 1) // 2)
     close = np.pad(rivalry > _RIVALRY, reach, mode="reflect")
     count = np.cumsum(np.insert(close, 0, False))
-    found: NDArray[np.bool_] = count[2 * reach + 1 :] - count[: -2 * reach - 1] > reach
-    return found
+    most: NDArray[np.bool_] = np.greater(count[2 * reach + 1 :] - count[: -2 * reach - 1], reach)
+    return most
 
 
 def is_empty(
@@ -68,5 +66,5 @@ def is_empty(
         textured = float(np.median(variation[known]))
         noise = float(np.median((variation * (1.0 - r2adj))[known]))
         if textured >= _TEXTURED * noise:
-            empty = variation <= _AS_QUIET * noise
+            np.less_equal(variation, _AS_QUIET * noise, out=empty)
     return empty

@@ -12,8 +12,6 @@ from typing import TypeVar, cast
 
 from numba import njit
 
-__all__ = ["exact", "fast"]
-
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
 

@@ -13,8 +13,6 @@ from kymflow.core.analysis.velocity._plan import ShearPlan
 from kymflow.core.analysis.velocity._refine import refined
 from kymflow.core.analysis.velocity._windows import Windows
 
-__all__ = ["ShearEstimate", "evidence_at", "shear_estimate"]
-
 _Floats = NDArray[np.float32]
 _Doubles = NDArray[np.float64]
 _Integers = NDArray[np.int64]

@@ -25,17 +25,6 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "ALIAS_FRACTION",
-    "MINIMUM_WEIGHT",
-    "REFINEMENT",
-    "ShearPlan",
-    "candidate_velocities",
-    "line_sum_variance",
-    "moved_bins",
-    "shear_plan",
-]
-
 _T = TypeVar("_T", bound=np.generic)
 
 #: Largest displacement per line that is searched, as a share of the line's length.

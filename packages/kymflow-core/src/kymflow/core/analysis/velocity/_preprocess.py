@@ -32,8 +32,6 @@ from numpy.typing import NDArray
 from kymflow.core.analysis.velocity._inputs import MINIMUM_PIXELS
 from kymflow.core.errors import InvalidKymographError
 
-__all__ = ["NOISE_VARIANCE_SHARE", "Columns", "column_statistics", "flatten", "smoothed"]
-
 _Doubles = NDArray[np.float64]
 
 #: The filter leaves neighbouring pixels' noise alike: a sum over a smooth slope has the variance of

@@ -15,8 +15,6 @@ from kymflow.core.analysis.velocity._plan import REFINEMENT, ShearPlan
 from kymflow.core.analysis.velocity._preprocess import NOISE_VARIANCE_SHARE, smoothed
 from kymflow.core.analysis.velocity._windows import Windows
 
-__all__ = ["noise_precision", "refined"]
-
 _Doubles = NDArray[np.float64]
 _Integers = NDArray[np.int64]
 

@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 
 from kymflow.core.analysis.velocity._plan import MINIMUM_WEIGHT, ShearPlan, moved_bins
 
-__all__ = ["refine", "scan"]
-
 _Floats = NDArray[np.float32]
 _Doubles = NDArray[np.float64]
 _Integers = NDArray[np.int64]

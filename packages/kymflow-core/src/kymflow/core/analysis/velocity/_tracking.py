@@ -20,15 +20,6 @@ from numpy.typing import NDArray
 
 from kymflow.core.analysis.velocity._plan import ShearPlan
 
-__all__ = [
-    "JUMP_COST",
-    "LOCAL_COST",
-    "best_path",
-    "log_likelihood",
-    "log_likelihood_at",
-    "pool_neighbours",
-]
-
 #: Costs are whole numbers, so that sums of them with float32 scores are exact in float64 and
 #: both implementations of `best_path` return the same path.
 LOCAL_COST = 3.0

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from kymflow.core.analysis.velocity._plan import ShearPlan, line_sum_variance
 
-__all__ = ["Windows", "windows_of"]
-
 _Floats = NDArray[np.float32]
 _Doubles = NDArray[np.float64]
 _Integers = NDArray[np.int64]

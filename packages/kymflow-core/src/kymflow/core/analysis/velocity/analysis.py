@@ -20,8 +20,6 @@ from kymflow.core.analysis.velocity.result import Method, VelocityResult
 from kymflow.core.analysis.velocity.summary import summarize
 from kymflow.core.errors import InvalidKymographError
 
-__all__ = ["VELOCITY", "VelocityParams", "velocity_findings"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VelocityParams:

@@ -33,8 +33,6 @@ from kymflow.core.analysis.velocity._windows import windows_of
 from kymflow.core.analysis.velocity.result import Method, VelocityResult, WindowStatus
 from kymflow.core.errors import AnalysisParameterError
 
-__all__ = ["estimate_velocity"]
-
 
 def estimate_velocity(
     kymograph: ArrayLike,

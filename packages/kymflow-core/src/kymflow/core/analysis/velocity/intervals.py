@@ -1,6 +1,6 @@
 """Intervals in which flow stands still, or is unknown.
 
-Absence of evidence is an interval type of its own, so that it is read neither as flow nor as a
+Absence of evidence is a separate interval type, so that it is read neither as flow nor as a
 stall.
 """
 
@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from kymflow.core.analysis.params import Param
 from kymflow.core.analysis.velocity.result import VelocityResult, WindowStatus
 from kymflow.core.errors import AnalysisParameterError
-
-__all__ = ["FlowInterval", "FlowIntervals", "IntervalKind", "StallRule", "find_intervals"]
 
 _MEDIAN_WINDOWS = 5
 #: Gaps between cells are as good as never this many times as long as their mean: exp(-12).
@@ -154,7 +152,7 @@ def find_intervals(result: VelocityResult, rule: StallRule | None = None) -> Flo
     """Return stalls, transients and intervals without evidence.
 
     A stall consists of windows with evidence. Windows without are bridged up to ``rule.merge_s``;
-    longer, they end the stall, because nobody saw what happened.
+    longer, they end the stall, because what happened was not seen.
 
     Args:
         result: A velocity estimate. Without ``seconds_per_line`` only unknown intervals are

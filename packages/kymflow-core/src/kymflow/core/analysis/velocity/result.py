@@ -16,8 +16,6 @@ from kymflow.core.errors import AnalysisParameterError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Method", "VelocityResult", "WindowStatus"]
-
 Method = Literal["shear", "radon"]
 
 
