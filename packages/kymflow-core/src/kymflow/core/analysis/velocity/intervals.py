@@ -19,6 +19,8 @@ from kymflow.core.analysis.velocity.result import VelocityResult, WindowStatus
 from kymflow.core.errors import AnalysisParameterError
 
 _MEDIAN_WINDOWS = 5
+#: A stop is well seen if it is as long as this many windows.
+_WELL_SEEN = 2.5
 #: Gaps between cells are as good as never this many times as long as their mean: exp(-12).
 _UNLIKELY_GAP = 12.0
 
@@ -50,7 +52,8 @@ class StallRule:
     until the next one comes.
 
     Stalls that are no further apart than ``merge_s`` are one; those shorter than ``minimum_s`` are
-    dropped, those shorter than ``stall_s`` are transients.
+    dropped, unless they are well seen: as long as 2.5 windows, with evidence from before
+    their beginning to after their end. Those shorter than ``stall_s`` are transients.
     """
 
     enter_share: Annotated[float, Param("share of base below which a stall begins", minimum=0)] = (
@@ -58,7 +61,9 @@ class StallRule:
     )
     leave_share: Annotated[float, Param("share of base above which it ends", minimum=0)] = 0.15
     merge_s: Annotated[float, Param("stalls this close are one", unit="s", minimum=0)] = 0.1
-    minimum_s: Annotated[float, Param("shorter ones are dropped", unit="s", minimum=0)] = 0.04
+    minimum_s: Annotated[
+        float, Param("shorter ones are dropped unless well seen", unit="s", minimum=0)
+    ] = 0.2
     stall_s: Annotated[float, Param("shorter ones are transients", unit="s", minimum=0)] = 1.0
 
     def __post_init__(self) -> None:
@@ -181,7 +186,9 @@ def find_intervals(result: VelocityResult, rule: StallRule | None = None) -> Flo
             still = _standing_still(speed[start:stop], ~unknown[start:stop], enter, leave)
             for low, high in _merged(_runs(still), rule.merge_s / seconds):
                 duration = ((high - low - 1) * result.step_lines + result.window_lines) * period
-                if duration < rule.minimum_s:
+                if duration < rule.minimum_s and not _well_seen(
+                    ~no_evidence, start + low, start + high, result
+                ):
                     continue
                 kind = IntervalKind.STALL if duration >= rule.stall_s else IntervalKind.TRANSIENT
                 cut_off = low == 0 or start + high == stop
@@ -212,6 +219,15 @@ def _usual_speed(result: VelocityResult) -> float:
     speed = np.abs(result.velocity_px_per_line)
     speed = speed[speed > result.resolution_px_per_line]
     return float(np.percentile(speed, 75)) if speed.size else 0.0
+
+
+def _well_seen(known: NDArray[np.bool_], low: int, high: int, result: VelocityResult) -> bool:
+    """Return whether flow stands still for long enough, with evidence for it and beside it."""
+    lines = (high - low - 1) * result.step_lines + result.window_lines
+    beside = result.window_lines // result.step_lines
+    inside = low >= beside and high + beside <= known.size
+    seen = bool(known[max(0, low - beside) : high + beside].all())
+    return inside and seen and lines >= _WELL_SEEN * result.window_lines
 
 
 def _waiting_for_cells(result: VelocityResult, speed: NDArray[np.float64]) -> NDArray[np.bool_]:
