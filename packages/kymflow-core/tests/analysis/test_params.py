@@ -82,7 +82,7 @@ def test_the_json_of_parameters_is_that_of_version_0_1() -> None:
             "enter_share": 0.05,
             "leave_share": 0.15,
             "merge_s": 0.1,
-            "minimum_s": 0.04,
+            "minimum_s": 0.2,
             "stall_s": 1.0,
         },
     }

@@ -46,12 +46,11 @@ def test_its_results_are_indexed_again(dataset: ZarrDataset) -> None:
         pd.testing.assert_frame_equal(new[list(old)], old, check_dtype=False)
 
 
-def test_its_results_are_outdated_by_version_and_default_parameters(dataset: ZarrDataset) -> None:
+def test_its_results_are_outdated_by_version(dataset: ZarrDataset) -> None:
     analysed = [rec for rec in dataset.iter_records() if load_results(rec, VELOCITY).results]
     (record,) = analysed
     (region,) = image_status(record, VELOCITY, params=VelocityParams()).regions
-    # Since then, shorter stalls are kept by default.
-    assert (region.state, region.causes) == ("outdated", ("parameters", "version"))
+    assert (region.state, region.causes) == ("outdated", ("version",))
     assert {outcome.status for outcome in run_analysis(dataset, VELOCITY)} == {"ok"}
     (region,) = image_status(record, VELOCITY, params=VelocityParams()).regions
     assert region.state == "current"

@@ -138,7 +138,7 @@ def test_the_table_of_cells_says_when_each_passes() -> None:
             id="noise",
         ),
         pytest.param(
-            recording(hematocrit=0.4, snr=0.25).pixels, {}, {}, "blood is known to", id="faint"
+            recording(hematocrit=0.4, snr=0.1).pixels, {}, {}, "blood is known to", id="faint"
         ),
         pytest.param(
             recording(lines=400, hematocrit=0.1, seed=2).pixels, {}, {}, "only ", id="few cells"

@@ -39,16 +39,16 @@ def is_ambiguous(rivalry: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return where another velocity is about as likely, bool ``(windows,)``.
 
     In one window a rival may come close by chance. Where cells are evenly spaced it does so
-    throughout, so the median over neighbouring windows decides.
+    throughout, so most of the neighbouring windows decide.
 
     Args:
         rivalry: Log-likelihood of the best other velocity over that of the chosen one.
     """
     reach = min(_RIVALRY_REACH, (rivalry.size - 1) // 2)
-    padded = np.pad(rivalry, reach, mode="reflect")
-    around = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
-    found: NDArray[np.bool_] = np.median(around, axis=1) > _RIVALRY
-    return found
+    close = np.pad(rivalry > _RIVALRY, reach, mode="reflect")
+    count = np.cumsum(np.insert(close, 0, False))
+    most: NDArray[np.bool_] = np.greater(count[2 * reach + 1 :] - count[: -2 * reach - 1], reach)
+    return most
 
 
 def is_empty(
@@ -66,5 +66,5 @@ def is_empty(
         textured = float(np.median(variation[known]))
         noise = float(np.median((variation * (1.0 - r2adj))[known]))
         if textured >= _TEXTURED * noise:
-            empty = variation <= _AS_QUIET * noise
+            np.less_equal(variation, _AS_QUIET * noise, out=empty)
     return empty

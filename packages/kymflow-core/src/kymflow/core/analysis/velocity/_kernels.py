@@ -52,14 +52,14 @@ def load_kernels(backend: Backend) -> Kernels:
         raise AnalysisParameterError("backend", backend, "'auto', 'numpy' or 'numba'")
     if backend != "numpy" and importlib.util.find_spec("numba") is not None:
         # Imported here because numba takes half a second, which reading a table should not pay.
-        from kymflow.core.analysis.velocity import _compiled
+        from kymflow.core.analysis.velocity import _compiled, _compiled_refine
 
         return Kernels(
             name="numba",
             flatten=_compiled.flatten,
             scan=_compiled.scan,
             best_path=_compiled.best_path,
-            refine=_compiled.refine,
+            refine=_compiled_refine.refine,
         )
     if backend == "numba":
         raise MissingExtraError("numba", "fast", "backend='numba'")

@@ -130,7 +130,7 @@ def shear_plan(n_pixels: int, window_lines: int, max_px_per_line: float) -> Shea
     weight, noise = _weight_and_noise(starts, np.ones((*starts.shape, 1)), n_pixels)
 
     # Noise has no direction: K(-v) = K(v). A correction's changes little between candidates.
-    rising = coarse[coarse.size // 2 :]
+    rising = np.append(coarse[coarse.size // 2 : -1 : 2], coarse[-1])
     first, carry = _shifts(rising, np.arange(window_lines))
     shares = np.stack([1.0 - carry, carry], axis=-1)
     shared_noise = _weight_and_noise(first, shares, n_pixels)[1]

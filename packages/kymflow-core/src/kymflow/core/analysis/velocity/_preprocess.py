@@ -53,7 +53,7 @@ _RESTS, _AT_REST, _REST_SHARE, _WORTH_SEEING = 25, 0.08, 0.25, 0.2
 #: Lines at rest differ along the line by this share of what texture that passes does.
 _UNEVEN = 0.25
 #: Lines that covariances are taken from, spread over the recording.
-_SAMPLE_LINES, _PRODUCT_LINES = 4096, 64
+_SAMPLE_LINES, _PRODUCT_LINES = 2048, 64
 #: Fewer lines say nothing about which columns show a texture.
 _FEWEST_LINES = 500
 #: Pixels so far apart are not of the same cell.
@@ -142,7 +142,7 @@ def column_statistics(pixels: NDArray[np.generic], finite: NDArray[np.bool_]) ->
     # Where texture rests, columns differ by where its cells happen to be.
     spread_out = np.linspace(0, len(weight) - 1, pairs.shape[1]).astype(np.int64)
     covariance = _covariance(pairs[0], weight[spread_out])
-    offset = _offset_variance(covariance, pairs.sum(axis=2))
+    offset = _offset_variance(covariance, np.einsum("ptx->pt", pairs))
     texture = np.sqrt(_texture_variance(covariance - offset))
     scale = np.maximum(mean, _SMALLEST_MEAN * texture)
     dead = ~finite | (scale <= _DEAD_FRACTION * overall)

@@ -21,9 +21,9 @@ _Integers = NDArray[np.int64]
 #: Most corrections of one window. One is enough unless the scan was well off.
 _MAX_CORRECTIONS = 3
 #: Measured (docs/velocity.md): single windows scatter by this share of what their residuals say.
-_ERROR_SHARE = 0.75
+_ERROR_SHARE = 0.715
 #: What is made of noise to learn how precise it seems.
-_NOISE_WINDOWS, _NOISE_CANDIDATES = 64, 9
+_NOISE_WINDOWS, _NOISE_CANDIDATES = 32, 9
 #: Where next to all slopes are noise, at most this much is made of the rest.
 _LEAST_SIGNAL, _MOST_GAIN = 0.15, 1.5
 
@@ -75,7 +75,7 @@ def refined(
         correction = np.clip(correction, -limit, limit)
         velocity[todo] = fine[at] + correction
         r2adj[todo] = windows.r2adj_at(at, explained, todo)
-        precision[todo] = signal * gain**-1.5 / _ERROR_SHARE**2
+        precision[todo] = signal / gain**2 / _ERROR_SHARE**2
         again = np.abs(correction) > spacing[at]
         todo = todo[again]
         if not todo.size:

@@ -54,8 +54,8 @@ def estimate_velocity(
     The model is a texture that moves, ``y(t, x) = f(x - v t) + noise`` with unknown ``f``. ``y`` is
     what a pixel adds to its column's mean over the recording, in units of that mean, smoothed by
     [1 2 1]/4 along the line; columns beside the vessel are left out. For a candidate ``v`` every
-    line of a window is moved back by ``v t`` with linear weights and summed into bins: ``P(u)``,
-    with weights ``W(u)``. Then::
+    line of a window is moved back by ``v t`` and summed into bins: ``P(u)``, of ``W(u)`` pixels.
+    Then::
 
         S(v)     = sum_u P(u)**2 / W(u)                         explained sum of squares
         R2adj(v) = 1 - (1 - S(v) / SST) * n / (n - K(v))        K(v) = E[S(v)] for white noise
@@ -90,9 +90,10 @@ def estimate_velocity(
         max_px_per_line: Fastest velocity to search; default 0.6 of the line per line.
         unknown_below: Windows with less R²adj are ``"unknown"``, like those in which lines that
             flicker as a whole explain more, or the best velocity is at the end of the search.
-            The default keeps pure noise out: ``max(0.2, 3.4 / sqrt(n))`` with ``n`` about
-            ``0.375 w N``, which at most 2 % of windows of white noise reach, and the likelihood
-            that 1 % of windows reach when the recording's own lines are put in random order.
+            By default a window is known that stands out from the recording's own lines in random
+            order, of which fewer than 1 % do; in recordings that are too short for that, or in
+            which texture rests, from ``max(0.2, 3.4 / sqrt(n))`` on, with ``n`` about
+            ``0.375 w N``, which at most 2 % of windows of white noise reach.
         backend: ``"numba"`` (extra ``kymflow-core[fast]``), ``"numpy"``, or ``"auto"``: numba if
             installed. Results are equal to rounding.
 

@@ -80,7 +80,8 @@ class VelocityResult:
             nothing to see moving, or flow stood still throughout.
         saturated_share: Share of pixels at the recording's brightest value.
         resolution_px_per_line: Slower than this, half a pixel per window, cannot be told from rest.
-        unknown_below: Windows with less `r2adj` are ``"unknown"``.
+        unknown_below: Windows with less `r2adj` are ``"unknown"``; 0 where the recording's own
+            lines in random order decide.
         alias_above_px_per_line: Faster windows are ``"alias"`` (before scan-speed correction).
     """
 
