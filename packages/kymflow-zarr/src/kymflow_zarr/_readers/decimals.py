@@ -59,14 +59,7 @@ def decimal_of(value: str | float, signs: frozenset[str] = POINT) -> Decimal | N
 
 
 def decimal_signs(numbers: Iterable[str]) -> frozenset[str]:
-    """The decimal signs that the numbers of one text prove.
-
-    Args:
-        numbers: Texts of numbers.
-
-    Returns:
-        ``.``, ``,`` or both; the point where nothing is proved.
-    """
+    """The decimal signs that the numbers of one text prove: the point where they prove nothing."""
     readings = (_readings(number) for number in numbers)
     return frozenset(sign for found in readings if len(found) == 1 for sign in found) or POINT
 

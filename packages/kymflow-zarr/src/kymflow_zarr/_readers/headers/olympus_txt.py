@@ -63,14 +63,7 @@ class OlympusTextHeader:
 
 
 def read_olympus_text(text: str) -> Facts:
-    """Read the text of an Olympus header.
-
-    Args:
-        text: The header, decoded.
-
-    Returns:
-        Axis steps, acquisition time, channels and scan settings, as far as they are there.
-    """
+    """What an Olympus header says; one of another kind is only kept, with a warning."""
     sections = _sections(text)
     if "General" not in sections or not sections.keys() & {"Dimensions", "Image"}:
         return Facts(
