@@ -329,9 +329,9 @@ class ZarrDataset(FlatNames, Caches, Conversion, Health, Mapping[str, ZarrImageR
         blobs = self._access.blobs
         tables = Tables(blobs)
         with self._access.lock("tables", "delete an image"):
+            note_deleted(blobs, image_id)
             was_there = blobs.delete_folder(image_folder(image_id))
             # In any case: a call that was interrupted may have left them.
-            note_deleted(blobs, image_id)
             tables.forget_image(image_id, [name for name in tables.names() if name != SOURCES])
         if not was_there:
             raise ImageNotFoundError(image_id)

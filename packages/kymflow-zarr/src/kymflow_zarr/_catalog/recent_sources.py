@@ -63,8 +63,8 @@ def read_recent(blobs: BlobStore) -> RecentImages:
 
 
 def note_deleted(blobs: BlobStore, image_id: str) -> None:
-    """Take note that an image was deleted."""
-    blobs.append_lines(_KEY, _line(b"-", [image_id]), flush=False)
+    """Take note that an image is deleted; as durable as that, so that its row is not missed."""
+    blobs.append_lines(_KEY, _line(b"-", [image_id]), flush=True)
 
 
 class RecentSources:
@@ -91,7 +91,7 @@ class RecentSources:
         """Take note of images that were ingested."""
         lines = b"".join(_added_line(image) for image in images)
         if lines:
-            self._blobs.append_lines(_KEY, lines, flush=False)
+            self._blobs.append_lines(_KEY, lines, flush=True)
             self._stat = self._blobs.stat(_KEY)
             self._pass_over(lines)
 
