@@ -404,7 +404,9 @@ def test_axes_that_imagej_lacks(write: Write, ramp: Ramp) -> None:
 
 
 @pytest.mark.parametrize("unit", ["pixel", "", "cm", "inch"])
-def test_imagej_without_a_real_unit_is_no_calibration(write: Write, ramp: Ramp, unit: str) -> None:
+def test_imagej_without_a_real_unit_is_not_a_calibration(
+    write: Write, ramp: Ramp, unit: str
+) -> None:
     path = write(ramp, imagej=True, resolution=(10000, 10000), metadata={"unit": unit})
     header = header_of(path)
     assert header.scale == {"y": None, "x": None}
@@ -622,7 +624,7 @@ def test_a_payload_of_another_shape_is_not_used(write: Write, ramp: Ramp) -> Non
         {"axes": ["t", "t"], "scale": [], "unit": 1, "acquired_local_epoch_ns": "noon"},
     ],
 )
-def test_payloads_that_make_no_sense_tell_nothing(
+def test_payloads_that_make_no_sense_are_ignored(
     write: Write, ramp: Ramp, payload: dict[str, JsonValue]
 ) -> None:
     header = header_of(write(ramp), sidecar_header=payload)

@@ -532,11 +532,13 @@ class AnalysisInputError(KymflowCoreError, LookupError):
         state: How that result stands: ``missing``, ``outdated`` or ``failed``.
     """
 
-    def __init__(self, analysis: str, where: str, state: str) -> None:
+    def __init__(self, analysis: str, where: str, state: str, *, reason: str = "") -> None:
         self.analysis = analysis
         self.state = state
+        because = f": {reason}" if reason else ""
         super().__init__(
-            f"{analysis!r} of {where} is {state}", hint=f"run {analysis!r} on the image first"
+            f"{analysis!r} of {where} is {state}{because}",
+            hint=f"run {analysis!r} on the image first",
         )
 
 

@@ -44,7 +44,7 @@ def stat_regular_file(
     """Look at a regular file without opening it.
 
     Args:
-        folder: The folder that it lies in.
+        folder: Its folder.
         name: Its name.
         follow_links: Whether a symbolic link stands for the file that it leads to; else it is
             refused.
@@ -66,7 +66,7 @@ def stat_regular_file(
     return found
 
 
-def look_at_regular_file(path: Path, *, follow_links: bool) -> FileFacts:
+def regular_file_state(path: Path, *, follow_links: bool) -> FileFacts:
     """The state of a regular file, to be compared with a later one.
 
     Raises:

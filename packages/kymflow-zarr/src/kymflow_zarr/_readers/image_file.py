@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kymflow_zarr._readers.facts import Facts
-from kymflow_zarr._readers.files import CHANGED, FileFacts, look_at_regular_file
+from kymflow_zarr._readers.files import CHANGED, FileFacts, regular_file_state
 from kymflow_zarr._readers.header import Header, merge_facts, stated_facts
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing, HeaderReader, ImageReader, OpenImage
@@ -77,7 +77,7 @@ class ImageFile:
                 self.path,
                 f"it gave {count} of its {self.shape[0]} rows; copy or export it again",
             )
-        if look_at_regular_file(self.path, follow_links=self._follow_links) != self._before:
+        if regular_file_state(self.path, follow_links=self._follow_links) != self._before:
             raise IncompleteImageError(self.path, CHANGED)
 
     def read(self) -> npt.NDArray[Any]:
@@ -112,7 +112,7 @@ def open_image(
     Raises:
         UnreadableImageError: No reader claims it, or the one that does cannot open it.
     """
-    before = look_at_regular_file(path, follow_links=follow_links)
+    before = regular_file_state(path, follow_links=follow_links)
     if reader is None:
         raise UnreadableImageError(path, no_reader_reason(path.name))
     limits = limits or ReadLimits()

@@ -76,7 +76,7 @@ class _Walk:
         self._limit = limits.max_tag_bytes
         self._claimed = 0
         if size_bytes == 0:
-            raise BadTiffError("it is empty")
+            raise CutShortError("it is empty")  # as a copy is at first
         file.seek(0)
         magic = file.read(4)
         layouts = {

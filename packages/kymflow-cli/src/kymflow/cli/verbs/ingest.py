@@ -28,6 +28,7 @@ from kymflow.cli.folders import (
     remember_folders,
     require_folder,
     search_remarks,
+    subfolder_remark,
 )
 from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.opening import open_reader
@@ -112,7 +113,7 @@ class IngestResult:
         unchanged: How many were in the dataset already, as they are.
         changed: How many differ from when they were ingested, and were left alone.
         gone: How many known files are no longer in these folders; their images stay.
-        in_subfolders: Where no file was found at all: how many lie in subfolders.
+        in_subfolders: How many new files lie in subfolders that were not looked at.
         issues: How many files beside images were left out, or are doubtful.
         by_rule: How many new images have fields or a calibration that were decided for all to come.
         without_line_period: How many new images have none that is known.
@@ -173,8 +174,10 @@ class IngestResult:
             yield remark("to ingest changed files again: --changed")
         if self.failed:
             yield remark("a file that failed is tried again once it changes, or with: --retry")
-        if not (self.items or self.unchanged or self.changed):
-            yield nothing_matches(self.patterns, in_subfolders=self.in_subfolders)
+        if self.in_subfolders:
+            yield subfolder_remark(self.in_subfolders)
+        elif not (self.items or self.unchanged or self.changed):
+            yield nothing_matches(self.patterns)
         yield from search_remarks(self)
 
 
@@ -231,7 +234,7 @@ class PlanResult:
         failed: How many could not be ingested before, and have not changed since.
         unchanged: How many are in the dataset as they are.
         gone: How many known files are no longer in these folders.
-        in_subfolders: Where no file was found at all: how many lie in subfolders.
+        in_subfolders: How many new files lie in subfolders that were not looked at.
         items: One per file, except the unchanged ones.
     """
 
@@ -273,8 +276,10 @@ class PlanResult:
             failed=self.failed,
             gone=self.gone,
         )
-        if not (self.items or self.unchanged):
-            yield nothing_matches(self.patterns, in_subfolders=self.in_subfolders)
+        if self.in_subfolders:
+            yield subfolder_remark(self.in_subfolders)
+        elif not (self.items or self.unchanged):
+            yield nothing_matches(self.patterns)
         yield from search_remarks(self)
 
 
@@ -395,15 +400,17 @@ def ingest_folders(
 def _in_subfolders(
     dataset: ZarrDataset, folders: ChosenFolders, plans: Sequence[RefreshPlan]
 ) -> int:
-    """How many files lie below folders without any; 0 where there are some, or all was searched."""
-    if any(plan.new or plan.changed or plan.unchanged or plan.refused for plan in plans):
-        return 0
-    deeper = [
-        dataset.plan_refresh(search.folder, expand_patterns(search.patterns, recursive=True))
-        for search in folders.there
-        if not search.is_recursive
-    ]
-    return sum(len(plan.new) + len(plan.changed) + len(plan.unchanged) for plan in deeper)
+    """How many new files lie below the named folders whose subfolders are not looked at."""
+    found = 0
+    for search, plan in zip(folders.there, plans, strict=True):
+        if search.is_recursive or not (folders.named and search.has_subfolders):
+            continue
+        deeper = dataset.plan_refresh(
+            search.folder, expand_patterns(search.patterns, recursive=True)
+        )
+        here = {file.paths for file in (*plan.new, *plan.waiting)}
+        found += sum(file.paths not in here for file in deeper.new)
+    return found
 
 
 @contextmanager

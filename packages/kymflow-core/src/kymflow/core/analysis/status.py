@@ -171,18 +171,24 @@ def _input_document(
     channel, roi_id = place
     document: dict[str, JsonValue] = {"channel": channel, "roi_id": roi_id}
     region = next((r for r in regions_of(rec, load_metadata(rec)) if r.place == place), None)
+    missing: dict[str, JsonValue] = {**document, "label": "", "state": "missing"}
+    if region is None:
+        return missing
     for under in dict.fromkeys((label, "")):
+        status = is_current(rec, region, analysis, label=under)
+        if status.state == "failed":
+            return {**document, "label": under, "state": "failed", "reason": status.reason}
         stored = load_results(rec, analysis, label=under)
         entry = next((result for result in stored.results if result.place == place), None)
-        if entry is not None and region is not None:
+        if entry is not None:
             return {
                 **document,
                 "label": under,
-                "state": is_current(rec, region, analysis, label=under).state,
+                "state": status.state,
                 "params_hash": entry.params_hash,
                 "analysis_version": entry.analysis_version,
             }
-    return {**document, "label": "", "state": "missing"}
+    return missing
 
 
 def _inputs_now(

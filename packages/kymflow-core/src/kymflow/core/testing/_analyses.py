@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 from kymflow.core.analysis import (
     Analysis,
     Calibration,
+    Input,
     InputResult,
     Region,
     Result,
@@ -180,7 +181,7 @@ def compute_result(
     where = region or Region(channel=1, roi_id=None, z=0, lines=(0, lines), pixels=(0, width))
     chosen = analysis.params() if params is None else params
     inputs = {
-        needed.analysis.name: _input_result(needed.analysis, pixels, calibration, where)
+        needed.analysis.name: _input_result(needed, pixels, calibration, where)
         for needed in analysis.inputs
         if needed.place(chosen, where) is not None
     }
@@ -188,9 +189,15 @@ def compute_result(
 
 
 def _input_result(
-    analysis: Analysis[Any], pixels: NDArray[Any], calibration: Calibration, region: Region
+    needed: Input, pixels: NDArray[Any], calibration: Calibration, region: Region
 ) -> InputResult:
-    found = compute_result(analysis, pixels, calibration=calibration, region=region)
+    analysis = needed.analysis
+    try:
+        found = compute_result(analysis, pixels, calibration=calibration, region=region)
+    except InvalidKymographError as error:
+        if not needed.may_fail:
+            raise
+        return InputResult(failure=str(error))
     return InputResult(
         parameters=params_json(analysis.params()),
         summary=summary_values(found.summary),

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from kymflow_zarr._readers.clock import parse_iso
 from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._readers.facts import Channel, Facts
-from kymflow_zarr._readers.files import look_at_regular_file
+from kymflow_zarr._readers.files import regular_file_state
 from kymflow_zarr._readers.formats.planes import (
     PlaneImage,
     axis_name,
@@ -111,7 +111,7 @@ def _tiff(file: oiffile.OifFile, path: Path, name: str) -> Iterator[tifffile.Tif
     import tifffile
 
     if not file.is_oib:
-        look_at_regular_file(path.parent / name, follow_links=False)
+        regular_file_state(path.parent / name, follow_links=False)
     with file.open_file(name) as handle, tifffile.TiffFile(handle, name=name) as tiff:
         yield tiff.pages.first
 

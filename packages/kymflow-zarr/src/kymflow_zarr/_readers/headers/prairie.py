@@ -130,7 +130,7 @@ def _time_between_pages(sequence: ElementTree.Element, file_name: str) -> Quanti
 
 
 def _channel_of(file: ElementTree.Element) -> tuple[int, str]:
-    """Sort by number; what is no number keeps its place by its text."""
+    """Sort by number, and by text what is not a number."""
     text = file.get("channel", "")
     return count_of(text), text
 

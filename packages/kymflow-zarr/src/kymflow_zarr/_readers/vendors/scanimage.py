@@ -69,7 +69,7 @@ def scanimage_layout(
 
     Returns:
         The layout: ``c, t, x`` for lines, else ``t, z, c, y, x``, without those of length 1; None
-        when the pages are no plain frames.
+        when the pages are not plain frames.
     """
     channels = max(1, len(settings.channels))
     frames, left_over = divmod(page_count, channels)

@@ -137,7 +137,6 @@ class Page {
     this.groups.toggle(this.list.found);
     const { isOpen } = this.groups;
     part("group", HTMLButtonElement).setAttribute("aria-pressed", String(isOpen));
-    part("nothing", HTMLElement).hidden = isOpen || this.list.chosen !== "";
     part("recording", HTMLElement).hidden = isOpen || this.list.chosen === "";
   }
 
@@ -184,6 +183,7 @@ class Page {
 
   /** Open what the address names, and read the open recording again if something else has changed it. */
   #catchUp() {
+    part("nothing", HTMLElement).hidden = this.list.rows.size > 0;
     if (!this.list.chosen && this.list.rows.size > 0) {
       if (this.list.rows.has(this.wanted)) this.list.choose(this.wanted);
       else this.list.step(1);
@@ -199,7 +199,6 @@ class Page {
   async #open(row) {
     history.replaceState(null, "", `#${this.token}/${row.id}`);
     if (this.groups.isOpen) this.#toggleGroups();
-    part("nothing", HTMLElement).hidden = true;
     part("recording", HTMLElement).hidden = false;
     part("file", HTMLElement).textContent = row.file;
     part("facts", HTMLElement).textContent = "";

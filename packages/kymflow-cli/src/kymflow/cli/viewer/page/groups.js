@@ -47,7 +47,7 @@ export class Groups {
       const median = medianOf(members.filter((row) => row.decision !== "rejected" && row.decision !== "excluded").map((row) => row.velocity ?? 0));
       parts.push(svg("text", { x: middle, y: HEIGHT - 14, "text-anchor": "middle" }, `${condition} (${members.length})`));
       if (median !== null) {
-        parts.push(svg("line", { class: "median", x1: middle - step / 5, x2: middle + step / 5, y1: y(median), y2: y(median) }));
+        parts.push(svg("line", { class: "median", x1: middle - step / 3, x2: middle + step / 3, y1: y(median), y2: y(median) }));
       }
       parts.push(...members.map((row, number) => this.#point(row, middle + (spread(number) * step) / 3, y(row.velocity ?? 0))));
       return `${condition}: ${members.length} recordings, median ${shown(median)} ${unit}`;
