@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tifffile
 
 from kymflow.cli.errors import FolderNotFoundError, UnknownNameError
 from kymflow.cli.options import IngestFlags
@@ -17,6 +19,7 @@ from kymflow.cli.verbs.refresh import refresh
 from kymflow_zarr import NotADatasetError, ZarrDataset
 
 Kymflow = Callable[..., tuple[int, str, str]]
+KymflowJson = Callable[..., tuple[int, list[dict[str, Any]]]]
 
 
 def test_a_folder_becomes_a_dataset_once(folder: Path, tmp_path: Path) -> None:
@@ -248,6 +251,8 @@ def test_json_has_a_record_per_file_and_a_summary(
         "unchanged": 0,
         "changed": 0,
         "issues": 0,
+        "without_line_period": 0,
+        "without_pixel_size": 0,
         "gone": 0,
         "in_subfolders": 0,
         "by_rule": 0,
@@ -268,3 +273,27 @@ def test_hostile_names_are_shown_as_text(folder: Path, tmp_path: Path, kymflow: 
     assert r"\x1b[31mred\n\u202eevil.tif" in err
     assert "[bold red]markup.tif" in err
     assert len(json_out.splitlines()) == 3
+
+
+def test_doubts_of_each_kind_and_unknown_steps_have_a_line(
+    tmp_path: Path, kymflow: Kymflow, kymflow_json: KymflowJson
+) -> None:
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    pixels = np.arange(60, dtype=np.uint16).reshape(12, 5)
+    for number, unit in enumerate(["mm", "nm", "furlong"]):
+        tifffile.imwrite(
+            folder / f"{number}.tif", pixels + number, imagej=True, metadata={"unit": unit},
+            resolution=(3.0, 3.0),
+        )  # fmt: skip
+    dataset = str(tmp_path / "d.zarr")
+    code, _, err = kymflow("ingest", str(folder), dataset)
+    doubts = [line for line in err.splitlines() if "about calibration: " in line]
+    assert code == 0
+    assert len(doubts) == 2, doubts
+    assert doubts[0].startswith("4 doubts about calibration: 0.tif: the pixel size along 'x'")
+    assert "2.tif: ImageJ's pixel size along 'x'" in doubts[1]
+    assert "3 images without line period: give it with kymflow calibrate" in err
+    assert "1 image without pixel size: give it with kymflow calibrate" in err
+    _, records = kymflow_json("ingest", str(folder), str(tmp_path / "again.zarr"))
+    assert (records[-1]["without_line_period"], records[-1]["without_pixel_size"]) == (3, 1)

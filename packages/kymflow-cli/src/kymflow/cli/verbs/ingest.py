@@ -35,7 +35,7 @@ from kymflow.cli.opening import open_reader
 from kymflow.cli.options import IngestFlags, ProgressParam, default_workers
 from kymflow.cli.progress import SILENT
 from kymflow.cli.safe_text import command, show
-from kymflow.cli.settling import apply_rules, settle_image
+from kymflow.cli.settling import apply_rules, settle_image, unknown_steps
 
 if TYPE_CHECKING:
     from kymflow_zarr import IngestOutcome, RefreshPlan, ZarrDataset
@@ -116,6 +116,8 @@ class IngestResult:
         in_subfolders: How many new files lie in subfolders that were not looked at.
         issues: How many files beside images were left out, or are doubtful.
         by_rule: How many new images have fields or a calibration that were decided for all to come.
+        without_line_period: How many new images have none that is known.
+        without_pixel_size: How many new images have none that is known.
         items: One per file that was looked into.
     """
 
@@ -137,6 +139,8 @@ class IngestResult:
     in_subfolders: int
     issues: int
     by_rule: int
+    without_line_period: int
+    without_pixel_size: int
     items: tuple[FileOutcome, ...]
 
     @property
@@ -165,6 +169,7 @@ class IngestResult:
         )
         yield from file_remarks(self.items)
         yield from rule_remarks(self.by_rule, self.dataset)
+        yield from _calibration_remarks(self)
         if self.changed:
             yield remark("to ingest changed files again: --changed")
         if self.failed:
@@ -174,6 +179,18 @@ class IngestResult:
         elif not (self.items or self.unchanged or self.changed):
             yield nothing_matches(self.patterns)
         yield from search_remarks(self)
+
+
+def _calibration_remarks(result: IngestResult) -> Iterator[Block]:
+    """How many new images lack a step, and the command that gives it."""
+    for count, what, option, value, column in (
+        (result.without_line_period, "line period", "--line-ms", "MS", "seconds_per_line"),
+        (result.without_pixel_size, "pixel size", "--um", "MICROMETRES", "um_per_pixel"),
+    ):
+        if count:
+            where = ("--where", f"{column} IS NULL")
+            typed = command("calibrate", result.dataset, option, value, *where)
+            yield remark(f"{counted(count, 'image')} without {what}: give it with {typed}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,6 +352,7 @@ def ingest_folders(
     ]
     progress.begin("ingesting", sum(len(plan.to_ingest(mode)) for plan in plans))
     items: list[FileOutcome] = []
+    unknown: dict[str, frozenset[str]] = {}
     workers = default_workers(options.workers)
     for search in folders.there:
         outcomes = dataset.iter_refresh(
@@ -344,12 +362,17 @@ def ingest_folders(
             item = _outcome(outcome)
             items.append(item)
             progress.tell(item)
-            settle_image(dataset, item.image_id)
+            steps = settle_image(dataset, item.image_id)
+            if item.image_id is not None and item.status == "ok":
+                unknown[item.image_id] = steps
             progress.step()
     remember_folders(dataset, folders.there if folders.named else ())
     new = [item.image_id for item in items if item.status == "ok" and item.image_id is not None]
     by_rule = apply_rules(dataset, new)
+    if by_rule:
+        unknown = {image_id: unknown_steps(dataset.record(image_id)) for image_id in unknown}
     statuses = Counter(item.status for item in items)
+    without = Counter(step for steps in unknown.values() for step in steps)
     return IngestResult(
         verb=verb,
         dataset=location,
@@ -368,6 +391,8 @@ def ingest_folders(
         gone=sum(len(plan.gone) for plan in plans),
         in_subfolders=_in_subfolders(dataset, folders, plans),
         by_rule=by_rule,
+        without_line_period=without["line period"],
+        without_pixel_size=without["pixel size"],
         items=tuple(items),
     )
 
