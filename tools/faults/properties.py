@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
-__all__ = ["PROPERTIES", "check_properties"]
-
 _TESTS = "packages/kymflow-zarr/tests"
 PROPERTIES = {
     "links": (f"{_TESTS}/test_links.py",),

@@ -126,7 +126,8 @@ def test_groups_are_compared_by_animal_where_it_is_known(tmp_path: Path) -> None
     rows = [row for row in rows if row["column"] == "median_mm_s"]
     (before,) = (row for row in rows if (row["animal"], row["group"]) == (None, "before"))
     assert (before["value"], before["unit"]) == (pytest.approx(1.1, abs=0.05), "mm/s")
-    assert before["low"] < before["value"] < before["high"]
+    low, value, high = (float(str(before[name])) for name in ("low", "value", "high"))
+    assert low < value < high
     changes = [row for row in rows if row["group"] is None]
     assert [row["animal"] for row in changes] == ["m1", "m2", "m3"]
     assert [row["unit"] for row in changes] == ["share"] * 3

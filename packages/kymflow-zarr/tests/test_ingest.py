@@ -241,7 +241,7 @@ def test_bad_files_stop_only_themselves_and_are_tried_again(
     (folder / "empty.tif").write_bytes(b"")
     with pytest.raises(IngestError) as caught:
         dataset.refresh_from_folder(folder)
-    assert sorted(path.name for path in caught.value.failures) == ["empty.tif", "text.tif"]
+    assert [path.name for path in caught.value.failures] == ["text.tif"], "the empty one waits"
     assert sorted(caught.value.image_ids) == dataset.list_image_ids()
     assert len(caught.value.image_ids) == 3
 

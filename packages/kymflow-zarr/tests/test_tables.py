@@ -404,6 +404,7 @@ def test_a_table_that_declares_far_more_than_it_is_takes_no_memory(disk: ZarrDat
     assert int(megabytes) < 500
 
 
+@pytest.mark.slow
 def test_one_value_of_hundreds_of_megabytes_is_refused(disk: ZarrDataset) -> None:
     disk.save_table("t", pd.DataFrame({"v": [1]}))
     path = Path(disk.location, "tables", "bomb.parquet")

@@ -189,7 +189,15 @@ def test_a_table_without_a_value_takes_every_row(
     assert found[1] == rows("b", v=typed)["v"][0]
 
 
-@pytest.mark.parametrize("empty", [pd.DataFrame(), pd.DataFrame(columns=["image_id", "v"])])
+@pytest.mark.parametrize(
+    "empty",
+    [
+        pd.DataFrame(),
+        pd.DataFrame(columns=["image_id", "v"]),
+        pd.DataFrame({"image_id": [], "v": []}),  # of floats, by pandas
+    ],
+    ids=["no columns", "objects", "floats"],
+)
 @pytest.mark.parametrize("typed", TYPED, ids=repr)
 def test_a_table_of_an_empty_frame_takes_typed_rows(
     dataset: ZarrDataset, empty: pd.DataFrame, typed: Any

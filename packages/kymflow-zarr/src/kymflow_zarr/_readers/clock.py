@@ -76,9 +76,6 @@ def stated_clock(
 def parse_iso(text: str) -> tuple[int, bool] | None:
     """Read ``2022-11-02T12:33:11.874``, with or without a zone.
 
-    Args:
-        text: Date and time.
-
     Returns:
         The wall time as printed in ns (see the module), and whether it was given in UTC (a zone
         ``Z``), in which case it is not the laboratory's clock; None when the text is no valid date.
@@ -94,15 +91,7 @@ def parse_iso(text: str) -> tuple[int, bool] | None:
 
 
 def local_epoch_ns(wall: datetime, *, nanosecond: int = 0) -> int:
-    """Count the ns from 1970-01-01 to a wall time.
-
-    Args:
-        wall: The wall time, to the second, without a zone.
-        nanosecond: What is added to it.
-
-    Returns:
-        The count.
-    """
+    """The ns from 1970-01-01 to a wall time: to the second, without a zone, and ns beside it."""
     seconds = int(wall.replace(tzinfo=UTC, microsecond=0).timestamp())
     return seconds * 1_000_000_000 + nanosecond
 

@@ -69,12 +69,9 @@ def stat_regular_file(
 def regular_file_state(path: Path, *, follow_links: bool) -> FileFacts:
     """The state of a regular file, to be compared with a later one.
 
-    Args:
-        path: The file.
-        follow_links: Whether a symbolic link stands for the file that it leads to.
-
     Raises:
-        UnreadableImageError: There is no such file, or it is a link, folder, FIFO or device.
+        UnreadableImageError: There is no such file, or it is a link that is not followed, a folder,
+            FIFO or device.
     """
     return _facts(_look(path, follow_links=follow_links))
 
@@ -91,10 +88,6 @@ def _look(path: Path, *, follow_links: bool) -> os.stat_result:
 
 def open_regular_file(path: Path, *, follow_symlinks: bool = False) -> tuple[io.FileIO, FileFacts]:
     """Open a regular file for reading.
-
-    Args:
-        path: The file.
-        follow_symlinks: Take the file that a symbolic link leads to; by default links are refused.
 
     Returns:
         The open, unbuffered file, and its facts at the time of opening.
@@ -125,14 +118,6 @@ def open_regular_file(path: Path, *, follow_symlinks: bool = False) -> tuple[io.
 
 def read_bounded(path: Path, *, limit: int, follow_symlinks: bool = False) -> bytes:
     """Read a whole regular file of bounded size.
-
-    Args:
-        path: The file.
-        limit: Most bytes that it may have.
-        follow_symlinks: Take the file that a symbolic link leads to; by default links are refused.
-
-    Returns:
-        The file's bytes.
 
     Raises:
         UnreadableImageError: It cannot be opened or read, is larger than ``limit``, or changed.

@@ -331,9 +331,9 @@ def count_leaves(kind: pa.DataType) -> int:
 
 
 def _is_null(group: pq.RowGroupMetaData, leaf: int) -> bool:
-    """Whether the statistics of a column chunk say that it holds no value."""
+    """Whether a column chunk is empty, or its statistics say that it holds no value."""
     stats = group.column(leaf).statistics
-    return stats is not None and stats.null_count == group.num_rows
+    return not group.num_rows or (stats is not None and stats.null_count == group.num_rows)
 
 
 def _meets(ordered: list[str], low: str, high: str) -> bool:

@@ -46,7 +46,7 @@ def add_region(
         channel: The channel, from 1.
         z: The slice, from 0.
         name: What people call it.
-        author: Who says so; the login name if None.
+        author: Who decides; the login name if None.
         step: What this is undone together with; nothing else if None.
 
     Returns:

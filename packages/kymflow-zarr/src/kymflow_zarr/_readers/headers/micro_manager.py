@@ -57,12 +57,9 @@ class MicroManagerHeader:
 def read_micro_manager(
     text: str, *, name: str = "metadata.txt", pages: bool = True
 ) -> Facts | None:
-    """Read Micro-Manager's metadata; None if they are of another kind.
+    """What Micro-Manager's metadata say; None if they are of another kind.
 
-    Args:
-        text: The document.
-        name: The file's name, for messages.
-        pages: Whether the image has several, which may be a time apart.
+    ``pages`` tells whether the image has several, which may be a time apart.
     """
     try:
         document = loads(text.encode(), key=name)

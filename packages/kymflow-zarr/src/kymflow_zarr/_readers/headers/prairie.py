@@ -53,15 +53,9 @@ class PrairieHeader:
 
 
 def read_prairie(text: str, file_name: str, *, pages: bool = False) -> Facts | None:
-    """Read a ``PVScan`` document.
+    """What a ``PVScan`` document says about an image file; None if it is of another kind.
 
-    Args:
-        text: The document.
-        file_name: The image file that is asked for.
-        pages: Whether it has several, which are a time apart.
-
-    Returns:
-        What it says; None if it is of another kind.
+    ``pages`` tells whether the image has several, which are a time apart.
     """
     try:
         root = _parsed(text)

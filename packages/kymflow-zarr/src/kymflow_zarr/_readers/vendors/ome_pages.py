@@ -26,12 +26,6 @@ def ome_layout(
 ) -> PageLayout | None:
     """Arrange the planes of an OME-TIFF that are in this file: those of its first image there.
 
-    Args:
-        root: Its OME-XML.
-        file_name: The file's name.
-        page_count: How many pages it has.
-        page_shape: Shape of each, (rows, columns).
-
     Returns:
         The layout; None where the file holds all of the first image, where the XML describes none,
         or where pages are not plain planes.

@@ -85,15 +85,7 @@ class ScanImage:
 
 
 def scanimage_settings(software: str, description: str) -> ScanImage | None:
-    """Read the settings of a file's first page.
-
-    Args:
-        software: Text of the tag ``Software``.
-        description: Text of the tag ``ImageDescription``.
-
-    Returns:
-        The settings; None when ScanImage did not write the file.
-    """
+    """The settings in two tags of a file's first page; None when ScanImage did not write it."""
     if not (_MARK.search(software) or _MARK.search(description)):
         return None
     values: dict[str, str] = {}
