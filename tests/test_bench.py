@@ -87,26 +87,19 @@ def test_a_small_run_of_what_follows_the_work_is_well(planted: Path) -> None:
     assert "scans" not in out
 
 
-def test_the_report_is_kept_and_a_later_run_tells_what_changed(planted: Path) -> None:
-    first, second = planted / "first.json", planted / "second.json"
-    code, _ = bench(planted, "follows", "--size=100", "--rounds=3", f"--output={first}")
+def test_the_report_says_what_was_measured_and_where(planted: Path) -> None:
+    output = planted / "report.json"
+    code, _ = bench(planted, "follows", "--size=100", "--rounds=3", f"--output={output}")
     assert code == 0
-    report: dict[str, Any] = json.loads(first.read_text("utf-8"))
+    report: dict[str, Any] = json.loads(output.read_text("utf-8"))
     assert {"python", "platform", "cores", "libraries", "started_utc"} <= report.keys()
     (result,) = report["results"]
     assert (result["name"], result["size"], result["unit"]) == ("follows the work", 100, "image")
     assert len(result["work_s"]) == len(result["floor_s"]) == 3
-
-    result["ratio"], result["spread"] = 20.0, [19.0, 21.0]
-    first.write_text(json.dumps(report), encoding="utf-8")
-    code, out = bench(planted, "follows", "--size=100", f"--output={second}", f"--compare={first}")
-    assert code == 0
-    _, after = out.split("since the earlier run:")
-    (line,) = [line for line in after.splitlines() if line.startswith("follows the work at 100")]
-    assert line.endswith("ratio 20.00 -> 1.00 (-95 %), memory 0 -> 0 MiB"), line
+    assert result["ratio"] == 1.0
 
 
-def test_what_may_not_cost_so_much_is_told(planted: Path) -> None:
+def test_costs_beyond_their_limits_are_reported(planted: Path) -> None:
     benchmarks = planted / "packages" / "one" / "benchmarks" / "shapes.py"
     limited = PLANTED.replace("floor=floor)", "floor=floor, most_ratio=2.0)")
     benchmarks.write_text(limited, encoding="utf-8")
@@ -133,7 +126,10 @@ def test_all_benchmarks_run(root: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_scale_of_a_dataset_is_measured(root: Path, tmp_path: Path) -> None:
     scale = root / "packages" / "kymflow-core" / "benchmarks" / "scale"
-    for command in (["many_images.py", "--images=50", f"--folder={tmp_path}"], ["object_store.py"]):
+    for command in (
+        ["many_images.py", "--images=20", f"--folder={tmp_path}"],
+        ["object_store.py", "--images=10"],
+    ):
         done = subprocess.run(
             [sys.executable, str(scale / command[0]), *command[1:]],
             capture_output=True,

@@ -13,8 +13,6 @@ from collections.abc import Iterable
 
 from workspace import PACKAGES, ROOT
 
-__all__ = ["affected"]
-
 
 def affected(files: Iterable[str]) -> list[str]:
     """The names of the packages that a change of some files concerns, lowest first."""

@@ -7,7 +7,6 @@ follows the work, and fails only if it does not.
 
     hatch run bench                          all benchmarks
     hatch run bench ingest                   those whose file or name contains a word
-    hatch run bench --compare OLD.json       and what changed since
     hatch run bench check --size 100000 --rounds 1
 """
 
@@ -17,32 +16,174 @@ import argparse
 import json
 import os
 import platform
-import subprocess
+import statistics
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from bench_child import measure_time
 from bench_job import Benchmark, load_benchmarks
-from bench_report import (
-    Result,
-    bad_shapes,
-    beyond,
-    compare,
-    read_report,
-    result,
-    short,
-    write_report,
-)
+from bench_measure import in_new_process, measure_peak, measure_time
 from workspace import ROOT
 
-_CHILD = Path(__file__).with_name("bench_child.py")
 _MEMORY = Path("/dev/shm")  # noqa: S108 - the names in there are chosen by tempfile
 _LIBRARIES = ("zarr", "numcodecs", "numpy", "pandas", "pyarrow", "tifffile")
+_MIB = 2**20
+# Enough for noise and fixed costs, far below the 10 of a job that scans all for each one.
+_SHAPE = 2.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One benchmark at one size.
+
+    Attributes:
+        file: The benchmark's file, relative to the repository.
+        name: Its name.
+        size: How many units.
+        unit: What they are.
+        work_s: Seconds of the job, round by round.
+        floor_s: Seconds of the floor in the same rounds; empty where there is none.
+        ratio: Median of job / floor over the rounds; None without a floor.
+        spread: Quartiles of job / floor; of job / median job without a floor.
+        unit_us: Median microseconds a unit.
+        growth: ``unit_us`` over that of the next smaller size; None at the smallest.
+        floor_growth: The same of the floor.
+        peak_mib: Peak of memory beyond the interpreter's own with imports; None if not known.
+        most_ratio: What may be.
+        most_growth: What may be.
+        most_peak_mib: What may be.
+    """
+
+    file: str
+    name: str
+    size: int
+    unit: str
+    work_s: list[float]
+    floor_s: list[float]
+    ratio: float | None
+    spread: tuple[float, float]
+    unit_us: float
+    growth: float | None
+    floor_growth: float | None
+    peak_mib: float | None
+    most_ratio: float | None
+    most_growth: float | None
+    most_peak_mib: float | None
+
+    @property
+    def missed(self) -> tuple[str, ...]:
+        """What is beyond what may be, in words."""
+        pairs = {
+            "ratio": (self.ratio, self.most_ratio),
+            "growth": (self.growth, self.most_growth),
+            "memory": (self.peak_mib, self.most_peak_mib),
+        }
+        return tuple(
+            f"{what} {value:.2f} > {most:g}"
+            for what, (value, most) in pairs.items()
+            if value is not None and most is not None and value > most
+        )
+
+
+def result(
+    benchmark: Benchmark,
+    *,
+    file: str,
+    size: int,
+    taken: Mapping[str, list[float]],
+    smaller: Result | None,
+    peak: int | None,
+    last: bool,
+) -> Result:
+    """Sum up what was measured at one size.
+
+    Args:
+        benchmark: The benchmark.
+        file: Its file.
+        size: The size.
+        taken: Seconds by ``"work"`` and ``"floor"``.
+        smaller: The result at the next smaller size.
+        peak: Peak memory in bytes.
+        last: Whether this is the largest size, which the targets are for.
+    """
+    work, floor = taken["work"], taken.get("floor", [])
+    middle = statistics.median(work)
+    ratios = [a / b for a, b in zip(work, floor, strict=True)] if floor else []
+    return Result(
+        file=file,
+        name=benchmark.name,
+        size=size,
+        unit=benchmark.unit,
+        work_s=work,
+        floor_s=floor,
+        ratio=statistics.median(ratios) if ratios else None,
+        spread=_quartiles(ratios or [value / middle for value in work]),
+        unit_us=1e6 * middle / size,
+        growth=None if smaller is None else _growth(work, size, smaller.work_s, smaller.size),
+        floor_growth=None
+        if smaller is None or not floor
+        else _growth(floor, size, smaller.floor_s, smaller.size),
+        peak_mib=None if peak is None else peak / _MIB,
+        most_ratio=benchmark.most_ratio if last else None,
+        most_growth=benchmark.most_growth if last else None,
+        most_peak_mib=benchmark.most_peak_mib if last else None,
+    )
+
+
+def _growth(at: list[float], size: int, before: list[float], smaller: int) -> float:
+    """Cost of a unit at one size over that at another, from rounds that followed each other."""
+    return statistics.median(
+        (one / size) / (other / smaller) for one, other in zip(at, before, strict=True)
+    )
+
+
+def _quartiles(values: Sequence[float]) -> tuple[float, float]:
+    if len(values) < 2:
+        return values[0], values[0]
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return low, high
+
+
+def short(one: Result) -> str:
+    """One result as a line, to be shown as soon as it is there."""
+    ratio = "" if one.ratio is None else f"{one.ratio:6.2f} x floor"
+    allowed = "" if one.most_ratio is None else f" (may be {one.most_ratio:g})"
+    spread = f"[{one.spread[0]:.2f} .. {one.spread[1]:.2f}]"
+    growth = "" if one.growth is None else f"growth {one.growth:.2f}"
+    if one.growth is not None and one.floor_growth is not None:
+        growth += f" (floor {one.floor_growth:.2f})"
+    peak = "" if one.peak_mib is None else f"{one.peak_mib:.0f} MiB"
+    return (
+        f"  {one.size:>10,d} {one.unit:<6} {one.unit_us:>11,.2f} us each  "
+        f"{ratio + allowed:<26} {spread:<16} {growth:<26} {peak:>8}"
+    ).rstrip()
+
+
+def beyond(results: Iterable[Result]) -> Iterator[str]:
+    """What is beyond what may be: a line each, or one that says that there is nothing."""
+    found = [
+        f"{one.name} at {one.size:,d}: {'; '.join(one.missed)}" for one in results if one.missed
+    ]
+    yield from found or ["everything is within what it may cost"]
+
+
+def bad_shapes(results: Iterable[Result]) -> list[str]:
+    """The jobs whose cost a unit grows with the size, well beyond noise and beyond their floor's.
+
+    This is what a small run on any machine can tell. Times are for people to judge.
+    """
+    return [
+        f"{one.name}: a unit costs {one.growth:.1f} times as much at {one.size:,d} as before"
+        for one in results
+        if one.growth is not None
+        and one.most_growth is not None
+        and one.growth > _SHAPE * max(1.0, one.floor_growth or 1.0)
+    ]
 
 
 def find(words: Sequence[str]) -> Iterator[tuple[Path, Benchmark]]:
@@ -63,7 +204,7 @@ def run(
     small: bool,
     folder: Path | None,
 ) -> Iterator[Result]:
-    """Measure one benchmark, size by size; its memory, too, in processes of their own.
+    """Measure one benchmark, size by size; its memory, too, in separate processes.
 
     A small run looks at growth only: it leaves memory out, stays in this process, and neither waits
     for the disk, which others may keep busy, nor writes to one if it can do without.
@@ -71,34 +212,24 @@ def run(
     name = file.relative_to(ROOT).as_posix()
     with tempfile.TemporaryDirectory(dir=folder, prefix="kymflow-bench-") as made:
         place = Path(made)
+        job = (file, benchmark.name)
         if small:
-            taken = measure_time(benchmark, sizes, rounds, place, settle=False)
+            taken = measure_time(*job, sizes, rounds, place, settle=False)
         else:
-            options = ("--rounds", str(rounds), "--settle")
-            taken = child("time", file, benchmark, place, sizes, *options)
+            taken = in_new_process(measure_time, *job, sizes, rounds, place, settle=True)
         smaller: Result | None = None
         for size in sizes:
+            peak = None if small else in_new_process(measure_peak, *job, place / str(size))
             smaller = result(
                 benchmark,
                 file=name,
                 size=size,
-                taken=taken[str(size)],
+                taken=taken[size],
                 smaller=smaller,
-                peak=None if small else child("peak", file, benchmark, place, [size]),
+                peak=peak,
                 last=size == sizes[-1],
             )
             yield smaller
-
-
-def child(
-    what: str, file: Path, benchmark: Benchmark, folder: Path, sizes: Sequence[int], *options: str
-) -> Any:
-    """What a process of its own measures."""
-    command = [sys.executable, str(_CHILD), what, str(file), benchmark.name, str(folder)]
-    done = subprocess.run(
-        [*command, *map(str, sizes), *options], check=True, stdout=subprocess.PIPE, encoding="utf-8"
-    )
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def rounds_of(benchmark: Benchmark, sizes: Sequence[int], *, small: bool) -> int:
@@ -136,8 +267,6 @@ def main() -> int:
     parser.add_argument("--small", action="store_true", help="small sizes; fail on growth only")
     parser.add_argument("--size", type=int, action="append", help="instead of the sizes it has")
     parser.add_argument("--rounds", type=int, help="instead of as many as it has")
-    parser.add_argument("--list", action="store_true", help="list the benchmarks and stop")
-    parser.add_argument("--compare", type=Path, metavar="OLD.json", help="an earlier report")
     parser.add_argument(
         "--output",
         type=Path,
@@ -150,16 +279,12 @@ def main() -> int:
     arguments = parser.parse_args()
     in_memory = arguments.small and _MEMORY.is_dir()
     folder = arguments.folder or (_MEMORY if in_memory else None)
-    old = None if arguments.compare is None else read_report(arguments.compare)
     chosen = list(find(arguments.words))
     if not chosen:
-        parser.error("no benchmark contains any of these words; see --list")
+        parser.error("no benchmark contains any of these words")
     started = facts(small=arguments.small)
     results: list[Result] = []
     for file, benchmark in chosen:
-        if arguments.list:
-            print(f"{file.parents[1].name}: {benchmark.name}")
-            continue
         sizes = arguments.size or (benchmark.small if arguments.small else benchmark.sizes)
         rounds = arguments.rounds or rounds_of(benchmark, sizes, small=arguments.small)
         measured: list[Result] = []
@@ -180,12 +305,10 @@ def main() -> int:
             if not (arguments.small and bad_shapes(measured)):
                 break
         results += measured
-    if arguments.list:
-        return 0
-    write_report(arguments.output, results, started)
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    report = {**started, "results": [asdict(one) for one in results]}
+    arguments.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(f"\nwritten to {arguments.output}")
-    if old is not None:
-        print("\n".join(["", "since the earlier run:", *compare(old, results)]))
     if arguments.small:
         shapes = bad_shapes(results)
         print("\n".join(["", *(shapes or ["cost follows the work"])]))

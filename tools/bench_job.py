@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-__all__ = ["Benchmark", "Prepare", "Run", "load_benchmarks"]
-
 Prepare: TypeAlias = Callable[[Path, int], None]
 """Makes the inputs of a given size in an empty folder; not measured."""
 
@@ -70,4 +68,10 @@ def load_benchmarks(file: Path) -> tuple[Benchmark, ...]:
     found = vars(module).get("BENCHMARKS")
     if not isinstance(found, tuple) or not all(isinstance(item, Benchmark) for item in found):
         raise TypeError(f"{str(file)!r} has no tuple BENCHMARKS; list its benchmarks there")
+    return found
+
+
+def load_benchmark(file: Path, name: str) -> Benchmark:
+    """The benchmark of a file that has a name."""
+    (found,) = (benchmark for benchmark in load_benchmarks(file) if benchmark.name == name)
     return found

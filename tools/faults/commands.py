@@ -1,4 +1,4 @@
-"""The command line as jobs: each is one `kymflow` in a process of its own."""
+"""The command line as jobs: each is one `kymflow` in a separate process."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from functools import partial
 
 from faults.jobs import Durability, Job
 from faults.places import Place
-
-__all__ = ["COMMANDS", "Command", "start"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,8 +19,6 @@ import tifffile
 from faults.draws import seeded
 from kymflow_zarr import ZarrDataset
 
-__all__ = ["Crowd", "crowd"]
-
 _WORKER = Path(__file__).with_name("crowd_worker.py")
 _FILES = 12
 _TABLE = "crowd"

@@ -13,8 +13,6 @@ from faults.places import Place, Templates
 from faults.sweeps import CLEAR_ERRORS, NO_FAULT, Sweep, run_armed
 from faults.verdicts import judge, judge_repeat, reference_states
 
-__all__ = ["sweep_sizes"]
-
 _PAGE = 4096
 _ENOUGH = 64 * 2**20
 

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
-__all__ = ["Change", "Disk", "Loss", "read_log"]
-
 Loss: TypeAlias = Literal["nothing", "most", "data", "random"]
 """What a cut takes: ``"nothing"``: only the process died; ``"most"``: all that was not synced;
 ``"data"``: names got further than what is in the files; ``"random"``: some of each."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 
-__all__ = ["seeded"]
-
 
 def seeded(*parts: object) -> random.Random:
     """A generator that gives the same numbers for the same parts."""

@@ -18,8 +18,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-__all__ = ["Counter", "End", "in_child", "warm_up"]
-
 _T = TypeVar("_T")
 
 _MODULES = (

@@ -24,8 +24,6 @@ from faults.verdicts import judge, reference_states
 from kymflow_zarr import CorruptDataError, ExportError, JsonValue, NotFoundError, ZarrDataset
 from kymflow_zarr.experimental_stores.stores.sidecar import SidecarArtifactStore
 
-__all__ = ["GUARDS", "guard"]
-
 GUARDS = ("flush", "rename", "lock", "checksum", "planted")
 
 _MOMENTS = {"MARK", "RENAME", "EXCHANGE", "UNLINK", "TRUNCATE_OPEN", "WRITE"}

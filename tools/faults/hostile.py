@@ -20,8 +20,6 @@ import tifffile
 from faults.hostile_files import HARMLESS_LIE, bad_files, tiff_bytes
 from kymflow_zarr import ZarrDataset
 
-__all__ = ["Hostile", "hostile"]
-
 _MEMORY_BYTES = 3 * 2**30
 _TIMEOUT_S = 600
 _ODD_NAMES = (

@@ -24,8 +24,6 @@ from numpy.typing import NDArray
 
 from faults.draws import seeded
 
-__all__ = ["HARMLESS_LIE", "bad_files", "tiff_bytes"]
-
 HARMLESS_LIE = "declares strips that are longer than the file, with all pixels there"
 _MEBIBYTE = 2**20
 _NAMES = ("CON", "nul.a", "..", "-rf", "C:", "a\\b", "~root", "$(id)", ".hidden", "a b")

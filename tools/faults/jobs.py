@@ -19,8 +19,6 @@ from kymflow.core.indexers import ImageSummary
 from kymflow.core.kym_dataset.kym_dataset import KymDataset
 from kymflow_zarr import IngestOutcome, ZarrDataset
 
-__all__ = ["JOBS", "Durability", "Job", "find_jobs"]
-
 Durability: TypeAlias = Literal["record", "batch", "none"]
 Steps: TypeAlias = Callable[[Place, Durability], Iterator[None]]
 

@@ -23,17 +23,6 @@ from faults.shim import UnavailableError
 from faults.sweeps import KILLED, Sweep, chosen, count_calls, run_armed
 from faults.verdicts import States, judge, judge_detected, judge_repeat, reference_states
 
-__all__ = [
-    "FLUSHES",
-    "Filesystem",
-    "LoopDisk",
-    "grow",
-    "require_filesystem",
-    "require_root",
-    "small_filesystem",
-    "sweep_disk",
-]
-
 Filesystem: TypeAlias = Literal["ext4", "xfs"]
 Flush: TypeAlias = Literal["journal flushed", "journal not flushed"]
 
@@ -71,7 +60,7 @@ def require_root() -> None:
 
 
 class LoopDisk:
-    """A filesystem in a file, started anew from a prepared one for each trial.
+    """A filesystem in a file, copied from a prepared one for each trial.
 
     Args:
         kind: Which filesystem.

@@ -19,8 +19,6 @@ from pathlib import Path
 from faults.draws import seeded
 from faults.planted import PLANTED
 
-__all__ = ["Mutant", "Mutation", "find_mutants", "mutate"]
-
 _SOURCES = "packages/kymflow-zarr/src/kymflow_zarr"
 _SYNCS = {"sync_file", "sync_folder", "sync_tree", "sync_filesystem"}
 _TIMEOUT_S = 400

@@ -19,8 +19,6 @@ from kymflow.core.analysis import run_analysis
 from kymflow.core.analysis.velocity import VELOCITY, VelocityParams
 from kymflow_zarr import ZarrDataset
 
-__all__ = ["VELOCITY_PARAMS", "Place", "Templates", "flowing", "pixels", "pixels_digest"]
-
 _LINES, _PIXELS = 24, 10
 _FLOW_LINES, _FLOW_PIXELS = 96, 32
 VELOCITY_PARAMS: Final = VelocityParams(window_lines=16)

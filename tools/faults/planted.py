@@ -18,8 +18,6 @@ from kymflow_zarr import RowUpdate, ZarrDataset
 if TYPE_CHECKING:
     from zarr.core.buffer import Buffer
 
-__all__ = ["PLANTED", "PlantedBug", "guard_planted"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlantedBug:

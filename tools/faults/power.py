@@ -21,8 +21,6 @@ from faults.shim import allow_syncfs, arm, disarm, log_to, mark
 from faults.sweeps import Sweep, chosen
 from faults.verdicts import States, judge, judge_detected, judge_repeat, reference_states
 
-__all__ = ["logged_run", "sweep_cuts", "write_out"]
-
 _LOSSES: tuple[Loss, ...] = ("most", "data", "random")
 _ACKNOWLEDGED = "acknowledged"
 

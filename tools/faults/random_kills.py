@@ -1,4 +1,4 @@
-"""Jobs and the command, in processes of their own, killed at random times; then run again."""
+"""Jobs and the command, in separate processes, killed at random times; then run again."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ from faults.places import Place, Templates
 from faults.sweeps import NO_FAULT, run_armed
 from faults.verdicts import judge, judge_repeat, reference_states
 from kymflow_zarr import NotADatasetError, ZarrDataset
-
-__all__ = ["kill_command", "kill_ingest", "kill_job"]
 
 _FILES = 60
 

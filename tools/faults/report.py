@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-__all__ = ["Line", "Report", "Tally"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:

@@ -1,4 +1,4 @@
-"""The shim (`shim.c`) from Python: compiled when needed, loaded by starting this process anew."""
+"""The shim (`shim.c`) from Python: compiled when needed, loaded by restarting this process."""
 
 from __future__ import annotations
 
@@ -10,18 +10,6 @@ import sys
 import tempfile
 from functools import cache
 from pathlib import Path
-
-__all__ = [
-    "KILL",
-    "SHORT_WRITE",
-    "UnavailableError",
-    "allow_syncfs",
-    "arm",
-    "compile_shim",
-    "count",
-    "log_to",
-    "mark",
-]
 
 KILL = 0
 """The fault that ends the process."""
@@ -58,7 +46,7 @@ def compile_shim(folder: Path) -> Path:
 
 
 def restart_with_shim() -> None:
-    """Start this process anew with the shim loaded, unless it is.
+    """Restart this process with the shim loaded, unless it is.
 
     Its library is removed once it is loaded.
 

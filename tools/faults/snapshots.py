@@ -29,8 +29,6 @@ from kymflow_zarr import (
     ZarrImageRecord,
 )
 
-__all__ = ["Snapshot", "differences", "image_of", "read_what_can_be", "take_snapshot"]
-
 Snapshot: TypeAlias = dict[str, str]
 """Thing → digest of what it holds. ``image <pixels>`` is there if the image is; its artifacts are
 ``image <pixels> <key>``; then ``table <name>`` and ``export``."""

@@ -16,19 +16,6 @@ from faults.places import Place, Templates
 from faults.shim import KILL, SHORT_WRITE, arm, count, disarm
 from faults.verdicts import States, judge, judge_repeat, reference_states
 
-__all__ = [
-    "CLEAR_ERRORS",
-    "ERRORS",
-    "KILLED",
-    "NO_FAULT",
-    "Fault",
-    "Sweep",
-    "chosen",
-    "count_calls",
-    "run_armed",
-    "sweep",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:

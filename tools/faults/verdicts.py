@@ -13,15 +13,6 @@ from faults.places import Place, Templates
 from faults.snapshots import Snapshot, differences, image_of, read_what_can_be, take_snapshot
 from kymflow_zarr import CorruptDataError, ImageNotFoundError, NotADatasetError, ZarrDataset
 
-__all__ = [
-    "States",
-    "judge",
-    "judge_detected",
-    "judge_repeat",
-    "reference_states",
-    "run_job",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class States:

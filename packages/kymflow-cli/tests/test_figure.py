@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,13 +27,12 @@ BEGINS = {".svg": b"<?xml", ".pdf": b"%PDF-", ".png": b"\x89PNG"}
 
 
 @pytest.fixture
-def analyzed(dataset: str) -> str:
-    opened = ZarrDataset(dataset)
+def analyzed(made_dataset: str, tmp_path: Path) -> str:
+    place = shutil.copytree(made_dataset, tmp_path / "k.zarr")
+    opened = ZarrDataset(place)
     for name, condition in (("a", "before"), ("b", "after"), ("c", "after")):
         set_fields(opened.find(name), {"condition": condition})
-    assert analyze(dataset, "velocity", workers=1).ok
-    assert index(dataset, workers=1).ok
-    return dataset
+    return str(place)
 
 
 @pytest.mark.parametrize("suffix", BEGINS)
@@ -121,6 +121,16 @@ def test_groups_are_compared_by_animal_where_it_is_known(tmp_path: Path) -> None
     assert (row["analysis"], row["from_group"], row["to_group"]) == ("velocity", "after", "before")
     assert row["change"] == pytest.approx(1.0 / 1.2 - 1.0, abs=0.02)
     assert (row["unit"], row["paired"], row["animals_from"], row["rows"]) == ("share", True, 3, 6)
+    (sheet,) = (one for one in sheets_of(study, group_by="condition") if one.name == "estimates")
+    rows = [dict(zip(sheet.columns, row, strict=True)) for row in sheet.rows]
+    rows = [row for row in rows if row["column"] == "median_mm_s"]
+    (before,) = (row for row in rows if (row["animal"], row["group"]) == (None, "before"))
+    assert (before["value"], before["unit"]) == (pytest.approx(1.1, abs=0.05), "mm/s")
+    low, value, high = (float(str(before[name])) for name in ("low", "value", "high"))
+    assert low < value < high
+    changes = [row for row in rows if row["group"] is None]
+    assert [row["animal"] for row in changes] == ["m1", "m2", "m3"]
+    assert [row["unit"] for row in changes] == ["share"] * 3
     assert "comparisons" not in [one.name for one in sheets_of(study)]
 
 

@@ -56,9 +56,7 @@ UNUSED = [
 
 
 @pytest.fixture(scope="module")
-def untouched(
-    tmp_path_factory: pytest.TempPathFactory, write_tiff: Callable[..., Path]
-) -> str:
+def untouched(tmp_path_factory: pytest.TempPathFactory, write_tiff: Callable[..., Path]) -> str:
     """A dataset of ``a.tif``, which no test changes."""
     place = tmp_path_factory.mktemp("options")
     (place / "in").mkdir()
@@ -72,7 +70,8 @@ def test_an_option_without_effect_is_refused_and_nothing_is_done(
     line: str, option: str, beside: str, untouched: str, kymflow: Kymflow, tmp_path: Path
 ) -> None:
     words = [
-        word.replace("DATA", untouched).replace("OUT", str(tmp_path / "out")) for word in line.split()
+        word.replace("DATA", untouched).replace("OUT", str(tmp_path / "out"))
+        for word in line.split()
     ]
     code, out, err = kymflow(*words)
     assert code == 2

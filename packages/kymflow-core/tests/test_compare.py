@@ -66,6 +66,25 @@ def test_a_change_is_from_the_first_group_to_the_second() -> None:
     assert plain.high - plain.change == pytest.approx(half)
 
 
+def test_groups_and_animals_are_estimated_over_what_they_consist_of() -> None:
+    table = study(0)
+    found = compare(table, vessel="vessel").estimates.to_dict("records")
+    assert len(found) == 2 + 6 * 3
+    before = np.log(table[table["condition"] == "before"].set_index("animal")["velocity"])
+    animals = before.groupby("animal").mean()
+    (group,) = (row for row in found if (row["animal"], row["group"]) == (None, "before"))
+    half = t_quantile(0.975, 5) * animals.std() / np.sqrt(6)
+    expected = np.exp([animals.mean(), animals.mean() - half, animals.mean() + half])
+    assert [group[end] for end in ("value", "low", "high")] == pytest.approx(expected)
+    changes = [row for row in found if row["group"] is None]
+    assert [row["animal"] for row in changes] == [f"m{name}" for name in range(6)]
+    assert all(row["low"] < row["value"] < row["high"] and row["count"] == 5 for row in changes)
+    mean = np.mean([np.log1p(row["value"]) for row in changes])
+    assert mean == pytest.approx(np.log1p(compare(table).change))
+    alone = compare(table).estimates
+    assert alone[alone["animal"].notna()]["low"].isna().all()
+
+
 def test_many_rows_of_one_animal_count_as_one_animal() -> None:
     table = study(0)
     more = pd.concat([table, *[table[table["animal"] == "m0"]] * 20])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import inspect
+import pickle
 import pkgutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -118,6 +120,26 @@ def test_each_error_is_the_builtin_that_a_caller_expects(
     assert issubclass(error, kymflow_zarr.KymflowZarrError)
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        kymflow_zarr.ImageNotFoundError("ab12"),
+        kymflow_zarr.NotADatasetError("a", "there is none", hint="check the path"),
+        kymflow_zarr.CorruptDataError("images/a/zarr.json", "it is empty"),
+        kymflow_zarr.LockedError("ingest", holder="process 7", waited_s=1.0),
+        kymflow_zarr.IngestError({Path("a.tif"): "it is empty"}, ("ab12",)),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_of_a_worker_process_arrives_as_it_was(
+    error: kymflow_zarr.KymflowZarrError,
+) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert str(copy) == str(error)
+    assert vars(copy) == vars(error)
+
+
 def test_the_tree_in_the_docstring_names_every_error() -> None:
     drawn = import_module("kymflow_zarr.errors").__doc__ or ""
     assert all(name in drawn for name in kymflow_zarr.errors.__all__)
@@ -134,7 +156,7 @@ def test_importing_does_no_heavy_work() -> None:
 
 
 GOT_FROM_A_DATASET = {"ZarrImageRecord", "RecordArtifacts", "DatasetTables", "DatasetSources"}
-"""Classes that nobody constructs: what they are made of is their own affair."""
+"""Classes that callers do not construct: their arguments are private."""
 
 
 def public_modules() -> Iterator[ModuleType]:

@@ -22,7 +22,7 @@ from kymflow.cli.demo_images import DEMO_SCENES, synthesize
 from kymflow.cli.viewer import ViewServer
 from kymflow.core.analysis import load_results, run_analysis
 from kymflow.core.analysis.velocity import VELOCITY
-from kymflow.core.decisions import add_note, read_decisions
+from kymflow.core.decisions import add_note, read_decisions, set_fields
 from kymflow.core.metadata import load_metadata
 from kymflow_zarr import ZarrDataset
 
@@ -47,7 +47,7 @@ def page(open_page: Open, server: ViewServer) -> Any:
 
 @pytest.fixture
 def free_port() -> int:
-    """A port that nobody uses."""
+    """A free port."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port
@@ -117,6 +117,18 @@ def test_the_list_is_filtered_and_sorted(page: Any) -> None:
     page.locator("#sort").select_option("velocity")
     names = page.get_by_role("treeitem").locator(".name")
     expect(names).to_have_text(["flow.tif", "stall.tif", "todo.tif"])
+
+
+def test_the_tree_is_of_animals_when_it_is_asked_for(
+    page: Any, lab: ZarrDataset, image_ids: dict[str, str]
+) -> None:
+    for name, animal in (("flow", "m10"), ("stall", "m2")):
+        set_fields(lab.record(image_ids[name]), {"animal": animal})
+    page.locator("#sort").select_option("animal")
+    names = page.get_by_role("treeitem").locator(".name")
+    expect(names).to_have_text(["m2", "stall.tif", "m10", "flow.tif", "no animal", "todo.tif"])
+    page.get_by_role("treeitem").filter(has_text="m10").first.click()
+    expect(names).to_have_text(["m2", "stall.tif", "m10", "no animal", "todo.tif"])
 
 
 def test_zooming_and_panning_move_all_charts(page: Any) -> None:
@@ -221,6 +233,13 @@ def test_all_of_it_with_the_keyboard_alone(
     assert read_decisions(record).verdict is None
 
     keyboard.press("a")
+    expect(row.locator(".dot")).to_have_attribute("aria-label", "accepted")
+
+    keyboard.press("x")
+    keyboard.type("no capillary")
+    keyboard.press("Enter")
+    expect(row.locator(".dot")).to_have_attribute("aria-label", "excluded")
+    keyboard.press("x")
     expect(row.locator(".dot")).to_have_attribute("aria-label", "accepted")
 
     keyboard.press("1")
@@ -356,7 +375,7 @@ def test_the_server_goes_and_comes_back(
 
 @contextmanager
 def other_process(dataset: ZarrDataset, port: int) -> Iterator[subprocess.Popen[str]]:
-    """A server in a process of its own, which can be killed."""
+    """A server in a separate process, which can be killed."""
     code = (
         "import sys; from kymflow.cli.viewer import ViewServer\n"
         "from kymflow_zarr import ZarrDataset\n"
@@ -426,6 +445,7 @@ def test_no_recording_at_all(tmp_path: Path, serve: Serve, open_page: Open) -> N
     with serve(ZarrDataset(tmp_path / "empty.zarr")) as server:
         page = open_page(server.address)
         expect(page.locator("#count")).to_have_text("0 recordings")
+        expect(page.locator("#nothing")).to_contain_text("kymflow ingest")
         expect(page.locator("#nothing")).to_be_visible()
 
 

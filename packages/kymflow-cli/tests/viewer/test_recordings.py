@@ -231,6 +231,11 @@ def test_each_decision_is_kept_and_undone(
     _, rows = rows_of(ask)
     assert rows["flow.tif"]["decision"] == "rejected"
 
+    decide("exclude", reason="not a capillary")
+    _, rows = rows_of(ask)
+    assert rows["flow.tif"]["decision"] == "excluded"
+    assert decide("include")["decisions"]["exclusion"] is None
+
     decide("note", text="motion at 2 s")
     interval = {"channel": 1, "roi": None, "start_s": 0.5, "stop_s": 0.75, "kind": "stall"}
     (mark,) = decide("mark", **interval)["decisions"]["marks"]
@@ -241,7 +246,7 @@ def test_each_decision_is_kept_and_undone(
     decided = decide("field", name="condition", value="baseline")
     assert decided["fields"]["condition"] == "baseline"
 
-    for _ in range(6):
+    for _ in range(8):
         decide("undo")
     undone = decide("undo")
     assert undone["decisions"] == ask(f"/api/recordings/{image_ids['todo']}").json()["decisions"]
@@ -253,7 +258,7 @@ def test_each_decision_is_kept_and_undone(
 
 
 @pytest.mark.parametrize(
-    "change", ["borders", "verdict", "note", "mark", "move-mark", "remove-mark", "field"]
+    "change", ["borders", "verdict", "exclude", "note", "mark", "move-mark", "remove-mark", "field"]
 )
 def test_a_change_that_lacks_something_is_refused(
     ask: Ask, lab: ZarrDataset, image_ids: dict[str, str], change: str

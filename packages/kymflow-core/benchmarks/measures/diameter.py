@@ -52,7 +52,7 @@ def measure(scenario: Scenario, count: int) -> str:
     params = DiameterParams(
         profile="disc" if scenario.profile == "disc" else "slab", window_lines=scenario.window_lines
     )
-    errors, scaled, widths = [], [], []
+    errors, scaled, inside, widths = [], [], [], []
     windows = 0
     for seed in range(count):
         diameter = scenario.diameter_um * np.random.default_rng(seed).uniform(0.95, 1.05)
@@ -72,13 +72,15 @@ def measure(scenario: Scenario, count: int) -> str:
         error = (known["diameter_um"] - diameter).to_numpy(float)
         errors.append(error)
         scaled.append(np.abs(error) / (um * known["standard_error_px"].to_numpy(float)))
+        inside.append((known["low_um"] < diameter) & (diameter < known["high_um"]))
         widths.append((trace["fwhm_um"] - diameter).to_numpy(float))
         windows += len(trace)
     error, z, width = np.concatenate(errors), np.concatenate(scaled), np.concatenate(widths)
     return (
         f"| {scenario.diameter_um:g} | {scenario.profile} | {scenario.window_lines} | "
         f"{scenario.motion_um:g} | {100 * scenario.missing:g} % | {error.mean():+.3f} | "
-        f"{np.sqrt(np.mean(error**2)):.3f} | {np.mean(z < 1):.2f} | {np.mean(z < 1.96):.2f} | "
+        f"{np.sqrt(np.mean(error**2)):.3f} | {np.mean(z < 1):.2f} | "
+        f"{np.mean(np.concatenate(inside)):.2f} | "
         f"{1 - error.size / windows:.2f} | {np.nanmean(width):+.2f} | "
         f"{np.sqrt(np.nanmean(width**2)):.2f} |"
     )

@@ -57,7 +57,7 @@ def test_hematocrit_is_the_share_that_cells_cover(hematocrit: float) -> None:
 
 
 @pytest.mark.parametrize("dark", [True, False])
-def test_dark_and_bright_cells_are_told_apart(dark: bool) -> None:
+def test_dark_and_bright_cells_are_distinguished(dark: bool) -> None:
     truth = recording(hematocrit=0.6, dark=dark)
     found = cells(truth.pixels).summary
     assert found["shade"] == ("dark" if dark else "bright")
@@ -79,6 +79,20 @@ def test_noise_that_single_lines_drown_in_is_averaged_away() -> None:
     assert isinstance(low, float)
     assert isinstance(high, float)
     assert low <= float(found["flux_per_s"] or 0) <= high
+
+
+def test_a_signal_much_weaker_than_noise_is_refused() -> None:
+    found = cells(recording(hematocrit=0.1, snr=0.35).pixels).summary
+    assert str(found["reason"]).startswith("what moves is only 0.")
+    assert found["cells"] is None
+
+
+def test_light_that_fades_changes_no_count() -> None:
+    truth = recording(hematocrit=0.3)
+    fading = truth.pixels * np.linspace(1.0, 0.4, len(truth.pixels))[:, None]
+    found = cells(fading).summary
+    assert found["cells"] == pytest.approx(truth.count_passing(MIDDLE), abs=2)
+    assert found["hematocrit"] == pytest.approx(0.3, abs=0.05)
 
 
 def test_clusters_are_divided() -> None:
@@ -124,7 +138,7 @@ def test_the_table_of_cells_says_when_each_passes() -> None:
             id="noise",
         ),
         pytest.param(
-            recording(hematocrit=0.4, snr=0.25).pixels, {}, {}, "blood is known to", id="faint"
+            recording(hematocrit=0.4, snr=0.1).pixels, {}, {}, "blood is known to", id="faint"
         ),
         pytest.param(
             recording(lines=400, hematocrit=0.1, seed=2).pixels, {}, {}, "only ", id="few cells"

@@ -54,6 +54,30 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     assert 0.88 <= np.mean(inside) <= 1.0
 
 
+def test_lines_without_an_edge_bias_nothing() -> None:
+    found = [
+        diameter(
+            vessel(10.0, lines=400, profile="disc", missing=0.1, seed=seed).pixels, profile="disc"
+        )
+        for seed in range(4)
+    ]
+    assert np.mean([one.summary["mean_um"] for one in found]) == pytest.approx(10.0, abs=0.06)
+
+
+def test_where_most_lines_have_no_edge_or_no_numbers_it_is_unknown() -> None:
+    recording = vessel(10.0, lines=400, snr=4.0)
+    pixels = recording.pixels.copy()
+    pixels[100:200:3, 63:] = pixels[100:200:3, -1:]
+    pixels[210, 5] = np.nan
+    pixels[300:390] = np.nan
+    trace = diameter(pixels).to_pandas("trace")
+    assert trace["reason"].tolist()[2:] == ["", "some pixels are not numbers"]
+    np.testing.assert_allclose(trace["diameter_um"][:3], 10.0, atol=0.2)
+    single = diameter(pixels, window_lines=1).to_pandas("trace")
+    assert (single["reason"][100:200:3] == "an edge is missing").mean() > 0.9
+    assert single["reason"][210] == "some pixels are not numbers"
+
+
 def test_a_dark_vessel_is_found_as_well() -> None:
     pixels = 100.0 - vessel(8.0, snr=4.0).pixels
     found = diameter(pixels).summary
@@ -75,7 +99,8 @@ def test_the_mean_line_follows_the_vessel() -> None:
     recording = vessel(8.0, snr=5.0, motion_um=2.0, seed=3)
     trace = diameter(recording.pixels, window_lines=20).to_pandas("trace")
     center = recording.center_um.reshape(-1, 20).mean(axis=1) / UM
-    np.testing.assert_allclose(trace["center_px"], center, atol=1.0)
+    # Lines in which the vessel jumps are left out of the mean.
+    np.testing.assert_allclose(trace["center_px"], center, atol=2.0)
 
 
 def test_a_dilation_is_an_event_with_onset_and_size() -> None:
@@ -131,7 +156,7 @@ def test_without_a_pixel_size_there_are_pixels_only() -> None:
     assert found.to_pandas("trace")[["diameter_um", "time_s"]].isna().all(axis=None)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(gain=st.floats(1e-2, 1e3), offset=st.floats(0.0, 1e3), seed=st.integers(0, 100))
 def test_brightness_does_not_matter(gain: float, offset: float, seed: int) -> None:
     pixels = vessel(8.0, lines=40, seed=seed).pixels
@@ -139,7 +164,7 @@ def test_brightness_does_not_matter(gain: float, offset: float, seed: int) -> No
     assert other["mean_px"] == pytest.approx(plain["mean_px"], rel=1e-2)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 100))
 def test_the_mirror_image_has_the_same_diameter(seed: int) -> None:
     pixels = vessel(8.0, lines=40, seed=seed).pixels

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
 
-from kymflow.core.analysis import Analysis, Calibration, InputResult, Region, Result
+from kymflow.core.analysis import (
+    Analysis,
+    Calibration,
+    InputResult,
+    Region,
+    Result,
+    load_results,
+    run_analysis,
+)
 from kymflow.core.analysis.cells import CELLS
 from kymflow.core.analysis.diameter import DIAMETER, DiameterParams
+from kymflow.core.analysis.flow import FLOW, FlowParams
 from kymflow.core.analysis.params import params_json
 from kymflow.core.analysis.pulse import PULSE
 from kymflow.core.analysis.velocity import VELOCITY
 from kymflow.core.testing import compute_result, simulate_cells, simulate_vessel
+from kymflow_zarr import ZarrDataset
 
 CALIBRATION = Calibration(seconds_per_line=1e-3, um_per_pixel=0.4, dwell_seconds=None)
 UNCALIBRATED = Calibration(seconds_per_line=None, um_per_pixel=None, dwell_seconds=None)
@@ -38,7 +49,9 @@ def reason_of(analysis: Analysis[Any], found: Result) -> str:
     for table in analysis.tables:
         table.frame(found.tables[table.name])
     numbers = [
-        found.summary[name] for name in ("rate_hz", "cells", "mean_px") if name in found.summary
+        found.summary[name]
+        for name in ("rate_hz", "cells", "mean_px", "flow_pl_s")
+        if name in found.summary
     ]
     reason = str(found.summary["reason"])
     known = found.summary["status"] == "ok"
@@ -111,6 +124,33 @@ def test_a_narrow_line_is_enough_for_cells(blood: Pixels, width: int) -> None:
     assert narrow == pytest.approx(whole, abs=3)
 
 
+@pytest.mark.parametrize("analysis", [PULSE, CELLS, FLOW])
+def test_where_velocity_refuses_the_reason_is_told(
+    tmp_path: Path, blood: Pixels, analysis: Analysis[Any]
+) -> None:
+    short = blood[:5]
+    assert refused(analysis, short).startswith("velocity failed: cannot analyse this kymograph: a ")
+    dataset = ZarrDataset(tmp_path / "d.zarr", durability="none")
+    records = [
+        dataset.add_image(
+            pixels.astype(np.uint16),
+            axes=("t", "x"),
+            scale={"t": 1.0, "x": 0.4},
+            unit={"t": "ms", "x": "um"},
+        )
+        for pixels in (short, blood[:1000])
+    ]
+    list(run_analysis(dataset, VELOCITY))
+    params = FlowParams(diameter_um=5.0) if analysis is FLOW else None
+    assert [one.status for one in run_analysis(dataset, analysis, params=params)] == ["ok", "ok"]
+    (bad,), (good,) = (load_results(record, analysis).results for record in records)
+    assert bad.values["status"] == "unknown"
+    assert str(bad.values["reason"]).startswith("velocity failed: cannot analyse")
+    assert "velocity failed" not in str(good.values["reason"])
+    again = run_analysis(dataset, analysis, params=params)
+    assert [one.status for one in again] == ["skipped", "skipped"]
+
+
 @pytest.mark.parametrize("analysis", [PULSE, CELLS])
 def test_without_a_line_period_there_is_nothing_per_second(
     blood: Pixels, analysis: Analysis[Any]
@@ -160,7 +200,7 @@ def test_a_rate_outside_of_the_band_is_not_taken_for_one_inside(rate_hz: float) 
     ],
 )
 @pytest.mark.parametrize("profile", ["slab", "disc"])
-def test_what_is_no_vessel_has_no_diameter(
+def test_what_is_not_a_vessel_has_no_diameter(
     vessel: Pixels, spoil: Callable[[Pixels], Pixels], reason: str, profile: Any
 ) -> None:
     found = DIAMETER.compute(
@@ -173,7 +213,6 @@ def test_what_is_no_vessel_has_no_diameter(
     assert reason or reason_of(DIAMETER, found) == ""
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     pixels=npst.arrays(
         st.sampled_from([np.uint8, np.uint16, np.int32, np.float32]),
@@ -212,7 +251,6 @@ def stored_velocity(velocity: NDArray[np.float64], status: list[str], period: fl
     return InputResult(parameters=parameters, summary=summary, tables={"trace": trace})
 
 
-@settings(max_examples=40, deadline=None)
 @given(data=st.data(), windows=st.integers(1, 250), period=st.sampled_from([1e-4, 1e-3, 3e-3]))
 @pytest.mark.parametrize("analysis", [PULSE, CELLS])
 def test_any_velocities_have_a_result_or_a_reason(

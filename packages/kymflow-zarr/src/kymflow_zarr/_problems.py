@@ -7,8 +7,6 @@ from typing import Literal, TypeAlias
 
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["Problem", "ProblemKind", "Repair", "damage_problem", "link_problem", "rewrite_problem"]
-
 ProblemKind: TypeAlias = Literal[
     "missing",
     "gone",
@@ -95,5 +93,5 @@ def link_problem(key: str) -> Problem:
 
 
 def damage_problem(error: CorruptDataError) -> Problem:
-    """The problem that an error stands for."""
+    """An error as a problem."""
     return Problem(location=error.key, kind="unreadable", message=error.reason)

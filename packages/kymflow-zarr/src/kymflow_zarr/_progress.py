@@ -1,15 +1,13 @@
-"""How far a long call is, for callers that want to know."""
+"""How a long call reports its progress."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TypeAlias
 
-__all__ = ["ProgressCallback", "no_progress"]
-
 ProgressCallback: TypeAlias = Callable[[int, int], None]
 """Called with the images done and their total: first with 0 done, then after each image."""
 
 
 def no_progress(done: int, total: int) -> None:
-    """Report to nobody."""
+    """Report nothing."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from os import PathLike
 from types import TracebackType
@@ -15,6 +14,8 @@ from numpy.typing import ArrayLike
 from kymflow_zarr._catalog.find import find_image_id
 from kymflow_zarr._catalog.listing import IMAGES, is_committed, list_image_ids
 from kymflow_zarr._catalog.order import Missing, OrderBy, ordered_ids
+from kymflow_zarr._catalog.recent_sources import note_deleted
+from kymflow_zarr._catalog.sources import SOURCES
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._front.access import Access, Mode, check_choice
 from kymflow_zarr._front.caches import Caches
@@ -22,6 +23,7 @@ from kymflow_zarr._front.conversion import Conversion
 from kymflow_zarr._front.flat_names import FlatNames
 from kymflow_zarr._front.health import Health
 from kymflow_zarr._front.opening import open_dataset, reopen_dataset
+from kymflow_zarr._html import dataset_html
 from kymflow_zarr._ingest.objects import (
     ChannelSource,
     HasChannelData,
@@ -34,8 +36,8 @@ from kymflow_zarr._pixels.array_like import LazyArray, as_pixels
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import Durability
 from kymflow_zarr._storage.names import check_segment
+from kymflow_zarr._storage.side_by_side import side_by_side
 from kymflow_zarr._tables.tables import Tables
-from kymflow_zarr._views.html import dataset_html
 from kymflow_zarr.errors import ImageNotFoundError
 from kymflow_zarr.options import IngestOptions
 from kymflow_zarr.record import ZarrImageRecord, open_record
@@ -219,9 +221,14 @@ class ZarrDataset(FlatNames, Caches, Conversion, Health, Mapping[str, ZarrImageR
         return self._existing_records(ids)
 
     def _existing_records(self, image_ids: Iterable[str]) -> Iterator[ZarrImageRecord]:
-        for image_id in image_ids:
-            with suppress(ImageNotFoundError):  # deleted since it was listed
-                yield self.record(image_id)
+        def look(image_id: str) -> ZarrImageRecord | None:
+            try:
+                return self.record(image_id)
+            except ImageNotFoundError:  # deleted since it was listed
+                return None
+
+        found = side_by_side(self._access.blobs, look, image_ids)
+        return (record for record in found if record is not None)
 
     def add_image(
         self,
@@ -259,7 +266,7 @@ class ZarrDataset(FlatNames, Caches, Conversion, Health, Mapping[str, ZarrImageR
         self._access.require_current_format("add an image")
         pixels = as_pixels(arr)
         image_id = str(uuid.uuid4())
-        with self._access.blobs.staging(IMAGES) as staging:
+        with self._access.blobs.staging(IMAGES, [image_id]) as staging:
             stage_array(
                 staging,
                 image_id,
@@ -322,9 +329,9 @@ class ZarrDataset(FlatNames, Caches, Conversion, Health, Mapping[str, ZarrImageR
         blobs = self._access.blobs
         tables = Tables(blobs)
         with self._access.lock("tables", "delete an image"):
+            note_deleted(blobs, image_id)
             was_there = blobs.delete_folder(image_folder(image_id))
             # In any case: a call that was interrupted may have left them.
-            SourcesIndex(blobs, tables).forget(image_id)
-            tables.forget_image(image_id)
+            tables.forget_image(image_id, [name for name in tables.names() if name != SOURCES])
         if not was_there:
             raise ImageNotFoundError(image_id)

@@ -1,7 +1,8 @@
 """The error tree of kymflow-zarr.
 
 Every error is a `KymflowZarrError` and also the builtin that a caller would expect, carries its
-data as attributes, and has a message that ends with what to do::
+data as attributes, and has a message that ends with what to do. `KymflowError`, which kymflow-core
+derives its errors from, too, holds message and hint::
 
     KymflowZarrError
     ├── what is asked for does not exist
@@ -19,6 +20,7 @@ data as attributes, and has a message that ends with what to do::
     │   ├── AlreadyExistsError        FileExistsError     write-once data would be overwritten
     │   ├── UnsupportedFormatError    ValueError          written by newer software, or not upgraded
     │   ├── LockedError               TimeoutError        another writer holds the lock
+    │   ├── LockLostError             TimeoutError        … or took it over meanwhile
     │   └── SourceFolderError         ValueError          an export among the images' files
     ├── stored data are wrong
     │   ├── SchemaValidationError     ValueError          contents that break the format's rules
@@ -35,10 +37,10 @@ data as attributes, and has a message that ends with what to do::
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 __all__ = [
@@ -53,7 +55,9 @@ __all__ = [
     "IncompleteImageError",
     "IngestError",
     "InvalidNameError",
+    "KymflowError",
     "KymflowZarrError",
+    "LockLostError",
     "LockedError",
     "MetadataNotFoundError",
     "NotADatasetError",
@@ -69,8 +73,8 @@ __all__ = [
 ]
 
 
-class KymflowZarrError(Exception):
-    """Base of every error that this package raises on purpose.
+class KymflowError(Exception):
+    """Base of the errors of this package and of those that build on it.
 
     Attributes:
         message: What is wrong.
@@ -88,6 +92,26 @@ class KymflowZarrError(Exception):
     def __str__(self) -> str:
         # KeyError would print the repr, OSError an errno: a message is a sentence.
         return str(self.args[0]) if self.args else type(self).__name__
+
+    def __reduce__(self) -> tuple[Callable[..., KymflowError], tuple[object, ...]]:
+        # Errors come back from worker processes. Exception would call __init__ with the message.
+        return _rebuild, (type(self), self.args, dict(self.__dict__))
+
+
+def _rebuild(
+    kind: type[KymflowError], args: tuple[object, ...], attributes: dict[str, Any]
+) -> KymflowError:
+    base: Any = kind
+    while base.__module__ != "builtins":
+        base = base.__base__
+    error: KymflowError = base.__new__(kind)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error
+
+
+class KymflowZarrError(KymflowError):
+    """Base of every error that this package raises on purpose."""
 
 
 class NotADatasetError(KymflowZarrError, FileNotFoundError):

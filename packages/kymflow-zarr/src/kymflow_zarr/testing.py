@@ -78,9 +78,9 @@ def check_header_reader(reader: object, image: Path, *, shape: tuple[int, ...]) 
         return [f"it finds no header beside {image.name!r}"]
     found = []
     if facts[0] != facts[1]:
-        found.append(f"{image.name!r}: what it says differs the second time")
+        found.append(f"{image.name!r}: it returns something else the second time")
     if nothing is not None:
-        found.append(f"{image.name!r}: it says something where there is only the image")
+        found.append(f"{image.name!r}: it returns something although there is only the image")
     if facts[0].axes and len(facts[0].axes) != len(shape):
         found.append(f"{image.name!r}: its axes {facts[0].axes} do not fit the shape {shape}")
     return found

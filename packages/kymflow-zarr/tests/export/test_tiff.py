@@ -19,7 +19,6 @@ from kymflow_zarr._export.pixels import c_order_regions
 from kymflow_zarr._export.tiff import TiffFacts, write_tiff
 from kymflow_zarr._readers.header import Header, merge_facts
 from kymflow_zarr._readers.image_file import open_image
-from kymflow_zarr._readers.tiff import open_tiff
 from kymflow_zarr._readers.tiff_reader import TiffReader
 
 # Beyond these, axes are flattened or dropped by what a TIFF can say; the listing has them all.
@@ -68,7 +67,7 @@ def test_pixels_axes_and_calibration_are_in_the_tiff(
     dataset.export_legacy_folder(tmp_path)
     path = tmp_path / "images" / record.image_id / "image.tif"
     header = header_of(path)
-    with open_tiff(path) as tiff:
+    with open_image(path, TiffReader()) as tiff:
         np.testing.assert_array_equal(tiff.read(), pixels)
         assert tiff.dtype == dtype
     assert header.axes == axes
@@ -79,7 +78,7 @@ def test_pixels_axes_and_calibration_are_in_the_tiff(
     np.testing.assert_array_equal(np.squeeze(tifffile.imread(path)), np.squeeze(pixels))
 
 
-def test_ome_tells_the_date_and_the_channels(dataset: ZarrDataset, tmp_path: Path) -> None:
+def test_ome_gives_the_date_and_the_channels(dataset: ZarrDataset, tmp_path: Path) -> None:
     shape, axes = (2, 4, 5), ("c", "y", "x")
     record = dataset.add_image(np.zeros(shape, np.uint8), axes=axes)
     record.save_metadata_payload({"header": header_payload(shape, axes)})
@@ -151,7 +150,7 @@ def test_a_bigtiff_holds_the_same(
         starts = [page.dataoffsets[0] for page in tiff.pages]
         size = sum(tiff.pages.first.databytecounts)
         assert starts == [starts[0] + number * size for number in range(len(starts))]
-    with open_tiff(path) as opened:
+    with open_image(path, TiffReader()) as opened:
         np.testing.assert_array_equal(opened.read().reshape(shape), pixels)
 
 
@@ -203,7 +202,7 @@ def test_bigtiff_where_four_bytes_do_not_reach(tmp_path: Path, rows: int, big: b
         assert tracemalloc.get_traced_memory()[1] < 200 * 2**20
     finally:
         tracemalloc.stop()
-    with open_tiff(path) as opened:
+    with open_image(path, TiffReader()) as opened:
         assert opened.shape == (rows, 1_000_000)
     with tifffile.TiffFile(path) as tiff:
         assert tiff.is_bigtiff is big

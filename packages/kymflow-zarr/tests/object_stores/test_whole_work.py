@@ -101,8 +101,8 @@ def test_an_image_is_visible_only_once_it_is_whole(url: str, s3: Any) -> None:
     s3.log.clear()
     image_id = dataset.add_image(np.zeros((4, 4)), chunks=(1, 4)).image_id
     written = [path.partition(f"{image_id}/")[2] for verb, path in s3.log if verb == "PUT"]
-    assert len(written) == 4 + 3
-    assert written[-1] == "zarr.json"
+    claim, *written = written
+    assert (claim, len(written), written[-1]) == ("", 4 + 3, "zarr.json")
 
 
 def test_chunks_travel_side_by_side_before_anything_is_published(url: str, s3: Any) -> None:
@@ -117,6 +117,22 @@ def test_chunks_travel_side_by_side_before_anything_is_published(url: str, s3: A
     record = dataset.add_image(np.arange(24.0).reshape(6, 4), chunks=(1, 4))
     s3.before = lambda _: None
     assert record.load_array().tolist() == np.arange(24.0).reshape(6, 4).tolist()
+
+
+def test_records_are_opened_side_by_side(url: str, s3: Any) -> None:
+    dataset = ZarrDataset(url)
+    made = sorted(dataset.add_image(np.full((2, 2), n)).image_id for n in range(4))
+    meeting = threading.Barrier(len(made))
+
+    def meet(number: int) -> None:
+        verb, path = s3.log[number - 1]
+        if verb == "GET" and "/images/" in path and path.endswith("/zarr.json"):
+            meeting.wait(60)
+
+    s3.log.clear()
+    s3.before = meet
+    assert [record.image_id for record in dataset.iter_records()] == made
+    assert not meeting.broken
 
 
 def test_a_dataset_goes_to_workers_by_its_url(url: str) -> None:

@@ -191,7 +191,7 @@ def test_prairie_before_version_5() -> None:
     assert facts.vendor["objective"] == "Olympus 20X"
 
 
-def test_a_prairie_sequence_has_a_time_of_its_own() -> None:
+def test_a_prairie_sequence_has_its_own_time() -> None:
     text = prairie(time=' time="12:20:01.1250000"')
     facts = read_prairie(text, PRAIRIE_IMAGE.format(1))
     assert facts is not None
@@ -201,13 +201,31 @@ def test_a_prairie_sequence_has_a_time_of_its_own() -> None:
     )
 
 
-def test_prairie_frames_are_no_lines() -> None:
+def test_prairie_frames_are_not_lines() -> None:
     text = prairie(kind="TSeries Timed Element")
     facts = read_prairie(text, PRAIRIE_IMAGE.format(1), pages=True)
     assert stated(facts) == {"t": 0.45, "x": 0.331, "y": 0.5}
     assert facts is not None
     assert not facts.line_scan
     assert "t" not in stated(read_prairie(text, PRAIRIE_IMAGE.format(1))), "one frame has no step"
+
+
+def test_the_time_between_prairie_frames_is_as_measured() -> None:
+    file = f'<File filename="{PRAIRIE_IMAGE.format(1)}"/>'
+    frames = "".join(f'<Frame relativeTime="{0.9 * number}">{file}</Frame>' for number in range(4))
+    shard = '<PVStateShard><PVStateValue key="framePeriod" value="0.45"/></PVStateShard>'
+    text = f'<PVScan date="">{shard}<Sequence type="TSeries">{frames}</Sequence></PVScan>'
+    facts = read_prairie(text, PRAIRIE_IMAGE.format(1), pages=True)
+    assert stated(facts)["t"] == pytest.approx(0.9)
+
+
+def test_numbers_of_pixels_that_are_not_those_of_the_image_are_warnings(
+    ingest: Callable[..., dict[str, Any]], ramp: Ramp
+) -> None:
+    state = '<PVStateValue key="linesPerFrame" value="512"/><PVStateValue key="bitDepth"'
+    text = prairie().replace('<PVStateValue key="bitDepth"', state)
+    header = ingest({PRAIRIE_IMAGE.format(1): ramp}, f"{STEM}.xml", text)
+    assert "prairie_xml describes 512 pixels along 't', the image has 60" in header["warnings"]
 
 
 @pytest.mark.parametrize(
@@ -228,7 +246,7 @@ def test_what_prairie_does_not_say_for_sure_is_a_warning(text: str, warning: str
 # --- ThorImage and Micro-Manager
 
 
-def test_thor_frames_are_no_lines() -> None:
+def test_thor_frames_are_not_lines() -> None:
     facts = read_thor(thor(mode="0"))
     assert stated(facts) == {"x": 0.523, "y": 0.523}
     assert facts is not None

@@ -25,7 +25,6 @@ from kymflow_zarr._readers.files import stat_regular_file
 from kymflow_zarr._readers.header import merge_facts
 from kymflow_zarr._readers.image_file import open_image
 from kymflow_zarr._readers.limits import ReadLimits
-from kymflow_zarr._readers.tiff import open_tiff
 from kymflow_zarr._readers.tiff_reader import TiffReader
 from kymflow_zarr._storage.json_text import dumps
 from kymflow_zarr._storage.open_folder import open_folder
@@ -39,7 +38,7 @@ MIB = 1024 * 1024
 
 
 def read(path: Path, **options: Any) -> npt.NDArray[Any]:
-    with open_tiff(path, **options) as image:
+    with open_image(path, TiffReader(), **options) as image:
         return np.concatenate(list(image.iter_blocks(5)))
 
 
@@ -80,7 +79,7 @@ def saved(tmp_path: Path, data: bytes) -> Path:
         (b"\x89PNG\r\n\x1a\n" + bytes(60), "not a TIFF"),
     ],
 )
-def test_what_is_no_tiff(tmp_path: Path, data: bytes, says: str) -> None:
+def test_what_is_not_a_tiff(tmp_path: Path, data: bytes, says: str) -> None:
     assert says in reason(saved(tmp_path, data))
 
 
@@ -112,13 +111,13 @@ def test_links_are_refused_unless_asked_for(write: Write, ramp: Any, tmp_path: P
         with pytest.raises(UnreadableImageError, match="symbolic link"):
             stat_regular_file(folder, link.name)
         assert stat_regular_file(folder, target.name) == target.stat()
-    np.testing.assert_array_equal(read(link, follow_symlinks=True), ramp)
+    np.testing.assert_array_equal(read(link, follow_links=True), ramp)
     loop = tmp_path / "loop.tif"
     loop.symlink_to(loop)
     assert "symbolic link" in reason(loop)
-    assert "the system says" in reason(loop, follow_symlinks=True)
+    assert "the system says" in reason(loop, follow_links=True)
     target.unlink()
-    assert "no such file" in reason(link, follow_symlinks=True)
+    assert "no such file" in reason(link, follow_links=True)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
@@ -128,7 +127,7 @@ def test_fifos_sockets_and_devices_do_not_block(tmp_path: Path) -> None:
     assert "FIFO" in reason(fifo)
     link = tmp_path / "zero.tif"
     link.symlink_to("/dev/zero")
-    assert "device" in reason(link, follow_symlinks=True)
+    assert "device" in reason(link, follow_links=True)
     with socket.socket(socket.AF_UNIX) as server:
         here = Path.cwd()
         os.chdir(tmp_path)  # socket paths are short
@@ -140,7 +139,7 @@ def test_fifos_sockets_and_devices_do_not_block(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names are text there")
-def test_names_that_are_no_text(ramp: npt.NDArray[Any], tmp_path: Path) -> None:
+def test_names_that_are_not_text(ramp: npt.NDArray[Any], tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"kymo\xff\xfe.tif")
     try:
         path.write_bytes(b"")
@@ -306,7 +305,7 @@ def test_an_image_that_declares_2_to_the_40_pixels(
     path = saved(tmp_path, build_tiff([page]))
     tracemalloc.start()
     try:
-        assert "declares 2199023255552 bytes" in reason(path)
+        assert "declare 2199023255552 bytes" in reason(path)
         # A higher limit does not help a file that cannot hold them.
         reason(path, limits=ReadLimits(max_pixel_bytes=2**60, max_expansion=1e20))
         assert tracemalloc.get_traced_memory()[1] < 16 * MIB
@@ -331,7 +330,7 @@ def test_pixels_outside_the_file(tmp_path: Path, build_tiff: Build, gray_page: P
     assert "strips have 22 bytes, its pixels 24" in reason(saved(tmp_path, build_tiff([page])))
 
 
-def test_a_plain_image_of_nothing_is_told_by_its_ratio(
+def test_a_plain_image_of_nothing_is_recognised_by_its_ratio(
     tmp_path: Path, build_tiff: Build, gray_page: Page
 ) -> None:
     data = zlib.compress(bytes(400 * MIB), 9)
@@ -591,7 +590,7 @@ def test_pixel_formats_that_do_not_exist(
 
 def test_a_file_that_grows_while_it_is_read(write: Write, ramp: npt.NDArray[Any]) -> None:
     path = write(ramp)
-    with open_tiff(path) as image:
+    with open_image(path, TiffReader()) as image:
         blocks = image.iter_blocks(10)
         next(blocks)
         with path.open("ab") as file:
@@ -604,7 +603,7 @@ def test_a_file_that_grows_while_it_is_read(write: Write, ramp: npt.NDArray[Any]
 def test_a_file_that_is_cut_while_it_is_read(write: Write) -> None:
     wanted = np.arange(400_000, dtype=np.uint16).reshape(1000, 400)
     path = write(wanted)
-    with open_tiff(path) as image:
+    with open_image(path, TiffReader()) as image:
         blocks = image.iter_blocks(100)
         np.testing.assert_array_equal(next(blocks), wanted[:100])
         os.truncate(path, 300_000)
@@ -614,25 +613,24 @@ def test_a_file_that_is_cut_while_it_is_read(write: Write) -> None:
 
 def test_a_file_that_is_rewritten_in_place(write: Write, ramp: npt.NDArray[Any]) -> None:
     path = write(ramp)
-    with open_tiff(path) as image:
+    with open_image(path, TiffReader()) as image:
         data = path.read_bytes()
         with path.open("r+b") as file:
             file.write(data)
         os.utime(path, ns=(1, 1))
         with pytest.raises(UnreadableImageError, match="changed"):
             image.read()
-        with pytest.raises(UnreadableImageError, match="changed"):
-            image.check_unchanged()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="open files cannot be replaced there")
-def test_a_file_that_is_replaced_is_read_as_it_was(
+def test_a_file_that_is_replaced_while_it_is_read(
     write: Write, ramp: npt.NDArray[Any], tmp_path: Path
 ) -> None:
     path = write(ramp)
-    with open_tiff(path) as image:
+    with open_image(path, TiffReader()) as image:
         write(ramp + 1, "other.tif").replace(path)
-        np.testing.assert_array_equal(image.read(), ramp)
+        with pytest.raises(UnreadableImageError, match="changed"):
+            image.read()
 
 
 # --- memory
@@ -646,7 +644,7 @@ def test_a_large_file_is_read_in_bounded_memory(tmp_path: Path) -> None:
     del mapped
     tracemalloc.start()
     try:
-        with open_tiff(path) as image:
+        with open_image(path, TiffReader()) as image:
             total = sum(int(block[-1, 0]) for block in image.iter_blocks(1000))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
@@ -660,7 +658,7 @@ def test_a_large_compressed_file_is_read_in_bounded_memory(write: Write) -> None
     path = write(wanted, compression="zlib", photometric="minisblack", rowsperstrip=256)
     tracemalloc.start()
     try:
-        with open_tiff(path) as image:
+        with open_image(path, TiffReader()) as image:
             for index, block in enumerate(image.iter_blocks(1)):
                 assert np.array_equal(block[0], wanted[index])
         peak = tracemalloc.get_traced_memory()[1]

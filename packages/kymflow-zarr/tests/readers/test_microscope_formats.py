@@ -58,8 +58,11 @@ def kymograph(channels: int = 1) -> Pixels:
 # --- OIR
 
 
-def oir(pixels: Pixels) -> bytes:
-    """A line scan: blocks of an id and the pixels of a channel, of XML, and their index."""
+def oir(pixels: Pixels, *, kept: int | None = None) -> bytes:
+    """A line scan: blocks of an id and the pixels of a channel, of XML, and their index.
+
+    If it was stopped, its settings say how many lines it should have, and ``kept`` are there.
+    """
     channels, lines, width = pixels.shape
     ids = [f"{number:08x}-0000-0000-0000-000000000000" for number in range(channels)]
     named = "".join(
@@ -93,7 +96,8 @@ def oir(pixels: Pixels) -> bytes:
     for plane, one in zip(pixels, ids, strict=True):
         uid = f"z001t001_0_1_{one}_0".encode()
         blocks.append(struct.pack("<IIIII", 12 + len(uid), 3, 0, 0, len(uid)) + uid)
-        blocks.append(struct.pack("<II", plane.nbytes, 4) + plane.tobytes())
+        data = plane[:kept].tobytes()
+        blocks.append(struct.pack("<II", len(data), 4) + data)
     starts, data = [], b""
     for block in blocks:
         starts.append(96 + len(data))
@@ -422,7 +426,7 @@ def test_a_missing_library_is_a_command(tmp_path: Path) -> None:
         assert f"pip install 'kymflow-zarr[{form}]'" in done.stdout
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damage_is_an_unreadable_image_or_none(
     form: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -464,6 +468,33 @@ def test_an_oir_that_was_cut_short_is_an_error(tmp_path: Path) -> None:
         read(path, READERS["oir"])
 
 
+def test_an_oir_that_was_stopped_early_has_the_lines_that_are_there(tmp_path: Path) -> None:
+    pytest.importorskip("oirfile")
+    path = tmp_path / "stopped.oir"
+    path.write_bytes(oir(kymograph(2), kept=40))
+    pixels, header = read(path, READERS["oir"])
+    np.testing.assert_array_equal(pixels, kymograph(2)[:, :40])
+    assert header.warnings == ("the file holds 40 lines of 60",)
+    path.write_bytes(oir(kymograph(2), kept=0))
+    with pytest.raises(UnreadableImageError, match="pixels are missing"):
+        read(path, READERS["oir"])
+
+
+def test_a_damaged_block_of_an_oir_is_not_read_as_zeros(tmp_path: Path) -> None:
+    pytest.importorskip("oirfile")
+    path = tmp_path / "damaged.oir"
+    path.write_bytes(
+        oir(kymograph(2)).replace(struct.pack("<II", 840, 4), struct.pack("<II", 840, 9))
+    )
+    with pytest.raises(UnreadableImageError, match="it holds no pixels"):
+        read(path, READERS["oir"])
+    sound = oir(kymograph(2))
+    at = sound.index(struct.pack("<II", 840, 4)) + 4
+    path.write_bytes(sound[:at] + struct.pack("<I", 9) + sound[at + 4 :])
+    with pytest.raises(UnreadableImageError, match="pixels are missing"):
+        read(path, READERS["oir"])
+
+
 def test_an_oib_is_an_oif_in_one_file(tmp_path: Path) -> None:
     pytest.importorskip("oiffile")
     pixels, header = read(write_oib(tmp_path, kymograph(2)), READERS["oif"])
@@ -480,7 +511,7 @@ def test_a_plane_of_an_oif_that_is_missing_is_an_error(tmp_path: Path) -> None:
         read(path, READERS["oif"])
 
 
-def test_the_planes_of_an_oif_are_no_images(tmp_path: Path) -> None:
+def test_the_planes_of_an_oif_are_not_images(tmp_path: Path) -> None:
     write_oif(tmp_path, kymograph(2))
     plan = ZarrDataset(tmp_path / "d.zarr").plan_refresh(tmp_path, "**/*.tif")
     assert plan.new == ()

@@ -49,7 +49,7 @@ def test_one_separator_before_three_digits_is_settled_by_the_text_around() -> No
     "text",
     ["", "-", "1,23,4", "1.2.3", "1,2345,678", "1_000", "nan", "inf", "0x10", "12 um", "\u0661"],
 )
-def test_what_is_no_number(text: str) -> None:
+def test_what_is_not_a_number(text: str) -> None:
     assert decimal_of(text) is None
     assert decimal_of(text, COMMA) is None
 
@@ -109,6 +109,12 @@ def test_any_text_is_a_finite_number_or_none(text: str) -> None:
         "micrometer",
         "micrometres",
         "Mikrometer",
+        "microm\u00e8tres",
+        "micr\u00f3metro",
+        "\u5fae\u7c73",
+        "\u043c\u043a\u043c",
+        "\u6e2dm",
+        "\u00ecm",
         "\u00b5",
     ],
 )
@@ -127,6 +133,10 @@ def test_micrometres_by_every_name(unit: str) -> None:
         ("seconds", 1),
         ("Sekunden", 1),
         ("secondes", 1),
+        ("segundos", 1),
+        ("\u79d2", 1),
+        ("milisegundos", 1e-3),
+        ("\u043c\u0441", 1e-3),
         ("ms", 1e-3),
         ("msec", 1e-3),
         ("milliseconds", 1e-3),
@@ -154,8 +164,12 @@ def test_times_by_every_name(unit: str, seconds: float) -> None:
 def test_a_micro_sign_survives_a_program_that_reads_it_wrongly(
     unit: str, data: st.DataObject
 ) -> None:
-    written = data.draw(st.sampled_from(["utf-8", "cp1252", "shift_jis", "gbk"]))
-    read = data.draw(st.sampled_from(["cp1252", "latin-1", "mac_roman", "cp437"]))
+    written = data.draw(st.sampled_from(["utf-8", "cp1252", "cp1253", "shift_jis", "gbk"]))
+    read = data.draw(
+        st.sampled_from(
+            ["cp1252", "latin-1", "mac_roman", "cp437", "cp1251", "cp932", "gbk", "big5"]
+        )
+    )
     try:
         seen = unit.encode(written).decode(read)
     except UnicodeError:
@@ -169,9 +183,16 @@ def test_a_micro_sign_survives_a_program_that_reads_it_wrongly(
     [
         *("inch", "frame", "lines", "reference frame", "kg", "", "pixel", "Hz", "x" * 99),
         *("Mm", "Ms", "Pm", "Ps"),  # mega- and peta-, or milli- and pico-
+        *(
+            "\u00fcm",
+            "\u00b0m",
+            "\u03b7s",
+            "\u00e9c",
+            "\u65e5m",
+        ),  # no micro sign, whatever read them
     ],
 )
-def test_what_is_no_unit_of_length_or_time(unit: str) -> None:
+def test_what_is_not_a_unit_of_length_or_time(unit: str) -> None:
     assert quantity("1", unit) is None
 
 

@@ -247,11 +247,20 @@ def test_volumes_by_the_number_of_pages(
     np.testing.assert_array_equal(pixels.reshape(-1, 9, 8), frames(count)[: np.prod(shape)])
 
 
-def test_frames_on_the_way_back_of_a_fast_stack_are_left_out(read: Read) -> None:
+@pytest.mark.parametrize(
+    "way_back",
+    [
+        {"SI.hStackManager.numFramesPerVolumeWithFlyback": "7"},
+        {"SI.hFastZ.discardFlybackFrames": "true", "SI.hFastZ.numDiscardFlybackFrames": "2"},
+    ],
+)
+def test_frames_on_the_way_back_of_a_fast_stack_are_left_out(
+    read: Read, way_back: dict[str, str]
+) -> None:
     fast = STACK | {
         "SI.hStackManager.framesPerSlice": "1",
         "SI.hStackManager.stackMode": "'fast'",
-        "SI.hStackManager.numFramesPerVolumeWithFlyback": "7",
+        **way_back,
     }
     header, pixels = read(frames(14), fast)
     assert header.axes == ("t", "z", "y", "x")

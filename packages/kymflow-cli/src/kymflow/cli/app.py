@@ -24,8 +24,6 @@ from kymflow.cli.terminal import Terminal
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["build_app", "run"]
-
 _HELP = "Turn a folder of kymograph TIFFs into one dataset, and look at what is in it."
 _EPILOGUE = "To see it at work: kymflow demo. With your own images: kymflow ingest FOLDER DATASET"
 
@@ -103,7 +101,7 @@ def build_app(words: Sequence[str] = ()) -> App:
 
 def _function(name: str, words: Sequence[str]) -> Callable[..., Result]:
     module = vars(import_module(f"kymflow.cli.verbs.{_MODULES.get(name, name)}"))
-    if name in words and "with_options" in module:  # it depends on what is named
+    if name in words and "with_options" in module:  # it depends on the arguments
         specialize: Callable[[Sequence[str]], Callable[..., Result]] = module["with_options"]
         return specialize(words)
     function: Callable[..., Result] = module[name]

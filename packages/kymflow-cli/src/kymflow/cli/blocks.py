@@ -11,20 +11,6 @@ from kymflow.cli.json_values import plain
 from kymflow.cli.safe_text import show
 from kymflow.cli.text_table import layout
 
-__all__ = [
-    "Block",
-    "Screen",
-    "cell_value",
-    "counted",
-    "fact_blocks",
-    "failure_blocks",
-    "not_compared",
-    "remark",
-    "sentence",
-    "table_blocks",
-    "to_the_second",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screen:

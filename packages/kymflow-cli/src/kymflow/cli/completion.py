@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["ASKED", "SCRIPTS", "completions"]
-
 ASKED: Final = "--complete="
 """How a script begins to ask."""
 
@@ -127,7 +125,7 @@ def _values(argument: Argument, dataset: str | None) -> Iterable[str]:
         return ()
     try:
         return source(open_reader(dataset))
-    except (KymflowZarrError, OSError):  # there is nobody to tell
+    except (KymflowZarrError, OSError):  # a shell that completes shows no errors
         return ()
 
 

@@ -6,8 +6,6 @@ import os
 
 from rich.console import Console
 
-__all__ = ["PipeConsole"]
-
 
 class PipeConsole(Console):
     """A console whose reader may leave (``kymflow --help | head -1``): the rest is dropped.

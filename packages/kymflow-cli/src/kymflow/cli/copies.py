@@ -1,14 +1,12 @@
-"""Which images have the pixels of another one."""
+"""Images with the same pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["copies_of"]
-
 
 def copies_of(digests: Mapping[str, str]) -> dict[str, str]:
-    """The images whose pixels another image has, too, each with the first of these.
+    """The images whose pixels an earlier image has, each with the first of these.
 
     Args:
         digests: Image id → the checksum of its pixels, empty if there is none; in the order that

@@ -18,17 +18,6 @@ from kymflow.cli.safe_text import command, show
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
-__all__ = [
-    "Dataset",
-    "DecidedImage",
-    "DecisionResult",
-    "Images",
-    "Where",
-    "choose_images",
-    "decide",
-    "images_where",
-]
-
 Dataset: TypeAlias = Annotated[str, Parameter(help="Path or URL of the dataset.")]
 
 Images: TypeAlias = Annotated[

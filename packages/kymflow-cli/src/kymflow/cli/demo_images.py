@@ -8,17 +8,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "DEMO_ANALYSIS",
-    "DEMO_COLUMNS",
-    "DEMO_SCENES",
-    "LINE_INTERVAL_S",
-    "MADE_WITH",
-    "PIXEL_SIZE_UM",
-    "Scene",
-    "synthesize",
-]
-
 LINE_INTERVAL_S = 0.001
 PIXEL_SIZE_UM = 0.25
 

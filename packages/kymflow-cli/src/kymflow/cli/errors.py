@@ -22,21 +22,6 @@ from enum import IntEnum
 
 from kymflow.cli.safe_text import command, show
 
-__all__ = [
-    "ExitCode",
-    "Failure",
-    "FolderNotFoundError",
-    "KymflowCliError",
-    "MissingExtraError",
-    "OutputFileError",
-    "QueryError",
-    "UnknownNameError",
-    "UnusedOptionError",
-    "expected_errors",
-    "explain",
-    "refuse_unused",
-]
-
 
 class ExitCode(IntEnum):
     """What the process ends with."""

@@ -16,20 +16,6 @@ from kymflow.cli.safe_text import command, show
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset
 
-__all__ = [
-    "ChosenFolders",
-    "SearchFolder",
-    "choose_folders",
-    "expand_patterns",
-    "nothing_matches",
-    "relocate_folders",
-    "remember_folders",
-    "require_folder",
-    "require_outside",
-    "search_remarks",
-    "source_folders",
-]
-
 _TABLE: Final = "source_folders"
 _EXPORT: Final = "kymflow_export.json"
 _ZARR = ("zarr.json", ".zgroup")
@@ -51,6 +37,11 @@ class SearchFolder:
     def is_recursive(self) -> bool:
         """Whether subfolders are looked at."""
         return any(pattern.startswith("**/") for pattern in self.patterns)
+
+    @property
+    def has_subfolders(self) -> bool:
+        """Whether there are any."""
+        return any(place.is_dir() for place in self.folder.iterdir())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +109,7 @@ def remember_folders(dataset: ZarrDataset, searches: Iterable[SearchFolder]) -> 
     known = {search.folder: search.patterns for search in _remembered(dataset)}
     for search in searches:
         place = search.folder.resolve()
-        if (place / _EXPORT).is_file():  # it holds a dataset, and grows only with that
+        if (place / _EXPORT).is_file():  # it holds a dataset, and changes only with that
             continue
         before = known.get(place, ())
         patterns = tuple(dict.fromkeys((*before, *search.patterns)))
@@ -127,7 +118,7 @@ def remember_folders(dataset: ZarrDataset, searches: Iterable[SearchFolder]) -> 
 
 
 def relocate_folders(dataset: ZarrDataset, old: Path, new: Path) -> None:
-    """Keep that folders which were ingested are somewhere else now.
+    """Store that folders which were ingested have moved.
 
     Args:
         dataset: The dataset, writable.
@@ -203,7 +194,7 @@ def require_folder(folder: Path) -> None:
 
 
 def source_folders(dataset: ZarrDataset) -> tuple[str, ...]:
-    """The folders that the dataset's images came from, sorted. They need not exist any more."""
+    """The folders that the dataset's images came from, sorted. They may no longer exist."""
     paths = dataset.sources.load()["source_primary_path"]
     return tuple(sorted({str(_path(path).parent) for path in paths}))
 
@@ -256,12 +247,14 @@ def search_remarks(result: Search) -> Iterator[Block]:
         )
 
 
-def nothing_matches(patterns: Sequence[str], *, in_subfolders: int) -> Block:
+def subfolder_remark(files: int) -> Block:
+    """New image files lie in subfolders that were not looked at."""
+    lie = "lies" if files == 1 else "lie"
+    return remark(f"{counted(files, 'new image file')} {lie} in subfolders; to ingest: --recursive")
+
+
+def nothing_matches(patterns: Sequence[str]) -> Block:
     """No file at all was found."""
-    if in_subfolders:
-        files = counted(in_subfolders, "image file")
-        lie = "lies" if in_subfolders == 1 else "lie"
-        return remark(f"no image files here, but {files} {lie} in subfolders: --recursive")
     named = ", ".join(show(name) for name in patterns if name not in {"*", "**/*"})
     what = f"no file matches {named}" if named else "no image files here"
     return remark(f"{what}; for others: --pattern")

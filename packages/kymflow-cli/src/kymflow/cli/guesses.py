@@ -1,4 +1,4 @@
-"""What somebody may have meant by a name that is not there."""
+"""What was meant by an unknown name."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from collections.abc import Iterable
 
 from kymflow.cli.errors import UnknownNameError
 
-__all__ = ["guess", "require_known"]
-
 
 def guess(name: str, known: Iterable[str], *, otherwise: str) -> str:
-    """A hint: the known name that is most like another one, or something else to do.
+    """A hint: the known name that is most similar, or something else to do.
 
     Args:
-        name: What somebody gave.
-        known: The names that there are.
+        name: The name as given.
+        known: The names that exist.
         otherwise: The hint if none of them is like it.
     """
     import difflib
@@ -26,11 +24,11 @@ def guess(name: str, known: Iterable[str], *, otherwise: str) -> str:
 
 
 def require_known(name: str, known: Iterable[str], *, what: str, where: str) -> None:
-    """Refuse a name that is not there.
+    """Refuse an unknown name.
 
     Args:
-        name: What somebody gave.
-        known: The names that there are.
+        name: The name as given.
+        known: The names that exist.
         what: What has such a name, as in ``field``.
         where: What has these, as in ``the images``.
 

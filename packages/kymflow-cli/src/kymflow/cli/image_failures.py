@@ -8,8 +8,6 @@ from typing import Protocol
 from kymflow.cli.blocks import Block, Screen, counted, failure_blocks
 from kymflow.cli.source_names import short_names
 
-__all__ = ["ImageOutcome", "image_failures"]
-
 
 class ImageOutcome(Protocol):
     """What became of one image."""

@@ -1,4 +1,4 @@
-"""Values as JSON has them."""
+"""Values as JSON."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import PurePath
-
-__all__ = ["NOT_IN_JSON", "json_fields", "plain"]
 
 NOT_IN_JSON: Mapping[str, bool] = {"json": False}
 """Metadata of a field that is not part of the JSON."""

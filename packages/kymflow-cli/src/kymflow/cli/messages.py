@@ -11,8 +11,6 @@ from functools import partial
 from kymflow.cli.safe_text import show
 from kymflow.cli.terminal import LogHandler, Terminal
 
-__all__ = ["shown_messages"]
-
 
 @contextmanager
 def shown_messages(terminal: Terminal, *, verbose: bool, debug: bool) -> Iterator[None]:

@@ -16,21 +16,6 @@ if TYPE_CHECKING:
     from kymflow_zarr import IngestOptions
     from kymflow_zarr.options import ChannelFiles
 
-__all__ = [
-    "DEFAULT_PATTERNS",
-    "DEFAULT_WAIT_S",
-    "DryRun",
-    "Durability",
-    "Patterns",
-    "ProgressParam",
-    "Recursive",
-    "Rows",
-    "TakeIn",
-    "Wait",
-    "Workers",
-    "default_workers",
-]
-
 DEFAULT_PATTERNS = ("*",)
 """All files that an installed reader takes."""
 
@@ -74,7 +59,7 @@ def _check_channels(_: object, text: str) -> None:
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TakeIn:
+class IngestFlags:
     """How a folder is ingested: the options of ``ingest`` and ``refresh``.
 
     Attributes:

@@ -10,11 +10,9 @@ from pathlib import Path
 
 from kymflow.cli.errors import OutputFileError
 
-__all__ = ["replaced", "require_writable"]
-
 
 def require_writable(target: Path) -> None:
-    """Refuse a place that a file cannot be written to, before hours of work.
+    """Refuse a path that cannot be written to, before hours of work.
 
     Raises:
         OutputFileError: It is a folder, or its folder is not there or cannot be written to.
@@ -41,7 +39,7 @@ def replaced(target: Path) -> Iterator[Path]:
         OutputFileError: Nothing can be written to that place.
     """
     require_writable(target)
-    # Not the tempfile module: its files are for one's own eyes only, whatever the folder's rules.
+    # Not the tempfile module: its files are private, whatever the folder's permissions are.
     unfinished = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         yield unfinished

@@ -1,4 +1,4 @@
-"""How a verb reports progress; it does not know who listens."""
+"""How a verb reports its progress."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from kymflow.cli.results import Item
-
-__all__ = ["SILENT", "Progress", "followed"]
 
 
 class Progress(Protocol):
@@ -17,7 +15,7 @@ class Progress(Protocol):
         """A stretch of work begins.
 
         Args:
-            activity: What is done, as in "taking in".
+            activity: What is done, as in "ingesting".
             total: How many steps it has; None if that is unknown.
         """
 
@@ -46,11 +44,11 @@ class _Silent:
 
 
 SILENT: Progress = _Silent()
-"""Reports to no one."""
+"""Reports nothing."""
 
 
 def followed(progress: Progress, activity: str) -> Callable[[int, int], None]:
-    """What the packages below take to tell how far they are, with the images done and their total.
+    """A progress callback for the packages below: called with the images done and their total.
 
     Args:
         progress: Who listens.

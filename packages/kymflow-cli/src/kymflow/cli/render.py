@@ -10,8 +10,6 @@ from kymflow.cli.results import Result, item_to_json, summary_to_json
 from kymflow.cli.row_formats import parquet_bytes, separated_lines
 from kymflow.cli.terminal import Terminal
 
-__all__ = ["finish"]
-
 
 def finish(result: Result, terminal: Terminal) -> ExitCode:
     """Write a result, and say what the process ends with."""

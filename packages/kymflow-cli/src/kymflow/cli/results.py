@@ -1,4 +1,4 @@
-"""What the results of all verbs have in common. Each lies beside its verb, in `kymflow.cli.verbs`.
+"""What the results of all verbs have in common. Each is beside its verb, in `kymflow.cli.verbs`.
 
 A result is a frozen value: some facts about the whole, and ``items``. As JSON Lines every item is
 a record with its ``type``, and the facts are the last record, of type ``summary``: the names of
@@ -12,8 +12,6 @@ from typing import Protocol
 
 from kymflow.cli.blocks import Block, Screen
 from kymflow.cli.json_values import json_fields
-
-__all__ = ["Item", "Result", "item_to_json", "summary_to_json"]
 
 
 class Item(Protocol):

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from kymflow.cli.results import Result
 
-__all__ = ["Format", "HasArrow", "HasRow", "parquet_bytes", "separated_lines"]
-
 Format: TypeAlias = Literal["text", "json", "csv", "tsv", "parquet"]
 
 

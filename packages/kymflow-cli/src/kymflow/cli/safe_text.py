@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 
-__all__ = ["command", "escape_json", "show"]
-
 
 def show(text: str) -> str:
     r"""Text for a terminal: every character that is not printable becomes its escape.

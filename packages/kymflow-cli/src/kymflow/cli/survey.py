@@ -1,4 +1,4 @@
-"""How images, results and tables of a dataset stand: what `status` shows and `update` works on."""
+"""The state of images, results and tables: what `status` shows and `update` works on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from kymflow.core.analysis import ImageState
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["KnownImage", "Survey", "kept_indexers", "survey"]
 
 _FACTS: Final = (
     "image_id",
@@ -34,7 +33,7 @@ class KnownImage:
     Attributes:
         source: The file that it was made of; None if there is none.
         folder: The folder of that file; empty for none.
-        excluded: Why a person excluded it; None if nobody did.
+        excluded: Why a person excluded it; None if it is not excluded.
         calibration: Whether line period and pixel size are known, by their names; empty for what is
             no kymograph.
         digest: The checksum of its pixels; empty if there is none.

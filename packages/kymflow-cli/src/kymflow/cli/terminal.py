@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-__all__ = ["LogHandler", "Terminal"]
-
 
 class Terminal:
     """Where a command's output goes. It is the `kymflow.cli.progress.Progress` of a real run.
@@ -37,7 +35,7 @@ class Terminal:
         self.quiet = quiet
         self._out = _Stream(sys.stdout)
         self._err = _Stream(sys.stderr)
-        # On one and the same screen a bar and JSON Lines would write over each other.
+        # On the same screen a bar and JSON Lines would overwrite each other.
         self._wants_bar = self._err.is_terminal and not quiet
         if output == "json" and self._out.is_terminal:
             self._wants_bar = False

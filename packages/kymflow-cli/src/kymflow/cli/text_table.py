@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 from kymflow.cli.safe_text import show
 
-__all__ = ["TextTable", "cell", "layout"]
-
 _GAP = 2
 _NARROWEST = 8
 _OPAQUE = re.compile(r"[0-9a-f-]{32,}")

@@ -19,16 +19,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from kymflow.core import KymDataset
-    from kymflow.core.analysis import Analysis
+    from kymflow.core.analysis import Analysis, Column
+    from kymflow.core.compare import Comparison
     from kymflow_zarr import ZarrDataset
-
-__all__ = ["Sheet", "sheets_of", "write_workbook"]
 
 _PREFIX: Final = "kym_"
 _IMAGES: Final = "images"
 _COMPARISON: Final = (
     *("analysis", "column", "from_group", "to_group", "change", "change_low", "change_high"),
     *("unit", "paired", "animals_from", "animals_to", "rows"),
+)
+_ESTIMATE: Final = (
+    *("analysis", "column", "from_group", "to_group", "animal", "group"),
+    *("value", "low", "high", "count", "unit"),
 )
 _LONGEST_NAME = 31
 _LONGEST_CELL = 32_000
@@ -58,7 +61,8 @@ def sheets_of(
 
     ``images`` with metadata and exclusions; a sheet for each table of an indexer, each row with the
     file and what is known of it; ``comparisons`` between the groups that a field makes, if one is
-    given; ``parameters`` by the hash that rows have; ``columns``, what they mean and their units.
+    given, and the ``estimates`` of each group and animal behind them; ``parameters`` by the hash
+    that rows have; ``columns``, what they mean and their units.
 
     Raises:
         UnknownNameError: The images have no such field, or it has no such group.
@@ -80,10 +84,16 @@ def sheets_of(
         if table.startswith(_PREFIX) and name != _IMAGES:
             yield _sheet(name, kymographs.joined(name))
     if group_by is not None:
+        found = list(_comparisons(kymographs, analyses, group_by, baseline))
         yield Sheet(
             name="comparisons",
             columns=_COMPARISON,
-            rows=list(_comparisons(kymographs, analyses, group_by, baseline)),
+            rows=[_comparison(*each) for each in found],
+        )
+        yield Sheet(
+            name="estimates",
+            columns=_ESTIMATE,
+            rows=[row for each in found for row in _estimates(*each)],
         )
     yield Sheet(
         name="parameters",
@@ -165,7 +175,7 @@ def _parameters(
                 try:
                     stored = load_results(dataset.record(image_id), analyses[name], label=label)
                 except (KymflowCoreError, KymflowZarrError, OSError):
-                    continue  # it has no row in a table either
+                    continue  # it has no row in a table, either
                 for digest, document in stored.params.items():
                     if (name, label, digest) not in seen:
                         seen.add((name, label, digest))
@@ -178,8 +188,8 @@ def _comparisons(
     analyses: Mapping[str, Analysis[Any]],
     group_by: str,
     baseline: str | None,
-) -> Iterator[tuple[object, ...]]:
-    """How each number of each analysis differs between groups, by animal, a row for each."""
+) -> Iterator[tuple[str, Column, Comparison]]:
+    """How each number of each analysis differs between groups, by animal."""
     from kymflow.core.compare import compare_with_baseline
 
     tables = kymographs.ds.list_table_names()
@@ -196,9 +206,20 @@ def _comparisons(
             for found in compare_with_baseline(
                 frame, value=column.name, group=group_by, baseline=baseline
             ):
-                unit = "share" if found.relative else column.unit
-                change = (found.change, found.low, found.high, unit, found.paired)
-                yield (name, column.name, *found.groups, *change, *found.animals, found.rows)
+                yield name, column, found
+
+
+def _comparison(name: str, column: Column, found: Comparison) -> tuple[object, ...]:
+    unit = "share" if found.relative else column.unit
+    change = (found.change, found.low, found.high, unit, found.paired)
+    return (name, column.name, *found.groups, *change, *found.animals, found.rows)
+
+
+def _estimates(name: str, column: Column, found: Comparison) -> Iterator[tuple[object, ...]]:
+    """What each group and each animal of a comparison is estimated at, a row for each."""
+    for row in found.estimates.itertuples(index=False):
+        is_share = found.relative and row.group is None
+        yield (name, column.name, *found.groups, *row, "share" if is_share else column.unit)
 
 
 def _free_name(name: str, taken: set[str]) -> str:

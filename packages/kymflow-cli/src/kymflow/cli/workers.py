@@ -8,8 +8,6 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.context import SpawnContext, SpawnProcess
 
-__all__ = ["worker_processes"]
-
 
 @contextmanager
 def worker_processes(count: int) -> Iterator[Executor | None]:
@@ -36,7 +34,7 @@ def _leave_ctrl_c_to_parent() -> None:
 
 
 class _WorkerProcess(SpawnProcess):
-    """A process that is deaf to Ctrl-C from its first moment on, before its initializer runs."""
+    """A process that ignores Ctrl-C from the start, before its initializer runs."""
 
     def start(self) -> None:
         if not hasattr(signal, "pthread_sigmask"):  # Windows

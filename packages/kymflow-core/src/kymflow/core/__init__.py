@@ -7,9 +7,9 @@ experiment was. `plot_kymograph` shows an image, `plot_velocity` and
 `plot_result` what was found in it, `to_xarray` makes a labelled array of it; what they need is
 imported only then.
 
-`kymflow.core.indexers` has the indexers that come along, `kymflow.core.analysis` what computes from
+`kymflow.core.indexers` has the built-in indexers, `kymflow.core.analysis` what computes from
 pixels, `kymflow.core.decisions` what there is to decide, `kymflow.core.metadata` typed metadata,
-`kymflow.core.testing` a check for indexers of your own. What can go wrong is in
+`kymflow.core.testing` a check for your own indexers. What can go wrong is in
 `kymflow.core.errors`.
 """
 

@@ -15,8 +15,6 @@ from typing import Final, Protocol, TypeVar
 
 from kymflow.core.errors import WorkerError
 
-__all__ = ["BatchWork", "ProgressCallback", "no_progress", "run_batches"]
-
 _IN_PROGRESS: Final = 32
 
 T = TypeVar("T")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,10 @@ class Comparison:
         animals: How many animals there are in each group.
         rows: How many rows had a value.
         per_animal: One row per animal, with its value in each group.
+        estimates: What each group and each animal is estimated at. A row has ``animal`` (null for a
+            group as a whole), ``group`` (null for the change of an animal), ``value`` with its 95 %
+            interval ``low`` to ``high``, and ``count``: of how many animals a group is the mean,
+            and of how many vessels an animal. One alone has no interval.
     """
 
     value: str
@@ -56,6 +61,7 @@ class Comparison:
     animals: tuple[int, int]
     rows: int
     per_animal: pd.DataFrame
+    estimates: pd.DataFrame
 
     def describe(self, unit: str = "") -> tuple[str, str, str]:
         """The change, its 95 % interval, and how many animals it is of, as texts.
@@ -110,11 +116,11 @@ def compare_groups(
                 value, "some values are not positive; take magnitudes, or give relative=False"
             )
         known = known.assign(**{value: np.log(known[value])})
-    means = known.groupby(keys, sort=True)[value].mean().unstack(group).reindex(columns=groups)
-    if vessel is not None:
-        both = means.notna().all(axis=1)
-        has_both = both.groupby(level=animal).transform("any")
-        means = means[both | ~has_both].groupby(level=animal).mean()
+    each = known.groupby(keys, sort=True)[value].mean().unstack(group).reindex(columns=groups)
+    both = each.notna().all(axis=1)
+    has_both = both.groupby(level=animal).transform("any")
+    each = each[both | ~has_both]
+    means = each.groupby(level=animal).mean()
     counts = tuple(int(means[name].notna().sum()) for name in groups)
     paired = bool(means.notna().all(axis=1).sum() >= _LEAST_ANIMALS)
     change, error, degrees = _paired(means) if paired else _unpaired(value, means)
@@ -132,6 +138,7 @@ def compare_groups(
         animals=(counts[0], counts[1]),
         rows=len(known),
         per_animal=(means.apply(np.exp) if relative else means).reset_index(),
+        estimates=_estimates(each, means, animal, relative=relative),
     )
 
 
@@ -184,6 +191,36 @@ def compare_with_baseline(
         except ComparisonError as error:
             logger.info("%s is not compared: %s", other, error)
     return found
+
+
+def _estimates(
+    each: pd.DataFrame, means: pd.DataFrame, animal: str, *, relative: bool
+) -> pd.DataFrame:
+    """See `Comparison.estimates`; `each` has a row per vessel, `means` one per animal."""
+    import pandas as pd
+
+    first, second = each.columns
+    value, change = (math.exp, math.expm1) if relative else (float, float)
+    # Who and what, the values that it is the mean of, and how that is shown.
+    parts: list[tuple[object, object, pd.Series, Callable[[float], float]]] = [
+        (None, group, means[group], value) for group in (first, second)
+    ]
+    for name, own in each.groupby(level=animal):
+        parts += [(name, group, own[group], value) for group in (first, second)]
+        parts.append((name, None, own[second] - own[first], change))
+    rows = []
+    for who, group, values, shown in parts:
+        known = values.dropna().to_numpy(float)
+        if not known.size:
+            continue
+        mean, half = float(known.mean()), math.nan
+        if known.size > 1:
+            error = float(known.std(ddof=1)) / math.sqrt(known.size)
+            half = t_quantile(0.975, known.size - 1) * error
+        rows.append((who, group, shown(mean), shown(mean - half), shown(mean + half), known.size))
+    columns = ["animal", "group", "value", "low", "high", "count"]
+    numbers = {"value": "float64", "low": "float64", "high": "float64", "count": "int64"}
+    return pd.DataFrame(rows, columns=columns, dtype=object).astype(numbers)
 
 
 def _paired(means: pd.DataFrame) -> tuple[float, float, float]:

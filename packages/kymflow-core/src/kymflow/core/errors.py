@@ -51,10 +51,12 @@ Where several plugins are asked for, one that is left out is a `PluginWarning`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from kymflow_zarr.errors import KymflowError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
 __all__ = [
     "AnalysisDefinitionError",
@@ -96,38 +98,8 @@ __all__ = [
 ]
 
 
-class KymflowCoreError(Exception):
-    """Base of every error that this package raises on purpose.
-
-    Attributes:
-        message: What is wrong.
-        hint: What to do; "" where the message says it. The text of the error has both.
-    """
-
-    message: str
-    hint: str
-
-    def __init__(self, message: str = "", *, hint: str = "") -> None:
-        self.message = message
-        self.hint = hint
-        super().__init__(f"{message}; {hint}" if hint else message)
-
-    def __str__(self) -> str:
-        # KeyError would print the repr: a message is a sentence.
-        return str(self.args[0]) if self.args else type(self).__name__
-
-    def __reduce__(self) -> tuple[Callable[..., KymflowCoreError], tuple[object, ...]]:
-        # Errors come back from worker processes. Exception would call __init__ with the message.
-        return _rebuild, (type(self), self.args, dict(self.__dict__))
-
-
-def _rebuild(
-    kind: type[KymflowCoreError], args: tuple[object, ...], attributes: dict[str, Any]
-) -> KymflowCoreError:
-    error = kind.__new__(kind, *args)
-    error.args = args
-    error.__dict__.update(attributes)
-    return error
+class KymflowCoreError(KymflowError):
+    """Base of every error that this package raises on purpose."""
 
 
 def _choose_from(known: Iterable[object]) -> str:
@@ -560,11 +532,13 @@ class AnalysisInputError(KymflowCoreError, LookupError):
         state: How that result stands: ``missing``, ``outdated`` or ``failed``.
     """
 
-    def __init__(self, analysis: str, where: str, state: str) -> None:
+    def __init__(self, analysis: str, where: str, state: str, *, reason: str = "") -> None:
         self.analysis = analysis
         self.state = state
+        because = f": {reason}" if reason else ""
         super().__init__(
-            f"{analysis!r} of {where} is {state}", hint=f"run {analysis!r} on the image first"
+            f"{analysis!r} of {where} is {state}{because}",
+            hint=f"run {analysis!r} on the image first",
         )
 
 

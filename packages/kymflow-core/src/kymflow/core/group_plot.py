@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from kymflow.core.compare import Comparison
 
-__all__ = ["plot_groups"]
-
 _SPREAD: Final = 0.3
 """How wide the points of a group stand, of the distance between groups."""
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import ZarrImageRecord
 
-__all__ = ["to_xarray"]
-
 _LONG_NAMES: Final = {"s": "time", "um": "position"}
 
 

@@ -18,8 +18,6 @@ from kymflow.core.errors import InvalidKymographError, RegionError
 from kymflow.core.metadata import ImageExtent, image_extent, load_metadata
 from kymflow_zarr import ZarrImageRecord
 
-__all__ = ["KymographPicture", "array_picture", "load_means", "load_picture"]
-
 _SLAB_VALUES = 2**24
 """How many pixels are held in memory at a time."""
 
@@ -241,7 +239,7 @@ def array_picture(
 def _checked_extent(
     rec: ZarrImageRecord, *, channel: int, z: int, lines: tuple[int, int] | None
 ) -> ImageExtent:
-    """How far a kymograph reaches, if it has this channel, slice and stretch."""
+    """The extent of a kymograph, if it has this channel, slice and stretch."""
     if sum(axis not in {"c", "z"} for axis in rec.get_axes()) != 2:
         raise RegionError(
             rec.image_id, f"its axes are {rec.get_axes()!r}; a kymograph has lines and pixels"

@@ -53,7 +53,7 @@ def draw_picture(
     from matplotlib import colormaps
 
     rows, columns = picture.values.shape
-    # The last block may be smaller than the others; what it has too much is cut off by the limits.
+    # The last block may be smaller than the others; the excess is cut off by the limits.
     left, bottom = picture.time_span[0], picture.position_span[0]
     right = left + columns * picture.lines_per_column * picture.seconds
     top = bottom + rows * picture.pixels_per_row * picture.um

@@ -1,4 +1,4 @@
-"""Find indexers and analyses: those that come along, and those of other distributions.
+"""Find indexers and analyses: the built-in ones, and those of other distributions.
 
 A distribution offers one by an entry point of its name. The target of an analysis is the
 `Analysis`; that of an indexer, called without arguments, makes it::
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -31,15 +31,6 @@ from kymflow.core.kym_dataset.table_names import table_name
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
 
-__all__ = [
-    "PluginInfo",
-    "find_analyses",
-    "find_indexers",
-    "load_analyses",
-    "load_analysis",
-    "load_indexer",
-    "load_indexers",
-]
 
 T = TypeVar("T")
 
@@ -189,7 +180,7 @@ def _make(kind: _Kind[T], info: PluginInfo) -> T:
         target: object = EntryPoint(name=info.name, value=info.target, group=kind.group).load()
         return kind.make(info.name, target)
     except Exception as error:
-        # It is anyone's code: whatever it raises says that this plugin is broken, and no other.
+        # Third-party code may raise anything: that makes this plugin unusable, and no other.
         reason = str(error) if isinstance(error, _MisfitError | KymflowCoreError) else ""
         raise PluginError(
             info.name, origin=info.origin, reason=reason or f"{type(error).__name__}: {error}"
@@ -203,7 +194,9 @@ class _MisfitError(TypeError):
 def _make_indexer(name: str, target: Callable[[], object]) -> BaseIndexer:
     made = target()
     if not isinstance(made, BaseIndexer):
-        raise _MisfitError(f"{made!r} is not an indexer: it lacks {_missing(BaseIndexer, made)}")
+        wanted = {name for name in vars(BaseIndexer) if not name.startswith("_")}
+        lacks = ", ".join(sorted(wanted.difference(dir(made))))
+        raise _MisfitError(f"{made!r} is not an indexer: it lacks {lacks}")
     table_name(made.name)
     if made.name != name:
         raise _MisfitError(f"the indexer calls itself {made.name!r}, its entry point {name!r}")
@@ -218,14 +211,6 @@ def _check_analysis(name: str, target: object) -> Analysis[Any]:
     for table in analysis_tables(target):
         table_name(table.name)
     return target
-
-
-def _missing(protocol: type, made: object) -> str:
-    return ", ".join(_absent(dir(made), (n for n in vars(protocol) if not n.startswith("_"))))
-
-
-def _absent(present: Iterable[str], wanted: Iterable[str]) -> list[str]:
-    return sorted(set(wanted).difference(present))
 
 
 def _distribution(distribution: Distribution | None) -> tuple[str, str]:

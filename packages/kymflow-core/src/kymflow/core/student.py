@@ -6,8 +6,6 @@ import math
 
 import numpy as np
 
-__all__ = ["t_quantile"]
-
 _STEPS = 2001
 
 

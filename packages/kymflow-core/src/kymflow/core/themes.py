@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["DARK", "LIGHT", "THEMES", "Theme"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Theme:

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import ZarrImageRecord
 
-__all__ = ["plot_velocity"]
-
 
 def plot_velocity(
     source: ZarrImageRecord | VelocityResult,

@@ -1,11 +1,9 @@
-"""Numbers as people write them."""
+"""Numbers as text for people."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-
-__all__ = ["ABSENT", "interval", "number", "percent", "quantity", "result_status"]
 
 ABSENT = "\N{EN DASH}"
 """Shown in place of a missing value."""

@@ -1,4 +1,4 @@
-"""Arrays: a Zarr array in a folder of its own, and ``.npy`` as a plain file."""
+"""Arrays: each a Zarr array in its own folder, and ``.npy`` as a plain file."""
 
 from __future__ import annotations
 
@@ -23,8 +23,6 @@ from kymflow_zarr._problems import Problem, damage_problem
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore, PutFile
 from kymflow_zarr._storage.names import check_segment
 from kymflow_zarr.errors import CorruptDataError, NotFoundError
-
-__all__ = ["ARRAY", "LabeledArray"]
 
 _MAX_NDIM: Final = 8
 
@@ -135,7 +133,7 @@ class ArrayKind(ArtifactKind):
         """The names of the dimensions; none in format 1."""
         try:
             document = read_document(blobs, key)
-        except CorruptDataError:  # to export the array says the same
+        except CorruptDataError:  # exporting the array reports it
             return ()
         return () if document is None else document.axes
 

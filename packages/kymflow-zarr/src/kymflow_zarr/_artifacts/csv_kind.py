@@ -16,8 +16,6 @@ from kymflow_zarr.errors import NotFoundError, SchemaValidationError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CSV"]
-
 
 class CsvKind(ArtifactKind):
     """Data frames as gzipped CSV. A ``.csv`` beside an image is ingested as a table instead."""

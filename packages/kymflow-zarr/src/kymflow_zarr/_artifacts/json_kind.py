@@ -9,8 +9,6 @@ from kymflow_zarr._artifacts.kind import ArtifactKind
 from kymflow_zarr._storage.gunzip import gunzip_bounded
 from kymflow_zarr._storage.json_text import MAX_BYTES, JsonValue, dumps, loads
 
-__all__ = ["JSON"]
-
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 
 

@@ -1,4 +1,4 @@
-"""What an artifact kind is: how a value becomes bytes, where they lie, and how they are checked."""
+"""What an artifact kind is: how values become bytes, are stored and are checked."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from kymflow_zarr.errors import (
     NotFoundError,
     UnreadableImageError,
 )
-
-__all__ = ["MAX_CSV_BYTES", "MAX_FILE_BYTES", "ArtifactKind"]
 
 MAX_FILE_BYTES: Final = 2**30
 """Largest file, also once decompressed, that is ingested unless a caller allows more."""
@@ -39,7 +37,7 @@ class ArtifactKind(ABC):
             for a kind that keeps each artifact in a folder.
         sidecar_suffixes: Endings of files beside an image that are ingested as this kind; of
             several files with the same name, the one whose suffix comes first.
-        root: The folder of a record that its artifacts lie in. A kind without suffixes has one of
+        root: The folder of a record that holds its artifacts. A kind without suffixes has one of
             its own.
         max_file_bytes: Largest file of it that is ingested.
         has_spreadsheet: Whether an export has a CSV for people beside its file.
@@ -66,7 +64,7 @@ class ArtifactKind(ABC):
 
         Args:
             data: The file's contents, which may be damaged or hostile.
-            key: Where they lie, for messages; it ends in one of the suffixes.
+            key: Where they are stored, for messages; it ends in one of the suffixes.
 
         Raises:
             ValueError: They are not what `encode` writes.
@@ -76,15 +74,15 @@ class ArtifactKind(ABC):
         """Whether a value that is saved without naming a kind is of this one."""
         return False
 
-    # --- where artifacts lie ------------------------------------------------------------------
+    # --- where artifacts are stored -----------------------------------------------------------
 
     @property
     def is_folder(self) -> bool:
-        """Whether each artifact is a folder of its own."""
+        """Whether each artifact has its own folder."""
         return not self.suffixes
 
     def paths(self, name: str) -> tuple[str, ...]:
-        """Where an artifact may lie, relative to its record's folder; the first is written."""
+        """The paths of an artifact, relative to its record's folder; the first is written."""
         return tuple(f"{self.root}/{name}{suffix}" for suffix in self.suffixes or ("",))
 
     def path(self, name: str) -> str:

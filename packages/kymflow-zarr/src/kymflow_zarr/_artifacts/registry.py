@@ -23,16 +23,6 @@ from kymflow_zarr._artifacts.kind import ArtifactKind
 from kymflow_zarr._artifacts.table_kind import TABLE
 from kymflow_zarr.errors import ArtifactKindError, PluginWarning
 
-__all__ = [
-    "artifact_kinds",
-    "kind_named",
-    "kind_of_value",
-    "register_kind",
-    "split_path",
-    "split_sidecar",
-    "unregister_kind",
-]
-
 _SUFFIX: Final = re.compile(r"(\.[a-z0-9]+)+")
 _GROUP: Final = "kymflow_zarr.kinds"
 
@@ -45,8 +35,8 @@ def artifact_kinds() -> tuple[ArtifactKind, ...]:
 def register_kind(kind: ArtifactKind) -> None:
     """Add a kind: from then on its artifacts can be saved, loaded, listed, checked and exported.
 
-    This process alone knows it. For all of them, workers of a pool and the command included, a
-    distribution names it in an entry point of the group ``kymflow_zarr.kinds``.
+    Only this process knows it. To make it known to every process, such as the workers of a pool,
+    name it in an entry point of the group ``kymflow_zarr.kinds``.
 
     Raises:
         ArtifactKindError: Its name or one of its suffixes is in use, or is not allowed.
@@ -111,7 +101,7 @@ def split_path(path: str) -> tuple[str, ArtifactKind] | None:
 
 
 def split_sidecar(rest: str) -> tuple[str, ArtifactKind, str] | None:
-    """Name, kind and suffix of a file beside an image; None if no kind takes it in.
+    """Name, kind and suffix of a file beside an image; None if no kind ingests it.
 
     Args:
         rest: The file's name after the image's stem and a dot: ``"fit.json"``.

@@ -23,8 +23,6 @@ from kymflow_zarr._artifacts.kind import ArtifactKind
 from kymflow_zarr._artifacts.registry import split_sidecar
 from kymflow_zarr._readers.headers.payload import PAYLOAD_SUFFIXES
 
-__all__ = ["Sidecar", "Sidecars", "find_sidecars", "group_by_stem", "is_sidecar", "stem_of"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sidecar:
@@ -32,7 +30,7 @@ class Sidecar:
 
     Attributes:
         name: The artifact's name, as in the file name; not checked against the store's rules.
-        kind: The kind that takes it in.
+        kind: The kind that ingests it.
         suffix: The one of the kind's suffixes that it has, in lower case.
         path: Where it is.
     """
@@ -89,7 +87,7 @@ def group_by_stem(names: Iterable[str], *, images: Container[str]) -> dict[str, 
 
 
 def find_sidecars(path: Path, by_stem: Mapping[str, tuple[str, ...]]) -> Sidecars:
-    """Return the artifact files that belong to an image.
+    """The artifact files that belong to an image.
 
     Args:
         path: The image; need not exist.
@@ -115,7 +113,7 @@ def find_sidecars(path: Path, by_stem: Mapping[str, tuple[str, ...]]) -> Sidecar
 
 
 def _owner(name: str, stems: Set[str]) -> str | None:
-    """Return the longest stem that the name continues with a dot."""
+    """The longest stem that the name starts with, up to a dot."""
     end = name.rfind(".")
     while end > 0:
         if name[:end] in stems:

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["TABLE"]
-
 
 class TableKind(ArtifactKind):
     """Data frames, or Arrow tables. A file beside an image may be Parquet, CSV or gzipped CSV."""
@@ -40,7 +38,7 @@ class TableKind(ArtifactKind):
 
     def accepts(self, value: object) -> bool:
         """Data frames and Arrow tables."""
-        # A library that was not imported made no value, either.
+        # A value cannot come from a library that was never imported.
         pandas, pyarrow = sys.modules.get("pandas"), sys.modules.get("pyarrow")
         return (pandas is not None and isinstance(value, pandas.DataFrame)) or (
             pyarrow is not None and isinstance(value, pyarrow.Table)
@@ -73,7 +71,7 @@ class TableKind(ArtifactKind):
             yield damage_problem(error)
 
     def decode_file(self, data: bytes, *, key: str, max_bytes: int) -> pd.DataFrame:
-        """A data frame, from the form that the suffix of its name says.
+        """A data frame, from a file in the form that its suffix names.
 
         CSV has a header. It is read as other programs write it, or refused: see `read_csv`.
         """

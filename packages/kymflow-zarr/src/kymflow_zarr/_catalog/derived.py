@@ -17,8 +17,6 @@ from kymflow_zarr._storage.side_by_side import side_by_side
 from kymflow_zarr._tables.parquet import read_parquet, write_parquet
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["artifact_stamps", "load_derived", "save_derived"]
-
 logger = logging.getLogger(__name__)
 
 _IMAGE_ID, _VALUE = "image_id", "value"
@@ -32,7 +30,7 @@ def artifact_stamps(blobs: BlobStore, image_ids: Iterable[str]) -> dict[str, str
         folder = image_folder(image_id)
         try:
             found = [blobs.stamp(f"{folder}/{root}") for root in roots]
-        except CorruptDataError:  # whoever reads the image says so
+        except CorruptDataError:  # reading the image reports it
             found = []
         return " ".join(found).strip()
 
@@ -46,7 +44,7 @@ def load_derived(blobs: BlobStore, name: str) -> dict[str, str]:
     try:
         table = read_parquet(blobs, key)
     except CorruptDataError as error:
-        logger.warning("what was derived as %r is not used: %s", name, error)
+        logger.warning("the cached values %r are ignored: %s", name, error)
         return {}
     if table is None or table.column_names != [_IMAGE_ID, _VALUE]:
         return {}

@@ -15,8 +15,6 @@ from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import JsonValue, dumps, loads
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["FailedSource", "failure_of", "load_failures", "save_failures"]
-
 logger = logging.getLogger(__name__)
 
 _KEY = "index/failed_sources.json"
@@ -70,7 +68,7 @@ def load_failures(blobs: BlobStore) -> dict[str, FailedSource]:
         failures = map(_from_json, stored if isinstance(stored, list) else [])
         return {failure.path: failure for failure in failures}
     except (CorruptDataError, KeyError, TypeError) as error:
-        logger.warning("which files failed before is not known any more: %s", error)
+        logger.warning("the list of files that failed before is lost: %s", error)
         return {}
 
 

@@ -9,8 +9,6 @@ from pathlib import PurePosixPath
 from kymflow_zarr._catalog.sources import SourceRow
 from kymflow_zarr.errors import AmbiguousImageError, ImageNotFoundError
 
-__all__ = ["find_image_id"]
-
 
 def find_image_id(name: str, image_ids: Iterable[str], sources: Iterable[SourceRow]) -> str:
     """The image that a name stands for.

@@ -8,8 +8,6 @@ from collections.abc import Collection, Iterable
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.names import is_valid_name
 
-__all__ = ["IMAGES", "committed_ids", "is_committed", "list_image_ids", "published_ids"]
-
 IMAGES = "images"
 _OWN_IDS = re.compile(r"(?:[0-9a-f][0-9a-f-]{35}/)*+")
 """Names like those that this package gives images, each followed by a slash."""

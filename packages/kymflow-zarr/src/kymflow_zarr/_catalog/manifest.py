@@ -1,6 +1,6 @@
 """The manifest: a cache of what each record says of itself, so that sorting need not open them all.
 
-It is never the truth. Which images exist is asked of the store each time; an entry counts only as
+It is never the truth: the store is asked each time which images exist; an entry counts only as
 long as the metadata file that it was read from has not changed; a lost or damaged manifest costs
 time and nothing else.
 """
@@ -28,15 +28,6 @@ from kymflow_zarr.errors import (
     MetadataNotFoundError,
 )
 from kymflow_zarr.record import ZarrImageRecord, open_record
-
-__all__ = [
-    "Manifest",
-    "ManifestEntry",
-    "build_manifest",
-    "read_provenance_source",
-    "with_analysis_keys",
-    "with_sources",
-]
 
 logger = logging.getLogger(__name__)
 

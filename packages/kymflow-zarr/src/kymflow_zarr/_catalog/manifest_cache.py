@@ -15,8 +15,6 @@ from kymflow_zarr.errors import CorruptDataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["MANIFEST_KEY", "is_damaged", "load_cache", "save_cache"]
-
 logger = logging.getLogger(__name__)
 
 MANIFEST_KEY = "index/manifest.parquet"

@@ -6,8 +6,6 @@ from typing import Literal, TypeAlias
 
 from kymflow_zarr._catalog.manifest import Manifest, ManifestEntry
 
-__all__ = ["Missing", "OrderBy", "ordered_ids"]
-
 OrderBy: TypeAlias = Literal["image_id", "created_utc", "acquired_local_epoch_ns"]
 Missing: TypeAlias = Literal["last", "first"]
 

@@ -12,8 +12,6 @@ from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr.errors import ArtifactNotFoundError, CorruptDataError, ImageNotFoundError
 from kymflow_zarr.record import open_record
 
-__all__ = ["SourceFacts", "renew_source"]
-
 logger = logging.getLogger(__name__)
 
 SourceFacts: TypeAlias = Mapping[str, JsonValue]
@@ -23,7 +21,7 @@ SourceFacts: TypeAlias = Mapping[str, JsonValue]
 def renew_source(
     blobs: BlobStore, image_id: str, renewed: Callable[[SourceFacts], SourceFacts]
 ) -> None:
-    """Have a record say something else of its file.
+    """Change what a record says of its file.
 
     Args:
         blobs: The dataset's key space.

@@ -9,8 +9,6 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from kymflow_zarr._catalog.recorded_source import SourceFacts
 from kymflow_zarr._catalog.sources import SourceRow, row_to_json
 
-__all__ = ["relocated_rows", "relocated_source"]
-
 
 def relocated_rows(rows: Iterable[SourceRow], old: str, new: Path) -> list[SourceRow]:
     """The rows of the sources index whose files have moved, with the paths that they have now.

@@ -8,61 +8,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from kymflow_zarr._catalog.source_issue import SourceIssue, issues_from_json, issues_to_json
-from kymflow_zarr._catalog.sources import BesideState, beside_to_text, int64_or_none
+from kymflow_zarr._catalog.recent_sources import read_recent
+from kymflow_zarr._catalog.source_detail import SourceDetail, source_detail
+from kymflow_zarr._catalog.source_issue import issues_from_json
+from kymflow_zarr._catalog.sources import BesideState, int64_or_none
 from kymflow_zarr._records.facts import provenance_key
 from kymflow_zarr._storage.blobs import BlobStore
-from kymflow_zarr._storage.json_text import JsonValue, dumps, loads
+from kymflow_zarr._storage.json_text import JsonValue, loads
 from kymflow_zarr._tables.parquet import read_parquet, write_parquet
 from kymflow_zarr.errors import CorruptDataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["SourceDetail", "SourceDetails", "source_detail"]
-
 logger = logging.getLogger(__name__)
 
 _KEY = "index/source_details.parquet"
-
-
-class SourceDetail(NamedTuple):
-    """What is known of one image, named as the columns are and in their order.
-
-    Attributes:
-        image_id: The image.
-        pixels_digest: The digest of its pixels; empty if it is unknown.
-        beside: What lay beside its file, as `beside_to_text` gives it; None if it is unknown.
-        issues: What was left out or is doubtful, as JSON; empty if nothing is.
-    """
-
-    image_id: str
-    pixels_digest: str
-    beside: str | None
-    issues: str
-
-    def to_issues(self) -> tuple[SourceIssue, ...]:
-        """What was left out or is doubtful."""
-        return issues_from_json(loads(self.issues.encode(), key=_KEY)) if self.issues else ()
-
-
-def source_detail(
-    image_id: str,
-    *,
-    pixels_digest: str,
-    beside: BesideState | None,
-    issues: Iterable[SourceIssue],
-) -> SourceDetail:
-    """What is known of an image that was ingested."""
-    listed = issues_to_json(issues)
-    return SourceDetail(
-        image_id=image_id,
-        pixels_digest=pixels_digest,
-        beside=None if beside is None else beside_to_text(beside),
-        issues=dumps(listed, indent=None).decode().strip() if listed else "",
-    )
 
 
 class SourceDetails:
@@ -70,13 +34,12 @@ class SourceDetails:
 
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
-        self._known = _load(blobs)
-        self._changed = False
+        self._changed: dict[str, SourceDetail] = {}
 
     @property
     def changed(self) -> bool:
         """Whether there is something for `save` to keep."""
-        return self._changed
+        return bool(self._changed)
 
     def beside(self, image_ids: Collection[str]) -> Mapping[str, str | None]:
         """What lay beside the files of images, see `SourceDetail`."""
@@ -92,14 +55,18 @@ class SourceDetails:
 
     def put(self, detail: SourceDetail) -> None:
         """Take note of an image's details; `save` keeps them."""
-        self._known[detail.image_id] = detail
-        self._changed = True
+        self._known[detail.image_id] = self._changed[detail.image_id] = detail
 
     def save(self, image_ids: Collection[str]) -> None:
-        """Keep the details of the images that exist, if any have changed."""
-        if self._changed:
-            kept = [self._known[name] for name in sorted(image_ids) if name in self._known]
-            write_parquet(self._blobs, _KEY, _to_table(kept), sorted_by="image_id")
+        """Keep the details of the images that exist, those that another run has kept among them."""
+        known = {**_load(self._blobs), **self._changed}
+        kept = [known[image_id] for image_id in sorted(image_ids) if image_id in known]
+        write_parquet(self._blobs, _KEY, _to_table(kept), sorted_by="image_id")
+        self._changed.clear()
+
+    @cached_property
+    def _known(self) -> dict[str, SourceDetail]:
+        return _load(self._blobs)
 
 
 def _read(blobs: BlobStore, image_id: str) -> SourceDetail:
@@ -138,6 +105,11 @@ def _beside(value: JsonValue) -> BesideState | None:
 
 
 def _load(blobs: BlobStore) -> dict[str, SourceDetail]:
+    recent = {image_id: image.detail for image_id, image in read_recent(blobs).added.items()}
+    return {**recent, **_load_table(blobs)}
+
+
+def _load_table(blobs: BlobStore) -> dict[str, SourceDetail]:
     try:
         table = read_parquet(blobs, _KEY)
     except CorruptDataError as error:

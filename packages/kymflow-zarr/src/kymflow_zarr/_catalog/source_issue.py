@@ -8,8 +8,6 @@ from typing import Literal, TypeAlias, get_args
 
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["IssueKind", "SourceIssue", "issues_from_json", "issues_to_json"]
-
 IssueKind: TypeAlias = Literal["sidecar_left_out", "header_left_out", "doubtful_header"]
 
 

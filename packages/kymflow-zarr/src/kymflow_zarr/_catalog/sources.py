@@ -20,27 +20,6 @@ from kymflow_zarr.errors import SchemaValidationError, UnreadableImageError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = [
-    "SOURCES",
-    "BesideState",
-    "FileState",
-    "FolderScan",
-    "SourceFile",
-    "SourceRow",
-    "beside_from_text",
-    "beside_to_text",
-    "file_to_json",
-    "int64_or_none",
-    "reconcile",
-    "row_to_json",
-    "rows_from_table",
-    "rows_to_table",
-    "source_from_provenance",
-    "source_to_json",
-    "sources_schema",
-    "sources_table",
-]
-
 SOURCES = "sources"
 """The name of the table."""
 
@@ -62,7 +41,7 @@ class SourceFile(NamedTuple):
         paths: The file of the first channel, then those of its further channels.
         mtime_ns: The latest modification time of these files, ns since 1970.
         size_bytes: Their size together.
-        beside: The headers and sidecars that belong to the image; None if nobody has looked.
+        beside: The headers and sidecars that belong to the image; None if they are not known.
     """
 
     paths: tuple[str, ...]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kymflow_zarr._catalog.listing import committed_ids, published_ids
 from kymflow_zarr._catalog.manifest import build_manifest, read_provenance_source
 from kymflow_zarr._catalog.manifest_cache import load_cache
+from kymflow_zarr._catalog.recent_sources import read_recent
 from kymflow_zarr._catalog.sources import (
     SOURCES,
     SourceRow,
@@ -24,8 +25,6 @@ from kymflow_zarr.errors import CorruptDataError, SchemaValidationError, TableNo
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["SourcesIndex"]
-
 logger = logging.getLogger(__name__)
 
 
@@ -37,7 +36,7 @@ class SourcesIndex:
         self._tables = tables
 
     def stored(self) -> list[SourceRow]:
-        """The rows as stored; none if there is no table.
+        """The rows as stored, those of images that were ingested since among them.
 
         Raises:
             CorruptDataError: The table is damaged.
@@ -105,23 +104,20 @@ class SourcesIndex:
         """Replace the stored rows."""
         self._tables.save(SOURCES, rows_to_table(rows))
 
-    def forget(self, image_id: str) -> None:
-        """Drop the row of an image, if there is one."""
-        try:
-            rows = self.stored()
-        except (CorruptDataError, SchemaValidationError) as error:
-            logger.warning("the sources index is rebuilt from the records: %s", error)
-            self.save(self.current())
-            return
-        kept = [row for row in rows if row.image_id != image_id]
-        if len(kept) < len(rows):
-            self.save(kept)
-
     def _stored_table(self) -> pa.Table:
+        """The rows of the table, and of images that were ingested since it was written."""
+        import pyarrow as pa
+
         try:
-            return sources_table(self._tables.load(SOURCES))
+            table = sources_table(self._tables.load(SOURCES))
         except TableNotFoundError:
-            return rows_to_table([])
+            table = rows_to_table([])
+        recent = read_recent(self._blobs).added
+        if not recent:
+            return table
+        known = set(table["image_id"].to_pylist())
+        added = [image.row for image_id, image in recent.items() if image_id not in known]
+        return pa.concat_tables([table, rows_to_table(added)])
 
     def _read_sources(self, image_ids: Sequence[str]) -> list[SourceRow]:
         # Through the manifest: it knows the images that came from no file, too.

@@ -13,6 +13,7 @@ from kymflow_zarr._catalog.manifest_cache import (
     load_cache,
     save_cache,
 )
+from kymflow_zarr._catalog.recent_sources import read_recent
 from kymflow_zarr._catalog.sources import SOURCES
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._check.documents import (
@@ -37,21 +38,13 @@ from kymflow_zarr._tables.tables import IMAGE_ID, TABLES, Tables
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 from kymflow_zarr.schema import DatasetSchema
 
-__all__ = ["iter_problems", "repair"]
-
 _TABLE = "tables/{}.parquet"
 
 
 def iter_problems(
     blobs: BlobStore, *, deep: bool, progress: ProgressCallback = no_progress
 ) -> Iterator[Problem]:
-    """Every problem of a dataset, as it is found.
-
-    Args:
-        blobs: The key space.
-        deep: Whether every chunk and Parquet page is read and its checksum compared.
-        progress: Called with images done and total; tables and the rest come after them.
-    """
+    """Every problem of a dataset, as it is found; see `ZarrDataset.iter_problems`."""
     links = frozenset(blobs.links(""))
     yield from map(link_problem, sorted(links))
     for problem in _iter_problems(blobs, deep=deep, progress=progress):
@@ -77,10 +70,16 @@ def _iter_problems(
 
 def _check_images(blobs: BlobStore, *, deep: bool, progress: ProgressCallback) -> Iterator[Problem]:
     folders = sorted(blobs.folders(IMAGES, holding=COMMIT_KEY))
+    claimed = blobs.claimed()  # asked for last: a writer that is done since has published
     progress(0, len(folders))
 
     def check(name: str) -> list[Problem]:
-        return list(_until_damage(image_folder(name), check_image(blobs, name, deep=deep)))
+        found = _until_damage(image_folder(name), check_image(blobs, name, deep=deep))
+        return [
+            problem
+            for problem in found
+            if problem.kind != "missing" or problem.location.rpartition("/")[0] not in claimed
+        ]
 
     for done, found in enumerate(side_by_side(blobs, check, folders), start=1):
         yield from found
@@ -113,21 +112,15 @@ def _check_index(blobs: BlobStore) -> Iterator[Problem]:
 
 
 def repair(blobs: BlobStore, *, forget_gone: bool) -> Iterator[Repair]:
-    """Repair what is derived or was never committed.
+    """Repair what is derived or was never committed; see `ZarrDataset.repair`.
 
     The caller holds the writer's locks.
-
-    Args:
-        blobs: The key space.
-        forget_gone: Whether artifacts and tables that are gone stop being a problem.
-
-    Yields:
-        Each thing done.
     """
     tables = Tables(blobs)
     sources = SourcesIndex(blobs, tables)
-    for leftover in blobs.leftovers():
-        blobs.sweep(leftover)
+    leftovers = blobs.leftovers()
+    blobs.sweep(leftovers)
+    for leftover in leftovers:
         yield Repair(location=leftover, action="removed what a killed writer left behind")
     for image_id in published_ids(blobs):
         yield from _ignore_damage(_remove_remnant(blobs, image_id))
@@ -198,7 +191,7 @@ def _until_damage(location: str, problems: Iterator[Problem]) -> Iterator[Proble
 
 
 def _ignore_damage(repairs: Iterator[Repair]) -> Iterator[Repair]:
-    """What was repaired of one thing, up to damage that is for `check` to name."""
+    """The repairs of one thing, up to damage that `check` reports."""
     try:
         yield from repairs
     except CorruptDataError:
@@ -254,7 +247,7 @@ def _check_sources(blobs: BlobStore, sources: SourcesIndex, *, deep: bool) -> It
             kind="stale_cache",
             message=f"it has {rows[image_id]} rows for image {image_id!r}; the last one counts",
         )
-    for image_id in sorted(rows.keys() - actual):
+    for image_id in sorted(rows.keys() - actual - read_recent(blobs).deleted):
         yield Problem(
             location=location,
             kind="source_without_record",

@@ -14,8 +14,6 @@ from kymflow_zarr._storage.groups import iter_damaged_groups, write_missing_grou
 from kymflow_zarr._storage.seal import AsWritten, reseal, unseal_zarr
 from kymflow_zarr.schema import DatasetSchema
 
-__all__ = ["check_root_documents", "repair_documents", "repair_root_documents"]
-
 
 def check_root_documents(blobs: BlobStore) -> Iterator[Problem]:
     """All problems of the dataset's root document, and of those of its folders."""
@@ -58,6 +56,6 @@ def _reseal(blobs: BlobStore, key: str, as_written: AsWritten) -> Iterator[Repai
         if added is None:
             return
         blobs.put(key, reseal(parsed, as_written=as_written))
-    except ValueError:  # it is damaged, or what was added looks like a seal: `check` names it
+    except ValueError:  # it is damaged, or what was added looks like a seal: `check` reports it
         return
     yield Repair(location=key, action="sealed it again, with what another program has added")

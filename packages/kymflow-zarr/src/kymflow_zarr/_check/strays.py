@@ -14,8 +14,6 @@ from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.inventory import INVENTORY
 from kymflow_zarr._storage.names import is_valid_name
 
-__all__ = ["iter_stray_tables", "iter_strays", "iter_strays_of_image"]
-
 _TABLES = "tables"
 _SUFFIX = ".parquet"
 

@@ -20,14 +20,6 @@ from kymflow_zarr._records.build import stage_artifact
 from kymflow_zarr._storage.blobs import BlobStore, Staging
 from kymflow_zarr.record import ZarrImageRecord
 
-__all__ = [
-    "PlainArtifact",
-    "RestoredArtifact",
-    "iter_artifacts",
-    "plain_artifact",
-    "restore",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlainArtifact:
@@ -107,7 +99,7 @@ class RestoredArtifact:
 
     @property
     def path(self) -> str:
-        """Where it will lie, relative to the record's folder."""
+        """Its path, relative to the record's folder."""
         return self.kind.path(self.name)
 
     def stage(self, staging: Staging, image_id: str) -> str:
@@ -117,10 +109,6 @@ class RestoredArtifact:
 
 def restore(file: ExportedFile, data: bytes) -> RestoredArtifact:
     """The artifact, or dataset table, that a file holds.
-
-    Args:
-        file: What the listing says of it.
-        data: Its contents.
 
     Raises:
         ValueError: It is not what its kind says (errors of decoders are such).

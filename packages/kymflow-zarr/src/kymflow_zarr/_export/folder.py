@@ -1,9 +1,8 @@
 """The folder that an export is written to: file by file, and only where it differs.
 
-`LocalBlobs` does the writing, with ``.kymflow_export/`` for what is on its way. What an export
-needs besides: equal files are not touched, the manifest says from the first change on that the
-export is not complete, and only files that a listing of an earlier export names, and that are still
-as it wrote them, are ever removed.
+`LocalBlobs` does the writing, with ``.kymflow_export/`` for files that are being written. Beyond
+that, equal files are not touched, the manifest marks the export as incomplete from the first change
+on, and only files that an earlier export listed, and that are unchanged since, are ever removed.
 """
 
 from __future__ import annotations
@@ -25,8 +24,6 @@ from kymflow_zarr._export.manifest import (
 from kymflow_zarr._storage.durability import sync_filesystem, sync_folder, sync_tree
 from kymflow_zarr._storage.local import LocalBlobs
 from kymflow_zarr.errors import CorruptDataError
-
-__all__ = ["ExportFolder", "FileState"]
 
 _WORK: Final = ".kymflow_export"
 _READ_BYTES: Final = 2**20
@@ -90,14 +87,15 @@ class ExportFolder:
         """
         folder = cls(root)
         with folder._files.lock("export", action=f"export into {root}", timeout_s=timeout_s):
-            for leftover in folder._files.leftovers():
-                folder._files.sweep(leftover)
+            folder._files.sweep(folder._files.leftovers())
             yield folder
 
     def begin(self, incomplete: ExportManifest) -> None:
         """Set what the manifest says from the first change to the end."""
         self._incomplete = incomplete
-        if self.read(MANIFEST) is None:  # else a later run would take the folder for someone else's
+        if (
+            self.read(MANIFEST) is None
+        ):  # otherwise a later run would treat the folder as someone else's
             self._change()
 
     def read(self, path: str) -> bytes | None:
@@ -129,7 +127,7 @@ class ExportFolder:
         """Write a file in one step, unless it holds the same already.
 
         Args:
-            path: Where it lies, relative to the folder.
+            path: Its path, relative to the folder.
             write: Writes its contents; if it raises, an existing file stays.
 
         Returns:
@@ -172,7 +170,7 @@ class ExportFolder:
         data = complete.to_bytes()
         if self.read(MANIFEST) == data:
             self.keep()
-            # Whoever wrote it may have been killed before this.
+            # The run that wrote it may have been killed before this.
             sync_folder(self.root)
             return
         self._change()

@@ -32,8 +32,6 @@ from kymflow_zarr.errors import (
 )
 from kymflow_zarr.record import ZarrImageRecord
 
-__all__ = ["export_image", "put_artifacts", "read_listing", "remove_image"]
-
 logger = logging.getLogger(__name__)
 
 
@@ -126,7 +124,7 @@ def put_artifacts(
         except NotFoundError:  # deleted since it was listed
             continue
         except NotShownError as error:
-            logger.info("there is no CSV of %r: %s", artifact.key, error)
+            logger.info("%r has no CSV: %s", artifact.key, error)
         except (CorruptDataError, InvalidNameError, SchemaValidationError) as error:
             left_out[artifact.key] = (
                 str(error) if isinstance(error, SchemaValidationError) else error.reason

@@ -12,9 +12,10 @@ completes one that was interrupted between images and tables.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -49,8 +50,6 @@ from kymflow_zarr.errors import (
     SchemaValidationError,
     UnreadableImageError,
 )
-
-__all__ = ["PROVENANCE_EXPORTED", "iter_ingest_export", "plan_ingest_export"]
 
 logger = logging.getLogger(__name__)
 
@@ -139,31 +138,41 @@ def iter_ingest_export(
 def _ingest(
     blobs: BlobStore, contents: ExportContents, *, one_by_one: bool, lock_timeout_s: float
 ) -> Iterator[IngestOutcome]:
-    action = f"ingest the export {contents.directory}"
-    with blobs.lock("ingest", action=action, timeout_s=lock_timeout_s):
-        rows = _exported_sources(contents)
-        yield from _ingest_images(blobs, contents, rows, one_by_one=one_by_one)
-        with blobs.lock("tables", action=action, timeout_s=lock_timeout_s):
-            yield from _ingest_tables(blobs, contents, rows)
+    lock = partial(
+        blobs.lock, action=f"ingest the export {contents.directory}", timeout_s=lock_timeout_s
+    )
+    rows = _exported_sources(contents)
+    batches = in_batches(_new_images(blobs, contents), size_of=_size_of, one_by_one=one_by_one)
+    done: list[IngestOutcome] | None = []
+    while done is not None:
+        with lock("ingest"):  # whether an image is new is seen while this is held
+            batch = next(batches, None)
+            done = None if batch is None else _ingest_batch(blobs, batch, rows)
+        yield from done or ()
+    with lock("ingest"), lock("tables"):
+        added = list(_ingest_tables(blobs, contents, rows))
+    yield from added
 
 
-def _ingest_images(
-    blobs: BlobStore, contents: ExportContents, rows: Mapping[str, SourceRow], *, one_by_one: bool
-) -> Iterator[IngestOutcome]:
-    new = _new_images(blobs, contents)
-    for batch in in_batches(new, size_of=_size_of, one_by_one=one_by_one):
-        with blobs.staging(IMAGES) as staging:
-            outcomes = [
-                item
-                if isinstance(item, IngestOutcome)
-                else _ingest_image(staging, item, rows.get(item.image_id))
-                for item in batch
-            ]
-            staging.publish([done.image_id for done in outcomes if done.error is None])
-        yield from outcomes
-        for item in batch:
-            if isinstance(item, ExportedImage):
-                yield from map(_edited_file_outcome, item.edited_files())
+def _ingest_batch(
+    blobs: BlobStore,
+    batch: Sequence[ExportedImage | IngestOutcome],
+    rows: Mapping[str, SourceRow],
+) -> list[IngestOutcome]:
+    """Publish a batch, and report what is wrong with files of its images."""
+    names = [item.image_id for item in batch if isinstance(item, ExportedImage)]
+    with blobs.staging(IMAGES, names) as staging:
+        outcomes = [
+            item
+            if isinstance(item, IngestOutcome)
+            else _ingest_image(staging, item, rows.get(item.image_id))
+            for item in batch
+        ]
+        staging.publish([done.image_id for done in outcomes if done.error is None])
+    for item in batch:
+        if isinstance(item, ExportedImage):
+            outcomes += map(_edited_file_outcome, item.edited_files())
+    return outcomes
 
 
 def _new_images(

@@ -12,8 +12,6 @@ from kymflow_zarr.errors import SchemaValidationError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["merge_table"]
-
 
 def merge_table(
     tables: Tables, name: str, rows: pa.Table, exported: Iterable[str], here: set[str]

@@ -16,8 +16,6 @@ from kymflow_zarr.errors import CorruptDataError
 if TYPE_CHECKING:
     import zarr
 
-__all__ = ["c_order_regions", "hash_blocks", "iter_c_order", "recut"]
-
 Region: TypeAlias = tuple[int | slice, ...]
 
 _BLOCK_BYTES = 32 * 2**20

@@ -26,8 +26,9 @@ from kymflow_zarr._export.manifest import (
 from kymflow_zarr._export.pixels import recut
 from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._readers.files import read_bounded
+from kymflow_zarr._readers.image_file import open_image
 from kymflow_zarr._readers.limits import ReadLimits
-from kymflow_zarr._readers.tiff import open_tiff
+from kymflow_zarr._readers.tiff_reader import TiffReader
 from kymflow_zarr._readers.translate import translated
 from kymflow_zarr._storage.inner_folder import open_root
 from kymflow_zarr._storage.json_text import MAX_BYTES
@@ -35,8 +36,6 @@ from kymflow_zarr.errors import CorruptDataError, UnreadableImageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-__all__ = ["ExportContents", "ExportedImage", "is_export", "read_export"]
 
 _BLOCK_BYTES = 32 * 2**20
 _ALTERED = "it is not the file that was exported; restore it, or export again"
@@ -50,9 +49,6 @@ def is_export(directory: Path) -> bool:
 def read_export(directory: Path) -> ExportContents:
     """Open an export.
 
-    Args:
-        directory: Its folder.
-
     Returns:
         What it holds; nothing but the manifest is read yet.
 
@@ -61,7 +57,7 @@ def read_export(directory: Path) -> ExportContents:
         UnsupportedFormatError: It was written by a newer version.
     """
     path = directory / MANIFEST
-    data = read_bounded(path, limit=MAX_BYTES)  # which follows no link
+    data = read_bounded(path, limit=MAX_BYTES)  # does not follow links
     try:
         manifest = ExportManifest.from_bytes(data, key=MANIFEST)
     except CorruptDataError as error:
@@ -189,18 +185,21 @@ class ExportedImage:
         """
         path, listing = self.pixels_path, self.listing
         if PIXELS not in listing.files:
-            raise UnreadableImageError(path, "the export holds no pixels; export with them")
-        # Its own pages and pixels are many only where those of the image are.
+            raise UnreadableImageError(
+                path, "the export holds no pixels; export again with include_tiff=True"
+            )
+        # It may have as many pages and pixels as the image has, and no more.
         usual = ReadLimits()
         limits = ReadLimits(
             max_pages=max(usual.max_pages, math.prod(listing.shape[:-1])),
             max_pixel_bytes=max(usual.max_pixel_bytes, math.prod(listing.shape) * dtype.itemsize),
         )
-        with open_tiff(path, limits=limits) as tiff:
+        with open_image(path, TiffReader(), limits=limits) as tiff:
             stored = np.dtype(np.uint8) if dtype.kind == "b" else dtype
             if math.prod(tiff.shape) != math.prod(listing.shape) or tiff.dtype != stored:
                 raise UnreadableImageError(path, _ALTERED)
-            blocks = tiff.iter_blocks(max(1, _BLOCK_BYTES // (tiff.nbytes // tiff.shape[0])))
+            each = math.prod(tiff.shape[1:]) * tiff.dtype.itemsize
+            blocks = tiff.iter_blocks(max(1, _BLOCK_BYTES // each))
             row_bytes = math.prod(listing.shape[1:]) * dtype.itemsize
             parts = (min(rows, listing.shape[0] - at) for at in range(0, listing.shape[0], rows))
             for data in recut(blocks, (part * row_bytes for part in parts)):

@@ -1,7 +1,7 @@
-"""An image as TIFF, with axes and calibration in words that other software knows.
+"""An image as TIFF, with axes and calibration in terms that other software knows.
 
 OME-XML names the dimensions t, z, c, y, x and their steps exactly, so it serves images that end in
-``y, x``. It has no word for a kymograph's ``(t, x)``, nor for other axes: these carry an ImageJ
+``y, x``. It has no term for a kymograph's ``(t, x)``, nor for other axes: these carry an ImageJ
 description, where ``finterval`` is the line period, ``unit``/``yunit`` with the resolution tags the
 calibration that ImageJ shows, and the key ``kymflow_axes`` the names of the axes. The resolution is
 a quotient of two 32-bit integers: exact for what microscopes print, to 9 digits for any other.
@@ -29,8 +29,6 @@ from kymflow_zarr._readers.vendors.imagej import AXES_KEY
 from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr.errors import CorruptDataError
 from kymflow_zarr.record import ZarrImageRecord, load_header
-
-__all__ = ["TiffFacts", "tiff_facts", "write_tiff"]
 
 _SOFTWARE: Final = "kymflow-zarr"
 _STRIP_BYTES: Final = 32 * 2**20
@@ -86,7 +84,7 @@ class TiffFacts:
 
 
 def tiff_facts(record: ZarrImageRecord) -> TiffFacts:
-    """What an image's metadata payload says of it; little where that is missing or damaged."""
+    """What the metadata payload says of an image; little if it is missing or damaged."""
     try:
         found = load_header(record)
     except CorruptDataError:

@@ -20,8 +20,6 @@ from kymflow_zarr._artifacts.table_kind import TABLE
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ARTIFACT_KINDS", "KEYS", "KINDS", "restore_value"]
-
 _TABLE: Final = "version1_csv"
 _TEXT: Final = "version1_text_csv"
 
@@ -38,11 +36,6 @@ _MAX_BLOCK: Final = 2**30
 
 def restore_value(kind: str, data: bytes, entry: Mapping[str, Any]) -> pa.Table | bytes:
     """What the artifact kind stores, from a file of one of `ARTIFACT_KINDS`.
-
-    Args:
-        kind: The kind of file.
-        data: Its contents.
-        entry: What its listing says of it.
 
     Raises:
         ValueError: It is not what its kind says (errors of decoders are such).

@@ -10,8 +10,6 @@ from kymflow_zarr._storage.blobs import BlobStore, Durability
 from kymflow_zarr.errors import ReadOnlyError, UnsupportedFormatError
 from kymflow_zarr.schema import DatasetSchema
 
-__all__ = ["Access", "Mode", "check_choice"]
-
 Mode: TypeAlias = Literal["r", "r+", "a"]
 
 
@@ -47,7 +45,7 @@ class Access:
             raise ReadOnlyError(action)
 
     def require_current_format(self, action: str) -> None:
-        """Refuse what format 1 has no place for."""
+        """Refuse what format 1 cannot hold."""
         self.require_writable(action)
         if self.schema.version != DatasetSchema.CURRENT:
             raise UnsupportedFormatError(

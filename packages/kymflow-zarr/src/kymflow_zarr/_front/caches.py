@@ -17,11 +17,9 @@ from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._front.access import Access
 from kymflow_zarr._tables.tables import Tables
 
-__all__ = ["Caches"]
-
 
 class Caches:
-    """The part of `ZarrDataset` about what is kept in ``index/``, and may be lost."""
+    """The part of `ZarrDataset` about caches in ``index/``, which may be lost."""
 
     _access: Access
 
@@ -38,13 +36,13 @@ class Caches:
         return self._manifest(include_analysis_keys, cached=True)
 
     def update_manifest(self, *, include_analysis_keys: bool = False) -> Manifest:
-        """`load_manifest`, kept for the next time."""
+        """`load_manifest`, and store the result for next time."""
         manifest = self.load_manifest(include_analysis_keys=include_analysis_keys)
         self.save_manifest(manifest)
         return manifest
 
     def rebuild_manifest(self, *, include_analysis_keys: bool = False) -> Manifest:
-        """Read every image again, and keep what they say."""
+        """Read every image again, and store the result."""
         self._access.require_writable("rebuild the manifest")
         manifest = self._manifest(include_analysis_keys, cached=False)
         self.save_manifest(manifest)
@@ -64,7 +62,7 @@ class Caches:
         return with_analysis_keys(blobs, manifest) if include_analysis_keys else manifest
 
     def artifact_stamps(self, image_ids: Iterable[str]) -> dict[str, str]:
-        """For each image a text that differs once one of its artifacts was changed.
+        """For each image a text that changes whenever one of its artifacts does.
 
         No file is opened: names, sizes and times of files decide, and on object stores entity tags.
         The text is empty for an image that does not exist, and in a Zarr store in memory.

@@ -15,8 +15,6 @@ from kymflow_zarr._front.tables import DatasetTables
 from kymflow_zarr._ingest.outcome import IngestOutcome
 from kymflow_zarr.options import IngestOptions
 
-__all__ = ["FlatNames"]
-
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 

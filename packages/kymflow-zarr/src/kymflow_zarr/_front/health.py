@@ -13,8 +13,6 @@ from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.names import check_segment
 from kymflow_zarr.errors import ImageNotFoundError, SchemaValidationError
 
-__all__ = ["Health"]
-
 
 class Health:
     """The part of `ZarrDataset` that looks for damage."""
@@ -71,12 +69,12 @@ class Health:
         The sources index, the manifest and table rows of images that are gone are derived data and
         are brought in line with the records, inventories with what exists; documents that another
         program has rewritten are sealed again; what killed writers left behind is removed, but
-        never what a live one is using. Damaged pixels and artifacts are not touched: `check` names
-        them.
+        never what a live one is using: in an object store this waits for 20 s to be sure. Damaged
+        pixels and artifacts are not touched: `check` names them.
 
         Args:
-            forget_gone: Whether artifacts and tables that someone removed, and that will not come
-                back, stop being a problem.
+            forget_gone: Whether artifacts and tables that someone removed for good are no longer
+                reported as a problem.
 
         Returns:
             What was done.
@@ -86,14 +84,14 @@ class Health:
             return list(repair(self._access.blobs, forget_gone=forget_gone))
 
     def unlock(self) -> list[str]:
-        """Free the writers' locks in an object store, whoever holds them.
+        """Free all writers' locks in an object store.
 
-        A lock there is free by itself once its holder has not been heard of for 20 s. A holder that
-        is alive all the same overwrites nothing: its call ends with `LockLostError`. In a folder
-        the system frees the lock of a process that is gone, and this does nothing.
+        Such a lock expires once its holder has been silent for 20 s. If the holder is still alive,
+        it overwrites nothing: its call ends with `LockLostError`. In a folder the system frees
+        the lock of a process that is gone, and this does nothing.
 
         Returns:
-            Each lock that was held, and who held it, in words.
+            Each lock that was held, and its holder, as text.
         """
         self._access.require_writable("unlock")
         return self._access.blobs.unlock()

@@ -1,34 +1,28 @@
-"""Files taken into an open dataset, and what is remembered of them for the next time."""
+"""Files ingested into an open dataset, batch by batch.
+
+Each batch takes the lock ``ingest`` for itself: a caller that keeps a generator, or drops it, keeps
+no other writer waiting. What other writers ingested in between is left alone.
+"""
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from kymflow_zarr._catalog.failed_sources import (
-    FailedSource,
-    failure_of,
-    load_failures,
-    save_failures,
-)
+from kymflow_zarr._catalog.failed_sources import FailedSource, load_failures
 from kymflow_zarr._catalog.refresh_plan import (
     RefreshMode,
     RefreshPlan,
     missing_paths,
     plan_refresh,
 )
-from kymflow_zarr._catalog.source_details import SourceDetail, SourceDetails, source_detail
-from kymflow_zarr._catalog.sources import (
-    FolderScan,
-    SourceFile,
-    SourceRow,
-    beside_to_text,
-    rows_from_table,
-)
+from kymflow_zarr._catalog.source_details import SourceDetails
+from kymflow_zarr._catalog.sources import FolderScan, SourceFile, rows_from_table, rows_to_table
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._front.access import Access
 from kymflow_zarr._ingest.outcome import IngestJob, IngestOutcome
@@ -39,14 +33,16 @@ from kymflow_zarr.options import IngestOptions
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from kymflow_zarr._ingest.known_pixels import KnownPixels
+    from kymflow_zarr._ingest.batch import BatchIngest
+    from kymflow_zarr._ingest.ledger import IngestLedger
 
-__all__ = ["ingest_one", "plan", "refresh"]
+_ToIngest: TypeAlias = tuple[SourceFile, str | None]
+"""A file, and the image that the one made of it supersedes."""
 
 
 def plan(access: Access, scan: FolderScan, options: IngestOptions) -> RefreshPlan:
     """What a refresh of a folder would do; nothing is written."""
-    known = SourcesIndex(access.blobs, Tables(access.blobs)).rows_for_refresh()
+    known = _index(access).rows_for_refresh()
     details, failures = SourceDetails(access.blobs), load_failures(access.blobs)
     return _plan(scan, known, details, failures, options)
 
@@ -55,40 +51,69 @@ def refresh(
     access: Access, scan: FolderScan, *, mode: RefreshMode, workers: int, options: IngestOptions
 ) -> Iterator[IngestOutcome]:
     """Ingest what is new in a folder; see `DatasetSources.iter_refresh`."""
+    from kymflow_zarr._ingest.batch import BatchIngest, folders_of, in_batches
     from kymflow_zarr._ingest.known_pixels import KnownPixels
+    from kymflow_zarr._ingest.ledger import IngestLedger
 
-    blobs = access.blobs
-    with access.lock("ingest", f"ingest {scan.folder}"):
-        known = SourcesIndex(blobs, Tables(blobs)).rows_for_refresh()
-        details, failures = SourceDetails(blobs), load_failures(blobs)
-        found = _plan(scan, known, details, failures, options)
-        yield from _without_reading(found, mode)
-        jobs = found.to_ingest(mode)
-        rows = rows_from_table(known) if jobs else []
-        yield from _ingest(
-            access,
-            jobs,
-            known=KnownPixels(blobs, rows, details, new_copies=options.new_copies),
-            details=details,
-            failures=_still_there(failures, scan),
-            workers=workers,
+    action = f"ingest {scan.folder}"
+    ledger = IngestLedger(access.blobs)
+    known = _index(access).rows_for_refresh()
+    found = _plan(scan, known, ledger.details, ledger.failures, options)
+    yield from _without_reading(found, mode)
+    to_ingest = found.to_ingest(mode)
+    ledger.forget_failures(missing_paths(ledger.failures, scan.listings))
+    with ExitStack() as stack:
+        stack.callback(_save, access, ledger, action)
+        ingest = BatchIngest(
+            blobs=access.blobs,
+            folders=folders_of((file for file, _ in to_ingest), options),
+            known=KnownPixels(
+                access.blobs,
+                rows_from_table(known) if to_ingest else [],
+                ledger.details,
+                new_copies=options.new_copies,
+            ),
             options=options,
+            executor=stack.enter_context(ThreadPoolExecutor(workers)) if workers > 1 else None,
         )
+        for batch in in_batches(
+            to_ingest,
+            size_of=lambda item: item[0].size_bytes,
+            one_by_one=access.durability == "record",
+        ):
+            with access.lock("ingest", action):
+                left, reported = _left_of(ledger, batch, mode)
+                reported += _ingest(ingest, ledger, left)
+                _merge_if_full(access, ledger, action)
+            yield from reported
 
 
-def ingest_one(access: Access, file: SourceFile, options: IngestOptions) -> IngestOutcome:
-    """Ingest one file as a new image. The caller holds the ingest lock."""
-    blobs = access.blobs
-    (outcome,) = _ingest(
-        access,
-        [(file, None)],
-        known=None,
-        details=SourceDetails(blobs),
-        failures=load_failures(blobs),
-        workers=1,
-        options=options,
-    )
+def ingest_one(access: Access, path: Path, options: IngestOptions) -> IngestOutcome:
+    """Ingest one file as a new image; see `DatasetSources.ingest_file`.
+
+    What this costs does not depend on how many images there are.
+    """
+    from kymflow_zarr._ingest.batch import BatchIngest, folders_of
+    from kymflow_zarr._ingest.ledger import IngestLedger
+    from kymflow_zarr._ingest.scan import scan_file
+
+    action = "ingest an image"
+    ledger = IngestLedger(access.blobs, since_ns=time.time_ns())
+    with access.lock("ingest", action):
+        file = scan_file(path, options=options)
+        for row in ledger.later_rows([file]):  # of a writer that was waited for
+            if (row.source_mtime_ns, row.source_size_bytes) == (file.mtime_ns, file.size_bytes):
+                return IngestOutcome(path=path, image_id=row.image_id)
+        folders = folders_of([file], options)
+        ingest = BatchIngest(blobs=access.blobs, folders=folders, known=None, options=options)
+        (outcome,) = _ingest(ingest, ledger, [(file, None)])
+        ledger.save_failures()
+        _merge_if_full(access, ledger, action)
     return outcome
+
+
+def _index(access: Access) -> SourcesIndex:
+    return SourcesIndex(access.blobs, Tables(access.blobs))
 
 
 def _plan(
@@ -110,52 +135,45 @@ def _plan(
     )
 
 
+def _left_of(
+    ledger: IngestLedger, batch: Sequence[_ToIngest], mode: RefreshMode
+) -> tuple[Sequence[_ToIngest], list[IngestOutcome]]:
+    """What other writers have left of a batch, and outcomes for files that changed since."""
+    supersedes = dict(batch)
+    states = tuple(supersedes)
+    rows = ledger.later_rows(states)
+    if not rows:
+        return batch, []
+    scan = FolderScan(folder=Path(), states=states, refused={}, listings={})
+    later = rows_to_table(rows)
+    found = plan_refresh(scan, later, beside_of=ledger.details.beside, failures={})
+    left = [(file, image_id or supersedes[file]) for file, image_id in found.to_ingest(mode)]
+    return left, list(_without_reading(found, mode))
+
+
 def _ingest(
-    access: Access,
-    files: Iterable[tuple[SourceFile, str | None]],
-    *,
-    known: KnownPixels | None,
-    details: SourceDetails,
-    failures: dict[str, FailedSource],
-    workers: int,
-    options: IngestOptions,
-) -> Iterator[IngestOutcome]:
-    from kymflow_zarr._ingest.batch import ingest_jobs
-
+    ingest: BatchIngest, ledger: IngestLedger, files: Sequence[_ToIngest]
+) -> list[IngestOutcome]:
+    """Ingest a batch. The caller holds the lock ``ingest``."""
+    if not files:
+        return []
     jobs = [IngestJob(image_id=str(uuid.uuid4()), file=file, supersedes=old) for file, old in files]
-    fresh: dict[str, SourceRow] = {}
-    try:
-        outcomes = ingest_jobs(
-            access.blobs,
-            jobs,
-            known=known,
-            options=options,
-            workers=workers,
-            one_by_one=access.durability == "record",
-        )
-        for job, found in zip(jobs, outcomes, strict=True):
-            outcome = _reported(found, job.file, failures)
-            if options.strict:  # it may be a file beside it that is at fault
-                failures.pop(job.file.paths[0], None)
-            if outcome.source is not None:
-                fresh[outcome.image_id] = outcome.source
-                details.put(_detail(outcome, job.file, details))
-            yield outcome
-    finally:
-        # Once per call, not per batch: after a crash the rows come back from the records.
-        if fresh or details.changed:
-            _save(access, list(fresh.values()), details)
-        if failures != load_failures(access.blobs):
-            save_failures(access.blobs, failures)
+    outcomes = ingest.ingest(jobs)
+    done = zip((file for file, _ in files), outcomes, strict=True)
+    return ledger.enter(done, strict=ingest.options.strict)
 
 
-def _save(access: Access, fresh: list[SourceRow], details: SourceDetails) -> None:
-    index = SourcesIndex(access.blobs, Tables(access.blobs))
-    with access.lock("tables", "update the sources index"):
-        rows = index.rows_to_store(extra=fresh)
-        if fresh:
-            index.save(rows)
-        details.save([row.image_id for row in rows])
+def _merge_if_full(access: Access, ledger: IngestLedger, action: str) -> None:
+    if ledger.is_full:
+        with access.lock("tables", action):
+            ledger.save()
+
+
+def _save(access: Access, ledger: IngestLedger, action: str) -> None:
+    """Keep what a run has learned. What a crash takes of it is read from the records again."""
+    if ledger.has_notes:
+        with access.lock("ingest", action), access.lock("tables", action):
+            ledger.save()
 
 
 def _without_reading(plan: RefreshPlan, mode: RefreshMode) -> Iterator[IngestOutcome]:
@@ -174,38 +192,3 @@ def _without_reading(plan: RefreshPlan, mode: RefreshMode) -> Iterator[IngestOut
         yield IngestOutcome(path=file.primary, image_id="", status="waiting", error=error)
     for file, image_id in plan.changed if mode == "skip" else ():
         yield IngestOutcome(path=file.primary, image_id=image_id, status="changed")
-
-
-def _reported(
-    outcome: IngestOutcome, file: SourceFile, failures: dict[str, FailedSource]
-) -> IngestOutcome:
-    """An outcome as reported; failures are remembered, what is incomplete gets a second run."""
-    path = file.paths[0]
-    before = failures.pop(path, None)
-    if outcome.error is None:
-        return outcome
-    again = before is not None and before.incomplete and before.is_of(file)
-    incomplete = isinstance(outcome.error, IncompleteImageError) and not again
-    reason = outcome.error.reason
-    failures[path] = failure_of(file, reason, incomplete=incomplete)
-    if not incomplete:
-        return outcome
-    reason = f"it is still being written, or was cut short, and waits for the next run: {reason}"
-    return replace(outcome, status="waiting", error=IncompleteImageError(file.primary, reason))
-
-
-def _detail(outcome: IngestOutcome, file: SourceFile, details: SourceDetails) -> SourceDetail:
-    """What is known of an image after its file was read."""
-    if outcome.status == "renewed":
-        known = details.of([outcome.image_id])[outcome.image_id]
-        return known if file.beside is None else known._replace(beside=beside_to_text(file.beside))
-    digest = outcome.pixels_digest or details.of([outcome.image_id])[outcome.image_id].pixels_digest
-    return source_detail(
-        outcome.image_id, pixels_digest=digest, beside=file.beside, issues=outcome.issues
-    )
-
-
-def _still_there(failures: Mapping[str, FailedSource], scan: FolderScan) -> dict[str, FailedSource]:
-    """The failures without those of files that are gone from a folder that was looked at."""
-    gone = set(missing_paths(failures, scan.listings)) if failures else ()
-    return {path: failure for path, failure in failures.items() if path not in gone}

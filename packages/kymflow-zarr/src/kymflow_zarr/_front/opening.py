@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from zarr.abc.store import Store
     from zarr.storage import StorePath
 
-__all__ = ["open_dataset", "reopen_dataset"]
-
 
 def open_dataset(
     store_or_path: str | PathLike[str] | Store | StorePath | Group,
@@ -44,7 +42,7 @@ def open_dataset(
 
 
 def reopen_dataset(access: Access) -> Access:
-    """Open a dataset that another process had open; here, none is ever created."""
+    """Open a dataset that another process had open; none is created here."""
     mode: Mode = "r" if access.mode == "r" else "r+"
     return replace(access, schema=_read(access.blobs), mode=mode)
 

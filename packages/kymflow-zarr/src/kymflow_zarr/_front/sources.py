@@ -27,14 +27,13 @@ from kymflow_zarr.options import IngestOptions
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DatasetSources"]
-
 
 class DatasetSources:
     """Which file each image was made of, and what is new. Get it from `ZarrDataset.sources`.
 
-    Files are ingested by one process at a time: methods that do so raise `LockedError` if another
-    one is at work, and `ReadOnlyError` on a dataset opened with ``mode="r"``.
+    Several processes may ingest files: they take turns, batch by batch, and ingest each file once.
+    Methods that do so raise `LockedError` if it is not their turn for as long as the dataset's
+    ``lock_timeout_s``, and `ReadOnlyError` on a dataset opened with ``mode="r"``.
     """
 
     def __init__(self, access: Access) -> None:
@@ -117,8 +116,8 @@ class DatasetSources:
             mode: ``"skip"`` leaves files alone whose path is known, and reports those that have
                 changed. ``"reingest_if_changed"`` reads those again: other pixels become a new
                 image, and the old one stays; to the image of equal pixels, metadata and sidecars
-                that are new are added, and artifacts that nobody else has changed are replaced by
-                sidecars that have.
+                that are new are added, and artifacts that are still as they were ingested are
+                replaced by sidecars that have changed.
             workers: How many files are read and compressed at a time.
             options: Limits, links, channel files and sidecars, where the defaults do not fit.
 
@@ -154,8 +153,8 @@ class DatasetSources:
 
         A file that fails is an outcome here, not an error, and so is one that waits for the next
         run or has changed since it was ingested. If the caller stops early, the images reported so
-        far stay. A folder that `export_legacy_folder` wrote is ingested as what it is:
-        images keep their ids and results.
+        far stay; one who waits between two outcomes keeps no other writer waiting. A folder that
+        `export_legacy_folder` wrote is ingested as what it is: images keep their ids and results.
         """
         from kymflow_zarr._export.ingest import iter_ingest_export
         from kymflow_zarr._export.reader import is_export
@@ -182,6 +181,8 @@ class DatasetSources:
     ) -> str:
         """Ingest one image file with its sidecars, whether or not it was ingested before.
 
+        If another process ingests the file while this call waits for it, that is the image.
+
         Args:
             path: The file; the files of further channels beside it belong to it.
             options: As for `refresh`.
@@ -192,20 +193,15 @@ class DatasetSources:
         Raises:
             UnreadableImageError: The file cannot be ingested.
         """
-        from kymflow_zarr._ingest.scan import scan_file
-
         self._access.require_current_format("ingest an image")
-        options = options or IngestOptions()
-        with self._access.lock("ingest", "ingest an image"):
-            file = scan_file(Path(path).expanduser(), options=options)
-            outcome = ingest_one(self._access, file, options)
+        outcome = ingest_one(self._access, Path(path).expanduser(), options or IngestOptions())
         log_outcomes([outcome])
         if outcome.error is not None:
             raise outcome.error
         return outcome.image_id
 
     def relocate(self, old: str | PathLike[str], new: str | PathLike[str]) -> int:
-        """Have the dataset know that the files of images are somewhere else now.
+        """Tell the dataset that the files of images have moved.
 
         Args:
             old: The folder, or the file, where they were: as it was called then, on this system or
@@ -239,7 +235,7 @@ class DatasetSources:
                 self._index.save(self._index.rows_to_store(extra=moved))
         return len(moved)
 
-    # --- what someone should know of them -----------------------------------------------------
+    # --- what is worth knowing about them -----------------------------------------------------
 
     def duplicates(self) -> list[tuple[str, ...]]:
         """The ids of images with equal pixels that were made of different files, in groups."""
@@ -253,7 +249,7 @@ class DatasetSources:
         return [tuple(image_ids) for image_ids in found.values() if len(image_ids) > 1]
 
     def issues(self) -> dict[str, tuple[SourceIssue, ...]]:
-        """What was left out of images, or is doubtful, as their ingests reported it, by image."""
+        """What was left out of images, or is doubtful, as reported at their ingest, by image."""
         image_ids = [row.image_id for row in rows_from_table(self._index.current_table())]
         details = SourceDetails(self._access.blobs).of(image_ids)
         found = {image_id: details[image_id].to_issues() for image_id in sorted(image_ids)}

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["DatasetTables"]
-
 
 class DatasetTables(Mapping[str, "pd.DataFrame"]):
     """The tables of a dataset by name. Get them from `ZarrDataset.tables`.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import replace
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -14,9 +13,9 @@ from typing import TypeVar
 
 from kymflow_zarr._catalog.listing import IMAGES
 from kymflow_zarr._catalog.recorded_source import renew_source
-from kymflow_zarr._catalog.sources import file_to_json, row_to_json
+from kymflow_zarr._catalog.sources import SourceFile, file_to_json, row_to_json
 from kymflow_zarr._ingest.extend import extend_image
-from kymflow_zarr._ingest.folder import ImageFolder, look_at_folder
+from kymflow_zarr._ingest.folder import ImageFolder, read_folder
 from kymflow_zarr._ingest.image import StagedImage, stage_image_file
 from kymflow_zarr._ingest.known_pixels import KnownPixels
 from kymflow_zarr._ingest.outcome import IngestJob, IngestOutcome, failed
@@ -24,62 +23,56 @@ from kymflow_zarr._storage.blobs import BlobStore, Staging
 from kymflow_zarr.errors import CorruptDataError, NotFoundError, UnreadableImageError
 from kymflow_zarr.options import IngestOptions
 
-__all__ = ["in_batches", "ingest_jobs"]
-
 _T = TypeVar("_T")
 
 _BATCH_IMAGES = 64
 _BATCH_BYTES = 256 * 2**20
 
 
-def ingest_jobs(
-    blobs: BlobStore,
-    jobs: Sequence[IngestJob],
-    *,
-    known: KnownPixels | None,
-    options: IngestOptions,
-    workers: int,
-    one_by_one: bool,
-) -> Iterator[IngestOutcome]:
-    """Take files in.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchIngest:
+    """How the batches of one run are ingested. The caller holds the lock ``ingest`` for each.
 
-    Args:
+    Attributes:
         blobs: The dataset's key space.
-        jobs: The files.
+        folders: The folders of the files.
         known: The images whose pixels are not to be ingested again; None if all are.
         options: How files are read.
-        workers: How many are read and compressed at a time.
-        one_by_one: Publish each on its own instead of in batches.
-
-    Yields:
-        An outcome per file, in order, once its image is published.
-
-    Raises:
-        OSError: The dataset cannot be written to. Images reported before are in it.
+        executor: Reads and compresses several at a time; None for one.
     """
-    folders = {
-        folder: look_at_folder(Path(folder), follow_links=options.follow_links)
-        for folder in set(map(_folder_of, jobs))
+
+    blobs: BlobStore
+    folders: Mapping[str, ImageFolder]
+    known: KnownPixels | None
+    options: IngestOptions
+    executor: Executor | None = None
+
+    def ingest(self, jobs: Sequence[IngestJob]) -> list[IngestOutcome]:
+        """Ingest one batch.
+
+        Returns:
+            An outcome per file, in order; all images are published.
+
+        Raises:
+            OSError: The dataset cannot be written to.
+        """
+        with self.blobs.staging(IMAGES, [job.image_id for job in jobs]) as staging:
+            stage = partial(_stage_one, staging, self.folders, self.options)
+            read = map(stage, jobs) if self.executor is None else self.executor.map(stage, jobs)
+            outcomes = [
+                _settle(self.blobs, staging, job, found, known=self.known, options=self.options)
+                for job, found in zip(jobs, read, strict=True)
+            ]
+            staging.publish([done.image_id for done in outcomes if done.status == "ingested"])
+        return outcomes
+
+
+def folders_of(files: Iterable[SourceFile], options: IngestOptions) -> dict[str, ImageFolder]:
+    """The folders that files are in, by path."""
+    return {
+        folder: read_folder(Path(folder), follow_links=options.follow_links)
+        for folder in set(map(_folder_of, files))
     }
-    with ExitStack() as stack:
-        executor = stack.enter_context(ThreadPoolExecutor(workers)) if workers > 1 else None
-        for batch in in_batches(jobs, size_of=_size_of, one_by_one=one_by_one):
-            with blobs.staging(IMAGES) as staging:
-                read = _stage(executor, partial(_stage_one, staging, folders, options), batch)
-                outcomes = [
-                    _settle(blobs, staging, job, found, known=known, options=options)
-                    for job, found in zip(batch, read, strict=True)
-                ]
-                staging.publish([done.image_id for done in outcomes if done.status == "ingested"])
-            yield from outcomes
-
-
-def _stage(
-    executor: Executor | None,
-    stage: partial[StagedImage | UnreadableImageError],
-    batch: Sequence[IngestJob],
-) -> Iterable[StagedImage | UnreadableImageError]:
-    return map(stage, batch) if executor is None else executor.map(stage, batch)
 
 
 def _stage_one(
@@ -91,7 +84,7 @@ def _stage_one(
             job.image_id,
             job.file,
             supersedes=job.supersedes,
-            folder=folders[_folder_of(job)],
+            folder=folders[_folder_of(job.file)],
             options=options,
         )
     except UnreadableImageError as error:
@@ -147,7 +140,7 @@ def in_batches(
     Args:
         items: What is to be taken in.
         size_of: About how many bytes an item has.
-        one_by_one: Whether each is a batch of its own.
+        one_by_one: Whether each is its own batch.
     """
     rest = iter(items)
     while batch := list(islice(rest, 1)):
@@ -161,9 +154,5 @@ def in_batches(
         yield batch
 
 
-def _size_of(job: IngestJob) -> int:
-    return job.file.size_bytes
-
-
-def _folder_of(job: IngestJob) -> str:
-    return os.path.dirname(job.file.paths[0])  # noqa: PTH120 (a Path costs ten times as much)
+def _folder_of(file: SourceFile) -> str:
+    return os.path.dirname(file.paths[0])  # noqa: PTH120 (a Path costs ten times as much)

@@ -25,8 +25,6 @@ from kymflow_zarr.errors import ArtifactNotFoundError
 from kymflow_zarr.options import IngestOptions
 from kymflow_zarr.record import ZarrImageRecord, open_record
 
-__all__ = ["can_extend", "extend_image"]
-
 
 def can_extend(document: RecordDocument, staged: RecordDocument) -> bool:
     """Whether an image can stand for one that was read again, whose pixels have the same digest.
@@ -125,7 +123,7 @@ def _load(record: ZarrImageRecord, name: str) -> dict[str, JsonValue]:
 
 
 def _save_axes(blobs: BlobStore, image_id: str, header: Mapping[str, JsonValue]) -> None:
-    """Have the record's own document say what its metadata do of axes and steps."""
+    """Update axes and steps in the record's own document from its metadata."""
     document = read_record_document(blobs, image_id)
     if document is None:
         return

@@ -7,13 +7,15 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from kymflow_zarr._artifacts.sidecars import group_by_stem, is_sidecar, stem_of
 from kymflow_zarr._readers.protocols import FOLDER_CALIBRATION, FolderListing, ImageReader
 from kymflow_zarr._readers.registry import READERS
 from kymflow_zarr.errors import PluginWarning, ReaderError
 
-__all__ = ["ImageFolder", "images_in", "list_folder", "look_at_folder"]
+EXPORT_MANIFEST: Final = "kymflow_export.json"
+"""Name of the file that makes a folder an export."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +82,12 @@ def _claims(reader: ImageReader, listing: FolderListing) -> list[str]:
     try:
         return list(reader.claims(listing))
     except Exception as error:
-        # Anyone's code: whatever it raises says that this reader is broken, and no other.
+        # Third-party code may raise anything: that makes this reader unusable, and no other.
         reason = f"claims() failed with {type(error).__name__}: {error}"
         raise ReaderError(f"{reason}; update or uninstall its package") from error
 
 
-def look_at_folder(folder: Path, *, follow_links: bool = False) -> ImageFolder:
+def read_folder(folder: Path, *, follow_links: bool = False) -> ImageFolder:
     """List a folder, and sort its files by the image that they belong to.
 
     Args:

@@ -37,8 +37,6 @@ from kymflow_zarr.errors import (
 )
 from kymflow_zarr.options import IngestOptions
 
-__all__ = ["StagedImage", "stage_image_file"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagedImage:
@@ -84,7 +82,7 @@ def stage_image_file(
         options: How it is read, and whether what lies beside it comes along.
 
     Raises:
-        UnreadableImageError: The file cannot be taken in, or one beside it if the options are
+        UnreadableImageError: The file cannot be ingested, or one beside it if the options are
             strict; nothing is published.
         IncompleteImageError: It is still being written, as far as can be seen.
     """

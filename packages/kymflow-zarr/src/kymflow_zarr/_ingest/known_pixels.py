@@ -17,8 +17,6 @@ from kymflow_zarr._records.document import RecordDocument, read_record_document
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["KnownPixels"]
-
 
 class KnownPixels:
     """The images of a dataset that came from files, by their pixels.

@@ -7,8 +7,6 @@ from typing import Any, TypeAlias
 
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["axis_names", "json_object", "merged_metadata"]
-
 JsonObject: TypeAlias = Mapping[str, JsonValue]
 
 

@@ -11,16 +11,6 @@ if TYPE_CHECKING:
     from kymflow_zarr.dataset import ZarrDataset
     from kymflow_zarr.record import ZarrImageRecord
 
-__all__ = [
-    "ChannelSource",
-    "HasChannelData",
-    "HasChannels",
-    "HasMetadata",
-    "Ingestible",
-    "channel_of",
-    "metadata_of",
-]
-
 
 @runtime_checkable
 class HasChannels(Protocol):

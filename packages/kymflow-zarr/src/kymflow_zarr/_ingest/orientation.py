@@ -1,4 +1,4 @@
-"""Sheets with time across: where the axes say x, t, the image is turned, so that rows are times."""
+"""Images with time across: if the axes are x, t, the image is turned, so that rows are times."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import numpy as np
 
 from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._readers.image_file import ImageFile
-
-__all__ = ["blocks_down", "time_down"]
 
 
 def time_down(

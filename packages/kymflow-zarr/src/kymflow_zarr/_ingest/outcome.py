@@ -10,14 +10,12 @@ from kymflow_zarr._catalog.source_issue import SourceIssue
 from kymflow_zarr._catalog.sources import SourceFile, SourceRow
 from kymflow_zarr.errors import UnreadableImageError
 
-__all__ = ["IngestJob", "IngestOutcome", "IngestStatus", "failed"]
-
 IngestStatus: TypeAlias = Literal["ingested", "extended", "renewed", "changed", "waiting", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestJob:
-    """One file to take in.
+    """One file to ingest.
 
     Attributes:
         image_id: The new image's id.
@@ -58,10 +56,10 @@ class IngestOutcome:
 
 
 def failed(path: Path, error: UnreadableImageError) -> IngestOutcome:
-    """The outcome of an image that could not be taken in; it names the file that is at fault.
+    """The outcome of an image that could not be ingested; it names the file at fault.
 
     Args:
-        path: What was to be taken in.
+        path: What was to be ingested.
         error: What is wrong, with it or with a file that goes along with it.
     """
     if error.path != path:

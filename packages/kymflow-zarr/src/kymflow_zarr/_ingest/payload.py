@@ -5,8 +5,6 @@ from __future__ import annotations
 from kymflow_zarr._readers.header import Header
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["metadata_payload"]
-
 _METADATA_VERSION = "2.0"
 
 

@@ -1,4 +1,4 @@
-"""What a bulk call that returns only image ids reports in the log."""
+"""The log of a bulk call, which returns only image ids."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from collections.abc import Iterable
 
 from kymflow_zarr._catalog.source_issue import IssueKind
 from kymflow_zarr._ingest.outcome import IngestOutcome
-
-__all__ = ["log_outcomes"]
 
 logger = logging.getLogger(__name__)
 

@@ -22,8 +22,6 @@ from kymflow_zarr.errors import (
 )
 from kymflow_zarr.options import IngestOptions
 
-__all__ = ["StagedSidecars", "read_sidecar", "stage_sidecars", "stored_digest"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagedSidecars:

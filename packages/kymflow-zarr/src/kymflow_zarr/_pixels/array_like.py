@@ -12,8 +12,6 @@ from numpy.typing import ArrayLike
 from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr.errors import SchemaValidationError
 
-__all__ = ["LazyArray", "Pixels", "as_pixels"]
-
 
 @runtime_checkable
 class LazyArray(Protocol):

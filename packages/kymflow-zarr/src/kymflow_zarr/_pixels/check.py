@@ -11,20 +11,11 @@ from kymflow_zarr._problems import Problem, damage_problem, rewrite_problem
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["check_chunks", "check_format1_array"]
-
 
 def check_chunks(
     blobs: BlobStore, folder: str, document: ArrayDocument, *, deep: bool
 ) -> Iterator[Problem]:
-    """All problems of an array's folder, by its document.
-
-    Args:
-        blobs: The key space.
-        folder: The array's folder.
-        document: The array's ``zarr.json``.
-        deep: Whether every chunk is read and its checksum compared.
-    """
+    """All problems of an array's folder, by its document."""
     if document.added is not None:
         yield rewrite_problem(f"{folder}/{COMMIT_KEY}", document.added)
     listing = blobs.list_folder(folder)
@@ -32,7 +23,7 @@ def check_chunks(
     missing = expected.difference(listing.files)
     for name in sorted(missing):
         yield Problem(location=f"{folder}/{name}", kind="missing", message="the chunk is missing")
-    # An upgrade that is not finished leaves the chunks of format 1 beside the new ones.
+    # An unfinished upgrade leaves the chunks of format 1 beside the new ones.
     if blobs.stat(f"{folder}/{FORMAT1_DOCUMENT}") is None:
         for name in sorted({*listing.files, *listing.folders} - expected - {COMMIT_KEY}):
             yield Problem(

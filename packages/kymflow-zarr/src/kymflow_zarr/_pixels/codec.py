@@ -2,7 +2,7 @@
 
 The bytes are those of Zarr's own ``bytes``, ``blosc`` and ``crc32c`` codecs in a row, so that any
 Zarr v3 reader decodes them. A flipped bit in a bare Blosc chunk would be read back silently: the
-trailing checksum is what notices, and its copy in the array's document notices a swapped file.
+trailing checksum detects that, and its copy in the array's document a swapped file.
 """
 
 from __future__ import annotations
@@ -17,16 +17,6 @@ from numcodecs.blosc import Blosc
 from numpy.typing import NDArray
 
 from kymflow_zarr.errors import CorruptDataError
-
-__all__ = [
-    "AnyArray",
-    "check_declared_size",
-    "chunk_checksum",
-    "codec_documents",
-    "decode_chunk",
-    "encode_chunk",
-    "is_codec_list",
-]
 
 AnyArray: TypeAlias = NDArray[Any]
 

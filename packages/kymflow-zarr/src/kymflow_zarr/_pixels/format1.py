@@ -22,15 +22,6 @@ from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 if TYPE_CHECKING:
     import zarr
 
-__all__ = [
-    "FORMAT1_DOCUMENT",
-    "Format1Array",
-    "iter_format1_slabs",
-    "open_format1_array",
-    "read_format1_array",
-    "read_format1_array_document",
-]
-
 FORMAT1_DOCUMENT = ".zarray"
 """The document of such an array, in its folder."""
 
@@ -72,7 +63,7 @@ def read_format1_array_document(blobs: BlobStore, folder: str) -> Format1Array |
         if parsed.get("filters") or (compressor is not None and compressor not in COMPRESSORS):
             filters = parsed.get("filters")
             raise SchemaValidationError(
-                f"its codecs {compressor!r} and {filters!r} are not ones that it may have"
+                f"its codecs {compressor!r} and {filters!r} are not allowed"
             )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CorruptDataError(key, f"it is not an array of format 1 ({error})") from error
@@ -108,12 +99,7 @@ def open_format1_array(blobs: BlobStore, folder: str) -> zarr.Array[Any]:
 def iter_format1_slabs(
     blobs: BlobStore, folder: str, rows: int | None = None
 ) -> Iterator[AnyArray]:
-    """A Zarr v2 array in consecutive parts along its first axis.
-
-    Args:
-        blobs: The key space.
-        folder: The array's folder.
-        rows: How long a part is; that of a chunk if None.
+    """A Zarr v2 array in parts of some rows along its first axis, or as long as a chunk.
 
     Raises:
         CorruptDataError: It cannot be decoded.

@@ -18,8 +18,6 @@ from numcodecs import LZ4, Blosc, Zstd
 
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["COMPRESSORS", "DECODER_ERRORS", "check_chunk"]
-
 # What the codecs raise for damaged bytes.
 DECODER_ERRORS: Final = (
     ArithmeticError,
@@ -84,7 +82,7 @@ def _decompress_stream(stream: Any, data: bytes, limit: int) -> None:
 
 
 def _check_blosc_length(data: bytes) -> None:
-    """Blosc would read on behind a chunk that is cut short."""
+    """Blosc would read beyond the end of a chunk that is cut short."""
     _, _, compressed = _BLOSC_HEADER.unpack_from(data)
     if compressed != len(data):
         raise ValueError(f"it has {len(data)} bytes instead of {compressed}")

@@ -21,20 +21,6 @@ from kymflow_zarr._storage.seal import (
 )
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 
-__all__ = [
-    "CHUNK_PREFIX",
-    "DEFAULT_CHUNK_BYTES",
-    "MAX_CHUNK_BYTES",
-    "MAX_NDIM",
-    "ArrayDocument",
-    "check_axes",
-    "check_dtype",
-    "check_geometry",
-    "choose_chunks",
-    "chunk_key",
-    "resolve_chunks",
-]
-
 DEFAULT_CHUNK_BYTES = 8 * 2**20
 MAX_CHUNK_BYTES = 512 * 2**20
 MAX_NDIM = 8
@@ -144,10 +130,6 @@ class ArrayDocument:
     def from_bytes(cls, data: bytes, *, key: str) -> ArrayDocument:
         """Read a sealed document.
 
-        Args:
-            data: The bytes of a ``zarr.json``.
-            key: Where they were read, for messages.
-
         Raises:
             CorruptDataError: Something in it was changed, or it is not such a document.
         """
@@ -175,7 +157,7 @@ class ArrayDocument:
         if parsed["chunk_key_encoding"] != _CHUNK_KEYS:
             raise SchemaValidationError("its chunk keys are not encoded as this format has it")
         check_geometry(document.shape, document.chunks, document.dtype)
-        # The number first: a forged document may declare more chunks than anyone can count.
+        # The number first: a forged document may declare any number of chunks.
         counts = [-(-n // c) for n, c in zip(document.shape, document.chunks, strict=True)]
         if math.prod(counts) != len(document.checksums) or set(document.checksums) != set(
             document.chunk_keys()
@@ -209,7 +191,7 @@ def chunk_key(position: Iterable[int]) -> str:
 
 
 def check_geometry(shape: tuple[Any, ...], chunks: tuple[Any, ...], dtype: np.dtype[Any]) -> None:
-    """Refuse shapes that cannot be honest, before any memory is allocated.
+    """Refuse impossible shapes, before any memory is allocated.
 
     Raises:
         SchemaValidationError: Too many axes, an empty axis, or a chunk out of bounds.

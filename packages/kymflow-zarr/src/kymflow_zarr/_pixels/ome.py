@@ -13,8 +13,6 @@ from typing import Any, Final
 
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["ome_attributes", "ome_axes", "written_ome"]
-
 _PIXELS: Final = "data"
 _ORDER = "tczyx"
 _TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}

@@ -13,8 +13,6 @@ from kymflow_zarr._pixels.layout import ArrayDocument
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["iter_slabs", "read_array", "read_document", "read_replaceable_array", "verify_array"]
-
 
 def read_document(blobs: BlobStore, folder: str) -> ArrayDocument | None:
     """The document of the array in `folder`, or None if there is none.

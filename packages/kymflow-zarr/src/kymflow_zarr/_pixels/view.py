@@ -23,8 +23,6 @@ from kymflow_zarr.errors import CorruptDataError
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer, BufferPrototype
 
-__all__ = ["CheckedArrayStore"]
-
 
 class CheckedArrayStore(Store):
     """One array's folder as a read-only Zarr store.
@@ -140,7 +138,7 @@ class CheckedArrayStore(Store):
 
     def _read(self, key: str) -> bytes | None:
         if self._document is not None and key == COMMIT_KEY:
-            # As this package writes it: zarr must not fail over what others made of the file.
+            # As this package writes it: zarr must not fail because another program changed it.
             return self._document.to_bytes()
         data = self._blobs.get(f"{self._folder}/{key}")
         self._check(key, data)

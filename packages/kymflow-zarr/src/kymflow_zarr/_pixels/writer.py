@@ -24,8 +24,6 @@ from kymflow_zarr._pixels.layout import (
 from kymflow_zarr._storage.blobs import PutFile
 from kymflow_zarr.errors import SchemaValidationError
 
-__all__ = ["write_array", "write_whole_array"]
-
 _WORTH_A_THREAD: Final = 512 * 1024
 
 

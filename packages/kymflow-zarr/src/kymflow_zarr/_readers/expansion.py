@@ -13,8 +13,6 @@ from typing import Final
 
 from kymflow_zarr._readers.translate import BadTiffError
 
-__all__ = ["check_expansion"]
-
 _DEFLATE: Final = frozenset({8, 32946, 50013})
 _LZMA: Final = frozenset({34925})
 _ZSTD: Final = frozenset({34926, 50000})

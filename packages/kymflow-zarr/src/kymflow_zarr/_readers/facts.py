@@ -11,8 +11,6 @@ from typing import Final
 from kymflow_zarr._readers.units import Quantity
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["Channel", "Facts", "Rank"]
-
 _SOURCE: Final = re.compile(r"[a-z][a-z0-9_]*")
 
 

@@ -7,8 +7,6 @@ from typing import Final
 
 import numpy as np
 
-__all__ = ["steady_step"]
-
 _STEADY: Final = 0.01  # by how much the mean step may differ from the median one
 _JITTER: Final = 0.1
 _MOST: Final = 0.9  # of all steps

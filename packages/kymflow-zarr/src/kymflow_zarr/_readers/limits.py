@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["ReadLimits"]
-
 _MIB: Final = 1024**2
 _GIB: Final = 1024**3
 

@@ -13,8 +13,6 @@ from typing import Final
 from kymflow_zarr._readers.facts import Facts
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["doubts"]
-
 _LINE_PERIOD_S: Final = (10e-6, 1.0)
 _FRAME_PERIOD_S: Final = (10e-6, math.inf)  # a frame may take as long as it likes
 _PIXEL_UM: Final = (0.010, 50.0)

@@ -21,14 +21,6 @@ from typing import Final, Generic, Literal, Protocol, TypeAlias, TypeVar
 from kymflow_zarr._readers.protocols import HeaderReader, ImageReader
 from kymflow_zarr.errors import PluginWarning, ReaderError
 
-__all__ = [
-    "HEADERS",
-    "READERS",
-    "ReaderInfo",
-    "ReaderRole",
-    "Registry",
-]
-
 
 class _Plugin(Protocol):
     @property
@@ -191,7 +183,7 @@ def _make(point: EntryPoint) -> object:
     try:
         made: object = point.load()()
     except Exception as error:
-        # Anyone's code: whatever it raises says that this plug-in is broken, and no other.
+        # Third-party code may raise anything: that makes this plug-in unusable, and no other.
         raise ReaderError(f"{type(error).__name__}: {error}") from error
     return made
 

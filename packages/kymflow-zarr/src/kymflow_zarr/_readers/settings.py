@@ -5,18 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+import numpy as np
+
 from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["bit_depth", "known", "number_of"]
-
 _MAX_BITS: Final = 64
+_MAX_DIGITS: Final = 9
 
 
 def number_of(text: str | None) -> float | None:
     """A finite number."""
     number = decimal_of(text or "")
     return None if number is None else float(number)
+
+
+def finite(value: object) -> float:
+    """A finite number, or 0 for anything else."""
+    if isinstance(value, (int, float, np.integer, np.floating)) and np.isfinite(value):
+        return float(value)
+    return 0.0
+
+
+def count_of(text: str | None) -> int:
+    """A whole number of sane size; 0 for anything else."""
+    text = text or ""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS else 0
 
 
 def bit_depth(text: str | None) -> int | None:

@@ -7,57 +7,48 @@ and only its log says so. So each way of losing something is looked for here.
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree
 
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.tiff_metadata import TiffMetadata
 from kymflow_zarr._readers.translate import BadTiffError, CutShortError
+from kymflow_zarr._readers.xml_text import defines_entities
 
 if TYPE_CHECKING:
     import tifffile
-
-__all__ = ["check_complete", "check_pages", "check_series", "check_xml"]
-
-_MAX_NDIM: Final = 8
-_KINDS: Final = frozenset("buif")
-_MAX_ITEM_BYTES: Final = 8
 
 _IMAGE_DESCRIPTION: Final = 270
 _STRIP_OFFSETS: Final = 273
 # How a description begins by which one page may stand for a whole stack.
 _PLANE_COUNTS: Final = (b"ImageJ=", b"SCIFIO=", b"{", b"shape=")
-_ENTITIES: Final = re.compile(r"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
 
 
-def check_xml(tif: tifffile.TiffFile, limits: ReadLimits) -> None:
-    """Check that XML in the description is safe to parse, and does not declare too many planes.
-
-    tifffile makes a list of all planes that OME-XML declares before it looks for their pages.
-
-    Args:
-        tif: The open file, of which no series were asked for yet.
-        limits: Bound on pages.
+def check_entities(description: str) -> None:
+    """Check that tifffile may parse a description, which it does where it looks like XML.
 
     Raises:
-        BadTiffError: It defines entities, or declares more planes than a file may have pages.
-        ElementTree.ParseError: The OME-XML is no XML.
-        ValueError: A number in it is none.
+        BadTiffError: It defines entities.
     """
-    first = tif.pages.first
-    if _ENTITIES.search(first.description):
+    if defines_entities(description):
         raise BadTiffError(
             "its XML defines entities, which is not accepted", "export the file again"
         )
-    if not tif.is_ome:
-        return
+
+
+def check_planes(ome: ElementTree.Element, tif: tifffile.TiffFile, limits: ReadLimits) -> None:
+    """Check how many planes OME-XML declares: tifffile lists all before it looks for their pages.
+
+    Raises:
+        BadTiffError: They are more than a file may have pages.
+        ValueError: A number in it is none.
+    """
     planes = 0.0
-    for element in ElementTree.fromstring(first.description).iter():  # noqa: S314 - no entities
+    for element in ome.iter():
         stated = element.attrib
         if element.tag.endswith("Pixels"):
             sizes = (int(stated[name]) for name in stated if name.startswith("Size"))
-            planes += abs(math.prod(sizes)) / first.size
+            planes += abs(math.prod(sizes)) / tif.pages.first.size
         elif element.tag.endswith("TiffData"):
             count = stated.get("NumPlanes", 1 if "IFD" in stated else 0)
             planes += abs(int(stated.get("PlaneCount", count))) or len(tif.pages)
@@ -72,15 +63,10 @@ def check_xml(tif: tifffile.TiffFile, limits: ReadLimits) -> None:
 
 
 def check_series(series: tifffile.TiffPageSeries, size_bytes: int, limits: ReadLimits) -> None:
-    """Check that an image is of a kind that can be taken in, and does not ask for too much.
-
-    Args:
-        series: The image.
-        size_bytes: The file's size.
-        limits: Bounds on its decoded size.
+    """Check that an image is of a kind that tifffile decodes, and is not much larger than its file.
 
     Raises:
-        BadTiffError: It cannot, or does.
+        BadTiffError: It is not of such a kind, or larger.
     """
     keyframe = series.keyframe
     if keyframe.dtype is None or series.transform is not None:
@@ -89,19 +75,9 @@ def check_series(series: tifffile.TiffPageSeries, size_bytes: int, limits: ReadL
             f"{keyframe.sampleformat}) is not supported",
             "export it as 8- or 16-bit integers",
         )
-    dtype = series.dtype
-    if dtype.kind not in _KINDS or dtype.itemsize > _MAX_ITEM_BYTES:
-        raise BadTiffError(
-            f"pixels of type {dtype} are not supported", "export it as integers or floats"
-        )
-    if not 1 <= len(series.shape) <= _MAX_NDIM or min(series.shape) < 1:
+    if 0 in series.shape:
         raise BadTiffError(f"it holds no pixels, its shape is {series.shape}")
-    nbytes = math.prod(series.shape) * dtype.itemsize
-    if nbytes > limits.max_pixel_bytes:
-        raise BadTiffError(
-            f"it declares {nbytes} bytes of pixels, the limit is {limits.max_pixel_bytes}",
-            "raise ReadLimits.max_pixel_bytes if it is sound",
-        )
+    nbytes = math.prod(series.shape) * series.dtype.itemsize
     if nbytes > limits.expansion_free_bytes and nbytes > limits.max_expansion * size_bytes:
         raise BadTiffError(
             f"its {size_bytes} bytes declare {nbytes} bytes of pixels, more than "
@@ -111,11 +87,7 @@ def check_series(series: tifffile.TiffPageSeries, size_bytes: int, limits: ReadL
 
 
 def check_pages(tif: tifffile.TiffFile, pages: int) -> None:
-    """Check that tifffile finds all pages.
-
-    Args:
-        tif: The open file.
-        pages: How many pages it holds.
+    """Check that tifffile finds all pages that the file holds.
 
     Raises:
         BadTiffError: It finds fewer.
@@ -125,12 +97,7 @@ def check_pages(tif: tifffile.TiffFile, pages: int) -> None:
 
 
 def check_complete(tif: tifffile.TiffFile, metadata: TiffMetadata, pages: int) -> None:
-    """Check that tifffile reads all that a file holds and declares.
-
-    Args:
-        tif: The open file.
-        metadata: What it says about itself.
-        pages: How many pages it holds.
+    """Check that tifffile reads all that a file of so many pages holds and declares.
 
     Raises:
         BadTiffError: It reads less, or ignores metadata.

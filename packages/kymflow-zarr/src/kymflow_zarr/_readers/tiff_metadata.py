@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+from xml.etree.ElementTree import Element
 
 import numpy as np
 
 from kymflow_zarr._readers.axes import name_axes
+from kymflow_zarr._readers.settings import finite
 from kymflow_zarr._readers.tiff_layout import PageLayout
 
 if TYPE_CHECKING:
     import tifffile
-
-__all__ = ["FluoViewDimension", "LsmInfo", "TiffMetadata", "gather_metadata", "tells_axes"]
 
 # Kinds of series whose Y and X are tifffile's guess; "shaped" may have been given axes.
 _SILENT_KINDS: Final = frozenset({"uniform", "generic", "shaped", "nih"})
@@ -36,46 +36,6 @@ _RESOLUTION_UNIT: Final = 296
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FluoViewDimension:
-    """One axis of a FluoView ``MM_Header``.
-
-    Attributes:
-        name: Its letter, like ``X`` or ``T``.
-        size: Number of pixels.
-        step: Distance of two pixels; of a time axis, duration / (size - 1).
-        unit: Unit of ``step`` as written.
-    """
-
-    name: str
-    size: int
-    step: float
-    unit: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LsmInfo:
-    """What is used of a Zeiss LSM's ``CZ_LSMINFO``.
-
-    Attributes:
-        voxel_size_m: Pixel sizes along x, y, z in metres; 0 when unknown.
-        time_interval_s: Distance of two frames in seconds; 0 when unknown.
-        channel_names: Names of the channels.
-        objective: Name of the objective; empty when unknown.
-        zoom: Scan zoom along x; 0 when unknown.
-        sample_0_time: Start of the scan in days since 1899-12-30, local time; 0 when unknown.
-        time_stamps_s: Times of the frames or lines in seconds; empty when unknown.
-    """
-
-    voxel_size_m: tuple[float, float, float]
-    time_interval_s: float
-    channel_names: tuple[str, ...]
-    objective: str
-    zoom: float
-    sample_0_time: float
-    time_stamps_s: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TiffMetadata:
     """Raw facts of a TIFF's first page.
 
@@ -83,7 +43,6 @@ class TiffMetadata:
         kind: How tifffile recognised the series: ``fluoview``, ``ome``, ``imagej``, ``lsm``,
             ``scanimage``, ``shaped``, ``uniform``, ``generic`` ….
         axes: One name per dimension, see `axes`.
-        axes_known: Whether the file tells its axes (else they follow from the dimensions).
         description: Text of ``ImageDescription``; empty when absent.
         software: Text of ``Software``; empty when absent.
         artist: Text of ``Artist``; empty when absent.
@@ -95,10 +54,11 @@ class TiffMetadata:
         white_is_zero: Whether the lowest value is white (MinIsWhite).
         orientation: Where row and column 0 are shown: 1 top left; 0 when absent.
         palette: Red, green and blue of each value; empty without a colour table.
-        fluoview: Axes of a FluoView header, fastest first.
+        fluoview: Axes of a FluoView header as tifffile lists them, fastest first: name, number of
+            pixels, start, step, unit.
         imagej: ``key=value`` pairs of an ImageJ description, as text.
-        ome_xml: OME-XML; empty when absent.
-        lsm: Facts of a Zeiss LSM; None for other files.
+        ome: Root of the OME-XML that is the description; None when it is another text.
+        lsm: What tifffile reads of a Zeiss LSM; None for other files.
         page_count: Number of pages in the file.
         series_count: Number of series in the file; only the first is read.
         layout: How its pages make up the image; None where tifffile tells.
@@ -106,7 +66,6 @@ class TiffMetadata:
 
     kind: str
     axes: tuple[str, ...]
-    axes_known: bool
     description: str
     software: str
     artist: str
@@ -118,16 +77,16 @@ class TiffMetadata:
     white_is_zero: bool
     orientation: int
     palette: tuple[tuple[int, ...], ...]
-    fluoview: tuple[FluoViewDimension, ...]
+    fluoview: tuple[tuple[str, int, float, float, str], ...]
     imagej: Mapping[str, str]
-    ome_xml: str
-    lsm: LsmInfo | None
+    ome: Element | None
+    lsm: Mapping[str, Any] | None
     page_count: int
     series_count: int
     layout: PageLayout | None
 
 
-def tells_axes(series: tifffile.TiffPageSeries) -> bool:
+def has_named_axes(series: tifffile.TiffPageSeries) -> bool:
     """Whether a series that tifffile found has axes by the file's word, and not by its guess."""
     described = '"axes"' in series.keyframe.description
     return name_axes(series.axes)[1] and (series.kind not in _SILENT_KINDS or described)
@@ -138,43 +97,31 @@ def gather_metadata(
     series: tifffile.TiffPageSeries,
     *,
     axes: tuple[str, ...],
-    axes_known: bool,
+    ome: Element | None,
     layout: PageLayout | None,
 ) -> TiffMetadata:
-    """Collect the raw facts of an open TIFF.
-
-    Args:
-        tif: The open file.
-        series: The image in it that is read.
-        axes: One name per dimension of that image.
-        axes_known: Whether the file tells them.
-        layout: How its pages make it up; None where tifffile tells.
-
-    Returns:
-        The facts.
-    """
+    """Collect the raw facts of an open TIFF, of which one series is read."""
     page = tif.pages.first
     tags = page.tags
-    description = page.description
+    fluoview = tif.fluoview_metadata or {}
     return TiffMetadata(
         kind=series.kind,
         axes=axes,
-        axes_known=axes_known,
-        description=description,
+        description=page.description,
         software=page.software,
         artist=_text(tags.valueof(_ARTIST)),
         page_name=_text(tags.valueof(_PAGE_NAME)),
         date_time=_text(tags.valueof(_DATE_TIME)),
         x_resolution=_ratio(tags.valueof(_X_RESOLUTION)),
         y_resolution=_ratio(tags.valueof(_Y_RESOLUTION)),
-        resolution_unit=int(_number(tags.valueof(_RESOLUTION_UNIT))),
+        resolution_unit=int(finite(tags.valueof(_RESOLUTION_UNIT))),
         white_is_zero=tags.valueof(_PHOTOMETRIC) == _WHITE_IS_ZERO,
-        orientation=int(_number(tags.valueof(_ORIENTATION))),
+        orientation=int(finite(tags.valueof(_ORIENTATION))),
         palette=_palette(tags) if tags.valueof(_PHOTOMETRIC) == _PALETTE else (),
-        fluoview=_fluoview(tif),
+        fluoview=tuple(axis for axis in fluoview.get("Dimensions", ()) if axis[0]),
         imagej=_imagej(page.imagej_description) if page.is_imagej else {},
-        ome_xml=description if tif.is_ome else "",
-        lsm=_lsm(tif),
+        ome=ome,
+        lsm=tif.lsm_metadata,
         page_count=len(tif.pages),
         series_count=1 if layout is not None else len(tif.series),
         layout=layout,
@@ -196,13 +143,6 @@ def _ratio(value: object) -> float | None:
     return None
 
 
-def _number(value: object) -> float:
-    """Return a finite number, or 0 for anything else."""
-    if isinstance(value, (int, float, np.integer, np.floating)) and np.isfinite(value):
-        return float(value)
-    return 0.0
-
-
 def _palette(tags: tifffile.TiffTags) -> tuple[tuple[int, ...], ...]:
     """Red, green and blue of each value, as the tag lists them one after another."""
     table = np.ravel(tags.valueof(_COLOR_MAP, default=()))
@@ -219,37 +159,3 @@ def _imagej(description: str | None) -> dict[str, str]:
         if equals:
             pairs[key.strip()] = value.strip()
     return pairs
-
-
-def _fluoview(tif: tifffile.TiffFile) -> tuple[FluoViewDimension, ...]:
-    header = tif.fluoview_metadata
-    dimensions = header.get("Dimensions", []) if header else []
-    return tuple(
-        FluoViewDimension(name=name, size=int(size), step=_number(step), unit=unit)
-        for name, size, _, step, unit in dimensions
-        if name
-    )
-
-
-def _lsm(tif: tifffile.TiffFile) -> LsmInfo | None:
-    info = tif.lsm_metadata
-    if info is None:
-        return None
-    scan = info.get("ScanInformation")
-    scan = scan if isinstance(scan, dict) else {}
-    stamps = info.get("TimeStamps")
-    colors = info.get("ChannelColors")
-    names = colors.get("ColorNames", ()) if isinstance(colors, dict) else ()
-    return LsmInfo(
-        voxel_size_m=(
-            _number(info.get("VoxelSizeX")),
-            _number(info.get("VoxelSizeY")),
-            _number(info.get("VoxelSizeZ")),
-        ),
-        time_interval_s=_number(info.get("TimeIntervall")),
-        channel_names=tuple(name for name in names if isinstance(name, str)),
-        objective=_text(scan.get("Objective")),
-        zoom=_number(scan.get("ZoomX")),
-        sample_0_time=_number(scan.get("Sample0time")),
-        time_stamps_s=tuple(stamps.tolist()) if isinstance(stamps, np.ndarray) else (),
-    )

@@ -1,8 +1,9 @@
-"""Lengths in micrometres, times in seconds; anything else is no calibration.
+"""Lengths in micrometres, times in seconds; anything else is not a calibration.
 
 Numbers are converted as decimals, so that ``0.331`` stays ``0.331`` and 34020 ms in 30000 lines
-make 0.001134 s to the last digit. Units are known by symbol and by word, in English, German and
-French, also where ``µ`` was written in one encoding and read in another (``Âµm``, ``Î¼m``).
+make 0.001134 s to the last digit. Units are known by symbol and by word, in the languages that
+microscopes' computers speak, also where ``µ`` was written in one encoding and read in another
+(``Âµm``, ``Î¼m``).
 """
 
 from __future__ import annotations
@@ -10,16 +11,15 @@ from __future__ import annotations
 import html
 import math
 import re
-import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from itertools import product
 from typing import Final
+from unicodedata import normalize
 
 from kymflow_zarr._readers.decimals import POINT, decimal_of
-
-__all__ = ["LENGTH", "TIME", "Quantity", "kind_of", "quantity", "stated_quantity"]
 
 LENGTH: Final = "um"
 TIME: Final = "s"
@@ -27,14 +27,24 @@ TIME: Final = "s"
 _PREFIXES: Final = {
     "": 0,
     "c": -2, "centi": -2, "zenti": -2,
-    "m": -3, "milli": -3,
+    "m": -3, "milli": -3, "mili": -3,
     "u": -6, "micro": -6, "mikro": -6,
     "n": -9, "nano": -9,
     "p": -12, "pico": -12, "piko": -12,
 }  # fmt: skip
-_LONG_METRES: Final = ("meter", "meters", "metre", "metres")
+_LONG_METRES: Final = ("meter", "meters", "metre", "metres", "metro", "metros", "metri")
 _LONG_SECONDS: Final = ("sec", "secs", "second", "seconds", "seconde", "secondes", "sek", "sekunde",
-                        "sekunden")  # fmt: skip
+                        "sekunden", "segundo", "segundos", "secondo", "secondi")  # fmt: skip
+# Of other scripts, by what they are in Latin letters: Chinese, Japanese, Korean, Russian.
+_OTHER_SCRIPTS: Final = {
+    "um": ("\u5fae\u7c73", "\u30de\u30a4\u30af\u30ed\u30e1\u30fc\u30c8\u30eb",
+           "\ub9c8\uc774\ud06c\ub85c\ubbf8\ud130", "\u043c\u043a\u043c"),
+    "mm": ("\u6beb\u7c73", "\u30df\u30ea\u30e1\u30fc\u30c8\u30eb", "\u043c\u043c"),
+    "nm": ("\u7eb3\u7c73", "\u5948\u7c73", "\u30ca\u30ce\u30e1\u30fc\u30c8\u30eb", "\u043d\u043c"),
+    "s": ("\u79d2", "\ucd08", "\u0441", "\u0441\u0435\u043a"),
+    "ms": ("\u6beb\u79d2", "\u30df\u30ea\u79d2", "\ubc00\ub9ac\ucd08", "\u043c\u0441"),
+    "us": ("\u5fae\u79d2", "\u30de\u30a4\u30af\u30ed\u79d2", "\u043c\u043a\u0441"),
+}  # fmt: skip
 _OTHERS: Final = {
     "micron": (Decimal(1), LENGTH),
     "microns": (Decimal(1), LENGTH),
@@ -58,6 +68,8 @@ def _factors() -> dict[str, tuple[Decimal, str]]:
         length, time = Decimal(10) ** (exponent + 6), Decimal(10) ** exponent
         factors |= {f"{prefix}{name}": (length, LENGTH) for name in ("m", *_LONG_METRES)}
         factors |= {f"{prefix}{name}": (time, TIME) for name in ("s", *_LONG_SECONDS)}
+    for latin, names in _OTHER_SCRIPTS.items():
+        factors |= dict.fromkeys(names, factors[latin])
     return factors
 
 
@@ -67,10 +79,14 @@ _LARGE: Final = frozenset({"Mm", "Ms", "Pm", "Ps"})
 # The Greek letter mu; NFKC makes it of the micro sign. A letter that an encoding lost was it, too:
 # the other prefixes are ASCII.
 _MICRO: Final = re.compile(r"\u03bc|^[?\ufffd]+(?=[ms])")
+_MICRO_UNIT: Final = re.compile("[\u00b5\u03bc].")
 _ESCAPED: Final = re.compile(r"\\[uU]([0-9a-fA-F]{4})")
 _PER_PIXEL: Final = re.compile(r"\s*(?:/|per)\s*(?:pixels?|px|frames?|lines?)$", re.IGNORECASE)
-_READ_AS: Final = ("cp1252", "latin-1", "mac_roman", "cp437", "cp850")
-_WRITTEN_AS: Final = ("utf-8", "cp1252", "cp437", "mac_roman", "shift_jis", "gbk", "euc_kr", "big5")
+_ACCENT: Final = re.compile("[\u0300-\u0304]")
+_READ_AS: Final = ("cp1252", "latin-1", "mac_roman", "cp437", "cp850", "cp1251", "cp1253", "cp932",
+                   "gbk", "euc_kr", "big5")  # fmt: skip
+_WRITTEN_AS: Final = ("utf-8", "cp1252", "cp437", "mac_roman", "cp1253", "shift_jis", "gbk",
+                      "euc_kr", "big5")  # fmt: skip
 _PIXELS: Final = frozenset({"pixel", "pixels", "px"})
 
 
@@ -160,13 +176,14 @@ def stated_quantity(
     return None
 
 
+@lru_cache(maxsize=256)
 def _factor(unit: str) -> tuple[Decimal, str] | None:
     """Size and kind of a unit; None if it is not known."""
     name = _PER_PIXEL.sub("", unit.strip().strip("[]().").strip())
     if len(name) > 40 or name in _LARGE:
         return None
     for spelling in _spellings(name):
-        known = _MICRO.sub("u", unicodedata.normalize("NFKC", spelling))
+        known = _MICRO.sub("u", normalize("NFKC", spelling))
         found = _FACTORS.get(known) or _FACTORS.get(known.lower())
         if found is not None:
             return found
@@ -178,14 +195,15 @@ def _spellings(name: str) -> Iterator[str]:
     yield name
     name = html.unescape(_ESCAPED.sub(lambda match: chr(int(match[1], 16)), name))
     yield name
-    for once in _repaired(name):
-        yield once
-        yield from _repaired(once)
+    if len(name) > 2:  # a letter of a symbol may not lose what it bears: an angstrom has a ring
+        yield normalize("NFC", _ACCENT.sub("", normalize("NFD", name)))
+    for twice in (name, *_repaired(name, _WRITTEN_AS[:1])):
+        yield from filter(_MICRO_UNIT.match, _repaired(twice, _WRITTEN_AS))
 
 
-def _repaired(name: str) -> Iterator[str]:
+def _repaired(name: str, written_as: Sequence[str]) -> Iterator[str]:
     """What a text can have been that was written in one encoding and read in another."""
-    for read, written in () if name.isascii() else product(_READ_AS, _WRITTEN_AS):
+    for read, written in () if name.isascii() else product(_READ_AS, written_as):
         try:
             yield name.encode(read).decode(written)
         except UnicodeError:

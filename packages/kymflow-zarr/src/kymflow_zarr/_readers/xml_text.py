@@ -6,28 +6,25 @@ import re
 from typing import Final
 from xml.etree import ElementTree
 
-__all__ = ["parse_xml"]
-
 _MAX_TAGS: Final = 1_000_000
 _DECLARATIONS: Final = re.compile(r"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
 
 
-def parse_xml(text: str) -> ElementTree.Element:
-    """Parse a vendor's document.
+def defines_entities(text: str) -> bool:
+    """Whether a text may, if it is parsed as XML, grow at will."""
+    return _DECLARATIONS.search(text) is not None
 
-    Args:
-        text: The document, its length bounded by who read it.
 
-    Returns:
-        Its root.
+def parse_xml(text: str, *, max_tags: int = _MAX_TAGS) -> ElementTree.Element:
+    """Parse a vendor's document, whose length is bounded by who read it.
 
     Raises:
-        ValueError: It is not XML, defines entities, or has more than a million tags.
+        ValueError: It is not XML, defines entities, or has more than ``max_tags`` tags.
     """
-    if _DECLARATIONS.search(text):
+    if defines_entities(text):
         raise ValueError("it defines entities, which no microscope does")
-    if text.count("<") > _MAX_TAGS:
-        raise ValueError(f"it has more than {_MAX_TAGS} tags")
+    if text.count("<") > max_tags:
+        raise ValueError(f"it has more than {max_tags} tags")
     try:
         # Documents that declare entities were refused above.
         return ElementTree.fromstring(text.lstrip())  # noqa: S314

@@ -36,8 +36,6 @@ from kymflow_zarr.errors import (
     SchemaValidationError,
 )
 
-__all__ = ["RecordArtifacts", "StoredArtifact"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredArtifact:
@@ -159,7 +157,7 @@ class RecordArtifacts(Mapping[str, Any]):
         inside = image_folder(self._document.image_id) if self._document.digest else ""
         with self._detect_deletion():
             if chosen.is_folder:
-                with self._blobs.staging(parent, inside=inside) as staging:
+                with self._blobs.staging(parent, [name], inside=inside) as staging:
                     chosen.write(
                         value,
                         key=key,
@@ -284,13 +282,13 @@ class RecordArtifacts(Mapping[str, Any]):
         self._require_image()
 
     def _require_image(self) -> None:
-        """Nobody would find what is written for an image that was deleted meanwhile."""
+        """Refuse to write for an image that was deleted meanwhile: it would be lost."""
         if self._document.digest and self._blobs.stat(self._key(COMMIT_KEY)) is None:
             raise ImageNotFoundError(self._document.image_id)
 
     @contextmanager
     def _detect_deletion(self) -> Iterator[None]:
-        """If the image is deleted while something is written into it, the error says so."""
+        """Report an image that is deleted during the block as `ImageNotFoundError`."""
         try:
             yield
         except FileNotFoundError:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["image_bounds"]
-
 
 def image_bounds(axes: tuple[str, ...], shape: tuple[int, ...]) -> dict[str, int]:
     """Width and height of one picture, and how many slices there are.

@@ -20,8 +20,6 @@ from kymflow_zarr._storage.seal import (
 )
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 
-__all__ = ["RecordDocument", "image_folder", "read_record_document"]
-
 _KEY = re.compile(r"[A-Za-z0-9._/-]+")
 
 

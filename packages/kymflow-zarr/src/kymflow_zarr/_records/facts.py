@@ -7,8 +7,6 @@ from typing import Final
 from kymflow_zarr._artifacts.json_kind import JSON
 from kymflow_zarr._records.document import image_folder
 
-__all__ = ["METADATA", "OWN_NAMES", "OWN_PATHS", "PROVENANCE", "VENDOR_HEADER", "provenance_key"]
-
 METADATA: Final = "metadata"
 """The metadata payload."""
 PROVENANCE: Final = "provenance"

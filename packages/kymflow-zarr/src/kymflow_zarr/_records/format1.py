@@ -8,8 +8,6 @@ from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import loads
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["find_record_document", "read_format1_document"]
-
 
 def find_record_document(blobs: BlobStore, image_id: str) -> RecordDocument | None:
     """A record's facts in whichever format it has; an upgraded record counts as format 2."""

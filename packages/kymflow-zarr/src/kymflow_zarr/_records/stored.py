@@ -11,15 +11,6 @@ from kymflow_zarr._records.facts import provenance_key
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.inventory import Inventory, enter, strike
 
-__all__ = [
-    "analysis_keys",
-    "enter_artifacts",
-    "expected_artifacts",
-    "iter_stored",
-    "present_artifacts",
-    "strike_artifacts",
-]
-
 
 def iter_stored(
     blobs: BlobStore, image_id: str

@@ -13,17 +13,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, Protocol, TypeAlias
 
-__all__ = [
-    "COMMIT_KEY",
-    "BlobStat",
-    "BlobStore",
-    "Durability",
-    "FolderListing",
-    "PutFile",
-    "Staging",
-    "is_hidden",
-]
-
 Durability: TypeAlias = Literal["record", "batch", "none"]
 
 PutFile: TypeAlias = Callable[[str, bytes], None]
@@ -166,11 +155,14 @@ class BlobStore(Protocol):
     def open_write(self, key: str) -> AbstractContextManager[BinaryIO]:
         """A stream, to write and read back, that replaces the key in one step if all goes well."""
 
-    def staging(self, parent: str, *, inside: str = "") -> AbstractContextManager[Staging]:
+    def staging(
+        self, parent: str, names: Sequence[str], *, inside: str = ""
+    ) -> AbstractContextManager[Staging]:
         """Stage folders that will be published directly in the folder `parent`.
 
         Args:
             parent: The folder.
+            names: The folders that may be staged.
             inside: As for `put`: `Staging.publish` raises if it is not there any more.
         """
 
@@ -187,8 +179,14 @@ class BlobStore(Protocol):
     def close(self) -> None:
         """Release what writing holds; it is acquired again when needed."""
 
+    def claimed(self) -> set[str]:
+        """The folders that some writer is changing, or was when it was killed.
+
+        None in a store with rename: there, what is not published lies elsewhere.
+        """
+
     def leftovers(self) -> tuple[str, ...]:
         """What killed writers left behind, as keys; never what a live writer is using."""
 
-    def sweep(self, leftover: str) -> None:
-        """Remove one of the `leftovers`."""
+    def sweep(self, leftovers: Sequence[str]) -> None:
+        """Remove what `leftovers` has returned."""

@@ -8,8 +8,6 @@ import os
 import sys
 from pathlib import Path
 
-__all__ = ["make_folders", "sync_file", "sync_filesystem", "sync_folder", "sync_tree"]
-
 # Those that flush all when asked for it: ext2 to ext4, XFS, Btrfs, F2FS, overlayfs, tmpfs, ramfs.
 _HONOUR_SYNCFS = {
     *(0xEF53, 0x58465342, 0x9123683E, 0xF2F52010),

@@ -10,8 +10,6 @@ from concurrent.futures import Future
 from functools import cache
 from typing import Any, TypeVar
 
-__all__ = ["start", "wait"]
-
 _T = TypeVar("_T")
 
 

@@ -13,8 +13,6 @@ import sys
 
 from kymflow_zarr._storage.inner_folder import InnerFolder
 
-__all__ = ["exchange"]
-
 _RENAME_EXCHANGE = 2  # <linux/fs.h>; RENAME_SWAP of <stdio.h> on macOS is the same number
 _NOT_HERE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 

@@ -14,8 +14,6 @@ from kymflow_zarr._storage.json_text import JsonValue, dumps, loads
 from kymflow_zarr._storage.seal import OWN_ATTRIBUTE, without_consolidated
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["GROUP_KEYS", "iter_damaged_groups", "write_missing_groups"]
-
 GROUP_KEYS: Final = tuple(f"{folder}/{COMMIT_KEY}" for folder in ("images", "tables", "index"))
 _DOCUMENT: Final[dict[str, JsonValue]] = {
     "zarr_format": 3,

@@ -7,8 +7,6 @@ import zlib
 from kymflow_zarr._storage.json_text import MAX_BYTES
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["gunzip_bounded"]
-
 
 def gunzip_bounded(
     data: bytes, *, key: str, limit: int = MAX_BYTES, one_member: bool = False

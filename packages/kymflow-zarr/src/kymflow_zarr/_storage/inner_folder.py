@@ -23,8 +23,6 @@ from kymflow_zarr._storage.openat2 import has_openat2, open_without_links
 from kymflow_zarr._storage.refusal import is_per_file_error
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = ["InnerFolder", "open_root"]
-
 # How a folder is opened to go on from it, and a file to look at it; what opens no link.
 if sys.platform == "linux":
     _LOOK = os.O_PATH | os.O_CLOEXEC
@@ -35,7 +33,7 @@ elif sys.platform != "win32":
 if sys.platform == "win32":
     _LOOK, _FOLDER, _NOT_A_LINK = 0, 0, os.O_BINARY
 else:
-    # A pipe must not keep whoever opens it waiting.
+    # Opening a pipe must not wait for a writer.
     _NOT_A_LINK = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 

@@ -21,8 +21,6 @@ import google_crc32c
 
 from kymflow_zarr._storage.blobs import BlobStore
 
-__all__ = ["INVENTORY", "Inventory", "enter", "read_inventory", "rewrite", "strike"]
-
 INVENTORY = "inventory.txt"
 
 _ENTERED, _STRUCK = "+", "-"

@@ -1,4 +1,4 @@
-"""Strict JSON text: what is written can be read by everyone, what is read is bounded.
+"""Strict JSON text: what is written any program can read, and what is read is bounded.
 
 The standard library's module writes ``NaN``, reads duplicate keys silently (the last one wins)
 and follows any depth. Here all of that is refused, in both directions and by the same limits, so
@@ -14,8 +14,6 @@ from collections import Counter
 from typing import Final, TypeAlias, cast
 
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
-
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_VALUES", "JsonValue", "dumps", "loads"]
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 """A value that JSON can carry; numbers are finite, strings are well-formed Unicode."""

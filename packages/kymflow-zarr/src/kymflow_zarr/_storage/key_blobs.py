@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import BinaryIO
@@ -17,8 +17,6 @@ from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStat, FolderListing, is_
 from kymflow_zarr._storage.event_loop import wait
 from kymflow_zarr._storage.key_staging import KeyStaging
 from kymflow_zarr._storage.keys import Keys
-
-__all__ = ["KeyBlobs"]
 
 
 class KeyBlobs:
@@ -90,7 +88,15 @@ class KeyBlobs:
 
     def delete_folder(self, key: str) -> bool:
         """Remove a folder: its commit key first, then the rest."""
-        return wait(_delete_folder(self._keys, key))
+
+        async def delete() -> bool:
+            claim = await self._keys.claim([key])
+            try:
+                return await _delete_folder(self._keys, key)
+            finally:
+                await claim.end()
+
+        return wait(delete())
 
     def list_folder(self, key: str) -> FolderListing:
         """The names directly in a folder; hidden ones are left out."""
@@ -140,37 +146,52 @@ class KeyBlobs:
         wait(self._keys.replace(key, stream.getvalue()))
 
     @contextmanager
-    def staging(self, parent: str, *, inside: str = "") -> Iterator[KeyStaging]:
+    def staging(
+        self, parent: str, names: Sequence[str], *, inside: str = ""
+    ) -> Iterator[KeyStaging]:
         """Stage folders that will be published directly in the folder `parent`."""
         staging = KeyStaging(
             self._keys,
             parent,
+            names,
             require=partial(_require, self._keys, inside),
             delete_folder=partial(_delete_folder, self._keys),
         )
         try:
             yield staging
         finally:
-            staging.discard_all()
+            staging.close()
 
     def lock(self, name: str, *, action: str, timeout_s: float) -> AbstractContextManager[None]:
         """Hold the named writer's lock for the block."""
         return self._keys.lock(name, action=action, timeout_s=timeout_s)
 
     def unlock(self) -> list[str]:
-        """Free every lock, whoever holds it; returns who held them."""
+        """Free every lock; returns their holders."""
         return wait(self._keys.unlock())
 
     def close(self) -> None:
         """Nothing: the store belongs to its opener."""
 
-    def leftovers(self) -> tuple[str, ...]:
-        """Nothing: a folder without its commit key may be one that is being written."""
-        return ()
+    def claimed(self) -> set[str]:
+        """The folders that some writer is changing, or was when it was killed."""
+        return wait(self._keys.claimed())
 
-    def sweep(self, leftover: str) -> None:
-        """Remove a key that was left behind."""
-        self.delete(leftover)
+    def leftovers(self) -> tuple[str, ...]:
+        """The claims of writers that are gone."""
+        return tuple(wait(self._keys.abandoned_claims()))
+
+    def sweep(self, leftovers: Sequence[str]) -> None:
+        """Remove the folders of killed writers that were not published, or not wholly deleted."""
+
+        async def sweep() -> None:
+            found = {folder for key in leftovers for folder in await self._keys.take_claim(key)}
+            for folder in sorted(found - await self._keys.claimed(but=leftovers)):
+                if await self._keys.head(f"{folder}/{COMMIT_KEY}") is None:
+                    await _delete_folder(self._keys, folder)
+            await self._keys.delete(leftovers)
+
+        wait(sweep())
 
 
 async def _require(keys: Keys, inside: str, *, else_delete: Iterable[str] = ()) -> None:
@@ -187,7 +208,7 @@ async def _require(keys: Keys, inside: str, *, else_delete: Iterable[str] = ()) 
     """
     if inside and await keys.head(f"{inside}/{COMMIT_KEY}") is None:
         await keys.delete(else_delete)
-        raise FileNotFoundError(f"{inside!r} is not there any more; it was deleted")
+        raise FileNotFoundError(f"{inside!r} no longer exists; it was deleted")
 
 
 async def _delete(keys: Keys, key: str) -> bool:

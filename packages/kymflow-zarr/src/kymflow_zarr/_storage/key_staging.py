@@ -8,15 +8,14 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for_all
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStat
 from kymflow_zarr._storage.event_loop import start, wait
-from kymflow_zarr._storage.keys import Keys
-from kymflow_zarr.errors import AlreadyExistsError
-
-__all__ = ["KeyStaging"]
+from kymflow_zarr._storage.keys import Claim, Keys
+from kymflow_zarr.errors import AlreadyExistsError, LockLostError
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +49,7 @@ class KeyStaging:
     Args:
         keys: The keys.
         parent: The folder in which folders are published.
+        names: Those that may be staged.
         require: Raises `FileNotFoundError` if a folder above them is not there any more.
         delete_folder: Removes a folder.
     """
@@ -58,6 +58,7 @@ class KeyStaging:
         self,
         keys: Keys,
         parent: str,
+        names: Sequence[str],
         *,
         require: _Require,
         delete_folder: Callable[[str], Awaitable[bool]],
@@ -67,6 +68,8 @@ class KeyStaging:
         self._require = require
         self._delete_folder = delete_folder
         self._staged: dict[str, _Folder] = {}
+        self._in_doubt = False
+        self._claim: Future[Claim] = start(keys.claim([f"{parent}/{name}" for name in names]))
         self._slots = threading.BoundedSemaphore(keys.at_once)
 
     def put(self, key: str, data: bytes) -> None:
@@ -85,6 +88,7 @@ class KeyStaging:
         folder.uploads[f"{self._parent}/{key}"] = upload
 
     async def _upload(self, folder: _Folder, key: str, data: bytes) -> None:
+        await asyncio.wrap_future(self._claim)
         if await asyncio.wrap_future(folder.before) is None:
             await self._keys.put(key, data)
         else:
@@ -96,19 +100,29 @@ class KeyStaging:
         for folder in folders.values():
             for upload in folder.uploads.values():
                 upload.result()
-        wait(self._publish(folders, replace=replace))
+        self._in_doubt = True
+        try:
+            created = wait(self._publish(folders, replace=replace))
+        except (AlreadyExistsError, FileNotFoundError, LockLostError):  # nothing of them is there
+            self._in_doubt = False
+            raise
+        self._in_doubt = False
         for name in names:
             del self._staged[name]
+        if not all(created):
+            raise AlreadyExistsError(f"{self._parent}/{names[created.index(False)]}")
 
-    async def _publish(self, folders: dict[str, _Folder], *, replace: bool) -> None:
+    async def _publish(self, folders: dict[str, _Folder], *, replace: bool) -> list[bool]:
+        await asyncio.gather(
+            self._require(),
+            self._keys.require_locks(),
+            self._require_claim(),
+            *(self._require_room(name) for name in folders if not replace),
+        )
         for name, folder in folders.items():
             if folder.before.result() is not None:
-                if not replace:
-                    raise AlreadyExistsError(f"{self._parent}/{name}")
                 await self._delete_folder(f"{self._parent}/{name}")
                 await asyncio.gather(*(self._keys.put(*item) for item in folder.held.items()))
-        await self._require()
-        await self._keys.require_locks()
         commits = {
             f"{self._parent}/{name}/{COMMIT_KEY}": folder for name, folder in folders.items()
         }
@@ -117,9 +131,19 @@ class KeyStaging:
         )
         written = [key for folder in folders.values() for key in folder.uploads]
         await self._require(else_delete=[*commits, *written])
-        if not all(created):
-            taken = list(folders)[created.index(False)]
-            raise AlreadyExistsError(f"{self._parent}/{taken}")
+        await self._require_claim(else_delete=[*commits, *written])
+        return created
+
+    async def _require_room(self, name: str) -> None:
+        if self._staged[name].before.result() is not None:
+            raise AlreadyExistsError(f"{self._parent}/{name}")
+
+    async def _require_claim(self, *, else_delete: Iterable[str] = ()) -> None:
+        """Refuse to go on if `repair` took this writer for a killed one, and swept its work."""
+        claim = await asyncio.wrap_future(self._claim)
+        if not await claim.is_mine():
+            await self._keys.delete(else_delete)
+            raise LockLostError(self._parent)
 
     async def _commit(self, key: str, folder: _Folder, *, replace: bool) -> bool:
         if not replace:
@@ -138,7 +162,14 @@ class KeyStaging:
         except OSError as error:  # the first error is the one to report
             logger.warning("what was sent of '%s/%s' is left: %s", self._parent, name, error)
 
-    def discard_all(self) -> None:
-        """Remove what was sent of every folder that was not published."""
-        for name in list(self._staged):
-            self.discard(name)
+    def close(self) -> None:
+        """Remove what was sent of every folder that was not published.
+
+        If that is in doubt, since the answer to a commit was lost or nobody waited for it, nothing
+        is removed. The claim is left to expire, and `repair` sees what has come of it.
+        """
+        if not self._in_doubt:
+            for name in list(self._staged):
+                self.discard(name)
+        with suppress(OSError):  # the uploads have raised it
+            wait(self._claim.result().end(remove=not self._in_doubt))

@@ -5,13 +5,25 @@ All methods but `Keys.lock` are coroutines of the loop in `event_loop`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from kymflow_zarr._storage.blobs import BlobStat, FolderListing
 
-__all__ = ["Keys"]
+
+class Claim(Protocol):
+    """What says that this process is changing some folders (see `claims`)."""
+
+    async def is_mine(self) -> bool:
+        """Whether it is still held, so that the folders may be published."""
+
+    async def end(self, *, remove: bool = True) -> None:
+        """Keep it up no longer.
+
+        Args:
+            remove: Whether the folders are whole, or gone. Otherwise it is left to expire.
+        """
 
 
 class Keys(Protocol):
@@ -69,5 +81,21 @@ class Keys(Protocol):
     def lock(self, name: str, *, action: str, timeout_s: float) -> AbstractContextManager[None]:
         """Hold the named writer's lock for the block; see `BlobStore.lock`."""
 
+    async def claim(self, folders: Sequence[str]) -> Claim:
+        """Say that this process is changing some folders."""
+
+    async def claimed(self, *, but: Collection[str] = ()) -> set[str]:
+        """The folders that some writer is changing, or was when it was killed.
+
+        Args:
+            but: Keys of claims that do not count.
+        """
+
+    async def abandoned_claims(self) -> list[str]:
+        """The keys of claims whose writers are gone; waits until that is certain."""
+
+    async def take_claim(self, key: str) -> list[str]:
+        """Take a claim away, so that its writer publishes nothing any more; returns its folders."""
+
     async def unlock(self) -> list[str]:
-        """Free every lock, whoever holds it; returns who held them, for messages."""
+        """Free every lock; returns their holders, for messages."""

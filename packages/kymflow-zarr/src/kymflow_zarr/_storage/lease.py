@@ -1,6 +1,6 @@
 """A lock in an object store: a key that its holder writes again every few seconds.
 
-Nobody but the holder changes the key while it is held. So whoever has seen it unchanged for longer
+Only the holder changes the key while it is held. So a writer that has seen it unchanged for longer
 than a holder would leave it knows that the holder is gone, whatever the clocks say, and takes it
 over. Every change is a conditional write, and only one of two writers makes it. A key that is free
 stays, since no store removes a key on a condition.
@@ -12,6 +12,7 @@ import asyncio
 import json
 import logging
 import uuid
+from collections.abc import Awaitable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -21,18 +22,16 @@ from kymflow_zarr.errors import LockedError
 if TYPE_CHECKING:
     from obstore import UpdateVersion
 
-__all__ = ["Lease", "break_lease"]
-
 logger = logging.getLogger(__name__)
 
 _BEAT_S: Final = 5.0
-_EXPIRES_S: Final = 20.0
+EXPIRES_S: Final = 20.0
 _FIRST_PAUSE_S: Final = 0.02
 _LONGEST_PAUSE_S: Final = 1.0
 _FREE: Final = b'{"free":true}'
 
 
-class _Register(Protocol):
+class Register(Protocol):
     """Keys that change on a condition only."""
 
     async def read(self, key: str) -> tuple[bytes, UpdateVersion] | None: ...
@@ -50,11 +49,11 @@ class Lease:
     """
 
     def __init__(
-        self, register: _Register, name: str, note: dict[str, Any], version: UpdateVersion
+        self, register: Register, name: str, note: dict[str, Any], version: UpdateVersion
     ) -> None:
         self.name = name
         self._register = register
-        self._key = _key(name)
+        self._key = lock_key(name)
         self._note = note
         self._version = version
         self._released = asyncio.Event()
@@ -62,15 +61,15 @@ class Lease:
 
     @classmethod
     async def acquire(
-        cls, register: _Register, name: str, *, action: str, timeout_s: float
+        cls, register: Register, name: str, *, action: str, timeout_s: float
     ) -> Lease:
         """Take a lock.
 
         Raises:
             LockedError: Another writer held it for `timeout_s` seconds.
         """
-        key = _key(name)
-        note = {**json.loads(holder_note(action)), "token": uuid.uuid4().hex, "beat": 0}
+        key = lock_key(name)
+        note = new_note(action)
         clock = asyncio.get_running_loop().time
         end = clock() + timeout_s
         seen: UpdateVersion | None = None
@@ -82,8 +81,8 @@ class Lease:
             if before != seen:
                 seen, seen_at = before, clock()
             silent_s = clock() - seen_at if _token(data) else 0.0
-            if data == _FREE or silent_s > _EXPIRES_S:
-                version = await register.swap(key, _to_bytes(note), before)
+            if data == _FREE or silent_s > EXPIRES_S:
+                version = await register.swap(key, to_bytes(note), before)
                 if version is not None:
                     if data != _FREE:
                         logger.warning("took over the lock %r of %s", name, _holder(data))
@@ -95,7 +94,7 @@ class Lease:
                     holder=_holder(data),
                     waited_s=timeout_s,
                     hint=f"let it finish, then run this again; if it is gone, its lock is free "
-                    f"after {_EXPIRES_S:g} s of waiting, or at once after unlock()",
+                    f"after {EXPIRES_S:g} s of waiting, or at once after unlock()",
                 )
             await asyncio.sleep(pause_s)
             pause_s = min(1.5 * pause_s, _LONGEST_PAUSE_S)
@@ -108,26 +107,31 @@ class Lease:
                 return
             self._note["beat"] += 1
             try:
-                if not await self._write(_to_bytes(self._note)):
+                if not await self._write(to_bytes(self._note)):
                     return
             except OSError as error:
                 logger.warning("the lock %r could not be kept up: %s", self._key, error)
 
     async def is_mine(self) -> bool:
-        """Whether nobody has taken the lock away."""
+        """Whether the lock is still held."""
         return await self._read() is not None
 
     async def release(self) -> None:
-        """Free the lock, unless somebody has taken it away."""
+        """Free the lock, unless another writer has taken it over."""
+        await self.stop(self._write(_FREE))
+
+    async def stop(self, last_change: Awaitable[object] | None = None) -> None:
+        """Keep the lock up no longer, and change its key for the last time."""
         self._released.set()
         await self._beats
         try:
-            await self._write(_FREE)
+            if last_change is not None:
+                await last_change
         except OSError as error:
             logger.warning(
                 "the lock %r is free in %g s: it could not be freed (%s)",
                 self._key,
-                _EXPIRES_S,
+                EXPIRES_S,
                 error,
             )
 
@@ -150,22 +154,29 @@ class Lease:
         return version is not None
 
 
-async def break_lease(register: _Register, name: str) -> str:
-    """Free a lock, whoever holds it; returns who did, or nothing if it was free."""
+async def break_lease(register: Register, name: str) -> str:
+    """Free a lock; returns its holder, or nothing if it was free."""
     while True:
-        found = await register.read(_key(name))
+        found = await register.read(lock_key(name))
         if found is None or found[0] == _FREE:
             return ""
         data, version = found
-        if await register.swap(_key(name), _FREE, version) is not None:
+        if await register.swap(lock_key(name), _FREE, version) is not None:
             return f"{name!r}, held by {_holder(data)}"
 
 
-def _key(name: str) -> str:
+def new_note(action: str) -> dict[str, Any]:
+    """What a holder writes under its key; the token tells it from all others."""
+    return {**json.loads(holder_note(action)), "token": uuid.uuid4().hex, "beat": 0}
+
+
+def lock_key(name: str) -> str:
+    """The key of a lock."""
     return f"index/{name}.lock"
 
 
-def _to_bytes(note: dict[str, Any]) -> bytes:
+def to_bytes(note: dict[str, Any]) -> bytes:
+    """A note as it is stored."""
     return json.dumps(note).encode("utf-8")
 
 

@@ -35,8 +35,6 @@ from kymflow_zarr._storage.refusal import is_per_file_error
 from kymflow_zarr._storage.scratch import Scratch, is_left_behind, new_name, sweep
 from kymflow_zarr.errors import AlreadyExistsError, CorruptDataError
 
-__all__ = ["LocalBlobs"]
-
 _T = TypeVar("_T")
 _NOT_THERE = (FileNotFoundError, NotADirectoryError)
 
@@ -65,7 +63,7 @@ class LocalBlobs:
         self._scratch_guard = threading.Lock()
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Each process has a scratch folder of its own.
+        # Each process has its own scratch folder.
         return partial(LocalBlobs, durability=self._durability), (self._root,)
 
     @property
@@ -167,7 +165,7 @@ class LocalBlobs:
             return {name: folder.has(f"{name}/{holding}") for name in names}
 
     def published(self, parent: str) -> list[str]:
-        """The folders directly in a folder: what is there was renamed there, whole."""
+        """The folders directly in a folder: each was renamed into place as a whole."""
         return [
             entry.name
             for entry in self._entries(parent)
@@ -225,7 +223,13 @@ class LocalBlobs:
             self._sync(folder)
 
     @contextmanager
-    def staging(self, parent: str, *, inside: str = "") -> Iterator[_LocalStaging]:
+    def staging(
+        self,
+        parent: str,
+        names: Sequence[str],  # noqa: ARG002 - what is staged lies elsewhere
+        *,
+        inside: str = "",
+    ) -> Iterator[_LocalStaging]:
         """Stage folders that will be published directly in the folder `parent`."""
         scratch, name = self._open_scratch().folder, new_name()
         with scratch.make_inner(name, durable=False) as folder:
@@ -260,6 +264,10 @@ class LocalBlobs:
                 self._scratch.close()
                 self._scratch = None
 
+    def claimed(self) -> set[str]:
+        """Nothing: folders that are not published lie elsewhere."""
+        return set()
+
     def leftovers(self) -> tuple[str, ...]:
         """Scratch folders whose writer is gone."""
         own = None if self._scratch is None else self._scratch.name
@@ -272,10 +280,11 @@ class LocalBlobs:
             )
         return ()
 
-    def sweep(self, leftover: str) -> None:
-        """Remove a scratch folder whose writer is gone; one that has a writer now is left alone."""
-        with self._open(self._staging_key) as staging:
-            sweep(staging, leftover.removeprefix(f"{self._staging_key}/"))
+    def sweep(self, leftovers: Sequence[str]) -> None:
+        """Remove scratch folders whose writers are gone; one that has a writer now stays."""
+        for leftover in leftovers:
+            with self._open(self._staging_key) as staging:
+                sweep(staging, leftover.removeprefix(f"{self._staging_key}/"))
 
     def _find(self, key: str, look: Callable[[InnerFolder, str], _T | None]) -> _T | None:
         """What a function finds under a key, or None where there is nothing."""

@@ -14,8 +14,6 @@ from filelock import FileLock, Timeout
 from kymflow_zarr._storage.inner_folder import InnerFolder
 from kymflow_zarr.errors import LockedError
 
-__all__ = ["describe_holder", "hold_file_lock", "holder_note"]
-
 
 def holder_note(action: str) -> bytes:
     """The note that a holder leaves for waiting writers: who, where, since when, doing what."""

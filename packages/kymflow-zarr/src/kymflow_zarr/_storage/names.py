@@ -11,8 +11,6 @@ from collections.abc import Iterable
 
 from kymflow_zarr.errors import InvalidNameError
 
-__all__ = ["check_name", "check_no_collision", "check_segment", "is_valid_name"]
-
 _SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 _MAX_NAME = 200
 _RESERVED = frozenset(

@@ -10,12 +10,19 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from kymflow_zarr._storage.blobs import BlobStat, FolderListing
+from kymflow_zarr._storage.claims import (
+    StoredClaim,
+    abandoned_claims,
+    claim_folders,
+    claimed_folders,
+    take_claim,
+)
 from kymflow_zarr._storage.event_loop import wait
 from kymflow_zarr._storage.lease import Lease, break_lease
 from kymflow_zarr._storage.requests import ChangedError, Requests
@@ -24,8 +31,6 @@ from kymflow_zarr.errors import LockLostError
 if TYPE_CHECKING:
     from obstore import ObjectMeta, PutMode, PutResult, UpdateVersion
     from obstore.store import ObjectStore
-
-__all__ = ["ObjectKeys"]
 
 _PAGE: Final = 1000  # names in one answer
 _STARTS: Final = "0123456789abcdef"  # how the ids of images begin
@@ -210,9 +215,10 @@ class ObjectKeys:
     async def delete(self, keys: Iterable[str]) -> None:
         """Remove keys, of which some may not be there."""
         await self.require_locks()
-        await asyncio.gather(*map(self._delete, keys))
+        await asyncio.gather(*map(self.remove, keys))
 
-    async def _delete(self, key: str) -> None:
+    async def remove(self, key: str) -> None:
+        """Remove a key, which may not exist, without holding a lock."""
         import obstore
 
         with suppress(FileNotFoundError):
@@ -267,8 +273,24 @@ class ObjectKeys:
             self._held.remove(lease)
             wait(lease.release())
 
+    async def claim(self, folders: Sequence[str]) -> StoredClaim:
+        """Say that this process is changing some folders."""
+        return await claim_folders(self, folders)
+
+    async def claimed(self, *, but: Collection[str] = ()) -> set[str]:
+        """The folders that some writer is changing, or was when it was killed."""
+        return await claimed_folders(self, but=but)
+
+    async def abandoned_claims(self) -> list[str]:
+        """The keys of claims whose writers are gone."""
+        return await abandoned_claims(self)
+
+    async def take_claim(self, key: str) -> list[str]:
+        """Take a claim away from its writer; returns its folders."""
+        return await take_claim(self, key)
+
     async def unlock(self) -> list[str]:
-        """Free every lock, whoever holds it; returns who held them."""
+        """Free every lock; returns their holders."""
         names = [name for name in (await self.list_folder("index")).files if name.endswith(".lock")]
         found = [await break_lease(self, name.removesuffix(".lock")) for name in names]
         return [holder for holder in found if holder]

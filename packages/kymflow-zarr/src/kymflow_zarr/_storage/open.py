@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from zarr.abc.store import Store
     from zarr.storage import StorePath
 
-__all__ = ["open_blobs", "why_read_only"]
-
 _CLIENT_OPTIONS = {  # after "AWS_", "AZURE_" or "GOOGLE_"
     *("allow_http", "allow_invalid_certificates", "connect_timeout", "http1_only", "http2_only"),
     *("proxy_url", "proxy_ca_certificate", "proxy_excludes", "randomize_addresses", "user_agent"),

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["OpenFolder", "by_path", "open_folder"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenFolder:

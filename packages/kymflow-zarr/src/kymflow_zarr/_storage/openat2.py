@@ -10,8 +10,6 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-__all__ = ["has_openat2", "open_without_links"]
-
 _AT_FDCWD = -100
 _OPENAT2 = 437  # the same number on every architecture that this package has wheels for
 _NO_LINKS_NO_MOUNTS = 0x04 | 0x01  # RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV of <linux/openat2.h>

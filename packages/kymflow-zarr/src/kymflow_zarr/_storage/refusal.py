@@ -8,8 +8,6 @@ from __future__ import annotations
 import errno
 from typing import Final
 
-__all__ = ["is_per_file_error"]
-
 _PER_FILE: Final = frozenset({errno.EACCES, errno.EPERM, errno.EIO, errno.ELOOP})
 
 

@@ -10,8 +10,6 @@ from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Final, TypeVar
 
-__all__ = ["ChangedError", "Requests"]
-
 logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")

@@ -16,8 +16,6 @@ from filelock import FileLock, Timeout
 
 from kymflow_zarr._storage.inner_folder import InnerFolder
 
-__all__ = ["Scratch", "is_left_behind", "new_name", "sweep"]
-
 _LOCK_FILE = "writer.lock"
 _OWN_NAME = re.compile(r"[0-9a-f]{32}")
 

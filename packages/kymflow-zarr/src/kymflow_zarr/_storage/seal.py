@@ -19,17 +19,6 @@ from typing import Any, TypeAlias
 from kymflow_zarr._storage.json_text import JsonValue, dumps, loads
 from kymflow_zarr.errors import CorruptDataError
 
-__all__ = [
-    "BLANK_SEAL",
-    "OWN_ATTRIBUTE",
-    "AsWritten",
-    "reseal",
-    "sealed_bytes",
-    "unseal",
-    "unseal_zarr",
-    "without_consolidated",
-]
-
 BLANK_SEAL = "sha256:" + "0" * 64
 OWN_ATTRIBUTE = "kymflow_zarr"
 """The attribute of images and arrays that is ours, with the seal in it."""

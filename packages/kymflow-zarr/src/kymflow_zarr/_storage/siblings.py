@@ -1,12 +1,10 @@
-"""Whether a key can be written beside those that are there."""
+"""Whether a key can be written beside existing ones."""
 
 from __future__ import annotations
 
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.names import check_no_collision
 from kymflow_zarr.errors import InvalidNameError
-
-__all__ = ["check_writable"]
 
 
 def check_writable(

@@ -9,8 +9,6 @@ from typing import TypeVar
 
 from kymflow_zarr._storage.blobs import BlobStore
 
-__all__ = ["side_by_side"]
-
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,6 @@ from kymflow_zarr.errors import LockedError
 
 if TYPE_CHECKING:
     from zarr.abc.store import Store
-
-__all__ = ["ZarrKeys"]
 
 _POLL_S = 0.02
 
@@ -50,7 +48,7 @@ class ZarrKeys:
             return 'the store cannot be written to; use mode="r", or a store that can be written to'
         if not self._creates_exclusively():
             return (
-                f"a {type(store).__name__} cannot create a key only where there is none, so that "
+                f"a {type(store).__name__} cannot create a key only if it does not exist, so that "
                 'two writers could both hold a lock; use mode="r", or name a path or an object '
                 "store's URL"
             )
@@ -148,6 +146,29 @@ class ZarrKeys:
         finally:
             if wait(self.get(key)) == mine:
                 wait(self.delete([key]))
+
+    async def claim(self, folders: Sequence[str]) -> ZarrKeys:  # noqa: ARG002
+        """Nothing: what is in memory goes with its writer."""
+        return self
+
+    async def is_mine(self) -> bool:
+        """True: nothing takes a claim away."""
+        return True
+
+    async def end(self, *, remove: bool = True) -> None:
+        """Nothing: nobody was told."""
+
+    async def claimed(self, *, but: Collection[str] = ()) -> set[str]:  # noqa: ARG002
+        """Nothing: nobody was told."""
+        return set()
+
+    async def abandoned_claims(self) -> list[str]:
+        """Nothing: what is in memory goes with its writer."""
+        return []
+
+    async def take_claim(self, key: str) -> list[str]:  # noqa: ARG002
+        """Nothing: there is none."""
+        return []
 
     async def unlock(self) -> list[str]:
         """Remove every lock."""

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["common_type", "is_text", "plain_categories", "plain_column", "plain_type"]
-
 
 def plain_type(kind: pa.DataType) -> pa.DataType:
     """The type that a table uses for values of this one.

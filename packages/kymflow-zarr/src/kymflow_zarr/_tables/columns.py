@@ -43,16 +43,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = [
-    "common_field",
-    "fit_columns",
-    "merge_schemas",
-    "plain_schema",
-    "plain_table",
-    "to_table",
-    "valueless_columns",
-]
-
 
 def to_table(rows: pd.DataFrame | pa.Table, *, what: str) -> pa.Table:
     """Rows that a caller gave, with columns as tables keep them.
@@ -111,7 +101,7 @@ def plain_table(table: pa.Table, *, what: str) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
-def valueless_columns(table: pa.Table) -> frozenset[str]:
+def columns_without_values(table: pa.Table) -> frozenset[str]:
     """The columns without any value, whose type means nothing."""
     return frozenset(
         name
@@ -157,7 +147,7 @@ def merge_schemas(
                     what,
                     field.name,
                     problem=f"holds {_describe(field)}, the table {_describe(there)}",
-                    remedy="convert the rows, or save_table() it anew with the type you want",
+                    remedy="convert the rows, or save the whole table with the type you want",
                 )
             known[field.name] = common
     return pa.schema([field.with_nullable(True) for field in known.values()])
@@ -212,7 +202,7 @@ def fit_columns(rows: pa.Table, schema: pa.Schema, *, what: str) -> pa.Table:
                 what,
                 field.name,
                 problem=f"holds {column.type}, which cannot become {field.type} ({error})",
-                remedy="convert the rows, or save_table() it anew with the type you want",
+                remedy="convert the rows, or save the whole table with the type you want",
             ) from error
     return pa.table(columns, schema=schema)
 

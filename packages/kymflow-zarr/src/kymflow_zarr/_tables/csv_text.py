@@ -1,7 +1,7 @@
 """CSV that someone else wrote, read strictly: equal values, or a refusal that names the line.
 
 Programs differ in what separates cells, in how they write decimals and in what they put above the
-header. What is certain is read, what is not is refused. Cells stay text unless all of a
+header. What is unambiguous is read, everything else is refused. Cells stay text unless all of a
 column are numbers, or all are booleans, and none of them loses a digit: ``007``, dates and whole
 numbers beyond 64 bits are text. Words such as ``NA`` are missing among numbers, text among text.
 """
@@ -22,8 +22,6 @@ from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
-
-__all__ = ["frame_to_csv", "read_csv"]
 
 Rows: TypeAlias = "Iterator[tuple[int, list[str | None]]]"
 """Rows that are not blank, each with the number of its last line; None is an empty cell."""
@@ -50,7 +48,7 @@ def read_csv(data: bytes, *, key: str, delimiter: str | None = None) -> pa.Table
 
     Args:
         data: The file's contents: UTF-8, UTF-16 with its mark, or else Windows-1252.
-        key: Where they lie, for messages.
+        key: Where they come from, for messages.
         delimiter: What separates the cells of a file whose first line is its header. If None, it is
             found out: a tab, a semicolon or a bar, with which decimals may have a comma, a comma,
             or what a first line ``sep=;`` says; and lines above the header that start with ``#``
@@ -172,7 +170,9 @@ def _split_header(rows: Rows, *, key: str) -> tuple[list[str], Rows]:
     if numbers and len(comment) == len(row):  # NumPy makes a comment of the header
         header = [(name or "").lstrip("#").strip() for name in comment]
         return header, chain([(line, row)], rows)
-    if not row or (len(numbers) == len(row) and header != [str(at) for at in range(len(row))]):
+    if not any(header) or (
+        len(numbers) == len(row) and header != [str(at) for at in range(len(row))]
+    ):
         raise CorruptDataError(key, f"line {line}: there are no names of columns")
     return header, rows
 

@@ -1,8 +1,8 @@
 """What a column was in pandas: a name in its Arrow field, because Arrow's type alone does not say.
 
 Whole numbers in Arrow are ``int64``, ``Int64`` or Arrow-backed in pandas, text is one of six
-things. The name stands under ``kymflow_zarr.dtype`` in the field's metadata; other readers pass
-over it. A column without one is what pandas makes of its Arrow type.
+things. The name is in the field's metadata, ``kymflow_zarr.dtype``, which other readers ignore. A
+column without one becomes what pandas makes of its Arrow type.
 """
 
 from __future__ import annotations
@@ -19,23 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pyarrow as pa
-
-__all__ = [
-    "CATEGORIES",
-    "CATEGORY",
-    "DTYPE",
-    "MASKED",
-    "OBJECT",
-    "Metadata",
-    "dtype_from_name",
-    "dtype_name",
-    "has_meaning",
-    "is_category",
-    "is_masked",
-    "name_in",
-    "names_from_pandas",
-    "pandas_metadata",
-]
 
 Metadata: TypeAlias = "dict[bytes | str, bytes | str]"
 """Metadata of a field, as Arrow takes them."""
@@ -100,12 +83,7 @@ def dtype_name(dtype: Any) -> str:
 
 
 def dtype_from_name(name: str, kind: pa.DataType) -> Any | None:
-    """The dtype of a name, neither objects nor categories; None if it cannot hold such values.
-
-    Args:
-        name: As it came from `dtype_name`.
-        kind: The column's plain type.
-    """
+    """The dtype of a name, neither objects nor categories; None if it cannot hold such values."""
     dtype, plain = _parse_name(name)
     if name.startswith("arrow[") and dtype is None:
         import pandas as pd
@@ -122,7 +100,7 @@ def _parse_name(name: str) -> tuple[Any, pa.DataType | None]:
 
     dtype: Any
     if name.startswith("arrow["):
-        # Those whose plain type is another one.
+        # Those whose plain type differs.
         several: list[pa.DataType] = [
             pa.large_string(),
             pa.string_view(),

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["category_metadata", "check_column_names", "check_frame", "frame_to_table"]
-
 _MAX_CATEGORIES_BYTES: Final = 16 * 2**20
 
 
@@ -72,7 +70,7 @@ def frame_to_table(frame: pd.DataFrame, *, what: str) -> pa.Table:
 
 
 def check_frame(frame: object, *, what: str) -> pd.DataFrame:
-    """A frame whose columns have names of their own and whose index says nothing.
+    """A frame with distinct column names and an index that only counts rows.
 
     Args:
         frame: What may be one. An index of unnamed whole numbers only counts rows.
@@ -175,7 +173,7 @@ def _objects_to_arrow(series: pd.Series[Any]) -> tuple[pa.ChunkedArray[Any], Met
         raise ValueError(f"missing values are {' and '.join(sorted(markers))}")
     values[missing] = None
     column = plain_column(_as_chunked(pa.array(values, from_pandas=False)))
-    # Text and bytes need no proof, which takes longer than to write them.
+    # Text and bytes need no check, which would take longer than writing them.
     types = set(map(type, values[~missing]))
     if types not in ({str}, {bytes}) and not all(map(_are_same, values, column.to_pylist())):
         raise ValueError("they would come back as other objects")
@@ -199,11 +197,6 @@ def category_metadata(
     categories: pa.ChunkedArray[Any], metadata: Metadata, *, ordered: bool
 ) -> Metadata:
     """The metadata of a categorical column's field.
-
-    Args:
-        categories: All categories in order, plain.
-        metadata: What they were in pandas.
-        ordered: Whether they have an order.
 
     Raises:
         ValueError: They take more room than a file should have for them.
@@ -256,7 +249,7 @@ def _are_same(one: object, other: object) -> bool:
 
 
 def _kind(series: pd.Series[Any]) -> str:
-    """What a column holds, in words."""
+    """What a column holds, as text."""
     if series.dtype != np.dtype(object):
         return f"values of dtype {series.dtype}"
     types = {type(value).__name__ for value in series}

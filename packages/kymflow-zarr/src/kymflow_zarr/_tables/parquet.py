@@ -26,16 +26,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-__all__ = [
-    "open_parquet",
-    "open_parquet_writer",
-    "read_parquet",
-    "table_from_bytes",
-    "table_to_bytes",
-    "verify_parquet",
-    "write_parquet",
-]
-
 MAX_COLUMNS = 10_000
 """Most columns of a table that is ingested from a file."""
 
@@ -83,7 +73,7 @@ def open_parquet_writer(
     Args:
         stream: The file, open to write and read.
         schema: The columns.
-        key: Where it will lie: the file says so, and is not taken for another one. None for a file
+        key: Where it will be: the file says so, and is not taken for another one. None for a file
             that is not part of a dataset.
         sorted_by: The text column that the rows are sorted by.
 

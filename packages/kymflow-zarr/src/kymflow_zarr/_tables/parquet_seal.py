@@ -1,11 +1,11 @@
 """Checksums of a Parquet file, kept in the file itself.
 
 Parquet's page checksums leave page headers and the footer uncovered: a flipped bit there can change
-values in silence. So the footer's key-value metadata hold two texts, which other readers pass over:
+values in silence. So the footer's key-value metadata hold two texts, which other readers ignore:
 
 - ``kymflow-crc32c:<8 hex digits>``, the CRC-32C of the whole file with those digits as zeros;
 - ``kymflow-tail-crc32c:<8 hex digits>:<8 hex digits>``, the CRC-32C of the file's tail with the
-  digits of both texts as zeros, and how many bytes of that tail stand before the footer. They are
+  digits of both texts as zeros, and how many bytes of that tail come before the footer. They are
   the CRC-32C of each column chunk, four bytes each, little-endian, row group by row group.
 
 The tail proves the schema, the number of rows and the checksums of the chunks: to get these, or
@@ -29,8 +29,6 @@ from kymflow_zarr.errors import CorruptDataError
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
-__all__ = ["BLANKS", "METADATA_KEYS", "fill_in", "read_checksums", "verify_chunks", "verify_file"]
-
 _FILE_KEY = "kymflow_zarr.crc32c"
 _TAIL_KEY = "kymflow_zarr.tail_crc32c"
 BLANKS = {
@@ -47,11 +45,7 @@ _PART = 2**20
 
 
 def fill_in(stream: BinaryIO) -> None:
-    """Put the checksums into a finished file whose footer holds `BLANKS`.
-
-    Args:
-        stream: The file, open to read and write.
-    """
+    """Put the checksums into a finished file whose footer holds `BLANKS`; it is open for update."""
     import pyarrow.parquet as pq
 
     start, footer = _read_footer(stream)
@@ -81,10 +75,7 @@ def read_checksums(stream: BinaryIO, *, key: str) -> Sequence[int]:
     """The checksums of a file's column chunks, once its tail was compared with its own.
 
     A file of version 0.1 is compared as a whole and has none; nor does a file of another writer.
-
-    Args:
-        stream: The file; it is left at its start.
-        key: Where it lies, for messages.
+    The stream is left at its start.
 
     Raises:
         CorruptDataError: They differ.
@@ -125,7 +116,7 @@ def verify_chunks(
         checksums: As `read_checksums` returned them.
         groups: Row groups.
         leaves: Columns, as Parquet counts them.
-        key: Where the file lies, for messages.
+        key: Where the file is stored, for messages.
 
     Raises:
         CorruptDataError: They differ.
@@ -143,9 +134,7 @@ def verify_chunks(
 def verify_file(stream: BinaryIO, *, key: str) -> None:
     """Compare a whole file with its checksum; files of other writers have none and pass.
 
-    Args:
-        stream: The file; it is left at its start.
-        key: Where it lies, for messages.
+    The stream is left at its start.
 
     Raises:
         CorruptDataError: They differ.

@@ -13,15 +13,6 @@ from kymflow_zarr.errors import ColumnError, SchemaValidationError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = [
-    "RowUpdate",
-    "check_rows",
-    "image_id_set",
-    "merge_rows",
-    "merge_schema",
-    "regroup",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowUpdate:
@@ -75,7 +66,7 @@ def merge_schema(
         pa.schema([]) if old is None else old.schema,
         new,
         what=what,
-        open_old=frozenset() if old is None else old.valueless_floats(),
+        open_old=frozenset() if old is None else old.float_columns_without_values(),
         open_new=open_new,
     )
     ids = pa.field(column, pa.string())
@@ -86,7 +77,7 @@ def merge_schema(
 
 
 def check_rows(update: RowUpdate, schema: pa.Schema, column: str, *, what: str) -> RowUpdate:
-    """Rows in plain types; refused if they name no image, or another than those they are for.
+    """Rows in plain types; refused if they name no image, or one that is not being replaced.
 
     Raises:
         SchemaValidationError: The message names the image or the column.
@@ -115,7 +106,7 @@ def check_rows(update: RowUpdate, schema: pa.Schema, column: str, *, what: str) 
 
 
 def image_id_set(image_ids: str | Iterable[str]) -> frozenset[str]:
-    """Image ids that a caller gave, as one or as some.
+    """One image id, or several, as a set.
 
     Raises:
         TypeError: One of them is not text.

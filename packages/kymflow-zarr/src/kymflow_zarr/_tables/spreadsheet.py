@@ -23,8 +23,6 @@ from kymflow_zarr._tables.to_pandas import table_to_frame
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["NotShownError", "harmless", "harmless_csv", "write_csv"]
-
 # Full-width signs count in East Asian locales.
 _RISKY: Final = re.compile("['=+\\-@\\t\\r\\n\uff1d\uff0b\uff0d\uff20]")
 _NUMBER: Final = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -35,14 +33,14 @@ class NotShownError(ValueError):
 
 
 def harmless(text: str) -> str:
-    """A text as it may stand in a CSV file; a leading apostrophe is doubled, so none is lost."""
+    """A text made safe for a CSV file; a leading apostrophe is doubled, so none is lost."""
     return f"'{text}" if _RISKY.match(text) and not _NUMBER.fullmatch(text) else text
 
 
 def write_csv(stream: BinaryIO, schema: pa.Schema, parts: Iterable[pa.Table]) -> None:
     """Write a table that arrives in parts.
 
-    Numbers, booleans and times stand without quotes, all else is text in quotes: lists and
+    Numbers, booleans and times are written without quotes, all else is text in quotes: lists and
     structs as Python prints them.
 
     Raises:
@@ -80,10 +78,10 @@ def harmless_csv(data: bytes) -> bytes:
 
 
 def _to_text(column: pa.ChunkedArray[Any], field: pa.Field[Any]) -> Any:
-    """A column as it stands in CSV."""
+    """A column as it is written to CSV."""
     import pyarrow as pa
 
-    if has_meaning(name_in(field)):  # stored as numbers that say nothing to people
+    if has_meaning(name_in(field)):  # stored as numbers that mean nothing to people
         values = table_to_frame(pa.table([column], schema=pa.schema([field]))).iloc[:, 0]
         shown = values.astype(str).where(values.notna(), None)
         return pa.array(shown, pa.string(), from_pandas=True)

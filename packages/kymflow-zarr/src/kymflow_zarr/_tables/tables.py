@@ -11,7 +11,7 @@ from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.inventory import INVENTORY, enter, read_inventory, strike
 from kymflow_zarr._storage.names import check_name, is_valid_name
 from kymflow_zarr._storage.siblings import check_writable
-from kymflow_zarr._tables.columns import plain_schema, to_table, valueless_columns
+from kymflow_zarr._tables.columns import columns_without_values, plain_schema, to_table
 from kymflow_zarr._tables.parquet import open_parquet, open_parquet_writer, write_parquet
 from kymflow_zarr._tables.replace import (
     RowUpdate,
@@ -27,8 +27,6 @@ from kymflow_zarr.errors import CorruptDataError, InvalidNameError, TableNotFoun
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
-
-__all__ = ["IMAGE_ID", "TABLES", "Tables"]
 
 logger = logging.getLogger(__name__)
 
@@ -131,7 +129,9 @@ class Tables:
         plain = plain_schema(schema, what=what)
         open_new: frozenset[str] = frozenset()
         if isinstance(updates, Sequence) and updates:  # rows that are to come may hold anything
-            open_new = frozenset.intersection(*(valueless_columns(one.rows) for one in updates))
+            open_new = frozenset.intersection(
+                *(columns_without_values(one.rows) for one in updates)
+            )
         kept = None if keep_others is None else image_id_set(keep_others)
         written = 0
         # The old file is closed before the new one takes its place: Windows insists.
@@ -157,9 +157,9 @@ class Tables:
                     writer.write_table(merged.empty_table())
         return written
 
-    def forget_image(self, image_id: str) -> None:
-        """Drop the rows of one image from every table; a damaged table is left for `check`."""
-        for name in self.names():
+    def forget_image(self, image_id: str, names: Iterable[str]) -> None:
+        """Drop the rows of one image from tables; a damaged one is left for `check`."""
+        for name in names:
             try:
                 with open_parquet(self._blobs, self._key(name)) as file:
                     if file is None or not file.has_text(IMAGE_ID, image_id):
@@ -187,7 +187,7 @@ class Tables:
         listing = self._blobs.list_folder(f"{TABLES}/{inside}".rstrip("/"))
         for file in listing.files:
             name = inside + file.removesuffix(_SUFFIX)
-            # What someone copied in by hand may have a name that no table can have.
+            # A file that someone copied in may have a name that no table can have.
             if file.endswith(_SUFFIX) and is_valid_name(name, kind="table"):
                 yield name
         for folder in listing.folders:

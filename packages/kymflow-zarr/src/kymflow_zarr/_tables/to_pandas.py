@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["categories_in", "table_to_frame"]
-
 
 def table_to_frame(table: pa.Table) -> pd.DataFrame:
     """The frame that `frame_to_table` made a table of.
@@ -65,7 +63,7 @@ def _to_pandas(column: pa.ChunkedArray[Any], field: pa.Field[Any]) -> Any:
         return _to_preferred(column)
     try:
         return _to_masked(column, dtype) if is_masked(name) else _to_dtype(column, dtype)
-    except pa.ArrowInvalid:  # a file of someone else: its values are not those of its dtype
+    except pa.ArrowInvalid:  # written by another program: its values do not fit its dtype
         return _to_preferred(column)
 
 
@@ -124,7 +122,7 @@ def _to_categorical(column: pa.ChunkedArray[Any], field: pa.Field[Any]) -> Any:
         found: Any = pa.array([places.get(repr(value)) for value in column.to_pylist()], pa.int64())
     else:
         found = pc.index_in(column, value_set=stored.combine_chunks())
-    if found.null_count != column.null_count:  # values of someone else
+    if found.null_count != column.null_count:  # values of another program
         return _to_preferred(column)
     values = pd.Series(_to_pandas(stored, kind))
     dtype = pd.CategoricalDtype(

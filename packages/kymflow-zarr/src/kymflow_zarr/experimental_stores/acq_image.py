@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from kymflow_zarr.dataset import ZarrDataset
     from kymflow_zarr.record import ZarrImageRecord
 
-__all__ = ["AcqImageV01"]
-
 
 @dataclass(frozen=True, slots=True)
 class AcqImageV01:

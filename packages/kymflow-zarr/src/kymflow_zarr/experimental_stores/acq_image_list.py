@@ -14,8 +14,6 @@ from kymflow_zarr.experimental_stores.acq_image import AcqImageV01
 from kymflow_zarr.experimental_stores.stores.factory import Stores, open_if_dataset, open_stores
 from kymflow_zarr.options import IngestOptions
 
-__all__ = ["AcqImageListV01"]
-
 
 class AcqImageListV01(Sequence[AcqImageV01]):
     """The images of a folder of TIFFs, or of a dataset, as they are when the list is made.

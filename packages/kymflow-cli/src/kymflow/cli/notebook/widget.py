@@ -13,8 +13,6 @@ from kymflow.cli.viewer.routes import Viewer
 from kymflow.core import KymDataset
 from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
-__all__ = ["RecordingsWidget", "view"]
-
 _HERE: Final = files("kymflow.cli.notebook")
 
 
@@ -24,8 +22,8 @@ def view(
     """Look at recordings in a notebook: draw borders, decide, and see the answer at once.
 
     Args:
-        what: A recording to open the page with, or a dataset. It is opened for writing anew, by its
-            path or URL, since what is decided on the page is saved at once.
+        what: A recording to open the page with, or a dataset. It is opened again for writing, by
+            its path or URL, since what is decided on the page is saved at once.
         height: Height of the page, in CSS pixels.
 
     Returns:

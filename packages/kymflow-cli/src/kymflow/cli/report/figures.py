@@ -25,8 +25,6 @@ from kymflow.core.themes import THEMES, Theme
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Drawing", "draw_detail", "draw_kymograph", "draw_panels"]
-
 _GREYS = 64
 """As many as an eye can tell apart; noise in more of them fills the file."""
 

@@ -14,8 +14,6 @@ from kymflow.core.analysis import Analysis
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["DrawnImage", "draw_image"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawnImage:

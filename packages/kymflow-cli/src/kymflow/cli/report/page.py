@@ -8,8 +8,6 @@ from importlib.resources import files
 
 from kymflow.cli.report.values import Page
 
-__all__ = ["content_security_policy", "render"]
-
 
 def render(page: Page) -> str:
     """The page as HTML. All of its texts are escaped.

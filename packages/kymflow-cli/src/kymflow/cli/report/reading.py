@@ -29,8 +29,6 @@ from kymflow_zarr import JsonValue, KymflowZarrError
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
-__all__ = ["ImageReading", "RegionReading", "read_image"]
-
 _T = TypeVar("_T")
 
 _DETAIL_LINES = 240

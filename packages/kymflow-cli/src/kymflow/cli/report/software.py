@@ -7,8 +7,6 @@ from importlib.metadata import PackageNotFoundError, version
 
 from kymflow.cli.report.values import Fact
 
-__all__ = ["software_facts"]
-
 _DISTRIBUTIONS = ("kymflow-cli", "kymflow-core", "kymflow-zarr")
 
 

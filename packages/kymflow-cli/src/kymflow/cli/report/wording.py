@@ -9,13 +9,6 @@ from datetime import UTC, datetime
 from kymflow.cli.safe_text import show
 from kymflow.core.wording import ABSENT
 
-__all__ = [
-    "bytes_size",
-    "compact_json",
-    "lines_of_text",
-    "local_time",
-]
-
 _NS_PER_S = 10**9
 
 
@@ -25,16 +18,6 @@ def local_time(epoch_ns: int | None) -> str:
         return ABSENT
     seconds = epoch_ns // _NS_PER_S
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def bytes_size(count: int) -> str:
-    """A number of bytes for people."""
-    size = float(count)
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1000.0:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000.0
-    return f"{size:.1f} GB"
 
 
 def lines_of_text(text: str) -> str:

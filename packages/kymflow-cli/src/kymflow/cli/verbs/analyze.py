@@ -28,15 +28,6 @@ if TYPE_CHECKING:
     from kymflow.core.analysis import Analysis, AnalysisOutcome, ParamInfo
     from kymflow_zarr import ZarrDataset
 
-__all__ = [
-    "AnalysedImage",
-    "AnalyzeResult",
-    "analyze",
-    "analyze_images",
-    "load_analysis",
-    "with_options",
-]
-
 _WORTH_A_PROCESS = 16
 """A process takes about as long to start as this many images to analyze."""
 

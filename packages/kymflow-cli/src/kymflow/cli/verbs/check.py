@@ -15,8 +15,6 @@ from kymflow.cli.safe_text import command, show
 if TYPE_CHECKING:
     from kymflow_zarr import Problem
 
-__all__ = ["CheckResult", "FoundProblem", "check", "found_problem", "problems_table"]
-
 
 def check(dataset: str, /, *, deep: bool = False, progress: ProgressParam = SILENT) -> CheckResult:
     """Look for everything that is wrong with a dataset.

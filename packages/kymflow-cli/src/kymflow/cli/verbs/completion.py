@@ -10,8 +10,6 @@ from kymflow.cli.blocks import Block, Screen
 from kymflow.cli.completion import SCRIPTS
 from kymflow.cli.results import Item
 
-__all__ = ["CompletionResult", "completion"]
-
 
 def completion(shell: Literal["bash", "zsh", "fish", "powershell"], /) -> CompletionResult:
     """Print a script by which a shell completes verbs, options and the names in a dataset.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from kymflow.cli.blocks import Block, Screen, cell_value, fact_blocks, remark, table_blocks
-from kymflow.cli.options import ProgressParam, TakeIn
+from kymflow.cli.options import IngestFlags, ProgressParam
 from kymflow.cli.progress import SILENT
 from kymflow.cli.safe_text import command
 from kymflow.cli.verbs.analyze import analyze
@@ -18,8 +18,6 @@ from kymflow.cli.verbs.table import Row, table
 
 if TYPE_CHECKING:
     from kymflow.cli.demo_images import Scene
-
-__all__ = ["DemoResult", "demo"]
 
 
 def demo(folder: Path = Path("kymflow-demo"), /, *, progress: ProgressParam = SILENT) -> DemoResult:
@@ -47,8 +45,8 @@ def demo(folder: Path = Path("kymflow-demo"), /, *, progress: ProgressParam = SI
     for scene in DEMO_SCENES:
         _write_tiff(images / f"{scene.name}.tif", scene)
         progress.step()
-    progress.begin("taking in, analyzing, indexing", None)
-    files = TakeIn(pattern=tuple(f"{scene.name}.tif" for scene in DEMO_SCENES))
+    progress.begin("ingesting, analyzing, indexing", None)
+    files = IngestFlags(pattern=tuple(f"{scene.name}.tif" for scene in DEMO_SCENES))
     taken_in = ingest(images, dataset, options=files)
     analyze(dataset, DEMO_ANALYSIS, missing=True, workers=1)
     index(dataset, workers=1)

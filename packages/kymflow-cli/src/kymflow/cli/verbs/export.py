@@ -31,15 +31,6 @@ if TYPE_CHECKING:
     from kymflow.cli.workbook import Sheet
     from kymflow_zarr import ZarrDataset
 
-__all__ = [
-    "CombinedResult",
-    "ExportResult",
-    "NotExported",
-    "WorkbookResult",
-    "WrittenSheet",
-    "export",
-]
-
 _TABLE_ENDINGS = (".parquet", ".csv", ".mat")
 
 
@@ -62,7 +53,7 @@ def export(
     """Write a dataset as plain files, as a workbook, or as one table.
 
     Into a folder, images become TIFF, results JSON, tables Parquet and CSV. A second run into the
-    same folder writes only what differs. kymflow ingest takes the folder in again. With --xlsx,
+    same folder writes only what differs. kymflow ingest reads the folder back in. With --xlsx,
     one workbook has the images with their metadata, all tables, and the parameters. With
     --combined, one table has the summaries of all analyses side by side, for R or MATLAB.
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from kymflow.core.analysis import Analysis
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["FigureResult", "figure"]
-
 _ENDINGS = (".svg", ".pdf", ".png")
 
 

@@ -12,9 +12,10 @@ from cyclopts import Parameter
 from kymflow.cli.blocks import Block, Screen, counted, failure_blocks, remark, table_blocks
 from kymflow.cli.errors import UnknownNameError, refuse_unused
 from kymflow.cli.guesses import guess
-from kymflow.cli.opening import open_reader, open_writer, source_name, source_of
+from kymflow.cli.opening import open_reader, open_writer, source_of
 from kymflow.cli.options import DEFAULT_WAIT_S, ProgressParam, Wait, Workers, default_workers
 from kymflow.cli.progress import SILENT, followed
+from kymflow.cli.source_names import source_name
 from kymflow.cli.verbs.plugins import PluginListResult, known_plugins
 from kymflow.cli.workers import worker_processes
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     from kymflow.core import BaseIndexer, KymDataset
     from kymflow.core.errors import ImageIndexError, IndexUpdateError
-
-__all__ = ["ImageFailure", "IndexResult", "IndexedTable", "index", "run_indexer"]
 
 _WORTH_A_PROCESS = 64
 """A process takes about as long to start as this many images to index."""
@@ -264,7 +263,7 @@ def _failures(dataset: KymDataset, error: IndexUpdateError) -> list[ImageFailure
 
 
 def _reason(error: ImageIndexError) -> str:
-    """Why, without the words that are for programmers."""
+    """The reason, without words that are for programmers."""
     from kymflow.core.errors import IndexerFailedError, RowError
 
     match error:

@@ -1,4 +1,4 @@
-"""Take a folder of image files into a dataset."""
+"""Ingest a folder of image files into a dataset."""
 
 from __future__ import annotations
 
@@ -28,30 +28,17 @@ from kymflow.cli.folders import (
     remember_folders,
     require_folder,
     search_remarks,
+    subfolder_remark,
 )
 from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.opening import open_reader
-from kymflow.cli.options import ProgressParam, TakeIn, default_workers
+from kymflow.cli.options import IngestFlags, ProgressParam, default_workers
 from kymflow.cli.progress import SILENT
 from kymflow.cli.safe_text import command, show
-from kymflow.cli.settling import apply_rules, settle_image
+from kymflow.cli.settling import apply_rules, settle_image, unknown_steps
 
 if TYPE_CHECKING:
     from kymflow_zarr import IngestOutcome, RefreshPlan, ZarrDataset
-
-__all__ = [
-    "FileOutcome",
-    "FileState",
-    "IngestResult",
-    "PlanResult",
-    "PlannedFile",
-    "file_remarks",
-    "ingest",
-    "plan_folders",
-    "planned_files",
-    "rule_remarks",
-    "take_in_folders",
-]
 
 FileState = Literal["new", "changed", "waiting", "failed", "gone", "refused"]
 _NAMED = 8
@@ -59,7 +46,7 @@ _LEFT_ALONE = {
     "changed": "changed since they were ingested",
     "waiting": "still being written, for the next run",
 }
-_USUAL = TakeIn()
+_USUAL = IngestFlags()
 
 
 def ingest(
@@ -67,14 +54,14 @@ def ingest(
     dataset: str,
     /,
     *,
-    options: TakeIn = _USUAL,
+    options: IngestFlags = _USUAL,
     progress: ProgressParam = SILENT,
 ) -> IngestResult | PlanResult:
-    """Take the images of a folder into a dataset.
+    """Ingest the images of a folder into a dataset.
 
-    A dataset that is not there is made. Files that the dataset has already are left alone, so
-    the same command ingests what is new. A file that cannot be read stops only itself. The folder
-    and how it was looked at are remembered: kymflow refresh looks there again.
+    The dataset is created if it does not exist. Files that it has already are left alone, so the
+    same command ingests what is new. A file that cannot be read stops only itself. The folder and
+    the options are remembered: kymflow refresh looks there again.
 
     Args:
         folder: The folder with the image files.
@@ -97,7 +84,7 @@ def ingest(
     if options.dry_run:
         with _open_or_empty(dataset) as opened:
             return plan_folders(opened, folders, options, verb="ingest", location=dataset)
-    return take_in_folders(
+    return ingest_folders(
         ZarrDataset(dataset, mode="a", durability=options.durability, lock_timeout_s=options.wait),
         folders,
         options,
@@ -126,9 +113,11 @@ class IngestResult:
         unchanged: How many were in the dataset already, as they are.
         changed: How many differ from when they were ingested, and were left alone.
         gone: How many known files are no longer in these folders; their images stay.
-        in_subfolders: Where no file was found at all: how many lie in subfolders.
+        in_subfolders: How many new files lie in subfolders that were not looked at.
         issues: How many files beside images were left out, or are doubtful.
         by_rule: How many new images have fields or a calibration that were decided for all to come.
+        without_line_period: How many new images have none that is known.
+        without_pixel_size: How many new images have none that is known.
         items: One per file that was looked into.
     """
 
@@ -150,6 +139,8 @@ class IngestResult:
     in_subfolders: int
     issues: int
     by_rule: int
+    without_line_period: int
+    without_pixel_size: int
     items: tuple[FileOutcome, ...]
 
     @property
@@ -178,13 +169,28 @@ class IngestResult:
         )
         yield from file_remarks(self.items)
         yield from rule_remarks(self.by_rule, self.dataset)
+        yield from _calibration_remarks(self)
         if self.changed:
             yield remark("to ingest changed files again: --changed")
         if self.failed:
             yield remark("a file that failed is tried again once it changes, or with: --retry")
-        if not (self.items or self.unchanged or self.changed):
-            yield nothing_matches(self.patterns, in_subfolders=self.in_subfolders)
+        if self.in_subfolders:
+            yield subfolder_remark(self.in_subfolders)
+        elif not (self.items or self.unchanged or self.changed):
+            yield nothing_matches(self.patterns)
         yield from search_remarks(self)
+
+
+def _calibration_remarks(result: IngestResult) -> Iterator[Block]:
+    """How many new images lack a step, and the command that gives it."""
+    for count, what, option, value, column in (
+        (result.without_line_period, "line period", "--line-ms", "MS", "seconds_per_line"),
+        (result.without_pixel_size, "pixel size", "--um", "MICROMETRES", "um_per_pixel"),
+    ):
+        if count:
+            where = ("--where", f"{column} IS NULL")
+            typed = command("calibrate", result.dataset, option, value, *where)
+            yield remark(f"{counted(count, 'image')} without {what}: give it with {typed}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +234,7 @@ class PlanResult:
         failed: How many could not be ingested before, and have not changed since.
         unchanged: How many are in the dataset as they are.
         gone: How many known files are no longer in these folders.
-        in_subfolders: Where no file was found at all: how many lie in subfolders.
+        in_subfolders: How many new files lie in subfolders that were not looked at.
         items: One per file, except the unchanged ones.
     """
 
@@ -263,15 +269,17 @@ class PlanResult:
             screen,
         )
         yield sentence(
-            f"would take {counted(self.to_take_in, 'file')} into {show(self.dataset)}",
+            f"would ingest {counted(self.to_take_in, 'file')} into {show(self.dataset)}",
             unchanged=self.unchanged,
             changed=self.changed,
             waiting=self.waiting,
             failed=self.failed,
             gone=self.gone,
         )
-        if not (self.items or self.unchanged):
-            yield nothing_matches(self.patterns, in_subfolders=self.in_subfolders)
+        if self.in_subfolders:
+            yield subfolder_remark(self.in_subfolders)
+        elif not (self.items or self.unchanged):
+            yield nothing_matches(self.patterns)
         yield from search_remarks(self)
 
 
@@ -296,9 +304,9 @@ class PlannedFile:
 
 
 def plan_folders(
-    dataset: ZarrDataset, folders: ChosenFolders, options: TakeIn, *, verb: str, location: str
+    dataset: ZarrDataset, folders: ChosenFolders, options: IngestFlags, *, verb: str, location: str
 ) -> PlanResult:
-    """What `take_in_folders` would do."""
+    """What `ingest_folders` would do."""
     how = options.for_store()
     plans = [
         dataset.plan_refresh(search.folder, search.patterns, options=how)
@@ -324,16 +332,16 @@ def plan_folders(
     )
 
 
-def take_in_folders(
+def ingest_folders(
     dataset: ZarrDataset,
     folders: ChosenFolders,
-    options: TakeIn,
+    options: IngestFlags,
     *,
     verb: str,
     location: str,
     progress: ProgressParam,
 ) -> IngestResult:
-    """Take in what is new in some folders, telling of each file as its image is committed."""
+    """Ingest what is new in some folders, and report each file as its image is committed."""
     mode: Literal["skip", "reingest_if_changed"] = (
         "reingest_if_changed" if options.changed else "skip"
     )
@@ -342,8 +350,9 @@ def take_in_folders(
         dataset.plan_refresh(search.folder, search.patterns, options=how)
         for search in folders.there
     ]
-    progress.begin("taking in", sum(len(plan.to_ingest(mode)) for plan in plans))
+    progress.begin("ingesting", sum(len(plan.to_ingest(mode)) for plan in plans))
     items: list[FileOutcome] = []
+    unknown: dict[str, frozenset[str]] = {}
     workers = default_workers(options.workers)
     for search in folders.there:
         outcomes = dataset.iter_refresh(
@@ -353,12 +362,17 @@ def take_in_folders(
             item = _outcome(outcome)
             items.append(item)
             progress.tell(item)
-            settle_image(dataset, item.image_id)
+            steps = settle_image(dataset, item.image_id)
+            if item.image_id is not None and item.status == "ok":
+                unknown[item.image_id] = steps
             progress.step()
     remember_folders(dataset, folders.there if folders.named else ())
     new = [item.image_id for item in items if item.status == "ok" and item.image_id is not None]
     by_rule = apply_rules(dataset, new)
+    if by_rule:
+        unknown = {image_id: unknown_steps(dataset.record(image_id)) for image_id in unknown}
     statuses = Counter(item.status for item in items)
+    without = Counter(step for steps in unknown.values() for step in steps)
     return IngestResult(
         verb=verb,
         dataset=location,
@@ -377,6 +391,8 @@ def take_in_folders(
         gone=sum(len(plan.gone) for plan in plans),
         in_subfolders=_in_subfolders(dataset, folders, plans),
         by_rule=by_rule,
+        without_line_period=without["line period"],
+        without_pixel_size=without["pixel size"],
         items=tuple(items),
     )
 
@@ -384,15 +400,17 @@ def take_in_folders(
 def _in_subfolders(
     dataset: ZarrDataset, folders: ChosenFolders, plans: Sequence[RefreshPlan]
 ) -> int:
-    """How many files lie below folders without any; 0 where there are some, or all was searched."""
-    if any(plan.new or plan.changed or plan.unchanged or plan.refused for plan in plans):
-        return 0
-    deeper = [
-        dataset.plan_refresh(search.folder, expand_patterns(search.patterns, recursive=True))
-        for search in folders.there
-        if not search.is_recursive
-    ]
-    return sum(len(plan.new) + len(plan.changed) + len(plan.unchanged) for plan in deeper)
+    """How many new files lie below the named folders whose subfolders are not looked at."""
+    found = 0
+    for search, plan in zip(folders.there, plans, strict=True):
+        if search.is_recursive or not (folders.named and search.has_subfolders):
+            continue
+        deeper = dataset.plan_refresh(
+            search.folder, expand_patterns(search.patterns, recursive=True)
+        )
+        here = {file.paths for file in (*plan.new, *plan.waiting)}
+        found += sum(file.paths not in here for file in deeper.new)
+    return found
 
 
 @contextmanager

@@ -14,8 +14,6 @@ from kymflow.cli.options import Rows
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["LogEntry", "LogResult", "log"]
-
 
 def log(dataset: str, /, *, rows: Rows = None) -> LogResult:
     """Show what was run and decided, by whom and when.

@@ -23,8 +23,6 @@ from kymflow.cli.source_names import folder_order, short_names
 if TYPE_CHECKING:
     from kymflow_zarr import ManifestEntry
 
-__all__ = ["DamagedImage", "ListResult", "ListedImage", "image_size", "listed_image", "ls"]
-
 _NS_PER_S = 10**9
 
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from kymflow.core.decisions import FieldsImport
     from kymflow_zarr import JsonValue, ZarrDataset, ZarrImageRecord
 
-__all__ = ["FieldsFailure", "FieldsResult", "metadata"]
-
 
 def metadata(
     dataset: str,

@@ -8,8 +8,6 @@ from typing import ClassVar, Literal
 
 from kymflow.cli.blocks import Block, Screen, counted, failure_blocks, table_blocks
 
-__all__ = ["Plugin", "PluginListResult", "known_plugins", "known_readers", "plugins"]
-
 
 def plugins() -> PluginListResult:
     """List the readers of image files and headers, the indexers and the analyses that there are.

@@ -1,4 +1,4 @@
-"""Take in what is new in the folders that a dataset grows from."""
+"""Ingest what is new in the folders that a dataset grows from."""
 
 from __future__ import annotations
 
@@ -8,32 +8,30 @@ from typing import TYPE_CHECKING
 from kymflow.cli.errors import UnknownNameError
 from kymflow.cli.folders import ChosenFolders, choose_folders, require_folder
 from kymflow.cli.opening import open_reader, open_writer
-from kymflow.cli.options import ProgressParam, TakeIn
+from kymflow.cli.options import IngestFlags, ProgressParam
 from kymflow.cli.progress import SILENT
 from kymflow.cli.safe_text import command
 from kymflow.cli.verbs.ingest import (
     IngestResult,
     PlanResult,
+    ingest_folders,
     plan_folders,
-    take_in_folders,
 )
 
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["refresh"]
-
-_USUAL = TakeIn()
+_USUAL = IngestFlags()
 
 
 def refresh(
     dataset: str,
     /,
     *folders: Path,
-    options: TakeIn = _USUAL,
+    options: IngestFlags = _USUAL,
     progress: ProgressParam = SILENT,
 ) -> IngestResult | PlanResult:
-    """Take in what is new in the folders of a dataset.
+    """Ingest what is new in the folders of a dataset.
 
     It looks into the folders that were ingested, with the patterns and subfolders that were given
     then, and into those that images came from.
@@ -58,7 +56,7 @@ def refresh(
             reader, _choose(reader, folders, options), options, verb="refresh", location=dataset
         )
     writer = open_writer(dataset, wait_s=options.wait, durability=options.durability)
-    return take_in_folders(
+    return ingest_folders(
         writer,
         _choose(writer, folders, options),
         options,
@@ -68,7 +66,7 @@ def refresh(
     )
 
 
-def _choose(dataset: ZarrDataset, named: tuple[Path, ...], options: TakeIn) -> ChosenFolders:
+def _choose(dataset: ZarrDataset, named: tuple[Path, ...], options: IngestFlags) -> ChosenFolders:
     folders = choose_folders(dataset, named, options.pattern, recursive=options.recursive)
     if not folders.there:
         for folder in folders.missing[:1]:

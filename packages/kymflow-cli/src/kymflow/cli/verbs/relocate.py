@@ -1,4 +1,4 @@
-"""Have a dataset know that its image files are somewhere else now."""
+"""Tell a dataset that its image files have moved."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from kymflow.cli.folders import relocate_folders
 from kymflow.cli.opening import open_writer
 from kymflow.cli.options import DEFAULT_WAIT_S, Wait
 from kymflow.cli.safe_text import command, show
-
-__all__ = ["RelocateResult", "relocate"]
 
 
 def relocate(dataset: str, old: str, new: str, /, *, wait: Wait = DEFAULT_WAIT_S) -> RelocateResult:

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from kymflow.cli.report.values import Fact, ImageRow, ImageSection, Page
     from kymflow_zarr import Manifest, ZarrDataset
 
-__all__ = ["REPORT_LIMIT", "ReportResult", "ReportedImage", "report", "report_place"]
-
 _ENDINGS = (".html", ".htm")
 
 REPORT_LIMIT = 50
@@ -59,7 +57,7 @@ def report(
 
     A summary of the images, which sorts and filters, then for each of them the kymograph, what the
     analyses found, and where it all comes from. The file needs no other one. For many images,
-    --pages gives each a page of its own, in a folder beside the summary.
+    --pages gives each its own page, in a folder beside the summary.
 
     Args:
         dataset: Path or URL of the dataset.

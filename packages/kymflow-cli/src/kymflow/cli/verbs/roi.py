@@ -12,8 +12,6 @@ from kymflow.cli.errors import UnknownNameError, refuse_unused
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrImageRecord
 
-__all__ = ["roi"]
-
 Pixels: TypeAlias = tuple[int, int]
 Micrometres: TypeAlias = tuple[float, float]
 

@@ -30,8 +30,6 @@ from kymflow.cli.verbs.ingest import PlannedFile, planned_files
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["AnalysisStatus", "ImageConcern", "StatusResult", "TableStatus", "status"]
-
 
 def status(
     dataset: str,

@@ -23,16 +23,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import ZarrDataset
 
-__all__ = [
-    "ArrowRows",
-    "ListedTable",
-    "Row",
-    "TableListResult",
-    "TableResult",
-    "list_tables",
-    "table",
-]
-
 _AT_ONCE = 1000
 _ROWS_ON_A_TERMINAL = 20
 

@@ -10,8 +10,6 @@ from kymflow.cli.blocks import Block, Screen, counted
 from kymflow.cli.opening import find_image, open_writer
 from kymflow.cli.safe_text import show
 
-__all__ = ["UndoResult", "UndoneAct", "undo"]
-
 
 def undo(dataset: str, image: str | None = None, /) -> UndoResult:
     """Take the latest decision back.

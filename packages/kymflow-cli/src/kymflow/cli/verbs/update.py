@@ -12,17 +12,18 @@ from cyclopts import Parameter
 from kymflow.cli.blocks import Block, Screen, counted, failure_blocks, remark, sentence
 from kymflow.cli.file_issues import issue_blocks
 from kymflow.cli.folders import choose_folders
-from kymflow.cli.opening import open_writer, source_name
+from kymflow.cli.opening import open_writer
 from kymflow.cli.options import (
     DEFAULT_PATTERNS,
     DEFAULT_WAIT_S,
+    IngestFlags,
     ProgressParam,
-    TakeIn,
     Wait,
     Workers,
 )
 from kymflow.cli.progress import SILENT
 from kymflow.cli.safe_text import command, show
+from kymflow.cli.source_names import source_name
 from kymflow.cli.survey import Survey, kept_indexers, survey
 from kymflow.cli.verbs.analyze import AnalysedImage, analyze_images
 from kymflow.cli.verbs.index import ImageFailure, IndexedTable, run_indexer
@@ -30,8 +31,8 @@ from kymflow.cli.verbs.ingest import (
     FileOutcome,
     IngestResult,
     file_remarks,
+    ingest_folders,
     rule_remarks,
-    take_in_folders,
 )
 from kymflow.cli.verbs.report import REPORT_LIMIT, report_place
 from kymflow.cli.verbs.report import report as write_report
@@ -39,8 +40,6 @@ from kymflow.cli.verbs.report import report as write_report
 if TYPE_CHECKING:
     from kymflow.core.analysis import Analysis
     from kymflow_zarr import ZarrDataset
-
-__all__ = ["UpdateResult", "update"]
 
 
 def update(
@@ -171,8 +170,8 @@ def _refresh(
     dataset: ZarrDataset, location: str, *, workers: int | None, progress: ProgressParam
 ) -> IngestResult:
     folders = choose_folders(dataset, (), DEFAULT_PATTERNS, recursive=False)
-    options = TakeIn(workers=workers)
-    return take_in_folders(
+    options = IngestFlags(workers=workers)
+    return ingest_folders(
         dataset, folders, options, verb="update", location=location, progress=progress
     )
 
@@ -180,7 +179,7 @@ def _refresh(
 def _analyze(
     dataset: ZarrDataset, *, workers: int | None, progress: ProgressParam
 ) -> tuple[list[AnalysedImage], Survey]:
-    """Compute what is not current; again, as long as analyses follow that build on these.
+    """Compute what is not current, and then what builds on it.
 
     Returns:
         What became of each image in the end, and how the dataset stands after that.

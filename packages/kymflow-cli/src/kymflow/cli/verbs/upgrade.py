@@ -11,8 +11,6 @@ from kymflow.cli.opening import open_writer
 from kymflow.cli.options import DEFAULT_WAIT_S, Wait
 from kymflow.cli.safe_text import show
 
-__all__ = ["UpgradeResult", "UpgradedImage", "upgrade"]
-
 
 def upgrade(dataset: str, /, *, wait: Wait = DEFAULT_WAIT_S) -> UpgradeResult:
     """Bring a dataset of an older format to the current one.

@@ -8,8 +8,6 @@ from cyclopts import Parameter
 
 from kymflow.cli.decided import Dataset, DecisionResult, Images, Where, decide
 
-__all__ = ["accept", "exclude", "include", "note", "reject"]
-
 Reason: TypeAlias = Annotated[str, Parameter(help="Why.")]
 Text: TypeAlias = Annotated[str, Parameter(help="The note.")]
 
@@ -19,7 +17,7 @@ def exclude(
 ) -> DecisionResult:
     """Keep images out of tables.
 
-    They stay in the dataset with all their results; kymflow include takes them back in. Tables
+    They stay in the dataset with all their results; kymflow include undoes this. Tables
     change with the next kymflow update.
     """
     from kymflow.core.decisions import exclude
@@ -28,7 +26,7 @@ def exclude(
 
 
 def include(dataset: Dataset, /, *images: Images, where: Where = None) -> DecisionResult:
-    """Take excluded images back in.
+    """Include excluded images again.
 
     They have rows again after the next kymflow update.
     """

@@ -18,8 +18,6 @@ from kymflow.cli.options import DEFAULT_WAIT_S, ProgressParam, Wait
 from kymflow.cli.progress import SILENT
 from kymflow.cli.safe_text import show
 
-__all__ = ["ServedPage", "ViewResult", "view"]
-
 
 def view(
     dataset: str,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from kymflow.cli.opening import source_of
+from kymflow.cli.source_names import folder_of
 from kymflow.cli.viewer.messages import BadRequestError
-from kymflow.cli.viewer.names import folder_of
 from kymflow.cli.viewer.recompute import recompute
 from kymflow.core import KymflowCoreError
 from kymflow.core.analysis import Region, regions_of
@@ -18,6 +18,8 @@ from kymflow.core.decisions import (
     add_note,
     add_region,
     change_region,
+    exclude,
+    include,
     mark_interval,
     move_mark,
     new_act_id,
@@ -32,8 +34,6 @@ from kymflow_zarr import KymflowZarrError
 
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
-
-__all__ = ["CHANGES", "Target"]
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def _move_borders(target: Target, body: Body) -> None:
             for other in _neighbours(target) if whole_folder else ():
                 try:
                     regions = [r for r in _regions(other.record) if r.channel == channel]
-                    if len(regions) == 1:  # of several vessels, nobody said which one is meant
+                    if len(regions) == 1:  # with several vessels, it is unknown which one is meant
                         _set_borders(other, channel, regions[0].roi_id, pixels, step)
                 except (KymflowCoreError, KymflowZarrError) as error:
                     logger.warning("the borders of image %r stay: %s", other.record.image_id, error)
@@ -115,6 +115,18 @@ def _judge(target: Target, body: Body) -> None:
             reject(target.record, reason)
         case _:
             raise BadRequestError("a verdict is accepted or rejected, and has a reason")
+
+
+def _exclude(target: Target, body: Body) -> None:
+    match body:
+        case {"reason": str(reason)}:
+            exclude(target.record, reason)
+        case _:
+            raise BadRequestError("an exclusion has a reason")
+
+
+def _include(target: Target, body: Body) -> None:  # noqa: ARG001 - there is nothing to say
+    include(target.record)
 
 
 def _note(target: Target, body: Body) -> None:
@@ -182,6 +194,8 @@ def _undo(target: Target, body: Body) -> None:  # noqa: ARG001 - there is nothin
 CHANGES: Final[Mapping[str, Callable[[Target, Body], None]]] = {
     "borders": _move_borders,
     "verdict": _judge,
+    "exclude": _exclude,
+    "include": _include,
     "note": _note,
     "mark": _mark,
     "move-mark": _move_mark,

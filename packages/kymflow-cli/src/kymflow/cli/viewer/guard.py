@@ -13,8 +13,6 @@ from typing import Final
 
 from kymflow.cli.viewer.messages import BadRequestError, Request
 
-__all__ = ["SECURITY_HEADERS", "check_request"]
-
 _HEADER: Final = "x-kymflow-token"
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})

@@ -9,8 +9,6 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-__all__ = ["Answer", "BadRequestError", "Request", "binary_answer", "json_answer"]
-
 
 class BadRequestError(ValueError):
     """A request that the page would not make.

@@ -1,4 +1,4 @@
-"""The files of the page, as they lie in this package."""
+"""The files of the page in this package."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from importlib.resources.abc import Traversable
 from typing import Final
 
 from kymflow.cli.viewer.messages import Answer
-
-__all__ = ["page_files"]
 
 _MEDIA_TYPES: Final = {
     ".html": "text/html; charset=utf-8",

@@ -1,4 +1,4 @@
-"""Compute the velocity of an image again, as a person had it computed before."""
+"""Compute the velocity of an image again, with the parameters of its results."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from kymflow.core.analysis.velocity import VELOCITY, VelocityParams
 
 if TYPE_CHECKING:
     from kymflow_zarr import JsonValue, ZarrDataset, ZarrImageRecord
-
-__all__ = ["recompute"]
 
 
 def recompute(

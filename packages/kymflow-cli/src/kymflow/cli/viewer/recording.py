@@ -28,15 +28,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import JsonValue, ZarrDataset, ZarrImageRecord
 
-__all__ = [
-    "RecordingView",
-    "RegionView",
-    "Stretch",
-    "describe_recording",
-    "draw_figure",
-    "read_trace",
-]
-
 _SMOOTHED_SHARE: Final = 1 / 150
 _FEWEST_SMOOTHED: Final = 5
 

@@ -1,6 +1,6 @@
 """All recordings with their states, as a list that only changes are sent of.
 
-Names are known at once; how the results of an image stand takes a few reads, so it is found out bit
+Names are known at once; the state of an image's results takes a few reads, so it is found out bit
 by bit, each time the page asks. What another process changes is noticed the same way.
 """
 
@@ -13,21 +13,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypedDict
 
 from kymflow.cli.errors import explain
-from kymflow.cli.opening import source_name, source_of
-from kymflow.cli.viewer.names import folder_of
+from kymflow.cli.opening import source_of
+from kymflow.cli.source_names import folder_of, source_name
 from kymflow.core import KymflowCoreError
 from kymflow.core.analysis import ImageStatus, image_status, load_results
 from kymflow.core.analysis.velocity import VELOCITY
-from kymflow.core.decisions import read_decisions
+from kymflow.core.decisions import Decisions, read_decisions
 from kymflow.core.metadata import load_metadata
 from kymflow_zarr import JsonValue, KymflowZarrError
 
 if TYPE_CHECKING:
     from kymflow_zarr import Manifest, ManifestEntry, ZarrDataset
 
-__all__ = ["ListChanges", "RecordingList", "Row", "State"]
-
 State = Literal["current", "outdated", "missing", "failed"]
+Decision = Literal["open", "accepted", "rejected", "excluded"]
 
 _SECONDS_PER_LOOK: Final = 0.25
 _STATES: Final[tuple[State, ...]] = ("failed", "outdated", "missing", "current")
@@ -41,13 +40,14 @@ class Row(TypedDict):
     file: str
     folder: str
     shape: list[int]
+    animal: str | None
     condition: str | None
     state: State | None
     reason: str
     velocity: float | None
     unit: str
     unknown: float | None
-    decision: Literal["open", "accepted", "rejected"]
+    decision: Decision
 
 
 class ListChanges(TypedDict):
@@ -143,6 +143,7 @@ def _row(image_id: str, entry: ManifestEntry | None, *, state: State | None, rea
         file=source_name(path) or image_id,
         folder=folder_of(path),
         shape=[] if entry is None else list(entry.shape),
+        animal=None,
         condition=None,
         state=state,
         reason=reason,
@@ -157,23 +158,24 @@ def _with_results(dataset: ZarrDataset, row: Row) -> Row:
     """A row with what its image's results say."""
     try:
         record = dataset.record(row["id"])
-        condition = load_metadata(record).experiment.condition
+        experiment = load_metadata(record).experiment
         state, reason = _state_of(image_status(record, VELOCITY))
         stored = load_results(record, VELOCITY).results
-        verdict = read_decisions(record).verdict
+        decision = _decision_of(read_decisions(record))
     except (KymflowCoreError, KymflowZarrError, OSError) as error:
         return {**row, "state": "failed", "reason": explain(error).message}
     values = stored[0].values if stored else {}
     calibrated = _number(values, "median_mm_s") is not None
     return {
         **row,
-        "condition": condition,
+        "animal": _text(experiment.extra.get("animal")),
+        "condition": experiment.condition,
         "state": state,
         "reason": reason,
         "velocity": _number(values, "median_mm_s" if calibrated else "median_px_per_line"),
         "unit": "mm/s" if calibrated else "px/line",
         "unknown": _number(values, "share_unknown"),
-        "decision": "open" if verdict is None else verdict.verdict,
+        "decision": decision,
     }
 
 
@@ -186,6 +188,17 @@ def _state_of(status: ImageStatus) -> tuple[State, str]:
         if region.state == worst
     )
     return worst, "; ".join(dict.fromkeys(reason for reason in reasons if reason))
+
+
+def _decision_of(decisions: Decisions) -> Decision:
+    if decisions.exclusion is not None:
+        return "excluded"
+    return "open" if decisions.verdict is None else decisions.verdict.verdict
+
+
+def _text(value: JsonValue) -> str | None:
+    """A free field as text: some labs number their animals."""
+    return str(value) if isinstance(value, str | int | float) else None
 
 
 def _number(values: Mapping[str, JsonValue], name: str) -> float | None:

@@ -1,4 +1,4 @@
-"""What can be asked, and what is answered."""
+"""The requests of the page, and their answers."""
 
 from __future__ import annotations
 
@@ -26,8 +26,6 @@ from kymflow.cli.viewer.tiles import Tile, TileCache
 
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset
-
-__all__ = ["Viewer", "refusal"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

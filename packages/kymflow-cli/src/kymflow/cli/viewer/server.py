@@ -16,8 +16,6 @@ from kymflow.cli.viewer.routes import Viewer, refusal
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["ViewServer"]
-
 logger = logging.getLogger(__name__)
 
 _MOST_BODY_BYTES: Final = 64 * 1024
@@ -90,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.body)
 
     def version_string(self) -> str:
-        """No version to anyone who asks."""
+        """No version is sent."""
         return "kymflow"
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name

@@ -20,8 +20,6 @@ from kymflow.core.plotting import load_means
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["TILE_COLUMNS", "Tile", "TileCache", "pixels_per_row", "read_tile"]
-
 TILE_COLUMNS: Final = 1024
 _MOST_ROWS: Final = 200
 _MOST_LEVEL: Final = 40

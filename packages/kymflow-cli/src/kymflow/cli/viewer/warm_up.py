@@ -1,4 +1,4 @@
-"""Compile the analysis beforehand, so that nobody waits for it at the first border."""
+"""Compile the analysis beforehand, so that the first border is not slow."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import numpy as np
 
 from kymflow.core.analysis import Calibration, Region
 from kymflow.core.analysis.velocity import VELOCITY, VelocityParams
-
-__all__ = ["warm_up"]
 
 
 def warm_up(shown: threading.Event) -> None:

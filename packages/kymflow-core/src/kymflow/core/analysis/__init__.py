@@ -1,8 +1,8 @@
 """Analyses: pure functions of pixels, and the layer that runs them and keeps their results.
 
-`Analysis` says what one is, `run_analysis` runs it on the images of a dataset, `is_current` and
-`image_status` say how its results stand, `load_results` and `load_result_table` read them. The
-velocity analysis is ``VELOCITY`` in `kymflow.core.analysis.velocity`.
+`Analysis` defines one, `run_analysis` runs it on the images of a dataset, `is_current` and
+`image_status` tell whether its results are current, `load_results` and `load_result_table` read
+them. The velocity analysis is ``VELOCITY`` in `kymflow.core.analysis.velocity`.
 """
 
 from __future__ import annotations

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 from kymflow_zarr import ZarrDataset
 
-__all__ = ["CurrentImages"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurrentImages:

@@ -26,19 +26,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import JsonValue
 
-__all__ = [
-    "REGION_COLUMNS",
-    "Analysis",
-    "Column",
-    "Input",
-    "InputResult",
-    "Result",
-    "ResultTable",
-    "RunFunction",
-    "same_place",
-    "unknown_result",
-]
-
 P = TypeVar("P", bound="DataclassInstance")
 
 Scalar: TypeAlias = float | int | str | bool | np.generic | None
@@ -130,11 +117,13 @@ class InputResult:
         parameters: The parameters that it was computed with.
         summary: Its summary.
         tables: Its tables by name.
+        failure: Why it failed, in which case nothing else is known; "" if it did not.
     """
 
-    parameters: Mapping[str, JsonValue]
-    summary: Mapping[str, JsonValue]
-    tables: Mapping[str, pd.DataFrame]
+    parameters: Mapping[str, JsonValue] = field(default_factory=dict)
+    summary: Mapping[str, JsonValue] = field(default_factory=dict)
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    failure: str = ""
 
 
 def unknown_result(
@@ -172,10 +161,13 @@ class Input:
         analysis: The analysis.
         place: From the parameters and the region, the channel and ROI of the same image whose
             result is needed; None if none is.
+        may_fail: Whether `run` is called where it has failed, with `InputResult.failure`, to say
+            what that means for its own result.
     """
 
     analysis: Analysis[Any]
     place: Callable[[Any, Region], Place | None] = same_place
+    may_fail: bool = False
 
 
 RunFunction: TypeAlias = Callable[Concatenate[NDArray[Any], Calibration, P, Region, ...], Result]

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from kymflow.core.themes import Theme
     from kymflow_zarr import JsonValue
 
-__all__ = ["Display", "Overlay", "Panels", "RegionData"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RegionData:

@@ -11,12 +11,10 @@ from kymflow.core.errors import AnalysisInputError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from kymflow.core.analysis.definition import Analysis
+    from kymflow.core.analysis.definition import Analysis, Input
     from kymflow.core.analysis.storage import RegionResult
     from kymflow.core.provenance import Params
     from kymflow_zarr import JsonValue, ZarrImageRecord
-
-__all__ = ["load_inputs"]
 
 
 def load_inputs(
@@ -36,18 +34,22 @@ def load_inputs(
     if not isinstance(chosen, dict):
         return {}
     return {
-        needed.analysis.name: _load(rec, needed.analysis, said)
+        needed.analysis.name: _load(rec, needed, said)
         for needed in analysis.inputs
         if isinstance(said := chosen.get(needed.analysis.name), dict)
     }
 
 
-def _load(rec: ZarrImageRecord, analysis: Analysis[Any], said: dict[str, JsonValue]) -> InputResult:
-    label = str(said["label"])
+def _load(rec: ZarrImageRecord, needed: Input, said: dict[str, JsonValue]) -> InputResult:
+    analysis, label = needed.analysis, str(said["label"])
+    if said["state"] == "failed" and needed.may_fail:
+        return InputResult(failure=str(said["reason"]))
     if said["state"] != "current":
         roi = "the whole picture" if said["roi_id"] is None else f"ROI {said['roi_id']}"
         where = f"channel {said['channel']}, {roi}"
-        raise AnalysisInputError(analysis.name, where, str(said["state"]))
+        raise AnalysisInputError(
+            analysis.name, where, str(said["state"]), reason=str(said.get("reason", ""))
+        )
     stored = load_results(rec, analysis, label=label)
     (entry,) = (
         e for e in stored.results if (e.channel, e.roi_id) == (said["channel"], said["roi_id"])

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import JsonValue
 
-__all__ = ["Param", "ParamInfo", "check_params", "describe_params", "make_params", "params_json"]
-
 P = TypeVar("P")
 
 _PLAIN = (bool, int, float, str)
@@ -89,7 +87,7 @@ class ParamInfo:
         type: ``bool``, ``int``, ``float`` or ``str``.
         choices: The only texts that it may be; empty if any.
         optional: Whether it may be None.
-        default: The value if nobody gives one.
+        default: The value if none is given.
         about: What it means, and its range.
     """
 

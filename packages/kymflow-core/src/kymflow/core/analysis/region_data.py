@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from kymflow.core.analysis.storage import RegionResult
     from kymflow_zarr import ZarrImageRecord
 
-__all__ = ["load_region_data"]
-
 
 def load_region_data(
     rec: ZarrImageRecord, analysis: Analysis[Any], *, label: str = "", tables: bool = True
@@ -63,7 +61,7 @@ def load_region_data(
 
 
 def _rows_of(frame: pd.DataFrame, entry: RegionResult) -> pd.DataFrame:
-    """A region's rows, of the very parameters that its summary names."""
+    """A region's rows, of exactly the parameters that its summary names."""
     roi = frame["roi_id"]
     same_roi = roi.isna() if entry.roi_id is None else roi.eq(entry.roi_id).fillna(value=False)
     wanted = (

@@ -23,18 +23,6 @@ from kymflow.core.provenance import params_hash
 if TYPE_CHECKING:
     from kymflow_zarr import JsonValue, ZarrImageRecord
 
-__all__ = [
-    "UNCALIBRATED",
-    "Calibration",
-    "Place",
-    "Region",
-    "calibration_of",
-    "find_region",
-    "pixels_digest",
-    "region_pixels",
-    "regions_of",
-]
-
 Place: TypeAlias = tuple[int, int | None]
 """Channel and ROI: what tells one region of an image from another, wherever its borders are."""
 

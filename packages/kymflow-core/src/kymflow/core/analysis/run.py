@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from kymflow.core.provenance import Params
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
-__all__ = ["AnalysisOutcome", "run_analysis"]
-
 _IMAGES_PER_TASK: Final = 4
 
 P = TypeVar("P", bound="DataclassInstance")
@@ -93,7 +91,7 @@ def run_analysis(
     """Run an analysis on the regions of images whose results are not current.
 
     A region that fails stops only itself, and its failure is remembered. Results are kept with each
-    image as soon as its outcome is yielded: whoever stops early keeps them.
+    image as soon as its outcome is yielded, so they are kept even if the caller stops early.
 
     Args:
         dataset: The dataset, writable. For processes or a cluster it must have been opened by its
@@ -163,7 +161,7 @@ def _has_other_parameters(job: _Job[P], image_id: str) -> bool:
     try:
         stored = load_results(job.dataset.record(image_id), job.analysis, label=job.label)
     except (KymflowCoreError, KymflowZarrError, OSError):
-        return False  # the run itself says what is wrong with the image
+        return False  # the run itself reports what is wrong with the image
     chosen = params_json(job.params)
     return any(document.get("parameters") != chosen for document in stored.params.values())
 
@@ -187,7 +185,7 @@ def _outcomes(
                 counts[outcome.status] += 1
                 yield outcome
     finally:
-        # Of a run that was stopped early, too: its results are kept.
+        # Also for a run that was stopped early: its results are kept.
         job.current_images.remember(
             job.dataset, stamps, other=[i for i, stamp in stamps.items() if not stamp]
         )
@@ -309,7 +307,7 @@ def _compute(
 
 
 def _own_failure(job: _Job[P], image_id: str, call: Callable[[], T]) -> T:
-    """Call what may run anyone's code: whatever it raises is about this image only."""
+    """Call third-party code: whatever it raises is a failure of this image only."""
     try:
         return call()
     except Exception as error:

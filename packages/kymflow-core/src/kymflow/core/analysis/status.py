@@ -18,16 +18,6 @@ if TYPE_CHECKING:
     from kymflow.core.provenance import Params
     from kymflow_zarr import JsonValue, ZarrImageRecord
 
-__all__ = [
-    "Cause",
-    "ImageStatus",
-    "RegionStatus",
-    "State",
-    "image_status",
-    "is_current",
-    "parameter_documents",
-]
-
 State: TypeAlias = Literal["current", "outdated", "missing", "failed"]
 Cause: TypeAlias = Literal["parameters", "geometry", "calibration", "pixels", "inputs", "version"]
 
@@ -43,7 +33,7 @@ _CAUSES: Final[Mapping[str, Cause]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionStatus:
-    """How a region's result stands.
+    """The state of a region's result.
 
     Attributes:
         region: The region as it is now.
@@ -61,7 +51,7 @@ class RegionStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageStatus:
-    """How the results of an image stand.
+    """The state of the results of an image.
 
     Attributes:
         regions: Each region that the image has now.
@@ -80,7 +70,7 @@ def is_current(
     params: DataclassInstance | None = None,
     label: str = "",
 ) -> RegionStatus:
-    """How the result of one region stands. `image_status` answers for all of an image at once.
+    """The state of one region's result. `image_status` gives that of all regions at once.
 
     Args:
         rec: The image.
@@ -166,7 +156,7 @@ def _input_documents(
     places: Mapping[str, Place | None],
     label: str,
 ) -> dict[str, JsonValue]:
-    """For each result that an analysis builds on, which one it is, and how it stands."""
+    """For each result that an analysis builds on, which one it is, and its state."""
     documents: dict[str, JsonValue] = {}
     for needed in analysis.inputs:
         place = places.get(needed.analysis.name)
@@ -181,24 +171,30 @@ def _input_document(
     channel, roi_id = place
     document: dict[str, JsonValue] = {"channel": channel, "roi_id": roi_id}
     region = next((r for r in regions_of(rec, load_metadata(rec)) if r.place == place), None)
+    missing: dict[str, JsonValue] = {**document, "label": "", "state": "missing"}
+    if region is None:
+        return missing
     for under in dict.fromkeys((label, "")):
+        status = is_current(rec, region, analysis, label=under)
+        if status.state == "failed":
+            return {**document, "label": under, "state": "failed", "reason": status.reason}
         stored = load_results(rec, analysis, label=under)
         entry = next((result for result in stored.results if result.place == place), None)
-        if entry is not None and region is not None:
+        if entry is not None:
             return {
                 **document,
                 "label": under,
-                "state": is_current(rec, region, analysis, label=under).state,
+                "state": status.state,
                 "params_hash": entry.params_hash,
                 "analysis_version": entry.analysis_version,
             }
-    return {**document, "label": "", "state": "missing"}
+    return missing
 
 
 def _inputs_now(
     rec: ZarrImageRecord, analysis: Analysis[Any], then: Params, label: str
 ) -> dict[str, JsonValue]:
-    """How the results stand that a stored one was built on."""
+    """The states of the results that a stored one was built on."""
     chosen = then.get("inputs")
     places = [region.place for region in regions_of(rec, load_metadata(rec))]
     documents = chosen if isinstance(chosen, dict) else {}

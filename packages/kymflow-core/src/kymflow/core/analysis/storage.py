@@ -32,18 +32,6 @@ if TYPE_CHECKING:
     from kymflow.core.provenance import Params
     from kymflow_zarr import JsonValue, ZarrImageRecord
 
-__all__ = [
-    "ComputedRegion",
-    "RegionFailure",
-    "RegionResult",
-    "StoredResults",
-    "list_labels",
-    "load_result_table",
-    "load_results",
-    "save_results",
-    "summary_values",
-]
-
 _SUMMARY: Final = "summary"
 _PARAMS: Final = "params"
 _REMEDY: Final = "run the analysis on all regions of the image again"

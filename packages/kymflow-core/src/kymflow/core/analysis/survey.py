@@ -1,4 +1,4 @@
-"""How the results of an analysis stand over all images of a dataset."""
+"""The state of an analysis' results over all images of a dataset."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from kymflow.core.analysis.definition import Analysis
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["ImageState", "survey_images", "used_labels"]
 
 _RESULTS: Final = "status/results"
 """For each image its stamp, and in a second line the results that it has."""
@@ -24,7 +23,7 @@ _WORST_FIRST: Final[tuple[State, ...]] = ("failed", "outdated", "missing", "curr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageState:
-    """How the results of one image stand.
+    """The state of the results of one image.
 
     Attributes:
         state: That of the region that stands worst: ``failed``, ``outdated``, ``missing``, then
@@ -46,7 +45,7 @@ def survey_images(
     label: str = "",
     stamps: Mapping[str, str] | None = None,
 ) -> dict[str, ImageState]:
-    """How the results of images stand, whatever their parameters.
+    """The state of the results of images, whatever their parameters.
 
     Images that were found to be current before, and have not changed since, are not opened. That is
     remembered if the dataset is writable.

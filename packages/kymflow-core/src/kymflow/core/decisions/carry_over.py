@@ -24,8 +24,6 @@ from kymflow_zarr import CorruptDataError
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
-__all__ = ["CarriedOver", "carry_over"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarriedOver:
@@ -47,7 +45,7 @@ class CarriedOver:
 def carry_over(
     dataset: ZarrDataset, image_ids: Iterable[str] | None = None
 ) -> tuple[CarriedOver, ...]:
-    """Carry decisions and regions over to images on which nobody decided anything yet.
+    """Carry decisions and regions over to images without any decision of their own.
 
     Call it after files were ingested again because they had changed. A second call does nothing.
 
@@ -84,7 +82,7 @@ def _carry(old: ZarrImageRecord, new: ZarrImageRecord) -> tuple[int, ...] | None
     acts = acts_in_force(metadata.acts)
     if read_acts(payload) or not (acts or metadata.rois):
         return None
-    # Regions that were made without an act are carried over by an act of their own.
+    # Regions that were made without an act are carried over by a separate act.
     rois = tuple(
         Change(place=("rois", str(roi.id)), before=None, after=roi.to_json())
         for roi in metadata.rois

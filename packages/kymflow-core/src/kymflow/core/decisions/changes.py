@@ -10,8 +10,6 @@ from kymflow.core.metadata.acts import Change
 if TYPE_CHECKING:
     from kymflow_zarr import JsonValue
 
-__all__ = ["find_changes", "payload_values", "with_values"]
-
 Values: TypeAlias = dict[tuple[str, ...], "JsonValue"]
 
 _OBJECTS: Final = (("header", "scale"), ("header", "unit"), ("experiment_metadata",))
@@ -41,7 +39,7 @@ def find_changes(
 def with_values(
     payload: Mapping[str, JsonValue], values: Mapping[tuple[str, ...], JsonValue]
 ) -> dict[str, JsonValue]:
-    """A payload with other values at some places; None removes what is there."""
+    """A payload with other values at some places; None removes a value."""
     changed = dict(payload)
     rois = _rois(payload)
     last_id = payload.get("last_roi_id")

@@ -16,8 +16,6 @@ from kymflow.core.metadata import NUMBER_FIELDS, parse_value
 if TYPE_CHECKING:
     from kymflow_zarr import JsonValue
 
-__all__ = ["CsvRow", "read_csv"]
-
 _DELIMITERS: Final = (",", ";", "\t")
 
 

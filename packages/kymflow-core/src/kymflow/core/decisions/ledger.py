@@ -19,16 +19,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import JsonValue, ZarrDataset, ZarrImageRecord
 
-__all__ = [
-    "add_act",
-    "exclusive",
-    "load_acts",
-    "load_payload",
-    "new_act",
-    "readable_records",
-    "save_acts",
-]
-
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -63,7 +53,7 @@ def add_act(
         kind: What was done.
         details: What exactly.
         author: Who did it; the login name if None.
-        step: The step that it belongs to; one of its own if None.
+        step: The step that it belongs to; a new one if None.
         metadata: The metadata as the act leaves them; None if it changes nothing there.
         rule: What chose the image, if it holds for images to come; see `load_rules`.
     """
@@ -110,7 +100,7 @@ def load_payload(record: ZarrImageRecord) -> dict[str, JsonValue]:
 def readable_records(dataset: ZarrDataset) -> Iterator[ZarrImageRecord]:
     """The images that can be opened; `ZarrDataset.check` names the others."""
     for image_id in dataset.load_manifest().entries:
-        with suppress(ImageNotFoundError):  # deleted while we look
+        with suppress(ImageNotFoundError):  # deleted meanwhile
             yield dataset.record(image_id)
 
 

@@ -1,4 +1,4 @@
-"""Every decision on a dataset, for people to look back."""
+"""The log of all decisions on a dataset."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from kymflow_zarr import CorruptDataError
 if TYPE_CHECKING:
     from kymflow.core.metadata.acts import Act
     from kymflow_zarr import ZarrDataset
-
-__all__ = ["LoggedStep", "load_decision_log"]
 
 logger = logging.getLogger(__name__)
 

@@ -19,8 +19,6 @@ from kymflow_zarr import CorruptDataError
 if TYPE_CHECKING:
     from kymflow_zarr import JsonValue, ZarrDataset
 
-__all__ = ["Rule", "apply_rule", "load_rules"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:

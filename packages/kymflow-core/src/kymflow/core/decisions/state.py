@@ -15,19 +15,6 @@ from kymflow.core.metadata.fields import Fields
 if TYPE_CHECKING:
     from kymflow_zarr import JsonValue, ZarrImageRecord
 
-__all__ = [
-    "UNDO",
-    "CalibrationDecision",
-    "Decisions",
-    "Exclusion",
-    "Mark",
-    "Note",
-    "Verdict",
-    "acts_in_force",
-    "fold_acts",
-    "read_decisions",
-]
-
 UNDO: Final = "undo"
 """The kind of an act that takes another one back."""
 
@@ -38,7 +25,7 @@ class Exclusion:
 
     Attributes:
         reason: Why.
-        author: Who said so.
+        author: Who decided it.
         at: When, ISO 8601 in UTC.
     """
 
@@ -54,7 +41,7 @@ class Verdict:
     Attributes:
         verdict: ``accepted`` or ``rejected``.
         reason: Why; may be empty.
-        author: Who said so.
+        author: Who decided it.
         at: When, ISO 8601 in UTC.
     """
 
@@ -134,7 +121,7 @@ class CalibrationDecision:
     Attributes:
         seconds_per_line: Line period.
         um_per_pixel: Pixel size along the line.
-        author: Who said so last.
+        author: Who decided last.
         at: When, ISO 8601 in UTC.
     """
 
@@ -150,7 +137,7 @@ class Decisions:
 
     Attributes:
         exclusion: Why it stays out of tables; None if it does not.
-        verdict: What they think of its results; None if nobody said.
+        verdict: What they think of its results; None if there is no verdict.
         notes: Their notes, oldest first.
         marks: Intervals marked by hand, in order of their beginning.
         calibration: The calibration they gave; None if that of the file holds.

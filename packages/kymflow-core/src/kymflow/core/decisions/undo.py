@@ -23,8 +23,6 @@ from kymflow_zarr import ZarrDataset, ZarrImageRecord
 if TYPE_CHECKING:
     from kymflow_zarr import JsonValue
 
-__all__ = ["undo"]
-
 
 def undo(target: ZarrDataset | ZarrImageRecord, author: str | None = None) -> tuple[Act, ...]:
     """Undo the latest act that was not undone yet, with all others of the same step.

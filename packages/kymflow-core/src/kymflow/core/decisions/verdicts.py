@@ -11,8 +11,6 @@ from kymflow.core.errors import DecisionError
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrImageRecord
 
-__all__ = ["accept", "add_note", "exclude", "include", "reject"]
-
 
 @exclusive
 def exclude(
@@ -23,7 +21,7 @@ def exclude(
     Args:
         record: The image, writable.
         reason: Why.
-        author: Who says so; the login name if None.
+        author: Who decides; the login name if None.
         step: What this is undone together with; nothing else if None.
 
     Raises:

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import ZarrImageRecord
 
-__all__ = ["AnalysisTable", "analysis_tables"]
-
 
 def analysis_tables(analysis: Analysis[Any]) -> tuple[AnalysisTable, ...]:
     """The indexers of an analysis: for its summary, and for each table that is indexed."""

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import JsonValue, ZarrImageRecord
 
-__all__ = ["ArtifactTable"]
-
 _UNKNOWN: Final = "unknown"
 
 
@@ -34,7 +32,7 @@ class ArtifactTable:
         name: The name of the index.
         artifact: The table artifact, like ``drift/trace``.
         params_artifact: The JSON artifact with the parameters that made it, like ``drift/params``;
-            None for results whose parameters nobody kept.
+            None for results whose parameters were not kept.
     """
 
     name: str
@@ -71,7 +69,7 @@ class ArtifactTable:
         return RegionRows(rows=self.extract_rows(rec))
 
     def params(self, rec: ZarrImageRecord) -> dict[str, JsonValue]:
-        """The parameters that made the artifact; empty where nobody kept them.
+        """The parameters that made the artifact; empty if they were not kept.
 
         Raises:
             ArtifactNotFoundError: They should be there and are not.

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import JsonValue, ZarrImageRecord
 
-__all__ = ["ImageSummary"]
-
 Pixels: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 _PERCENTILES: Final = (1, 99)

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from kymflow.core.analysis.regions import Place, Region
     from kymflow.core.decisions import Mark
 
-__all__ = ["BY_HAND", "COMPUTED", "ORIGIN", "mark_rows"]
-
 ORIGIN: Final = "origin"
 """The column that tells intervals marked by hand from computed ones."""
 BY_HAND: Final = "by hand"

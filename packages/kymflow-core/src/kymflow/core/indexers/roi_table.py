@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import JsonValue, ZarrImageRecord
 
-__all__ = ["RoiTable"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoiTable:

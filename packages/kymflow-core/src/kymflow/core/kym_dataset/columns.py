@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["KnownColumn", "TableColumns", "fit_rows", "known_columns", "table_schema"]
-
 _EXACT_IN_DOUBLE: Final = 2**53
 _EXACT_IN_INT64: Final = 2**63 - 1
 

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from kymflow.core.kym_dataset.indexer_base import BaseIndexer
     from kymflow_zarr import ZarrImageRecord
 
-__all__ = ["BatchRows", "check_version", "declared_columns", "extract_batch"]
-
 T = TypeVar("T")
 
 
@@ -38,7 +36,7 @@ class BatchRows:
 
     Attributes:
         asked: The images of the batch, in ascending order.
-        parts: Their rows with provenance; each part has columns of its own.
+        parts: Their rows with provenance; each part has its own columns.
         params_hashes: For each image with rows, the hashes of their parameters: mostly one.
         failures: The images that could not be indexed.
         gone: The images that were deleted in the meantime.
@@ -148,11 +146,11 @@ def declared_columns(indexer: BaseIndexer) -> pa.Schema | None:
 
 
 def _why_excluded(rec: ZarrImageRecord) -> str:
-    """Why an image has no rows; "" if nobody excluded it."""
+    """Why an image has no rows; "" if it is not excluded."""
     try:
         exclusion = read_decisions(rec).exclusion
     except (MetadataError, CorruptDataError):
-        return ""  # an indexer that needs the metadata says what is wrong with them
+        return ""  # an indexer that needs the metadata reports what is wrong with them
     return "" if exclusion is None else f"the image is excluded: {exclusion.reason}"
 
 
@@ -194,7 +192,7 @@ def _hashes(rows: ImageRows) -> frozenset[str]:
 
 
 def _own_failure(call: Callable[[], T], indexer: str, image_id: str) -> T:
-    """Call an indexer's code: whatever it raises is this image's failure, and no other's."""
+    """Call an indexer's code: whatever it raises is a failure of this image only."""
     try:
         return call()
     except Exception as error:

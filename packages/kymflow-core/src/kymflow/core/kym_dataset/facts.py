@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["load_facts"]
 
 logger = logging.getLogger(__name__)
 

@@ -13,16 +13,6 @@ if TYPE_CHECKING:
     from kymflow.core.provenance import Params
     from kymflow_zarr import ZarrImageRecord
 
-__all__ = [
-    "BaseIndexer",
-    "DependentIndexer",
-    "DocumentedIndexer",
-    "ExcludedImageIndexer",
-    "RegionIndexer",
-    "RegionRows",
-    "TypedIndexer",
-]
-
 
 @runtime_checkable
 class BaseIndexer(Protocol):
@@ -66,7 +56,7 @@ class TypedIndexer(Protocol):
     """An indexer that declares which columns it returns, and of what types.
 
     Without it a table's types are learned from the first run. With it, rows that have other columns
-    are refused, and a table without rows has its columns nevertheless.
+    are refused, and a table without rows still has its columns.
     """
 
     def columns(self) -> pa.Schema:
@@ -85,7 +75,7 @@ class DocumentedIndexer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionRows:
-    """The rows of one image, each with a provenance of its own.
+    """The rows of one image, each with its own provenance.
 
     Attributes:
         rows: Its columns ``analysis_version`` and ``params_hash`` say where each row comes from.

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from kymflow.core.provenance import Params
     from kymflow_zarr import ZarrImageRecord
 
-__all__ = ["KymDataset"]
-
 
 class KymDataset:
     """A dataset of kymographs: run analyses on them, and gather results into tables.

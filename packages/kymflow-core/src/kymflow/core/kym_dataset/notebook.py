@@ -10,11 +10,9 @@ from kymflow.core.kym_dataset.table_names import indexer_names, table_name
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset
 
-__all__ = ["summary_html"]
-
 
 def summary_html(dataset: ZarrDataset) -> str:
-    """Where the dataset lies, how many images it has, and its indexes; no image is opened.
+    """Location, number of images and indexes of a dataset; no image is opened.
 
     Args:
         dataset: The dataset.
@@ -36,7 +34,7 @@ def summary_html(dataset: ZarrDataset) -> str:
 
 
 def _text(value: str) -> str:
-    """Text that is neither markup nor moves what stands around it."""
+    """Text that is neither markup nor moves the text around it."""
     return escape(
         "".join(
             char if char.isprintable() else char.encode("unicode_escape").decode("ascii")

@@ -8,8 +8,6 @@ from graphlib import CycleError, TopologicalSorter
 from kymflow.core.errors import IndexerCycleError
 from kymflow.core.kym_dataset.indexer_base import BaseIndexer, DependentIndexer
 
-__all__ = ["run_order"]
-
 
 def run_order(indexers: Iterable[BaseIndexer]) -> list[BaseIndexer]:
     """The indexers, each after those that it depends on.

@@ -15,15 +15,13 @@ if TYPE_CHECKING:
     from kymflow.core.provenance import Params
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
-__all__ = ["documented_params", "find_params", "record_params"]
-
 
 def find_params(
     dataset: ZarrDataset, table: str, wanted: str, *, source: DocumentedIndexer | None
 ) -> Params:
     """The parameter document with a hash, from a record that has a row with it.
 
-    A document is known by its hash, wherever it lies: among the JSON artifacts of the record, those
+    A document is known by its hash, wherever it is: among the JSON artifacts of the record, those
     called ``params`` first; it is an interval that a person marked; or it is what an indexer says
     of the record.
 

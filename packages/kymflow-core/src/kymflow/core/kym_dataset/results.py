@@ -1,11 +1,9 @@
-"""What a run tells its caller."""
+"""What an update returns."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-__all__ = ["IndexUpdate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["ImageRows", "check_frame", "check_text", "stamped_rows"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRows:
@@ -41,7 +39,7 @@ class ImageRows:
 
 
 def check_frame(frame: object, *, indexer: str, image_id: str) -> pd.DataFrame:
-    """Refuse anything but a data frame whose columns have names of their own.
+    """Refuse anything but a data frame with distinct column names.
 
     Raises:
         RowError: It names indexer, image and column.

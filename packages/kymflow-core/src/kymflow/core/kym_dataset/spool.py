@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["RowSpool"]
-
 _KEPT_IN_MEMORY: Final = 16 * 2**20
 
 

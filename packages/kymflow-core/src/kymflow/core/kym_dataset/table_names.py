@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["TABLE_PREFIX", "check_is_kym_table", "indexer_names", "table_name"]
-
 TABLE_PREFIX: Final = "kym_"
 RESERVED_PREFIXES: Final = ("kym_", "tables", "index", "sources")
 
@@ -41,14 +39,14 @@ def table_name(indexer_name: str) -> str:
 
 
 def indexer_names(table_names: Iterable[str]) -> list[str]:
-    """The indexers that these tables belong to; other tables are passed over."""
+    """The indexers that these tables belong to; other tables are ignored."""
     return [
         name.removeprefix(TABLE_PREFIX) for name in table_names if name.startswith(TABLE_PREFIX)
     ]
 
 
 def check_is_kym_table(table: str, schema: pa.Schema) -> None:
-    """Refuse to take a table for an indexer's that lacks the columns which all of those have.
+    """Refuse a table that lacks the columns which all tables of indexers have.
 
     Raises:
         NotAKymTableError: It names the column.

@@ -24,8 +24,6 @@ from kymflow_zarr import ZarrDataset
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Fingerprints", "RowOrigins", "row_origins", "table_origins", "take_fingerprints"]
-
 RowOrigins: TypeAlias = Mapping[str, tuple[tuple[str, str, int], ...]]
 """For each image with rows: versions and parameter hashes of its rows, and how many have them."""
 

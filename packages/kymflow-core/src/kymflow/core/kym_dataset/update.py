@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["BATCH_SIZE", "Mode", "OnError", "outdated_images", "update_table"]
-
 logger = logging.getLogger(__name__)
 
 BATCH_SIZE: Final = 64
@@ -224,7 +222,7 @@ def _row_updates(
 
 
 def _count_same_params(old: RowOrigins, new: RowOrigins) -> int:
-    """For how many images the table held these very hashes, and no others."""
+    """For how many images the table held exactly these hashes."""
     return sum(_hashes(old.get(image_id, ())) == _hashes(new[image_id]) for image_id in new)
 
 
@@ -251,7 +249,7 @@ def _run(
 
 
 def _with_details(error: ImageIndexError) -> ImageIndexError:
-    """An error that also tells what happened in another process."""
+    """An error with the traceback of another process as a note."""
     if error.details and error.__cause__ is None:
         error.add_note(error.details)
     return error

@@ -17,8 +17,6 @@ from kymflow.core.metadata.fields import Fields
 if TYPE_CHECKING:
     from kymflow_zarr import JsonValue
 
-__all__ = ["ACTS", "Act", "Change", "new_act_id", "read_acts"]
-
 ACTS: Final = "decisions"
 """The member of the payload."""
 
@@ -31,7 +29,7 @@ class Change:
         place: Where it is: ``("header", "scale", "t")``, ``("experiment_metadata", "genotype")``;
             ``("rois", "3")`` is the ROI with id 3.
         before: What was there; None for nothing.
-        after: What is there now; None for nothing.
+        after: The value now; None if it was removed.
     """
 
     place: tuple[str, ...]
@@ -109,7 +107,7 @@ class Act:
 
 
 def read_acts(payload: Mapping[str, JsonValue]) -> tuple[Act, ...]:
-    """The acts in a payload, oldest first; none if nobody decided anything.
+    """The acts in a payload, oldest first; empty if there are none.
 
     Raises:
         MetadataError: An act is malformed.

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import JsonValue
 
-__all__ = ["NUMBER_FIELDS", "TEXT_FIELDS", "ExperimentMetadata", "parse_value"]
-
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 
 TEXT_FIELDS: Final = (

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import JsonValue
 
-__all__ = ["Fields"]
-
 
 class Fields:
     """A JSON object that is read field by field. Null counts as absent.
@@ -34,7 +32,7 @@ class Fields:
         self._read: set[str] = set()
 
     def rest(self) -> dict[str, JsonValue]:
-        """The fields that nobody asked for."""
+        """The fields that were not read."""
         return {name: value for name, value in self._object.items() if name not in self._read}
 
     def text(self, name: str) -> str | None:

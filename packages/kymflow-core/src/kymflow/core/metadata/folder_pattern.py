@@ -9,14 +9,12 @@ from typing import Final
 
 from kymflow.core.errors import FolderPatternError
 
-__all__ = ["FolderPattern"]
-
 _FIELD: Final = re.compile(r"\{([^{}]*)\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderPattern:
-    """A pattern for the innermost folders that a file lies in.
+    """A pattern for the innermost folders of a file's path.
 
     Attributes:
         fields: The fields in it, in order.

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import JsonValue
 
-__all__ = ["Header"]
-
 _LATEST_NS: Final = 2**63 - 1
 
 

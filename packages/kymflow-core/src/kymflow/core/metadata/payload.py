@@ -16,8 +16,6 @@ from kymflow_zarr import CorruptDataError, JsonValue, MetadataNotFoundError, Zar
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["ImageMetadata", "load_metadata", "save_metadata"]
-
 _VERSION = "1.0"
 
 

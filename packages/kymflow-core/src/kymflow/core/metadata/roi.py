@@ -16,20 +16,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr import JsonValue, ZarrImageRecord
 
-__all__ = [
-    "ImageExtent",
-    "Roi",
-    "RoiChange",
-    "check_roi",
-    "clamp_roi",
-    "create_roi",
-    "delete_roi",
-    "edit_roi",
-    "find_roi",
-    "image_extent",
-    "picture_axes",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageExtent:

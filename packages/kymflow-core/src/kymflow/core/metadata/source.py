@@ -11,8 +11,6 @@ from kymflow_zarr import ArtifactNotFoundError
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrImageRecord
 
-__all__ = ["Source", "load_source"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
@@ -33,7 +31,7 @@ class Source:
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """The names of the folders that it lies in, the innermost last."""
+        """The names of its folders, the innermost last."""
         if self.path is None:
             return ()
         parent = self.path.parent

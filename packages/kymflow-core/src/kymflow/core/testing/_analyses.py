@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 from kymflow.core.analysis import (
     Analysis,
     Calibration,
+    Input,
     InputResult,
     Region,
     Result,
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kymflow_zarr import ZarrDataset
-
-__all__ = ["AnalysisProblem", "AnalysisRule", "check_analysis", "compute_result"]
 
 P = TypeVar("P", bound="DataclassInstance")
 
@@ -103,7 +102,7 @@ def check_analysis(analysis: object, dataset: ZarrDataset) -> list[AnalysisProbl
             continue
         computed += 1
         if first != again:
-            message = f"{region}: run again, it returns something else; keep no state"
+            message = f"{region}: it returns something else when run again; keep no state"
             problems.append(AnalysisProblem(rule="repeatable", image_id=image_id, message=message))
         elif first != there:
             message = f"{region}: a copy of it returns something else; keep no state"
@@ -133,7 +132,7 @@ def _regions(dataset: ZarrDataset) -> Iterator[tuple[str, Region, _Arguments]]:
         try:
             regions = regions_of(record, metadata)
         except RegionError:
-            continue  # no analysis gets to see it
+            continue  # no analysis sees it
         pixels = record.load_array()
         calibration = calibration_of(record, metadata)
         for region in regions:
@@ -182,7 +181,7 @@ def compute_result(
     where = region or Region(channel=1, roi_id=None, z=0, lines=(0, lines), pixels=(0, width))
     chosen = analysis.params() if params is None else params
     inputs = {
-        needed.analysis.name: _input_result(needed.analysis, pixels, calibration, where)
+        needed.analysis.name: _input_result(needed, pixels, calibration, where)
         for needed in analysis.inputs
         if needed.place(chosen, where) is not None
     }
@@ -190,9 +189,15 @@ def compute_result(
 
 
 def _input_result(
-    analysis: Analysis[Any], pixels: NDArray[Any], calibration: Calibration, region: Region
+    needed: Input, pixels: NDArray[Any], calibration: Calibration, region: Region
 ) -> InputResult:
-    found = compute_result(analysis, pixels, calibration=calibration, region=region)
+    analysis = needed.analysis
+    try:
+        found = compute_result(analysis, pixels, calibration=calibration, region=region)
+    except InvalidKymographError as error:
+        if not needed.may_fail:
+            raise
+        return InputResult(failure=str(error))
     return InputResult(
         parameters=params_json(analysis.params()),
         summary=summary_values(found.summary),

@@ -20,8 +20,6 @@ from kymflow.core.kym_dataset.params import documented_params, record_params
 from kymflow.core.kym_dataset.table_names import table_name
 from kymflow_zarr import ZarrDataset
 
-__all__ = ["IndexerProblem", "Rule", "check_indexer"]
-
 Rule: TypeAlias = Literal[
     "protocol", "name", "version", "rows", "types", "repeatable", "params", "pickle"
 ]
@@ -118,7 +116,7 @@ def _repeat_problems(
     for image_id, batch in reversed(first.items()):
         if not _same(_rows(indexer, dataset, image_id), batch):
             message = (
-                "asked again, it gives other rows or another hash; let nothing decide them but "
+                "called again, it returns other rows or another hash; they may depend only on "
                 "the record and the parameters"
             )
             yield IndexerProblem(rule="repeatable", image_id=image_id, message=message)

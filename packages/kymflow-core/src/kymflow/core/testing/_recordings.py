@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CellRecording", "VesselRecording", "simulate_cells", "simulate_vessel"]
-
 _FINE = 8
 """Samples per pixel of the train of cells before it is scanned."""
 

@@ -17,8 +17,6 @@ from kymflow.core.metadata import (
 )
 from kymflow_zarr import ZarrDataset
 
-__all__ = ["sample_dataset"]
-
 
 def sample_dataset(location: str | Path) -> ZarrDataset:
     """A small dataset with images of several kinds.

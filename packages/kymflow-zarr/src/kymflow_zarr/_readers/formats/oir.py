@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import struct
+import math
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from kymflow_zarr._readers.clock import parse_iso
 from kymflow_zarr._readers.facts import Channel, Facts
+from kymflow_zarr._readers.formats.oir_blocks import plane_bytes
 from kymflow_zarr._readers.formats.planes import (
     PlaneImage,
     axis_name,
@@ -28,8 +29,6 @@ from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
 
 if TYPE_CHECKING:
     import oirfile
-
-__all__ = ["OirReader"]
 
 _UNITS: Final = {"T": TIME, "Z": LENGTH, "Y": LENGTH, "X": LENGTH}
 
@@ -67,30 +66,43 @@ class OirReader:
                 name = _first_line_scan(file)
                 image, warnings = file[name], others_warning(name, list(file))
             else:
-                _check_length(path)
                 file = image = stack.enter_context(oirfile.OirFile(path))
             check_expansion(path, image.sizes, image.dtype, limits)
-            order = tuple(line_scan_sizes(image.sizes))
+            sizes, stopped = _recorded(image)
+            kept = line_scan_sizes(sizes)
             opened = PlaneImage(
-                shape=tuple(image.sizes[axis] for axis in order),
+                shape=tuple(kept.values()),
                 dtype=image.dtype.newbyteorder("="),
-                facts=(_facts(image, order, warnings),),
-                plane_ndim=len(order),
-                read_plane=lambda _: _pixels(image, order),
+                facts=(_facts(image, tuple(kept), warnings + stopped),),
+                plane_ndim=len(kept),
+                read_plane=lambda _: _pixels(image, kept),
                 close=file.close,
             )
             stack.pop_all()
         return opened
 
 
-def _check_length(path: Path) -> None:
-    """Refuse a file that was cut short: oirfile would fill what is missing with zeros."""
-    with path.open("rb") as file:
-        head = file.read(40).ljust(40, b"\0")
-    (declared,) = struct.unpack_from("<Q", head, 32)
-    size = path.stat().st_size
-    if declared > size:
-        raise ValueError(f"it is cut short: {size} of {declared} bytes are there")
+def _recorded(image: oirfile.OirFile) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Lengths by axis letter: of a line scan that was stopped, those of the lines that are there.
+
+    oirfile puts zeros where pixels are missing.
+    """
+    sizes = dict(image.sizes)
+    with ExitStack() as stack:
+        others = [stack.enter_context(Path(name).open("rb")) for name in image.companion_files]
+        planes = plane_bytes([image.filehandle, *others])
+    if not sizes:
+        raise ValueError("it holds no pixels")
+    rows_axis = "T" if image.is_linescan else "Y"
+    asked = sizes[rows_axis]
+    count = math.prod(sizes.values()) // (asked * sizes["X"])
+    there = min(planes.values(), default=0) // (sizes["X"] * image.dtype.itemsize)
+    if len(planes) < count or there < (1 if image.is_linescan else asked):
+        raise ValueError(f"pixels are missing in its {count} planes, of which it has {len(planes)}")
+    if there >= asked:
+        return sizes, ()
+    sizes[rows_axis] = there
+    return sizes, (f"the file holds {there} lines of {asked}",)
 
 
 def _check_archive(path: Path, limits: ReadLimits) -> None:
@@ -112,9 +124,9 @@ def _first_line_scan(archive: Mapping[str, oirfile.OirFile]) -> str:
     return next((name for name in names if archive[name].is_linescan), names[0])
 
 
-def _pixels(image: oirfile.OirFile, order: tuple[str, ...]) -> npt.NDArray[Any]:
-    pixels = image.asarray()
-    return np.transpose(pixels, [image.dims.index(axis) for axis in order])
+def _pixels(image: oirfile.OirFile, sizes: Mapping[str, int]) -> npt.NDArray[Any]:
+    pixels = np.transpose(image.asarray(), [image.dims.index(axis) for axis in sizes])
+    return pixels[tuple(map(slice, sizes.values()))]
 
 
 def _facts(image: oirfile.OirFile, order: tuple[str, ...], warnings: tuple[str, ...]) -> Facts:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +16,15 @@ from kymflow_zarr._readers.facts import Facts
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr.errors import UnreadableImageError
 
-__all__ = ["PlaneImage", "axis_name", "library_missing", "line_scan_sizes", "others_warning"]
-
 _NAMES: Final = {"P": "position", "M": "mosaic", "L": "lambda", "S": "s"}
 _NAMED: Final = 5
+
+
+class _Closes(Protocol):
+    def close(self) -> None: ...
+
+
+T = TypeVar("T", bound=_Closes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +69,16 @@ class PlaneImage:
         if plane.shape != due:
             raise ValueError(f"plane {number} has the shape {plane.shape} where {due} is due")
         return np.ascontiguousarray(plane, dtype=self.dtype)
+
+
+@contextmanager
+def closed_on_error(file: T) -> Iterator[T]:
+    """A file that stays open, unless the block raises."""
+    try:
+        yield file
+    except BaseException:
+        file.close()
+        raise
 
 
 def check_expansion(

@@ -18,14 +18,13 @@ from xml.etree import ElementTree
 from kymflow_zarr._readers.clock import stated_clock
 from kymflow_zarr._readers.decimals import decimal_signs
 from kymflow_zarr._readers.facts import Channel, Facts, Rank
+from kymflow_zarr._readers.intervals import steady_step
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
-from kymflow_zarr._readers.settings import bit_depth, known, number_of
-from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, stated_quantity
+from kymflow_zarr._readers.settings import bit_depth, count_of, known, number_of
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
 from kymflow_zarr._readers.xml_text import parse_xml
 from kymflow_zarr._storage.json_text import JsonValue
-
-__all__ = ["PrairieHeader", "read_prairie"]
 
 _SOURCE: Final = "prairie_xml"
 _IMAGE: Final = re.compile(r"(.+)_Cycle\d+_.+\.tiff?", re.IGNORECASE)
@@ -43,18 +42,9 @@ class PrairieHeader:
         return listing.named(f"{image[1]}.xml") if image else None
 
     def read(
-        self,
-        path: Path,
-        listing: FolderListing,
-        *,
-        shape: tuple[int, ...],
-        limits: ReadLimits,
+        self, path: Path, listing: FolderListing, *, shape: tuple[int, ...], limits: ReadLimits
     ) -> Facts | None:
-        """What the recording's document says about one of its files.
-
-        Raises:
-            UnreadableImageError: The document cannot be read, or is too large.
-        """
+        """What the recording's document says about one of its files."""
         found = self.find(path, listing)
         if found is None:
             return None
@@ -63,15 +53,9 @@ class PrairieHeader:
 
 
 def read_prairie(text: str, file_name: str, *, pages: bool = False) -> Facts | None:
-    """Read a ``PVScan`` document.
+    """What a ``PVScan`` document says about an image file; None if it is of another kind.
 
-    Args:
-        text: The document.
-        file_name: The image file that is asked for.
-        pages: Whether it has several, which are a time apart.
-
-    Returns:
-        What it says; None if it is of another kind.
+    ``pages`` tells whether the image has several, which are a time apart.
     """
     try:
         root = _parsed(text)
@@ -86,13 +70,21 @@ def read_prairie(text: str, file_name: str, *, pages: bool = False) -> Facts | N
     warnings: list[str] = []
     settings = dict(_settings(root)) | dict(_settings(sequence)) | dict(_settings(frame))
     line_scan = "linescan" in sequence.get("type", "").lower()
+    counts = {
+        "x": settings.get("pixelsperline"),
+        "t" if line_scan else "y": settings.get("linesperframe"),
+    }
+    steps = _steps(settings, line_scan=line_scan, pages=pages, warnings=warnings)
+    if pages and not line_scan and (measured := _time_between_pages(sequence, file_name)):
+        steps["t"] = measured
     return Facts(
         source=_SOURCE,
         rank=Rank.HEADER_FILE,
         # That of a long time series would be many times as large as each of its frames.
         texts={_SOURCE: text} if line_scan else {},
         line_scan=line_scan,
-        steps=_steps(settings, line_scan=line_scan, pages=pages, warnings=warnings),
+        pixels={axis: count for axis, text in counts.items() if (count := count_of(text))},
+        steps=steps,
         acquired_local_epoch_ns=_acquired(root, sequence, warnings),
         bits_per_pixel=bit_depth(settings.get("bitdepth")),
         channels=tuple(
@@ -106,7 +98,7 @@ def read_prairie(text: str, file_name: str, *, pages: bool = False) -> Facts | N
 
 @lru_cache(maxsize=1)
 def _parsed(text: str) -> ElementTree.Element:
-    """The document, which all images of one recording share; nobody changes it."""
+    """The document, which all images of one recording share; it is never changed."""
     return parse_xml(text)
 
 
@@ -125,10 +117,22 @@ def _place_of(
     return None
 
 
+def _time_between_pages(sequence: ElementTree.Element, file_name: str) -> Quantity | None:
+    """As measured: averaged frames take several periods of a frame."""
+    times = [
+        number_of(frame.get("relativeTime"))
+        for frame in sequence.findall("Frame")
+        if any(file.get("filename") == file_name for file in frame.findall("File"))
+    ]
+    known_times = [time for time in times if time is not None]
+    step = steady_step(known_times) if len(known_times) == len(times) else None
+    return None if step is None else quantity(step, TIME)
+
+
 def _channel_of(file: ElementTree.Element) -> tuple[int, str]:
-    """Sort by number; what is no number keeps its place by its text."""
+    """Sort by number, and by text what is not a number."""
     text = file.get("channel", "")
-    return (int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0, text)
+    return count_of(text), text
 
 
 def _settings(element: ElementTree.Element) -> Iterator[tuple[str, str]]:

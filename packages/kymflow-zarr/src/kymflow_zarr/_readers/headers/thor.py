@@ -11,17 +11,15 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
 
-from kymflow_zarr._readers.clock import parse_us_clock
+from kymflow_zarr._readers.clock import stated_clock
 from kymflow_zarr._readers.decimals import decimal_of, decimal_signs
 from kymflow_zarr._readers.facts import Channel, Facts, Rank
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
-from kymflow_zarr._readers.settings import known, number_of
+from kymflow_zarr._readers.settings import count_of, known, number_of
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
 from kymflow_zarr._readers.xml_text import parse_xml
 from kymflow_zarr._storage.json_text import JsonValue
-
-__all__ = ["ThorHeader", "read_thor"]
 
 _SOURCE: Final = "thor_xml"
 _IMAGE: Final = re.compile(r"(?:Chan[A-Z]|Image)_\d.*", re.IGNORECASE)
@@ -40,18 +38,9 @@ class ThorHeader:
         return listing.named("Experiment.xml") if _IMAGE.fullmatch(path.name) else None
 
     def read(
-        self,
-        path: Path,
-        listing: FolderListing,
-        *,
-        shape: tuple[int, ...],  # noqa: ARG002 - the header has its own numbers of pixels
-        limits: ReadLimits,
+        self, path: Path, listing: FolderListing, *, shape: tuple[int, ...], limits: ReadLimits
     ) -> Facts | None:
-        """What the folder's document says.
-
-        Raises:
-            UnreadableImageError: The document cannot be read, or is too large.
-        """
+        """What the folder's document says."""
         found = self.find(path, listing)
         return None if found is None else read_thor(listing.read_text(found, limits=limits))
 
@@ -70,7 +59,7 @@ def read_thor(text: str) -> Facts | None:
     scan = ElementTree.Element("LSM") if scan is None else scan
     line_scan = scan.get("areaMode") in _LINE_MODES
     rows = "t" if line_scan else "y"
-    counts = {"x": _count(scan.get("pixelX")), rows: _count(scan.get("pixelY"))}
+    counts = {"x": count_of(scan.get("pixelX")), rows: count_of(scan.get("pixelY"))}
     return Facts(
         source=_SOURCE,
         rank=Rank.HEADER_FILE,
@@ -78,7 +67,12 @@ def read_thor(text: str) -> Facts | None:
         line_scan=line_scan,
         pixels={axis: count for axis, count in counts.items() if count},
         steps=_steps(scan, lines=counts.get("t", 0), warnings=warnings),
-        acquired_local_epoch_ns=_acquired(root, warnings),
+        acquired_local_epoch_ns=stated_clock(
+            _attribute(root, "Date", "date") or "",
+            what="ThorImage's date",
+            warnings=warnings,
+            month_first=True,
+        ),
         channels=_channels(scan),
         vendor=_vendor(root, scan),
         warnings=tuple(warnings),
@@ -94,7 +88,7 @@ def _steps(scan: ElementTree.Element, *, lines: int, warnings: list[str]) -> dic
         return steps
     written = scan.get("frameRate", "")
     rate = decimal_of(written, signs)
-    averaged = _count(scan.get("averageNum")) if scan.get("averageMode", "0") != "0" else 1
+    averaged = count_of(scan.get("averageNum")) if scan.get("averageMode", "0") != "0" else 1
     period = quantity(1 / (rate * lines), TIME) if rate else None
     if averaged > 1:
         warnings.append(f"ThorImage averaged {averaged} frames, so their rate gives no line period")
@@ -111,23 +105,9 @@ def _steps(scan: ElementTree.Element, *, lines: int, warnings: list[str]) -> dic
     return steps
 
 
-def _count(text: str | None) -> int:
-    text = text or ""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
-
-
-def _acquired(root: ElementTree.Element, warnings: list[str]) -> int | None:
-    element = root.find("Date")
-    date = "" if element is None else element.get("date", "")
-    found = parse_us_clock(date)
-    if date and found is None:
-        warnings.append(f"ThorImage's date {date[:60]!r} is not month/day/year and time")
-    return found
-
-
 def _channels(scan: ElementTree.Element) -> tuple[Channel, ...]:
     """Each bit of ``channel`` is a detector that was on, from ``ChanA``."""
-    bits = _count(scan.get("channel"))
+    bits = count_of(scan.get("channel"))
     return tuple(
         Channel(name=f"Chan{chr(ord('A') + number)}")
         for number in range(_CHANNELS)
@@ -136,15 +116,18 @@ def _channels(scan: ElementTree.Element) -> tuple[Channel, ...]:
 
 
 def _vendor(root: ElementTree.Element, scan: ElementTree.Element) -> dict[str, JsonValue]:
-    objective, software = root.find("Magnification"), root.find("Software")
+    version = _attribute(root, "Software", "version")
     return known(
         {
             "scan_device": scan.get("name"),
             "dwell_time_us": number_of(scan.get("dwellTime")),
-            "objective": None if objective is None else objective.get("name"),
-            "objective_magnification": None
-            if objective is None
-            else number_of(objective.get("mag")),
-            "system": None if software is None else f"ThorImage {software.get('version', '')}",
+            "objective": _attribute(root, "Magnification", "name"),
+            "objective_magnification": number_of(_attribute(root, "Magnification", "mag")),
+            "system": None if version is None else f"ThorImage {version}",
         }
     )
+
+
+def _attribute(root: ElementTree.Element, element: str, name: str) -> str | None:
+    found = root.find(element)
+    return None if found is None else found.get(name)

@@ -17,15 +17,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from kymflow_zarr._readers.clock import parse_us_clock, stated_clock
+from kymflow_zarr._readers.clock import stated_clock
 from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._readers.facts import Channel, Facts
-from kymflow_zarr._readers.settings import known, number_of
-from kymflow_zarr._readers.tiff_metadata import FluoViewDimension, TiffMetadata
+from kymflow_zarr._readers.settings import finite, known, number_of
+from kymflow_zarr._readers.tiff_metadata import TiffMetadata
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
 from kymflow_zarr._storage.json_text import JsonValue
-
-__all__ = ["is_olympus_software", "read_fluoview"]
 
 _SOFTWARE: Final = re.compile(r"\s*(FV\d|FLUOVIEW|OLYMPUS)", re.IGNORECASE)
 _AXES: Final = {"X": "x", "Y": "y", "Z": "z", "T": "t", "TIME": "t"}
@@ -34,47 +32,34 @@ _NANOSECONDS_PER_MICROSECOND: Final = 1000.0
 
 
 def is_olympus_software(software: str) -> bool:
-    """Tell whether a TIFF's ``Software`` tag names Olympus, whose ``XResolution`` is false.
-
-    Args:
-        software: The tag's text.
-
-    Returns:
-        Whether it starts like ``FV30S-SW`` or ``FLUOVIEW``.
-    """
+    """Whether a TIFF's ``Software`` tag names Olympus, whose ``XResolution`` is false."""
     return _SOFTWARE.match(software) is not None
 
 
 def read_fluoview(metadata: TiffMetadata) -> Facts | None:
-    """Read the facts of a FluoView TIFF.
-
-    Args:
-        metadata: Raw facts of the TIFF.
-
-    Returns:
-        What it tells; None when it is no FluoView TIFF.
-    """
+    """What a FluoView TIFF tells; None when it is none."""
     if not metadata.fluoview:
         return None
-    steps = {
-        axis: step
-        for dimension in metadata.fluoview
-        if (axis := _AXES.get(dimension.name.upper())) is not None
-        and (step := _header_step(dimension, axis)) is not None
-    }
+    steps: dict[str, Quantity] = {}
+    for name, size, _, stated, unit in metadata.fluoview:
+        axis = _AXES.get(name.upper())
+        step = None if axis is None else _header_step(axis, size, finite(stated), unit)
+        if axis is not None and step is not None:
+            steps[axis] = step
     warnings: list[str] = []
     steps.update(_page_name_steps(metadata.page_name, warnings))
     parameters = _parameters(metadata.description)
-    stamp = f"{parameters.get('Date', '')} {parameters.get('Time', '')}"
-    acquired = parse_us_clock(stamp)
-    if acquired is None:
-        acquired = stated_clock(stamp, what="FluoView's date", warnings=warnings)
+    acquired = stated_clock(
+        f"{parameters.get('Date', '')} {parameters.get('Time', '')}",
+        what="FluoView's date",
+        warnings=warnings,
+        month_first=True,
+    )
     return Facts(
         source="vendor_tiff",
         texts={"fluoview": f"{metadata.description}\n[PageName]\n{metadata.page_name}"},
         pixels={
-            _AXES.get(dimension.name.upper(), dimension.name.lower()): dimension.size
-            for dimension in metadata.fluoview
+            _AXES.get(name.upper(), name.lower()): int(size) for name, size, *_ in metadata.fluoview
         },
         steps=steps,
         acquired_local_epoch_ns=acquired,
@@ -84,16 +69,15 @@ def read_fluoview(metadata: TiffMetadata) -> Facts | None:
     )
 
 
-def _header_step(dimension: FluoViewDimension, axis: str) -> Quantity | None:
-    step = decimal_of(dimension.step)
-    if step is None or dimension.size < 1:
+def _header_step(axis: str, size: int, stated: float, unit: str) -> Quantity | None:
+    """A step of ``MM_Header``; that of time is the duration divided by ``size - 1``."""
+    step = decimal_of(stated)
+    if step is None or size < (2 if axis == "t" else 1):
         return None
     if axis == "t":
-        if dimension.size < 2:
-            return None
         # 12 digits: the double in the file has lost the last ones of the duration's.
-        step = Decimal(f"{step * (dimension.size - 1) / dimension.size:.12g}")
-    return quantity(step, dimension.unit)
+        step = Decimal(f"{step * (size - 1) / size:.12g}")
+    return quantity(step, unit)
 
 
 def _page_name_steps(page_name: str, warnings: list[str]) -> dict[str, Quantity]:

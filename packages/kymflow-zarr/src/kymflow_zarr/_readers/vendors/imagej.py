@@ -25,22 +25,13 @@ from kymflow_zarr._readers.tiff_metadata import TiffMetadata
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
 from kymflow_zarr._readers.vendors.fluoview import is_olympus_software
 
-__all__ = ["AXES_KEY", "read_imagej"]
-
 AXES_KEY: Final = "kymflow_axes"
 
 _PRINT_UNITS: Final = frozenset({"cm", "inch", "inches", "in"})
 
 
 def read_imagej(metadata: TiffMetadata) -> Facts | None:
-    """Read the facts of an ImageJ TIFF.
-
-    Args:
-        metadata: Raw facts of the TIFF.
-
-    Returns:
-        What it tells; None when it is no ImageJ TIFF.
-    """
+    """What an ImageJ TIFF tells; None when it is none."""
     pairs = metadata.imagej
     if not pairs:
         return None
@@ -71,6 +62,7 @@ def read_imagej(metadata: TiffMetadata) -> Facts | None:
         if axes or not times:  # of named axes, the frame interval is exact
             steps |= {axis: step for axis, step in (("x", x), ("y", y)) if axis not in times}
         elif len(times) > 1 or "t" in others or metadata.axes[-2:] != ("y", "x"):
+            steps |= {axis: step for axis, step in (("x", x), ("y", y)) if axis not in times}
             warnings.append(
                 f"ImageJ gives pixel sizes in units of time along {' and '.join(sorted(times))}, "
                 "which are not used"

@@ -19,31 +19,17 @@ from kymflow_zarr._readers.tiff_metadata import TiffMetadata
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["read_ome"]
-
 _SIZES: Final = {"x": "PhysicalSizeX", "y": "PhysicalSizeY", "z": "PhysicalSizeZ"}
 _MAX_DIGITS: Final = 10
 _TOLERANCE: Final = 0.01
 
 
 def read_ome(metadata: TiffMetadata) -> Facts | None:
-    """Read the facts of an OME-TIFF.
-
-    Args:
-        metadata: Raw facts of the TIFF; its XML holds no entity definitions.
-
-    Returns:
-        What it tells; None when it is no OME-TIFF.
-    """
-    if not metadata.ome_xml:
+    """What an OME-TIFF tells; None when it is none."""
+    root = metadata.ome
+    if root is None:
         return None
-    texts = {"ome_xml": metadata.ome_xml}
-    try:
-        # Documents that declare entities, which could grow without bound, were refused before.
-        root = ElementTree.fromstring(metadata.ome_xml)  # noqa: S314
-    except ElementTree.ParseError as error:
-        warning = f"the OME-XML cannot be read: {error}"
-        return Facts(source="ome", rank=Rank.OME, texts=texts, warnings=(warning,))
+    texts = {"ome_xml": metadata.description}
     warnings: list[str] = []
     elsewhere = root.find("{*}BinaryOnly")
     if elsewhere is not None:

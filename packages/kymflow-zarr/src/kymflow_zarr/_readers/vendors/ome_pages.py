@@ -17,32 +17,22 @@ from xml.etree import ElementTree
 from kymflow_zarr._readers.axes import default_axes
 from kymflow_zarr._readers.tiff_layout import PageLayout
 
-__all__ = ["ome_layout"]
-
 _MAX_NAME: Final = 120
 _Plane: TypeAlias = tuple[int, int, int]  # along the slowest, the middle and the fastest axis
 
 
 def ome_layout(
-    xml: str, *, file_name: str, page_count: int, page_shape: tuple[int, ...]
+    root: ElementTree.Element, *, file_name: str, page_count: int, page_shape: tuple[int, ...]
 ) -> PageLayout | None:
     """Arrange the planes of an OME-TIFF that are in this file: those of its first image there.
 
-    Args:
-        xml: Its OME-XML, without entity definitions.
-        file_name: The file's name.
-        page_count: How many pages it has.
-        page_shape: Shape of each, (rows, columns).
-
     Returns:
         The layout; None where the file holds all of the first image, where the XML describes none,
-        or where pages are no plain planes.
+        or where pages are not plain planes.
 
     Raises:
-        ElementTree.ParseError: It is no XML.
         ValueError: A number in it is none.
     """
-    root = ElementTree.fromstring(xml)  # noqa: S314 - no entities
     images = root.findall("{*}Image/{*}Pixels")
     others: set[str] = set()
     for number, pixels in enumerate(images):
@@ -54,14 +44,16 @@ def ome_layout(
         sizes = lengths[axes[0]], lengths[axes[1]], lengths[axes[2]]
         blocks, elsewhere = _own_blocks(root, pixels, file_name=file_name)
         others |= elsewhere
-        pages: dict[_Plane, int] = {}
-        for block in blocks:
-            pages |= _planes(block, axes, sizes, page_count)
+        pages = _planes(blocks, axes, sizes, page_count)
         if number == 0 and len(pages) == math.prod(sizes):
             return None
+        if len(images) == len(elsewhere) == 1 and not blocks:
+            all_pages = _planes(pixels.findall("{*}TiffData"), axes, sizes, page_count)
+            if len(all_pages) == math.prod(sizes) == page_count:  # this file, by a former name
+                return _layout(all_pages, axes, page_shape, image=number)
         if pages:
             found = _layout(pages, axes, page_shape, image=number)
-            told = _what_is_elsewhere(others) or (
+            told = _elsewhere_warning(others) or (
                 f"its OME-XML declares {math.prod(sizes)} planes, the file holds {len(pages)}",
             )
             unnamed = page_count - len(set(pages.values())) if len(images) == 1 else 0
@@ -81,7 +73,7 @@ def ome_layout(
         shape=(*stack, *page_shape),
         axes=default_axes(len(stack) + 2),
         pages=range(page_count),
-        warnings=_what_is_elsewhere(others),
+        warnings=_elsewhere_warning(others),
     )
 
 
@@ -105,7 +97,7 @@ def _layout(
     )
 
 
-def _what_is_elsewhere(others: set[str]) -> tuple[str, ...]:
+def _elsewhere_warning(others: set[str]) -> tuple[str, ...]:
     if not others:
         return ()
     names = ", ".join(repr(name[:_MAX_NAME]) for name in sorted(others)[:3])
@@ -136,23 +128,25 @@ def _own_blocks(
 
 
 def _planes(
-    block: ElementTree.Element, axes: str, sizes: _Plane, page_count: int
+    blocks: Iterable[ElementTree.Element], axes: str, sizes: _Plane, page_count: int
 ) -> dict[_Plane, int]:
-    """The planes of one block, with the numbers of their pages."""
-    slow, middle, fast = (int(block.get(f"First{axis}", 0)) for axis in axes)
-    start = (slow * sizes[1] + middle) * sizes[2] + fast
-    first = int(block.get("IFD", 0))
+    """The planes of blocks, with the numbers of their pages."""
+    planes: dict[_Plane, int] = {}
     all_planes = math.prod(sizes)
-    stated = block.get("PlaneCount", block.get("NumPlanes"))
-    count = int(stated) if stated is not None else 1 if "IFD" in block.attrib else all_planes
-    if min(slow, middle, fast, first) < 0:
-        return {}
-    return {
-        (plane // (sizes[1] * sizes[2]), plane // sizes[2] % sizes[1], plane % sizes[2]): page
+    for block in blocks:
+        slow, middle, fast = (int(block.get(f"First{axis}", 0)) for axis in axes)
+        start = (slow * sizes[1] + middle) * sizes[2] + fast
+        first = int(block.get("IFD", 0))
+        stated = block.get("PlaneCount", block.get("NumPlanes"))
+        count = int(stated) if stated is not None else 1 if "IFD" in block.attrib else all_planes
+        if min(slow, middle, fast, first) < 0:
+            continue
         for plane, page in zip(
             range(start, min(start + count, all_planes)), range(first, page_count), strict=False
-        )
-    }
+        ):
+            place = plane // (sizes[1] * sizes[2]), plane // sizes[2] % sizes[1], plane % sizes[2]
+            planes[place] = page
+    return planes
 
 
 def _complete(planes: Iterable[_Plane]) -> list[_Plane]:

@@ -19,8 +19,6 @@ from kymflow_zarr._readers.units import LENGTH, Quantity
 from kymflow_zarr._readers.vendors.fluoview import is_olympus_software
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["read_plain"]
-
 _UM: Final = {2: 25_400.0, 3: 10_000.0}  # by ResolutionUnit
 _RANGE_UM: Final = (0.010, 50.0)
 _PRINT_STEP: Final = 25  # dots per inch: 72 is out of range as it is, 600, 1200 or 2400 are not
@@ -29,14 +27,7 @@ _MAX_COLORS: Final = 256
 
 
 def read_plain(metadata: TiffMetadata) -> Facts:
-    """Read the tags that every TIFF may have.
-
-    Args:
-        metadata: Raw facts of the TIFF.
-
-    Returns:
-        What they tell.
-    """
+    """What the tags that every TIFF may have tell."""
     warnings: list[str] = []
     written = metadata.date_time.strip()
     vendor: dict[str, JsonValue] = {}

@@ -26,22 +26,13 @@ from kymflow_zarr._readers.vendors.scanimage_regions import region_pixel_sizes, 
 from kymflow_zarr._readers.vendors.scanimage_settings import ScanImage, scanimage_settings
 from kymflow_zarr._storage.json_text import JsonValue
 
-__all__ = ["read_scanimage", "scanimage_layout"]
-
 _HALF_A_LINE: Final = 0.5
 _DIRECTIONS: Final[dict[bool | None, str]] = {True: "Bidirectional", False: "Oneway"}
 _Pages: TypeAlias = npt.NDArray[np.int_]
 
 
 def read_scanimage(metadata: TiffMetadata) -> Facts | None:
-    """Read the facts of a ScanImage TIFF.
-
-    Args:
-        metadata: Raw facts of the TIFF.
-
-    Returns:
-        What it tells; None when it is no ScanImage TIFF.
-    """
+    """What a ScanImage TIFF tells; None when it is none."""
     settings = scanimage_settings(metadata.software, metadata.description)
     if settings is None:
         return None
@@ -76,14 +67,9 @@ def scanimage_layout(
 ) -> PageLayout | None:
     """Arrange the pages of a file.
 
-    Args:
-        settings: Its settings.
-        page_count: How many pages it has.
-        page_shape: Shape of each, (rows, columns).
-
     Returns:
         The layout: ``c, t, x`` for lines, else ``t, z, c, y, x``, without those of length 1; None
-        when the pages are no plain frames.
+        when the pages are not plain frames.
     """
     channels = max(1, len(settings.channels))
     frames, left_over = divmod(page_count, channels)

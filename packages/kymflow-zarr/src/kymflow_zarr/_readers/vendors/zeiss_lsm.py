@@ -6,17 +6,18 @@ Read from the published structure; not checked against a microscope's own files.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
 
 from kymflow_zarr._readers.clock import local_epoch_ns
 from kymflow_zarr._readers.facts import Channel, Facts
 from kymflow_zarr._readers.intervals import steady_step
-from kymflow_zarr._readers.settings import known
-from kymflow_zarr._readers.tiff_metadata import LsmInfo, TiffMetadata
-from kymflow_zarr._readers.units import LENGTH, TIME, quantity
-
-__all__ = ["read_zeiss_lsm"]
+from kymflow_zarr._readers.settings import finite, known
+from kymflow_zarr._readers.tiff_metadata import TiffMetadata
+from kymflow_zarr._readers.units import TIME, quantity
 
 _TOLERANCE: Final = 0.01
 _DAY_ZERO: Final = datetime(1899, 12, 30)
@@ -24,23 +25,16 @@ _DAYS: Final = (25569.0, 109000.0)  # 1970 to 2198
 
 
 def read_zeiss_lsm(metadata: TiffMetadata) -> Facts | None:
-    """Read the facts of a Zeiss LSM file.
-
-    Args:
-        metadata: Raw facts of the TIFF.
-
-    Returns:
-        What it tells; None when it is no LSM file.
-    """
+    """What a Zeiss LSM file tells; None when it is none."""
     info = metadata.lsm
     if info is None:
         return None
-    sizes = zip(("x", "y", "z"), info.voxel_size_m, strict=True)
     steps = {
         axis: step
-        for axis, size in sizes
-        if (step := quantity(size, "m")) is not None and step.unit == LENGTH
+        for axis in ("x", "y", "z")
+        if (step := quantity(finite(info.get(f"VoxelSize{axis.upper()}")), "m")) is not None
     }
+    scan, colors = _section(info, "ScanInformation"), _section(info, "ChannelColors")
     warnings: list[str] = []
     step_s = _time_step(info, warnings) if "t" in metadata.axes else None
     if (step := quantity(step_s or 0.0, TIME)) is not None:
@@ -48,17 +42,27 @@ def read_zeiss_lsm(metadata: TiffMetadata) -> Facts | None:
     return Facts(
         source="vendor_tiff",
         steps=steps,
-        acquired_local_epoch_ns=_acquired(info.sample_0_time),
-        channels=tuple(Channel(name=name) for name in info.channel_names),
-        vendor=known({"objective": info.objective, "zoom": info.zoom or None}),
+        acquired_local_epoch_ns=_acquired(finite(scan.get("Sample0time"))),
+        channels=tuple(
+            Channel(name=name) for name in colors.get("ColorNames", ()) if isinstance(name, str)
+        ),
+        vendor=known(
+            {"objective": scan.get("Objective"), "zoom": finite(scan.get("ZoomX")) or None}
+        ),
         warnings=tuple(warnings),
     )
 
 
-def _time_step(info: LsmInfo, warnings: list[str]) -> float | None:
+def _section(info: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = info.get(name)
+    return section if isinstance(section, dict) else {}
+
+
+def _time_step(info: Mapping[str, Any], warnings: list[str]) -> float | None:
     """The step of the time stamps, which were measured; else the interval, which was asked for."""
-    measured, asked = steady_step(info.time_stamps_s), info.time_interval_s or None
-    if measured is None and len(info.time_stamps_s) > 1:
+    stamps = np.ravel(info.get("TimeStamps", ())).tolist()
+    measured, asked = steady_step(stamps), finite(info.get("TimeIntervall")) or None
+    if measured is None and len(stamps) > 1:
         warnings.append("the time stamps of the LSM file are not evenly spaced and not used")
     if measured and asked and not math.isclose(measured, asked, rel_tol=_TOLERANCE):
         warnings.append(

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from kymflow_zarr.dataset import ZarrDataset
     from kymflow_zarr.record import ZarrImageRecord
 
-__all__ = ["Artifact", "ArtifactStore", "PixelFacts", "PixelStore", "channel_index"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PixelFacts:

@@ -12,8 +12,6 @@ from kymflow_zarr.experimental_stores.stores.sidecar import SidecarArtifactStore
 from kymflow_zarr.experimental_stores.stores.tiff_store import TiffPixelStore
 from kymflow_zarr.experimental_stores.stores.zarr_store import ZarrArtifactStore, ZarrPixelStore
 
-__all__ = ["Stores", "open_if_dataset", "open_if_path", "open_stores"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:

@@ -36,8 +36,6 @@ from kymflow_zarr.experimental_stores.stores.base import Artifact
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SidecarArtifactStore", "TableForm"]
-
 TableForm: TypeAlias = Literal["parquet", "csv"]
 
 

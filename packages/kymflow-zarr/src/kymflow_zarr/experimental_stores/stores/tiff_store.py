@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from kymflow_zarr.dataset import ZarrDataset
     from kymflow_zarr.record import ZarrImageRecord
 
-__all__ = ["TiffPixelStore"]
-
 logger = logging.getLogger(__name__)
 
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from kymflow_zarr.dataset import ZarrDataset
 
-__all__ = ["ZarrArtifactStore", "ZarrPixelStore"]
-
 logger = logging.getLogger(__name__)
 
 

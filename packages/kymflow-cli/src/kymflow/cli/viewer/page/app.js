@@ -92,6 +92,7 @@ class Page {
       { key: "p", does: "previous recording", run: () => this.list.step(-1) },
       { key: "a", does: "accept", run: () => this.decisions.judge("accepted") },
       { key: "r", does: "reject; write a reason, then Enter", run: () => this.decisions.judge("rejected") },
+      { key: "x", does: "exclude from tables, with a reason as for reject; again to include", run: () => this.decisions.exclude() },
       { key: "s", does: "mark a stall; write from and to, then Enter", run: () => this.decisions.writeMark() },
       { key: "z", does: "undo the latest decision on this recording", run: () => this.decisions.undo() },
       { key: "1", does: "lower border", run: () => this.borders.focus(0) },
@@ -136,7 +137,6 @@ class Page {
     this.groups.toggle(this.list.found);
     const { isOpen } = this.groups;
     part("group", HTMLButtonElement).setAttribute("aria-pressed", String(isOpen));
-    part("nothing", HTMLElement).hidden = isOpen || this.list.chosen !== "";
     part("recording", HTMLElement).hidden = isOpen || this.list.chosen === "";
   }
 
@@ -183,6 +183,7 @@ class Page {
 
   /** Open what the address names, and read the open recording again if something else has changed it. */
   #catchUp() {
+    part("nothing", HTMLElement).hidden = this.list.rows.size > 0;
     if (!this.list.chosen && this.list.rows.size > 0) {
       if (this.list.rows.has(this.wanted)) this.list.choose(this.wanted);
       else this.list.step(1);
@@ -198,7 +199,6 @@ class Page {
   async #open(row) {
     history.replaceState(null, "", `#${this.token}/${row.id}`);
     if (this.groups.isOpen) this.#toggleGroups();
-    part("nothing", HTMLElement).hidden = true;
     part("recording", HTMLElement).hidden = false;
     part("file", HTMLElement).textContent = row.file;
     part("facts", HTMLElement).textContent = "";

@@ -23,14 +23,17 @@ export class Decisions {
     this.region = null;
     /** Whether the metadata fields are unfolded; they stay so from recording to recording. */
     this.showsFields = false;
+    /** What the reason that is being written is for. */
+    this.waiting = () => this.judge("rejected");
     this.accept = this.#button("Accept", () => this.judge("accepted"));
     this.reject = this.#button("Reject", () => this.judge("rejected"));
+    this.leftOut = this.#button("Exclude", () => this.exclude());
     this.reason = make("input", { type: "text", placeholder: "reason", "aria-label": "Reason", maxLength: 500 });
     this.reason.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && this.reason.value) this.judge("rejected");
+      if (event.key === "Enter" && this.reason.value) this.waiting();
       if (event.key === "Escape") this.reason.blur();
     });
-    part("actions", HTMLElement).append(this.accept, this.reject, this.reason, this.#button("Undo", () => this.undo()));
+    part("actions", HTMLElement).append(this.accept, this.reject, this.reason, this.leftOut, this.#button("Undo", () => this.undo()));
   }
 
   /**
@@ -41,9 +44,10 @@ export class Decisions {
     const isNew = this.recording?.id !== recording.id;
     this.recording = recording;
     this.region = region;
-    const { verdict } = recording.decisions;
+    const { verdict, exclusion } = recording.decisions;
     this.accept.setAttribute("aria-pressed", String(verdict?.verdict === "accepted"));
     this.reject.setAttribute("aria-pressed", String(verdict?.verdict === "rejected"));
+    this.leftOut.setAttribute("aria-pressed", String(exclusion !== null));
     if (document.activeElement !== this.reason) this.reason.value = verdict?.reason ?? "";
     this.reason.title = verdict ? `${verdict.verdict} by ${verdict.author}, ${verdict.at}` : "";
     // Not under the hands of a person who is writing.
@@ -61,14 +65,32 @@ export class Decisions {
 
   /** @param {"accepted" | "rejected"} verdict */
   judge(verdict) {
-    if (verdict === "rejected" && !this.reason.value.trim()) {
-      this.reason.focus();
-      return;
-    }
+    if (verdict === "rejected" && !this.#hasReason(() => this.judge("rejected"))) return;
     const isSame = this.recording?.decisions.verdict?.verdict === verdict;
     const reason = verdict === "rejected" || isSame ? this.reason.value.trim() : "";
     this.reason.blur();
     this.onChange("verdict", { verdict, reason });
+  }
+
+  /** Keep the recording out of tables, for a reason; include it again if it is excluded. */
+  exclude() {
+    if (this.recording?.decisions.exclusion) this.onChange("include", {});
+    else if (this.#hasReason(() => this.exclude())) {
+      this.reason.blur();
+      this.onChange("exclude", { reason: this.reason.value.trim() });
+    }
+  }
+
+  /**
+   * Whether a reason is written; if not, the field waits for one.
+   *
+   * @param {() => void} then what Enter does once it is written
+   */
+  #hasReason(then) {
+    if (this.reason.value.trim()) return true;
+    this.waiting = then;
+    this.reason.focus();
+    return false;
   }
 
   undo() {
@@ -228,7 +250,7 @@ export class Decisions {
     this.onChange(what, body);
   }
 
-  /** Let the panel be drawn anew, though a control of it was just used. */
+  /** Redraw the panel even if one of its controls was just used. */
   #free() {
     const { activeElement } = document;
     if (activeElement instanceof HTMLElement && part("decisions", HTMLElement).contains(activeElement)) activeElement.blur();

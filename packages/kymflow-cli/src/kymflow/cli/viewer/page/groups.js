@@ -44,17 +44,17 @@ export class Groups {
     const parts = [...this.#axis(low, high, unit, y)];
     const summaries = groups.map(([condition, members], at) => {
       const middle = LEFT + step * (at + 0.5);
-      const median = medianOf(members.filter((row) => row.decision !== "rejected").map((row) => row.velocity ?? 0));
+      const median = medianOf(members.filter((row) => row.decision !== "rejected" && row.decision !== "excluded").map((row) => row.velocity ?? 0));
       parts.push(svg("text", { x: middle, y: HEIGHT - 14, "text-anchor": "middle" }, `${condition} (${members.length})`));
       if (median !== null) {
-        parts.push(svg("line", { class: "median", x1: middle - step / 5, x2: middle + step / 5, y1: y(median), y2: y(median) }));
+        parts.push(svg("line", { class: "median", x1: middle - step / 3, x2: middle + step / 3, y1: y(median), y2: y(median) }));
       }
       parts.push(...members.map((row, number) => this.#point(row, middle + (spread(number) * step) / 3, y(row.velocity ?? 0))));
       return `${condition}: ${members.length} recordings, median ${shown(median)} ${unit}`;
     });
     const label = `Velocity by condition. ${summaries.join("; ")}`;
     const left = rows.length - known.length;
-    const said = `${known.length} recordings with a current velocity${left ? `, ${left} without one in ${unit || "any unit"}` : ""}. Lines: medians without what was rejected.`;
+    const said = `${known.length} recordings with a current velocity${left ? `, ${left} without one in ${unit || "any unit"}` : ""}. Lines: medians without what was rejected or excluded.`;
     const caption = document.createElement("p");
     caption.textContent = said;
     this.place.replaceChildren(svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "group", "aria-label": label }, ...parts), caption);

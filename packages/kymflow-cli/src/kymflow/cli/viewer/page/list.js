@@ -1,11 +1,11 @@
-/** The recordings as a tree of folders. Only the rows on screen are elements, so 100,000 of them scroll like ten. */
+/** The recordings as a tree of folders or animals. Only the rows on screen are elements, so 100,000 of them scroll like ten. */
 
 import { make, part, shown } from "./dom.js";
 import { percent } from "./facts.js";
 
 /** @import {ListChanges, Row} from "./types.js" */
 
-/** @typedef {{folder: string, count: number, row?: undefined} | {row: Row, folder?: undefined}} Entry */
+/** @typedef {{group: string, count: number, row?: undefined} | {row: Row, group?: undefined}} Entry */
 
 const ROW_HEIGHT = 30;
 const SPARE_ROWS = 6;
@@ -16,6 +16,17 @@ const SORT_KEYS = {
   velocity: (row) => row.velocity,
   unknown: (row) => row.unknown,
   condition: (row) => row.condition || null,
+  animal: (row) => row.animal || null,
+};
+
+/**
+ * What the tree is made of, by the choice in the list of orders; no tree with any other choice.
+ *
+ * @type {Record<string, ((row: Row) => string) | undefined>}
+ */
+const BRANCHES = {
+  file: (row) => row.folder,
+  animal: (row) => row.animal ?? "",
 };
 
 export class RecordingList {
@@ -84,7 +95,7 @@ export class RecordingList {
     const row = this.rows.get(id);
     if (!row) return;
     this.chosen = id;
-    if (this.closed.delete(row.folder)) this.#arrange();
+    if (this.closed.delete(BRANCHES[this.sort.value]?.(row) ?? "")) this.#arrange();
     const at = this.entries.findIndex((entry) => entry.row?.id === id);
     const top = at * ROW_HEIGHT;
     if (top < this.place.scrollTop + ROW_HEIGHT) this.place.scrollTop = top - ROW_HEIGHT;
@@ -99,28 +110,30 @@ export class RecordingList {
     const words = this.filter.value.toLowerCase().split(/\s+/).filter(Boolean);
     const found = this.byFile.filter((row) => {
       if (this.show.value && statusOf(row) !== this.show.value) return false;
-      const text = `${row.folder}/${row.file} ${row.condition ?? ""}`.toLowerCase();
+      const text = `${row.folder}/${row.file} ${row.animal ?? ""} ${row.condition ?? ""}`.toLowerCase();
       return words.every((word) => text.includes(word));
     });
+    const branch = BRANCHES[this.sort.value];
     const key = SORT_KEYS[this.sort.value];
     this.found = key ? sorted(found, key) : found;
-    this.entries = key ? this.found.map((row) => ({ row })) : [...this.#tree(found)];
+    this.entries = branch ? [...this.#tree(this.found, branch)] : this.found.map((row) => ({ row }));
     this.#count();
     this.#draw();
     this.onFound();
   }
 
   /**
-   * @param {Row[]} rows by folder
+   * @param {Row[]} rows in order of their branches
+   * @param {(row: Row) => string} branch
    * @returns {Generator<Entry>}
    */
-  *#tree(rows) {
+  *#tree(rows, branch) {
     for (let at = 0; at < rows.length; ) {
-      const { folder } = rows[at];
+      const group = branch(rows[at]);
       let stop = at;
-      while (stop < rows.length && rows[stop].folder === folder) stop += 1;
-      yield { folder, count: stop - at };
-      if (!this.closed.has(folder)) for (const row of rows.slice(at, stop)) yield { row };
+      while (stop < rows.length && branch(rows[stop]) === group) stop += 1;
+      yield { group, count: stop - at };
+      if (!this.closed.has(group)) for (const row of rows.slice(at, stop)) yield { row };
       at = stop;
     }
   }
@@ -140,7 +153,7 @@ export class RecordingList {
     const elements = [];
     for (let at = first; at < stop; at += 1) {
       const entry = this.entries[at];
-      const element = entry.row ? this.#row(entry.row) : this.#folder(entry);
+      const element = entry.row ? this.#row(entry.row) : this.#group(entry);
       element.style.top = `${at * ROW_HEIGHT}px`;
       elements.push(element);
     }
@@ -148,10 +161,11 @@ export class RecordingList {
     if (this.chosen) this.place.setAttribute("aria-activedescendant", `row-${this.chosen}`);
   }
 
-  /** @param {{folder: string, count: number}} entry */
-  #folder({ folder, count }) {
-    const isOpen = !this.closed.has(folder);
-    const name = make("span", { class: "name", title: folder }, folder.slice(this.root) || "no file");
+  /** @param {{group: string, count: number}} entry */
+  #group({ group, count }) {
+    const isOpen = !this.closed.has(group);
+    const said = this.sort.value === "animal" ? group || "no animal" : group.slice(this.root) || "no file";
+    const name = make("span", { class: "name", title: group }, said);
     const element = make(
       "div",
       { class: "folder", role: "treeitem", "aria-level": "1", "aria-expanded": String(isOpen) },
@@ -160,8 +174,8 @@ export class RecordingList {
       make("span", { class: "value" }, count.toLocaleString()),
     );
     element.addEventListener("click", () => {
-      if (isOpen) this.closed.add(folder);
-      else this.closed.delete(folder);
+      if (isOpen) this.closed.add(group);
+      else this.closed.delete(group);
       this.#arrange();
     });
     return element;

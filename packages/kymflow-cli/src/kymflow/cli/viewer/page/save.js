@@ -3,7 +3,10 @@
 /** @import {Row} from "./types.js" */
 
 /** @type {(keyof Row)[]} */
-const COLUMNS = ["folder", "file", "id", "condition", "state", "reason", "decision", "velocity", "unit", "unknown"];
+const COLUMNS = ["folder", "file", "id", "animal", "condition", "state", "reason", "decision", "velocity", "unit", "unknown"];
+
+const RISKY = /^['=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
+const NUMBER = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/;
 
 /**
  * Save rows as CSV.
@@ -17,7 +20,7 @@ export function saveTable(rows) {
 }
 
 /**
- * A cell that no spreadsheet takes for a formula.
+ * A cell that no spreadsheet takes for a formula: the rule of `kymflow export`, full-width signs included.
  *
  * @param {unknown} value
  */
@@ -25,7 +28,7 @@ function cell(value) {
   if (value === null || value === undefined) return "";
   if (typeof value === "number") return String(value);
   const text = String(value);
-  const harmless = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  const harmless = RISKY.test(text) && !NUMBER.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
 }
 

@@ -6,13 +6,14 @@
  * @property {string} file
  * @property {string} folder
  * @property {number[]} shape
+ * @property {string | null} animal
  * @property {string | null} condition
  * @property {"current" | "outdated" | "missing" | "failed" | null} state
  * @property {string} reason
  * @property {number | null} velocity
  * @property {string} unit
  * @property {number | null} unknown
- * @property {"open" | "accepted" | "rejected"} decision
+ * @property {"open" | "accepted" | "rejected" | "excluded"} decision
  *
  * @typedef {object} ListChanges
  * @property {string} dataset

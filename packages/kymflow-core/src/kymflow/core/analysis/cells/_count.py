@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 
 from kymflow.core.analysis.cells._unroll import STEP_PX, Column
 
-__all__ = ["Blood", "Cells", "count_cells", "count_error", "look", "shade_of"]
-
 _Floats = NDArray[np.float64]
 
 _SMOOTHING_PX: Final = (0.8, 1.2, 1.8, 2.7)

@@ -7,24 +7,25 @@ mean over them has far less noise than a line.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["STEP_PX", "Column", "Stretch", "Trace", "find_columns", "trusted_windows", "unroll"]
-
 _Floats = NDArray[np.float64]
 
 STEP_PX: Final = 0.5
 """Spacing of the column's values."""
 _BLOCK_LINES: Final = 4096
-_MOST_UNKNOWN: Final = 8
+_MOST_UNKNOWN: Final = 50
 """Windows without velocity that are bridged, whatever is seen in them."""
 _ALIKE: Final = 0.25
 _STILL: Final = 0.1
 """Velocities are alike if they differ by no more than a quarter and this much, in px/line."""
+_CROSSINGS: Final = 20
+"""How often all cells in sight must be others, before and after a line, to say how bright it is."""
 _EMPTY: Final = 0.8
 """The share of lines without a cell from which a longer gap is bridged."""
 
@@ -71,6 +72,31 @@ class Column:
         first = (place_px - float(moved.max()) - self.origin) / STEP_PX
         last = (place_px - float(moved.min()) - self.origin) / STEP_PX
         return slice(round(first), round(last) + 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Light:
+    """How bright a recording is, without the cells: pixels over that are relative to it.
+
+    Attributes:
+        column: The mean of each column, ``(space,)``; infinite without light, or if not all of its
+            pixels are numbers: such columns are left out.
+        line: How bright each line is, 1 on average, ``(time,)``; it changes slowly.
+    """
+
+    column: _Floats
+    line: _Floats
+
+    @property
+    def lit(self) -> NDArray[np.intp]:
+        """The columns that count."""
+        return np.flatnonzero(np.isfinite(self.column))
+
+    def relative(self, pixels: NDArray[Any], first: int, stop: int) -> _Floats:
+        """Lines of these columns relative to the light, ``(lines, columns)``."""
+        lit = self.lit
+        found: _Floats = pixels[first:stop, lit] / self.column[lit] / self.line[first:stop, None]
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,8 +153,6 @@ def find_columns(pixels: NDArray[Any], trace: Trace) -> list[Column]:
     gaps are bridged by the velocity before and after them: if they were left out, cells would seem
     to be closer together than they are. A gap in which something is seen ends a stretch.
     """
-    mean = _light(pixels)
-    lit = np.isfinite(mean)
     lines = len(pixels)
     fast = np.abs(trace.velocity[trace.known])
     if not fast.size:
@@ -137,34 +161,65 @@ def find_columns(pixels: NDArray[Any], trace: Trace) -> list[Column]:
     short = _stretches(trace, lines, np.zeros(lines, dtype=bool), 0.0)
     if not short:
         return []
+    light = _light(pixels, trace, crossing)
     texture = np.concatenate(
         [
-            np.var(pixels[low : low + _BLOCK_LINES, lit] / mean[lit], axis=1)
+            np.var(light.relative(pixels, low, low + _BLOCK_LINES), axis=1)
             for low in range(0, lines, _BLOCK_LINES)
         ]
     )
-    columns = [unroll(pixels, mean, one) for one in short]
+    columns = [unroll(pixels, light, one) for one in short]
     noise = float(np.average([c.noise for c in columns], weights=[c.lines for c in columns]))
     seen = np.concatenate([texture[c.stretch.first :][: c.lines] for c in columns])
     # Windows next to a gap have a part of a cell in sight; half-way is a line with cells.
-    total = np.concatenate([[0.0], np.cumsum(texture - 0.5 * (noise + float(np.median(seen))))])
     step = max(1, round(float(trace.line[1] - trace.line[0])))
-    width = 2 * step
-    at = np.arange(lines)
-    low, high = np.maximum(at - width, 0), np.minimum(at + width + 1, lines)
-    empty = total[high] - total[low] < 0
+    empty = _moving_sum(texture - 0.5 * (noise + float(np.median(seen))), 2 * step) < 0
     whole = _stretches(trace, lines, empty, crossing)
     same = [one.moved.size for one in whole] == [one.moved.size for one in short]
-    return columns if same else [unroll(pixels, mean, one) for one in whole]
+    return columns if same else [unroll(pixels, light, one) for one in whole]
 
 
-def _light(pixels: NDArray[Any]) -> _Floats:
-    """The mean of each column, ``(space,)``; infinite without light, or if not all are numbers."""
+def _moving_sum(values: _Floats, reach: int) -> _Floats:
+    """Sums over `reach` values before and after each, fewer at the ends."""
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    at = np.arange(values.size)
+    summed: _Floats = (
+        total[np.minimum(at + reach + 1, values.size)] - total[np.maximum(at - reach, 0)]
+    )
+    return summed
+
+
+def signal_to_noise(columns: Sequence[Column]) -> float:
+    """The standard deviation of what moves over that of the noise, both of single pixels."""
+    pixels = sum(float(column.weight.sum()) for column in columns)
+    squares = sum(float((column.weight * np.square(column.profile)).sum()) for column in columns)
+    mean = sum(float((column.weight * column.profile).sum()) for column in columns) / pixels
+    noise = sum(column.noise * float(column.weight.sum()) for column in columns) / pixels
+    # Each place of a column has the noise of one pixel for itself.
+    places = sum(np.count_nonzero(column.weight) for column in columns)
+    signal = squares / pixels - mean**2 - noise * places / pixels
+    return float(np.sqrt(max(0.0, signal) / noise))
+
+
+def _light(pixels: NDArray[Any], trace: Trace, crossing: float) -> Light:
+    """The light of a recording, see `Light`; `crossing` is how many lines a cell is in sight."""
     with np.errstate(invalid="ignore"):
         mean = pixels.mean(axis=0, dtype=np.float64)
     known = np.isfinite(mean)
     bright = known & (mean > 1e-3 * mean[known].mean()) if known.any() else known
-    return np.where(bright, mean, np.inf)
+    steady = Light(column=np.where(bright, mean, np.inf), line=np.ones(len(pixels)))
+    level = np.concatenate(
+        [
+            steady.relative(pixels, low, low + _BLOCK_LINES).mean(axis=1)
+            for low in range(0, len(pixels), _BLOCK_LINES)
+        ]
+    )
+    # Lines in which nothing moves show the same few cells again and again.
+    moves = np.abs(trace.velocity[trace.known])
+    weight = np.interp(np.arange(len(pixels)), trace.line[trace.known], moves) + 1e-3 * _STILL
+    reach = round(_CROSSINGS * crossing)
+    line = _moving_sum(weight * level, reach) / _moving_sum(weight, reach)
+    return Light(column=steady.column, line=np.maximum(line / line.mean(), 1e-3))
 
 
 def _is_empty(empty: NDArray[np.bool_], first: float, last: float, crossing: float) -> bool:
@@ -201,9 +256,12 @@ def _stretches(
             continue
         first = max(0, round(float(line[part[0]]) - half))
         stop = min(lines, round(float(line[part[-1]]) + half) + 1)
-        if part is parts[0] and _is_empty(empty, 0, first, crossing):
+        near = _MOST_UNKNOWN * (line[1] - line[0])
+        if part is parts[0] and (first <= near or _is_empty(empty, 0, first, crossing)):
             first = 0
-        if part is parts[-1] and _is_empty(empty, stop, lines - 1, crossing):
+        if part is parts[-1] and (
+            lines - stop <= near or _is_empty(empty, stop, lines - 1, crossing)
+        ):
             stop = lines
         each = np.interp(np.arange(first, stop), line[part], velocity[part])
         moved = np.concatenate([[0.0], np.cumsum(each)[:-1]])
@@ -211,25 +269,24 @@ def _stretches(
     return found
 
 
-def unroll(pixels: NDArray[Any], mean: _Floats, stretch: Stretch) -> Column:
+def unroll(pixels: NDArray[Any], light: Light, stretch: Stretch) -> Column:
     """Average a stretch in the coordinate of the blood.
 
     Args:
         pixels: The region, ``(time, space)``.
-        mean: The mean of each of its columns, ``(space,)``; infinite for those without light,
-            which are left out.
+        light: How bright it is.
         stretch: The lines to take.
     """
     n = pixels.shape[1]
-    lit = np.flatnonzero(np.isfinite(mean))
+    lit = light.lit
     # One pixel of room at both ends, for the smoothing that comes later.
     origin = -float(stretch.moved.max()) - 1.0
     places = int((n + 1.0 - float(stretch.moved.min()) - origin) / STEP_PX) + 2
     total, weight, squares = np.zeros(places), np.zeros(places), 0.0
     for low in range(0, stretch.moved.size, _BLOCK_LINES):
         moved = stretch.moved[low : low + _BLOCK_LINES]
-        lines = pixels[stretch.first + low : stretch.first + low + moved.size, lit]
-        flat = (lines / mean[lit] - 1.0).ravel()
+        first = stretch.first + low
+        flat = (light.relative(pixels, first, first + moved.size) - 1.0).ravel()
         at = ((lit - moved[:, None] - origin) / STEP_PX).ravel()
         bins = at.astype(np.int64)
         part = at - bins

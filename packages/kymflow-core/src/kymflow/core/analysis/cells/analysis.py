@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kymflow.core.analysis.cells._count import Cells, count_cells, count_error, look, shade_of
-from kymflow.core.analysis.cells._unroll import find_columns, trusted_windows
+from kymflow.core.analysis.cells._unroll import find_columns, signal_to_noise, trusted_windows
 from kymflow.core.analysis.cells.display import CELLS_DISPLAY
 from kymflow.core.analysis.definition import (
     Analysis,
@@ -21,15 +21,16 @@ from kymflow.core.analysis.definition import (
     ResultTable,
     unknown_result,
 )
+from kymflow.core.analysis.estimates import STATUS_COLUMNS, Estimate, interval_columns
 from kymflow.core.analysis.params import Param
 from kymflow.core.analysis.regions import Calibration, Region
 from kymflow.core.analysis.velocity import VELOCITY, WindowStatus
 
-__all__ = ["CELLS", "CellsParams"]
-
 _Floats = NDArray[np.float64]
 _Table: TypeAlias = Mapping[str, ArrayLike]
 
+_LEAST_SIGNAL: Final = 0.38
+"""Of the noise, as seen after averaging, which blurs a little: of pixels that is about 0.45."""
 _LEAST_CONTRAST: Final = 7.0
 _LEAST_ALIKE: Final = 0.35
 _LEAST_CELLS: Final = 10
@@ -56,13 +57,15 @@ def _run(
     inputs: Mapping[str, InputResult],
 ) -> Result:
     """Cells per second and per millimetre, line hematocrit, lengths of cells and gaps."""
+    velocity = inputs[VELOCITY.name]
+    if velocity.failure:
+        return _unknown(f"velocity failed: {velocity.failure}")
     period, um = calibration.seconds_per_line, calibration.um_per_pixel
     if period is None or um is None:
         return _unknown(f"its {'line period' if period is None else 'pixel size'} is unknown")
     range_px = (params.shortest_um / um, params.longest_um / um)
     if not range_px[0] < range_px[1]:
         return _unknown(f"no cell is between {params.shortest_um:g} and {params.longest_um:g} µm")
-    velocity = inputs[VELOCITY.name]
     trace = velocity.tables["trace"]
     columns = find_columns(
         pixels,
@@ -77,40 +80,42 @@ def _run(
     if lines < _LEAST_USED * len(pixels):
         share = 100.0 * lines / len(pixels)
         return _unknown(f"blood is known to move in only {share:.0f} % of the lines")
+    signal = signal_to_noise(moving)
+    if signal < _LEAST_SIGNAL:
+        return _unknown(f"what moves is only {signal:.2f} of the noise", signal_to_noise=signal)
     blood = look(moving, pixels.shape[1] / 2.0)
+    seen = {"signal_to_noise": signal, "contrast_to_noise": blood.contrast}
     if blood.contrast < _LEAST_CONTRAST:
-        return _unknown("cells do not stand out from noise", blood.contrast)
+        return _unknown("cells do not stand out from noise", **seen)
     shade = shade_of(blood, range_px) if params.shade == "auto" else params.shade
     if shade is None:
-        return _unknown("cells and gaps look alike; give shade", blood.contrast)
+        return _unknown("cells and gaps look alike; give shade", **seen)
     cells = count_cells(blood, range_px, dark=shade == "dark")
     if cells.alike < _LEAST_ALIKE:
-        return _unknown("what passes is not of one length, as cells are", blood.contrast)
+        return _unknown("what passes is not of one length, as cells are", **seen)
     if cells.center_px.size < _LEAST_CELLS:
-        return _unknown(f"only {cells.center_px.size} cells pass", blood.contrast)
+        return _unknown(f"only {cells.center_px.size} cells pass", **seen)
     seconds = period * lines
     way_mm = 1e-3 * um * sum(float(np.ptp(one.stretch.moved)) for one in moving)
     count = cells.center_px.size
-    error = count_error(blood, cells)
+    # Where velocity is unknown, as many cells pass as elsewhere, give or take their square root.
+    unseen = count * (len(pixels) / lines - 1.0)
+    error = float(np.hypot(count_error(blood, cells), np.sqrt(unseen) * lines / len(pixels)))
     # How far the blood has moved is as uncertain as its mean velocity.
     way_error = abs(
         _number(velocity.summary["standard_error_px_per_line"])
         / (_number(velocity.summary["mean_px_per_line"]) or 1.0)
     )
-    density_error = float(np.hypot(error / count, way_error)) * count / way_mm
+    density_error = float(np.hypot(error, way_error * count))
     length_um = um * cells.length_px
     gap_um = um * cells.gap_px[np.isfinite(cells.gap_px)]
     return Result(
         summary={
             "status": "ok",
             "reason": "",
-            "cells": count,
-            "flux_per_s": count / seconds,
-            "flux_low_per_s": (count - 1.96 * error) / seconds,
-            "flux_high_per_s": (count + 1.96 * error) / seconds,
-            "density_per_mm": count / way_mm,
-            "density_low_per_mm": count / way_mm - 1.96 * density_error,
-            "density_high_per_mm": count / way_mm + 1.96 * density_error,
+            "cells": round(count + unseen),
+            **Estimate.about(count, error).times(1.0 / seconds).named("flux", "per_s"),
+            **Estimate.about(count, density_error).times(1.0 / way_mm).named("density", "per_mm"),
             "hematocrit": 1e-3 * float(length_um.sum()) / way_mm,
             "length_um": float(np.median(length_um)),
             "length_sd_um": float(length_um.std()),
@@ -118,7 +123,7 @@ def _run(
             "gap_p5_um": float(np.percentile(gap_um, 5)),
             "gap_p95_um": float(np.percentile(gap_um, 95)),
             "shade": shade,
-            "contrast_to_noise": blood.contrast,
+            **seen,
             "alike": cells.alike,
             "share_used": lines / len(pixels),
         },
@@ -167,8 +172,8 @@ def _segments(
         }
 
 
-def _unknown(reason: str, contrast: float | None = None) -> Result:
-    return unknown_result(reason, _SUMMARY, _TABLES, contrast_to_noise=contrast)
+def _unknown(reason: str, **seen: float) -> Result:
+    return unknown_result(reason, _SUMMARY, _TABLES, **seen)
 
 
 def _number(value: object) -> float:
@@ -176,15 +181,18 @@ def _number(value: object) -> float:
 
 
 _SUMMARY: Final = (
-    Column("status", str, "ok or unknown"),
-    Column("reason", str, "why it is unknown"),
-    Column("cells", int, "cells that passed the middle of the line"),
-    Column("flux_per_s", float, "cells per second", "1/s"),
-    Column("flux_low_per_s", float, "lower end of its 95 % interval, for noise", "1/s"),
-    Column("flux_high_per_s", float, "upper end", "1/s"),
-    Column("density_per_mm", float, "cells per length of the vessel", "1/mm"),
-    Column("density_low_per_mm", float, "lower end of its 95 % interval, for noise", "1/mm"),
-    Column("density_high_per_mm", float, "upper end", "1/mm"),
+    *STATUS_COLUMNS,
+    Column("cells", int, "cells that passed the middle of the line, unseen ones by the flux"),
+    *interval_columns(
+        "flux", "cells per second", unit="1/s", ending="per_s", about="of what was recorded"
+    ),
+    *interval_columns(
+        "density",
+        "cells per length of the vessel",
+        unit="1/mm",
+        ending="per_mm",
+        about="of what was recorded",
+    ),
     Column("hematocrit", float, "line hematocrit: share of the length that cells cover"),
     Column("length_um", float, "median length of a cell", "µm"),
     Column("length_sd_um", float, "standard deviation of lengths", "µm"),
@@ -192,6 +200,7 @@ _SUMMARY: Final = (
     Column("gap_p5_um", float, "5th percentile of gaps", "µm"),
     Column("gap_p95_um", float, "95th percentile of gaps", "µm"),
     Column("shade", str, "dark or bright: the cells"),
+    Column("signal_to_noise", float, "standard deviation of what moves over that of the noise"),
     Column("contrast_to_noise", float, "contrast of cells over noise, after averaging"),
     Column("alike", float, "share of the runs that are as long as one cell"),
     Column("share_used", float, "share of the lines in which velocity is known"),
@@ -218,12 +227,12 @@ _TABLES: Final = (
 
 CELLS: Final = Analysis(
     name="cells",
-    version="2",
+    version="3",
     params=CellsParams,
     run=_run,
     summary=_SUMMARY,
     tables=_TABLES,
-    inputs=(Input(analysis=VELOCITY),),
+    inputs=(Input(analysis=VELOCITY, may_fail=True),),
     display=CELLS_DISPLAY,
 )
 """Cells in a vessel. Its version is raised with every change that can change a number."""

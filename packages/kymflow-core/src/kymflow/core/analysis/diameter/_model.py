@@ -14,12 +14,11 @@ summed at twelve Gauss-Legendre nodes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-
-__all__ = ["Fits", "Profile", "fit_profiles", "half_widths"]
 
 _Floats = NDArray[np.float64]
 Profile: TypeAlias = Literal["slab", "disc"]
@@ -34,7 +33,7 @@ _BLUR = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fits:
-    """Fits of profiles, all in pixels of the line; arrays have shape ``(profiles,)``.
+    """Fits of profiles, all in pixels of the line; most arrays have shape ``(profiles,)``.
 
     Attributes:
         center: Centre of the vessel.
@@ -48,6 +47,8 @@ class Fits:
         explained: Share of the variance along the line, noise taken out, that the fit explains; the
             most that noise lets it be.
         chi_squared: Sum of the squares of what is left, in units of the noise.
+        fitted: Brightness by the fit, ``(profiles, space)``.
+        vessel: The part of it that is the vessel, ``(profiles, space)``.
     """
 
     center: _Floats
@@ -59,6 +60,8 @@ class Fits:
     significance: _Floats
     explained: _Floats
     chi_squared: _Floats
+    fitted: _Floats
+    vessel: _Floats
 
 
 def fit_profiles(
@@ -102,33 +105,34 @@ def half_widths(profiles: _Floats) -> _Floats:
 
 def _fit(profiles: _Floats, variance: _Floats, model: Profile, blur: float | None) -> Fits:
     n = profiles.shape[1]
-    weight = 1.0 / variance
     theta = _start(profiles)
     if blur is not None:
         theta[:, _BLUR] = blur
+    free = np.array([True, True, blur is None, True, True])
     damping = np.full(len(profiles), 1e-2)
     shape, slopes = _model(theta, n, model)
-    free = np.array([True, True, blur is None, True, True])
-    cost = (weight * np.square(profiles - shape)).sum(axis=1)
+    cost = (np.square(profiles - shape) / variance).sum(axis=1)
+    going = np.arange(len(profiles))
     for _ in range(_STEPS):
-        slopes_free = slopes * free
-        normal = np.einsum("kni,kn,knj->kij", slopes_free, weight, slopes_free)
-        gradient = np.einsum("kni,kn->ki", slopes_free, weight * (profiles - shape))
-        diagonal = np.einsum("kii->ki", normal)
-        damped = normal + np.eye(5) * (damping[:, None] * diagonal + 1e-12)[:, :, None]
-        step = np.linalg.solve(damped, gradient[:, :, None])[:, :, 0]
-        tried = _bounded(theta + step * free, n)
-        new_shape, new_slopes = _model(tried, n, model)
-        new_cost = (weight * np.square(profiles - new_shape)).sum(axis=1)
-        better = new_cost <= cost
-        done = better & (cost - new_cost < 1e-6 * cost)
-        theta = np.where(better[:, None], tried, theta)
-        shape = np.where(better[:, None], new_shape, shape)
-        slopes = np.where(better[:, None, None], new_slopes, slopes)
-        cost = np.where(better, new_cost, cost)
-        damping = np.where(better, damping / 5.0, damping * 5.0)
-        if done.all():
+        if not going.size:
             break
+        weight, slopes_free = 1.0 / variance[going], slopes[going] * free
+        weighted = slopes_free * weight[:, :, None]
+        normal = slopes_free.transpose(0, 2, 1) @ weighted
+        gradient = np.einsum("kni,kn->ki", weighted, profiles[going] - shape[going])
+        diagonal = np.einsum("kii->ki", normal)
+        damped = normal + np.eye(5) * (damping[going, None] * diagonal + 1e-12)[:, :, None]
+        step = np.linalg.solve(damped, gradient[:, :, None])[:, :, 0]
+        tried = _bounded(theta[going] + step * free, n)
+        new_shape, new_slopes = _model(tried, n, model)
+        new_cost = (weight * np.square(profiles[going] - new_shape)).sum(axis=1)
+        gain = cost[going] - new_cost
+        better = gain >= 0
+        moved = going[better]
+        theta[moved], shape[moved] = tried[better], new_shape[better]
+        slopes[moved], cost[moved] = new_slopes[better], new_cost[better]
+        damping[going] *= np.where(better, 0.2, 5.0)
+        going = going[~better | (gain >= 1e-6 * new_cost)]
     return _described(theta, slopes, free, profiles, variance, cost)
 
 
@@ -146,8 +150,9 @@ def _described(
     by_blur = np.zeros(len(theta))
     if not free[_BLUR]:
         by_blur = -np.einsum("kj,kj->k", covariance[:, 1], normal[:, :, _BLUR])
-    # What the model does not explain, beyond noise, makes its parameters less certain, too.
-    misfit = np.maximum(1.0, cost / max(1, n - 5))
+    # What the model does not explain, beyond what noise may do, makes its parameters less certain.
+    degrees = max(1, n - 5)
+    misfit = np.maximum(1.0, cost / (degrees + 2.0 * np.sqrt(2.0 * degrees)))
     errors = np.sqrt(np.maximum(np.einsum("kii->ki", covariance), 0.0) * misfit[:, None])
     total = np.square(profiles - profiles.mean(axis=1, keepdims=True)).sum(axis=1)
     noise = variance.sum(axis=1)
@@ -168,6 +173,8 @@ def _described(
         significance=np.sqrt(np.maximum(flat - cost, 0.0) / misfit),
         explained=np.where(total > noise, explained, 0.0),
         chi_squared=cost,
+        fitted=theta[:, 4:] + theta[:, 3:4] * slopes[:, :, 3],
+        vessel=theta[:, 3:4] * slopes[:, :, 3],
     )
 
 
@@ -226,7 +233,7 @@ def _model(theta: _Floats, n: int, model: Profile) -> tuple[_Floats, _Floats]:
     for node, weight in zip(nodes, weights, strict=True):
         right = (from_center + half * node) / blur
         left = (from_center - half * node) / blur
-        shape += weight * (_normal(right) - _normal(left))
+        shape += weight * (normal_cdf(right) - normal_cdf(left))
         at_right, at_left = _density(right) / blur, _density(left) / blur
         by_center += weight * (at_left - at_right)
         by_half += weight * node * (at_right + at_left)
@@ -238,6 +245,7 @@ def _model(theta: _Floats, n: int, model: Profile) -> tuple[_Floats, _Floats]:
     return background + contrast * shape, slopes
 
 
+@cache
 def _nodes(model: Profile) -> tuple[_Floats, _Floats]:
     """Half widths and weights of the slabs that make the shape."""
     if model == "slab":
@@ -252,7 +260,7 @@ def _density(z: _Floats) -> _Floats:
     return density
 
 
-def _normal(z: _Floats) -> _Floats:
+def normal_cdf(z: _Floats) -> _Floats:
     """The normal distribution, to 1e-7 (Abramowitz and Stegun 26.2.17)."""
     t = 1.0 / (1.0 + 0.2316419 * np.abs(z))
     series = t * (

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kymflow.core.analysis.diameter._model import Fits, Profile, fit_profiles
 
-__all__ = ["LEAST_LINES", "Blur", "common_blur", "mean_lines", "noise_variance", "why_unknown"]
-
 _Floats = NDArray[np.float64]
+_T = TypeVar("_T", bound=np.generic)
 
 LEAST_LINES: Final = 8
 """Fewer lines are too noisy to say how blurred they are, or which of them are odd."""
-_LINES_FOR_BLUR: Final = 20
+LINES_PER_BLOCK: Final = 20
+"""In so few a vessel hardly moves, and their mean shows it well enough."""
 _MOST_FOR_BLUR: Final = 60
 _STEP: Final = 0.25
-_STEPS: Final = 3
+_STEPS: Final = 2
 """The blur is looked for in steps of a quarter of itself, then of a sixteenth."""
 _UNDETERMINED: Final = "its width is not determined"
 _LEAST_SIGNIFICANCE: Final = 6.0
@@ -43,31 +43,51 @@ def noise_variance(values: _Floats) -> _Floats:
     return least
 
 
-def mean_lines(values: _Floats, noise: _Floats, size: int) -> tuple[_Floats, _Floats]:
-    """The mean line of each window and of how many lines it is, odd ones left out.
+def mean_lines(values: _Floats, weight: _Floats, size: int) -> tuple[_Floats, _Floats]:
+    """The mean line of each window, ``(windows, space)``, and of how many lines it is.
 
-    A line is odd if a part of it is farther from the mean of its window than others are: an edge is
-    missing, or the vessel has jumped.
+    Doubtful lines say less than their weight: whether they count is itself not known.
+
+    Args:
+        values: Pixels, ``(time, space)``.
+        weight: Of each line, ``(time,)``, from 0 to 1; each window has some.
+        size: Lines per window.
+    """
+    cut, own = in_windows(values, size), in_windows(weight, size)
+    means = np.einsum("wtn,wt->wn", cut, own) / np.maximum(own.sum(axis=1), 1e-3)[:, None]
+    return means, np.maximum(np.square(own).sum(axis=1), 1e-3)
+
+
+def in_windows(values: NDArray[_T], size: int) -> NDArray[_T]:
+    """Lines in windows, ``(windows, size, ...)``; those that make no whole window are left out."""
+    return values[: len(values) // size * size].reshape(-1, size, *values.shape[1:])
+
+
+def steady_lines(values: _Floats, noise: _Floats) -> _Floats:
+    """1 for each line that looks like those around it, 0 for odd ones, ``(time,)``.
+
+    A line is odd if a part of it is farther from the mean of its window than others are, as when
+    the vessel has jumped.
 
     Args:
         values: Pixels, ``(time, space)``.
         noise: Variance of the noise of each pixel of the line, ``(space,)``.
-        size: Lines per window.
     """
+    steady = np.ones(len(values))
+    if len(values) < LEAST_LINES:
+        return steady
+    size = min(LINES_PER_BLOCK, len(values))
     n = values.shape[1]
-    cut = values[: len(values) // size * size].reshape(-1, size, n)
-    means = cut.mean(axis=1)
-    if size < LEAST_LINES:
-        return means, np.full(len(cut), float(size))
+    cut = in_windows(values, size)
     part = max(1, n // _PART_OF_LINE)
-    sums = np.cumsum((cut - means[:, None]) / np.sqrt(noise), axis=2)
+    sums = np.cumsum((cut - cut.mean(axis=1, keepdims=True)) / np.sqrt(noise), axis=2)
     far = np.abs(sums[:, :, part:] - sums[:, :, :-part]).max(axis=2)
     middle = float(np.median(far))
     spread = 1.4826 * float(np.median(np.abs(far - middle)))
     kept = far <= middle + _ODD_LINE * max(spread, 1e-12)
     kept |= kept.mean(axis=1, keepdims=True) < 0.5
-    counts = kept.sum(axis=1).astype(np.float64)
-    return (cut * kept[:, :, None]).sum(axis=1) / counts[:, None], counts
+    steady[: kept.size] = kept.ravel()
+    return steady
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,23 +103,31 @@ class Blur:
     error: float
 
 
-def common_blur(values: _Floats, noise: _Floats, model: Profile) -> Blur:
-    """The blur that explains the lines of a recording best, by maximum likelihood.
+def common_blur(
+    profiles: _Floats, variance: _Floats, model: Profile, *, near: float | None = None
+) -> Blur:
+    """The blur that explains mean lines of short blocks best, by maximum likelihood.
 
     Of a small vessel width, blur and contrast can hardly be told apart in a few lines; the blur of
     the optics is the same in all of them.
+
+    Args:
+        profiles: Mean lines, ``(profiles, space)``.
+        variance: Of their noise, ``(profiles, space)``.
+        model: The shape.
+        near: About what it is, if that is known.
     """
-    profiles, counts = mean_lines(values, noise, min(_LINES_FOR_BLUR, len(values)))
     some = np.linspace(0, len(profiles) - 1, min(_MOST_FOR_BLUR, len(profiles))).astype(np.int64)
-    profiles, variance = profiles[some], noise / counts[some, None]
+    profiles, variance = profiles[some], variance[some]
     alone = fit_profiles(profiles, variance, model)
     # Without those that are not determined, the others would seem less blurred than all are.
-    good = np.isin(why_unknown(alone, values.shape[1]), ("", _UNDETERMINED))
+    good = np.isin(why_unknown(alone, profiles.shape[1]), ("", _UNDETERMINED))
     if not good.any():
         return Blur(value=None, error=0.0)
     own = (profiles[good], variance[good], model)
-    start, _ = _likeliest(float(np.median(alone.blur[good])), *own, step=_STEP)
-    value, error = _likeliest(start, *own, step=_STEP / 4.0)
+    if near is None:
+        near, _ = _likeliest(float(np.median(alone.blur[good])), *own, step=_STEP)
+    value, error = _likeliest(near, *own, step=_STEP / 4.0)
     return Blur(value=value, error=error)
 
 

@@ -13,16 +13,16 @@ from numpy.typing import ArrayLike, NDArray
 from kymflow.core.analysis.definition import Analysis, Column, Result, ResultTable, unknown_result
 from kymflow.core.analysis.diameter._events import DiameterEvent, find_events
 from kymflow.core.analysis.diameter._model import Profile
-from kymflow.core.analysis.diameter._windows import Windows, measure_windows
+from kymflow.core.analysis.diameter._windows import NOT_NUMBERS, Windows, measure_windows
 from kymflow.core.analysis.diameter.display import DIAMETER_DISPLAY
+from kymflow.core.analysis.estimates import STATUS_COLUMNS, Estimate, interval_columns
 from kymflow.core.analysis.params import Param
 from kymflow.core.analysis.regions import Calibration, Region
-
-__all__ = ["DIAMETER", "DiameterParams"]
 
 _Floats = NDArray[np.float64]
 
 _LEAST_PIXELS: Final = 8
+_LEAST_WHOLE: Final = 0.5
 _MOST_SATURATED: Final = 0.1
 
 
@@ -78,9 +78,10 @@ def _why_not(pixels: NDArray[Any]) -> str:
     lines, n = pixels.shape
     if not lines or n < _LEAST_PIXELS:
         return f"it has {lines} lines of {n} pixels; a line takes at least {_LEAST_PIXELS}"
-    if not np.isfinite(pixels).all():
-        return "some pixels are not numbers; choose a region without them"
-    saturated = float((pixels == pixels.max()).mean())
+    whole = np.isfinite(pixels).all(axis=1)
+    if whole.mean() < _LEAST_WHOLE:
+        return f"{NOT_NUMBERS} in most lines; choose a region without them"
+    saturated = float((pixels[whole] == pixels[whole].max()).mean())
     if saturated > _MOST_SATURATED:
         return f"{100 * saturated:.0f} % of the pixels have the brightest value, so edges are lost"
     return ""
@@ -124,9 +125,7 @@ def _summary(windows: Windows, calibration: Calibration) -> dict[str, float | in
     return found | {
         "status": "ok",
         "reason": "",
-        "mean_um": mean * um,
-        "mean_low_um": (mean - 1.96 * error) * um,
-        "mean_high_um": (mean + 1.96 * error) * um,
+        **Estimate.about(mean, error).times(um).named("mean", "um"),
         "median_um": float(np.median(own)) * um,
         "sd_um": float(own.std()) * um,
         "fwhm_um": float(np.median(widths)) * um if widths.size else None,
@@ -144,8 +143,8 @@ def _trace(windows: Windows, line: _Floats, calibration: Calibration) -> dict[st
         "line": line,
         "time_s": line * _or_nan(calibration.seconds_per_line),
         "diameter_um": windows.diameter * um,
-        "low_um": (windows.diameter - 1.96 * windows.error) * um,
-        "high_um": (windows.diameter + 1.96 * windows.error) * um,
+        "low_um": (windows.diameter - windows.errors_95 * windows.error) * um,
+        "high_um": (windows.diameter + windows.errors_95 * windows.error) * um,
         "diameter_px": windows.diameter,
         "standard_error_px": windows.error,
         "fwhm_um": windows.fwhm * um,
@@ -187,11 +186,8 @@ def _or_nan(value: float | None) -> float:
 
 
 _SUMMARY: Final = (
-    Column("status", str, "ok or unknown"),
-    Column("reason", str, "why it is unknown"),
-    Column("mean_um", float, "mean diameter", "µm"),
-    Column("mean_low_um", float, "lower end of its 95 % interval", "µm"),
-    Column("mean_high_um", float, "upper end", "µm"),
+    *STATUS_COLUMNS,
+    *interval_columns("mean", "mean diameter", unit="µm", ending="um"),
     Column("median_um", float, "median diameter", "µm"),
     Column("sd_um", float, "standard deviation over the windows", "µm"),
     Column("fwhm_um", float, "median full width at half maximum, for comparison", "µm"),
@@ -245,7 +241,7 @@ _TABLES: Final = (
 
 DIAMETER: Final = Analysis(
     name="diameter",
-    version="2",
+    version="3",
     params=DiameterParams,
     run=_run,
     summary=_SUMMARY,

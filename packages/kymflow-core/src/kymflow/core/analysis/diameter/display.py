@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from kymflow.core.themes import Theme
 
-__all__ = ["DIAMETER_DISPLAY"]
-
 
 def _describe(data: RegionData) -> Mapping[str, str]:
     values = data.values

@@ -5,25 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from kymflow.core.analysis.definition import Column
-
-__all__ = ["SEGMENTS", "SUMMARY", "WAVEFORM"]
+from kymflow.core.analysis.estimates import STATUS_COLUMNS, interval_columns
 
 SUMMARY: Final = (
-    Column("status", str, "ok or unknown"),
-    Column("reason", str, "why it is unknown"),
-    Column("rate_hz", float, "mean heart rate", "Hz"),
-    Column("rate_low_hz", float, "lower end of its 95 % interval", "Hz"),
-    Column("rate_high_hz", float, "upper end", "Hz"),
-    Column("rate_per_min", float, "mean heart rate", "1/min"),
-    Column("rate_low_per_min", float, "lower end of its 95 % interval", "1/min"),
-    Column("rate_high_per_min", float, "upper end", "1/min"),
+    *STATUS_COLUMNS,
+    *interval_columns("rate", "mean heart rate", unit="Hz", ending="hz"),
+    Column("rate_error_hz", float, "standard error of the mean rate while it was recorded", "Hz"),
+    *interval_columns("rate", "mean heart rate", unit="1/min", ending="per_min"),
     Column("false_alarm", float, "probability that noise alone has such a peak in the band"),
-    Column("pulsatility", float, "pulsatility index, (max - min) / mean of a beat"),
-    Column("pulsatility_low", float, "lower end of its 95 % interval"),
-    Column("pulsatility_high", float, "upper end"),
-    Column("resistance", float, "resistance index, (max - min) / max of a beat"),
-    Column("resistance_low", float, "lower end of its 95 % interval"),
-    Column("resistance_high", float, "upper end"),
+    *interval_columns("pulsatility", "pulsatility index, (max - min) / mean of a beat"),
+    *interval_columns("resistance", "resistance index, (max - min) / max of a beat"),
     Column("harmonics", int, "harmonics of the waveform that rise above the noise"),
     Column("band_low_hz", float, "lowest rate that was searched", "Hz"),
     Column("band_high_hz", float, "highest rate that was searched", "Hz"),
@@ -31,9 +22,7 @@ SUMMARY: Final = (
 SEGMENTS: Final = (
     Column("start_s", float, "beginning", "s"),
     Column("stop_s", float, "end", "s"),
-    Column("rate_hz", float, "heart rate", "Hz"),
-    Column("rate_low_hz", float, "lower end of its 95 % interval", "Hz"),
-    Column("rate_high_hz", float, "upper end", "Hz"),
+    *interval_columns("rate", "heart rate", unit="Hz", ending="hz"),
     Column("rate_per_min", float, "heart rate", "1/min"),
     Column("false_alarm", float, "probability that noise alone has such a peak in the band"),
     Column("status", str, "ok or unknown"),

@@ -8,8 +8,6 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from kymflow.core.analysis.params import Param
 
-__all__ = ["PulseParams", "Species"]
-
 Species: TypeAlias = Literal["mouse", "rat", "zebrafish larva", "human"]
 
 _BANDS_HZ: Final[Mapping[Species, tuple[float, float]]] = {
@@ -38,7 +36,7 @@ class PulseParams:
     ] = 10
     false_alarm: Annotated[
         float, Param("false-alarm probability above which a rate is unknown", above=0, below=1)
-    ] = 0.01
+    ] = 0.002
     harmonics: Annotated[int, Param("most harmonics of the waveform", minimum=1, maximum=8)] = 4
 
     def band_hz(self) -> tuple[float, float]:

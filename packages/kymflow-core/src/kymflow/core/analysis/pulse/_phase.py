@@ -4,8 +4,9 @@ The amplitude of each of a few blocks, ``a_k = 2 / n_k sum y exp(-2 pi i f0 t)``
 slope over time corrects ``f0``. A heart does not keep time exactly: phases wander, by a variance of
 ``q`` per second more than noise explains, so the slope is fitted by generalised least squares with
 the covariance ``diag(s_k**2) + q min(t_j, t_k)``, and has the standard error that follows from it.
-Rates drift, too, over more than seconds: where the four quarters of a recording differ by more than
-that standard error, what they differ by is added.
+That is about the mean rate of the recording. Hearts drift, too, over more than seconds, so a minute
+later the mean is another: the interval holds how much the quarters of the recording differ, or
+hearts do where that is too few to see.
 """
 
 from __future__ import annotations
@@ -19,19 +20,22 @@ from numpy.typing import NDArray
 from kymflow.core.analysis.pulse._spectrum import Peak, Series
 from kymflow.core.student import t_quantile
 
-__all__ = ["Phase", "follow_phase"]
-
 _Floats = NDArray[np.float64]
 
 _RATIO_PER_BLOCK = 4.0
 _SHORTEST_BLOCK_BEATS = 2.0
 _LEAST_BLOCKS = 4
 _MOST_BLOCKS = 200
+_ROUNDS = 4
+_FOLLOWED = 0.3
+"""By which share of what is new in a block the rate follows it."""
 _LEAST_GAIN = 2.0
 """Of log-likelihood, by which wandering must explain phases better than noise alone."""
 _QUARTERS = 4
-_DIFFERENT = 2.6
-"""The 95 % quantile of chi squared with three degrees of freedom, over three."""
+_USUAL_DRIFT = 0.01
+"""Standard deviation of the rates of quarters over their mean, as in real recordings of 34 s."""
+_USUAL_DEGREES = 3
+"""Degrees of freedom with which that is believed before a recording is seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +44,8 @@ class Phase:
 
     Attributes:
         rate_hz: Its mean rate.
-        half_interval_hz: Half of its 95 % interval.
+        error_hz: The standard error of that.
+        half_interval_hz: Half of the 95 % interval of the rate of a heart that drifts.
         variance: How far the phase may be from this, on average, in square radians: by noise, and
             by wandering between the blocks.
         time_s: Times of the blocks, ``(blocks,)``.
@@ -48,6 +53,7 @@ class Phase:
     """
 
     rate_hz: float
+    error_hz: float
     half_interval_hz: float
     variance: float
     time_s: _Floats
@@ -67,19 +73,23 @@ def follow_phase(series: Series, peak: Peak) -> Phase:
         series: A series without trend.
         peak: Its most significant frequency.
     """
-    # A pulse that wanders has more power than its peak, which is that of one frequency.
-    blocks = _cut(series, peak, _cut(series, peak, peak.ratio).ratio)
+    # A pulse that wanders has more power than its peak, which is that of one frequency; the shorter
+    # the blocks, the more of it they show.
+    blocks = _cut(series, peak, peak.ratio)
+    for _ in range(_ROUNDS):
+        blocks = _cut(series, peak, blocks.ratio)
     variance = 2.0 * peak.level / (blocks.count * blocks.power)
-    middle, seen = blocks.middle_s, np.unwrap(np.angle(blocks.amplitude))
+    middle, seen = blocks.middle_s, _unwrapped(blocks)
     wander, share = _wander(middle, seen, variance)
     line = _fit_line(middle, seen, share * variance, wander)
-    drift = _drift(middle, seen, share * variance, wander)
-    half = math.hypot(
-        t_quantile(0.975, middle.size - 2) * line.error, t_quantile(0.975, _QUARTERS - 1) * drift
-    )
+    rate, error = peak.rate_hz + line.slope / (2.0 * np.pi), line.error / (2.0 * np.pi)
+    drift, degrees = _drift(middle, seen, share * variance, wander, rate)
     return Phase(
-        rate_hz=peak.rate_hz + line.slope / (2.0 * np.pi),
-        half_interval_hz=half / (2.0 * np.pi),
+        rate_hz=rate,
+        error_hz=error,
+        half_interval_hz=math.hypot(
+            t_quantile(0.975, middle.size - 2) * error, t_quantile(0.975, degrees) * drift
+        ),
         variance=line.variance + wander * blocks.length_s / 6.0,
         time_s=middle,
         radians=2.0 * np.pi * peak.rate_hz * middle + line.smooth,
@@ -131,6 +141,25 @@ def _cut(series: Series, peak: Peak, ratio: float) -> _Blocks:
     )
 
 
+def _unwrapped(blocks: _Blocks) -> _Floats:
+    """The phases of blocks, each the nearest to what the rate of those before it lets expect.
+
+    The largest block comes first: there the rate is most like that of the peak.
+    """
+    phase, time = np.angle(blocks.amplitude), blocks.middle_s
+    start = int(np.abs(blocks.amplitude).argmax())
+    for order in (range(start + 1, phase.size), range(start - 1, -1, -1)):
+        last, rate = start, 0.0
+        for k in order:
+            gap = time[k] - time[last]
+            step = phase[k] - phase[last] - rate * gap
+            step -= 2.0 * np.pi * np.round(step / (2.0 * np.pi))
+            phase[k] = phase[last] + rate * gap + step
+            rate += _FOLLOWED * step / gap
+            last = k
+    return phase
+
+
 def _wander(time_s: _Floats, phase: _Floats, variance: _Floats) -> tuple[float, float]:
     """How much phases wander, in square radians per second, and the share of noise in `variance`.
 
@@ -157,18 +186,22 @@ def _wander(time_s: _Floats, phase: _Floats, variance: _Floats) -> tuple[float, 
     return float(wanders[at]), float(shares[share])
 
 
-def _drift(time_s: _Floats, phase: _Floats, variance: _Floats, wander: float) -> float:
-    """The standard error of the mean slope that comes from quarters whose slopes differ.
+def _drift(
+    time_s: _Floats, phase: _Floats, variance: _Floats, wander: float, rate_hz: float
+) -> tuple[float, int]:
+    """The standard error of a mean rate that comes from drift, in Hz, and its degrees of freedom.
 
-    Zero unless they differ by more than noise and wandering would let 95 % of them differ.
+    How much quarters differ, beyond noise and wandering, is averaged with what is usual.
     """
-    if phase.size < 3 * _QUARTERS:
-        return 0.0
-    parts = np.array_split(np.arange(phase.size), _QUARTERS)
-    lines = [_fit_line(time_s[i], phase[i], variance[i], wander) for i in parts]
-    seen = float(np.var([line.slope for line in lines], ddof=1))
-    expected = float(np.mean([line.error**2 for line in lines]))
-    return math.sqrt((seen - expected) / _QUARTERS) if seen > _DIFFERENT * expected else 0.0
+    squares, degrees = _USUAL_DEGREES * (_USUAL_DRIFT * rate_hz) ** 2, _USUAL_DEGREES
+    if phase.size >= 3 * _QUARTERS:
+        parts = np.array_split(np.arange(phase.size), _QUARTERS)
+        lines = [_fit_line(time_s[i], phase[i], variance[i], wander) for i in parts]
+        seen = float(np.var([line.slope for line in lines], ddof=1))
+        expected = float(np.mean([line.error**2 for line in lines]))
+        squares += (_QUARTERS - 1) * max(0.0, seen - expected) / (2.0 * np.pi) ** 2
+        degrees += _QUARTERS - 1
+    return math.sqrt(squares / degrees / _QUARTERS), degrees
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,6 @@ from numpy.typing import ArrayLike
 from kymflow.core.analysis.pulse._params import PulseParams
 from kymflow.core.analysis.pulse._spectrum import Series, find_peak
 
-__all__ = ["LEAST_WINDOWS", "segment_rates"]
-
 LEAST_WINDOWS = 50
 """With fewer velocities no rate is looked for."""
 

@@ -17,8 +17,6 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Peak", "Series", "find_peak", "without_trend"]
-
 _Floats = NDArray[np.float64]
 
 _OVERSAMPLING = 8

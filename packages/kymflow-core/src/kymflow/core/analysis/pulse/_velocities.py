@@ -13,8 +13,6 @@ from kymflow.core.analysis.pulse._spectrum import Series
 from kymflow.core.analysis.regions import Calibration
 from kymflow.core.analysis.velocity import WindowStatus, estimate_velocity
 
-__all__ = ["single_windows", "velocity_series"]
-
 _FAR_ERRORS = 5.0
 _FAR_SHARE = 0.3
 """A window on its own is wrong if it is this many standard errors and this share off."""

@@ -14,11 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from kymflow.core.analysis.estimates import Estimate
 from kymflow.core.analysis.pulse._phase import Phase
 from kymflow.core.analysis.pulse._spectrum import Series, without_trend
 from kymflow.core.student import t_quantile
-
-__all__ = ["PHASES", "Indices", "Waveform", "fit_waveform", "window_gain"]
 
 _Floats = NDArray[np.float64]
 
@@ -32,15 +31,6 @@ _LEAST_GAIN = 0.3
 _ROUNDS = 4
 _OF_VELOCITY = 0.005
 """By which share velocity itself shows changes too small or too large: measured on simulations."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Indices:
-    """An index with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +54,8 @@ class Waveform:
     standard_error: _Floats
     windows: NDArray[np.int64]
     harmonics: int
-    pulsatility: Indices
-    resistance: Indices
+    pulsatility: Estimate
+    resistance: Estimate
 
 
 def fit_waveform(
@@ -224,7 +214,7 @@ def _covariance(design: _Floats, noise: _Floats, at: _Floats) -> _Floats:
 
 def _indices(
     coefficients: _Floats, covariance: _Floats, mean: tuple[float, float], design: _Floats
-) -> tuple[Indices, Indices]:
+) -> tuple[Estimate, Estimate]:
     """Both indices, and their intervals from draws of all that is uncertain.
 
     Noise makes the range of a waveform larger on average. The draws show by how much at the fitted
@@ -240,7 +230,7 @@ def _indices(
         value = float(np.ptp(wave) / top)
         high, low = np.percentile(np.ptp(waves, axis=1) / tops, (2.5, 97.5))
         found.append(
-            Indices(
+            Estimate(
                 value=value, low=max(0.0, 2.0 * value - float(low)), high=2.0 * value - float(high)
             )
         )

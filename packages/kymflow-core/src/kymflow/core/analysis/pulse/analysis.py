@@ -17,6 +17,7 @@ from kymflow.core.analysis.definition import (
     ResultTable,
     unknown_result,
 )
+from kymflow.core.analysis.estimates import Estimate
 from kymflow.core.analysis.pulse._columns import SEGMENTS, SUMMARY, WAVEFORM
 from kymflow.core.analysis.pulse._params import PulseParams
 from kymflow.core.analysis.pulse._phase import Phase, follow_phase
@@ -27,8 +28,6 @@ from kymflow.core.analysis.pulse._waveform import Waveform, fit_waveform
 from kymflow.core.analysis.pulse.display import PULSE_DISPLAY
 from kymflow.core.analysis.regions import Calibration, Region
 from kymflow.core.analysis.velocity import VELOCITY
-
-__all__ = ["PULSE"]
 
 _BEATS_PER_TREND: Final = 4.0
 _LEAST_KNOWN: Final = 0.1
@@ -45,6 +44,8 @@ def _run(
 ) -> Result:
     """Heart rate, pulsatility and the waveform of a beat, from velocity over time."""
     velocity = inputs[VELOCITY.name]
+    if velocity.failure:
+        return _unknown(params, f"velocity failed: {velocity.failure}")
     period, window_lines = (velocity.summary[n] for n in ("seconds_per_line", "window_lines"))
     if not isinstance(period, float) or not isinstance(window_lines, int):
         return _unknown(params, "its line period is unknown")
@@ -117,23 +118,17 @@ def _summary(
     params: PulseParams, peak: Peak, phase: Phase, waveform: Waveform
 ) -> dict[str, float | str]:
     low, high = phase.rate_hz - phase.half_interval_hz, phase.rate_hz + phase.half_interval_hz
+    rate = Estimate(value=phase.rate_hz, low=low, high=high)
     band_low, band_high = params.band_hz()
     return {
         "status": "ok",
         "reason": "",
-        "rate_hz": phase.rate_hz,
-        "rate_low_hz": low,
-        "rate_high_hz": high,
-        "rate_per_min": 60.0 * phase.rate_hz,
-        "rate_low_per_min": 60.0 * low,
-        "rate_high_per_min": 60.0 * high,
+        **rate.named("rate", "hz"),
+        "rate_error_hz": phase.error_hz,
+        **rate.times(60.0).named("rate", "per_min"),
         "false_alarm": peak.false_alarm,
-        "pulsatility": waveform.pulsatility.value,
-        "pulsatility_low": waveform.pulsatility.low,
-        "pulsatility_high": waveform.pulsatility.high,
-        "resistance": waveform.resistance.value,
-        "resistance_low": waveform.resistance.low,
-        "resistance_high": waveform.resistance.high,
+        **waveform.pulsatility.named("pulsatility"),
+        **waveform.resistance.named("resistance"),
         "harmonics": waveform.harmonics,
         "band_low_hz": band_low,
         "band_high_hz": band_high,
@@ -160,12 +155,12 @@ _TABLES: Final = (
 
 PULSE: Final = Analysis(
     name="pulse",
-    version="2",
+    version="3",
     params=PulseParams,
     run=_run,
     summary=SUMMARY,
     tables=_TABLES,
-    inputs=(Input(analysis=VELOCITY),),
+    inputs=(Input(analysis=VELOCITY, may_fail=True),),
     display=PULSE_DISPLAY,
 )
 """Heart rate and pulsatility. Its version is raised with every change that can change a number."""

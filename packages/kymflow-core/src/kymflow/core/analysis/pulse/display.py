@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from kymflow.core.themes import Theme
 
-__all__ = ["PULSE_DISPLAY"]
-
 
 def _describe(data: RegionData) -> Mapping[str, str]:
     values = data.values

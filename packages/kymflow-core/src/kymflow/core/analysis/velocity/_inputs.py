@@ -10,16 +10,6 @@ from numpy.typing import NDArray
 
 from kymflow.core.errors import AnalysisParameterError, InvalidKymographError
 
-__all__ = [
-    "MINIMUM_PIXELS",
-    "check_dwell",
-    "cropped",
-    "fill_missing_lines",
-    "finite_columns",
-    "optional_positive",
-    "window_length",
-]
-
 #: Fewer pixels cannot show a texture and its motion at the same time.
 MINIMUM_PIXELS = 5
 _BLOCK = 1 << 20

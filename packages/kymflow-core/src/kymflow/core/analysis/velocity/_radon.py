@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 
 from kymflow.core.errors import MissingExtraError
 
-__all__ = ["radon_velocity"]
-
 _COARSE_DEGREES = np.arange(0.0, 180.0, 1.0)
 _FINE_DEGREES = np.arange(-2.0, 2.0 + 0.125, 0.25)
 #: Nearer to 90 degrees than half a fine step there is no finite velocity.

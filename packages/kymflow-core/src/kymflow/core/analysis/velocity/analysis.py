@@ -20,8 +20,6 @@ from kymflow.core.analysis.velocity.result import Method, VelocityResult
 from kymflow.core.analysis.velocity.summary import summarize
 from kymflow.core.errors import InvalidKymographError
 
-__all__ = ["VELOCITY", "VelocityParams", "velocity_findings"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VelocityParams:
@@ -128,7 +126,7 @@ def _intervals(found: Sequence[FlowInterval]) -> Mapping[str, ArrayLike]:
 
 VELOCITY: Final = Analysis(
     name="velocity",
-    version="4",
+    version="5",
     params=VelocityParams,
     run=_run,
     summary=(

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from kymflow.core.plotting import KymographPicture
     from kymflow.core.themes import Theme
 
-__all__ = ["VELOCITY_DISPLAY", "paths_of"]
-
 _SMOOTHED_OVER = 1 / 150
 _FEWEST_SMOOTHED = 5
 _KINDS: Final = ("stall", "transient", "unknown")

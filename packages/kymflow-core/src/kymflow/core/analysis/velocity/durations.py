@@ -20,8 +20,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from kymflow.core.errors import AnalysisParameterError
 
-__all__ = ["DurationSurvival", "duration_survival"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DurationSurvival:

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from kymflow.core.analysis.velocity.intervals import FlowIntervals
 from kymflow.core.analysis.velocity.result import VelocityResult, WindowStatus
 
-__all__ = ["Direction", "VelocitySummary", "summarize"]
-
 Direction = Literal["positive", "negative", "mixed", "none"]
 
 #: Flow has one direction if this share of the moving windows has it.

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-__all__ = ["dataset_html", "facts_html", "record_html"]
-
 
 def facts_html(title: str, facts: Mapping[str, object]) -> str:
     """A title, and facts below each other.

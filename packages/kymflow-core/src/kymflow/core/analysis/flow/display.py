@@ -8,8 +8,6 @@ from typing import Final
 from kymflow.core.analysis.display import Display, RegionData
 from kymflow.core.wording import interval, number, percent, quantity, result_status
 
-__all__ = ["FLOW_DISPLAY"]
-
 
 def _describe(data: RegionData) -> Mapping[str, str]:
     values = data.values

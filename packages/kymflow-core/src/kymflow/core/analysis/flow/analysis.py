@@ -24,12 +24,11 @@ from kymflow.core.analysis.definition import (
     unknown_result,
 )
 from kymflow.core.analysis.diameter import DIAMETER
-from kymflow.core.analysis.flow_display import FLOW_DISPLAY
+from kymflow.core.analysis.estimates import STATUS_COLUMNS, Estimate, interval_columns
+from kymflow.core.analysis.flow.display import FLOW_DISPLAY
 from kymflow.core.analysis.params import Param
 from kymflow.core.analysis.regions import Calibration, Place, Region
 from kymflow.core.analysis.velocity import VELOCITY
-
-__all__ = ["FLOW", "FlowParams"]
 
 _Z_95: Final = 1.96
 
@@ -84,6 +83,10 @@ def _run(
     inputs: Mapping[str, InputResult],
 ) -> Result:
     """Volume flow and wall shear rate, from velocity and a diameter."""
+    for name, one in inputs.items():
+        if one.failure:
+            reason = f"{name} failed: {one.failure}"
+            return unknown_result(reason, _SUMMARY, (), **_assumed(params))
     velocity = _velocity(inputs[VELOCITY.name])
     if velocity is None:
         return unknown_result("there is no velocity in mm/s", _SUMMARY, (), **_assumed(params))
@@ -91,28 +94,29 @@ def _run(
     if isinstance(diameter, str):
         return unknown_result(diameter, _SUMMARY, (), **_assumed(params))
     mean_share, wall_factor = _profile(params)
-    fastest = velocity.value if params.measured == "fastest" else velocity.value / mean_share
-    mean = fastest * mean_share
-    flow = mean * 0.25 * math.pi * diameter.value**2
-    wall = None if wall_factor is None else 1e3 * wall_factor * abs(fastest) / diameter.value
-    # Relative errors add as squares; flow has the diameter squared.
-    of_velocity = velocity.error / abs(velocity.value) if velocity.value else 0.0
-    of_diameter = diameter.error / diameter.value
-    flow_error = abs(flow) * math.hypot(of_velocity, 2.0 * of_diameter)
-    wall_error = None if wall is None else wall * math.hypot(of_velocity, of_diameter)
+    to_fastest = 1.0 if params.measured == "fastest" else 1.0 / mean_share
+    to_mean = to_fastest * mean_share
+    # Both errors add as squares; flow has the diameter squared.
+    relative = diameter.error / diameter.value
+    area = 0.25 * math.pi * diameter.value**2
+    flow_error = math.hypot(velocity.error, 2.0 * relative * velocity.value)
+    flow = Estimate.about(velocity.value, flow_error).times(to_mean * area)
+    wall = {}
+    if wall_factor is not None:
+        wall_error = math.hypot(velocity.error, relative * velocity.value)
+        per_velocity = 1e3 * wall_factor * to_fastest / diameter.value
+        wall_rate = Estimate.about(abs(velocity.value), wall_error).times(per_velocity)
+        wall = wall_rate.named("wall_shear", "per_s")
     return Result(
         summary={
+            **dict.fromkeys(column.name for column in _SUMMARY),
             **_assumed(params),
             "status": "ok",
             "reason": "",
-            "flow_pl_s": flow,
-            "flow_low_pl_s": flow - _Z_95 * flow_error,
-            "flow_high_pl_s": flow + _Z_95 * flow_error,
-            "wall_shear_per_s": wall,
-            "wall_shear_low_per_s": _off(wall, wall_error, -_Z_95),
-            "wall_shear_high_per_s": _off(wall, wall_error, _Z_95),
+            **flow.named("flow", "pl_s"),
+            **wall,
             "velocity_mm_s": velocity.value,
-            "mean_velocity_mm_s": mean,
+            "mean_velocity_mm_s": to_mean * velocity.value,
             "share_unknown": _number(inputs[VELOCITY.name].summary["share_unknown"]),
             "diameter_um": diameter.value,
             "diameter_error_um": diameter.error,
@@ -161,23 +165,22 @@ def _assumed(params: FlowParams) -> dict[str, float | str | None]:
     }
 
 
-def _off(value: float | None, error: float | None, factor: float) -> float | None:
-    return None if value is None or error is None else value + factor * error
-
-
 def _number(value: object) -> float | None:
     return value if isinstance(value, float) else None
 
 
 _SUMMARY: Final = (
-    Column("status", str, "ok or unknown"),
-    Column("reason", str, "why it is unknown"),
-    Column("flow_pl_s", float, "volume flow, with the sign of the velocity", "pl/s"),
-    Column("flow_low_pl_s", float, "lower end of its 95 % interval, under the profile", "pl/s"),
-    Column("flow_high_pl_s", float, "upper end", "pl/s"),
-    Column("wall_shear_per_s", float, "shear rate at the wall; a plug has none", "1/s"),
-    Column("wall_shear_low_per_s", float, "lower end of its 95 % interval", "1/s"),
-    Column("wall_shear_high_per_s", float, "upper end", "1/s"),
+    *STATUS_COLUMNS,
+    *interval_columns(
+        "flow",
+        "volume flow, with the sign of the velocity",
+        unit="pl/s",
+        ending="pl_s",
+        about="under the profile",
+    ),
+    *interval_columns(
+        "wall_shear", "shear rate at the wall; a plug has none", unit="1/s", ending="per_s"
+    ),
     Column("profile", str, "assumed: poiseuille, blunt or plug"),
     Column("mean_over_fastest", float, "assumed: mean over fastest velocity in the section"),
     Column("measured", str, "assumed: velocity is of the fastest in the section, or the mean"),
@@ -191,11 +194,14 @@ _SUMMARY: Final = (
 
 FLOW: Final = Analysis(
     name="flow",
-    version="1",
+    version="2",
     params=FlowParams,
     run=_run,
     summary=_SUMMARY,
-    inputs=(Input(analysis=VELOCITY), Input(analysis=DIAMETER, place=_place_of_diameter)),
+    inputs=(
+        Input(analysis=VELOCITY, may_fail=True),
+        Input(analysis=DIAMETER, place=_place_of_diameter, may_fail=True),
+    ),
     display=FLOW_DISPLAY,
 )
 """Volume flow. Its version is raised with every change that can change a number."""

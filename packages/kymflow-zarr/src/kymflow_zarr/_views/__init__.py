@@ -1,1 +1,0 @@
-"""How datasets and records look in a notebook."""
