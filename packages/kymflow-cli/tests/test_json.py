@@ -22,7 +22,10 @@ FILES = {"dataset", "folders", "missing_folders", "patterns"}
 COUNTS = {"unchanged", "changed", "waiting", "failed", "gone"}
 FILE = {"path", "status", "image_id", "reason", "issues"}
 PLANNED = {"path", "state", "action", "image_id", "reason"}
-INGESTED = {"taken_in", "extended", "renewed", "issues", "in_subfolders", "by_rule"}
+INGESTED = {
+    *("taken_in", "extended", "renewed", "issues", "in_subfolders", "by_rule"),
+    *("without_line_period", "without_pixel_size"),
+}
 ISSUE = {"path", "kind", "message"}
 IMAGE = {"image_id", "source", "shape", "axes", "dtype", "created_utc", "acquired_local"}
 PLUGIN = {"suffixes", "kind", "name", "origin", "version", "status", "summary", "reason"}
@@ -109,7 +112,7 @@ PROMISED: dict[str, dict[str, set[str]]] = {
             *("without_results", "damaged", "size_bytes"),
         },
     },
-    "figure k.zarr a -o f.svg": {"summary": {"dataset", "figure", "size_bytes"}},
+    "figure k.zarr a -o f.svg": {"summary": {"dataset", "figure", "size_bytes", "compared"}},
     "metadata k.zarr a --set genotype=wt": DECIDED,
     "metadata k.zarr --folders {session}": {
         "summary": {

@@ -48,8 +48,6 @@ UNUSED = [
     ("mark DATA a.tif 0.01 0.02 --remove m1", "an interval", "--remove"),
     ("mark DATA a.tif --remove m1 --move m2", "--move", "--remove"),
     ("mark DATA a.tif 0.01 0.02 --move m1 --roi 2", "--roi", "--move"),
-    ("report DATA OUT.html --images a.tif --limit 3", "--limit", "--images"),
-    ("report DATA OUT.html --pages --limit 3", "--limit", "--pages"),
     ("ls DATA --json --csv", "--csv", "--json"),
     ("ls DATA --format tsv --csv", "--format", "--csv"),
 ]

@@ -195,7 +195,7 @@ def require_folder(folder: Path) -> None:
 
 def source_folders(dataset: ZarrDataset) -> tuple[str, ...]:
     """The folders that the dataset's images came from, sorted. They may no longer exist."""
-    paths = dataset.sources.load()["source_primary_path"]
+    paths = map(str, dataset.sources.load_arrow()["source_primary_path"].to_pylist())
     return tuple(sorted({str(_path(path).parent) for path in paths}))
 
 

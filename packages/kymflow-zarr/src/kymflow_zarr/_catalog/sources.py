@@ -155,8 +155,8 @@ def rows_to_table(rows: Iterable[SourceRow]) -> pa.Table:
     import pyarrow as pa
 
     ordered = sorted(rows, key=attrgetter("image_id"))
-    if not ordered:  # a table made of columns loads pandas
-        return sources_schema().empty_table()
+    if not ordered:
+        return pa.Table.from_batches([], schema=sources_schema())  # `empty_table` loads pandas
     columns: list[Sequence[Any]] = [*zip(*ordered, strict=True)]
     named = dict(zip(SourceRow._fields, columns, strict=True))
     return pa.table(named, schema=sources_schema())

@@ -26,6 +26,7 @@ from kymflow_zarr.options import IngestOptions
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 
 class DatasetSources:
@@ -51,8 +52,12 @@ class DatasetSources:
             ``source_size_bytes``, ``ingested_epoch_ns`` (int64). Rows that the stored table lacks
             are read from the records.
         """
-        frame: pd.DataFrame = self._index.current_table().sort_by(IMAGE_ID).to_pandas()
+        frame: pd.DataFrame = self.load_arrow().to_pandas()
         return frame
+
+    def load_arrow(self) -> pa.Table:
+        """`load`, as an Arrow table."""
+        return self._index.current_table().sort_by(IMAGE_ID)
 
     def save(self, df: pd.DataFrame) -> None:
         """Replace the stored rows.
