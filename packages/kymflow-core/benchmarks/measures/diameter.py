@@ -79,7 +79,8 @@ def measure(scenario: Scenario, count: int) -> str:
     return (
         f"| {scenario.diameter_um:g} | {scenario.profile} | {scenario.window_lines} | "
         f"{scenario.motion_um:g} | {100 * scenario.missing:g} % | {error.mean():+.3f} | "
-        f"{np.sqrt(np.mean(error**2)):.3f} | {np.mean(z < 1):.2f} | {np.mean(np.concatenate(inside)):.2f} | "
+        f"{np.sqrt(np.mean(error**2)):.3f} | {np.mean(z < 1):.2f} | "
+        f"{np.mean(np.concatenate(inside)):.2f} | "
         f"{1 - error.size / windows:.2f} | {np.nanmean(width):+.2f} | "
         f"{np.sqrt(np.nanmean(width**2)):.2f} |"
     )

@@ -81,7 +81,7 @@ class Light:
     Attributes:
         column: The mean of each column, ``(space,)``; infinite without light, or if not all of its
             pixels are numbers: such columns are left out.
-        line: How bright each line is, 1 on average, ``(time,)``; it changes slowly, as by bleaching.
+        line: How bright each line is, 1 on average, ``(time,)``; it changes slowly.
     """
 
     column: _Floats
