@@ -16,15 +16,25 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ZARR = "packages/kymflow-zarr/src/kymflow_zarr/planted.py"
+STORAGE = "packages/kymflow-zarr/src/kymflow_zarr/_storage/planted.py"
 CORE = "packages/kymflow-core/src/kymflow/core/planted.py"
+DOMAIN = "packages/kymflow-core/src/kymflow/core/metadata/planted.py"
 CLI = "packages/kymflow-cli/src/kymflow/cli/planted.py"
 CODE = {
     ZARR: "def f() -> None:\n    import kymflow.core\n",
+    STORAGE: "from kymflow_zarr._tables import tables\n",
     CORE: "import hypothesis\nimport rich\n\nfrom kymflow_zarr._storage import names\n",
+    DOMAIN: "from kymflow.core import plugins\n",
     CLI: "import donfig\n\nfrom kymflow.core.metadata import fields\n",
 }
 NAMED = {
     "an upward import, in a function": "kymflow_zarr.planted -> kymflow.core (l.2)",
+    "an upward import inside the storage": (
+        "kymflow_zarr._storage.planted -> kymflow_zarr._tables.tables (l.1)"
+    ),
+    "an upward import inside the domain": (
+        "kymflow.core.metadata.planted -> kymflow.core.plugins (l.1)"
+    ),
     "a terminal library in the domain": "kymflow.core.planted -> rich (l.2)",
     "a private module of the storage": "kymflow.core.planted -> kymflow_zarr._storage.names (l.4)",
     "a private module of the domain": "kymflow.cli.planted -> kymflow.core.metadata.fields (l.3)",

@@ -41,7 +41,7 @@ print(json.dumps(sorted(found - {name for name, _ in needed})))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fresh:
-    """An environment of its own, and a copy of the project that is installed in it."""
+    """A separate environment, and a copy of the project that is installed in it."""
 
     folder: Path
 
@@ -141,7 +141,7 @@ def tiffs(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def mypy(hatch_config: dict[str, Any]) -> list[str]:
-    """The command that checks types, from an environment of its own."""
+    """The command that checks types, from a separate environment."""
     wanted = hatch_config["envs"]["lint"]["extra-dependencies"]
     (version,) = [text for text in wanted if text.startswith("mypy==")]
     tool = [sys.executable, "-m", "uv", "tool", "run", "--quiet", "--python", sys.executable]

@@ -1,12 +1,14 @@
-"""Two writers at once end as if one had come after the other, wherever they meet.
+"""Writers at once end as if one had come after the other, wherever they meet.
 
-Both work on one store in memory. Each request to it waits for its turn, so that a schedule decides
-where one writer is stopped and the other one goes on: every such point is tried.
+They work on one store in memory. Each request to it waits for its turn, so that a schedule decides
+where one writer is stopped and another one goes on. Of two, every such point is tried in the long
+form, with ``KYMFLOW_EXAMPLES``, and every third one without it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import random
 import threading
@@ -14,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice, permutations, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,15 +24,22 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+import zarr
+from zarr.buffer.cpu import Buffer
 from zarr.storage import MemoryStore
 
 from kymflow.core import KymDataset, params_hash
 from kymflow_zarr import KymflowZarrError, ZarrDataset, ZarrImageRecord
 
 if TYPE_CHECKING:
-    from zarr.core.buffer import Buffer, BufferPrototype
+    from zarr.abc.buffer import Buffer as AnyBuffer
+    from zarr.core.buffer import BufferPrototype
 
 Step = Callable[[ZarrDataset, "Case"], object]
+
+TO_THE_END = 1000  # more requests than any writer makes
+EXAMPLES = int(os.environ.get("KYMFLOW_EXAMPLES", "6"))
+EVERY = 1 if "KYMFLOW_EXAMPLES" in os.environ else 3
 
 
 class Turns:
@@ -88,7 +98,7 @@ class TurnStore(MemoryStore):
 
     async def get(
         self, key: str, prototype: BufferPrototype | None = None, byte_range: Any = None
-    ) -> Buffer | None:
+    ) -> AnyBuffer | None:
         await self.turns.ask(self.writer)
         return await super().get(key, prototype, byte_range)
 
@@ -102,11 +112,11 @@ class TurnStore(MemoryStore):
             raise FileNotFoundError(key)
         return len(self._store_dict[key])
 
-    async def set(self, key: str, value: Buffer, byte_range: Any = None) -> None:
+    async def set(self, key: str, value: AnyBuffer, byte_range: Any = None) -> None:
         await self.turns.ask(self.writer)
         await super().set(key, value, byte_range)
 
-    async def set_if_not_exists(self, key: str, value: Buffer) -> None:
+    async def set_if_not_exists(self, key: str, value: AnyBuffer) -> None:
         await self.turns.ask(self.writer)
         if key in self._store_dict:
             self.turns.lock_is_taken(self.writer)
@@ -196,6 +206,18 @@ def repair(dataset: ZarrDataset, case: Case) -> object:
     return dataset.repair()
 
 
+def save_sources(dataset: ZarrDataset, case: Case) -> None:
+    dataset.save_sources_index(dataset.load_sources_index())
+
+
+def relocate(dataset: ZarrDataset, case: Case) -> object:
+    return dataset.sources.relocate(case.recordings / "a.tif", case.recordings / "b.tif")
+
+
+def upgrade(dataset: ZarrDataset, case: Case) -> object:
+    return dataset.upgrade()
+
+
 PAIRS: list[tuple[Step, Step]] = [
     (replace, replace_other),
     (replace, delete),
@@ -212,6 +234,31 @@ PAIRS: list[tuple[Step, Step]] = [
     (save, delete),
     (save_array, delete),
     (save, repair),
+    (save_sources, refresh),
+    (save_sources, delete),
+    (relocate, refresh),
+    (relocate, repair),
+]
+TRIPLES: list[tuple[Step, ...]] = [
+    (replace, replace_other, delete),
+    (replace, index, repair),
+    (index, refresh_and_index, delete),
+    (index, index_changed, refresh),
+    (refresh, delete, repair),
+    (refresh, refresh, index),
+    (refresh, save_sources, delete),
+    (relocate, refresh, repair),
+    (save, delete, repair),
+    (save_array, delete, refresh_and_index),
+]
+OF_FORMAT_1: list[tuple[Step, ...]] = [
+    (upgrade, upgrade),
+    (upgrade, replace),
+    (upgrade, save),
+    (upgrade, delete),
+    (upgrade, repair),
+    (upgrade, replace, delete),
+    (upgrade, save, repair),
 ]
 
 
@@ -229,10 +276,30 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     return Case(contents=dict(store._store_dict), first=first, second=second, recordings=recordings)
 
 
-def run(case: Case, steps: tuple[Step, Step], schedule: Iterator[int]) -> tuple[object, list[int]]:
-    """What two writers leave, and which of them was let through each time."""
+@pytest.fixture(scope="module")
+def old(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """A dataset as prototypes wrote it."""
+    store = MemoryStore()
+    root = zarr.create_group(store, zarr_format=2)
+    root.attrs.update({"format": "kymflow_zarr_v1", "schema_version": 1})
+    ids = ["0a7f3c1e-1111-4222-8333-444455556666", "9b1d2e3f-1111-4222-8333-444455556666"]
+    for number, image_id in enumerate(ids):
+        group = root.create_group(f"images/{image_id}")
+        group.attrs.update({"axes": ["t", "x"], "created_utc": "2025-01-01T00:00:00+00:00"})
+        array = group.create_array("data", shape=(4, 3), chunks=(4, 3), dtype="u2")
+        array[...] = np.full((4, 3), 5 + number, np.uint16)
+    table = io.BytesIO()
+    pd.DataFrame({"image_id": ids, "v": [1, 1]}).to_parquet(table)
+    contents = dict(store._store_dict)
+    contents["tables/t.parquet"] = Buffer.from_bytes(table.getvalue())
+    recordings = tmp_path_factory.mktemp("none")
+    return Case(contents=contents, first=ids[0], second=ids[1], recordings=recordings)
+
+
+def run(case: Case, steps: tuple[Step, ...], schedule: Iterator[int]) -> tuple[object, list[int]]:
+    """What some writers leave, and which of them was let through each time."""
     contents = dict(case.contents)
-    turns = Turns(2)
+    turns = Turns(len(steps))
 
     def work(writer: int) -> str:
         try:
@@ -245,12 +312,12 @@ def run(case: Case, steps: tuple[Step, Step], schedule: Iterator[int]) -> tuple[
         return ""
 
     went: list[int] = []
-    with ThreadPoolExecutor(2) as executor:
-        done = [executor.submit(work, writer) for writer in range(2)]
+    with ThreadPoolExecutor(len(steps)) as executor:
+        done = [executor.submit(work, writer) for writer in range(len(steps))]
         turns.rest()
         while ready := turns.ready():
-            wanted = next(schedule)
-            went.append(wanted if wanted in ready else ready[0])
+            some = islice(schedule, len(steps) * TO_THE_END)
+            went.append(next((writer for writer in some if writer in ready), ready[0]))
             turns.let(went[-1])
         errors = tuple(one.result() for one in done)
     return (errors, left(case, contents)), went
@@ -265,11 +332,16 @@ def left(case: Case, contents: dict[str, Any]) -> object:
             (name, list(dataset.record(image_id).artifacts)) for image_id, name in names.items()
         ),
         [(table, rows(dataset, table, names)) for table in dataset.list_table_names()],
-        sorted({problem.kind for problem in dataset.check()}),
+        # Loading a sources index and saving it are two calls: a row left out is derived again.
+        sorted({problem.kind for problem in dataset.check()} - {"record_without_source"}),
     )
 
 
 def rows(dataset: ZarrDataset, table: str, names: dict[str, int]) -> list[tuple[object, ...]]:
+    if table == "sources":  # in the table itself, rows of images that are gone do not count
+        known = dataset.load_sources_index()
+        files = known["source_primary_path"].map(os.path.basename)
+        return sorted(zip(known["image_id"].map(names), files, strict=True))
     frame = dataset.load_table(table)
     if "image_id" not in frame:  # the log of runs
         return [()] * len(frame)
@@ -278,28 +350,23 @@ def rows(dataset: ZarrDataset, table: str, names: dict[str, int]) -> list[tuple[
     return sorted(frame[columns].itertuples(index=False, name=None))
 
 
-def in_turns(first: int, *counts: int) -> Iterator[int]:
-    """`first` for some requests, then the other for some, …, and the last one to its end."""
-    writer = first
-    for count in counts:
-        for _ in range(count):
-            yield writer
-        writer = 1 - writer
+def in_turns(*turns: tuple[int, int]) -> Iterator[int]:
+    """A writer for some requests, then another one for some, …, and the last one to its end."""
+    for writer, count in turns:
+        yield from repeat(writer, count)
     while True:
-        yield writer
+        yield turns[-1][0]
 
 
-def one_after_the_other(case: Case, steps: tuple[Step, Step]) -> list[object]:
-    """What is left in both orders."""
-    allowed = []
-    for first in (0, 1):
-        ended, went = run(case, steps, in_turns(first, 10_000))
-        assert went == sorted(went, reverse=bool(first))
-        allowed.append(ended)
-    return allowed
+def one_after_the_other(case: Case, steps: tuple[Step, ...]) -> list[object]:
+    """What is left in each order."""
+    return [
+        run(case, steps, in_turns(*((writer, TO_THE_END) for writer in order)))[0]
+        for order in permutations(range(len(steps)))
+    ]
 
 
-def name_of(steps: tuple[Step, Step]) -> str:
+def name_of(steps: tuple[Step, ...]) -> str:
     return "-".join(step.__name__ for step in steps)
 
 
@@ -310,22 +377,52 @@ def test_writers_that_meet_anywhere_lose_no_row_and_leave_no_rest(
     stopped_anywhere(case, steps)
 
 
+def test_three_writers_end_as_if_each_came_after_another(case: Case) -> None:
+    met_at_random(case, (replace, index, delete), times=5, requests=60)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("steps", PAIRS, ids=name_of)
 def test_any_two_writers_end_as_if_one_came_after_the_other(
     case: Case, steps: tuple[Step, Step]
 ) -> None:
-    requests = stopped_anywhere(case, steps)
+    met_at_random(case, steps, times=EXAMPLES, requests=stopped_anywhere(case, steps, every=EVERY))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", TRIPLES, ids=name_of)
+def test_any_three_writers_end_as_if_each_came_after_another(
+    case: Case, steps: tuple[Step, ...]
+) -> None:
+    met_at_random(case, steps, times=3 * EXAMPLES, requests=60)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", OF_FORMAT_1, ids=name_of)
+def test_writers_may_meet_an_upgrade(old: Case, steps: tuple[Step, ...]) -> None:
+    met_at_random(old, steps, times=3 * EXAMPLES, requests=60)
+
+
+def met_at_random(case: Case, steps: tuple[Step, ...], *, times: int, requests: int) -> None:
+    """Let writers alternate at random, each for up to so many requests at a time."""
     allowed = one_after_the_other(case, steps)
     draw = random.Random(0)
-    for _ in range(int(os.environ.get("KYMFLOW_EXAMPLES", "10"))):
-        stops = [draw.randrange(requests) for _ in range(draw.randrange(2, 5))]
-        ended, _ = run(case, steps, in_turns(draw.randrange(2), *stops))
-        assert ended in allowed, f"stopped after {stops} requests"
+    writers = range(len(steps))
+    for _ in range(times):
+        # By hundreds where one writer does all its work, by ones where two are entangled.
+        most = draw.choice([2, 10, requests])
+        turns = [(draw.choice(writers), 1 + draw.randrange(most)) for _ in range(400)]
+        ended, went = run(case, steps, in_turns(*turns))
+        assert ended in allowed, f"they went {went}: {ended} is none of {allowed}"
 
 
-def stopped_anywhere(case: Case, steps: tuple[Step, Step]) -> int:
+def stopped_anywhere(case: Case, steps: tuple[Step, Step], *, every: int = 1) -> int:
     """Stop each writer after any number of requests, for as long as the other one needs.
+
+    Args:
+        case: Where they start.
+        steps: What they do.
+        every: How many requests lie between two numbers that are tried.
 
     Returns:
         The most requests of one writer.
@@ -333,8 +430,8 @@ def stopped_anywhere(case: Case, steps: tuple[Step, Step]) -> int:
     allowed = one_after_the_other(case, steps)
     most = 0
     for first in (0, 1):
-        for stop in range(1, 10_000):
-            ended, went = run(case, steps, in_turns(first, stop))
+        for stop in range(1 + first % every, TO_THE_END, every):
+            ended, went = run(case, steps, in_turns((first, stop), (1 - first, TO_THE_END)))
             assert ended in allowed, f"writer {first} is stopped after {stop} requests"
             if went[:stop].count(first) == went.count(first):
                 most = max(most, stop)

@@ -72,7 +72,7 @@ def test_kymflow_stays_a_namespace(files: list[Path]) -> None:
     assert portions == {"core", "cli"}
 
 
-def test_tests_are_no_packages(files: list[Path]) -> None:
+def test_tests_are_not_packages(files: list[Path]) -> None:
     assert not [name for name in files if name.name == "__init__.py" and "tests" in name.parts]
 
 

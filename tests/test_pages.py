@@ -88,7 +88,7 @@ def blocks_of(page: Path) -> Iterator[Block]:
 
 
 def complaint(block: Block) -> str:
-    """Why nobody would notice that a block has become wrong; empty if somebody would."""
+    """Why a block that has become wrong would go unnoticed; empty if it would not."""
     if test := block.marks.get("tested by"):
         file = home_of(block.page) / test
         if not file.is_file() or block.page.name not in file.read_text(encoding="utf-8"):
@@ -180,7 +180,7 @@ def test_the_page_runs(
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if home_of(page).name in ABOVE], ids=name_of
 )
-def test_a_page_imports_nothing_of_the_packages_above_its_own(page: Path) -> None:
+def test_a_page_imports_nothing_of_the_packages_above(page: Path) -> None:
     above = ABOVE[home_of(page).name]
     for block in blocks_of(page):
         if block.language == "python":

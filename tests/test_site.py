@@ -181,7 +181,7 @@ BLOCKS = {
         "says\n\n3\n\nand the answer was\n\n2",
     ),
     "a command that fails": ("```console\npython nowhere.py\n```", "nowhere.py"),
-    "a language that nobody runs": ("```bash\nls\n```", "no test runs bash"),
+    "a language that is not run": ("```bash\nls\n```", "no test runs bash"),
     "no language": ("```\nls\n```", "no test runs a block of no language"),
     "no reason": ("<!-- not run -->\n```bash\nls\n```", "say why it is not run"),
     "a test that does not read it": (
@@ -222,7 +222,7 @@ def planted_blocks(copy_tree: CopyTree) -> str:
 
 
 @pytest.mark.parametrize("kind", BLOCKS)
-def test_a_block_that_nobody_runs_or_that_fails_is_named(planted_blocks: str, kind: str) -> None:
+def test_a_block_that_is_not_run_or_that_fails_is_named(planted_blocks: str, kind: str) -> None:
     number, (_, says) = list(BLOCKS).index(kind), BLOCKS[kind]
     parts = re.findall(
         rf"^_+ test_\w+\[packages/kymflow-zarr/docs/planted{number}\.md\] _+\n(.*?)(?=^[_=]{{3,}})",

@@ -204,7 +204,7 @@ def run(
     small: bool,
     folder: Path | None,
 ) -> Iterator[Result]:
-    """Measure one benchmark, size by size; its memory, too, in processes of their own.
+    """Measure one benchmark, size by size; its memory, too, in separate processes.
 
     A small run looks at growth only: it leaves memory out, stays in this process, and neither waits
     for the disk, which others may keep busy, nor writes to one if it can do without.

@@ -56,7 +56,7 @@ def measure_time(
 
 
 def seconds(run: Run, inputs: Path, *, settle: bool) -> float:
-    """How long one run takes, in a scratch folder of its own."""
+    """How long one run takes, in its own scratch folder."""
     scratch = Path(tempfile.mkdtemp(dir=inputs.parent))
     gc.collect()
     if settle and hasattr(os, "sync"):

@@ -23,7 +23,7 @@ def main() -> int:
     is_free_to_choose = "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK)
     if is_free_to_choose and shutil.disk_usage(_MEMORY).free > _ROOM:
         os.environ["TMPDIR"] = str(_MEMORY)
-    return pytest.console_main()
+    return pytest.main()
 
 
 if __name__ == "__main__":

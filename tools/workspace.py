@@ -1,4 +1,4 @@
-"""The packages of this workspace: their names, where they lie, what they may build on."""
+"""The packages of this workspace: their names, their folders, what they may build on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Package:
 
     @property
     def folder(self) -> Path:
-        """Where it lies."""
+        """Its folder."""
         return ROOT / "packages" / self.name
 
     @property

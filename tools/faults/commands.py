@@ -1,4 +1,4 @@
-"""The command line as jobs: each is one `kymflow` in a process of its own."""
+"""The command line as jobs: each is one `kymflow` in a separate process."""
 
 from __future__ import annotations
 

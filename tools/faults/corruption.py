@@ -255,8 +255,8 @@ def _is_harmless(key: str, how: str, good: bytes, damaged: bytes | None) -> bool
     """Whether damage that changes nothing that is read need not be found."""
     if key == "index/manifest.parquet":  # a cache
         return how in {"delete", "copy beside"}
-    if key in _GROUPS:  # other programs may write it anew: only what it says counts
-        return _is_json(damaged) and json.loads(damaged or b"") == json.loads(good)
+    if key in _GROUPS:  # other programs may rewrite it: only what it says counts
+        return _is_json(damaged) and _said(damaged) == _said(good)
     # Lock files say nothing while no writer is at work, a doubled inventory says the same twice,
     # and gzip has bits without a meaning.
     return (
@@ -264,6 +264,12 @@ def _is_harmless(key: str, how: str, good: bytes, damaged: bytes | None) -> bool
         or (key.endswith("/inventory.txt") and how == "double")
         or key.endswith(".csv.gz")
     )
+
+
+def _said(data: bytes | None) -> object:
+    """What the document of a folder says, but for attributes, which anyone may set."""
+    said = json.loads(data or b"null")
+    return {**said, "attributes": {}} if isinstance(said, dict) else said
 
 
 def _is_json(data: bytes | None) -> bool:

@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["fuzz"]
-
 # Each microscope's recordings are fuzzed apart, as each takes its time.
 _TESTS = ("packages/kymflow-zarr/tests/test_fuzz.py", "-k", "not recordings")
 _KINDS = 3

@@ -1,4 +1,4 @@
-"""Datasets that somebody has tampered with, names that are paths, and files that change."""
+"""Datasets that were tampered with, names that are paths, and files that change."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def seal(path: Path, document: object) -> None:
     path.write_text(blank.replace("0" * 64, digest), encoding="utf-8")
 
 
-# --- format 2: documents that hold together and declare what nobody could have written
+# --- format 2: documents that are consistent and declare what cannot have been written
 
 
 def _format2() -> Iterator[tuple[str, Tamper]]:

@@ -60,7 +60,7 @@ def require_root() -> None:
 
 
 class LoopDisk:
-    """A filesystem in a file, started anew from a prepared one for each trial.
+    """A filesystem in a file, copied from a prepared one for each trial.
 
     Args:
         kind: Which filesystem.

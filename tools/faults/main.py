@@ -33,6 +33,7 @@ from faults.loop_disk import Filesystem, sweep_disk
 from faults.mutation import mutate
 from faults.places import Templates, flowing
 from faults.power import sweep_cuts
+from faults.properties import PROPERTIES, check_properties
 from faults.random_kills import kill_command, kill_ingest, kill_job
 from faults.report import Report
 from faults.shim import UnavailableError
@@ -159,7 +160,7 @@ def _scratch(asked: Path | None) -> Iterator[Path]:
 
 
 def _do(part: str, run: _Run, *, quiet: bool) -> None:
-    begun = time.monotonic()
+    begun, before = time.monotonic(), len(run.report.lines)
     try:
         (_PARTS | _GUARDS)[part](run)
     except UnavailableError as error:
@@ -169,8 +170,10 @@ def _do(part: str, run: _Run, *, quiet: bool) -> None:
         wrong = [f"{part} could not be done: {type(error).__name__}: {error}"]
         run.report.add(part, "all", 0, wrong, time.monotonic() - begun)
     if not quiet:
-        broken = len(run.report.violations)
-        print(f"{part}: {time.monotonic() - begun:.0f} s, violations so far: {broken}", flush=True)
+        lines = run.report.lines[before:]
+        tried, broken = sum(one.tried for one in lines), sum(one.violations for one in lines)
+        seconds = time.monotonic() - begun
+        print(f"{part}: {tried} tried, {broken} violations, {seconds:.0f} s", flush=True)
 
 
 def _add_sweeps(run: _Run, part: str, sweeps: Iterable[Sweep]) -> None:
@@ -332,6 +335,13 @@ def _fuzz(run: _Run) -> None:
         tally.tried, tally.wrong = fuzz(_WORKSPACE, seconds=run.number(600), seed=run.seed)
 
 
+def _properties(run: _Run, part: str) -> None:
+    with run.report.timed("properties", part) as tally:
+        tally.tried, tally.wrong, tally.note = check_properties(
+            _WORKSPACE, run.place(part), part, examples=run.number(200)
+        )
+
+
 _PARTS: dict[str, Callable[[_Run], None]] = {
     "kill": _kill,
     "errors": _errors,
@@ -344,8 +354,9 @@ _PARTS: dict[str, Callable[[_Run], None]] = {
     "hostile": _hostile,
     "mutate": _mutate,
     "fuzz": _fuzz,
+    **{part: partial(_properties, part=part) for part in PROPERTIES},
 }
 _GUARDS: dict[str, Callable[[_Run], None]] = {
     f"guard-{kind}": partial(_guard, kind=kind) for kind in GUARDS
 }
-_WITHOUT_SHIM = {"crowd", "corrupt", "hostile", "fuzz", "guard-checksum"}
+_WITHOUT_SHIM = {"crowd", "corrupt", "hostile", "fuzz", "guard-checksum", *PROPERTIES}

@@ -1,4 +1,4 @@
-"""Jobs and the command, in processes of their own, killed at random times; then run again."""
+"""Jobs and the command, in separate processes, killed at random times; then run again."""
 
 from __future__ import annotations
 

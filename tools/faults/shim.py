@@ -1,4 +1,4 @@
-"""The shim (`shim.c`) from Python: compiled when needed, loaded by starting this process anew."""
+"""The shim (`shim.c`) from Python: compiled when needed, loaded by restarting this process."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def compile_shim(folder: Path) -> Path:
 
 
 def restart_with_shim() -> None:
-    """Start this process anew with the shim loaded, unless it is.
+    """Restart this process with the shim loaded, unless it is.
 
     Its library is removed once it is loaded.
 

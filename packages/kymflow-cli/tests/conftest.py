@@ -18,11 +18,14 @@ import tifffile
 
 from kymflow.cli.app import run
 from kymflow.cli.demo_images import DEMO_SCENES, LINE_INTERVAL_S, PIXEL_SIZE_UM, synthesize
+from kymflow.cli.verbs.analyze import analyze
+from kymflow.cli.verbs.check import check
 from kymflow.cli.verbs.index import index
 from kymflow.cli.verbs.ingest import ingest
 
 # How long an example takes says more of the machine than of the code.
-hypothesis.settings.register_profile("kymflow", deadline=None)
+_EXAMPLES = int(os.environ.get("KYMFLOW_EXAMPLES", "40"))
+hypothesis.settings.register_profile("kymflow", deadline=None, max_examples=_EXAMPLES)
 hypothesis.settings.load_profile("kymflow")
 
 
@@ -56,13 +59,18 @@ def write_tiff() -> Callable[..., Path]:
     return write
 
 
+def write_three(images: Path, write_tiff: Callable[..., Path]) -> None:
+    """Write ``a.tif``, ``b.tif`` and ``c.tiff`` into a new folder."""
+    images.mkdir()
+    for seed, name in enumerate(("a.tif", "b.tif", "c.tiff")):
+        write_tiff(images / name, seed=seed)
+
+
 @pytest.fixture
 def folder(tmp_path: Path, write_tiff: Callable[..., Path]) -> Path:
     """Three kymographs: ``a.tif``, ``b.tif`` and ``c.tiff``."""
     images = tmp_path / "images"
-    images.mkdir()
-    for seed, name in enumerate(("a.tif", "b.tif", "c.tiff")):
-        write_tiff(images / name, seed=seed)
+    write_three(images, write_tiff)
     return images
 
 
@@ -72,6 +80,18 @@ def dataset(tmp_path: Path, folder: Path) -> str:
     path = str(tmp_path / "k.zarr")
     assert ingest(folder, path).ok
     assert index(path, "image_summary").ok
+    return path
+
+
+@pytest.fixture(scope="session")
+def made_dataset(tmp_path_factory: pytest.TempPathFactory, write_tiff: Callable[..., Path]) -> str:
+    """The same three, analyzed, with all tables; to be copied, and never written."""
+    images = tmp_path_factory.mktemp("made") / "images"
+    write_three(images, write_tiff)
+    path = str(images.with_name("k.zarr"))
+    assert ingest(images, path).ok
+    assert analyze(path, "velocity", workers=1).ok
+    assert index(path, workers=1).ok
     return path
 
 
@@ -109,6 +129,17 @@ def environment() -> Iterator[dict[str, str]]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield {**os.environ, "PYTHONPATH": found, "PYTHONWARNINGS": "error", "TERM": "xterm-256color"}
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def damage() -> Callable[[str | Path], list[str]]:
+    """Where a dataset is damaged, not counting scratch folders, which a killed writer may leave."""
+
+    def places(dataset: str | Path) -> list[str]:
+        found = check(str(dataset), deep=True).items
+        return [problem.location for problem in found if problem.kind != "leftover"]
+
+    return places
 
 
 @pytest.fixture
@@ -154,7 +185,7 @@ def unending(
 def process(
     environment: dict[str, str], tmp_path: Path
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run a command line in a process of its own."""
+    """Run a command line in a separate process."""
 
     def call(*arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

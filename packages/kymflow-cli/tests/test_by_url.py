@@ -93,7 +93,7 @@ def test_each_verb_works_on_a_url(
     assert "a.tif" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_url_without_a_dataset_is_told_so(url: str, kymflow: Kymflow) -> None:
+def test_a_url_without_a_dataset_is_a_clear_error(url: str, kymflow: Kymflow) -> None:
     code, _, err = kymflow("ls", url)
     assert code != 0
     assert f"{url!r}" in err

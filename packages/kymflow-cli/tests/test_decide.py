@@ -58,6 +58,16 @@ def test_images_are_chosen_by_a_condition(dataset: str, kymflow_json: KymflowJso
     assert record(dataset, "b.tif").get_coordinates()["t"][1] == 0.002
 
 
+def test_steps_are_given_in_the_units_that_people_use(dataset: str, kymflow: Kymflow) -> None:
+    assert kymflow("calibrate", dataset, "a", "--line-ms", "1.134", "--um", "0.331")[0] == 0
+    coordinates = record(dataset, "a.tif").get_coordinates()
+    assert (coordinates["t"][1], coordinates["x"][1]) == (0.001134, 0.331)
+    code, _, said = kymflow(
+        "calibrate", dataset, "a", "--line-ms", "1", "--seconds-per-line", "0.001"
+    )
+    assert (code, "given twice" in said) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -16,11 +16,11 @@ from kymflow.cli.demo_images import (
     Scene,
     synthesize,
 )
-from kymflow.cli.verbs.demo import demo
+from kymflow.cli.verbs.demo import DemoResult, demo
 from kymflow_zarr import ZarrDataset
 
 
-def test_the_demo_goes_the_whole_way_and_again_takes_in_nothing(
+def test_the_demo_does_everything_and_a_second_run_ingests_nothing(
     tmp_path: Path, kymflow: Callable[..., tuple[int, str, str]]
 ) -> None:
     code, out, err = kymflow("demo", tmp_path / "here")
@@ -39,8 +39,14 @@ def test_the_demo_goes_the_whole_way_and_again_takes_in_nothing(
     assert len(ZarrDataset(place).load_table("kym_image_summary")) == len(DEMO_SCENES)
 
 
-def test_the_demo_finds_the_velocities_that_it_made(tmp_path: Path) -> None:
-    rows = {str(item.row["kymograph"]): item.row for item in demo(tmp_path).items}
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
+    """A demo, to look at."""
+    return demo(tmp_path_factory.mktemp("shown"))
+
+
+def test_the_demo_finds_the_velocities_that_it_made(shown: DemoResult) -> None:
+    rows = {str(item.row["kymograph"]): item.row for item in shown.items}
     for scene in DEMO_SCENES:
         row = rows[scene.name]
         assert row["made_with_mm_s"] == scene.velocity_mm_s
@@ -52,9 +58,8 @@ def test_the_demo_finds_the_velocities_that_it_made(tmp_path: Path) -> None:
             assert row["share_stalled"] == pytest.approx(stalled, abs=0.02)
 
 
-def test_demo_images_know_their_calibration(tmp_path: Path) -> None:
-    demo(tmp_path)
-    for record in ZarrDataset(tmp_path / "demo.zarr", mode="r").iter_records():
+def test_demo_images_know_their_calibration(shown: DemoResult) -> None:
+    for record in ZarrDataset(shown.dataset, mode="r").iter_records():
         header = record.load_metadata_payload()["header"]
         assert isinstance(header, dict)
         assert record.get_axes() == ("t", "x")

@@ -19,7 +19,7 @@ def test_the_command_is_declared() -> None:
     assert script.load() is main
 
 
-def test_the_command_tells_its_version() -> None:
+def test_the_command_shows_its_version() -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "kymflow.cli", "--version"],
         check=True,

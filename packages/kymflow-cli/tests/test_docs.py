@@ -39,7 +39,7 @@ def test_every_verb_has_a_section_and_no_other_has() -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_option_is_told_of(page: str, verb: str, kymflow: Kymflow) -> None:
+def test_every_option_is_documented(page: str, verb: str, kymflow: Kymflow) -> None:
     _, shown, _ = kymflow(verb, "--help")
     own, _, common = shown.partition("─ Everywhere ")
     for text, part in ((own, section(page, verb)), (common, page.partition("\n## kymflow ")[0])):
@@ -58,7 +58,7 @@ def test_every_option_is_told_of(page: str, verb: str, kymflow: Kymflow) -> None
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_json_field_is_told_of(page: str, verb: str) -> None:
+def test_every_json_field_is_documented(page: str, verb: str) -> None:
     function = build_app()[verb].default_command
     assert function is not None
     returned = typing.get_type_hints(function)["return"]

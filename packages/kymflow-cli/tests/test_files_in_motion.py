@@ -130,7 +130,7 @@ def test_failures_are_remembered_until_asked_for(
     assert (code, statuses(records)) == (0, {"a.tif": "ok"})
 
 
-def test_a_folder_that_moved_is_found_out_or_told(
+def test_a_folder_that_moved_is_noticed_or_can_be_given(
     folder: Path, dataset: str, tmp_path: Path, kymflow: Kymflow
 ) -> None:
     before = ZarrDataset(dataset, "r").list_image_ids()

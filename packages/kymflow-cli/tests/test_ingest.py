@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tifffile
 
 from kymflow.cli.errors import FolderNotFoundError, UnknownNameError
 from kymflow.cli.options import IngestFlags
@@ -17,6 +19,7 @@ from kymflow.cli.verbs.refresh import refresh
 from kymflow_zarr import NotADatasetError, ZarrDataset
 
 Kymflow = Callable[..., tuple[int, str, str]]
+KymflowJson = Callable[..., tuple[int, list[dict[str, Any]]]]
 
 
 def test_a_folder_becomes_a_dataset_once(folder: Path, tmp_path: Path) -> None:
@@ -43,8 +46,8 @@ def test_bad_files_stop_only_themselves(folder: Path, tmp_path: Path, kymflow: K
     code, out, err = kymflow("ingest", folder, place)
 
     assert code == 1
-    assert out == f"3 new images in {place}, 3 failed\n"
-    assert err.startswith("3 files could not be ingested:\n")
+    assert out == f"3 new images in {place}, 1 waiting, 2 failed\n"  # a copy begins empty
+    assert err.startswith("2 files could not be ingested:\n")
     assert "not a TIFF" in err
     assert "Traceback" not in err
     assert len(ZarrDataset(place, mode="r").list_image_ids()) == 3
@@ -52,7 +55,7 @@ def test_bad_files_stop_only_themselves(folder: Path, tmp_path: Path, kymflow: K
     assert (code, out) == (1, f"0 new images in {place}, 3 unchanged, 3 failed\n")
 
 
-def test_changed_files_are_taken_in_only_when_asked(
+def test_changed_files_are_ingested_only_when_asked(
     folder: Path, dataset: str, write_tiff: Callable[..., Path], kymflow: Kymflow
 ) -> None:
     write_tiff(folder / "a.tif", lines=90, seed=9)
@@ -80,7 +83,7 @@ def test_patterns_and_subfolders(
     assert [len(result.items) for result in (flat, one, deep)] == [3, 1, 4]
 
 
-def test_a_dry_run_tells_what_the_run_then_does(
+def test_a_dry_run_shows_what_the_run_then_does(
     folder: Path, tmp_path: Path, write_tiff: Callable[..., Path]
 ) -> None:
     place = tmp_path / "k.zarr"
@@ -127,7 +130,7 @@ def test_a_place_that_is_taken_is_refused(folder: Path, tmp_path: Path, *, dry_r
     assert sorted(path.name for path in folder.iterdir()) == ["a.tif", "b.tif", "c.tiff"]
 
 
-def test_arguments_in_the_wrong_order_are_told_apart(
+def test_arguments_in_the_wrong_order_are_recognised(
     folder: Path, dataset: str, tmp_path: Path, kymflow: Kymflow
 ) -> None:
     code, out, err = kymflow("ingest", dataset, folder)
@@ -140,7 +143,7 @@ def test_arguments_in_the_wrong_order_are_told_apart(
 
 
 @pytest.mark.parametrize("options", [(), ("--dry-run",)])
-def test_a_folder_without_such_files_is_told_of(
+def test_a_folder_without_such_files_is_reported(
     tmp_path: Path, kymflow: Kymflow, options: tuple[str, ...]
 ) -> None:
     (tmp_path / "none").mkdir()
@@ -166,7 +169,7 @@ def test_refresh_looks_where_the_images_came_from(
     assert result.folders == (str(folder), str(other))
 
 
-def test_refresh_goes_on_without_a_folder_that_is_not_there(
+def test_refresh_continues_without_a_missing_folder(
     folder: Path, dataset: str, write_tiff: Callable[..., Path], tmp_path: Path, kymflow: Kymflow
 ) -> None:
     other = tmp_path / "stick"
@@ -190,7 +193,7 @@ def test_refresh_goes_on_without_a_folder_that_is_not_there(
         refresh(dataset)
 
 
-def test_an_export_is_planned_as_it_is_taken_in(
+def test_an_export_is_planned_as_it_is_ingested(
     dataset: str, tmp_path: Path, kymflow: Kymflow
 ) -> None:
     assert kymflow("export", dataset, tmp_path / "files")[0] == 0
@@ -248,6 +251,8 @@ def test_json_has_a_record_per_file_and_a_summary(
         "unchanged": 0,
         "changed": 0,
         "issues": 0,
+        "without_line_period": 0,
+        "without_pixel_size": 0,
         "gone": 0,
         "in_subfolders": 0,
         "by_rule": 0,
@@ -268,3 +273,27 @@ def test_hostile_names_are_shown_as_text(folder: Path, tmp_path: Path, kymflow: 
     assert r"\x1b[31mred\n\u202eevil.tif" in err
     assert "[bold red]markup.tif" in err
     assert len(json_out.splitlines()) == 3
+
+
+def test_doubts_of_each_kind_and_unknown_steps_have_a_line(
+    tmp_path: Path, kymflow: Kymflow, kymflow_json: KymflowJson
+) -> None:
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    pixels = np.arange(60, dtype=np.uint16).reshape(12, 5)
+    for number, unit in enumerate(["mm", "nm", "furlong"]):
+        tifffile.imwrite(
+            folder / f"{number}.tif", pixels + number, imagej=True, metadata={"unit": unit},
+            resolution=(3.0, 3.0),
+        )  # fmt: skip
+    dataset = str(tmp_path / "d.zarr")
+    code, _, err = kymflow("ingest", str(folder), dataset)
+    doubts = [line for line in err.splitlines() if "about calibration: " in line]
+    assert code == 0
+    assert len(doubts) == 2, doubts
+    assert doubts[0].startswith("4 doubts about calibration: 0.tif: the pixel size along 'x'")
+    assert "2.tif: ImageJ's pixel size along 'x'" in doubts[1]
+    assert "3 images without line period: give it with kymflow calibrate" in err
+    assert "1 image without pixel size: give it with kymflow calibrate" in err
+    _, records = kymflow_json("ingest", str(folder), str(tmp_path / "again.zarr"))
+    assert (records[-1]["without_line_period"], records[-1]["without_pixel_size"]) == (3, 1)

@@ -213,7 +213,7 @@ def place(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 def test_no_verb_is_left_out() -> None:
     verbs = {name for name in build_app() if not name.startswith("-")}
     promised = {command.split(maxsplit=1)[0] for command in PROMISED}
-    # `view` answers once a person has stopped it; `undo` has a test of its own.
+    # `view` answers once a person has stopped it; `undo` has its own test.
     assert verbs - promised == {"undo", "view"}
 
 

@@ -42,7 +42,7 @@ def test_a_sound_dataset_has_no_problems(dataset: str, kymflow: Kymflow) -> None
     assert "--deep" in err
 
 
-def test_damage_is_found_told_of_and_not_repaired_away(
+def test_damage_is_found_and_reported_and_not_repaired_away(
     dataset: str, kymflow: Kymflow, kymflow_json: KymflowJson
 ) -> None:
     chunk = _damage_a_chunk(dataset)
@@ -175,7 +175,7 @@ def test_places_that_an_export_cannot_go_to(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_an_export_of_damaged_data_tells_what_is_missing(
+def test_an_export_of_damaged_data_reports_what_is_missing(
     dataset: str, tmp_path: Path, kymflow: Kymflow
 ) -> None:
     _damage_a_chunk(dataset)

@@ -233,7 +233,7 @@ def test_wrong_names_get_a_suggestion(dataset: str) -> None:
     assert caught.value.hint == "did you mean 'velocity'?"
 
 
-def test_files_of_one_name_are_told_apart_by_their_folders(
+def test_files_of_one_name_are_distinguished_by_their_folders(
     tmp_path: Path, write_tiff: Callable[..., Path], kymflow: Kymflow
 ) -> None:
     for seed, folder in enumerate(("m10/day1", "m2/day1", "m2/day2")):

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from kymflow.cli.errors import QueryError
@@ -135,3 +137,21 @@ class TestWithDuckDB:
         assert code == 0
         assert row["row"] == {"text": "=1+1", "nothing": None, "number": "0.5"}
         assert (summary["table"], summary["rows"]) == (None, 1)
+
+    def test_a_table_that_does_not_fit_into_memory_is_asked_part_by_part(
+        self, dataset: str
+    ) -> None:
+        rows = np.arange(3_000_000)
+        ZarrDataset(dataset).save_table(
+            "lab/many", pa.table({"v": pa.array(rows), "w": pa.array(rows % 7)})
+        )
+        (answer,) = query(dataset, 'SELECT count(*) AS n, sum(v * w) AS s FROM "lab/many"').items
+        assert answer.row == {"n": len(rows), "s": int((rows * (rows % 7)).sum())}
+        first = query(dataset, 'SELECT v FROM "lab/many" ORDER BY v DESC', rows=2)
+        assert (first.rows, len(first.items)) == (len(rows), 2)
+        assert [row.row["v"] for row in first.items] == [2_999_999, 2_999_998]
+
+    def test_an_answer_that_does_not_fit_into_memory_is_refused(self, dataset: str) -> None:
+        with pytest.raises(QueryError, match="takes more than 64 MiB"):
+            query(dataset, "SELECT * FROM range(20000000)")
+        assert len(query(dataset, "SELECT * FROM range(20000000)", rows=3).items) == 3

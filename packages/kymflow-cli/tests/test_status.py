@@ -109,7 +109,7 @@ def test_an_analysis_that_never_ran_is_named_and_nothing_to_do(
     assert "never run here: " in kymflow("status", dataset)[2]
 
 
-def test_excluded_images_are_told_and_need_no_results(current: str) -> None:
+def test_excluded_images_are_reported_and_need_no_results(current: str) -> None:
     opened = ZarrDataset(current)
     exclude(opened.record(find_image(opened, "b")), reason="out of focus")
     recalibrate(current, "b")
@@ -118,7 +118,7 @@ def test_excluded_images_are_told_and_need_no_results(current: str) -> None:
     assert ("b.tif", "excluded", "out of focus") in concerns(current)
 
 
-def test_copies_and_images_without_calibration_are_told(
+def test_copies_and_images_without_calibration_are_reported(
     current: str, folder: Path, write_tiff: WriteTiff
 ) -> None:
     import numpy as np
@@ -168,7 +168,7 @@ def test_how_a_folder_was_ingested_is_remembered(
     assert kymflow("refresh", place)[1] == f"0 new images in {place}, 2 unchanged\n"
 
 
-def test_images_that_lie_in_subfolders_only_are_counted(
+def test_images_that_lie_in_subfolders_are_counted(
     tmp_path: Path, write_tiff: WriteTiff, kymflow: Kymflow
 ) -> None:
     (tmp_path / "lab" / "day").mkdir(parents=True)
@@ -177,7 +177,13 @@ def test_images_that_lie_in_subfolders_only_are_counted(
     for extra in ((), ("--dry-run",)):
         _, out, err = kymflow("ingest", tmp_path / "lab", tmp_path / "k.zarr", *extra)
         assert out.startswith(("0 new images in ", "would ingest 0 files into "))
-        assert "no image files here, but 2 image files lie in subfolders: --recursive" in err
+        assert "2 new image files lie in subfolders; to ingest: --recursive" in err
+    write_tiff(tmp_path / "lab" / "c.tif", seed=3)
+    _, out, err = kymflow("ingest", tmp_path / "lab", tmp_path / "k.zarr")
+    assert out.startswith("1 new image in ")
+    assert "2 new image files lie in subfolders; to ingest: --recursive" in err
+    kymflow("ingest", tmp_path / "lab", tmp_path / "k.zarr", "--recursive")
+    assert "subfolders" not in kymflow("ingest", tmp_path / "lab", tmp_path / "k.zarr")[2]
 
 
 def test_update_does_all_there_is_to_do_and_then_nothing(

@@ -9,13 +9,12 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from kymflow.cli.blocks import counted
-from kymflow.cli.verbs.check import check
 from kymflow.cli.verbs.export import ExportResult, export
 from kymflow.cli.verbs.ingest import ingest
 from kymflow.cli.verbs.report import report
@@ -35,6 +34,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 INTERRUPTED = (
     "interrupted: what was done before stays\nhint: run the same command again to continue\n"
 )
+Damage = Callable[[str | Path], list[str]]
 Screen = Callable[..., tuple[int, str]]
 
 
@@ -43,7 +43,11 @@ def screen(environment: dict[str, str], tmp_path: Path) -> Screen:
     """Run a command line in a terminal; press Ctrl-C once something is on it."""
 
     def call(
-        *arguments: str, columns: int = 100, interrupt_at: str = "", **extra: str
+        *arguments: str,
+        program: Sequence[str] = ("-m", "kymflow.cli"),
+        columns: int = 100,
+        interrupt_at: str = "",
+        **extra: str,
     ) -> tuple[int, str]:
         import fcntl
         import pty
@@ -57,7 +61,7 @@ def screen(environment: dict[str, str], tmp_path: Path) -> Screen:
             "import fcntl, os, sys, termios; os.setsid(); "
             "fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, sys.argv[1:])"
         )
-        command = [sys.executable, "-m", "kymflow.cli", *(str(item) for item in arguments)]
+        command = [sys.executable, *program, *(str(item) for item in arguments)]
         with subprocess.Popen(
             [sys.executable, "-c", starter, *command],
             stdin=inner,
@@ -111,7 +115,7 @@ def test_a_bar_moves_and_is_gone_at_the_end(screen: Screen, folder: Path) -> Non
 
 
 def test_ctrl_c_leaves_a_clean_screen_and_a_valid_dataset(
-    screen: Screen, unending: dict[str, str], tmp_path: Path
+    screen: Screen, unending: dict[str, str], tmp_path: Path, damage: Damage
 ) -> None:
     command = ("ingest", "many", "k.zarr", "--durability", "record", "--workers", "1")
     code, seen = screen(*command, interrupt_at=r"\D[1-9]/6", **unending)
@@ -119,32 +123,33 @@ def test_ctrl_c_leaves_a_clean_screen_and_a_valid_dataset(
     assert_clean(seen)
     kept = len(ZarrDataset(tmp_path / "k.zarr", mode="r").list_image_ids())
     assert kept >= 1
-    assert check(str(tmp_path / "k.zarr")).problems == 0
+    assert damage(tmp_path / "k.zarr") == []
     (tmp_path / "many" / "z.unending").unlink()
     assert len(ingest(tmp_path / "many", str(tmp_path / "k.zarr")).items) == 5 - kept
 
 
-@pytest.mark.parametrize(
-    ("command", "activity", "answer"),
-    [
-        ("report k.zarr", "drawing", "3 images in k-report.html"),
-        ("export k.zarr files", "exporting", "3 images in files"),
-        ("check k.zarr --deep", "checking", "k.zarr: all is well"),
-        ("analyze k.zarr velocity", "analyzing: velocity", "velocity: 3 images analyzed"),
-        ("index k.zarr image_summary", "indexing: image_summary", "table"),
-    ],
-    ids=["report", "export", "check", "analyze", "index"],
+BARS = [
+    ("report k.zarr", "drawing", "3 images in k-report.html"),
+    ("export k.zarr files", "exporting", "3 images in files"),
+    ("check k.zarr --deep", "checking", "k.zarr: all is well"),
+    ("analyze k.zarr velocity", "analyzing: velocity", "velocity: 3 images analyzed"),
+    ("index k.zarr image_summary", "indexing: image_summary", "table"),
+]
+ONE_BY_ONE = (
+    "import sys; from kymflow.cli.app import run; [run(line.split()) for line in sys.argv[1:]]"
 )
-def test_every_long_work_has_a_bar_that_fills(
-    screen: Screen, dataset: str, command: str, activity: str, answer: str
-) -> None:
+
+
+def test_every_long_work_has_a_bar_that_fills(screen: Screen, dataset: str) -> None:
     assert dataset.endswith("k.zarr")
-    code, seen = screen(*command.split())
+    code, seen = screen(*(command for command, _, _ in BARS), program=("-c", ONE_BY_ONE))
     assert code == 0
     seen = COLOUR.sub("", seen)
-    bar, _, after = seen.rpartition(SHOW_CURSOR)
-    assert re.search(rf"{activity} .*3/3", bar)
-    assert re.match(rf"\r?\n?\x1b\[1A\x1b\[2K{re.escape(answer)}", after)
+    for _, activity, answer in BARS:
+        _, _, bar = seen.partition(f"{activity} ")
+        bar, _, after = bar.partition(SHOW_CURSOR)
+        assert re.search(r".*3/3", bar)
+        assert re.match(rf"\r?\n?\x1b\[1A\x1b\[2K{re.escape(answer)}", after)
 
 
 # --- Ctrl-C in the middle of every kind of work ------------------------------------------------
@@ -154,7 +159,7 @@ def test_every_long_work_has_a_bar_that_fills(
 
 
 @pytest.fixture
-def stuck(dataset: str) -> Callable[[], None]:
+def stuck(dataset: str, damage: Damage) -> Callable[[], None]:
     """The document of one image of the dataset never gets read, until this is called."""
     opened = ZarrDataset(dataset)
     opened.update_manifest()
@@ -166,7 +171,7 @@ def stuck(dataset: str) -> Callable[[], None]:
     def release() -> None:
         document.unlink()
         document.write_bytes(data)
-        assert check(dataset, deep=True).problems == 0
+        assert damage(dataset) == []
 
     return release
 
@@ -248,7 +253,7 @@ def test_ctrl_c_while_a_report_is_drawn_leaves_no_half_page(
     assert report(dataset, place).ok
 
 
-def test_ctrl_c_during_an_export_leaves_one_that_says_so_and_goes_on(
+def test_ctrl_c_during_an_export_leaves_one_that_says_so_and_can_continue(
     screen: Screen, dataset: str, stuck: Callable[[], None], tmp_path: Path
 ) -> None:
     code, seen = screen("export", dataset, "files", interrupt_at=r"\d/3", **NO_COLLECTOR)
@@ -276,12 +281,13 @@ def tables_of(dataset: str) -> dict[str, bytes]:
     ("verb", "name", "activity"),
     [("analyze", "gate", "analyzing: gate"), ("index", "gates", "indexing: gates")],
 )
-def test_ctrl_c_keeps_what_was_done_and_the_next_run_goes_on(
+def test_ctrl_c_keeps_what_was_done_and_the_next_run_continues(
     screen: Screen,
     dataset: str,
     tmp_path: Path,
     write_tiff: Callable[..., Path],
     stuck_plugins: dict[str, str],
+    damage: Damage,
     verb: str,
     name: str,
     activity: str,
@@ -296,7 +302,7 @@ def test_ctrl_c_keeps_what_was_done_and_the_next_run_goes_on(
     assert code == 130
     assert activity in seen
     assert_clean(seen)
-    assert check(dataset, deep=True).problems == 0
+    assert damage(dataset) == []
     assert tables_of(dataset) == tables
     done = len(list((Path(dataset) / "images").glob("*/analysis/gate/params.json")))
     assert done < 4
@@ -378,16 +384,16 @@ def test_a_long_table_is_cut_on_a_terminal_and_says_so(screen: Screen, dataset: 
     assert len(seen.splitlines()) == 52
 
 
-@pytest.mark.parametrize("setting", ["NO_COLOR", "TERM"])
-def test_no_colours_where_none_are_wanted(screen: Screen, dataset: str, setting: str) -> None:
-    extra = {"NO_COLOR": "1"} if setting == "NO_COLOR" else {"TERM": "dumb"}
-    for arguments in (("ls", "nowhere"), ("status", dataset)):
-        _, seen = screen(*arguments, **extra)
-        assert not COLOUR.search(seen)
-    _, seen = screen("--help", **extra)
-    assert not re.search(r"\x1b\[3", seen)
+def test_no_colours_where_none_are_wanted(screen: Screen, dataset: str) -> None:
     _, seen = screen("ls", "nowhere")
     assert COLOUR.search(seen)
+    _, seen = screen("ls", "nowhere", TERM="dumb")
+    assert not COLOUR.search(seen)
+    for arguments in (("ls", "nowhere"), ("status", dataset)):
+        _, seen = screen(*arguments, NO_COLOR="1")
+        assert not COLOUR.search(seen)
+    _, seen = screen("--help", NO_COLOR="1")
+    assert not re.search(r"\x1b\[3", seen)
 
 
 def test_json_on_a_terminal_has_no_bar_in_it(screen: Screen, folder: Path) -> None:

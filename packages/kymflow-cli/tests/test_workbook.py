@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from kymflow.cli.errors import OutputFileError, UnknownNameError
-from kymflow.cli.verbs.analyze import analyze
 from kymflow.cli.verbs.export import export
-from kymflow.cli.verbs.index import index
 from kymflow.core.decisions import exclude, set_fields
 from kymflow_zarr import ZarrDataset
 
@@ -51,14 +50,13 @@ def cells_of(row: ET.Element) -> list[str]:
     return texts
 
 
-@pytest.fixture
-def analyzed(dataset: str) -> str:
-    opened = ZarrDataset(dataset)
+@pytest.fixture(scope="module")
+def analyzed(made_dataset: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    place = shutil.copytree(made_dataset, tmp_path_factory.mktemp("analyzed") / "k.zarr")
+    opened = ZarrDataset(place)
     set_fields(opened.find("a"), {"condition": "=HYPERLINK(1)", "note": "\x1b[2J\nhttp://x.y"})
     exclude(opened.find("b"), reason="out of focus")
-    assert analyze(dataset, "velocity", workers=1).ok
-    assert index(dataset, workers=1).ok
-    return dataset
+    return str(place)
 
 
 def test_results_images_metadata_parameters_and_exclusions(

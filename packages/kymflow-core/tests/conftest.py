@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -15,7 +16,8 @@ from kymflow.core import BaseIndexer, params_hash
 from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
 # How long an example takes says more of the machine than of the code.
-hypothesis.settings.register_profile("kymflow", deadline=None)
+_EXAMPLES = int(os.environ.get("KYMFLOW_EXAMPLES", "40"))
+hypothesis.settings.register_profile("kymflow", deadline=None, max_examples=_EXAMPLES)
 hypothesis.settings.load_profile("kymflow")
 
 

@@ -31,7 +31,7 @@ class Texts(HTMLParser):
         self.texts.append(data)
 
 
-def test_it_tells_of_images_and_indexes(dataset: ZarrDataset) -> None:
+def test_it_shows_images_and_indexes(dataset: ZarrDataset) -> None:
     kymographs = KymDataset(dataset)
     kymographs.update_index(ImageSummary())
     shown = Texts(kymographs._repr_html_())

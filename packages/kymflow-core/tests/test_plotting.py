@@ -102,7 +102,7 @@ def test_a_stretch_keeps_its_place_in_the_recording(make_record: MakeRecord) -> 
     assert picture.time_span == pytest.approx((119.5 * 0.002, 149.5 * 0.002))
 
 
-def test_contrast_leaves_out_the_extremes_and_what_is_no_number(make_record: MakeRecord) -> None:
+def test_contrast_ignores_extremes_and_what_is_not_a_number(make_record: MakeRecord) -> None:
     pixels = np.linspace(0.0, 1.0, 1000).reshape(100, 10)
     pixels[0, 0], pixels[50, 5], pixels[51, 5] = np.nan, np.inf, 1e30
     picture = load_picture(make_record(pixels), percentiles=(10.0, 90.0))
@@ -128,7 +128,7 @@ def test_channels_and_slices_are_chosen(make_record: MakeRecord) -> None:
             load_picture(record, **wrong)
 
 
-def test_what_is_no_kymograph_is_refused(make_record: MakeRecord) -> None:
+def test_what_is_not_a_kymograph_is_refused(make_record: MakeRecord) -> None:
     with pytest.raises(RegionError, match="lines and pixels"):
         plot_kymograph(make_record(np.zeros(5), ("t",), calibrated=False))
 
@@ -152,7 +152,7 @@ def test_regions_of_the_channel_are_boxes_with_numbers(make_record: MakeRecord) 
     assert not plot_kymograph(record, rois=False).patches
 
 
-def test_it_draws_where_it_is_told(make_record: MakeRecord) -> None:
+def test_it_draws_on_given_axes(make_record: MakeRecord) -> None:
     from matplotlib import pyplot
 
     _, (_, below) = pyplot.subplots(2)

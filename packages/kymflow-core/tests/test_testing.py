@@ -181,7 +181,7 @@ def test_each_broken_rule_is_found(
     assert all(message in problem.message for problem in problems)
 
 
-def test_a_class_is_no_indexer(sample: ZarrDataset) -> None:
+def test_a_class_is_not_an_indexer(sample: ZarrDataset) -> None:
     (problem,) = check_indexer(Sound, sample)
     assert problem.rule == "protocol"
 

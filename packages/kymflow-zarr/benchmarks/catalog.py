@@ -87,7 +87,7 @@ def manifest_floor(inputs: Path, scratch: Path) -> None:  # noqa: ARG001 - a job
 
 
 def rebuild_manifest(inputs: Path, scratch: Path) -> None:  # noqa: ARG001 - a job takes both
-    """The manifest made anew: each image is opened."""
+    """The manifest rebuilt: each image is opened."""
     assert _open(inputs, durability="none").rebuild_manifest().entries
 
 

@@ -33,7 +33,7 @@ def ingest(inputs: Path, scratch: Path, *, durable: bool, workers: int = 1) -> N
 
 
 def floor(inputs: Path, scratch: Path, *, durable: bool) -> None:
-    """The same pixels, encoded alike, each in a file that appears whole in a folder of its own."""
+    """The same pixels, encoded alike, each in a file that appears whole in its own folder."""
     blosc = Blosc(cname="zstd", clevel=3, shuffle=Blosc.BITSHUFFLE)
     for number, path in enumerate(sorted(inputs.iterdir())):
         folder = scratch / path.stem

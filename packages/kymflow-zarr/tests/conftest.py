@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from kymflow_zarr import ZarrDataset
 
 # How long an example takes says more of the machine than of the code.
-hypothesis.settings.register_profile("kymflow", deadline=None)
+_EXAMPLES = int(os.environ.get("KYMFLOW_EXAMPLES", "40"))
+hypothesis.settings.register_profile("kymflow", deadline=None, max_examples=_EXAMPLES)
 hypothesis.settings.load_profile("kymflow")
 
 

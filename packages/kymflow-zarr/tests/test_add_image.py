@@ -120,7 +120,7 @@ def test_arrays_of_dask(dataset: ZarrDataset) -> None:
     ],
     ids=["masked", "ragged", "None", "text", "another type", "a number"],
 )
-def test_what_is_no_image_is_refused(dataset: ZarrDataset, array: Any, says: str) -> None:
+def test_what_is_not_an_image_is_refused(dataset: ZarrDataset, array: Any, says: str) -> None:
     with pytest.raises(SchemaValidationError, match=says):
         dataset.add_image(array)
     assert len(dataset) == 0
@@ -252,7 +252,9 @@ def test_metadata_may_be_missing(dataset: ZarrDataset, metadata: Any) -> None:
 
 
 @pytest.mark.parametrize("nothing", [None, 3, np.zeros((2, 2)), object()])
-def test_what_cannot_be_ingested_is_told_what_can(dataset: ZarrDataset, nothing: Any) -> None:
+def test_what_cannot_be_ingested_gets_a_message_that_says_what_can(
+    dataset: ZarrDataset, nothing: Any
+) -> None:
     with pytest.raises(TypeError, match=r"get_channel\(1\) or getChannelData\(1\)"):
         dataset.ingest_image(nothing)
 

@@ -75,7 +75,7 @@ def on_disk(disk: ZarrDataset) -> tuple[ZarrImageRecord, Path]:
     return record, Path(disk.location) / "images" / record.image_id
 
 
-# --- a kind of one's own
+# --- your own kind
 
 
 @pytest.mark.usefixtures("note_kind")
@@ -111,7 +111,7 @@ def test_damage_to_an_artifact_of_a_new_kind_is_found(
 
 
 @pytest.mark.usefixtures("note_kind")
-def test_a_file_of_a_new_kind_beside_an_image_is_taken_in(disk: ZarrDataset, folder: Path) -> None:
+def test_a_file_of_a_new_kind_beside_an_image_is_ingested(disk: ZarrDataset, folder: Path) -> None:
     (folder / "a.observed.MD").write_text("shaky", encoding="utf-8")
     assert SidecarArtifactStore().list_artifacts(str(folder / "a.tif")) == (
         Artifact(name="observed", kind="note"),
@@ -125,7 +125,7 @@ def test_a_file_of_a_new_kind_beside_an_image_is_taken_in(disk: ZarrDataset, fol
 
 
 class BagKind(ArtifactKind):
-    """Texts, each in a file of its own."""
+    """Texts, each in a separate file."""
 
     name = "bag"
     suffixes = ()
@@ -385,7 +385,7 @@ def test_the_records_own_facts_cannot_be_deleted(record: ZarrImageRecord) -> Non
     assert record.artifacts["metadata"] == {"rois": []}
 
 
-def test_an_array_named_like_a_file_is_no_file(
+def test_an_array_named_like_a_file_is_not_a_file(
     dataset: ZarrDataset, record: ZarrImageRecord
 ) -> None:
     record.artifacts.save("x.json", np.arange(3))

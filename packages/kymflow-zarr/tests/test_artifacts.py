@@ -122,7 +122,7 @@ def test_a_gzip_bomb_is_refused_before_it_fills_the_memory(
     "value",
     [{"a": float("nan")}, {"a": float("inf")}, {"a": np.float64(1.0)}, {1: "a"}, {"a": {1}}],
 )
-def test_what_is_no_json_is_refused(record: ZarrImageRecord, value: dict[str, object]) -> None:
+def test_what_is_not_json_is_refused(record: ZarrImageRecord, value: dict[str, object]) -> None:
     with pytest.raises((TypeError, ValueError)):
         record.save_json("x", value)
     with pytest.raises(ArtifactNotFoundError):

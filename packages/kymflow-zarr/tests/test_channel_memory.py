@@ -1,4 +1,4 @@
-"""Channels in files of their own are stacked part by part."""
+"""Channels in separate files are stacked part by part."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import tifffile
 
 from kymflow_zarr import ZarrDataset
 from kymflow_zarr._pixels.layout import DEFAULT_CHUNK_BYTES
+
+pytestmark = pytest.mark.slow  # many pixels, and the same with any interpreter
 
 LINES, PIXELS = 4 * DEFAULT_CHUNK_BYTES // 1024, 1024
 

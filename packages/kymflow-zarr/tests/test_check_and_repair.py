@@ -100,7 +100,7 @@ def test_any_flipped_byte_is_harmless_or_detected_and_check_finds_it(full: ZarrD
         if "index" in path.relative_to(place).parts or editable:
             continue
         good = path.read_bytes()
-        for at in rng.choice(len(good), min(5, len(good)), replace=False):
+        for at in rng.choice(len(good), min(3, len(good)), replace=False):
             damaged = bytearray(good)
             damaged[at] ^= 1 << int(rng.integers(8))
             path.write_bytes(damaged)
@@ -117,7 +117,7 @@ def test_any_flipped_byte_is_harmless_or_detected_and_check_finds_it(full: ZarrD
             assert found != [], (path, at)
             checked += 1
         path.write_bytes(good)
-    assert checked > 80
+    assert checked > 50
     assert full.check(deep=True) == []
 
 
@@ -335,7 +335,7 @@ def test_every_problem_is_a_triple_that_can_be_shown(full: ZarrDataset) -> None:
 
 
 @pytest.mark.parametrize("deep", [False, True])
-def test_a_check_tells_how_far_it_is(full: ZarrDataset, *, deep: bool) -> None:
+def test_a_check_reports_its_progress(full: ZarrDataset, *, deep: bool) -> None:
     calls: list[tuple[int, int]] = []
     list(full.iter_problems(deep=deep, progress=lambda done, total: calls.append((done, total))))
     count = len(full.list_image_ids())
@@ -357,7 +357,7 @@ def test_what_was_saved_while_its_image_was_deleted_is_found_and_removed(full: Z
         assert full.check(deep=True) == []
 
 
-def test_an_image_that_has_lost_its_commit_document_is_no_leftover(full: ZarrDataset) -> None:
+def test_an_image_that_has_lost_its_commit_document_is_not_a_leftover(full: ZarrDataset) -> None:
     image_id, *_ = full.list_image_ids()
     folder = Path(full.location, "images", image_id)
     (folder / "zarr.json").unlink()

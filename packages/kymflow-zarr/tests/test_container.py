@@ -51,7 +51,7 @@ def test_a_dataset_is_a_mapping_of_ids_to_records(
 
 
 @pytest.mark.parametrize("key", ["nobody", "", "../tables", "a/b", "CON", 3, None])
-def test_what_is_no_id_is_not_in_a_dataset(dataset: ZarrDataset, key: object) -> None:
+def test_what_is_not_an_id_is_not_in_a_dataset(dataset: ZarrDataset, key: object) -> None:
     assert key not in dataset
 
 

@@ -91,7 +91,7 @@ def test_damage_to_the_checksum_itself_is_found(two: ZarrDataset, marker: bytes)
         "tables/sub/nul.parquet",
     ],
 )
-def test_a_file_that_the_format_has_no_place_for_is_told_of_and_harms_nothing(
+def test_a_file_that_the_format_has_no_place_for_is_reported_and_harms_nothing(
     two: ZarrDataset, place: str
 ) -> None:
     key = place.format(two.list_image_ids()[0])
@@ -126,7 +126,9 @@ def test_legacy_csv_that_is_empty_or_there_twice(two: ZarrDataset) -> None:
 
 
 @pytest.mark.parametrize("name", ["scores (copy)", "scores \u2013 Kopie"])
-def test_a_copy_of_an_array_is_told_of_and_is_none(disk: ZarrDataset, name: str) -> None:
+def test_a_copy_of_an_array_is_reported_and_is_not_an_artifact(
+    disk: ZarrDataset, name: str
+) -> None:
     record = disk.add_image(np.ones((4, 3), np.uint8), axes=("t", "x"))
     arrays = Path(disk.location, record.save_array_artifact("scores", np.arange(3.0))).parent
     shutil.copytree(arrays / "scores", arrays / name)

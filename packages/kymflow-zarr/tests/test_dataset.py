@@ -43,7 +43,7 @@ def test_only_mode_a_creates(tmp_path: Path, mode: str) -> None:
     assert not (tmp_path / "none.zarr").exists()
 
 
-def test_a_plain_file_is_no_dataset(tmp_path: Path) -> None:
+def test_a_plain_file_is_not_a_dataset(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("mine", encoding="utf-8")
     with pytest.raises(NotADatasetError, match="plain file"):
@@ -58,7 +58,7 @@ def test_a_folder_with_other_contents_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["photo.tif"]
 
 
-def test_another_zarr_group_is_no_dataset(tmp_path: Path) -> None:
+def test_another_zarr_group_is_not_a_dataset(tmp_path: Path) -> None:
     zarr.create_group(tmp_path / "other.zarr")
     with pytest.raises(NotADatasetError, match="another kind"):
         ZarrDataset(tmp_path / "other.zarr")
@@ -173,7 +173,7 @@ def test_an_id_that_begins_like_another_is_not_it(dataset: ZarrDataset) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such file names")
-def test_a_name_with_a_colon_is_no_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_with_a_colon_is_not_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert ZarrDataset("mouse:3.zarr").location == str(tmp_path / "mouse:3.zarr")
     assert (tmp_path / "mouse:3.zarr" / "zarr.json").is_file()

@@ -55,7 +55,7 @@ def test_a_stamp_differs_once_an_artifact_does(
     assert after[image_ids[1]] == before[image_ids[1]]
 
 
-def test_there_is_no_stamp_where_nothing_could_tell(dataset: ZarrDataset) -> None:
+def test_there_is_no_stamp_where_changes_cannot_be_seen(dataset: ZarrDataset) -> None:
     assert dataset.artifact_stamps(["none"]) == {"none": ""}
     in_memory = ZarrDataset(MemoryStore())
     image_id = in_memory.add_image(np.zeros((4, 3), np.uint8), axes=("t", "x")).image_id

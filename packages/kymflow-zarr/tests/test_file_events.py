@@ -12,7 +12,7 @@ from pathlib import Path
 import hypothesis.strategies as st
 import numpy as np
 import tifffile
-from hypothesis import given, settings
+from hypothesis import given
 from zarr.storage import MemoryStore
 
 from kymflow_zarr import RefreshMode, ZarrDataset
@@ -99,7 +99,6 @@ def refresh(
             images[outcome.image_id] = Known(name=name, value=value)
 
 
-@settings(max_examples=int(os.environ.get("KYMFLOW_EXAMPLES", "20")))
 @given(st.lists(EVENTS, max_size=12))
 def test_any_events_then_a_refresh(events: list[tuple[str, ...]]) -> None:
     with tempfile.TemporaryDirectory() as place:

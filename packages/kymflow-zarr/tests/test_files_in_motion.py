@@ -59,6 +59,12 @@ def test_a_file_that_is_still_being_written_waits_for_the_next_run(
     assert dataset.sources.failures() == ()
 
 
+def test_a_copy_that_has_only_begun_waits_too(dataset: ZarrDataset, folder: Path) -> None:
+    (folder / "b.tif").write_bytes(b"")
+    assert {item.status for item in refreshed(dataset, folder)} == {"ingested", "waiting"}
+    assert [item.status for item in refreshed(dataset, folder)] == ["failed"]
+
+
 def test_a_file_that_waits_stops_no_refresh_but_is_logged(
     dataset: ZarrDataset, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,4 +1,4 @@
-"""Documents that hold together, and declare what nobody could have written."""
+"""Documents that are consistent, and declare what cannot have been written."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_document_of_other_types_is_refused(disk: ZarrDataset, change: dict[st
     assert disk.check(deep=True) != []
 
 
-def test_a_forged_chunk_is_no_bomb(disk: ZarrDataset) -> None:
+def test_a_forged_chunk_cannot_be_a_bomb(disk: ZarrDataset) -> None:
     # Read lazily, its checksum was compared, and gigabytes were asked for.
     record = disk.add_image(np.ones((4, 3), np.uint16), axes=("t", "x"))
     data = Path(disk.location) / "images" / record.image_id / "data"
@@ -111,7 +111,7 @@ def test_a_forged_chunk_is_no_bomb(disk: ZarrDataset) -> None:
 @pytest.mark.parametrize(
     "keys", ["analysis/a.json", [["a"]], ["a\nb"], ["a b"], ["\u00e4.json"], [1]], ids=repr
 )
-def test_a_list_of_artifacts_that_nobody_could_have_written(disk: ZarrDataset, keys: Any) -> None:
+def test_a_list_of_artifacts_that_cannot_have_been_written(disk: ZarrDataset, keys: Any) -> None:
     record = disk.add_image(np.zeros((4, 3), np.uint8), axes=("t", "x"))
     path = Path(disk.location) / "images" / record.image_id / "zarr.json"
     document = json.loads(path.read_bytes())

@@ -171,7 +171,7 @@ def test_an_upgrade_cut_off_at_any_step_is_gone_on_with(old: Path, tmp_path: Pat
 
     total = upgrade_for(copy("whole.zarr"), 1000)
     assert total > 20
-    for steps in range(0, total, -(-total // 6)):
+    for steps in range(0, total, -(-total // 4)):
         place = copy(f"cut{steps}.zarr")
         assert upgrade_for(place, steps) == steps
         assert_same_contents(ZarrDataset(place, "r"))

@@ -156,7 +156,7 @@ def test_importing_does_no_heavy_work() -> None:
 
 
 GOT_FROM_A_DATASET = {"ZarrImageRecord", "RecordArtifacts", "DatasetTables", "DatasetSources"}
-"""Classes that nobody constructs: what they are made of is their own affair."""
+"""Classes that callers do not construct: their arguments are private."""
 
 
 def public_modules() -> Iterator[ModuleType]:

@@ -76,7 +76,7 @@ except OSError as error:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no limit to set")
-def test_a_process_that_may_open_no_more_files_is_told_so(tmp_path: Path) -> None:
+def test_a_process_that_may_open_no_more_files_gets_a_clear_error(tmp_path: Path) -> None:
     # It used to try again for ever.
     done = subprocess.run(
         [sys.executable, "-c", NO_HANDLES, str(tmp_path / "dataset.zarr")],
@@ -113,4 +113,5 @@ def test_an_image_can_be_deleted_although_something_is_damaged(
     (place / "images" / second / "zarr.json").write_bytes(b"")
     disk.delete_image(second)
     assert disk.list_image_ids() == [third]
+    assert [done.location for done in disk.repair()] == ["tables/sources.parquet"]
     assert disk.check(deep=True) == []

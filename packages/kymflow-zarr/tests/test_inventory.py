@@ -54,6 +54,17 @@ def test_each_file_that_is_removed_is_missed(disk: ZarrDataset, record: ZarrImag
     assert disk.check(deep=True) == []
 
 
+@pytest.mark.parametrize(("mebibytes", "believed"), [(63, True), (65, False)])
+def test_an_inventory_of_more_than_64_mebibytes_is_not_read(
+    disk: ZarrDataset, record: ZarrImageRecord, mebibytes: int, believed: bool
+) -> None:
+    path = Path(disk.location, "images", record.image_id, "inventory.txt")
+    path.write_bytes(path.read_bytes() + b"x" * mebibytes * 2**20)
+    said = " ".join(problem.message for problem in disk.check() if problem.kind == "inventory")
+    assert "some of its lines are damaged" in said
+    assert ("does not list" not in said) == believed
+
+
 def test_what_an_image_was_born_with_is_missed(disk: ZarrDataset, record: ZarrImageRecord) -> None:
     place = Path(disk.location)
     key = f"images/{record.image_id}/analysis/metadata.json"

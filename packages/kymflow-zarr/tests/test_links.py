@@ -40,6 +40,22 @@ def names_of(record: ZarrImageRecord) -> list[tuple[str, str]]:
     return [(found.name, found.kind) for found in record.artifacts.entries()]
 
 
+def save_files(dataset: ZarrDataset, image_id: str, recordings: Path) -> None:
+    record = dataset.record(image_id)
+    with record.exclusive():
+        record.save_metadata_payload({"notes": "edited"})
+    record.save_df_csv_gz("velocity/other", pd.DataFrame({"v": [1]}))
+    record.artifacts.delete("velocity/params")
+
+
+def look_up(dataset: ZarrDataset, image_id: str, recordings: Path) -> object:
+    return [
+        *(dataset.sources.failures(), dataset.sources.issues(), dataset.sources.duplicates()),
+        *(dataset.load_derived("kym_x"), dataset.find(image_id[:8]).open_array()),
+        *(list(dataset.iter_table("kym_x")), dataset.tables.head_arrow("kym_x", 1)),
+    ]
+
+
 CALLS: dict[str, Call] = {
     "open": open_anew,
     "read": read_all,
@@ -59,6 +75,14 @@ CALLS: dict[str, Call] = {
     "replace_rows": lambda ds, image_id, _: ds.replace_rows_for_image_id(
         "kym_x", image_id, pd.DataFrame({"image_id": [image_id], "v": [2]})
     ),
+    "save_files": save_files,
+    "look_up": look_up,
+    "relocate": lambda ds, _, recordings: ds.sources.relocate("/elsewhere", recordings),
+    "save_sources": lambda ds, _, __: ds.save_sources_index(ds.load_sources_index().iloc[:0]),
+    "ingest_file": lambda ds, _, recordings: ds.ingest_image(recordings / "recordings" / "a.tif"),
+    "rebuild_manifest": lambda ds, _, __: ds.rebuild_manifest(),
+    "unlock": lambda ds, _, __: ds.unlock(),
+    "upgrade": lambda ds, _, __: ds.upgrade(),
     "delete_table": lambda ds, _, __: ds.tables.delete("kym_x"),
     "save_derived": lambda ds, image_id, _: ds.save_derived("kym_x", {image_id: "text"}),
     "export": lambda ds, _, recordings: ds.export_legacy_folder(recordings.parent / "export"),

@@ -35,7 +35,7 @@ def test_a_folder_that_moved_doubles_nothing(
     assert list(dataset.iter_refresh(archive)) == []
 
 
-def test_files_of_equal_pixels_are_told_apart_by_their_names(
+def test_files_of_equal_pixels_are_distinguished_by_their_names(
     dataset: ZarrDataset, tmp_path: Path
 ) -> None:
     folder = tmp_path / "recordings"
@@ -173,6 +173,17 @@ def test_an_export_among_recordings_is_refused(
     assert no.value.sources == folder.resolve()
     assert sorted(tmp_path.rglob("*")) == before
     assert disk.export_legacy_folder(tmp_path / "recordings 2").image_ids
+
+
+def test_an_export_beside_recordings_makes_no_copies_of_them(
+    dataset: ZarrDataset, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = folder.parent / "plain"
+    dataset.refresh_from_folder(folder)
+    dataset.export_legacy_folder(place)
+    assert dataset.refresh_from_folder(folder.parent, "**/*.tif") == []
+    assert f"the export {str(place.resolve())!r} is not looked into" in caplog.text
+    assert dataset.sources.duplicates() == []
 
 
 def test_the_home_folder_can_be_named_by_a_tilde(

@@ -25,6 +25,7 @@ REFUSED = [
     ("", "empty part"),
     ("a//b", "empty part"),
     ("x" * 300, "longer than"),
+    ("/".join(["x" * 99, "y" * 99, "z"]), "longer than 200"),
     ("x" * 121, "longer than 120"),
     ("a\0b", "letters, digits"),
     ("dot.", "ends with a dot"),
@@ -37,6 +38,11 @@ REFUSED = [
 @pytest.fixture
 def record(dataset: ZarrDataset) -> ZarrImageRecord:
     return dataset.add_image(np.ones((2, 3), np.uint8), axes=("t", "x"))
+
+
+@pytest.mark.parametrize("name", ["x" * 120, "/".join(["x" * 99, "y" * 98, "z"])])
+def test_the_longest_names_are_taken(record: ZarrImageRecord, name: str) -> None:
+    assert record.save_json(name, {}).endswith(f"{name}.json")
 
 
 @pytest.mark.parametrize(("name", "reason"), REFUSED)

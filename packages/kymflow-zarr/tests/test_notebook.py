@@ -43,7 +43,7 @@ def show() -> Callable[[object], Cells]:
     return parse
 
 
-def test_a_dataset_tells_what_is_in_it(show: Callable[[object], Cells]) -> None:
+def test_a_dataset_shows_what_is_in_it(show: Callable[[object], Cells]) -> None:
     dataset = ZarrDataset(MemoryStore())
     assert "none" in show(dataset).texts
     for _ in range(2):
@@ -61,7 +61,7 @@ def test_a_dataset_tells_what_is_in_it(show: Callable[[object], Cells]) -> None:
     assert facts["location"] == dataset.location
 
 
-def test_a_record_tells_what_it_is(show: Callable[[object], Cells]) -> None:
+def test_a_record_shows_what_it_is(show: Callable[[object], Cells]) -> None:
     record = ZarrDataset(MemoryStore()).add_image(np.zeros((4000, 3), np.uint16), axes=("t", "x"))
     shown = show(record)
     facts = dict(zip(shown.texts[1::2], shown.texts[2::2], strict=True))

@@ -13,7 +13,7 @@ from kymflow_zarr import IngestError, ZarrDataset
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="others refuse such a name themselves")
-def test_a_name_that_is_no_text_stops_only_its_own_file(disk: ZarrDataset, folder: Path) -> None:
+def test_a_name_that_is_not_text_stops_only_its_file(disk: ZarrDataset, folder: Path) -> None:
     # It used to end the whole batch with a ValueError.
     odd = Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.tif"))
     tifffile.imwrite(odd, tifffile.imread(folder / "a.tif"))

@@ -68,6 +68,7 @@ def test_consolidated_metadata_harms_nothing(disk: ZarrDataset, record: ZarrImag
     assert (disk.check(deep=True), disk.repair()) == ([], [])
 
 
+@pytest.mark.slow
 def test_metadata_of_very_many_images_may_be_consolidated(
     disk: ZarrDataset, record: ZarrImageRecord
 ) -> None:

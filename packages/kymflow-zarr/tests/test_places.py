@@ -45,7 +45,7 @@ def test_whatever_names_a_folder_opens_it(tmp_path: Path) -> None:
         assert dataset.location == str(place)
 
 
-def test_a_place_in_a_store_is_a_dataset_of_its_own() -> None:
+def test_a_place_in_a_store_is_a_separate_dataset() -> None:
     memory = MemoryStore()
     first = ZarrDataset(StorePath(memory, "lab/first.zarr"))
     second = ZarrDataset(StorePath(memory, "lab/second.zarr"))
@@ -66,7 +66,7 @@ def test_a_place_in_a_store_is_a_dataset_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("nothing", [None, 3, b"d.zarr", {}, object()], ids=type)
-def test_what_can_hold_no_dataset_is_told_what_can(nothing: Any) -> None:
+def test_what_cannot_hold_a_dataset_gets_a_message_that_says_what_can(nothing: Any) -> None:
     with pytest.raises(TypeError, match="a path, a URL, or a zarr Store, StorePath or Group"):
         ZarrDataset(nothing)
 

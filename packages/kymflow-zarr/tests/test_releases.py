@@ -80,7 +80,7 @@ def test_it_takes_new_results_and_images(place: Path, expected: dict[str, Any]) 
     assert again.check(deep=True) == []
 
 
-def test_its_export_is_taken_in(place: Path, expected: dict[str, Any], tmp_path: Path) -> None:
+def test_its_export_is_ingested(place: Path, expected: dict[str, Any], tmp_path: Path) -> None:
     dataset = ZarrDataset(tmp_path / "taken.zarr")
     assert sorted(dataset.ingest_legacy_folder(place / "export")) == sorted(expected["images"])
     assert dataset.check(deep=True) == []

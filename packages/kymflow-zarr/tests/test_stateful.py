@@ -217,7 +217,6 @@ def test_the_dataset_does_what_a_simple_model_does(machine: type[RuleBasedStateM
         settings=settings(
             max_examples=int(os.environ.get("KYMFLOW_EXAMPLES", "12")),
             stateful_step_count=20,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from zarr.storage import MemoryStore
 
@@ -276,7 +276,6 @@ RUNS = st.lists(
 )
 
 
-@settings(max_examples=60)
 @given(RUNS)
 def test_replaced_rows_are_exactly_the_last_ones_of_the_images_kept(
     runs: list[tuple[dict[str, int], int, set[str] | None]],
@@ -403,6 +402,18 @@ def test_a_table_that_declares_far_more_than_it_is_takes_no_memory(disk: ZarrDat
     assert head == "[0, 0, 0] 40000000"
     assert problems == "['inventory', 'orphan_rows']"
     assert int(megabytes) < 500
+
+
+@pytest.mark.slow
+def test_one_value_of_hundreds_of_megabytes_is_refused(disk: ZarrDataset) -> None:
+    disk.save_table("t", pd.DataFrame({"v": [1]}))
+    path = Path(disk.location, "tables", "bomb.parquet")
+    pq.write_table(pa.table({"v": ["x" * 150 * 2**20]}), path, compression="zstd")
+    assert path.stat().st_size < 2**16
+    for read in (disk.tables.iter_arrow, lambda name: [disk.tables.head_arrow(name, 3)]):
+        with pytest.raises(CorruptDataError, match=r"would take \d+ bytes at once"):
+            list(read("bomb"))
+    assert {problem.kind for problem in disk.check(deep=True)} == {"unreadable", "inventory"}
 
 
 def test_the_first_rows_are_those_of_the_whole_table(dataset: ZarrDataset) -> None:

@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def impatient(tmp_path: Path) -> ZarrDataset:
-    """A dataset whose calls fail at once if a lock is held; each image is a batch of its own."""
+    """A dataset whose calls fail at once if a lock is held; each image is its own batch."""
     return ZarrDataset(tmp_path / "d.zarr", durability="record", lock_timeout_s=0.0)
 
 

@@ -109,7 +109,7 @@ def test_an_open_array_reads_its_chunks_concurrently() -> None:
     np.testing.assert_array_equal(np.asarray(array[...]), PIXELS)
 
 
-def test_a_damaged_chunk_is_named_whoever_reads_it(
+def test_a_damaged_chunk_is_named_by_every_way_to_read(
     disk: ZarrDataset, record: ZarrImageRecord
 ) -> None:
     Path(disk.location, "images", record.image_id, "data", "c.3.0").write_bytes(b"x" * 40)

@@ -1,4 +1,4 @@
-"""Several writers and readers at once, in processes of their own."""
+"""Several writers and readers at once, in separate processes."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_rows_of_different_processes_all_arrive(disk: ZarrDataset) -> None:
     assert len(disk.load_table("t")) == 20
 
 
-def test_who_waits_is_told_who_holds_the_lock_and_a_dead_holder_does_not_block(
+def test_a_waiting_writer_learns_who_holds_the_lock_and_a_dead_holder_does_not_block(
     disk: ZarrDataset,
 ) -> None:
     holder = start(HOLD, disk.location)

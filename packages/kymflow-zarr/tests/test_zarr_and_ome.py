@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.storage import MemoryStore
@@ -21,7 +21,6 @@ SHAPES = st.lists(st.integers(1, 9), min_size=1, max_size=4).map(tuple)
 DTYPES = st.sampled_from(["bool", "uint8", "uint16", "int32", "int64", "float32", "float64"])
 
 
-@settings(max_examples=40, deadline=None)
 @given(shape=SHAPES, dtype=DTYPES, data=st.data())
 def test_zarr_reads_what_was_written_and_would_describe_it_alike(
     shape: tuple[int, ...], dtype: str, data: st.DataObject

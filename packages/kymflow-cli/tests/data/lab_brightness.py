@@ -1,4 +1,4 @@
-"""Vessel brightness over time: an analysis that a distribution of its own offers."""
+"""Vessel brightness over time: an analysis that a separate distribution offers."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal

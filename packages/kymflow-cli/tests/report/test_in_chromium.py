@@ -116,7 +116,7 @@ def test_on_a_phone_nothing_sticks_out(lab_report: Path, look: Look) -> None:
     shot = look(lab_report, width=500, height=3000)
     assert shot.console == ""
     assert shot.pixels.shape[1] == 500
-    # Figures and tables scroll in boxes of their own: the margin of the page stays empty.
+    # Figures and tables scroll in their own boxes: the margin of the page stays empty.
     margin = shot.pixels[:, -12:].reshape(-1, 3)
     assert (margin == 255).all()
     assert shot.count(LIGHT.blue) > 300

@@ -206,7 +206,7 @@ def test_an_old_page_is_replaced_whole_or_not_at_all(
     assert place.read_text(encoding="utf-8").endswith("</html>")
 
 
-def test_progress_is_told_image_by_image(dataset: str) -> None:
+def test_progress_is_reported_image_by_image(dataset: str) -> None:
     class Listener:
         def __init__(self) -> None:
             self.heard: list[object] = []
@@ -380,7 +380,7 @@ def test_what_people_decided_is_on_the_page(copied: Path, parse: Parse) -> None:
     assert all(HOSTILE not in script.text for script in page.all("script"))
 
 
-def test_images_that_are_no_kymographs_say_so(dataset: str, parse: Parse) -> None:
+def test_images_that_are_not_kymographs_are_reported(dataset: str, parse: Parse) -> None:
     opened = ZarrDataset(dataset)
     line = opened.add_image(np.zeros(7, np.uint8), axes=("t",))
     stack = opened.add_image(np.zeros((3, 8, 6), np.uint8), axes=("z", "t", "x"))

@@ -96,7 +96,7 @@ def made_lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def lab(made_lab: Path, tmp_path: Path) -> ZarrDataset:
-    """A copy of its own for each test."""
+    """A separate copy for each test."""
     return ZarrDataset(shutil.copytree(made_lab, tmp_path / "lab.zarr"), mode="r+")
 
 

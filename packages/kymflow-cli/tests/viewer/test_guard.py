@@ -35,7 +35,7 @@ def test_without_the_token_there_is_no_data(ask: Ask, token: str) -> None:
     assert refused.json().keys() == {"error", "hint"}
 
 
-def test_each_server_has_a_token_of_its_own(lab: ZarrDataset) -> None:
+def test_each_server_has_its_own_token(lab: ZarrDataset) -> None:
     with ViewServer(lab) as one, ViewServer(lab) as other:
         assert one.viewer.token != other.viewer.token
 

@@ -47,7 +47,7 @@ def page(open_page: Open, server: ViewServer) -> Any:
 
 @pytest.fixture
 def free_port() -> int:
-    """A port that nobody uses."""
+    """A free port."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port
@@ -375,7 +375,7 @@ def test_the_server_goes_and_comes_back(
 
 @contextmanager
 def other_process(dataset: ZarrDataset, port: int) -> Iterator[subprocess.Popen[str]]:
-    """A server in a process of its own, which can be killed."""
+    """A server in a separate process, which can be killed."""
     code = (
         "import sys; from kymflow.cli.viewer import ViewServer\n"
         "from kymflow_zarr import ZarrDataset\n"

@@ -1,7 +1,7 @@
 """The life of one dataset of many tiny images, step by step: `hatch run bench:scale`.
 
 Each step is done once, in one process: the benchmarks proper repeat their jobs, which at 100,000
-images nobody waits for. Times of the processor stand beside those on the clock, since they say more
+images nobody waits for. Processor times are shown beside those on the clock, since they say more
 on a machine that does other things, too.
 """
 

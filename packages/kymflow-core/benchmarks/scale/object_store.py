@@ -7,6 +7,7 @@ loop, 64 requests at a time: that is the floor.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import http.client
 import os
@@ -27,7 +28,6 @@ from many_images import FreeIndexer
 from kymflow.core import KymDataset
 from kymflow_zarr import ZarrDataset
 
-_IMAGES = 200
 _DELAY_S = 0.02
 _AT_ONCE = 64
 _KINDS = ("PUT", "GET", "HEAD", "LIST", "DELETE")
@@ -35,7 +35,7 @@ _KINDS = ("PUT", "GET", "HEAD", "LIST", "DELETE")
 
 @contextmanager
 def slow_store() -> Iterator[int]:
-    """A store in a process of its own; gives its port."""
+    """A store in a separate process; gives its port."""
     code = Path(__file__).with_name("slow_store.py")
     with subprocess.Popen(
         [sys.executable, code, str(_DELAY_S)], stdout=subprocess.PIPE, text=True
@@ -118,6 +118,9 @@ def measure(port: int, images: int) -> dict[str, tuple[Counter[str], float, floa
 
 def main() -> None:
     """Print a table: what one image costs."""
+    parser = argparse.ArgumentParser(prog="hatch run bench:requests", description=__doc__)
+    parser.add_argument("--images", type=int, default=200, help="how many (%(default)s)")
+    images: int = parser.parse_args().images
     with slow_store() as port:
         os.environ |= {
             "AWS_ENDPOINT": f"http://127.0.0.1:{port}",
@@ -126,13 +129,13 @@ def main() -> None:
             "AWS_SECRET_ACCESS_KEY": "none",
             "AWS_REGION": "us-east-1",
         }
-        once, twice = measure(port, _IMAGES), measure(port, 2 * _IMAGES)
+        once, twice = measure(port, images), measure(port, 2 * images)
     print("|".join(["", " job ", *(f" {kind} " for kind in _KINDS), " time ", " bare loop ", ""]))
     print("| --- |" + " ---: |" * (len(_KINDS) + 2))
     for name, (counts, _, _) in once.items():
         more, more_seconds, more_bare = twice[name]
-        each = [(more[kind] - counts[kind]) / _IMAGES for kind in _KINDS]
-        times = [1000 * total / (2 * _IMAGES) for total in (more_seconds, more_bare)]
+        each = [(more[kind] - counts[kind]) / images for kind in _KINDS]
+        times = [1000 * total / (2 * images) for total in (more_seconds, more_bare)]
         print(
             f"| {name} | "
             + " | ".join(f"{value:.3g}" for value in each)

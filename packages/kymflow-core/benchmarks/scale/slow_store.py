@@ -1,6 +1,6 @@
 """A server that speaks enough of S3 for one dataset, and answers each request after a while.
 
-It stands for a store far away: `object_store.py` starts it in a process of its own. Unlike a real
+It stands for a store far away: `object_store.py` starts it in a separate process. Unlike a real
 one, or moto, it takes next to no time beyond that.
 """
 

@@ -82,6 +82,17 @@ def _stalled(speed: float, share: float) -> Callable[[int, np.random.Generator],
     return flow
 
 
+def _stopping(speed: float, stop_lines: int) -> Callable[[int, np.random.Generator], _Doubles]:
+    def flow(lines: int, rng: np.random.Generator) -> _Doubles:
+        velocity: _Doubles = speed * (1.0 + 0.1 * np.sin(2.0 * np.pi * np.arange(lines) / 120.0))
+        for start in range(300, lines - 300, 400):
+            at = start + int(rng.integers(100))
+            velocity[at : at + stop_lines] = 0.0
+        return velocity
+
+    return flow
+
+
 _SPEEDS = (-6.3, -2.35, 0.87, 3.7)
 _PLAIN = tuple(_steady(speed) for speed in _SPEEDS)
 _BASE = Scenario(name="plain", flows=_PLAIN)
@@ -98,6 +109,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         _BASE, name="10 px", optics=Optics(n_pixels=10), flows=tuple(map(_steady, (-1.7, 0.9)))
     ),
     replace(_BASE, name="few photons", optics=Optics(photons=3.0)),
+    replace(_BASE, name="SNR .35", optics=Optics(photons=2.1)),
     replace(_BASE, name="fewer photons", optics=Optics(photons=1.0)),
     replace(_BASE, name="scanned", optics=Optics(dwell=0.02)),
     replace(_BASE, name="sway", optics=Optics(sway_px=3.0)),
@@ -126,6 +138,13 @@ SCENARIOS: tuple[Scenario, ...] = (
             _BASE, name=f"stall {share:.0%}", flows=(_stalled(2.4, share), _stalled(-4.1, share))
         )
         for share in (0.2, 0.6, 0.8, 0.9, 0.95)
+    ),
+    replace(_BASE, name="stops of 60 ms", flows=(_stopping(2.4, 60), _stopping(-4.1, 60))),
+    replace(
+        _BASE,
+        name="stops, 5 photons",
+        optics=Optics(photons=5.0),
+        flows=(_stopping(2.4, 60), _stopping(-4.1, 60)),
     ),
     replace(_BASE, name="shuffled", shuffled=True),
     replace(_BASE, name="shuffled large cells", blood=Blood(cell_px=22.0), shuffled=True),

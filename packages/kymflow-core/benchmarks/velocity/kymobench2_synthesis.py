@@ -1,6 +1,6 @@
 """KymoBench-2's recordings: red cells as objects, scanned pixel by pixel, counted photon by photon.
 
-A cell is a dip in the light of bright plasma, with a length and a depth of its own, at its own
+A cell is a dip in the light of bright plasma, with its own length and depth, at its own
 place in the blood. Blood has moved ``s(t)`` px at time ``t``, continuously, also within a line:
 pixel ``x`` of line ``i`` is seen at ``i + dwell x`` line periods. What the pixel sees is::
 

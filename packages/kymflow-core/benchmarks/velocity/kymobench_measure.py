@@ -119,7 +119,7 @@ def measure_speed(n_pixels: int, window_lines: int, *, lines: int, radon_windows
 
     Everything from raw integers to the result is in: checks, statistics, preprocessing, scan,
     tracking, correction. The weights of the geometry, which are otherwise computed once per
-    geometry, are computed anew in every repetition. Compilation is not in: one call warms up.
+    geometry, are computed again in every repetition. Compilation is not in: one call warms up.
     The best of several repetitions counts, for radon as well.
     """
     vessel = Vessel(n_pixels=n_pixels, cell_px=20.0 if n_pixels > 10 else 8.0, snr=2.0)
@@ -187,9 +187,9 @@ def _best(work: Callable[[], object], repetitions: int) -> float:
 
 def _forget_geometry() -> None:
     # The one private name used here: without this, weights would be free of charge.
-    from kymflow.core.analysis.velocity import _grid
+    from kymflow.core.analysis.velocity import _plan
 
-    _grid.shear_plan.cache_clear()
+    _plan.shear_plan.cache_clear()
 
 
 def _accuracy(

@@ -104,7 +104,7 @@ class NoDefault:
 
 @dataclass(frozen=True)
 class NoParam:
-    """A field that nobody explains."""
+    """A field without an explanation."""
 
     a: int = 1
 

@@ -18,13 +18,7 @@ from kymflow.core.analysis import (
     load_results,
     run_analysis,
 )
-from kymflow.core.analysis.interval_notes import (
-    IntervalNote,
-    load_interval_notes,
-    save_interval_notes,
-)
 from kymflow.core.analysis.velocity import VELOCITY, VelocityParams
-from kymflow.core.errors import MetadataError
 from kymflow.core.metadata import Header, ImageMetadata, Roi, save_metadata
 from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
@@ -130,7 +124,7 @@ def test_without_calibration_there_are_no_millimetres(dataset: ZarrDataset) -> N
     assert entry.values["um_per_pixel"] is None
 
 
-def test_every_channel_and_roi_has_results_of_its_own(dataset: ZarrDataset) -> None:
+def test_every_channel_and_roi_has_its_own_results(dataset: ZarrDataset) -> None:
     pixels = np.stack([moving(1.5), moving(-2.0)])
     record = dataset.add_image(pixels, axes=("c", "t", "x"))
     calibrate(record)
@@ -168,20 +162,6 @@ def test_times_are_those_of_the_recording_wherever_a_roi_begins(
     assert trace["center_line"].iloc[0] == 100 + 7.5
     assert trace["center_line"].max() < 300
     np.testing.assert_allclose(trace["time_s"], trace["center_line"] * 1e-3)
-
-
-def test_notes_survive_recomputing(dataset: ZarrDataset, record: ZarrImageRecord) -> None:
-    analyze(record, dataset)
-    note = IntervalNote(channel=1, roi_id=None, start_line=100, stop_line=160, text="a sneeze")
-    save_interval_notes(record, (note,))
-    analyze(record, dataset, params=VelocityParams(window_lines=32), overwrite=True)
-    assert load_interval_notes(record) == (note,)
-    assert note.overlaps(150, 200)
-    assert not note.overlaps(160, 200)
-    with pytest.raises(MetadataError, match="from line 5 to 5"):
-        save_interval_notes(
-            record, (IntervalNote(channel=1, roi_id=None, start_line=5, stop_line=5, text=""),)
-        )
 
 
 def test_a_stall_is_an_interval(dataset: ZarrDataset) -> None:

@@ -98,7 +98,7 @@ def test_one_row_per_region(dataset: ZarrDataset) -> None:
     assert whole["p5_mm_s"] <= whole["median_mm_s"] <= whole["p95_mm_s"]
 
 
-def test_each_rows_hash_leads_to_the_parameters_of_its_own_region(dataset: ZarrDataset) -> None:
+def test_each_rows_hash_leads_to_the_parameters_of_its_region(dataset: ZarrDataset) -> None:
     kym = KymDataset(dataset)
     for indexer in (SUMMARY, INTERVALS):
         kym.update_index(indexer)
@@ -151,7 +151,7 @@ def test_a_row_says_which_version_computed_it(dataset: ZarrDataset) -> None:
     assert outcome.status == "ok", "a result of an older version is outdated"
 
 
-def test_results_of_regions_that_are_gone_or_changed_are_no_rows(dataset: ZarrDataset) -> None:
+def test_results_of_regions_that_are_gone_or_changed_have_no_rows(dataset: ZarrDataset) -> None:
     kym = KymDataset(dataset)
     kym.update_index(SUMMARY)
     before = dataset.load_table("kym_velocity")
@@ -176,14 +176,14 @@ def test_results_of_regions_that_are_gone_or_changed_are_no_rows(dataset: ZarrDa
     assert row["roi_id"] == 2
     assert row["region_hash"] not in set(before["region_hash"])
 
-    # A new ROI has an id of its own: nobody takes what was said of the old one for its own.
+    # A new ROI has a new id: what was said of the old one does not apply to it.
     current = load_metadata(record)
     again = create_roi(current.rois, image_extent(record), last_id=current.last_roi_id)
     save_metadata(record, replace(current, rois=again))
     assert [roi.id for roi in again] == [2, 3]
 
 
-def test_a_lost_table_is_no_rows_and_said_so(tmp_path: Path) -> None:
+def test_a_lost_table_has_no_rows_and_is_reported(tmp_path: Path) -> None:
     dataset = ZarrDataset(tmp_path / "d.zarr", durability="none")
     record = add(dataset, 1.5)
     run(dataset)

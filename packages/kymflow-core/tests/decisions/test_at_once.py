@@ -1,4 +1,4 @@
-"""Several people decide at the same time: nobody's decision is lost."""
+"""Several people decide at the same time: no decision is lost."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def record(dataset: ZarrDataset) -> ZarrImageRecord:
     return add_kymograph(dataset)
 
 
-def test_nobody_has_decided_anything_at_first(record: ZarrImageRecord) -> None:
+def test_nothing_is_decided_at_first(record: ZarrImageRecord) -> None:
     assert read_decisions(record) == Decisions()
 
 

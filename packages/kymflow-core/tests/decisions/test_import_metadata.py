@@ -135,7 +135,7 @@ def test_images_with_malformed_metadata_stop_only_themselves(
         ('folder,sex\n"m1,f\n', "it is not CSV"),
     ],
 )
-def test_a_file_that_is_no_such_table_is_refused(
+def test_a_file_that_is_not_such_a_table_is_refused(
     dataset: ZarrDataset, tmp_path: Path, text: str, reason: str
 ) -> None:
     with pytest.raises(MetadataFileError, match=reason):
@@ -202,7 +202,7 @@ def test_a_rule_holds_for_images_to_come_until_it_is_undone(
     assert load_rules(dataset) == (first,)
 
 
-def test_what_is_said_of_some_images_is_no_rule(dataset: ZarrDataset) -> None:
+def test_decisions_on_some_images_are_not_rules(dataset: ZarrDataset) -> None:
     one, *_ = dataset
     assert set_fields_from_folders(dataset, "{day}", image_ids=[one]).changed == (one,)
     assert load_rules(dataset) == ()

@@ -139,7 +139,7 @@ def test_an_excluded_image_stays_out_of_tables(
     assert len(kym["image_summary"]) == 2
 
 
-def test_intervals_marked_by_hand_are_told_apart(
+def test_intervals_marked_by_hand_are_distinguished(
     dataset: ZarrDataset, record: ZarrImageRecord
 ) -> None:
     list(run_analysis(dataset, DARK))

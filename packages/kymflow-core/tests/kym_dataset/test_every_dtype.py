@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from decimal import Decimal
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from zarr.storage import MemoryStore
 
@@ -23,8 +22,6 @@ from kymflow_zarr import ZarrDataset, ZarrImageRecord
 def arrow(values: list[Any], kind: pa.DataType) -> Any:
     return pd.arrays.ArrowExtensionArray(pa.chunked_array([pa.array(values, kind)]))
 
-
-LONG: Final = int(os.environ.get("KYMFLOW_EXAMPLES", "100"))  # examples of the slow form
 
 # Some values of each dtype; rows are drawn from them.
 POOL: Final[dict[str, pd.Series[Any]]] = {
@@ -95,7 +92,8 @@ def draw_rows(data: st.DataObject, kinds: dict[str, str]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def check_index(data: st.DataObject) -> None:
+@given(st.data())
+def test_rows_come_back_equal_or_are_refused_by_name(data: st.DataObject) -> None:
     """Two images whose columns are of the same dtypes, or of different ones."""
     names = data.draw(st.lists(st.sampled_from("uvw"), min_size=1, max_size=3, unique=True))
     first = {name: data.draw(KINDS) for name in names}
@@ -124,19 +122,6 @@ def check_index(data: st.DataObject) -> None:
                 for one, other in zip(found[name], rows[name], strict=True):
                     missing = not isinstance(other, list) and pd.isna(other)
                     assert pd.isna(one) if missing else one == other, (name, one, other)
-
-
-@settings(max_examples=60)
-@given(st.data())
-def test_rows_come_back_equal_or_are_refused_by_name(data: st.DataObject) -> None:
-    check_index(data)
-
-
-@pytest.mark.slow
-@settings(max_examples=LONG)
-@given(st.data())
-def test_rows_of_many_runs_come_back_equal_or_are_refused_by_name(data: st.DataObject) -> None:
-    check_index(data)
 
 
 def test_categories_of_all_images_come_together() -> None:

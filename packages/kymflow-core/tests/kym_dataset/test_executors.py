@@ -115,7 +115,7 @@ def test_an_indexer_that_cannot_be_pickled(
 
 
 class CountingExecutor(Executor):
-    """Works at once, and remembers how many results nobody has fetched yet."""
+    """Works at once, and counts the results that have not been fetched yet."""
 
     def __init__(self) -> None:
         self.waiting: set[int] = set()
@@ -180,7 +180,7 @@ def test_an_interrupted_run_takes_no_new_work(
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[str]:
-    """A scheduler and two workers, each a process of its own, on loopback."""
+    """A scheduler and two workers, each a separate process, on loopback."""
     pytest.importorskip("distributed", reason="needs the extra dask")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -434,21 +434,9 @@ class History(RuleBasedStateMachine):
         return [path for image in images for path in sorted(image.glob("analysis/level/**/*.*"))]
 
 
-class LongHistory(History):
-    """As many histories as the rule is worth."""
-
-
 TestHistory = History.TestCase
 TestHistory.settings = settings(
-    max_examples=10,
-    stateful_step_count=8,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-TestLongHistory = pytest.mark.slow(LongHistory.TestCase)
-TestLongHistory.settings = settings(
-    max_examples=int(os.environ.get("KYMFLOW_EXAMPLES", "20")),
-    stateful_step_count=14,
-    deadline=None,
+    max_examples=int(os.environ.get("KYMFLOW_EXAMPLES", "10")),
+    stateful_step_count=10,
     suppress_health_check=[HealthCheck.too_slow],
 )

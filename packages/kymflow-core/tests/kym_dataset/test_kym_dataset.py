@@ -146,7 +146,7 @@ def test_an_unknown_mode_is_refused(dataset: ZarrDataset, make_indexer: MakeInde
         KymDataset(dataset).update_index(make_indexer(two_rows), mode="append")  # type: ignore[arg-type]
 
 
-def test_what_is_no_indexer_is_refused(dataset: ZarrDataset) -> None:
+def test_what_is_not_an_indexer_is_refused(dataset: ZarrDataset) -> None:
     with pytest.raises(TypeError, match="is not an indexer"):
         KymDataset(dataset).update_index(object())  # type: ignore[arg-type]
 

@@ -24,7 +24,7 @@ def traces() -> ArtifactTable:
 
 @pytest.fixture
 def analysed(dataset: ZarrDataset, traces: ArtifactTable) -> KymDataset:
-    """Two of three images have a trace, with parameters of their own."""
+    """Two of three images have a trace, with their own parameters."""
     for number, image_id in enumerate(dataset.list_image_ids()[:2]):
         rec = dataset.record(image_id)
         rec.save_df_parquet("velocity/trace", pd.DataFrame({"v": [1.0, 2.0]}))
@@ -44,7 +44,7 @@ def test_from_the_records_artifact(analysed: KymDataset) -> None:
         assert analysed.params_for("traces", digest) == {**PARAMS, "number": number}
 
 
-def test_from_an_indexer_that_tells_them(dataset: ZarrDataset) -> None:
+def test_from_an_indexer_that_documents_them(dataset: ZarrDataset) -> None:
     kym = KymDataset(dataset)
     kym.update_index(ImageSummary())
 

@@ -108,4 +108,4 @@ class TableModel(RuleBasedStateMachine):
 
 
 TestTableModel = TableModel.TestCase
-TestTableModel.settings = settings(max_examples=40, stateful_step_count=12, deadline=None)
+TestTableModel.settings = settings(stateful_step_count=12)

@@ -46,7 +46,7 @@ def test_its_results_are_indexed_again(dataset: ZarrDataset) -> None:
         pd.testing.assert_frame_equal(new[list(old)], old, check_dtype=False)
 
 
-def test_its_results_are_outdated_only_by_their_version(dataset: ZarrDataset) -> None:
+def test_its_results_are_outdated_by_version(dataset: ZarrDataset) -> None:
     analysed = [rec for rec in dataset.iter_records() if load_results(rec, VELOCITY).results]
     (record,) = analysed
     (region,) = image_status(record, VELOCITY, params=VelocityParams()).regions

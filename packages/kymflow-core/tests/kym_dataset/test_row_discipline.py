@@ -90,7 +90,7 @@ def test_rows_that_break_a_rule(
 
 
 @pytest.mark.parametrize("wrong", [None, "", 7])
-def test_provenance_that_is_no_text(
+def test_provenance_that_is_not_text(
     dataset: ZarrDataset, make_indexer: MakeIndexer, wrong: object
 ) -> None:
     with pytest.raises(RowError, match=r"analysis_version\(\) returned"):
@@ -222,7 +222,7 @@ def test_a_later_change_of_type(
 
 
 @pytest.mark.parametrize(("first", "then"), [(1.5, 1), (1, np.int8(3)), (1, None), (None, "a")])
-def test_what_loses_nothing_is_no_change_of_type(
+def test_what_loses_nothing_is_not_a_change_of_type(
     dataset: ZarrDataset, make_indexer: MakeIndexer, first: object, then: object
 ) -> None:
     kym = KymDataset(dataset)
@@ -318,7 +318,7 @@ def test_provenance_declared_as_a_number(dataset: ZarrDataset) -> None:
 
 @dataclass(kw_only=True)
 class TwoRegions:
-    """Two rows per image, each with a provenance of its own."""
+    """Two rows per image, each with its own provenance."""
 
     hashes: tuple[str | None, ...] = ("a" * 64, "b" * 64)
     versions: tuple[str, ...] = ("1", "2")

@@ -57,7 +57,7 @@ def test_hematocrit_is_the_share_that_cells_cover(hematocrit: float) -> None:
 
 
 @pytest.mark.parametrize("dark", [True, False])
-def test_dark_and_bright_cells_are_told_apart(dark: bool) -> None:
+def test_dark_and_bright_cells_are_distinguished(dark: bool) -> None:
     truth = recording(hematocrit=0.6, dark=dark)
     found = cells(truth.pixels).summary
     assert found["shade"] == ("dark" if dark else "bright")
@@ -138,7 +138,7 @@ def test_the_table_of_cells_says_when_each_passes() -> None:
             id="noise",
         ),
         pytest.param(
-            recording(hematocrit=0.4, snr=0.25).pixels, {}, {}, "blood is known to", id="faint"
+            recording(hematocrit=0.4, snr=0.1).pixels, {}, {}, "blood is known to", id="faint"
         ),
         pytest.param(
             recording(lines=400, hematocrit=0.1, seed=2).pixels, {}, {}, "only ", id="few cells"

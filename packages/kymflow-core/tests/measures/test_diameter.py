@@ -156,7 +156,7 @@ def test_without_a_pixel_size_there_are_pixels_only() -> None:
     assert found.to_pandas("trace")[["diameter_um", "time_s"]].isna().all(axis=None)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(gain=st.floats(1e-2, 1e3), offset=st.floats(0.0, 1e3), seed=st.integers(0, 100))
 def test_brightness_does_not_matter(gain: float, offset: float, seed: int) -> None:
     pixels = vessel(8.0, lines=40, seed=seed).pixels
@@ -164,7 +164,7 @@ def test_brightness_does_not_matter(gain: float, offset: float, seed: int) -> No
     assert other["mean_px"] == pytest.approx(plain["mean_px"], rel=1e-2)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 100))
 def test_the_mirror_image_has_the_same_diameter(seed: int) -> None:
     pixels = vessel(8.0, lines=40, seed=seed).pixels

@@ -90,7 +90,7 @@ def test_the_waveform_is_folded_by_phase_from_its_fastest_moment_on() -> None:
     assert (waveform["windows"] > 20).all()
 
 
-def test_each_segment_has_a_rate_of_its_own() -> None:
+def test_each_segment_has_its_own_rate() -> None:
     slow, fast = (beating(rate, seconds=10.0, seed=1) for rate in (6.0, 6.5))
     segments = pulse(np.concatenate([slow, fast])).to_pandas("segments")
     assert segments["start_s"].tolist() == pytest.approx([0.0075, 5.0075, 10.0075, 15.0075])
@@ -124,7 +124,7 @@ def test_steady_flow_has_no_heart_rate(seed: int) -> None:
         ({"seconds_per_line": None}, {}, "its line period is unknown"),
         ({"seconds_per_line": 5e-3}, {}, "windows of 0.08 s average over a beat at 14 Hz"),
         ({"seconds_per_line": 2e-4}, {}, "1.2 s are too short: 10 beats at 4 Hz take 2.5 s"),
-        ({}, {"species": "human"}, "5.98 s are too short: 10 beats at 0.6 Hz take 16.7 s"),
+        ({}, {"species": "human"}, "5.99 s are too short: 10 beats at 0.6 Hz take 16.7 s"),
         ({}, {"lowest_hz": 20.0}, "the band from 20 to 14 Hz is empty"),
     ],
 )

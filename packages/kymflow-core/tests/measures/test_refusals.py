@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
@@ -200,7 +200,7 @@ def test_a_rate_outside_of_the_band_is_not_taken_for_one_inside(rate_hz: float) 
     ],
 )
 @pytest.mark.parametrize("profile", ["slab", "disc"])
-def test_what_is_no_vessel_has_no_diameter(
+def test_what_is_not_a_vessel_has_no_diameter(
     vessel: Pixels, spoil: Callable[[Pixels], Pixels], reason: str, profile: Any
 ) -> None:
     found = DIAMETER.compute(
@@ -213,7 +213,6 @@ def test_what_is_no_vessel_has_no_diameter(
     assert reason or reason_of(DIAMETER, found) == ""
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     pixels=npst.arrays(
         st.sampled_from([np.uint8, np.uint16, np.int32, np.float32]),
@@ -252,7 +251,6 @@ def stored_velocity(velocity: NDArray[np.float64], status: list[str], period: fl
     return InputResult(parameters=parameters, summary=summary, tables={"trace": trace})
 
 
-@settings(max_examples=40, deadline=None)
 @given(data=st.data(), windows=st.integers(1, 250), period=st.sampled_from([1e-4, 1e-3, 3e-3]))
 @pytest.mark.parametrize("analysis", [PULSE, CELLS])
 def test_any_velocities_have_a_result_or_a_reason(

@@ -249,7 +249,7 @@ def test_a_name_that_is_taken(install: Install) -> None:
     assert found["roi"].origin == "kymflow-core"
 
 
-def test_the_own_entry_points_are_no_repetition(install: Install) -> None:
+def test_own_entry_points_do_not_count_as_duplicates(install: Install) -> None:
     target = find_indexers()["roi"].target
     install("like_core", "", indexers={"roi": target})
 

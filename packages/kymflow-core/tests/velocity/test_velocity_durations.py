@@ -50,7 +50,7 @@ def test_durations_cut_off_do_not_shorten_the_estimate() -> None:
     assert duration_survival([3.0, 5.0], [True, True]).median_s is None
 
 
-def test_what_is_no_duration_is_refused() -> None:
+def test_what_is_not_a_duration_is_refused() -> None:
     with pytest.raises(AnalysisParameterError, match="duration_s"):
         duration_survival([1.0, np.nan], [False, False])
     with pytest.raises(AnalysisParameterError, match="censored"):

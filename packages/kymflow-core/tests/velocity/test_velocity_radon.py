@@ -36,7 +36,7 @@ def test_radon_reports_no_velocity_without_evidence() -> None:
     assert np.isnan(result.velocity_px_per_line).all()
 
 
-def test_radon_of_lines_that_only_flicker_is_no_number() -> None:
+def test_radon_of_lines_that_only_flicker_is_not_a_number() -> None:
     pytest.importorskip("skimage")
     # All pixels of a line alike: stripes at 90 degrees, infinitely fast.
     pixels = np.repeat(np.random.default_rng(0).uniform(50, 100, (32, 1)), 20, axis=1)

@@ -1,6 +1,6 @@
 """Artifact kinds: what a result can be, and how to add a kind.
 
-JSON, tables, gzipped CSV and arrays are built in. A kind of your own is a subclass of
+JSON, tables, gzipped CSV and arrays are built in. Your own kind is a subclass of
 `ArtifactKind` with a name, a suffix, `encode` and `decode`, and one call of `register_kind`.
 """
 

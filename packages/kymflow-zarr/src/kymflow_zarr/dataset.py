@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from os import PathLike
 from types import TracebackType
@@ -23,8 +22,8 @@ from kymflow_zarr._front.caches import Caches
 from kymflow_zarr._front.conversion import Conversion
 from kymflow_zarr._front.flat_names import FlatNames
 from kymflow_zarr._front.health import Health
-from kymflow_zarr._front.html import dataset_html
 from kymflow_zarr._front.opening import open_dataset, reopen_dataset
+from kymflow_zarr._html import dataset_html
 from kymflow_zarr._ingest.objects import (
     ChannelSource,
     HasChannelData,
@@ -37,6 +36,7 @@ from kymflow_zarr._pixels.array_like import LazyArray, as_pixels
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import Durability
 from kymflow_zarr._storage.names import check_segment
+from kymflow_zarr._storage.side_by_side import side_by_side
 from kymflow_zarr._tables.tables import Tables
 from kymflow_zarr.errors import ImageNotFoundError
 from kymflow_zarr.options import IngestOptions
@@ -221,9 +221,14 @@ class ZarrDataset(FlatNames, Caches, Conversion, Health, Mapping[str, ZarrImageR
         return self._existing_records(ids)
 
     def _existing_records(self, image_ids: Iterable[str]) -> Iterator[ZarrImageRecord]:
-        for image_id in image_ids:
-            with suppress(ImageNotFoundError):  # deleted since it was listed
-                yield self.record(image_id)
+        def look(image_id: str) -> ZarrImageRecord | None:
+            try:
+                return self.record(image_id)
+            except ImageNotFoundError:  # deleted since it was listed
+                return None
+
+        found = side_by_side(self._access.blobs, look, image_ids)
+        return (record for record in found if record is not None)
 
     def add_image(
         self,
@@ -324,9 +329,9 @@ class ZarrDataset(FlatNames, Caches, Conversion, Health, Mapping[str, ZarrImageR
         blobs = self._access.blobs
         tables = Tables(blobs)
         with self._access.lock("tables", "delete an image"):
+            note_deleted(blobs, image_id)
             was_there = blobs.delete_folder(image_folder(image_id))
             # In any case: a call that was interrupted may have left them.
-            note_deleted(blobs, image_id)
             tables.forget_image(image_id, [name for name in tables.names() if name != SOURCES])
         if not was_there:
             raise ImageNotFoundError(image_id)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kymflow_zarr._artifacts.array_kind import LabeledArray
 from kymflow_zarr._artifacts.json_kind import JSON
-from kymflow_zarr._front.html import record_html
+from kymflow_zarr._html import record_html
 from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._pixels.format1 import open_format1_array, read_format1_array
 from kymflow_zarr._pixels.layout import ArrayDocument
@@ -217,6 +217,21 @@ class ZarrImageRecord:
         """The results and notes that are kept with the image, as a mapping by name."""
         return RecordArtifacts(self._blobs, self._document, writable=self._writable)
 
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keep other writers that ask for this from changing images of the dataset during a block.
+
+        So an artifact can be read, changed and written without losing what another one wrote. It
+        cannot be nested.
+
+        Raises:
+            LockedError: Another writer held it for a minute.
+        """
+        if not self._writable:
+            raise ReadOnlyError("change the image")
+        with self._blobs.lock("records", action="change an image", timeout_s=_LOCK_TIMEOUT_S):
+            yield
+
     def save_json(self, name: str, value: JsonValue | Mapping[str, Any]) -> str:
         """Write a JSON artifact: UTF-8, indented, replaced in one step.
 
@@ -250,21 +265,6 @@ class ZarrImageRecord:
             The key that it is stored under.
         """
         return self.save_json(METADATA, payload)
-
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """Keep other writers that ask for this from changing images of the dataset during a block.
-
-        So an artifact can be read, changed and written without losing what another one wrote. It
-        cannot be nested.
-
-        Raises:
-            LockedError: Another writer held it for a minute.
-        """
-        if not self._writable:
-            raise ReadOnlyError("change the image")
-        with self._blobs.lock("records", action="change an image", timeout_s=_LOCK_TIMEOUT_S):
-            yield
 
     def load_metadata_payload(self) -> dict[str, JsonValue]:
         """Read the metadata payload.

@@ -300,13 +300,13 @@ def test_an_image_without_metadata(lab: Path, dataset: ZarrDataset) -> None:
         assert found.load_metadata_payload() == {"rois": []}
 
 
-def test_all_channels_are_taken_in(lab: Path, dataset: ZarrDataset, pixels: Pixels) -> None:
+def test_all_channels_are_ingested(lab: Path, dataset: ZarrDataset, pixels: Pixels) -> None:
     record = image(lab, "pair_c1.tif").ingest_into_dataset(dataset)
     expected = np.stack([pixels["pair_c1.tif"], pixels["pair_c2.tif"]])
     np.testing.assert_array_equal(record.load_array(), expected)
 
 
-def test_a_broken_file_is_not_taken_in(lab: Path, dataset: ZarrDataset) -> None:
+def test_a_broken_file_is_not_ingested(lab: Path, dataset: ZarrDataset) -> None:
     with pytest.raises(UnreadableImageError):
         image(lab, "broken.tif").ingest_into_dataset(dataset)
     assert dataset.list_image_ids() == []

@@ -137,7 +137,7 @@ def test_damage_is_reported_by_file(lab: Path) -> None:
         store.load_array(key, "map")
 
 
-def test_an_ingest_takes_in_what_was_written(lab: Path, dataset: ZarrDataset) -> None:
+def test_an_ingest_reads_what_was_written(lab: Path, dataset: ZarrDataset) -> None:
     store = SidecarArtifactStore()
     key = str(lab / "early.tif")
     frame = pd.DataFrame({"time": [0.1, 0.2], "n": pd.array([1, None], dtype="Int64")})

@@ -1,4 +1,4 @@
-"""A dataset with one of everything."""
+"""Datasets with one of everything."""
 
 from __future__ import annotations
 
@@ -77,9 +77,19 @@ def fill(record: ZarrImageRecord) -> None:
 
 
 @pytest.fixture
-def full(dataset: ZarrDataset) -> ZarrDataset:
-    """A dataset, on disk and in memory, with one of everything."""
+def shapes(dataset: ZarrDataset) -> ZarrDataset:
+    """A dataset, on disk and in memory, with images of every shape, and their calibrations."""
     for shape, axes, dtype in IMAGES.values():
+        record = dataset.add_image(make_pixels(shape, dtype), axes=axes)
+        record.save_metadata_payload(payload(shape, axes))
+    return dataset
+
+
+@pytest.fixture
+def full(dataset: ZarrDataset) -> ZarrDataset:
+    """A dataset, on disk and in memory, of three images with one artifact of each kind."""
+    for name in ("kymograph", "movie", "mask"):
+        shape, axes, dtype = IMAGES[name]
         fill(dataset.add_image(make_pixels(shape, dtype), axes=axes))
     ids = dataset.list_image_ids()
     dataset.save_table("kym_length", pd.DataFrame({"image_id": ids, "length": range(len(ids))}))

@@ -94,7 +94,7 @@ def test_a_new_calibration_makes_a_new_tiff(pair: ZarrDataset, tmp_path: Path) -
     assert b"finterval=0.5\n" in path.read_bytes()
 
 
-def test_a_damaged_file_is_written_anew(
+def test_a_damaged_file_is_written_again(
     pair: ZarrDataset, tmp_path: Path, files: ReadFiles
 ) -> None:
     pair.export_legacy_folder(tmp_path / "export")
@@ -212,7 +212,7 @@ def test_artifacts_and_pixels_that_were_exported_outlive_their_damage(
     root = Path(pair.location)
     for name in ("params.json", "trace.parquet"):
         (root / f"images/{first}/analysis" / name).write_bytes(b"PAR1 or not")
-    # With another calibration the TIFF would be written anew, but the pixels are gone.
+    # With another calibration the TIFF would be rewritten, but the pixels are gone.
     pair.record(second).save_metadata_payload({"header": {"scale": {"t": 1}, "unit": {"t": "s"}}})
     next((root / f"images/{second}/data").glob("c.*")).unlink()
     with pytest.raises(ExportError) as caught:

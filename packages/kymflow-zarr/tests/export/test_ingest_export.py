@@ -298,7 +298,7 @@ def test_a_newer_export_is_refused(export: Path, other: ZarrDataset) -> None:
         other.ingest_legacy_folder(export)
 
 
-def test_an_export_without_pixels_is_no_source(
+def test_an_export_without_pixels_cannot_be_ingested(
     pair: ZarrDataset, tmp_path: Path, other: ZarrDataset
 ) -> None:
     pair.export_legacy_folder(tmp_path / "export", include_tiff=False)

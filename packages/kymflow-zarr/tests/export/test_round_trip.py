@@ -35,6 +35,16 @@ def test_everything_comes_back(
     assert other.check(deep=True) == []
 
 
+def test_images_of_every_shape_come_back(
+    shapes: ZarrDataset, tmp_path: Path, check_equal: CheckEqual
+) -> None:
+    shapes.export_legacy_folder(tmp_path / "export")
+    other = ZarrDataset(MemoryStore())
+    other.ingest_legacy_folder(tmp_path / "export")
+    check_equal(shapes, other)
+    assert other.check(deep=True) == []
+
+
 def test_the_layout_is_the_one_that_the_page_describes(
     full: ZarrDataset, tmp_path: Path, files: ReadFiles
 ) -> None:

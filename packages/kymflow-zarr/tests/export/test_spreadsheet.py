@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kymflow_zarr._tables.from_pandas import frame_to_table
@@ -92,7 +92,6 @@ def cells_of(text: str) -> list[list[str]]:
     return list(csv.reader(io.StringIO(text, newline="")))
 
 
-@settings(deadline=None, max_examples=150)
 @given(tables(), st.integers(1, 3))
 def test_no_cell_of_any_table_starts_a_formula(table: pa.Table, parts: int) -> None:
     text = shown(table, parts=parts)
@@ -102,7 +101,6 @@ def test_no_cell_of_any_table_starts_a_formula(table: pa.Table, parts: int) -> N
             assert re.fullmatch(r"[+-]?(inf|[0-9.]+([eE][+-]?[0-9]+)?)", cell)
 
 
-@settings(deadline=None)
 @given(tables())
 def test_texts_are_there_behind_at_most_one_apostrophe(table: pa.Table) -> None:
     header, *rows = cells_of(shown(table))

@@ -78,7 +78,7 @@ def test_pixels_axes_and_calibration_are_in_the_tiff(
     np.testing.assert_array_equal(np.squeeze(tifffile.imread(path)), np.squeeze(pixels))
 
 
-def test_ome_tells_the_date_and_the_channels(dataset: ZarrDataset, tmp_path: Path) -> None:
+def test_ome_gives_the_date_and_the_channels(dataset: ZarrDataset, tmp_path: Path) -> None:
     shape, axes = (2, 4, 5), ("c", "y", "x")
     record = dataset.add_image(np.zeros(shape, np.uint8), axes=axes)
     record.save_metadata_payload({"header": header_payload(shape, axes)})

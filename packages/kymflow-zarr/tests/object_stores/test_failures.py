@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -84,24 +85,23 @@ def test_the_lock_of_a_killed_writer_can_be_freed(url: str, start: Any) -> None:
 
 
 @pytest.mark.slow
-def test_the_lock_of_a_killed_writer_is_free_after_a_while(
+def test_a_lock_is_kept_while_its_writer_lives_and_is_free_a_while_after_it_was_killed(
     url: str, start: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    killed = start(HOLD, url)
-    assert killed.stdout.readline() == "held\n"
-    killed.kill()
-    dataset = ZarrDataset(url, lock_timeout_s=10)
-    dataset.replace_rows_for_image_id("t", "a", pd.DataFrame({"image_id": ["a"]}))
-    assert dataset.load_table("t")["image_id"].tolist() == ["a"]
-    assert f"took over the lock 'tables' of process {killed.pid}" in caplog.text
-
-
-@pytest.mark.slow
-def test_a_writer_that_is_alive_keeps_its_lock(url: str, start: Any) -> None:
-    alive = start(HOLD, url)
-    assert alive.stdout.readline() == "held\n"
-    with pytest.raises(LockedError):
-        ZarrDataset(url, lock_timeout_s=30).save_table("u", pd.DataFrame({"v": [1]}))
-    alive.communicate()
-    assert alive.returncode == 0
-    assert ZarrDataset(url, "r").load_table("t")["image_id"].tolist() == ["killed"]
+    places = {"killed": url, "alive": f"{url}-2"}  # both wait at the same time
+    writers = {name: start(HOLD, place) for name, place in places.items()}
+    for writer in writers.values():
+        assert writer.stdout.readline() == "held\n"
+    writers["killed"].kill()
+    patient = ZarrDataset(places["killed"], lock_timeout_s=10)
+    rows = pd.DataFrame({"image_id": ["a"]})
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(patient.replace_rows_for_image_id, "t", "a", rows)
+        with pytest.raises(LockedError):
+            ZarrDataset(places["alive"], lock_timeout_s=25).save_table("u", rows)
+        waiting.result()
+    assert patient.load_table("t")["image_id"].tolist() == ["a"]
+    assert f"took over the lock 'tables' of process {writers['killed'].pid}" in caplog.text
+    writers["alive"].communicate()
+    assert writers["alive"].returncode == 0
+    assert ZarrDataset(places["alive"], "r").load_table("t")["image_id"].tolist() == ["killed"]

@@ -119,6 +119,22 @@ def test_chunks_travel_side_by_side_before_anything_is_published(url: str, s3: A
     assert record.load_array().tolist() == np.arange(24.0).reshape(6, 4).tolist()
 
 
+def test_records_are_opened_side_by_side(url: str, s3: Any) -> None:
+    dataset = ZarrDataset(url)
+    made = sorted(dataset.add_image(np.full((2, 2), n)).image_id for n in range(4))
+    meeting = threading.Barrier(len(made))
+
+    def meet(number: int) -> None:
+        verb, path = s3.log[number - 1]
+        if verb == "GET" and "/images/" in path and path.endswith("/zarr.json"):
+            meeting.wait(60)
+
+    s3.log.clear()
+    s3.before = meet
+    assert [record.image_id for record in dataset.iter_records()] == made
+    assert not meeting.broken
+
+
 def test_a_dataset_goes_to_workers_by_its_url(url: str) -> None:
     record = ZarrDataset(url).add_image(np.ones((2, 3)))
     twin = pickle.loads(pickle.dumps(record))

@@ -124,7 +124,11 @@ def test_a_sources_index_read_before_the_lock_was_lost_is_not_written(
         dataset.save_sources_index(rows)
 
 
-def test_rows_and_notes_of_four_writers_all_arrive(url: str) -> None:
+@pytest.mark.parametrize("server", ["url", pytest.param("azure_url", marks=pytest.mark.slow)])
+def test_rows_and_notes_of_four_writers_all_arrive(
+    server: str, request: pytest.FixtureRequest
+) -> None:
+    url: str = request.getfixturevalue(server)
     ZarrDataset(url)
     record = ZarrDataset(url).add_image([[1, 2], [3, 4]])
     names = [f"w{writer}-{number}" for writer in range(4) for number in range(2)]
@@ -239,14 +243,14 @@ def check_the_end(place: str, ids: list[str]) -> None:
 @pytest.mark.slow
 def test_what_a_writer_leaves_that_is_killed_at_a_request_is_repaired(jobs: Jobs, url: str) -> None:
     requests = jobs.run(url)
-    step = max(1, 500 // int(os.environ.get("KYMFLOW_EXAMPLES", "10")))
+    step = max(1, 500 // int(os.environ.get("KYMFLOW_EXAMPLES", "6")))
     places = []
     for number in range(1, requests, step):
         places.append(f"{url}-{number}")
         if jobs.run(places[-1], kill_at=number):
             break  # beats of locks are requests, too: there are fewer where it is quicker
     assert len(places) > requests // step // 2
-    with ThreadPoolExecutor(16) as pool:  # each waits until it is sure that the writer is gone
+    with ThreadPoolExecutor(8) as pool:  # each waits until it is sure that the writer is gone
         left = list(pool.map(check_what_is_left, places))
     assert all(map(jobs.run, places))
     for place, ids in zip(places, left, strict=True):
@@ -304,7 +308,7 @@ def is_commit(path: str) -> bool:
 def test_an_image_whose_commit_was_not_answered_is_whole_or_removed(
     url: str, s3: Any, lost: str
 ) -> None:
-    """Nobody knows then whether it is there: what belongs to it must not be removed."""
+    """It is unknown then whether it exists: what belongs to it must not be removed."""
     dataset = ZarrDataset(url)
     s3.fault = lambda _, verb, path: lost if verb == "PUT" and is_commit(path) else ""
     with pytest.raises(OSError, match="check the URL"):

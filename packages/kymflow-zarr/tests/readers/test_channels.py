@@ -155,7 +155,7 @@ def test_a_header_of_another_image_does_not_count(
     assert dataset.find("mouse_c1.tif").get_axes() == ("y", "x")
 
 
-def test_an_accent_may_be_a_letter_of_its_own(
+def test_an_accent_may_be_a_separate_character(
     dataset: ZarrDataset, folder: Path, ramp: Ramp, olympus_text: Text
 ) -> None:
     tif(folder / unicodedata.normalize("NFD", "Gefäß.tif"), ramp)

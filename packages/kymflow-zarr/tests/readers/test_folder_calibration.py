@@ -63,7 +63,7 @@ def test_time_across(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("axes", ["TYX", "ZYX"])
-def test_a_line_period_is_no_time_between_frames(folder: Path, axes: str) -> None:
+def test_a_line_period_is_not_a_time_between_frames(folder: Path, axes: str) -> None:
     metadata = {"axes": axes, "PhysicalSizeX": 0.5, "TimeIncrement": 2.0}
     write(folder / "movie.ome.tif", np.stack([PIXELS] * 3), metadata=metadata)
     (folder / ".kymflow.toml").write_text(BOTH)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +17,9 @@ import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kymflow_zarr._readers.clock import parse_iso, parse_us_clock
-from kymflow_zarr._readers.header import Header, HeaderOverrides, merge_facts
+from kymflow_zarr._readers.clock import parse_iso, stated_clock
+from kymflow_zarr._readers.facts import Facts
+from kymflow_zarr._readers.header import Header, merge_facts, stated_facts
 from kymflow_zarr._readers.headers.olympus_txt import read_olympus_text
 from kymflow_zarr._readers.headers.payload import read_payload_header
 from kymflow_zarr._readers.image_file import open_image
@@ -37,7 +39,7 @@ def header_of(
     *,
     vendor_text: str | None = None,
     sidecar_header: dict[str, JsonValue] | None = None,
-    overrides: HeaderOverrides | None = None,
+    stated: Facts | None = None,
 ) -> Header:
     with open_image(path, TiffReader()) as image:
         facts = [*image.facts]
@@ -45,7 +47,7 @@ def header_of(
         facts.append(read_olympus_text(vendor_text))
     if sidecar_header is not None:
         facts.append(read_payload_header(sidecar_header, shape=image.shape))
-    return merge_facts(image.shape, image.dtype, facts, overrides=overrides)
+    return merge_facts(image.shape, image.dtype, facts if stated is None else [stated, *facts])
 
 
 def wall_ns(*parts: int, nanosecond: int = 0) -> int:
@@ -234,16 +236,19 @@ def test_a_text_of_another_image_is_noticed(write: Write, olympus_text: Text) ->
     ],
 )
 def test_us_dates_with_am_and_pm(text: str, expected: tuple[tuple[int, ...], int]) -> None:
-    assert parse_us_clock(text) == wall_ns(*expected[0], nanosecond=expected[1])
+    found = stated_clock(text, what="the date", warnings=[], month_first=True)
+    assert found == wall_ns(*expected[0], nanosecond=expected[1])
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "22/07/2025 12:13:14 PM", "02/30/2025 01:00:00", "07/22/2025 13:00:00 PM",
+    ["", "02/30/2025 01:00:00", "07/22/2025 13:00:00 PM",
      "07/22/2025 00:00:00 AM", "07/22/1825 01:00:00", "07/22/2025 25:00:00"],
 )  # fmt: skip
 def test_dates_that_are_none_give_nothing(text: str) -> None:
-    assert parse_us_clock(text) is None
+    warnings: list[str] = []
+    assert stated_clock(text, what="the date", warnings=warnings, month_first=True) is None
+    assert bool(warnings) == bool(text)
 
 
 def test_a_date_that_cannot_be_read_is_a_warning(
@@ -399,7 +404,9 @@ def test_axes_that_imagej_lacks(write: Write, ramp: Ramp) -> None:
 
 
 @pytest.mark.parametrize("unit", ["pixel", "", "cm", "inch"])
-def test_imagej_without_a_real_unit_is_no_calibration(write: Write, ramp: Ramp, unit: str) -> None:
+def test_imagej_without_a_real_unit_is_not_a_calibration(
+    write: Write, ramp: Ramp, unit: str
+) -> None:
     path = write(ramp, imagej=True, resolution=(10000, 10000), metadata={"unit": unit})
     header = header_of(path)
     assert header.scale == {"y": None, "x": None}
@@ -465,7 +472,7 @@ def test_scanimage_settings(write: Write) -> None:
             "SI.hRoiManager.scanZoomFactor = 2.5\nSI.hScan2D.bidirectional = true\n"
         ),
     )
-    header = header_of(path, overrides=HeaderOverrides(axes=("t", "y", "x")))
+    header = header_of(path, stated=stated_facts(3, axes=("t", "y", "x")))
     assert header.scale == {"t": 0.0333, "y": 10.0, "x": 10.0}
     assert header.vendor["line_period_s"] == 6.3e-05
     assert header.vendor["scan_direction"] == "Bidirectional"
@@ -559,32 +566,27 @@ def test_the_users_word_is_first(write: Write, ramp: Ramp, olympus_text: Text) -
     header = header_of(
         write(ramp),
         vendor_text=olympus_text(),
-        overrides=HeaderOverrides(
-            scale={"t": 2.0, "x": 0.5}, unit={"t": "ms"}, acquired_local_epoch_ns=5
-        ),
+        stated=stated_facts(2, scale={"t": 2.0, "x": 0.5}, unit={"t": "ms"}),
     )
     assert header.scale == {"t": 0.002, "x": 0.5}
-    assert header.sources["scale.t"] == header.sources["acquired_local_epoch_ns"] == "user"
+    assert header.sources["scale.t"] == "user"
     assert any("by user" in warning for warning in header.warnings)
 
 
 @pytest.mark.parametrize(
-    "overrides",
+    "stated",
     [
-        HeaderOverrides(axes=("t",)),
-        HeaderOverrides(axes=("t", "t")),
-        HeaderOverrides(axes=("T", "../x")),
-        HeaderOverrides(scale={"x": 0.0}),
-        HeaderOverrides(scale={"x": float("nan")}),
-        HeaderOverrides(scale={"x": 1.0}, unit={"x": "pixel"}),
+        {"axes": ("t",)},
+        {"axes": ("t", "t")},
+        {"axes": ("T", "../x")},
+        {"scale": {"x": 0.0}},
+        {"scale": {"x": float("nan")}},
+        {"scale": {"x": 1.0}, "unit": {"x": "pixel"}},
     ],
 )
-def test_statements_that_do_not_fit_are_refused(
-    write: Write, ramp: Ramp, overrides: HeaderOverrides
-) -> None:
-    path = write(ramp)
+def test_statements_that_do_not_fit_are_refused(stated: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"; (give|use)"):
-        header_of(path, overrides=overrides)
+        stated_facts(2, **stated)
 
 
 def test_a_header_read_from_its_own_json_is_the_same(
@@ -622,7 +624,7 @@ def test_a_payload_of_another_shape_is_not_used(write: Write, ramp: Ramp) -> Non
         {"axes": ["t", "t"], "scale": [], "unit": 1, "acquired_local_epoch_ns": "noon"},
     ],
 )
-def test_payloads_that_make_no_sense_tell_nothing(
+def test_payloads_that_make_no_sense_are_ignored(
     write: Write, ramp: Ramp, payload: dict[str, JsonValue]
 ) -> None:
     header = header_of(write(ramp), sidecar_header=payload)

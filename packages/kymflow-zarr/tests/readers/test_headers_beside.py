@@ -191,7 +191,7 @@ def test_prairie_before_version_5() -> None:
     assert facts.vendor["objective"] == "Olympus 20X"
 
 
-def test_a_prairie_sequence_has_a_time_of_its_own() -> None:
+def test_a_prairie_sequence_has_its_own_time() -> None:
     text = prairie(time=' time="12:20:01.1250000"')
     facts = read_prairie(text, PRAIRIE_IMAGE.format(1))
     assert facts is not None
@@ -201,7 +201,7 @@ def test_a_prairie_sequence_has_a_time_of_its_own() -> None:
     )
 
 
-def test_prairie_frames_are_no_lines() -> None:
+def test_prairie_frames_are_not_lines() -> None:
     text = prairie(kind="TSeries Timed Element")
     facts = read_prairie(text, PRAIRIE_IMAGE.format(1), pages=True)
     assert stated(facts) == {"t": 0.45, "x": 0.331, "y": 0.5}
@@ -246,7 +246,7 @@ def test_what_prairie_does_not_say_for_sure_is_a_warning(text: str, warning: str
 # --- ThorImage and Micro-Manager
 
 
-def test_thor_frames_are_no_lines() -> None:
+def test_thor_frames_are_not_lines() -> None:
     facts = read_thor(thor(mode="0"))
     assert stated(facts) == {"x": 0.523, "y": 0.523}
     assert facts is not None

@@ -79,7 +79,7 @@ def saved(tmp_path: Path, data: bytes) -> Path:
         (b"\x89PNG\r\n\x1a\n" + bytes(60), "not a TIFF"),
     ],
 )
-def test_what_is_no_tiff(tmp_path: Path, data: bytes, says: str) -> None:
+def test_what_is_not_a_tiff(tmp_path: Path, data: bytes, says: str) -> None:
     assert says in reason(saved(tmp_path, data))
 
 
@@ -139,7 +139,7 @@ def test_fifos_sockets_and_devices_do_not_block(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names are text there")
-def test_names_that_are_no_text(ramp: npt.NDArray[Any], tmp_path: Path) -> None:
+def test_names_that_are_not_text(ramp: npt.NDArray[Any], tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"kymo\xff\xfe.tif")
     try:
         path.write_bytes(b"")
@@ -330,7 +330,7 @@ def test_pixels_outside_the_file(tmp_path: Path, build_tiff: Build, gray_page: P
     assert "strips have 22 bytes, its pixels 24" in reason(saved(tmp_path, build_tiff([page])))
 
 
-def test_a_plain_image_of_nothing_is_told_by_its_ratio(
+def test_a_plain_image_of_nothing_is_recognised_by_its_ratio(
     tmp_path: Path, build_tiff: Build, gray_page: Page
 ) -> None:
     data = zlib.compress(bytes(400 * MIB), 9)

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from kymflow_zarr._readers.header import Header, HeaderOverrides, merge_facts
+from kymflow_zarr._readers.facts import Facts
+from kymflow_zarr._readers.header import Header, merge_facts, stated_facts
 from kymflow_zarr._readers.image_file import open_image
 from kymflow_zarr._readers.tiff_reader import TiffReader
 
@@ -26,7 +27,7 @@ def read(write: Callable[..., Path], ramp: Ramp) -> Read:
         resolution: tuple[float, float] = (1 / 0.331, 1 / 0.331),
         data: npt.NDArray[np.uint16] = ramp,
         encoding: str = "utf-8",
-        overrides: HeaderOverrides | None = None,
+        stated: Facts | None = None,
     ) -> Header:
         path = write(
             data,
@@ -37,7 +38,8 @@ def read(write: Callable[..., Path], ramp: Ramp) -> Read:
             resolutionunit=1,
         )
         with open_image(path, TiffReader()) as image:
-            return merge_facts(image.shape, image.dtype, image.facts, overrides=overrides)
+            facts = image.facts if stated is None else (stated, *image.facts)
+            return merge_facts(image.shape, image.dtype, facts)
 
     return read
 
@@ -145,8 +147,8 @@ def test_one_micrometre_by_fiji_alone_is_doubtful(read: Read) -> None:
     header = read("unit=\\u00B5m", resolution=(1, 1))
     assert header.scale == {"y": 1.0, "x": 1.0}
     assert "exactly 1 um by ImageJ and by no other source" in header.warnings[0]
-    stated = HeaderOverrides(scale={"x": 1.0, "y": 1.0})
-    assert read("unit=\\u00B5m", resolution=(1, 1), overrides=stated).warnings == ()
+    stated = stated_facts(2, scale={"x": 1.0, "y": 1.0})
+    assert read("unit=\\u00B5m", resolution=(1, 1), stated=stated).warnings == ()
 
 
 @pytest.mark.parametrize(("unit", "um"), [("mm", 331), ("nm", 0.000331), ("meter", 331000)])

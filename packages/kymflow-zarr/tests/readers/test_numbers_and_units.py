@@ -49,7 +49,7 @@ def test_one_separator_before_three_digits_is_settled_by_the_text_around() -> No
     "text",
     ["", "-", "1,23,4", "1.2.3", "1,2345,678", "1_000", "nan", "inf", "0x10", "12 um", "\u0661"],
 )
-def test_what_is_no_number(text: str) -> None:
+def test_what_is_not_a_number(text: str) -> None:
     assert decimal_of(text) is None
     assert decimal_of(text, COMMA) is None
 
@@ -192,7 +192,7 @@ def test_a_micro_sign_survives_a_program_that_reads_it_wrongly(
         ),  # no micro sign, whatever read them
     ],
 )
-def test_what_is_no_unit_of_length_or_time(unit: str) -> None:
+def test_what_is_not_a_unit_of_length_or_time(unit: str) -> None:
     assert quantity("1", unit) is None
 
 

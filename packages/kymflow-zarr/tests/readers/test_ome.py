@@ -153,7 +153,7 @@ def test_of_a_stopped_run_only_whole_time_points_are_read(read: Read) -> None:
     assert "1 planes of incomplete parts" in header.warnings[1]
 
 
-def test_every_file_of_a_spread_image_is_read_by_its_own_pages(read: Read) -> None:
+def test_every_file_of_a_spread_image_is_read_by_its_pages(read: Read) -> None:
     inner = '<Channel Name="green"/><Channel Name="red"/>' + part(0, C=0) + part(1, C=1)
     for number, name in enumerate(["green", "red"]):
         page = np.full((9, 8), number + 1, np.uint16)
@@ -166,7 +166,7 @@ def test_every_file_of_a_spread_image_is_read_by_its_own_pages(read: Read) -> No
         np.testing.assert_array_equal(pixels, page)
 
 
-def test_a_file_that_was_renamed_is_still_its_own(read: Read, lines: Pixels) -> None:
+def test_a_renamed_file_still_belongs_to_its_image(read: Read, lines: Pixels) -> None:
     count = len(lines)
     uuid = f'<UUID FileName="a.ome.tif">{UUIDS[0]}</UUID>'
     inner = f'<TiffData IFD="0" PlaneCount="{count}">{uuid}</TiffData>'

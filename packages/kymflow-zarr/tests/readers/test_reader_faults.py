@@ -111,7 +111,7 @@ def said(**facts: Any) -> Callable[[], Any]:
         (said(bits_per_pixel=np.int64(12)), "numpy.int64"),
     ],
 )
-def test_a_fault_stops_its_own_file(
+def test_a_fault_stops_only_its_file(
     disk: ZarrDataset, mixed: Path, register: Any, image: Callable[[], Any], reason: str
 ) -> None:
     register(Odd(image))
@@ -286,7 +286,7 @@ def test_links_are_followed_where_that_is_asked_for(disk: ZarrDataset, tmp_path:
         (ReadLimits(max_vendor_text_bytes=10), "in 'a.txt': .* raise the limit in ReadLimits"),
     ],
 )
-def test_a_limit_can_be_raised_by_whoever_is_told_to(
+def test_a_limit_can_be_raised_as_the_message_says(
     disk: ZarrDataset, folder: Path, limits: ReadLimits, reason: str
 ) -> None:
     np.save(folder / "a.big.npy", np.ones(1000))

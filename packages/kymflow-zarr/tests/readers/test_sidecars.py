@@ -115,7 +115,7 @@ def test_the_real_folder(kymographs: Path) -> None:
     assert payload_of(kymographs / "Capillary2.tif", names) is None
 
 
-def test_the_payload_of_the_prototype_is_read_where_there_is_no_other() -> None:
+def test_the_payload_of_the_prototype_is_read_if_there_is_no_other() -> None:
     names = ["a.tif", "a.metadata.json", "b.tif", "b.json", "b.metadata.json"]
     assert payload_of(FOLDER / "a.tif", names) == FOLDER / "a.metadata.json"
     assert payload_of(FOLDER / "b.tif", names) == FOLDER / "b.json"
@@ -233,7 +233,7 @@ def test_vendor_texts_are_bounded(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
 @pytest.mark.parametrize("kind", artifact_kinds(), ids=lambda kind: kind.name)
-def test_sidecars_that_are_no_regular_files(tmp_path: Path, kind: ArtifactKind) -> None:
+def test_sidecars_that_are_not_regular_files(tmp_path: Path, kind: ArtifactKind) -> None:
     for suffix in kind.sidecar_suffixes:
         path = tmp_path / f"a.x{suffix}"
         os.mkfifo(path)

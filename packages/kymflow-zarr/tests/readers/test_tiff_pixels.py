@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import tifffile
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kymflow_zarr._readers.axes import name_axes
@@ -124,7 +124,6 @@ def test_three_dimensional_tiles(write: Write) -> None:
     dtype=st.sampled_from(["u1", ">u2", "<f4"]),
     compressed=st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
 def test_any_shape_in_any_block_size(
     tmp_path_factory: pytest.TempPathFactory,
     shape: tuple[int, ...],

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from zarr.storage import MemoryStore
 
@@ -146,6 +146,7 @@ def test_decimal_commas_beside_a_full_stop_leave_it_text(ingest: Ingest) -> None
         ("t,v\n1,\0\n", "line 2: it holds a NUL"),
         ("t,v\n1,2\n".encode("utf-16-le"), "line 1: it holds a NUL"),
         ("", "there are no names of columns"),
+        ("   \n", "line 1: there are no names of columns"),
     ],
 )
 def test_what_cannot_be_read_for_sure_is_refused_by_name(
@@ -168,7 +169,6 @@ FRAMES = st.dictionaries(
 )
 
 
-@settings(max_examples=200)
 @given(columns=FRAMES)
 def test_text_comes_back_from_gzipped_csv_or_is_refused_when_it_is_saved(
     record: Any, columns: dict[str, list[str]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-import os
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -25,7 +24,6 @@ from kymflow_zarr.errors import ColumnError
 Column: TypeAlias = "pd.Series[Any]"
 MakeColumns: TypeAlias = Callable[[int], st.SearchStrategy[Column]]
 
-LONG: Final = int(os.environ.get("KYMFLOW_EXAMPLES", "100"))  # examples of the slow form
 NEVER: Final = object()
 ZONED_BY_NAME: Final = "Europe/Berlin"
 
@@ -328,39 +326,15 @@ def kind_of(value: object) -> object:
 KINDS: Final = st.lists(st.sampled_from(sorted(KEPT)), min_size=1, max_size=4)
 
 
-def check_columns_come_back(data: st.DataObject) -> None:
+@given(st.data())
+def test_what_is_saved_comes_back_equal(data: st.DataObject) -> None:
     assert_kept(draw_frame(data, data.draw(KINDS), "a"))
 
 
-def check_columns_join(data: st.DataObject) -> None:
-    first, second = (draw_frame(data, data.draw(KINDS), image_id) for image_id in "ab")
-    assert_joined(first, second)
-
-
-@settings(max_examples=40)
-@given(st.data())
-def test_what_is_saved_comes_back_equal(data: st.DataObject) -> None:
-    check_columns_come_back(data)
-
-
-@settings(max_examples=60)
 @given(st.data())
 def test_rows_of_two_images_keep_their_values(data: st.DataObject) -> None:
-    check_columns_join(data)
-
-
-@pytest.mark.slow
-@settings(max_examples=LONG)
-@given(st.data())
-def test_many_frames_come_back_equal(data: st.DataObject) -> None:
-    check_columns_come_back(data)
-
-
-@pytest.mark.slow
-@settings(max_examples=LONG)
-@given(st.data())
-def test_many_pairs_of_frames_keep_their_values(data: st.DataObject) -> None:
-    check_columns_join(data)
+    first, second = (draw_frame(data, data.draw(KINDS), image_id) for image_id in "ab")
+    assert_joined(first, second)
 
 
 @pytest.mark.parametrize("kind", KEPT)

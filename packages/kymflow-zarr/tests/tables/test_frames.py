@@ -110,7 +110,7 @@ def test_a_new_column_differs_from_those_of_the_table_in_more_than_case(
 
 
 @pytest.mark.parametrize("wrong", [[{"v": 1}], {"v": [1]}, None, ROWS["v"]])
-def test_what_is_no_frame_is_a_type_error(dataset: ZarrDataset, wrong: Any) -> None:
+def test_anything_but_a_frame_is_a_type_error(dataset: ZarrDataset, wrong: Any) -> None:
     record = dataset.add_image(np.zeros((2, 3), np.uint8), axes=("t", "x"))
     for call in (
         lambda: dataset.save_table("t", wrong),
@@ -189,7 +189,15 @@ def test_a_table_without_a_value_takes_every_row(
     assert found[1] == rows("b", v=typed)["v"][0]
 
 
-@pytest.mark.parametrize("empty", [pd.DataFrame(), pd.DataFrame(columns=["image_id", "v"])])
+@pytest.mark.parametrize(
+    "empty",
+    [
+        pd.DataFrame(),
+        pd.DataFrame(columns=["image_id", "v"]),
+        pd.DataFrame({"image_id": [], "v": []}),  # of floats, by pandas
+    ],
+    ids=["no columns", "objects", "floats"],
+)
 @pytest.mark.parametrize("typed", TYPED, ids=repr)
 def test_a_table_of_an_empty_frame_takes_typed_rows(
     dataset: ZarrDataset, empty: pd.DataFrame, typed: Any

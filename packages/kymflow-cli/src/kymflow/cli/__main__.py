@@ -15,11 +15,11 @@ from kymflow.cli.safe_text import show
 
 def main() -> None:
     """Run the command line of this process, and end the process with its exit code."""
-    sys.excepthook = _tell_of_a_bug
+    sys.excepthook = _report_bug
     signal.signal(signal.SIGTERM, _end_tidily)
     # None: closed by the parent process.
-    sys.stdout = _nowhere() if sys.stdout is None else sys.stdout
-    sys.stderr = _nowhere() if sys.stderr is None else sys.stderr
+    sys.stdout = _open_null() if sys.stdout is None else sys.stdout
+    sys.stderr = _open_null() if sys.stderr is None else sys.stderr
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal's encoding lacks must not end the run.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -35,7 +35,7 @@ def main() -> None:
     sys.exit(int(code))
 
 
-def _nowhere() -> TextIO:
+def _open_null() -> TextIO:
     return open(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8", closefd=False)
 
 
@@ -44,7 +44,7 @@ def _end_tidily(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
     sys.exit(128 + number)
 
 
-def _tell_of_a_bug(
+def _report_bug(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     """An unexpected error: one line, and how to see the traceback."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from kymflow_zarr import IssueKind, SourceIssue
 
 _SHOWN = 3
+_KINDS = 30
+# What two doubts of one kind may differ in.
+_VALUES = re.compile(r"(?<!\w)'[^']*'|\"[^\"]*\"|\d[\d.,e+-]*|,")
 _SENTENCES: dict[IssueKind, tuple[str, str]] = {
     "sidecar_left_out": ("result", "left out"),
     "header_left_out": ("header", "left out"),
@@ -46,11 +50,15 @@ def file_issue(image: Path, issue: SourceIssue) -> FileIssue:
 
 
 def issue_blocks(issues: Iterable[FileIssue]) -> Iterator[Block]:
-    """A line for each kind, with the first of its files; an issue of many images is shown once."""
-    by_kind: dict[IssueKind, list[FileIssue]] = {}
+    """A line for each kind, with the first of its files; an issue of many images is shown once.
+
+    Doubts are of one kind if they differ in nothing but names and numbers.
+    """
+    kinds: dict[tuple[IssueKind, str], list[FileIssue]] = {}
     for issue in issues:
-        by_kind.setdefault(issue.kind, []).append(issue)
-    for kind, found in by_kind.items():
+        form = _VALUES.sub("", issue.message) if issue.kind == "doubtful_header" else ""
+        kinds.setdefault((issue.kind, form), []).append(issue)
+    for (kind, _), found in list(kinds.items())[:_KINDS]:
         noun, what = _SENTENCES[kind]
         texts = dict.fromkeys(
             f"{show(Path(issue.path).name)}: {show(issue.message)}" for issue in found
@@ -58,3 +66,5 @@ def issue_blocks(issues: Iterable[FileIssue]) -> Iterator[Block]:
         shown = "; ".join(list(texts)[:_SHOWN])
         more = f"; and {len(texts) - _SHOWN} more, see --json" if len(texts) > _SHOWN else ""
         yield remark(f"{counted(len(found), noun)} {what}: {shown}{more}")
+    if len(kinds) > _KINDS:
+        yield remark(f"and doubts of {len(kinds) - _KINDS} other kinds, see --json")

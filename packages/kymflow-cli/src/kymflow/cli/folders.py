@@ -38,6 +38,11 @@ class SearchFolder:
         """Whether subfolders are looked at."""
         return any(pattern.startswith("**/") for pattern in self.patterns)
 
+    @property
+    def has_subfolders(self) -> bool:
+        """Whether there are any."""
+        return any(place.is_dir() for place in self.folder.iterdir())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChosenFolders:
@@ -246,12 +251,14 @@ def search_remarks(result: Search) -> Iterator[Block]:
         )
 
 
-def nothing_matches(patterns: Sequence[str], *, in_subfolders: int) -> Block:
+def subfolder_remark(files: int) -> Block:
+    """New image files lie in subfolders that were not looked at."""
+    lie = "lies" if files == 1 else "lie"
+    return remark(f"{counted(files, 'new image file')} {lie} in subfolders; to ingest: --recursive")
+
+
+def nothing_matches(patterns: Sequence[str]) -> Block:
     """No file at all was found."""
-    if in_subfolders:
-        files = counted(in_subfolders, "image file")
-        lie = "lies" if in_subfolders == 1 else "lie"
-        return remark(f"no image files here, but {files} {lie} in subfolders: --recursive")
     named = ", ".join(show(name) for name in patterns if name not in {"*", "**/*"})
     what = f"no file matches {named}" if named else "no image files here"
     return remark(f"{what}; for others: --pattern")

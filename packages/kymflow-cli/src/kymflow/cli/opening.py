@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from kymflow.cli.errors import UnknownNameError
 from kymflow.cli.guesses import guess
 from kymflow.cli.options import DEFAULT_WAIT_S, Durability
 from kymflow.cli.safe_text import command
+from kymflow.cli.source_names import source_name, source_path
 
 if TYPE_CHECKING:
     from kymflow_zarr import ManifestEntry, ZarrDataset
@@ -81,18 +81,11 @@ def find_image(dataset: ZarrDataset, name: str) -> str:
             f"there is no image {name!r}",
             hint=guess(
                 name,
-                {*files, *(PurePath(file).stem for file in files)},
+                {*files, *(source_path(file).stem for file in files)},
                 otherwise="name it by id, first characters of it, or file: "
                 + command("ls", dataset.location),
             ),
         ) from error
-
-
-def source_name(path: str) -> str:
-    """The file name at the end of a path, whichever system wrote it."""
-    if "\\" in path and "/" not in path:
-        return PureWindowsPath(path).name
-    return PurePath(path).name
 
 
 def source_of(entry: ManifestEntry | None) -> str | None:

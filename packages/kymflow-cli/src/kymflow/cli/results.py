@@ -1,4 +1,4 @@
-"""What the results of all verbs have in common. Each lies beside its verb, in `kymflow.cli.verbs`.
+"""What the results of all verbs have in common. Each is beside its verb, in `kymflow.cli.verbs`.
 
 A result is a frozen value: some facts about the whole, and ``items``. As JSON Lines every item is
 a record with its ``type``, and the facts are the last record, of type ``summary``: the names of

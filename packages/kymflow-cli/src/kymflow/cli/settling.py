@@ -10,23 +10,26 @@ from kymflow.cli.decided import images_where
 from kymflow.cli.errors import MissingExtraError, QueryError
 
 if TYPE_CHECKING:
-    from kymflow_zarr import ZarrDataset
+    from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
 logger = logging.getLogger(__name__)
 
 
-def settle_image(dataset: ZarrDataset, image_id: str | None) -> None:
+def settle_image(dataset: ZarrDataset, image_id: str | None) -> frozenset[str]:
     """Carry decisions over to an image of a changed file, and warn of malformed metadata.
 
     Args:
         dataset: The dataset, writable.
         image_id: The image; None for a file that became none.
+
+    Returns:
+        What is not known of it if it is a kymograph: ``"line period"``, ``"pixel size"``.
     """
     if image_id is None:
-        return
+        return frozenset()
     from kymflow.core.decisions import calibrate, carry_over, read_decisions
     from kymflow.core.errors import MetadataError
-    from kymflow.core.metadata import load_metadata, load_source
+    from kymflow.core.metadata import load_source
 
     record = dataset.record(image_id)
     file = load_source(record).file or image_id
@@ -36,7 +39,7 @@ def settle_image(dataset: ZarrDataset, image_id: str | None) -> None:
         for roi_id in carried.left_out:
             logger.warning("%s: ROI %s does not fit the changed file", file, roi_id)
     try:
-        load_metadata(record)
+        unknown = unknown_steps(record)
         # A header that came later may name the axes otherwise; what a person said still holds.
         if (given := read_decisions(record).calibration) is not None:
             calibrate(
@@ -45,8 +48,26 @@ def settle_image(dataset: ZarrDataset, image_id: str | None) -> None:
                 um_per_pixel=given.um_per_pixel,
                 author=given.author,
             )
+            unknown = unknown_steps(record)
     except MetadataError as error:
         logger.warning("%s: %s", file, error)
+        return frozenset()
+    return unknown
+
+
+def unknown_steps(record: ZarrImageRecord) -> frozenset[str]:
+    """What is not known of an image if it is a kymograph: ``"line period"``, ``"pixel size"``.
+
+    Raises:
+        kymflow.core.errors.MetadataError: Its metadata are malformed.
+    """
+    from kymflow.core.metadata import load_metadata
+
+    header = load_metadata(record).header
+    if len({*(header.axes or ())} - {"c", "z"}) != 2:
+        return frozenset()
+    steps = {"line period": header.step("t", "s"), "pixel size": header.step("x", "um")}
+    return frozenset(name for name, step in steps.items() if step is None)
 
 
 def apply_rules(dataset: ZarrDataset, image_ids: Sequence[str]) -> int:

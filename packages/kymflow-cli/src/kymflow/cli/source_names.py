@@ -6,6 +6,21 @@ from collections.abc import Iterable
 from pathlib import PurePath, PureWindowsPath
 
 
+def source_path(path: str) -> PurePath:
+    """The path of a file by the rules of the system that wrote it, which may be another one."""
+    return PureWindowsPath(path) if "\\" in path and "/" not in path else PurePath(path)
+
+
+def source_name(path: str) -> str:
+    """The name of the file at the end of a path."""
+    return source_path(path).name
+
+
+def folder_of(path: str | None) -> str:
+    """The folder of a source file; empty if there is no file."""
+    return str(source_path(path).parent) if path else ""
+
+
 def short_names(paths: Iterable[str | None]) -> dict[str, str]:
     """For each path its file, with as many folders as tell files of the same name apart.
 
@@ -15,7 +30,7 @@ def short_names(paths: Iterable[str | None]) -> dict[str, str]:
     by_file: dict[str, dict[str, tuple[str, ...]]] = {}
     for path in paths:
         if path:
-            parts = _parts(path)
+            parts = source_path(path).parts
             by_file.setdefault(parts[-1], {})[path] = parts
     names: dict[str, str] = {}
     for same in by_file.values():
@@ -30,11 +45,5 @@ def folder_order(path: str) -> tuple[object, ...]:
     """A key to sort files by: folders, then files, 2 before 10, and a file before its copy."""
     from kymflow_zarr.natural_order import file_key, natural_key
 
-    *folders, file = _parts(path) or ("",)
+    *folders, file = source_path(path).parts or ("",)
     return natural_key("/".join(folders)), file_key(file)
-
-
-def _parts(path: str) -> tuple[str, ...]:
-    """The folders and the file, whichever system wrote the path."""
-    is_windows = "\\" in path and "/" not in path
-    return (PureWindowsPath(path) if is_windows else PurePath(path)).parts

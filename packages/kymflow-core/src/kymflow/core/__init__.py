@@ -9,7 +9,7 @@ imported only then.
 
 `kymflow.core.indexers` has the built-in indexers, `kymflow.core.analysis` what computes from
 pixels, `kymflow.core.decisions` what there is to decide, `kymflow.core.metadata` typed metadata,
-`kymflow.core.testing` a check for indexers of your own. What can go wrong is in
+`kymflow.core.testing` a check for your own indexers. What can go wrong is in
 `kymflow.core.errors`.
 """
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kymflow_zarr import JsonValue, ZarrImageRecord
 
 EXPERIMENT_FIELDS: Final = tuple(f.name for f in fields(ExperimentMetadata) if f.name != "extra")
-"""The fields of the experiment that have a column of their own."""
+"""The fields of the experiment that have their own column."""
 
 FACTS: Final[Mapping[str, str]] = {
     "file": "str",
@@ -53,8 +53,8 @@ _FOLDERS: Final = ("folder_1", "folder_2", "folder_3")
 def image_facts(record: ZarrImageRecord) -> dict[str, object]:
     """The facts of an image, by column; those that are unknown are left out.
 
-    ``folder_1`` is the folder that the file lies in, ``folder_2`` the one around it, and so on.
-    Fields of the experiment that have no column of their own follow as text. One whose name cannot
+    ``folder_1`` is the folder of the file, ``folder_2`` the one around it, and so on.
+    Fields of the experiment without their own column follow as text. One whose name cannot
     be a column beside the others is called ``field_<name>``.
 
     Raises:

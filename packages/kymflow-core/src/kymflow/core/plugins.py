@@ -16,7 +16,7 @@ loaded, an analysis' already when it is found, since it names its tables.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -192,7 +192,9 @@ class _MisfitError(TypeError):
 def _make_indexer(name: str, target: Callable[[], object]) -> BaseIndexer:
     made = target()
     if not isinstance(made, BaseIndexer):
-        raise _MisfitError(f"{made!r} is not an indexer: it lacks {_missing(BaseIndexer, made)}")
+        wanted = {name for name in vars(BaseIndexer) if not name.startswith("_")}
+        lacks = ", ".join(sorted(wanted.difference(dir(made))))
+        raise _MisfitError(f"{made!r} is not an indexer: it lacks {lacks}")
     table_name(made.name)
     if made.name != name:
         raise _MisfitError(f"the indexer calls itself {made.name!r}, its entry point {name!r}")
@@ -207,14 +209,6 @@ def _check_analysis(name: str, target: object) -> Analysis[Any]:
     for table in analysis_tables(target):
         table_name(table.name)
     return target
-
-
-def _missing(protocol: type, made: object) -> str:
-    return ", ".join(_absent(dir(made), (n for n in vars(protocol) if not n.startswith("_"))))
-
-
-def _absent(present: Iterable[str], wanted: Iterable[str]) -> list[str]:
-    return sorted(set(wanted).difference(present))
 
 
 def _distribution(distribution: Distribution | None) -> tuple[str, str]:

@@ -105,7 +105,7 @@ def draw_result(
     panels = analysis.display.panels
     if panels is None:
         raise FigureError(analysis.name, "it declares no figure")
-    with _blame(analysis):
+    with _as_figure_error(analysis):
         panels.draw(axes, data, theme)
     if not panels.over_time:
         return
@@ -134,12 +134,12 @@ def draw_overlay(
         FigureError: The analysis cannot draw it.
     """
     if analysis.display.overlay is not None:
-        with _blame(analysis):
+        with _as_figure_error(analysis):
             analysis.display.overlay.draw(ax, picture, data)
 
 
 @contextmanager
-def _blame(analysis: Analysis[Any]) -> Iterator[None]:
+def _as_figure_error(analysis: Analysis[Any]) -> Iterator[None]:
     """Third-party code may raise anything: that spoils this figure, and nothing else."""
     try:
         yield

@@ -37,7 +37,7 @@ class ArtifactKind(ABC):
             for a kind that keeps each artifact in a folder.
         sidecar_suffixes: Endings of files beside an image that are ingested as this kind; of
             several files with the same name, the one whose suffix comes first.
-        root: The folder of a record that its artifacts lie in. A kind without suffixes has one of
+        root: The folder of a record that holds its artifacts. A kind without suffixes has one of
             its own.
         max_file_bytes: Largest file of it that is ingested.
         has_spreadsheet: Whether an export has a CSV for people beside its file.
@@ -64,7 +64,7 @@ class ArtifactKind(ABC):
 
         Args:
             data: The file's contents, which may be damaged or hostile.
-            key: Where they lie, for messages; it ends in one of the suffixes.
+            key: Where they are stored, for messages; it ends in one of the suffixes.
 
         Raises:
             ValueError: They are not what `encode` writes.
@@ -82,7 +82,7 @@ class ArtifactKind(ABC):
         return not self.suffixes
 
     def paths(self, name: str) -> tuple[str, ...]:
-        """Where an artifact may lie, relative to its record's folder; the first is written."""
+        """The paths of an artifact, relative to its record's folder; the first is written."""
         return tuple(f"{self.root}/{name}{suffix}" for suffix in self.suffixes or ("",))
 
     def path(self, name: str) -> str:

@@ -7,9 +7,9 @@ One more image adds a line to ``index/recent_sources.txt``, whatever the size of
     # 8d0b4a51c4f94b7f
 
 The end of a refresh brings them into the index, and adds ``#``: what is above is in there. Once the
-file is large it is begun anew, with such a line. It may be lost at any time, as the records say the
-same. Whoever adds an image holds the lock ``ingest``, whoever deletes one ``tables``, and whoever
-brings them into the index both.
+file is large it is started afresh, with such a line. It may be lost at any time, as the records say
+the same. Adding an image takes the lock ``ingest``, deleting one ``tables``, and bringing lines
+into the index both.
 """
 
 from __future__ import annotations
@@ -28,8 +28,6 @@ from kymflow_zarr._catalog.sources import SourceRow, int64_or_none
 from kymflow_zarr._storage.blobs import BlobStat, BlobStore
 from kymflow_zarr._storage.json_text import JsonValue, loads
 from kymflow_zarr.errors import CorruptDataError
-
-__all__ = ["RecentImage", "RecentImages", "RecentSources", "note_deleted", "read_recent"]
 
 logger = logging.getLogger(__name__)
 
@@ -65,8 +63,8 @@ def read_recent(blobs: BlobStore) -> RecentImages:
 
 
 def note_deleted(blobs: BlobStore, image_id: str) -> None:
-    """Take note that an image was deleted."""
-    blobs.append_lines(_KEY, _line(b"-", [image_id]), flush=False)
+    """Take note that an image is deleted; as durable as that, so that its row is not missed."""
+    blobs.append_lines(_KEY, _line(b"-", [image_id]), flush=True)
 
 
 class RecentSources:
@@ -86,21 +84,21 @@ class RecentSources:
 
     @property
     def is_full(self) -> bool:
-        """Whether the file is to be begun anew."""
+        """Whether the file is to be started afresh."""
         return self._size > _FULL_BYTES
 
     def add(self, images: Iterable[RecentImage]) -> None:
         """Take note of images that were ingested."""
         lines = b"".join(_added_line(image) for image in images)
         if lines:
-            self._blobs.append_lines(_KEY, lines, flush=False)
+            self._blobs.append_lines(_KEY, lines, flush=True)
             self._stat = self._blobs.stat(_KEY)
             self._pass_over(lines)
 
     def later(self) -> RecentImages | None:
         """What others have added since this was made, or asked last.
 
-        None if the file was begun anew since: then it is the index that knows.
+        None if the file was started afresh since: then the index knows.
         """
         lines = self._read_on()
         return None if lines is None else _parse(lines)
@@ -119,7 +117,7 @@ class RecentSources:
         self._pass_over(line)
 
     def _read_on(self) -> bytes | None:
-        """The lines that were added since; None if the file was begun anew."""
+        """The lines that were added since; None if the file was started afresh."""
         before, self._stat = self._stat, self._blobs.stat(_KEY)
         if self._stat == before:
             return b""

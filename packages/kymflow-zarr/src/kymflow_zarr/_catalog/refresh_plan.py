@@ -17,7 +17,6 @@ from kymflow_zarr._catalog.sources import (
     SourceFile,
     SourceRow,
     beside_from_text,
-    beside_to_text,
     rows_from_table,
 )
 from kymflow_zarr.errors import UnreadableImageError
@@ -98,7 +97,9 @@ def plan_refresh(
     not_found: set[str] = set()
     if len(same) < len(paths):
         not_found = set(paths).difference([found[0][0] for found in scan.states])
-    failed, waiting = _put_off([*new, *(file for file, _ in changed)], failures, unsettled_ns)
+    failed, waiting = _failed_and_waiting(
+        [*new, *(file for file, _ in changed)], failures, unsettled_ns
+    )
     later = {*waiting, *failed}
     return RefreshPlan(
         new=tuple(file for file in new if file not in later),
@@ -129,16 +130,14 @@ def _split(
     if to_look_at:
         stored = beside_of([owner for _, owner in to_look_at])
         for state, owner in to_look_at:
-            (same if _knows(stored.get(owner), state[3]) else differing).append(state)
+            (same if _is_same_state(stored.get(owner), state[3]) else differing).append(state)
         same.sort()
     return same, differing
 
 
-def _knows(stored: str | None, found: BesideState | None) -> bool:
-    """Whether the files beside an image are the same as when it was ingested."""
-    if stored is None or not found or stored == beside_to_text(found):
-        return True
-    return set(found) <= set(beside_from_text(stored))
+def _is_same_state(stored: str | None, found: BesideState | None) -> bool:
+    """Whether the files beside an image are those that were there when it was ingested."""
+    return stored is None or not found or set(found) <= set(beside_from_text(stored))
 
 
 def _compare(
@@ -163,14 +162,14 @@ def _compare(
             new.append(file)
             continue
         owner = owners.get((normalized(file.paths[0]), file.mtime_ns, file.size_bytes))
-        if owner is not None and _knows(beside_of([owner]).get(owner), file.beside):
+        if owner is not None and _is_same_state(beside_of([owner]).get(owner), file.beside):
             unchanged.append(file)
         else:
             changed.append((file, latest[known_path]))
     return new, changed, unchanged
 
 
-def _put_off(
+def _failed_and_waiting(
     files: Iterable[SourceFile], failures: Mapping[str, FailedSource], unsettled_ns: range
 ) -> tuple[dict[SourceFile, FailedSource], list[SourceFile]]:
     """The files that failed as they are now, and those that changed a moment ago."""

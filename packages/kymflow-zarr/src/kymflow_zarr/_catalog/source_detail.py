@@ -9,8 +9,6 @@ from kymflow_zarr._catalog.source_issue import SourceIssue, issues_from_json, is
 from kymflow_zarr._catalog.sources import BesideState, beside_to_text
 from kymflow_zarr._storage.json_text import dumps, loads
 
-__all__ = ["SourceDetail", "source_detail"]
-
 
 class SourceDetail(NamedTuple):
     """What is known of one image, named as the columns are and in their order.

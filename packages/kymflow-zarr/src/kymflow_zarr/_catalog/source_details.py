@@ -24,8 +24,6 @@ from kymflow_zarr.errors import CorruptDataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["SourceDetails"]
-
 logger = logging.getLogger(__name__)
 
 _KEY = "index/source_details.parquet"

@@ -25,8 +25,6 @@ from kymflow_zarr.errors import CorruptDataError, SchemaValidationError, TableNo
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["SourcesIndex"]
-
 logger = logging.getLogger(__name__)
 
 

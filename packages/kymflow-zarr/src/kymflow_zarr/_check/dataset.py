@@ -44,13 +44,7 @@ _TABLE = "tables/{}.parquet"
 def iter_problems(
     blobs: BlobStore, *, deep: bool, progress: ProgressCallback = no_progress
 ) -> Iterator[Problem]:
-    """Every problem of a dataset, as it is found.
-
-    Args:
-        blobs: The key space.
-        deep: Whether every chunk and Parquet page is read and its checksum compared.
-        progress: Called with images done and total; tables and the rest come after them.
-    """
+    """Every problem of a dataset, as it is found; see `ZarrDataset.iter_problems`."""
     links = frozenset(blobs.links(""))
     yield from map(link_problem, sorted(links))
     for problem in _iter_problems(blobs, deep=deep, progress=progress):
@@ -118,16 +112,9 @@ def _check_index(blobs: BlobStore) -> Iterator[Problem]:
 
 
 def repair(blobs: BlobStore, *, forget_gone: bool) -> Iterator[Repair]:
-    """Repair what is derived or was never committed.
+    """Repair what is derived or was never committed; see `ZarrDataset.repair`.
 
     The caller holds the writer's locks.
-
-    Args:
-        blobs: The key space.
-        forget_gone: Whether artifacts and tables that are gone stop being a problem.
-
-    Yields:
-        Each thing done.
     """
     tables = Tables(blobs)
     sources = SourcesIndex(blobs, tables)

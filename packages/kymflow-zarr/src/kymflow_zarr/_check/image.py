@@ -22,13 +22,7 @@ from kymflow_zarr.errors import CorruptDataError
 
 
 def check_image(blobs: BlobStore, image_id: str, *, deep: bool) -> Iterator[Problem]:
-    """All problems of one image folder.
-
-    Args:
-        blobs: The key space.
-        image_id: The image.
-        deep: Whether every chunk and Parquet page is read and its checksum compared.
-    """
+    """All problems of one image folder."""
     folder = image_folder(image_id)
     try:
         document = find_record_document(blobs, image_id)

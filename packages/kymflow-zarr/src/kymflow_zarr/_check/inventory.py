@@ -58,16 +58,7 @@ def repair_inventory(
     present: Set[str],
     forget_gone: bool,
 ) -> Iterator[Repair]:
-    """Bring a folder's inventory in line with what exists.
-
-    Args:
-        blobs: The key space.
-        folder: The folder that the inventory is about.
-        inventory: What it says.
-        expected: The keys that were written.
-        present: The keys that are there.
-        forget_gone: Whether what is gone is struck; otherwise it remains a problem.
-    """
+    """Bring a folder's inventory in line with what exists; strike what is gone if `forget_gone`."""
     location = f"{folder}/{INVENTORY}"
     if not inventory.whole:
         rewrite(blobs, folder, inventory)

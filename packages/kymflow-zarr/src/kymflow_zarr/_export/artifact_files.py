@@ -99,7 +99,7 @@ class RestoredArtifact:
 
     @property
     def path(self) -> str:
-        """Where it will lie, relative to the record's folder."""
+        """Its path, relative to the record's folder."""
         return self.kind.path(self.name)
 
     def stage(self, staging: Staging, image_id: str) -> str:
@@ -109,10 +109,6 @@ class RestoredArtifact:
 
 def restore(file: ExportedFile, data: bytes) -> RestoredArtifact:
     """The artifact, or dataset table, that a file holds.
-
-    Args:
-        file: What the listing says of it.
-        data: Its contents.
 
     Raises:
         ValueError: It is not what its kind says (errors of decoders are such).

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import get_args
 
 from kymflow_zarr._artifacts.table_kind import TABLE
 from kymflow_zarr._catalog.listing import list_image_ids
-from kymflow_zarr._catalog.sources import SOURCES, rows_to_table
+from kymflow_zarr._catalog.sources import SOURCES, SourceRow, rows_to_table
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._export.artifact_files import PlainArtifact, plain_artifact
 from kymflow_zarr._export.folder import ExportFolder
@@ -37,6 +38,7 @@ from kymflow_zarr.errors import (
     ExportError,
     ImageNotFoundError,
     NotADatasetError,
+    SourceFolderError,
 )
 from kymflow_zarr.record import open_record
 from kymflow_zarr.schema import DatasetSchema, software_version
@@ -62,6 +64,7 @@ def export_folder(
     """
     if table_format not in get_args(TableFormat):
         raise ValueError(f"table_format {table_format!r} is neither 'csv' nor 'parquet'")
+    _check_place(directory, SourcesIndex(blobs, Tables(blobs)).current())
     existing = list_image_ids(blobs)
     wanted = existing if image_ids is None else sorted(set(image_ids))
     for image_id in sorted(set(wanted).difference(existing)):
@@ -112,6 +115,25 @@ def export_folder(
         files_removed=folder.removed,
         files_kept=tuple(sorted(folder.kept)),
     )
+
+
+def _check_place(directory: Path, rows: Iterable[SourceRow]) -> None:
+    """Refuse a folder that holds files that images were made of, or is above or below such a one.
+
+    A refresh of that folder would ingest the export, and miss new recordings around it.
+
+    Raises:
+        SourceFolderError: The folder is refused.
+    """
+    place = directory.resolve()
+    near: dict[str, bool] = {}
+    for row in rows:
+        folder, _ = os.path.split(row.source_primary_path)
+        if folder not in near:
+            source = Path(folder)
+            near[folder] = place.is_relative_to(source) or source.is_relative_to(place)
+        if near[folder] and os.path.lexists(row.source_primary_path):
+            raise SourceFolderError(place, sources=Path(folder))
 
 
 def _identity(blobs: BlobStore) -> dict[str, JsonValue]:

@@ -127,7 +127,7 @@ class ExportFolder:
         """Write a file in one step, unless it holds the same already.
 
         Args:
-            path: Where it lies, relative to the folder.
+            path: Its path, relative to the folder.
             write: Writes its contents; if it raises, an existing file stays.
 
         Returns:

@@ -51,8 +51,6 @@ from kymflow_zarr.errors import (
     UnreadableImageError,
 )
 
-__all__ = ["PROVENANCE_EXPORTED", "iter_ingest_export", "plan_ingest_export"]
-
 logger = logging.getLogger(__name__)
 
 PROVENANCE_EXPORTED = "provenance_exported"

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from kymflow_zarr._artifacts.registry import kind_named
 from kymflow_zarr._export import version1
+from kymflow_zarr._ingest.folder import EXPORT_MANIFEST
 from kymflow_zarr._storage.json_text import JsonValue, dumps, loads
 from kymflow_zarr._storage.names import check_name, check_segment
 from kymflow_zarr._storage.seal import BLANK_SEAL, sealed_bytes, unseal
@@ -22,7 +23,7 @@ from kymflow_zarr.errors import CorruptDataError, InvalidNameError, UnsupportedF
 
 FORMAT: Final = "kymflow_export"
 VERSION: Final = 2
-MANIFEST: Final = "kymflow_export.json"
+MANIFEST: Final = EXPORT_MANIFEST
 LISTING: Final = "_files.json"
 IMAGES: Final = "images"
 TABLES: Final = "tables"
@@ -38,7 +39,7 @@ _PIXELS_KIND: Final = "pixels"
 
 
 def file_path(kind: str, name: str) -> str:
-    """Where a file lies, relative to the folder of its image or of the tables.
+    """The path of a file, relative to the folder of its image or of the tables.
 
     Args:
         kind: What it holds; see `ExportedFile`.
@@ -84,7 +85,7 @@ class ExportedFile:
 
     @property
     def path(self) -> str:
-        """Where it lies, relative to the folder of its image or of the tables."""
+        """Its path, relative to the folder of its image or of the tables."""
         return file_path(self.kind, self.name)
 
     @property

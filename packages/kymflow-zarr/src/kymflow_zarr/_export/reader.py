@@ -49,9 +49,6 @@ def is_export(directory: Path) -> bool:
 def read_export(directory: Path) -> ExportContents:
     """Open an export.
 
-    Args:
-        directory: Its folder.
-
     Returns:
         What it holds; nothing but the manifest is read yet.
 

@@ -37,11 +37,6 @@ _MAX_BLOCK: Final = 2**30
 def restore_value(kind: str, data: bytes, entry: Mapping[str, Any]) -> pa.Table | bytes:
     """What the artifact kind stores, from a file of one of `ARTIFACT_KINDS`.
 
-    Args:
-        kind: The kind of file.
-        data: Its contents.
-        entry: What its listing says of it.
-
     Raises:
         ValueError: It is not what its kind says (errors of decoders are such).
         csv.Error: It is not CSV.

@@ -53,18 +53,15 @@ class Conversion:
 
         Raises:
             ExportError: Something is damaged; all that is not was exported.
-            SourceFolderError: Recordings lie in the folder, or the folder among recordings.
+            SourceFolderError: The folder contains recordings, or is among them.
             AlreadyExistsError: The folder holds ``images`` or ``tables`` that no export wrote, or
                 another dataset's export. Other files in it are left alone.
         """
         from kymflow_zarr._export.export import export_folder
-        from kymflow_zarr._export.place import check_place
 
-        place = Path(dir).expanduser()
-        check_place(place, SourcesIndex(self._access.blobs, Tables(self._access.blobs)).current())
         return export_folder(
             self._access.blobs,
-            place,
+            Path(dir).expanduser(),
             include_tiff=include_tiff,
             include_tables=include_tables,
             table_format=table_format,

@@ -69,8 +69,8 @@ class Health:
         The sources index, the manifest and table rows of images that are gone are derived data and
         are brought in line with the records, inventories with what exists; documents that another
         program has rewritten are sealed again; what killed writers left behind is removed, but
-        never what a live one is using. Damaged pixels and artifacts are not touched: `check` names
-        them.
+        never what a live one is using: in an object store this waits for 20 s to be sure. Damaged
+        pixels and artifacts are not touched: `check` names them.
 
         Args:
             forget_gone: Whether artifacts and tables that someone removed for good are no longer

@@ -10,7 +10,7 @@ from kymflow_zarr._ingest.payload import metadata_payload
 from kymflow_zarr._pixels.array_like import Pixels
 from kymflow_zarr._pixels.layout import check_axes, check_dtype, resolve_chunks
 from kymflow_zarr._readers.axes import default_axes
-from kymflow_zarr._readers.header import Header, HeaderOverrides, merge_facts
+from kymflow_zarr._readers.header import Header, merge_facts, stated_facts
 from kymflow_zarr._readers.headers.payload import read_payload_header
 from kymflow_zarr._records.build import stage_record
 from kymflow_zarr._storage.blobs import Staging
@@ -79,11 +79,9 @@ def _header(
     """What is known of the image, as for one that was read from a file."""
     facts = read_payload_header(metadata.get("header"), shape=pixels.shape)
     try:
+        stated = stated_facts(len(pixels.shape), axes=axes, scale=scale, unit=unit)
         header = merge_facts(
-            pixels.shape,
-            pixels.dtype,
-            [replace(facts, metadata=metadata)],
-            overrides=HeaderOverrides(axes=axes, scale=scale, unit=unit),
+            pixels.shape, pixels.dtype, [stated, replace(facts, metadata=metadata)]
         )
     except ValueError as error:
         raise SchemaValidationError(str(error)) from error

@@ -15,7 +15,7 @@ from kymflow_zarr._catalog.listing import IMAGES
 from kymflow_zarr._catalog.recorded_source import renew_source
 from kymflow_zarr._catalog.sources import SourceFile, file_to_json, row_to_json
 from kymflow_zarr._ingest.extend import extend_image
-from kymflow_zarr._ingest.folder import ImageFolder, look_at_folder
+from kymflow_zarr._ingest.folder import ImageFolder, read_folder
 from kymflow_zarr._ingest.image import StagedImage, stage_image_file
 from kymflow_zarr._ingest.known_pixels import KnownPixels
 from kymflow_zarr._ingest.outcome import IngestJob, IngestOutcome, failed
@@ -70,7 +70,7 @@ class BatchIngest:
 def folders_of(files: Iterable[SourceFile], options: IngestOptions) -> dict[str, ImageFolder]:
     """The folders that files are in, by path."""
     return {
-        folder: look_at_folder(Path(folder), follow_links=options.follow_links)
+        folder: read_folder(Path(folder), follow_links=options.follow_links)
         for folder in set(map(_folder_of, files))
     }
 
@@ -140,7 +140,7 @@ def in_batches(
     Args:
         items: What is to be taken in.
         size_of: About how many bytes an item has.
-        one_by_one: Whether each is a batch of its own.
+        one_by_one: Whether each is its own batch.
     """
     rest = iter(items)
     while batch := list(islice(rest, 1)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from kymflow_zarr._artifacts.registry import split_sidecar
@@ -42,8 +42,7 @@ def files_beside(
     found: dict[str, tuple[str, ...]] = {}
     for primary in primaries:
         stem, path = stem_of(primary), Path(primary)
-        headers = {_header(reader, path, listing) for reader in readers}
-        names = {listing.name_of(header) for header in headers if header is not None}
+        names = {listing.name_of(header) for header in _headers(readers, path, listing)}
         names.update(
             name for name in by_stem.get(stem, ()) if split_sidecar(name[len(stem) + 1 :].lower())
         )
@@ -52,13 +51,16 @@ def files_beside(
     return found
 
 
-def _header(reader: HeaderReader, path: Path, listing: FolderListing) -> Path | None:
-    """The header that a reader would read; if it fails, reading the image reports that."""
+def _headers(readers: Sequence[HeaderReader], path: Path, listing: FolderListing) -> list[Path]:
+    """The headers that readers would read; if one fails, reading the image reports that."""
     try:
         with translated(path):
-            return reader.find(path, listing)
+            found = [reader.find(path, listing) for reader in readers]
     except UnreadableImageError:
-        return None
+        if len(readers) == 1:
+            return []
+        return [header for reader in readers for header in _headers([reader], path, listing)]
+    return [header for header in found if header is not None]
 
 
 def state_beside(folder: OpenFolder, names: Iterable[str], *, follow_links: bool) -> BesideState:

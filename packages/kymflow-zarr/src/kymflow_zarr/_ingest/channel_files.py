@@ -78,13 +78,15 @@ def states_of(
                 state_beside(folder, others, follow_links=options.follow_links) if others else ()
             )
         alone.append(((folder.path + name,), found.st_mtime_ns, found.st_size, around))
-    if len(alone) == 1 or (options.channels == "auto" and _unlike(alone, images, options)):
+    if len(alone) == 1 or (
+        options.channels == "auto" and _are_separate_images(alone, images, options)
+    ):
         return alone
     paths, times, sizes, arounds = zip(*alone, strict=True)
     return [(tuple(path for (path,) in paths), max(times), sum(sizes), arounds[0])]
 
 
-def _unlike(
+def _are_separate_images(
     states: list[FileState], images: Mapping[str, ImageReader], options: IngestOptions
 ) -> bool:
     """Whether files are not channels of one image; ingest reports those that cannot be opened."""

@@ -7,11 +7,15 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from kymflow_zarr._artifacts.sidecars import group_by_stem, is_sidecar, stem_of
 from kymflow_zarr._readers.protocols import FOLDER_CALIBRATION, FolderListing, ImageReader
 from kymflow_zarr._readers.registry import READERS
 from kymflow_zarr.errors import PluginWarning, ReaderError
+
+EXPORT_MANIFEST: Final = "kymflow_export.json"
+"""Name of the file that makes a folder an export."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +87,7 @@ def _claims(reader: ImageReader, listing: FolderListing) -> list[str]:
         raise ReaderError(f"{reason}; update or uninstall its package") from error
 
 
-def look_at_folder(folder: Path, *, follow_links: bool = False) -> ImageFolder:
+def read_folder(folder: Path, *, follow_links: bool = False) -> ImageFolder:
     """List a folder, and sort its files by the image that they belong to.
 
     Args:

@@ -22,8 +22,6 @@ from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._tables.tables import Tables
 from kymflow_zarr.errors import IncompleteImageError
 
-__all__ = ["IngestLedger"]
-
 
 class IngestLedger:
     """The notes of one run. New images are noted with their batch, all else by `save`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,13 +13,15 @@ from kymflow_zarr._artifacts.sidecars import is_sidecar, stem_of
 from kymflow_zarr._catalog.sources import FileState, FolderScan, SourceFile
 from kymflow_zarr._ingest.beside import files_beside
 from kymflow_zarr._ingest.channel_files import group_files, states_of
-from kymflow_zarr._ingest.folder import images_in, list_folder
+from kymflow_zarr._ingest.folder import EXPORT_MANIFEST, images_in, list_folder
 from kymflow_zarr._readers.files import os_reason
 from kymflow_zarr._readers.image_file import no_reader_reason
 from kymflow_zarr._readers.protocols import ImageReader
 from kymflow_zarr._storage.open_folder import by_path, open_folder
 from kymflow_zarr.errors import UnreadableImageError
 from kymflow_zarr.options import IngestOptions
+
+logger = logging.getLogger(__name__)
 
 _RECURSIVE = "**/"
 _PLANES = ".oif.files"  # the folder of an OIF's planes, which its reader reads
@@ -111,7 +114,10 @@ def _without_reader(
 def _walk(
     top: Path, *, recursive: bool, refused: dict[Path, UnreadableImageError]
 ) -> Iterator[tuple[Path, list[str]]]:
-    """Each folder with the names of its files; inner folders that cannot be listed are refused."""
+    """Each folder with the names of its files; inner folders that cannot be listed are refused.
+
+    An export that lies among recordings holds copies of them, and is passed over.
+    """
     waiting = [top]
     while waiting:
         folder = waiting.pop()
@@ -123,7 +129,11 @@ def _walk(
                 raise
             refused[folder] = UnreadableImageError(folder, os_reason(error))
             continue
-        yield folder, [entry.name for entry in shown if not entry.is_dir(follow_symlinks=False)]
+        names = [entry.name for entry in shown if not entry.is_dir(follow_symlinks=False)]
+        if folder != top and EXPORT_MANIFEST in names:
+            logger.warning("the export %r is not looked into; name it to ingest it", str(folder))
+            continue
+        yield folder, names
         if recursive:
             waiting += [
                 folder / entry.name for entry in shown if entry.is_dir(follow_symlinks=False)

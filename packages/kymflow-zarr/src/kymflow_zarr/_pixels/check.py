@@ -15,14 +15,7 @@ from kymflow_zarr.errors import CorruptDataError
 def check_chunks(
     blobs: BlobStore, folder: str, document: ArrayDocument, *, deep: bool
 ) -> Iterator[Problem]:
-    """All problems of an array's folder, by its document.
-
-    Args:
-        blobs: The key space.
-        folder: The array's folder.
-        document: The array's ``zarr.json``.
-        deep: Whether every chunk is read and its checksum compared.
-    """
+    """All problems of an array's folder, by its document."""
     if document.added is not None:
         yield rewrite_problem(f"{folder}/{COMMIT_KEY}", document.added)
     listing = blobs.list_folder(folder)

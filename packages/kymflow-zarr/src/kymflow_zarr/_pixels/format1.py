@@ -99,12 +99,7 @@ def open_format1_array(blobs: BlobStore, folder: str) -> zarr.Array[Any]:
 def iter_format1_slabs(
     blobs: BlobStore, folder: str, rows: int | None = None
 ) -> Iterator[AnyArray]:
-    """A Zarr v2 array in consecutive parts along its first axis.
-
-    Args:
-        blobs: The key space.
-        folder: The array's folder.
-        rows: How long a part is; that of a chunk if None.
+    """A Zarr v2 array in parts of some rows along its first axis, or as long as a chunk.
 
     Raises:
         CorruptDataError: It cannot be decoded.

@@ -130,10 +130,6 @@ class ArrayDocument:
     def from_bytes(cls, data: bytes, *, key: str) -> ArrayDocument:
         """Read a sealed document.
 
-        Args:
-            data: The bytes of a ``zarr.json``.
-            key: Where they were read, for messages.
-
         Raises:
             CorruptDataError: Something in it was changed, or it is not such a document.
         """

@@ -45,22 +45,12 @@ _DEFAULT_AXES: Final = {
 
 
 def default_axes(ndim: int) -> tuple[str, ...]:
-    """Return the axes of an image that says nothing about them.
-
-    Args:
-        ndim: The number of dimensions.
-
-    Returns:
-        One name per dimension; beyond five, ``d0``, ``d1`` ….
-    """
+    """The axes of an image that says nothing about them; beyond five ``d0``, ``d1`` …."""
     return _DEFAULT_AXES.get(ndim, tuple(f"d{index}" for index in range(ndim)))
 
 
 def name_axes(letters: str) -> tuple[tuple[str, ...], bool]:
     """Turn tifffile's axes letters into axis names.
-
-    Args:
-        letters: One letter per dimension, like ``"TX"`` or ``"TZCYX"``.
 
     Returns:
         The names, and whether the file told them (False: the number of dimensions decided).
@@ -94,9 +84,6 @@ def without_single_rows(
         shape: An image's shape.
         axes: One name per dimension.
         known: Whether the file tells them; else they follow from the number of dimensions.
-
-    Returns:
-        Both, without these axes.
     """
     lengths = dict(zip(axes, shape, strict=True))
     if len(lengths) > 2 and lengths.get("y") == 1:

@@ -2,7 +2,7 @@
 
 Microscopes that write one file per channel put its number, or letter, into the name, at one of the
 places in `CHANNEL_NAMES`. Files whose names differ in nothing else are one image, named after the
-file with the lowest number. Two files that each have a header of their own beside them are two
+file with the lowest number. Two files that each have their own headers beside them are two
 recordings, whatever they are called. The page ``docs/howto/channels.md`` has examples.
 """
 
@@ -42,7 +42,7 @@ def group_channels(
     Args:
         names: Names of image files in one folder.
         marked: Find the channel's number in a name; none for no groups.
-        has_header: Whether a file has a header of its own beside it; files that have are never
+        has_header: Whether a file has its own header beside it; files that have are never
             grouped with one another. Not asked if None.
 
     Returns:

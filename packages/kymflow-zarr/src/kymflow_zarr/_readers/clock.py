@@ -41,13 +41,16 @@ _YEARS: Final = range(1970, 2200)
 _FIRST_YEAR_OF_TWO_DIGITS: Final = 70
 
 
-def stated_clock(text: str, *, what: str, warnings: list[str]) -> int | None:
+def stated_clock(
+    text: str, *, what: str, warnings: list[str], month_first: bool = False
+) -> int | None:
     """Read a date and time in whatever order a country writes them.
 
     Args:
         text: ``2025/07/22 12:13:14``, ``22.07.2025 12:13:14.620``, ``07/22/2025 12:13:14 PM`` …
         what: What it is, for the warning, like ``"the Olympus header's date"``.
         warnings: What is doubtful is added here.
+        month_first: Whether this source writes the month first, if that makes a date.
 
     Returns:
         Wall time in ns (see the module); None for an empty text, and with a warning where the text
@@ -61,7 +64,7 @@ def stated_clock(text: str, *, what: str, warnings: list[str]) -> int | None:
             warnings.append(f"{what} is given in UTC, not in local time")
         return time_ns
     match = _CLOCK.fullmatch(text)
-    found = [] if match is None else _wall_times(match, _orders(match))
+    found = [] if match is None else _wall_times(match, _orders(match, month_first))
     if len(found) == 1:
         return found[0]
     if text:
@@ -70,28 +73,8 @@ def stated_clock(text: str, *, what: str, warnings: list[str]) -> int | None:
     return None
 
 
-def parse_us_clock(text: str) -> int | None:
-    """Read ``07/22/2025 12:13:14.620 PM``: the month comes first.
-
-    With AM or PM the hour is 1 to 12, and 12 AM is midnight, 12 PM noon; without, it is 0 to 23.
-
-    Args:
-        text: Date and time; ``-`` may stand for ``/``.
-
-    Returns:
-        Wall time in ns (see the module), or None when the text is no valid date and time.
-    """
-    match = _CLOCK.fullmatch(text.strip())
-    if match is None or match["mark"] not in "/-":
-        return None
-    return next(iter(_wall_times(match, ["mdy"])), None)
-
-
 def parse_iso(text: str) -> tuple[int, bool] | None:
     """Read ``2022-11-02T12:33:11.874``, with or without a zone.
-
-    Args:
-        text: Date and time.
 
     Returns:
         The wall time as printed in ns (see the module), and whether it was given in UTC (a zone
@@ -108,20 +91,12 @@ def parse_iso(text: str) -> tuple[int, bool] | None:
 
 
 def local_epoch_ns(wall: datetime, *, nanosecond: int = 0) -> int:
-    """Count the ns from 1970-01-01 to a wall time.
-
-    Args:
-        wall: The wall time, to the second, without a zone.
-        nanosecond: What is added to it.
-
-    Returns:
-        The count.
-    """
+    """The ns from 1970-01-01 to a wall time: to the second, without a zone, and ns beside it."""
     seconds = int(wall.replace(tzinfo=UTC, microsecond=0).timestamp())
     return seconds * 1_000_000_000 + nanosecond
 
 
-def _orders(match: re.Match[str]) -> list[str]:
+def _orders(match: re.Match[str], month_first: bool) -> list[str]:
     """In which orders day, month and year may stand; where the form settles it, the usual one."""
     if len(match["first"]) == 4:
         return ["ymd"]
@@ -131,7 +106,8 @@ def _orders(match: re.Match[str]) -> list[str]:
     if len(match["third"]) < 4:
         orders.append("ymd")
     half = (match["before"] or match["after"] or "").upper()
-    settled = {".": "dmy"}.get(match["mark"], "mdy" if half in {"AM", "PM"} else None)
+    is_settled = month_first or half in {"AM", "PM"}
+    settled = {".": "dmy"}.get(match["mark"], "mdy" if is_settled else None)
     return [settled] if settled is not None and _wall_times(match, [settled]) else orders
 
 

@@ -1,4 +1,4 @@
-"""Numbers as vendors print them, in any country's convention: read for sure, or not at all.
+"""Numbers as vendors print them, in any country's convention: read with certainty, or not.
 
 ``0,450`` can only be 0.45, and ``34,020.000`` only 34020. But ``453,600`` is 453.6 where the
 decimal sign is a comma and 453600 where it is a point: it is read only where other numbers of the
@@ -59,14 +59,7 @@ def decimal_of(value: str | float, signs: frozenset[str] = POINT) -> Decimal | N
 
 
 def decimal_signs(numbers: Iterable[str]) -> frozenset[str]:
-    """The decimal signs that the numbers of one text prove.
-
-    Args:
-        numbers: Texts of numbers.
-
-    Returns:
-        ``.``, ``,`` or both; the point where nothing is proved.
-    """
+    """The decimal signs that the numbers of one text prove: the point where they prove nothing."""
     readings = (_readings(number) for number in numbers)
     return frozenset(sign for found in readings if len(found) == 1 for sign in found) or POINT
 

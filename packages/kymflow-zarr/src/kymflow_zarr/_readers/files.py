@@ -21,6 +21,8 @@ _NONBLOCK: Final[int] = getattr(os, "O_NONBLOCK", 0)
 _BINARY: Final[int] = getattr(os, "O_BINARY", 0)
 _CLOEXEC: Final[int] = getattr(os, "O_CLOEXEC", 0)
 
+CHANGED: Final = "it changed while it was read; try again when nothing writes to it"
+"""Why a file that is still being written is not read."""
 _NOT_FETCHED: Final = "it is a link to a file that is not there; fetch that, or remove the link"
 
 
@@ -42,7 +44,7 @@ def stat_regular_file(
     """Look at a regular file without opening it.
 
     Args:
-        folder: The folder that it lies in.
+        folder: Its folder.
         name: Its name.
         follow_links: Whether a symbolic link stands for the file that it leads to; else it is
             refused.
@@ -64,45 +66,37 @@ def stat_regular_file(
     return found
 
 
-def look_at_regular_file(path: Path, *, follow_links: bool) -> FileFacts:
+def regular_file_state(path: Path, *, follow_links: bool) -> FileFacts:
     """The state of a regular file, to be compared with a later one.
 
-    Args:
-        path: The file.
-        follow_links: Whether a symbolic link stands for the file that it leads to.
-
     Raises:
-        UnreadableImageError: There is no such file, or it is a link, folder, FIFO or device.
+        UnreadableImageError: There is no such file, or it is a link that is not followed, a folder,
+            FIFO or device.
     """
+    return _facts(_look(path, follow_links=follow_links))
+
+
+def _look(path: Path, *, follow_links: bool) -> os.stat_result:
     try:
         found = path.stat(follow_symlinks=follow_links)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise UnreadableImageError(path, os_reason(error)) from error
     if not stat.S_ISREG(found.st_mode):
         raise UnreadableImageError(path, _irregular_reason(found))
-    return _facts(found)
+    return found
 
 
 def open_regular_file(path: Path, *, follow_symlinks: bool = False) -> tuple[io.FileIO, FileFacts]:
     """Open a regular file for reading.
 
-    Args:
-        path: The file.
-        follow_symlinks: Take the file that a symbolic link leads to; by default links are refused.
-
     Returns:
-        The open, unbuffered file, and its facts at the time of opening (see `check_unchanged`).
+        The open, unbuffered file, and its facts at the time of opening.
 
     Raises:
         UnreadableImageError: There is no such file, it is a link, folder, FIFO or device, or it
             must not be read.
     """
-    try:
-        before = path.stat(follow_symlinks=follow_symlinks)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise UnreadableImageError(path, os_reason(error)) from error
-    if not stat.S_ISREG(before.st_mode):
-        raise UnreadableImageError(path, _irregular_reason(before))
+    before = _look(path, follow_links=follow_symlinks)
     flags = os.O_RDONLY | _NONBLOCK | _BINARY | _CLOEXEC
     if not follow_symlinks:
         flags |= _NOFOLLOW
@@ -122,33 +116,8 @@ def open_regular_file(path: Path, *, follow_symlinks: bool = False) -> tuple[io.
         raise
 
 
-def check_unchanged(path: Path, file: io.FileIO, facts: FileFacts) -> None:
-    """Refuse a file that changed since it was opened.
-
-    Args:
-        path: The file, for the message.
-        file: The open file.
-        facts: What `open_regular_file` returned.
-
-    Raises:
-        IncompleteImageError: Size or modification time differ.
-    """
-    if _facts(os.fstat(file.fileno())) != facts:
-        raise IncompleteImageError(
-            path, "it changed while it was read; try again when nothing writes to it"
-        )
-
-
 def read_bounded(path: Path, *, limit: int, follow_symlinks: bool = False) -> bytes:
     """Read a whole regular file of bounded size.
-
-    Args:
-        path: The file.
-        limit: Most bytes that it may have.
-        follow_symlinks: Take the file that a symbolic link leads to; by default links are refused.
-
-    Returns:
-        The file's bytes.
 
     Raises:
         UnreadableImageError: It cannot be opened or read, is larger than ``limit``, or changed.
@@ -165,7 +134,8 @@ def read_bounded(path: Path, *, limit: int, follow_symlinks: bool = False) -> by
             data = buffered.read(limit + 1)
         except OSError as error:
             raise UnreadableImageError(path, os_reason(error)) from error
-        check_unchanged(path, file, facts)
+        if _facts(os.fstat(file.fileno())) != facts:
+            raise IncompleteImageError(path, CHANGED)
     return data
 
 

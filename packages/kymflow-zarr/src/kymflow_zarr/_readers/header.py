@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -41,23 +41,6 @@ _MAX_KEPT_TEXT: Final = 4_000_000
 _CLOCK_TOLERANCE_NS: Final = 2_000_000_000
 _AXIS_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 _NOT_IN_THE_FILE: Final = frozenset({Rank.USER, Rank.HEADER_FILE, Rank.PAYLOAD})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeaderOverrides:
-    """What the caller knows better than every file.
-
-    Attributes:
-        axes: One name per dimension.
-        scale: Distance of two pixels per axis, in the unit that ``unit`` gives.
-        unit: Unit per axis of ``scale``; by default seconds for ``t``, micrometres for the others.
-        acquired_local_epoch_ns: Wall time of the acquisition, see `clock`.
-    """
-
-    axes: tuple[str, ...] | None = None
-    scale: Mapping[str, float] = field(default_factory=dict)
-    unit: Mapping[str, str] = field(default_factory=dict)
-    acquired_local_epoch_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,24 +109,9 @@ def merge_facts(
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
     facts: Sequence[Facts],
-    *,
-    overrides: HeaderOverrides | None = None,
 ) -> Header:
-    """Make an image's header of what all sources say.
-
-    Args:
-        shape: The image's shape.
-        dtype: Its dtype.
-        facts: What each source says, in any order.
-        overrides: What the caller states.
-
-    Raises:
-        ValueError: The overrides do not fit the image.
-    """
-    ranked = sorted(
-        [_stated(overrides or HeaderOverrides(), ndim=len(shape)), *facts],
-        key=lambda source: source.rank,
-    )
+    """Make the header of an image of this shape and type of what all sources say, in any order."""
+    ranked = sorted(facts, key=lambda source: source.rank)
     sources: dict[str, str] = {}
     warnings = [warning for source in ranked for warning in source.warnings]
     texts = _kept_texts(ranked, warnings)
@@ -184,35 +152,43 @@ def merge_facts(
     )
 
 
-def _stated(overrides: HeaderOverrides, *, ndim: int) -> Facts:
-    """Check the caller's statements and make them a source like the others."""
-    axes = overrides.axes or ()
-    if overrides.axes is not None:
-        if len(axes) != ndim or len(set(axes)) != len(axes):
-            raise ValueError(
-                f"axes {axes!r} do not name the {ndim} dimensions of the image; "
-                "give one unique name per dimension"
-            )
-        for name in axes:
-            if not _AXIS_NAME.fullmatch(name):
-                raise ValueError(f"{name!r} is not an axis name; use lower-case letters, like 't'")
+def stated_facts(
+    ndim: int,
+    *,
+    axes: tuple[str, ...] | None = None,
+    scale: Mapping[str, float] | None = None,
+    unit: Mapping[str, str] | None = None,
+) -> Facts:
+    """What the caller knows better than every file.
+
+    Args:
+        ndim: The image's number of dimensions.
+        axes: One name for each.
+        scale: Distance of two pixels per axis, in the unit that ``unit`` gives.
+        unit: Unit per axis of ``scale``; by default seconds for ``t``, micrometres for the others.
+
+    Raises:
+        ValueError: It does not fit an image.
+    """
+    if axes is not None and (len(axes) != ndim or len(set(axes)) != len(axes)):
+        raise ValueError(
+            f"axes {axes!r} do not name the {ndim} dimensions of the image; "
+            "give one unique name per dimension"
+        )
+    for name in axes or ():
+        if not _AXIS_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not an axis name; use lower-case letters, like 't'")
     steps: dict[str, Quantity] = {}
-    for axis, value in overrides.scale.items():
-        unit = overrides.unit.get(axis, TIME if axis == "t" else LENGTH)
-        step = quantity(value, unit)
+    for axis, value in (scale or {}).items():
+        named = (unit or {}).get(axis, TIME if axis == "t" else LENGTH)
+        step = quantity(value, named)
         if step is None:
             raise ValueError(
-                f"{value!r} {unit!r} is not a distance of pixels along {axis!r}; "
+                f"{value!r} {named!r} is not a distance of pixels along {axis!r}; "
                 "give a positive number and a unit of length or time"
             )
         steps[axis] = step
-    return Facts(
-        source="user",
-        rank=Rank.USER,
-        axes=axes,
-        steps=steps,
-        acquired_local_epoch_ns=overrides.acquired_local_epoch_ns,
-    )
+    return Facts(source="user", rank=Rank.USER, axes=axes or (), steps=steps)
 
 
 def _axes(

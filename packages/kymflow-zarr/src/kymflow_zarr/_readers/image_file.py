@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kymflow_zarr._readers.facts import Facts
-from kymflow_zarr._readers.files import FileFacts, look_at_regular_file
-from kymflow_zarr._readers.header import Header, HeaderOverrides, merge_facts
+from kymflow_zarr._readers.files import CHANGED, FileFacts, regular_file_state
+from kymflow_zarr._readers.header import Header, merge_facts, stated_facts
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing, HeaderReader, ImageReader, OpenImage
 from kymflow_zarr._readers.registry import HEADERS, READERS
@@ -77,10 +77,8 @@ class ImageFile:
                 self.path,
                 f"it gave {count} of its {self.shape[0]} rows; copy or export it again",
             )
-        if look_at_regular_file(self.path, follow_links=self._follow_links) != self._before:
-            raise IncompleteImageError(
-                self.path, "it changed while it was read; try again when nothing writes to it"
-            )
+        if regular_file_state(self.path, follow_links=self._follow_links) != self._before:
+            raise IncompleteImageError(self.path, CHANGED)
 
     def read(self) -> npt.NDArray[Any]:
         """All pixels, of `shape` and `dtype`.
@@ -114,7 +112,7 @@ def open_image(
     Raises:
         UnreadableImageError: No reader claims it, or the one that does cannot open it.
     """
-    before = look_at_regular_file(path, follow_links=follow_links)
+    before = regular_file_state(path, follow_links=follow_links)
     if reader is None:
         raise UnreadableImageError(path, no_reader_reason(path.name))
     limits = limits or ReadLimits()
@@ -164,7 +162,8 @@ def read_header(
         else:
             facts += [] if found is None else [found]
     with translated(image.path):
-        header = merge_facts(image.shape, image.dtype, facts, overrides=HeaderOverrides(axes=axes))
+        facts.append(stated_facts(len(image.shape), axes=axes))
+        header = merge_facts(image.shape, image.dtype, facts)
         # What JSON cannot carry is refused here, where the file can be named.
         dumps([header.to_json(), dict(header.vendor_texts), dict(header.metadata)])
     return replace(header, left_out=tuple(left_out))

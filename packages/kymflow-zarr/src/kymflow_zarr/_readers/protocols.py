@@ -6,6 +6,7 @@ import os
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 from unicodedata import normalize
@@ -42,7 +43,8 @@ class FolderListing:
     def with_suffix(self, suffixes: Sequence[str]) -> list[str]:
         """The names with one of these endings, which may be in capitals."""
         endings = tuple(suffixes)
-        return [name for name in self.names if name.lower().endswith(endings)]
+        lowered = zip(self.names, _in_lower_case(self.names), strict=True)
+        return [name for name, lower in lowered if lower.endswith(endings)]
 
     def own(self, name: str, suffix: str) -> Path | None:
         """The file with exactly an image's stem and another ending, such as ``".txt"``, or None."""
@@ -54,14 +56,16 @@ class FolderListing:
         It has the image's stem, for ``scan.ome.tif`` also ``scan``. For a channel's file such as
         ``scan_C001.tif``, ``scan`` serves, too, unless that is the stem of another image's header.
         """
-        found = self.own(path.name, suffix)
         stem, _, ending = path.name.rpartition(".")
+        found = self._called(stem, suffix)
         if found is None and stem.lower().endswith(".ome"):
             found = self._called(stem[: -len(".ome")], suffix)
+        if found is not None:
+            return found
         shared = shared_stem(path.name)
-        if found is None and shared and self._called(shared, f".{ending.lower()}") is None:
-            found = self._called(shared, suffix)
-        return found
+        if shared and self._called(shared, f".{ending.lower()}") is None:
+            return self._called(shared, suffix)
+        return None
 
     def name_of(self, path: Path) -> str:
         """The name of a file as seen from the folder: ``../.kymflow.toml`` of one above it."""
@@ -75,14 +79,15 @@ class FolderListing:
         return self.folder / name if self.names[at : at + 1] == (name,) else None
 
     def _called(self, stem: str, suffix: str) -> Path | None:
-        """A stem's file; a Mac may have written an accent in it as a letter of its own."""
+        """A stem's file; a Mac may have written an accent in it as a separate character."""
         forms = [stem]
         if not stem.isascii():
             forms += [normalize("NFC", stem), normalize("NFD", stem)]
         for form in forms:
-            for number in range(bisect_left(self.names, f"{form}."), len(self.names)):
+            start = f"{form}."
+            for number in range(bisect_left(self.names, start), len(self.names)):
                 name = self.names[number]
-                if not name.startswith(f"{form}."):
+                if not name.startswith(start):
                     break
                 if name[len(form) :].lower() == suffix:
                     return self.folder / name
@@ -105,6 +110,12 @@ class FolderListing:
             UnreadableImageError: It cannot be read, or exceeds ``limits.max_vendor_text_bytes``.
         """
         return decode_vendor_text(self.read_bytes(path, max_bytes=limits.max_vendor_text_bytes))
+
+
+@lru_cache(maxsize=1)
+def _in_lower_case(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names as each reader of a folder compares them."""
+    return tuple(map(str.lower, names))
 
 
 class OpenImage(Protocol):

@@ -32,7 +32,7 @@ from kymflow_zarr._readers.tiff_checks import (
     check_series,
 )
 from kymflow_zarr._readers.tiff_layout import PageLayout, as_series
-from kymflow_zarr._readers.tiff_metadata import TiffMetadata, gather_metadata, tells_axes
+from kymflow_zarr._readers.tiff_metadata import TiffMetadata, gather_metadata, has_named_axes
 from kymflow_zarr._readers.tiff_pixels import SeriesPixels
 from kymflow_zarr._readers.tiff_structure import scan_structure
 from kymflow_zarr._readers.translate import BadTiffError
@@ -84,7 +84,7 @@ def open_tiff(path: Path, *, limits: ReadLimits) -> OpenTiff:
     """Open a TIFF and check all that can be checked without decoding its pixels.
 
     Raises:
-        UnreadableImageError: It is no regular file.
+        UnreadableImageError: It is not a regular file.
         BadTiffError: It is no TIFF, is damaged or cut short, holds no pixels or pixels of an
             unsupported kind, or exceeds a limit. tifffile may raise anything else.
     """
@@ -133,7 +133,7 @@ def _open(path: Path, raw: io.FileIO, size_bytes: int, limits: ReadLimits) -> Op
     series = as_series(tif, layout) if layout is not None else _first_series(tif)
     check_series(series, size_bytes, limits)
     axes = layout.axes if layout is not None else name_axes(series.axes)[0]
-    known = layout is not None or tells_axes(series)
+    known = layout is not None or has_named_axes(series)
     shape, axes = without_single_rows(series.shape, axes, known=known)
     metadata = gather_metadata(tif, series, axes=axes, ome=ome, layout=layout)
     if layout is None:  # else pages are checked one by one

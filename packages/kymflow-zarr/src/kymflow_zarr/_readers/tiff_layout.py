@@ -41,14 +41,7 @@ class PageLayout:
 
 
 def as_series(tif: tifffile.TiffFile, layout: PageLayout) -> tifffile.TiffPageSeries:
-    """The series that a layout describes.
-
-    Args:
-        tif: The open file, of one kind of page.
-        layout: Its layout.
-
-    Returns:
-        The series; its axes are letters without a meaning.
+    """The series that a layout of a file's pages describes; its axes are letters without a meaning.
 
     Raises:
         BadTiffError: The layout names a page that is not there.

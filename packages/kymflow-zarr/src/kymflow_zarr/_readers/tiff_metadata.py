@@ -86,7 +86,7 @@ class TiffMetadata:
     layout: PageLayout | None
 
 
-def tells_axes(series: tifffile.TiffPageSeries) -> bool:
+def has_named_axes(series: tifffile.TiffPageSeries) -> bool:
     """Whether a series that tifffile found has axes by the file's word, and not by its guess."""
     described = '"axes"' in series.keyframe.description
     return name_axes(series.axes)[1] and (series.kind not in _SILENT_KINDS or described)

@@ -95,11 +95,9 @@ class SeriesPixels:
     def blocks(self, rows: int) -> Iterator[npt.NDArray[Any]]:
         """Decode the pixels block by block along axis 0.
 
-        Args:
-            rows: Most entries along axis 0 per block.
-
         Yields:
-            C-contiguous arrays of shape ``(n, *shape[1:])``, each its own memory.
+            C-contiguous arrays of shape ``(rows, *shape[1:])``, the last one shorter, each its own
+            memory.
 
         Raises:
             BadTiffError: The file ends or the data do not decode.

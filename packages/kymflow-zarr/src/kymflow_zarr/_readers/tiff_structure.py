@@ -38,15 +38,7 @@ class TiffStructure(NamedTuple):
 
 
 def scan_structure(file: BinaryIO, *, size_bytes: int, limits: ReadLimits) -> TiffStructure:
-    """Check a TIFF's header, directories and the extents of its tags.
-
-    Args:
-        file: The open file; its position changes.
-        size_bytes: The file's size.
-        limits: Bounds on pages and tags.
-
-    Returns:
-        Where the pages are.
+    """Check a TIFF's header, directories and the extents of its tags; the file's position changes.
 
     Raises:
         BadTiffError: The file is empty, no TIFF, cut short or damaged, or exceeds a limit.
@@ -84,7 +76,7 @@ class _Walk:
         self._limit = limits.max_tag_bytes
         self._claimed = 0
         if size_bytes == 0:
-            raise BadTiffError("it is empty")
+            raise CutShortError("it is empty")  # as a copy is at first
         file.seek(0)
         magic = file.read(4)
         layouts = {

@@ -39,12 +39,6 @@ def translated(path: Path) -> Iterator[None]:
     Decoders of damaged or hostile data raise errors of any class, those of native libraries
     included, so none can be named here; each is raised on at once, as one that names the file.
 
-    Args:
-        path: The file that is being decoded.
-
-    Yields:
-        Nothing.
-
     Raises:
         UnreadableImageError: In place of any `Exception`.
     """
@@ -73,13 +67,6 @@ def translated(path: Path) -> Iterator[None]:
 
 
 def shortened(text: str) -> str:
-    """Return a text as one line of at most 300 characters.
-
-    Args:
-        text: The text.
-
-    Returns:
-        The line.
-    """
+    """A text as one line of at most 300 characters."""
     line = " ".join(text.split())
     return line if len(line) <= 300 else f"{line[:297]}..."

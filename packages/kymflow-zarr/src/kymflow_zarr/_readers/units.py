@@ -1,4 +1,4 @@
-"""Lengths in micrometres, times in seconds; anything else is no calibration.
+"""Lengths in micrometres, times in seconds; anything else is not a calibration.
 
 Numbers are converted as decimals, so that ``0.331`` stays ``0.331`` and 34020 ms in 30000 lines
 make 0.001134 s to the last digit. Units are known by symbol and by word, in the languages that

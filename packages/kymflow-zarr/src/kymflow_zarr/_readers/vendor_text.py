@@ -20,12 +20,6 @@ def decode_vendor_text(data: bytes) -> str:
     Text without a mark is UTF-16 when nearly every other byte is zero, UTF-8 when it is valid
     UTF-8, and Windows-1252 otherwise, in which ``µ`` is the byte B5. Bytes that no encoding
     explains become U+FFFD.
-
-    Args:
-        data: The file's bytes.
-
-    Returns:
-        The text, line ends as they are.
     """
     for mark, encoding in _MARKS:
         if data.startswith(mark):

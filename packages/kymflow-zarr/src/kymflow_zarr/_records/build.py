@@ -147,15 +147,7 @@ def provenance_document(
     pixels_digest: str,
     source: Mapping[str, JsonValue] | None,
 ) -> dict[str, JsonValue]:
-    """The artifact that says where an image came from.
-
-    Args:
-        image_id: The image.
-        created_utc: When its record was created, as in the commit document.
-        software: What created it.
-        pixels_digest: The digest of its pixels.
-        source: The facts of the file that the pixels come from; None where there is no file.
-    """
+    """The artifact that says where an image came from; `source` is None if that is no file."""
     return {
         "image_id": image_id,
         "created_utc": created_utc,

@@ -1,6 +1,6 @@
 """Which folders writers are changing, in a store where each is changed key by key.
 
-A writer says so in a key of its own, which it keeps up like a lock (see `lease`) and removes at the
+A writer says so in its own key, which it keeps up like a lock (see `lease`) and removes at the
 end. So a folder without its commit key is told from a damaged one if a claim names it, and what a
 killed writer left can be removed.
 """
@@ -38,7 +38,7 @@ class StoredClaim:
         self._lease = lease
 
     async def is_mine(self) -> bool:
-        """Whether nobody has taken it away, so that the folders may be published."""
+        """Whether it is still held, so that the folders may be published."""
         return await self._lease.is_mine()
 
     async def end(self, *, remove: bool = True) -> None:
@@ -96,7 +96,7 @@ async def _claims(register: _Claims) -> dict[str, int]:
 
 
 def _folders(found: tuple[bytes, UpdateVersion] | None) -> list[str]:
-    """The folders of a claim; none where it has gone, is damaged, or names what nobody stages."""
+    """The folders of a claim; none if it is gone, damaged, or names what cannot be staged."""
     try:
         folders = [] if found is None else json.loads(found[0])["folders"]
     except (ValueError, TypeError, KeyError):

@@ -16,7 +16,7 @@ class Claim(Protocol):
     """What says that this process is changing some folders (see `claims`)."""
 
     async def is_mine(self) -> bool:
-        """Whether nobody has taken it away, so that the folders may be published."""
+        """Whether it is still held, so that the folders may be published."""
 
     async def end(self, *, remove: bool = True) -> None:
         """Keep it up no longer.

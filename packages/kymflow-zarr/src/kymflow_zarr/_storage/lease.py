@@ -155,7 +155,7 @@ class Lease:
 
 
 async def break_lease(register: Register, name: str) -> str:
-    """Free a lock, whoever holds it; returns who did, or nothing if it was free."""
+    """Free a lock; returns its holder, or nothing if it was free."""
     while True:
         found = await register.read(lock_key(name))
         if found is None or found[0] == _FREE:

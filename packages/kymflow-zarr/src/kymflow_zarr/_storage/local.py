@@ -63,7 +63,7 @@ class LocalBlobs:
         self._scratch_guard = threading.Lock()
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Each process has a scratch folder of its own.
+        # Each process has its own scratch folder.
         return partial(LocalBlobs, durability=self._durability), (self._root,)
 
     @property

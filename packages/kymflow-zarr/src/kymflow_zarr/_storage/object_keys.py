@@ -218,7 +218,7 @@ class ObjectKeys:
         await asyncio.gather(*map(self.remove, keys))
 
     async def remove(self, key: str) -> None:
-        """Remove a key, which may not be there, whoever holds a lock."""
+        """Remove a key, which may not exist, without holding a lock."""
         import obstore
 
         with suppress(FileNotFoundError):

@@ -101,7 +101,7 @@ def plain_table(table: pa.Table, *, what: str) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
-def valueless_columns(table: pa.Table) -> frozenset[str]:
+def columns_without_values(table: pa.Table) -> frozenset[str]:
     """The columns without any value, whose type means nothing."""
     return frozenset(
         name

@@ -48,7 +48,7 @@ def read_csv(data: bytes, *, key: str, delimiter: str | None = None) -> pa.Table
 
     Args:
         data: The file's contents: UTF-8, UTF-16 with its mark, or else Windows-1252.
-        key: Where they lie, for messages.
+        key: Where they come from, for messages.
         delimiter: What separates the cells of a file whose first line is its header. If None, it is
             found out: a tab, a semicolon or a bar, with which decimals may have a comma, a comma,
             or what a first line ``sep=;`` says; and lines above the header that start with ``#``
@@ -170,7 +170,9 @@ def _split_header(rows: Rows, *, key: str) -> tuple[list[str], Rows]:
     if numbers and len(comment) == len(row):  # NumPy makes a comment of the header
         header = [(name or "").lstrip("#").strip() for name in comment]
         return header, chain([(line, row)], rows)
-    if not row or (len(numbers) == len(row) and header != [str(at) for at in range(len(row))]):
+    if not any(header) or (
+        len(numbers) == len(row) and header != [str(at) for at in range(len(row))]
+    ):
         raise CorruptDataError(key, f"line {line}: there are no names of columns")
     return header, rows
 

@@ -83,12 +83,7 @@ def dtype_name(dtype: Any) -> str:
 
 
 def dtype_from_name(name: str, kind: pa.DataType) -> Any | None:
-    """The dtype of a name, neither objects nor categories; None if it cannot hold such values.
-
-    Args:
-        name: As it came from `dtype_name`.
-        kind: The column's plain type.
-    """
+    """The dtype of a name, neither objects nor categories; None if it cannot hold such values."""
     dtype, plain = _parse_name(name)
     if name.startswith("arrow[") and dtype is None:
         import pandas as pd

@@ -198,11 +198,6 @@ def category_metadata(
 ) -> Metadata:
     """The metadata of a categorical column's field.
 
-    Args:
-        categories: All categories in order, plain.
-        metadata: What they were in pandas.
-        ordered: Whether they have an order.
-
     Raises:
         ValueError: They take more room than a file should have for them.
     """

@@ -73,7 +73,7 @@ def open_parquet_writer(
     Args:
         stream: The file, open to write and read.
         schema: The columns.
-        key: Where it will lie: the file says so, and is not taken for another one. None for a file
+        key: Where it will be: the file says so, and is not taken for another one. None for a file
             that is not part of a dataset.
         sorted_by: The text column that the rows are sorted by.
 

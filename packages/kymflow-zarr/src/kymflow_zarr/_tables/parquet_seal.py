@@ -45,11 +45,7 @@ _PART = 2**20
 
 
 def fill_in(stream: BinaryIO) -> None:
-    """Put the checksums into a finished file whose footer holds `BLANKS`.
-
-    Args:
-        stream: The file, open to read and write.
-    """
+    """Put the checksums into a finished file whose footer holds `BLANKS`; it is open for update."""
     import pyarrow.parquet as pq
 
     start, footer = _read_footer(stream)
@@ -79,10 +75,7 @@ def read_checksums(stream: BinaryIO, *, key: str) -> Sequence[int]:
     """The checksums of a file's column chunks, once its tail was compared with its own.
 
     A file of version 0.1 is compared as a whole and has none; nor does a file of another writer.
-
-    Args:
-        stream: The file; it is left at its start.
-        key: Where it lies, for messages.
+    The stream is left at its start.
 
     Raises:
         CorruptDataError: They differ.
@@ -123,7 +116,7 @@ def verify_chunks(
         checksums: As `read_checksums` returned them.
         groups: Row groups.
         leaves: Columns, as Parquet counts them.
-        key: Where the file lies, for messages.
+        key: Where the file is stored, for messages.
 
     Raises:
         CorruptDataError: They differ.
@@ -141,9 +134,7 @@ def verify_chunks(
 def verify_file(stream: BinaryIO, *, key: str) -> None:
     """Compare a whole file with its checksum; files of other writers have none and pass.
 
-    Args:
-        stream: The file; it is left at its start.
-        key: Where it lies, for messages.
+    The stream is left at its start.
 
     Raises:
         CorruptDataError: They differ.

@@ -66,7 +66,7 @@ def merge_schema(
         pa.schema([]) if old is None else old.schema,
         new,
         what=what,
-        open_old=frozenset() if old is None else old.valueless_floats(),
+        open_old=frozenset() if old is None else old.float_columns_without_values(),
         open_new=open_new,
     )
     ids = pa.field(column, pa.string())

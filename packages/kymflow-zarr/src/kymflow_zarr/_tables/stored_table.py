@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 ROW_GROUP_ROWS = 32_768
 KEY_OF_FILE = "kymflow_zarr.key"
-"""The key-value metadata in which a file says where it lies."""
+"""The key-value metadata in which a file says where it is stored."""
 BYTES_PER_CELL = 8
 """What a value takes in memory, as an estimate."""
 _PART_BYTES = 64 * 2**20
-_LOADED_BYTES = 512 * 2**20
+_LOADED_BYTES = 256 * 2**20
 _MOST_GROWTH = 100  # times the size of the file; measurements grow two- to tenfold
 _FILE_METADATA = tuple(key.encode("ascii") for key in (KEY_OF_FILE, *parquet_seal.METADATA_KEYS))
 
@@ -80,8 +80,8 @@ class StoredTable:
         import pyarrow as pa
 
         names, leaves = self._select(columns)
-        rows = max(1, min(ROW_GROUP_ROWS, _PART_BYTES // (BYTES_PER_CELL * max(1, len(leaves)))))
         for group in range(self._file.num_row_groups):
+            rows = self._rows_at_once(group, leaves)
             self._verify([group], leaves)
             with as_damage(self._key):
                 for batch in self._file.iter_batches(
@@ -162,7 +162,7 @@ class StoredTable:
             for group in range(metadata.num_row_groups)
         )
 
-    def valueless_floats(self) -> frozenset[str]:
+    def float_columns_without_values(self) -> frozenset[str]:
         """The columns of floats without any value: pandas makes an untyped column one of these."""
         import pyarrow as pa
 
@@ -207,6 +207,30 @@ class StoredTable:
         rows = plain_table(found if names is None else found.select(names), what=self._key)
         return rows.replace_schema_metadata(bare_schema(rows.schema).metadata)
 
+    def _rows_at_once(self, group: int, leaves: Sequence[int]) -> int:
+        """How many rows of a row group take about as much memory as a part may.
+
+        Raises:
+            CorruptDataError: A column of it has to be unpacked to far more than that, as for one
+                value of hundreds of megabytes, and far more than a file of this size can mean.
+        """
+        found = self._file.metadata.row_group(group)
+        sizes = [found.column(leaf).total_uncompressed_size for leaf in leaves]
+        most, size = max(sizes, default=0), self._size()
+        if most > max(2 * _PART_BYTES, _MOST_GROWTH * size):
+            raise CorruptDataError(
+                self._key,
+                f"a column would take {most} bytes at once, and the file has {size}; "
+                "restore it from a copy",
+            )
+        per_row = max(BYTES_PER_CELL * len(leaves), sum(sizes) // max(1, found.num_rows), 1)
+        return max(1, min(ROW_GROUP_ROWS, _PART_BYTES // per_row))
+
+    def _size(self) -> int:
+        size = self._stream.seek(0, os.SEEK_END)
+        self._stream.seek(0)
+        return size
+
     def _check_declared(self, groups: Sequence[int], leaves: Sequence[int]) -> None:
         """Refuse rows that would take far more memory than a file of this size can mean.
 
@@ -218,8 +242,7 @@ class StoredTable:
             rows * len(leaves) * BYTES_PER_CELL,
             sum(group.column(leaf).total_uncompressed_size for group in found for leaf in leaves),
         )
-        size = self._stream.seek(0, os.SEEK_END)
-        self._stream.seek(0)
+        size = self._size()
         if declared > max(_LOADED_BYTES, _MOST_GROWTH * size):
             raise CorruptDataError(
                 self._key,
@@ -290,7 +313,7 @@ def bare_schema(schema: pa.Schema) -> pa.Schema:
 
 @contextmanager
 def as_damage(key: str) -> Iterator[None]:
-    """Errors of Arrow as damage of the file that lies under a key."""
+    """Errors of Arrow as damage of the file under a key."""
     import pyarrow as pa
 
     try:
@@ -308,9 +331,9 @@ def count_leaves(kind: pa.DataType) -> int:
 
 
 def _is_null(group: pq.RowGroupMetaData, leaf: int) -> bool:
-    """Whether the statistics of a column chunk say that it holds no value."""
+    """Whether a column chunk is empty, or its statistics say that it holds no value."""
     stats = group.column(leaf).statistics
-    return stats is not None and stats.null_count == group.num_rows
+    return not group.num_rows or (stats is not None and stats.null_count == group.num_rows)
 
 
 def _meets(ordered: list[str], low: str, high: str) -> bool:

@@ -11,7 +11,7 @@ from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.inventory import INVENTORY, enter, read_inventory, strike
 from kymflow_zarr._storage.names import check_name, is_valid_name
 from kymflow_zarr._storage.siblings import check_writable
-from kymflow_zarr._tables.columns import plain_schema, to_table, valueless_columns
+from kymflow_zarr._tables.columns import columns_without_values, plain_schema, to_table
 from kymflow_zarr._tables.parquet import open_parquet, open_parquet_writer, write_parquet
 from kymflow_zarr._tables.replace import (
     RowUpdate,
@@ -129,7 +129,9 @@ class Tables:
         plain = plain_schema(schema, what=what)
         open_new: frozenset[str] = frozenset()
         if isinstance(updates, Sequence) and updates:  # rows that are to come may hold anything
-            open_new = frozenset.intersection(*(valueless_columns(one.rows) for one in updates))
+            open_new = frozenset.intersection(
+                *(columns_without_values(one.rows) for one in updates)
+            )
         kept = None if keep_others is None else image_id_set(keep_others)
         written = 0
         # The old file is closed before the new one takes its place: Windows insists.

@@ -2,8 +2,8 @@
 
 Beside an image's Zarr v2 array its new array is written, then its provenance, then its commit
 document: from then on the image has format 2. When all have, the tables are entered in their
-inventory, and the root document says so. Last, what format 1 needed is removed. A run that was
-cut off is continued by the next one.
+inventory, folders get their documents, and the root document says so. Last, what format 1 needed
+is removed. A run that was cut off is continued by the next one.
 """
 
 from __future__ import annotations
@@ -63,12 +63,12 @@ def upgrade_dataset(
             yield image_id
     if schema.version < DatasetSchema.CURRENT:
         _enter_tables(blobs)
+        write_missing_groups(blobs)
         DatasetSchema(
             version=DatasetSchema.CURRENT,
             created_utc=schema.created_utc or utc_now(),
             software=software_version(),
         ).write(blobs)
-        write_missing_groups(blobs)
     for image_id in image_ids:
         _remove_format1(blobs, image_id)
     for name in _GROUP_FILES:

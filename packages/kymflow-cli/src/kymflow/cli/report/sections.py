@@ -148,7 +148,7 @@ def _image_facts(reading: ImageReading) -> tuple[Fact, ...]:
             facts.insert(0, Fact(name="recorded", value=local_time(acquired)))
         facts += [
             Fact(name=name.replace("_", " "), value=lines_of_text(value))
-            for name, value in (_decided(metadata) | _said(reading)).items()
+            for name, value in (_decided(metadata) | _written_down(reading)).items()
         ]
     return tuple(facts)
 
@@ -167,7 +167,7 @@ def _decided(metadata: ImageMetadata) -> dict[str, str]:
     return {name: text for name, text in said.items() if text}
 
 
-def _said(reading: ImageReading) -> dict[str, str]:
+def _written_down(reading: ImageReading) -> dict[str, str]:
     """What people wrote down about the recording, where they did."""
     if reading.metadata is None:
         return {}

@@ -120,7 +120,7 @@ class Page:
         scope: Which images are shown, if not all of them.
         rows: The summary; empty on the page of one image.
         doubts: What was left out or is doubtful of the images, with their names.
-        sections: The images; empty if each has a page of its own.
+        sections: The images; empty if each has its own page.
         image_pages: The folder of these pages, from this one; empty if there is none.
         home: The address of the summary, for the page of one image; empty if it is on this page.
     """

@@ -20,16 +20,6 @@ def local_time(epoch_ns: int | None) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def bytes_size(count: int) -> str:
-    """A number of bytes for people."""
-    size = float(count)
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1000.0:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000.0
-    return f"{size:.1f} GB"
-
-
 def lines_of_text(text: str) -> str:
     """Text of several lines, each of them safe to show."""
     return "\n".join(show(line) for line in text.splitlines())

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from cyclopts import Parameter
+
 from kymflow.cli.decided import DecisionResult, Where, decide
+from kymflow.cli.errors import UnknownNameError
 
 
 def calibrate(
@@ -10,7 +15,8 @@ def calibrate(
     /,
     *images: str,
     seconds_per_line: float | None = None,
-    um_per_pixel: float | None = None,
+    line_ms: float | None = None,
+    um_per_pixel: Annotated[float | None, Parameter(name=["--um-per-pixel", "--um"])] = None,
     where: Where = None,
 ) -> DecisionResult:
     """Set the line period and the pixel size of images.
@@ -23,6 +29,7 @@ def calibrate(
         dataset: Path or URL of the dataset.
         images: The images: ids, the first characters of them, or their source files.
         seconds_per_line: Line period, in seconds.
+        line_ms: The same, in milliseconds.
         um_per_pixel: Length of a pixel along the line, in micrometres.
         where: Choose images by a condition in SQL, such as "folder LIKE '%day1%'".
 
@@ -30,11 +37,16 @@ def calibrate(
         The images.
 
     Raises:
-        UnknownNameError: No image is chosen, or one does not exist.
+        UnknownNameError: No image is chosen, one does not exist, or the line period is given twice.
         kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     from kymflow.core import decisions
 
+    if line_ms is not None and seconds_per_line is not None:
+        raise UnknownNameError(
+            "the line period is given twice", hint="give --seconds-per-line or --line-ms"
+        )
+    period = seconds_per_line if line_ms is None else float(f"{line_ms / 1000:.15g}")
     return decide(
         "calibrate",
         dataset,
@@ -42,7 +54,7 @@ def calibrate(
         where,
         lambda record, step: decisions.calibrate(
             record,
-            seconds_per_line=seconds_per_line,
+            seconds_per_line=period,
             um_per_pixel=um_per_pixel,
             step=step,
             where=where or "",

@@ -12,9 +12,10 @@ from cyclopts import Parameter
 from kymflow.cli.blocks import Block, Screen, counted, failure_blocks, remark, table_blocks
 from kymflow.cli.errors import UnknownNameError
 from kymflow.cli.guesses import guess
-from kymflow.cli.opening import open_reader, open_writer, source_name, source_of
+from kymflow.cli.opening import open_reader, open_writer, source_of
 from kymflow.cli.options import DEFAULT_WAIT_S, ProgressParam, Wait, Workers, default_workers
 from kymflow.cli.progress import SILENT, followed
+from kymflow.cli.source_names import source_name
 from kymflow.cli.verbs.plugins import PluginListResult, known_plugins
 from kymflow.cli.workers import worker_processes
 

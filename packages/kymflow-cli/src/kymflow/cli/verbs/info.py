@@ -192,9 +192,12 @@ def _describe_dataset(dataset: ZarrDataset) -> DatasetInfo:
 
 
 def _describe_image(dataset: ZarrDataset, record: ZarrImageRecord) -> ImageInfo:
-    from kymflow_zarr import MetadataNotFoundError
+    from kymflow_zarr import ImageNotFoundError, MetadataNotFoundError
 
-    entry = dataset.load_manifest().entries[record.image_id]
+    manifest = dataset.load_manifest()
+    entry = manifest.entries.get(record.image_id)
+    if entry is None:  # deleted meanwhile, unless it is damaged
+        raise manifest.damaged.get(record.image_id) or ImageNotFoundError(record.image_id)
     try:
         metadata: dict[str, Any] = record.load_metadata_payload()
     except MetadataNotFoundError:

@@ -28,13 +28,14 @@ from kymflow.cli.folders import (
     remember_folders,
     require_folder,
     search_remarks,
+    subfolder_remark,
 )
 from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.opening import open_reader
 from kymflow.cli.options import IngestFlags, ProgressParam, default_workers
 from kymflow.cli.progress import SILENT
 from kymflow.cli.safe_text import command, show
-from kymflow.cli.settling import apply_rules, settle_image
+from kymflow.cli.settling import apply_rules, settle_image, unknown_steps
 
 if TYPE_CHECKING:
     from kymflow_zarr import IngestOutcome, RefreshPlan, ZarrDataset
@@ -112,9 +113,11 @@ class IngestResult:
         unchanged: How many were in the dataset already, as they are.
         changed: How many differ from when they were ingested, and were left alone.
         gone: How many known files are no longer in these folders; their images stay.
-        in_subfolders: Where no file was found at all: how many lie in subfolders.
+        in_subfolders: How many new files lie in subfolders that were not looked at.
         issues: How many files beside images were left out, or are doubtful.
         by_rule: How many new images have fields or a calibration that were decided for all to come.
+        without_line_period: How many new images have none that is known.
+        without_pixel_size: How many new images have none that is known.
         items: One per file that was looked into.
     """
 
@@ -136,6 +139,8 @@ class IngestResult:
     in_subfolders: int
     issues: int
     by_rule: int
+    without_line_period: int
+    without_pixel_size: int
     items: tuple[FileOutcome, ...]
 
     @property
@@ -164,13 +169,28 @@ class IngestResult:
         )
         yield from file_remarks(self.items)
         yield from rule_remarks(self.by_rule, self.dataset)
+        yield from _calibration_remarks(self)
         if self.changed:
             yield remark("to ingest changed files again: --changed")
         if self.failed:
             yield remark("a file that failed is tried again once it changes, or with: --retry")
-        if not (self.items or self.unchanged or self.changed):
-            yield nothing_matches(self.patterns, in_subfolders=self.in_subfolders)
+        if self.in_subfolders:
+            yield subfolder_remark(self.in_subfolders)
+        elif not (self.items or self.unchanged or self.changed):
+            yield nothing_matches(self.patterns)
         yield from search_remarks(self)
+
+
+def _calibration_remarks(result: IngestResult) -> Iterator[Block]:
+    """How many new images lack a step, and the command that gives it."""
+    for count, what, option, value, column in (
+        (result.without_line_period, "line period", "--line-ms", "MS", "seconds_per_line"),
+        (result.without_pixel_size, "pixel size", "--um", "MICROMETRES", "um_per_pixel"),
+    ):
+        if count:
+            where = ("--where", f"{column} IS NULL")
+            typed = command("calibrate", result.dataset, option, value, *where)
+            yield remark(f"{counted(count, 'image')} without {what}: give it with {typed}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +234,7 @@ class PlanResult:
         failed: How many could not be ingested before, and have not changed since.
         unchanged: How many are in the dataset as they are.
         gone: How many known files are no longer in these folders.
-        in_subfolders: Where no file was found at all: how many lie in subfolders.
+        in_subfolders: How many new files lie in subfolders that were not looked at.
         items: One per file, except the unchanged ones.
     """
 
@@ -256,8 +276,10 @@ class PlanResult:
             failed=self.failed,
             gone=self.gone,
         )
-        if not (self.items or self.unchanged):
-            yield nothing_matches(self.patterns, in_subfolders=self.in_subfolders)
+        if self.in_subfolders:
+            yield subfolder_remark(self.in_subfolders)
+        elif not (self.items or self.unchanged):
+            yield nothing_matches(self.patterns)
         yield from search_remarks(self)
 
 
@@ -330,6 +352,7 @@ def ingest_folders(
     ]
     progress.begin("ingesting", sum(len(plan.to_ingest(mode)) for plan in plans))
     items: list[FileOutcome] = []
+    unknown: dict[str, frozenset[str]] = {}
     workers = default_workers(options.workers)
     for search in folders.there:
         outcomes = dataset.iter_refresh(
@@ -339,12 +362,17 @@ def ingest_folders(
             item = _outcome(outcome)
             items.append(item)
             progress.tell(item)
-            settle_image(dataset, item.image_id)
+            steps = settle_image(dataset, item.image_id)
+            if item.image_id is not None and item.status == "ok":
+                unknown[item.image_id] = steps
             progress.step()
     remember_folders(dataset, folders.there if folders.named else ())
     new = [item.image_id for item in items if item.status == "ok" and item.image_id is not None]
     by_rule = apply_rules(dataset, new)
+    if by_rule:
+        unknown = {image_id: unknown_steps(dataset.record(image_id)) for image_id in unknown}
     statuses = Counter(item.status for item in items)
+    without = Counter(step for steps in unknown.values() for step in steps)
     return IngestResult(
         verb=verb,
         dataset=location,
@@ -363,6 +391,8 @@ def ingest_folders(
         gone=sum(len(plan.gone) for plan in plans),
         in_subfolders=_in_subfolders(dataset, folders, plans),
         by_rule=by_rule,
+        without_line_period=without["line period"],
+        without_pixel_size=without["pixel size"],
         items=tuple(items),
     )
 
@@ -370,15 +400,17 @@ def ingest_folders(
 def _in_subfolders(
     dataset: ZarrDataset, folders: ChosenFolders, plans: Sequence[RefreshPlan]
 ) -> int:
-    """How many files lie below folders without any; 0 where there are some, or all was searched."""
-    if any(plan.new or plan.changed or plan.unchanged or plan.refused for plan in plans):
-        return 0
-    deeper = [
-        dataset.plan_refresh(search.folder, expand_patterns(search.patterns, recursive=True))
-        for search in folders.there
-        if not search.is_recursive
-    ]
-    return sum(len(plan.new) + len(plan.changed) + len(plan.unchanged) for plan in deeper)
+    """How many new files lie below the named folders whose subfolders are not looked at."""
+    found = 0
+    for search, plan in zip(folders.there, plans, strict=True):
+        if search.is_recursive or not (folders.named and search.has_subfolders):
+            continue
+        deeper = dataset.plan_refresh(
+            search.folder, expand_patterns(search.patterns, recursive=True)
+        )
+        here = {file.paths for file in (*plan.new, *plan.waiting)}
+        found += sum(file.paths not in here for file in deeper.new)
+    return found
 
 
 @contextmanager

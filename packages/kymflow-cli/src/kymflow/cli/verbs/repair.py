@@ -47,9 +47,9 @@ def repair(
         repairs = [
             DoneRepair(location=item.location, action=f"would repair: {item.message}")
             for item in found
-            if _would_mend(item, forget_gone=forget_gone)
+            if _is_repaired_by_repair(item, forget_gone=forget_gone)
         ]
-        left = [item for item in found if not _would_mend(item, forget_gone=forget_gone)]
+        left = [item for item in found if not _is_repaired_by_repair(item, forget_gone=forget_gone)]
     else:
         writer = open_writer(dataset, wait_s=wait)
         freed = writer.unlock() if unlock else []
@@ -123,5 +123,5 @@ class DoneRepair:
     action: str
 
 
-def _would_mend(item: FoundProblem, *, forget_gone: bool) -> bool:
+def _is_repaired_by_repair(item: FoundProblem, *, forget_gone: bool) -> bool:
     return item.repairable or (forget_gone and item.kind == "gone")

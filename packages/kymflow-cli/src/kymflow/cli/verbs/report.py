@@ -59,7 +59,7 @@ def report(
 
     A summary of the images, which sorts and filters, then for each of them the kymograph, what the
     analyses found, and where it all comes from. The file needs no other one. For many images,
-    --pages gives each a page of its own, in a folder beside the summary.
+    --pages gives each its own page, in a folder beside the summary.
 
     Args:
         dataset: Path or URL of the dataset.

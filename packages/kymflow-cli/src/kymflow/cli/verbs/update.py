@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from kymflow.cli.blocks import Block, Screen, counted, failure_blocks, remark, sentence
 from kymflow.cli.file_issues import issue_blocks
 from kymflow.cli.folders import choose_folders
-from kymflow.cli.opening import open_writer, source_name
+from kymflow.cli.opening import open_writer
 from kymflow.cli.options import (
     DEFAULT_PATTERNS,
     DEFAULT_WAIT_S,
@@ -23,6 +23,7 @@ from kymflow.cli.options import (
 )
 from kymflow.cli.progress import SILENT
 from kymflow.cli.safe_text import command, show
+from kymflow.cli.source_names import source_name
 from kymflow.cli.survey import Survey, kept_indexers, survey
 from kymflow.cli.verbs.analyze import AnalysedImage, analyze_images
 from kymflow.cli.verbs.index import ImageFailure, IndexedTable, run_indexer

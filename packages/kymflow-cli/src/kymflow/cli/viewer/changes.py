@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from kymflow.cli.opening import source_of
+from kymflow.cli.source_names import folder_of
 from kymflow.cli.viewer.messages import BadRequestError
-from kymflow.cli.viewer.names import folder_of
 from kymflow.cli.viewer.recompute import recompute
 from kymflow.core import KymflowCoreError
 from kymflow.core.analysis import Region, regions_of

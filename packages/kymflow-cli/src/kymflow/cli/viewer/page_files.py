@@ -1,4 +1,4 @@
-"""The files of the page, as they lie in this package."""
+"""The files of the page in this package."""
 
 from __future__ import annotations
 

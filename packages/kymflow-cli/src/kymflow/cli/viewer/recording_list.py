@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypedDict
 
 from kymflow.cli.errors import explain
-from kymflow.cli.opening import source_name, source_of
-from kymflow.cli.viewer.names import folder_of
+from kymflow.cli.opening import source_of
+from kymflow.cli.source_names import folder_of, source_name
 from kymflow.core import KymflowCoreError
 from kymflow.core.analysis import ImageStatus, image_status, load_results
 from kymflow.core.analysis.velocity import VELOCITY

@@ -10,8 +10,6 @@ from typing import Final
 
 from kymflow.core.analysis.definition import Column
 
-__all__ = ["STATUS_COLUMNS", "Estimate", "interval_columns"]
-
 _NORMAL_95: Final = 1.96
 
 STATUS_COLUMNS: Final = (

@@ -61,7 +61,7 @@ def load_region_data(
 
 
 def _rows_of(frame: pd.DataFrame, entry: RegionResult) -> pd.DataFrame:
-    """A region's rows, of the very parameters that its summary names."""
+    """A region's rows, of exactly the parameters that its summary names."""
     roi = frame["roi_id"]
     same_roi = roi.isna() if entry.roi_id is None else roi.eq(entry.roi_id).fillna(value=False)
     wanted = (

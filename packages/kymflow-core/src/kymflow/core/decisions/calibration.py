@@ -32,7 +32,7 @@ def calibrate(
         record: The image, writable.
         seconds_per_line: Line period.
         um_per_pixel: Pixel size along the line.
-        author: Who says so; the login name if None.
+        author: Who decides; the login name if None.
         step: What this is undone together with; nothing else if None.
         where: A condition in SQL that chose the image: images that come later and meet it get what
             their files are silent about, see `load_rules`; empty if it holds for this image alone.

@@ -82,7 +82,7 @@ def _carry(old: ZarrImageRecord, new: ZarrImageRecord) -> tuple[int, ...] | None
     acts = acts_in_force(metadata.acts)
     if read_acts(payload) or not (acts or metadata.rois):
         return None
-    # Regions that were made without an act are carried over by an act of their own.
+    # Regions that were made without an act are carried over by a separate act.
     rois = tuple(
         Change(place=("rois", str(roi.id)), before=None, after=roi.to_json())
         for roi in metadata.rois

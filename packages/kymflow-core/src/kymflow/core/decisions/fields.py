@@ -29,7 +29,7 @@ def set_fields(
         record: The image, writable.
         values: Values by field. Fields of `ExperimentMetadata` have types, others are free; None
             clears a field.
-        author: Who says so; the login name if None.
+        author: Who decides; the login name if None.
         step: What this is undone together with; nothing else if None.
         rule: Where the values come from, if those of images to come do as well; see `load_rules`.
 

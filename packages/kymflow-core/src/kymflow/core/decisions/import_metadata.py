@@ -68,7 +68,7 @@ def import_metadata(
             of the field of this name, such as ``"animal"``. Where several lines are about an
             image, later ones count.
         image_ids: Just these images; if None all of them, and those to come: see `load_rules`.
-        author: Who says so; the login name if None.
+        author: Who decides; the login name if None.
         step: What this is undone together with; nothing else if None.
 
     Raises:
@@ -98,7 +98,7 @@ def set_fields_from_folders(
     author: str | None = None,
     step: str | None = None,
 ) -> FieldsImport:
-    """Set experiment fields from the names of the folders that files lie in.
+    """Set experiment fields from the names of the files' folders.
 
     All of it is one step of `undo`.
 
@@ -106,7 +106,7 @@ def set_fields_from_folders(
         dataset: The dataset, writable.
         pattern: See `FolderPattern.parse`; ``"{animal}/{date}"`` for files in ``m07/2026-01-31``.
         image_ids: Just these images; if None all of them, and those to come: see `load_rules`.
-        author: Who says so; the login name if None.
+        author: Who decides; the login name if None.
         step: What this is undone together with; nothing else if None.
 
     Raises:

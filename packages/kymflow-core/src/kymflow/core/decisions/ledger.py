@@ -53,7 +53,7 @@ def add_act(
         kind: What was done.
         details: What exactly.
         author: Who did it; the login name if None.
-        step: The step that it belongs to; one of its own if None.
+        step: The step that it belongs to; a new one if None.
         metadata: The metadata as the act leaves them; None if it changes nothing there.
         rule: What chose the image, if it holds for images to come; see `load_rules`.
     """

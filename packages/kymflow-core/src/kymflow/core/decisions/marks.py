@@ -34,7 +34,7 @@ def mark_interval(
         start_s: Its beginning, in seconds from the beginning of the recording.
         stop_s: Its end.
         kind: What happens in it.
-        author: Who says so; the login name if None.
+        author: Who decides; the login name if None.
         step: What this is undone together with; nothing else if None.
 
     Returns:

@@ -46,7 +46,7 @@ def add_region(
         channel: The channel, from 1.
         z: The slice, from 0.
         name: What people call it.
-        author: Who says so; the login name if None.
+        author: Who decides; the login name if None.
         step: What this is undone together with; nothing else if None.
 
     Returns:
@@ -72,7 +72,7 @@ def add_region(
     rois = create_roi(metadata.rois, extent, change, last_id=metadata.last_roi_id)
     new = rois[-1]
     for roi in metadata.rois:
-        if _looks(roi) == _looks(new):
+        if _without_identity(roi) == _without_identity(new):
             return roi
     changed = replace(metadata, rois=rois, last_roi_id=new.id)
     add_act(record, "add_region", {"roi_id": new.id}, author=author, step=step, metadata=changed)
@@ -150,6 +150,6 @@ def remove_region(
     add_act(record, "remove_region", details, author=author, step=step, metadata=changed)
 
 
-def _looks(roi: Roi) -> Roi:
+def _without_identity(roi: Roi) -> Roi:
     """A region without what tells it from another one with the same borders and name."""
     return replace(roi, id=0, revision=0, note="", extra={})

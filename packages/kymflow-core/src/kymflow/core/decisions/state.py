@@ -25,7 +25,7 @@ class Exclusion:
 
     Attributes:
         reason: Why.
-        author: Who said so.
+        author: Who decided it.
         at: When, ISO 8601 in UTC.
     """
 
@@ -41,7 +41,7 @@ class Verdict:
     Attributes:
         verdict: ``accepted`` or ``rejected``.
         reason: Why; may be empty.
-        author: Who said so.
+        author: Who decided it.
         at: When, ISO 8601 in UTC.
     """
 
@@ -121,7 +121,7 @@ class CalibrationDecision:
     Attributes:
         seconds_per_line: Line period.
         um_per_pixel: Pixel size along the line.
-        author: Who said so last.
+        author: Who decided last.
         at: When, ISO 8601 in UTC.
     """
 

@@ -21,7 +21,7 @@ def exclude(
     Args:
         record: The image, writable.
         reason: Why.
-        author: Who says so; the login name if None.
+        author: Who decides; the login name if None.
         step: What this is undone together with; nothing else if None.
 
     Raises:

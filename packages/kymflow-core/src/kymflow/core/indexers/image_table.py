@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class ImageTable:
     """One row per image: file, folders, calibration, exclusion, experiment.
 
-    Columns: ``file``, ``folder``, ``folder_1`` (the folder that the file lies in) to ``folder_3``,
+    Columns: ``file``, ``folder``, ``folder_1`` (the folder of the file) to ``folder_3``,
     ``acquired``, ``shape``, ``dtype``, ``axes``, ``seconds_per_line``, ``um_per_pixel``, ``rois``,
     ``excluded``, ``exclusion_reason``, ``verdict``, ``verdict_reason``, ``notes``, the fields of
     `ExperimentMetadata`, ``supersedes``, ``pixels_digest`` (equal for copies), and other fields of

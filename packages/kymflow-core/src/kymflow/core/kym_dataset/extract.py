@@ -36,7 +36,7 @@ class BatchRows:
 
     Attributes:
         asked: The images of the batch, in ascending order.
-        parts: Their rows with provenance; each part has columns of its own.
+        parts: Their rows with provenance; each part has its own columns.
         params_hashes: For each image with rows, the hashes of their parameters: mostly one.
         failures: The images that could not be indexed.
         gone: The images that were deleted in the meantime.

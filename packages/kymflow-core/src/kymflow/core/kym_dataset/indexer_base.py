@@ -75,7 +75,7 @@ class DocumentedIndexer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionRows:
-    """The rows of one image, each with a provenance of its own.
+    """The rows of one image, each with its own provenance.
 
     Attributes:
         rows: Its columns ``analysis_version`` and ``params_hash`` say where each row comes from.

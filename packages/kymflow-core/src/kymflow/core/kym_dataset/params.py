@@ -21,7 +21,7 @@ def find_params(
 ) -> Params:
     """The parameter document with a hash, from a record that has a row with it.
 
-    A document is known by its hash, wherever it lies: among the JSON artifacts of the record, those
+    A document is known by its hash, wherever it is: among the JSON artifacts of the record, those
     called ``params`` first; it is an interval that a person marked; or it is what an indexer says
     of the record.
 

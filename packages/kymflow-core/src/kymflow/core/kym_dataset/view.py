@@ -55,7 +55,7 @@ class ImageNames:
         order, images = self._order(rows[self._keys(list(rows.columns))])
         names = self._renamed(list(rows.columns)).iloc[images].reset_index(drop=True)
         both = pd.concat([names, rows.iloc[order].reset_index(drop=True)], axis="columns")
-        return both[_last_ones_last(list(both.columns))]
+        return both[_provenance_last(list(both.columns))]
 
     def join_arrow(self, rows: pa.Table) -> pa.Table:
         """`join` for an Arrow table."""
@@ -64,7 +64,7 @@ class ImageNames:
         order, images = self._order(rows.select(self._keys(rows.column_names)).to_pandas())
         names = pa.Table.from_pandas(self._renamed(rows.column_names), preserve_index=False)
         names, both = names.replace_schema_metadata(None).take(images), rows.take(order)
-        shown = _last_ones_last([*names.column_names, *both.column_names])
+        shown = _provenance_last([*names.column_names, *both.column_names])
         for field in names.schema:  # for the table of images there are none
             both = both.append_column(field, names[field.name])
         return both.select(shown)
@@ -194,10 +194,10 @@ def _in_natural_order(images: pd.DataFrame) -> pd.DataFrame:
         folder=_ranks(images["folder"], natural_key), file=_ranks(images["file"], file_key)
     )
     order = keys.sort_values(["folder", "file"], kind="stable").index
-    return images.loc[order][_last_ones_last(list(images.columns))].reset_index(drop=True)
+    return images.loc[order][_provenance_last(list(images.columns))].reset_index(drop=True)
 
 
-def _last_ones_last(columns: Sequence[str]) -> list[str]:
+def _provenance_last(columns: Sequence[str]) -> list[str]:
     last = [name for name in _LAST if name in columns]
     return [*(name for name in columns if name not in last), *last]
 

@@ -14,7 +14,7 @@ _FIELD: Final = re.compile(r"\{([^{}]*)\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderPattern:
-    """A pattern for the innermost folders that a file lies in.
+    """A pattern for the innermost folders of a file's path.
 
     Attributes:
         fields: The fields in it, in order.

@@ -31,7 +31,7 @@ class Source:
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """The names of the folders that it lies in, the innermost last."""
+        """The names of its folders, the innermost last."""
         if self.path is None:
             return ()
         parent = self.path.parent

@@ -8,7 +8,7 @@ One test is enough::
         assert check_indexer(MyIndexer(), dataset) == []
 
 `sample_dataset` has images of several kinds; if an indexer needs artifacts, write them to its
-records first, or give a dataset of your own.
+records first, or give your own dataset.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ import math
 import os
 import struct
 from collections.abc import Collection
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree
@@ -24,6 +23,7 @@ from kymflow_zarr._readers.formats.planes import (
     PlaneImage,
     axis_name,
     check_expansion,
+    closed_on_error,
     library_missing,
     line_scan_sizes,
     others_warning,
@@ -67,8 +67,7 @@ class CziReader:
                 path, library="czifile", extra="czi", note=", and Python 3.12 or newer"
             ) from error
         _check_directory(path)
-        with ExitStack() as stack:
-            file = stack.enter_context(czifile.CziFile(path))
+        with closed_on_error(czifile.CziFile(path)) as file:
             image, warnings = _first_scene(file)
             check_expansion(path, image.sizes, image.dtype, limits)
             sizes, stopped = _recorded(image)
@@ -91,7 +90,7 @@ class CziReader:
                 pixels: npt.NDArray[Any] = image(**chosen).asarray(maxworkers=1)
                 return pixels.reshape([kept[axis] for axis in plane])
 
-            opened = PlaneImage(
+            return PlaneImage(
                 shape=tuple(kept.values()),
                 dtype=image.dtype.newbyteorder("="),
                 facts=(_facts(file, limits, tuple(kept), warnings + stopped),),
@@ -99,8 +98,6 @@ class CziReader:
                 read_plane=read_plane,
                 close=file.close,
             )
-            stack.pop_all()
-        return opened
 
 
 def _check_directory(path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +15,7 @@ from kymflow_zarr._readers.formats.planes import (
     PlaneImage,
     axis_name,
     check_expansion,
+    closed_on_error,
     library_missing,
     line_scan_sizes,
     others_warning,
@@ -56,8 +56,7 @@ class LifReader:
             import liffile
         except ImportError as error:
             raise library_missing(path, library="liffile", extra="lif") from error
-        with ExitStack() as stack:
-            file = stack.enter_context(liffile.LifFile(path))
+        with closed_on_error(liffile.LifFile(path)) as file:
             image = _first_line_scan(file.images)
             check_expansion(path, image.sizes, image.dtype, limits)
             order = tuple(line_scan_sizes(image.sizes))
@@ -65,7 +64,7 @@ class LifReader:
             names = [image.parent.name + "/" + one.name for one in file.images]
             chosen = names[list(file.images).index(image)]
             lead = len(order) - 2 if image.frames.dims[-2:] == order[-2:] == ("Y", "X") else 0
-            opened = PlaneImage(
+            return PlaneImage(
                 shape=tuple(image.sizes[axis] for axis in order),
                 dtype=image.dtype.newbyteorder("="),
                 facts=(
@@ -79,8 +78,6 @@ class LifReader:
                 read_plane=lambda number: image.frames[number] if lead else _pixels(image, order),
                 close=file.close,
             )
-            stack.pop_all()
-        return opened
 
 
 def _first_line_scan(images: Sequence[LifImageABC]) -> LifImageABC:

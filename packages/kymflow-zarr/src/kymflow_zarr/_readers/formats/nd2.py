@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +16,7 @@ from kymflow_zarr._readers.formats.planes import (
     PlaneImage,
     axis_name,
     check_expansion,
+    closed_on_error,
     library_missing,
     line_scan_sizes,
 )
@@ -52,8 +52,7 @@ class Nd2Reader:
             from nd2 import ND2File
         except ImportError as error:
             raise library_missing(path, library="nd2", extra="nd2") from error
-        with ExitStack() as stack:
-            file = stack.enter_context(ND2File(path))
+        with closed_on_error(ND2File(path)) as file:
             sizes, warnings = _recorded(file)
             check_expansion(path, sizes, file.dtype, limits)
             kept = line_scan_sizes(sizes)
@@ -66,7 +65,7 @@ class Nd2Reader:
                 pixels: npt.NDArray[Any] = file.read_frame(at).reshape(frame)
                 return pixels[number // lines] if by_channel else pixels
 
-            opened = PlaneImage(
+            return PlaneImage(
                 shape=tuple(kept.values()),
                 dtype=np.dtype(file.dtype).newbyteorder("="),
                 facts=(_facts(file, tuple(kept), warnings),),
@@ -74,8 +73,6 @@ class Nd2Reader:
                 read_plane=read_plane,
                 close=file.close,
             )
-            stack.pop_all()
-        return opened
 
 
 def _recorded(file: ND2File) -> tuple[dict[str, int], tuple[str, ...]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,10 +19,11 @@ import numpy.typing as npt
 from kymflow_zarr._readers.clock import parse_iso
 from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._readers.facts import Channel, Facts
-from kymflow_zarr._readers.files import look_at_regular_file
+from kymflow_zarr._readers.files import regular_file_state
 from kymflow_zarr._readers.formats.planes import (
     PlaneImage,
     axis_name,
+    closed_on_error,
     library_missing,
     line_scan_sizes,
 )
@@ -61,14 +62,13 @@ class OifReader:
             import oiffile
         except ImportError as error:
             raise library_missing(path, library="oiffile", extra="oif") from error
-        with ExitStack() as stack:
-            file = stack.enter_context(oiffile.OifFile(path))
+        with closed_on_error(oiffile.OifFile(path)) as file:
             sizes = _sizes(file.mainfile)
             letters = tuple(line_scan_sizes(sizes))
             lead = [axis for axis in letters if axis not in file.axes[-2:]]
             planes = _planes(file, sizes, lead)
             plane_shape = tuple(sizes[axis] for axis in letters[len(lead) :])
-            opened = PlaneImage(
+            return PlaneImage(
                 shape=tuple(sizes[axis] for axis in letters),
                 dtype=_dtype_of(file, path, planes[0]),
                 facts=(_facts(file.mainfile, letters),),
@@ -76,8 +76,6 @@ class OifReader:
                 read_plane=lambda number: _read(file, path, planes[number], plane_shape),
                 close=file.close,
             )
-            stack.pop_all()
-        return opened
 
 
 def _sizes(settings: Settings) -> dict[str, int]:
@@ -113,7 +111,7 @@ def _tiff(file: oiffile.OifFile, path: Path, name: str) -> Iterator[tifffile.Tif
     import tifffile
 
     if not file.is_oib:
-        look_at_regular_file(path.parent / name, follow_links=False)
+        regular_file_state(path.parent / name, follow_links=False)
     with file.open_file(name) as handle, tifffile.TiffFile(handle, name=name) as tiff:
         yield tiff.pages.first
 

@@ -88,12 +88,12 @@ def _recorded(image: oirfile.OirFile) -> tuple[dict[str, int], tuple[str, ...]]:
     oirfile puts zeros where pixels are missing.
     """
     sizes = dict(image.sizes)
-    if not sizes:
-        raise ValueError("it holds no pixels")
-    rows_axis = "T" if image.is_linescan else "Y"
     with ExitStack() as stack:
         others = [stack.enter_context(Path(name).open("rb")) for name in image.companion_files]
         planes = plane_bytes([image.filehandle, *others])
+    if not sizes:
+        raise ValueError("it holds no pixels")
+    rows_axis = "T" if image.is_linescan else "Y"
     asked = sizes[rows_axis]
     count = math.prod(sizes.values()) // (asked * sizes["X"])
     there = min(planes.values(), default=0) // (sizes["X"] * image.dtype.itemsize)

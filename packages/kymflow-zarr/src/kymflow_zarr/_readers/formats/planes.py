@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,13 @@ from kymflow_zarr.errors import UnreadableImageError
 
 _NAMES: Final = {"P": "position", "M": "mosaic", "L": "lambda", "S": "s"}
 _NAMED: Final = 5
+
+
+class _Closes(Protocol):
+    def close(self) -> None: ...
+
+
+T = TypeVar("T", bound=_Closes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +69,16 @@ class PlaneImage:
         if plane.shape != due:
             raise ValueError(f"plane {number} has the shape {plane.shape} where {due} is due")
         return np.ascontiguousarray(plane, dtype=self.dtype)
+
+
+@contextmanager
+def closed_on_error(file: T) -> Iterator[T]:
+    """A file that stays open, unless the block raises."""
+    try:
+        yield file
+    except BaseException:
+        file.close()
+        raise
 
 
 def check_expansion(

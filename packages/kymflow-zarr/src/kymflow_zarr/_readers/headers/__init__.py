@@ -1,1 +1,1 @@
-"""What lies beside an image file, one module per kind of header."""
+"""Headers beside image files, one module per kind."""

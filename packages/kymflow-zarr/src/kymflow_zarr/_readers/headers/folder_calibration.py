@@ -35,23 +35,14 @@ class FolderCalibration:
     name = "kymflow_toml"
     suffixes = (FOLDER_CALIBRATION,)
 
-    def find(self, path: Path, listing: FolderListing) -> Path | None:  # noqa: ARG002
+    def find(self, path: Path, listing: FolderListing) -> Path | None:
         """The file of the image's folder, or of the nearest one above it."""
         return listing.calibration
 
     def read(
-        self,
-        path: Path,
-        listing: FolderListing,
-        *,
-        shape: tuple[int, ...],  # noqa: ARG002 - what it does not fit is left out later
-        limits: ReadLimits,
+        self, path: Path, listing: FolderListing, *, shape: tuple[int, ...], limits: ReadLimits
     ) -> Facts | None:
-        """What a person says about all images of the folder.
-
-        Raises:
-            UnreadableImageError: The file cannot be read, or has keys or values that are unknown.
-        """
+        """What a person says about all images of the folder."""
         found = self.find(path, listing)
         if found is None:
             return None

@@ -44,18 +44,9 @@ class MicroManagerHeader:
         return found
 
     def read(
-        self,
-        path: Path,
-        listing: FolderListing,
-        *,
-        shape: tuple[int, ...],
-        limits: ReadLimits,
+        self, path: Path, listing: FolderListing, *, shape: tuple[int, ...], limits: ReadLimits
     ) -> Facts | None:
-        """What the metadata of an image's folder, or of its stack, say.
-
-        Raises:
-            UnreadableImageError: They cannot be read, or are too large.
-        """
+        """What the metadata of an image's folder, or of its stack, say."""
         found = self.find(path, listing)
         if found is None:
             return None
@@ -66,12 +57,9 @@ class MicroManagerHeader:
 def read_micro_manager(
     text: str, *, name: str = "metadata.txt", pages: bool = True
 ) -> Facts | None:
-    """Read Micro-Manager's metadata; None if they are of another kind.
+    """What Micro-Manager's metadata say; None if they are of another kind.
 
-    Args:
-        text: The document.
-        name: The file's name, for messages.
-        pages: Whether the image has several, which may be a time apart.
+    ``pages`` tells whether the image has several, which may be a time apart.
     """
     try:
         document = loads(text.encode(), key=name)

@@ -5,7 +5,7 @@ or spaces of the tabs and dropped the quotes. The same key may stand in several 
 Size`` of ``[Reference Image]`` describes the overview picture, not this image.
 
 Numbers have the decimal sign that the computer was set to, which other numbers of the same text
-prove (see `decimals`); one that cannot be read for sure is a warning.
+prove (see `decimals`); an ambiguous one is a warning.
 
 The line period follows exactly from ``[Image]``: ``Image Size(Unit Converted)`` is the duration of
 all lines and ``Image Size`` their number, so 34020.000 ms / 30000 = 1.134 ms. ``T Dimension`` ends
@@ -55,31 +55,15 @@ class OlympusTextHeader:
         return listing.beside(path, ".txt")
 
     def read(
-        self,
-        path: Path,
-        listing: FolderListing,
-        *,
-        shape: tuple[int, ...],  # noqa: ARG002 - the header has its own numbers of pixels
-        limits: ReadLimits,
+        self, path: Path, listing: FolderListing, *, shape: tuple[int, ...], limits: ReadLimits
     ) -> Facts | None:
-        """What the text beside an image says; a text of another kind is kept, with a warning.
-
-        Raises:
-            UnreadableImageError: The text cannot be read, or is too large.
-        """
+        """What the text beside an image says; a text of another kind is kept, with a warning."""
         found = self.find(path, listing)
         return None if found is None else read_olympus_text(listing.read_text(found, limits=limits))
 
 
 def read_olympus_text(text: str) -> Facts:
-    """Read the text of an Olympus header.
-
-    Args:
-        text: The header, decoded.
-
-    Returns:
-        Axis steps, acquisition time, channels and scan settings, as far as they are there.
-    """
+    """What an Olympus header says; one of another kind is only kept, with a warning."""
     sections = _sections(text)
     if "General" not in sections or not sections.keys() & {"Dimensions", "Image"}:
         return Facts(
@@ -127,7 +111,7 @@ class _Numbers:
     warnings: list[str]
 
     def step(self, number: str, unit: str, *, of: str, what: str) -> Quantity | None:
-        """A length or time; a warning where it cannot be read for sure."""
+        """A length or time; a warning if it is ambiguous."""
         what = f"the Olympus header's {what}"
         return stated_quantity(
             number, unit, of=of, what=what, warnings=self.warnings, signs=self.signs

@@ -37,18 +37,9 @@ class PayloadHeader:
         return find_payload(path, listing)
 
     def read(
-        self,
-        path: Path,
-        listing: FolderListing,
-        *,
-        shape: tuple[int, ...],
-        limits: ReadLimits,  # noqa: ARG002 - JSON has one limit everywhere
+        self, path: Path, listing: FolderListing, *, shape: tuple[int, ...], limits: ReadLimits
     ) -> Facts | None:
-        """What the payload's header says, and the payload itself.
-
-        Raises:
-            UnreadableImageError: It cannot be read, or is not a JSON object.
-        """
+        """What the payload's header says, and the payload itself."""
         found = find_payload(path, listing)
         if found is None:
             return None
@@ -72,14 +63,9 @@ def find_payload(path: Path, listing: FolderListing) -> Path | None:
 
 
 def read_payload_header(header: JsonValue, *, shape: tuple[int, ...]) -> Facts:
-    """Read the header of a metadata payload.
+    """What a metadata payload's ``header`` says about an image of this shape.
 
-    Args:
-        header: The payload's ``header``, if it has one.
-        shape: Shape of the image that it should describe.
-
-    Returns:
-        What it says: nothing if it is not an object, only a warning if it describes another shape.
+    Nothing if it is not an object, only a warning if it describes another shape.
     """
     if not isinstance(header, dict):
         return _facts()

@@ -42,18 +42,9 @@ class PrairieHeader:
         return listing.named(f"{image[1]}.xml") if image else None
 
     def read(
-        self,
-        path: Path,
-        listing: FolderListing,
-        *,
-        shape: tuple[int, ...],
-        limits: ReadLimits,
+        self, path: Path, listing: FolderListing, *, shape: tuple[int, ...], limits: ReadLimits
     ) -> Facts | None:
-        """What the recording's document says about one of its files.
-
-        Raises:
-            UnreadableImageError: The document cannot be read, or is too large.
-        """
+        """What the recording's document says about one of its files."""
         found = self.find(path, listing)
         if found is None:
             return None
@@ -62,15 +53,9 @@ class PrairieHeader:
 
 
 def read_prairie(text: str, file_name: str, *, pages: bool = False) -> Facts | None:
-    """Read a ``PVScan`` document.
+    """What a ``PVScan`` document says about an image file; None if it is of another kind.
 
-    Args:
-        text: The document.
-        file_name: The image file that is asked for.
-        pages: Whether it has several, which are a time apart.
-
-    Returns:
-        What it says; None if it is of another kind.
+    ``pages`` tells whether the image has several, which are a time apart.
     """
     try:
         root = _parsed(text)
@@ -145,7 +130,7 @@ def _time_between_pages(sequence: ElementTree.Element, file_name: str) -> Quanti
 
 
 def _channel_of(file: ElementTree.Element) -> tuple[int, str]:
-    """Sort by number; what is no number keeps its place by its text."""
+    """Sort by number, and by text what is not a number."""
     text = file.get("channel", "")
     return count_of(text), text
 

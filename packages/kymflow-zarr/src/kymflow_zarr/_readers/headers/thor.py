@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
 
-from kymflow_zarr._readers.clock import parse_us_clock
+from kymflow_zarr._readers.clock import stated_clock
 from kymflow_zarr._readers.decimals import decimal_of, decimal_signs
 from kymflow_zarr._readers.facts import Channel, Facts, Rank
 from kymflow_zarr._readers.limits import ReadLimits
@@ -38,18 +38,9 @@ class ThorHeader:
         return listing.named("Experiment.xml") if _IMAGE.fullmatch(path.name) else None
 
     def read(
-        self,
-        path: Path,
-        listing: FolderListing,
-        *,
-        shape: tuple[int, ...],  # noqa: ARG002 - the header has its own numbers of pixels
-        limits: ReadLimits,
+        self, path: Path, listing: FolderListing, *, shape: tuple[int, ...], limits: ReadLimits
     ) -> Facts | None:
-        """What the folder's document says.
-
-        Raises:
-            UnreadableImageError: The document cannot be read, or is too large.
-        """
+        """What the folder's document says."""
         found = self.find(path, listing)
         return None if found is None else read_thor(listing.read_text(found, limits=limits))
 
@@ -76,7 +67,12 @@ def read_thor(text: str) -> Facts | None:
         line_scan=line_scan,
         pixels={axis: count for axis, count in counts.items() if count},
         steps=_steps(scan, lines=counts.get("t", 0), warnings=warnings),
-        acquired_local_epoch_ns=_acquired(root, warnings),
+        acquired_local_epoch_ns=stated_clock(
+            _attribute(root, "Date", "date") or "",
+            what="ThorImage's date",
+            warnings=warnings,
+            month_first=True,
+        ),
         channels=_channels(scan),
         vendor=_vendor(root, scan),
         warnings=tuple(warnings),
@@ -109,15 +105,6 @@ def _steps(scan: ElementTree.Element, *, lines: int, warnings: list[str]) -> dic
     return steps
 
 
-def _acquired(root: ElementTree.Element, warnings: list[str]) -> int | None:
-    element = root.find("Date")
-    date = "" if element is None else element.get("date", "")
-    found = parse_us_clock(date)
-    if date and found is None:
-        warnings.append(f"ThorImage's date {date[:60]!r} is not month/day/year and time")
-    return found
-
-
 def _channels(scan: ElementTree.Element) -> tuple[Channel, ...]:
     """Each bit of ``channel`` is a detector that was on, from ``ChanA``."""
     bits = count_of(scan.get("channel"))
@@ -129,15 +116,18 @@ def _channels(scan: ElementTree.Element) -> tuple[Channel, ...]:
 
 
 def _vendor(root: ElementTree.Element, scan: ElementTree.Element) -> dict[str, JsonValue]:
-    objective, software = root.find("Magnification"), root.find("Software")
+    version = _attribute(root, "Software", "version")
     return known(
         {
             "scan_device": scan.get("name"),
             "dwell_time_us": number_of(scan.get("dwellTime")),
-            "objective": None if objective is None else objective.get("name"),
-            "objective_magnification": None
-            if objective is None
-            else number_of(objective.get("mag")),
-            "system": None if software is None else f"ThorImage {software.get('version', '')}",
+            "objective": _attribute(root, "Magnification", "name"),
+            "objective_magnification": number_of(_attribute(root, "Magnification", "mag")),
+            "system": None if version is None else f"ThorImage {version}",
         }
     )
+
+
+def _attribute(root: ElementTree.Element, element: str, name: str) -> str | None:
+    found = root.find(element)
+    return None if found is None else found.get(name)

@@ -13,8 +13,6 @@ from kymflow_zarr._readers.vendors.plain import read_plain
 from kymflow_zarr._readers.vendors.scanimage import read_scanimage
 from kymflow_zarr._readers.vendors.zeiss_lsm import read_zeiss_lsm
 
-__all__ = ["read_vendors"]
-
 _VENDORS: Final = (read_fluoview, read_scanimage, read_zeiss_lsm, read_ome, read_imagej, read_plain)
 
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from kymflow_zarr._readers.clock import parse_us_clock, stated_clock
+from kymflow_zarr._readers.clock import stated_clock
 from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._readers.facts import Channel, Facts
 from kymflow_zarr._readers.settings import finite, known, number_of
@@ -49,10 +49,12 @@ def read_fluoview(metadata: TiffMetadata) -> Facts | None:
     warnings: list[str] = []
     steps.update(_page_name_steps(metadata.page_name, warnings))
     parameters = _parameters(metadata.description)
-    stamp = f"{parameters.get('Date', '')} {parameters.get('Time', '')}"
-    acquired = parse_us_clock(stamp)
-    if acquired is None:
-        acquired = stated_clock(stamp, what="FluoView's date", warnings=warnings)
+    acquired = stated_clock(
+        f"{parameters.get('Date', '')} {parameters.get('Time', '')}",
+        what="FluoView's date",
+        warnings=warnings,
+        month_first=True,
+    )
     return Facts(
         source="vendor_tiff",
         texts={"fluoview": f"{metadata.description}\n[PageName]\n{metadata.page_name}"},

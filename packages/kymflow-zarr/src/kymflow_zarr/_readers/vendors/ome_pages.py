@@ -26,15 +26,9 @@ def ome_layout(
 ) -> PageLayout | None:
     """Arrange the planes of an OME-TIFF that are in this file: those of its first image there.
 
-    Args:
-        root: Its OME-XML.
-        file_name: The file's name.
-        page_count: How many pages it has.
-        page_shape: Shape of each, (rows, columns).
-
     Returns:
         The layout; None where the file holds all of the first image, where the XML describes none,
-        or where pages are no plain planes.
+        or where pages are not plain planes.
 
     Raises:
         ValueError: A number in it is none.
@@ -59,7 +53,7 @@ def ome_layout(
                 return _layout(all_pages, axes, page_shape, image=number)
         if pages:
             found = _layout(pages, axes, page_shape, image=number)
-            told = _what_is_elsewhere(others) or (
+            told = _elsewhere_warning(others) or (
                 f"its OME-XML declares {math.prod(sizes)} planes, the file holds {len(pages)}",
             )
             unnamed = page_count - len(set(pages.values())) if len(images) == 1 else 0
@@ -79,7 +73,7 @@ def ome_layout(
         shape=(*stack, *page_shape),
         axes=default_axes(len(stack) + 2),
         pages=range(page_count),
-        warnings=_what_is_elsewhere(others),
+        warnings=_elsewhere_warning(others),
     )
 
 
@@ -103,7 +97,7 @@ def _layout(
     )
 
 
-def _what_is_elsewhere(others: set[str]) -> tuple[str, ...]:
+def _elsewhere_warning(others: set[str]) -> tuple[str, ...]:
     if not others:
         return ()
     names = ", ".join(repr(name[:_MAX_NAME]) for name in sorted(others)[:3])

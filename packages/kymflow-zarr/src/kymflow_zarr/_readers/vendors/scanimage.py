@@ -67,14 +67,9 @@ def scanimage_layout(
 ) -> PageLayout | None:
     """Arrange the pages of a file.
 
-    Args:
-        settings: Its settings.
-        page_count: How many pages it has.
-        page_shape: Shape of each, (rows, columns).
-
     Returns:
         The layout: ``c, t, x`` for lines, else ``t, z, c, y, x``, without those of length 1; None
-        when the pages are no plain frames.
+        when the pages are not plain frames.
     """
     channels = max(1, len(settings.channels))
     frames, left_over = divmod(page_count, channels)

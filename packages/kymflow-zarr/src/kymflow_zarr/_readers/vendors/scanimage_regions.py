@@ -18,15 +18,7 @@ _MOST: Final = 1e9
 
 
 def region_pixel_sizes(artist: str, *, um_per_degree: float) -> list[tuple[float, float]]:
-    """The pixel size of each region.
-
-    Args:
-        artist: Text of the tag ``Artist``.
-        um_per_degree: Micrometres per degree of the scan angle.
-
-    Returns:
-        Width and height of a pixel in micrometres, as far as the regions can be read.
-    """
+    """Width and height of a pixel in um, of each region in the tag ``Artist`` that can be read."""
     try:
         document = loads(
             artist.strip().encode("utf-8", errors="replace"), key="ScanImage's regions"

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from kymflow_zarr._readers.clock import parse_us_clock, stated_clock
+from kymflow_zarr._readers.clock import stated_clock
 from kymflow_zarr._readers.decimals import decimal_of
 
 _LINE: Final = re.compile(
@@ -85,15 +85,7 @@ class ScanImage:
 
 
 def scanimage_settings(software: str, description: str) -> ScanImage | None:
-    """Read the settings of a file's first page.
-
-    Args:
-        software: Text of the tag ``Software``.
-        description: Text of the tag ``ImageDescription``.
-
-    Returns:
-        The settings; None when ScanImage did not write the file.
-    """
+    """The settings in two tags of a file's first page; None when ScanImage did not write it."""
     if not (_MARK.search(software) or _MARK.search(description)):
         return None
     values: dict[str, str] = {}
@@ -172,8 +164,8 @@ def _third(values: Mapping[str, str]) -> ScanImage:
     )
     slices = _count(values, f"{acq}.numberOfZSlices") or 1
     trigger = _text(values, "state.internal.triggerTimeString").strip("'")
-    acquired = parse_us_clock(trigger)
-    warning = f"ScanImage's start {trigger[:60]!r} is not month/day/year and time"
+    warnings: list[str] = []
+    acquired = stated_clock(trigger, what="ScanImage's start", warnings=warnings, month_first=True)
     return ScanImage(
         is_line_scan=_number(values, f"{acq}.scanAngleMultiplierSlow") == 0
         or _is_true(_text(values, f"{acq}.linescan")),
@@ -197,7 +189,7 @@ def _third(values: Mapping[str, str]) -> ScanImage:
         zoom=_number(values, f"{acq}.zoomFactor"),
         is_bidirectional=_is_true(_text(values, f"{acq}.bidirectionalScan")),
         acquired_local_epoch_ns=acquired,
-        warnings=(warning,) if trigger and acquired is None else (),
+        warnings=tuple(warnings),
     )
 
 

@@ -250,7 +250,7 @@ export class Decisions {
     this.onChange(what, body);
   }
 
-  /** Let the panel be drawn anew, though a control of it was just used. */
+  /** Redraw the panel even if one of its controls was just used. */
   #free() {
     const { activeElement } = document;
     if (activeElement instanceof HTMLElement && part("decisions", HTMLElement).contains(activeElement)) activeElement.blur();

@@ -1,4 +1,8 @@
-"""Compiled twins of `_preprocess.flatten` and `_tracking.best_path`."""
+"""Computations of `_kernels`, compiled: the same sums as in NumPy, without its passes.
+
+Offsets are unsigned (`_At`): with signed ones every access would be checked for a negative index,
+which keeps loops from being turned into SIMD instructions.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kymflow.core.analysis.velocity._jit import exact, fast
+from kymflow.core.analysis.velocity._plan import ShearPlan
 from kymflow.core.analysis.velocity._preprocess import Columns
 from kymflow.core.analysis.velocity._tracking import JUMP_COST, LOCAL_COST
 
 _Floats = NDArray[np.float32]
 _Integers = NDArray[np.int64]
+
+_At = np.uintp
+#: Windows scanned side by side; so many keep every buffer in a core's own cache.
+_LANES = 192
 
 
 def flatten(pixels: NDArray[np.generic], columns: Columns) -> _Floats:
@@ -56,6 +65,127 @@ def _flatten(
             out[t, x] = quarter * (row[x - 1] + row[x + 1]) + half * row[x]
 
 
+def scan(lines: _Floats, plan: ShearPlan) -> _Floats:
+    """Twin of `_shear.scan`: one window per SIMD lane."""
+    windows = len(lines) // plan.step - 3
+    explained = np.empty((windows, plan.coarse.size), np.float32)
+    lanes = min(_LANES, windows + 3)
+    _scan(lines, lanes, plan.line_bin, plan.quarter_bin, plan.inverse_weight, explained)
+    return explained
+
+
+@fast
+def _scan(
+    lines: _Floats,
+    lanes: int,
+    line_bin: _Integers,
+    quarter_bin: _Integers,
+    inverse_weight: _Floats,
+    out: _Floats,
+) -> None:
+    n = lines.shape[1]
+    windows, candidates = out.shape
+    step, bins = line_bin.shape[1], inverse_weight.shape[1]
+    pixels = np.empty(step * n * lanes, np.float32)
+    quarter, window = np.empty(bins * lanes, np.float32), np.empty(bins * lanes, np.float32)
+    explained = np.empty(lanes, np.float32)
+    line_at = np.arange(step) * n * lanes
+    # Quarter `m` of the window in lane `b` is in lane `b + m`.
+    quarter_at = np.arange(4)
+    for first in range(0, windows, lanes - 3):
+        count = min(lanes - 3, windows - first)
+        for t in range(step):
+            for b in range(count + 3):
+                for x in range(n):
+                    pixels[_At((t * n + x) * lanes + b)] = lines[(first + b) * step + t, x]
+        for i in range(candidates):
+            rows = line_bin[i].max() + n
+            # The bins after the last have no weight, and are not to be infinite.
+            reached = (quarter_bin[i].max() + rows + 3) // 4 * 4
+            _sum_moved(quarter, rows * lanes, pixels, line_at, line_bin[i] * lanes, n * lanes)
+            _sum_moved(
+                window, reached * lanes, quarter, quarter_at, quarter_bin[i] * lanes, rows * lanes
+            )
+            explained[:] = 0
+            _add_squares(explained, window, inverse_weight[i, :reached])
+            for b in range(count):
+                out[first + b, i] = explained[b]
+
+
+@fast
+def _sum_moved(
+    out: _Floats, length: int, values: _Floats, at: _Integers, moved: _Integers, size: int
+) -> None:
+    """Sum parts of `values` that begin `at` and have this `size`, each `moved` by so much.
+
+    Wherever the same parts overlap, up to four are summed at once.
+    """
+    begin = 0
+    while begin < length:
+        low, high, end = at.size, 0, length
+        for k in range(at.size):
+            if moved[k] <= begin < moved[k] + size:
+                low, high, end = min(low, k), max(high, k + 1), min(end, moved[k] + size)
+            elif moved[k] > begin:
+                end = min(end, moved[k])
+        if low >= high:
+            out[begin:end] = 0
+        o, count = _At(begin), end - begin
+        for k in range(low, high, 4):
+            left = high - k
+            a = _At(at[k] + begin - moved[k])
+            b = _At(at[k + 1] + begin - moved[k + 1]) if left > 1 else a
+            c = _At(at[k + 2] + begin - moved[k + 2]) if left > 2 else a
+            d = _At(at[k + 3] + begin - moved[k + 3]) if left > 3 else a
+            if left == 1:
+                _sum(out, o, count, values, (a,), k > low)
+            elif left == 2:
+                _sum(out, o, count, values, (a, b), k > low)
+            elif left == 3:
+                _sum(out, o, count, values, (a, b, c), k > low)
+            else:
+                _sum(out, o, count, values, (a, b, c, d), k > low)
+        begin = end
+
+
+@fast
+def _sum(
+    out: _Floats,
+    to: np.uintp,
+    count: int,
+    values: _Floats,
+    starts: tuple[np.uintp, ...],
+    add: bool,
+) -> None:
+    """Sum stretches of `values`; compiled for each number of `starts`."""
+    if add:
+        for j in range(count):
+            total = out[to + _At(j)]
+            for start in starts:
+                total += values[start + _At(j)]
+            out[to + _At(j)] = total
+    else:
+        for j in range(count):
+            total = np.float32(0)
+            for start in starts:
+                total += values[start + _At(j)]
+            out[to + _At(j)] = total
+
+
+@fast
+def _add_squares(out: _Floats, values: _Floats, weight: _Floats) -> None:
+    """Add the weighted squares of rows, four at a time; their number is a multiple of four."""
+    lanes = out.size
+    for u in range(0, weight.size, 4):
+        a, b, c, d = weight[u], weight[u + 1], weight[u + 2], weight[u + 3]
+        first = _At(u * lanes)
+        second, third, fourth = _At((u + 1) * lanes), _At((u + 2) * lanes), _At((u + 3) * lanes)
+        for j in range(lanes):
+            p, q = values[first + _At(j)], values[second + _At(j)]
+            r, s = values[third + _At(j)], values[fourth + _At(j)]
+            out[_At(j)] += (p * p * a + q * q * b) + (r * r * c + s * s * d)
+
+
 def best_path(score: _Floats) -> _Integers:
     """Twin of `_tracking.best_path`."""
     path = np.empty(len(score), np.int64)
@@ -66,32 +196,36 @@ def best_path(score: _Floats) -> _Integers:
 @exact
 def _best_path(score: _Floats, path: _Integers, local: float, jump: float) -> None:
     windows, candidates = score.shape
+    reach = int(np.ceil(jump / local)) - 1
+    # How far each candidate is below the best one, with some on both sides that cannot be it.
+    below = np.full(candidates + 2 * reach, -np.inf)
     best = np.empty(candidates, np.float64)
-    for k in range(1, windows):
-        before = score[k - 1]
-        highest = np.float64(before[0])
+    top = np.empty(windows, np.int64)
+    for k in range(windows):
+        row = score[k]
+        if k > 0:
+            for j in range(candidates):
+                best[j] = -jump
+            for d in range(-reach, reach + 1):
+                start, cost = _At(reach + d), local * abs(d)
+                for j in range(candidates):
+                    value = below[start + _At(j)] - cost
+                    best[j] = value if value > best[j] else best[j]
+            for j in range(candidates):
+                row[j] = np.float32(np.float64(row[j]) + best[j])
+        at = 0
         for j in range(1, candidates):
-            highest = max(highest, np.float64(before[j]))
-        reach = -jump
+            at = j if row[j] > row[at] else at
+        top[k] = at
         for j in range(candidates):
-            reach = max(reach - local, np.float64(before[j]) - highest, -jump)
-            best[j] = reach
-        reach = -jump
-        for j in range(candidates - 1, -1, -1):
-            reach = max(reach - local, best[j])
-            best[j] = reach
-        for j in range(candidates):
-            score[k, j] = np.float32(np.float64(score[k, j]) + best[j])
-    at = 0
-    for j in range(1, candidates):
-        if score[windows - 1, j] > score[windows - 1, at]:
-            at = j
+            below[reach + j] = np.float64(row[j]) - np.float64(row[at])
+    at = top[windows - 1]
     path[windows - 1] = at
     for k in range(windows - 2, -1, -1):
-        here, at = at, 0
-        top = -np.inf
-        for j in range(candidates):
-            value = np.float64(score[k, j]) - min(local * abs(j - here), jump)
-            if value > top:
-                top, at = value, j
+        here, at = at, top[k]
+        most = np.float64(score[k, at]) - min(local * abs(at - here), jump)
+        for j in range(max(0, here - reach), min(candidates, here + reach + 1)):
+            value = np.float64(score[k, j]) - local * abs(j - here)
+            if value > most:
+                most, at = value, j
         path[k] = at

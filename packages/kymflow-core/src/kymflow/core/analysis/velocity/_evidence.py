@@ -14,7 +14,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from kymflow.core.analysis.velocity._grid import ShearPlan
+from kymflow.core.analysis.velocity._plan import ShearPlan
 
 #: At most 2 % of windows of pure noise pass; 1 % in most geometries, less when tracked.
 _NOISE_LEVEL = 3.4
@@ -25,6 +25,9 @@ MOST_SATURATED = 0.6
 #: A rival this likely, relative to the chosen velocity, over so many windows on either side.
 _RIVALRY = 0.65
 _RIVALRY_REACH = 8
+#: Windows hold nothing but noise that vary by up to this much more than noise does, if those with
+#: a texture vary by so much more.
+_AS_QUIET, _TEXTURED = 1.5, 2.0
 
 
 def noise_threshold(plan: ShearPlan) -> float:
@@ -36,13 +39,32 @@ def is_ambiguous(rivalry: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return where another velocity is about as likely, bool ``(windows,)``.
 
     In one window a rival may come close by chance. Where cells are evenly spaced it does so
-    throughout, so the median over neighbouring windows decides.
+    throughout, so most of the neighbouring windows decide.
 
     Args:
         rivalry: Log-likelihood of the best other velocity over that of the chosen one.
     """
     reach = min(_RIVALRY_REACH, (rivalry.size - 1) // 2)
-    padded = np.pad(rivalry, reach, mode="reflect")
-    around = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
-    found: NDArray[np.bool_] = np.median(around, axis=1) > _RIVALRY
-    return found
+    close = np.pad(rivalry > _RIVALRY, reach, mode="reflect")
+    count = np.cumsum(np.insert(close, 0, False))
+    most: NDArray[np.bool_] = np.greater(count[2 * reach + 1 :] - count[: -2 * reach - 1], reach)
+    return most
+
+
+def is_empty(
+    variation: NDArray[np.float64], r2adj: NDArray[np.float64], known: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Return where nothing is in view but noise, bool ``(windows,)``.
+
+    Args:
+        variation: Sum of squares of each window about its mean.
+        r2adj: The share of it that motion explains; the rest is noise.
+        known: Windows with a velocity.
+    """
+    empty = np.zeros(known.size, bool)
+    if known.any():
+        textured = float(np.median(variation[known]))
+        noise = float(np.median((variation * (1.0 - r2adj))[known]))
+        if textured >= _TEXTURED * noise:
+            np.less_equal(variation, _AS_QUIET * noise, out=empty)
+    return empty

@@ -12,7 +12,7 @@ from typing import TypeVar, cast
 
 from numba import njit
 
-_Function = TypeVar("_Function", bound=Callable[..., None])
+_Function = TypeVar("_Function", bound=Callable[..., object])
 
 
 def _compiled(function: _Function, fast: set[str] | bool) -> _Function:

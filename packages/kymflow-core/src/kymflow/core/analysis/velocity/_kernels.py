@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kymflow.core.analysis.velocity import _preprocess, _shear, _tracking
-from kymflow.core.analysis.velocity._grid import ShearPlan
+from kymflow.core.analysis.velocity._plan import ShearPlan
 from kymflow.core.analysis.velocity._preprocess import Columns
 from kymflow.core.errors import AnalysisParameterError, MissingExtraError
 
@@ -31,14 +31,14 @@ class Kernels:
         flatten: See `_preprocess.flatten`.
         scan: See `_shear.scan`.
         best_path: See `_tracking.best_path`.
-        refine_group: See `_shear.refine_group`.
+        refine: See `_shear.refine`.
     """
 
     name: Literal["numpy", "numba"]
     flatten: Callable[[NDArray[np.generic], Columns], _Floats]
     scan: Callable[[_Floats, ShearPlan], _Floats]
     best_path: Callable[[_Floats], _Integers]
-    refine_group: Callable[[_Floats, _Integers, int, float], tuple[_Doubles, _Doubles, _Doubles]]
+    refine: Callable[[_Floats, _Integers, int, _Doubles], tuple[_Doubles, _Doubles, _Doubles]]
 
 
 def load_kernels(backend: Backend) -> Kernels:
@@ -52,14 +52,14 @@ def load_kernels(backend: Backend) -> Kernels:
         raise AnalysisParameterError("backend", backend, "'auto', 'numpy' or 'numba'")
     if backend != "numpy" and importlib.util.find_spec("numba") is not None:
         # Imported here because numba takes half a second, which reading a table should not pay.
-        from kymflow.core.analysis.velocity import _compiled, _compiled_refine, _compiled_scan
+        from kymflow.core.analysis.velocity import _compiled, _compiled_refine
 
         return Kernels(
             name="numba",
             flatten=_compiled.flatten,
-            scan=_compiled_scan.scan,
+            scan=_compiled.scan,
             best_path=_compiled.best_path,
-            refine_group=_compiled_refine.refine_group,
+            refine=_compiled_refine.refine,
         )
     if backend == "numba":
         raise MissingExtraError("numba", "fast", "backend='numba'")
@@ -68,5 +68,5 @@ def load_kernels(backend: Backend) -> Kernels:
         flatten=_preprocess.flatten,
         scan=_shear.scan,
         best_path=_tracking.best_path,
-        refine_group=_shear.refine_group,
+        refine=_shear.refine,
     )

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kymflow.core.analysis.velocity import _tracking
-from kymflow.core.analysis.velocity._blocks import Recording
-from kymflow.core.analysis.velocity._grid import ShearPlan
-from kymflow.core.analysis.velocity._refine import corrections, refine
+from kymflow.core.analysis.velocity._kernels import Kernels
+from kymflow.core.analysis.velocity._plan import ShearPlan
+from kymflow.core.analysis.velocity._refine import refined
+from kymflow.core.analysis.velocity._windows import Windows
 
 _Floats = NDArray[np.float32]
 _Doubles = NDArray[np.float64]
@@ -18,7 +19,6 @@ _Integers = NDArray[np.int64]
 
 #: Candidates this far from the chosen one are others, not its flank.
 _RIVALS_APART = 4
-_CHUNK_WINDOWS = 1 << 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,88 +44,54 @@ class ShearEstimate:
     rivalry: _Doubles
 
 
-def shear_estimate(recording: Recording, noise: _Doubles, *, tracked: bool) -> ShearEstimate:
+def shear_estimate(
+    windows: Windows, kernels: Kernels, noise: _Doubles, *, tracked: bool
+) -> ShearEstimate:
     """Return the estimate of every window.
 
     Args:
-        recording: The recording.
+        windows: The windows.
+        kernels: The implementation to use.
         noise: See `noise_precision`.
         tracked: Choose candidates as one path, and pool neighbours.
     """
-    plan, kernels, count = recording.plan, recording.kernels, recording.n_windows
-    scores = np.empty((count, plan.coarse.size), np.float32)
-    for block in recording.blocks():
-        scores[block.windows] = block.r2adj(
-            kernels.scan(block.lines, plan), plan.noise_correction()
-        )
-    if tracked:
-        likelihood = _tracking.log_likelihood(scores, plan.noise_sum, plan.degrees)
-        chosen = kernels.best_path(likelihood)
-        del likelihood
-    else:
-        chosen = scores.argmax(axis=1)
-    moving = (chosen > 0) & (chosen < plan.coarse.size - 1)
+    plan = windows.plan
+    scores = windows.r2adj(kernels.scan(windows.lines, plan))
+    evidence = _tracking.log_likelihood(scores, plan.noise_sum, plan.degrees)
+    chosen = kernels.best_path(evidence.copy()) if tracked else scores.argmax(axis=1)
     start = plan.nearest_fine(_peak(scores, chosen, plan.coarse))
-    rival, rivalry = _rivals(scores, chosen, plan)
-    del scores
-
-    velocity, r2adj, precision = np.empty(count), np.empty(count), np.empty(count)
-    for block in recording.blocks():
-        here = block.windows
-        velocity[here], r2adj[here], precision[here] = refine(
-            block, start[here], plan, kernels, noise
-        )
-        moving[here] &= r2adj[here] > block.flicker
+    velocity, r2adj, precision = refined(windows, start, kernels, noise)
     if tracked:
         velocity, precision = _tracking.pool_neighbours(
             velocity, precision, 0.5 / plan.window_lines
         )
+    rival, rivalry = _rivals(evidence, chosen, plan)
+    at_border = (chosen == 0) | (chosen == plan.coarse.size - 1)
     return ShearEstimate(
         velocity=velocity,
         r2adj=r2adj,
         precision=precision,
-        moving=moving,
+        moving=~at_border & (r2adj > windows.flicker),
         rival=rival,
         rivalry=rivalry,
     )
 
 
-def _rivals(scores: _Floats, chosen: _Integers, plan: ShearPlan) -> tuple[_Doubles, _Doubles]:
-    """Return `ShearEstimate.rival` and `rivalry`."""
-    candidates = np.arange(plan.coarse.size)
-    rival, rivalry = np.empty(chosen.size), np.empty(chosen.size)
-    for low in range(0, chosen.size, _CHUNK_WINDOWS):
-        here = slice(low, low + _CHUNK_WINDOWS)
-        evidence = _tracking.log_likelihood(scores[here], plan.noise_sum, plan.degrees)
-        apart = np.abs(candidates - chosen[here, None])
-        best = np.where(apart <= 1, evidence, -np.inf).max(axis=1)
-        evidence[apart <= _RIVALS_APART] = -np.inf
-        other = evidence.argmax(axis=1)
-        reached = evidence[np.arange(other.size), other]
-        rival[here] = plan.coarse[other]
-        rivalry[here] = np.where(best > 0, reached / np.maximum(best, 1e-9), 1.0)
-    return rival, rivalry
-
-
-def evidence_at(recording: Recording, velocity: _Doubles) -> tuple[_Doubles, NDArray[np.bool_]]:
+def evidence_at(
+    windows: Windows, kernels: Kernels, velocity: _Doubles
+) -> tuple[_Doubles, NDArray[np.bool_]]:
     """Return R²adj and `ShearEstimate.moving` at velocities (px/line) found in another way.
 
     Velocities beyond the searched range, or NaN, have no evidence: 0.
     """
-    plan = recording.plan
-    penalty = plan.noise_correction(fine=True)
-    out = np.zeros(velocity.size)
-    moving = np.zeros(velocity.size, bool)
-    inside = np.abs(velocity) <= plan.fine[-1]
-    at = plan.nearest_fine(np.where(inside, velocity, 0.0))
-    for block in recording.blocks():
-        chosen = np.flatnonzero(inside[block.windows])
-        here = at[block.windows]
-        explained = corrections(block, here, chosen, plan, recording.kernels)[2]
-        r2adj = block.r2adj_of(chosen, explained, penalty[here[chosen]])
-        out[block.windows.start + chosen] = r2adj
-        moving[block.windows] = out[block.windows] > block.flicker
-    return out, moving
+    plan = windows.plan
+    r2adj = np.zeros(velocity.size)
+    (inside,) = np.nonzero(np.abs(velocity) <= plan.fine[-1])
+    at = plan.nearest_fine(velocity[inside])
+    starts = windows.starts[inside]
+    explained = kernels.refine(windows.lines, starts, plan.window_lines, plan.fine[at])[2]
+    r2adj[inside] = windows.r2adj_at(at, explained, inside)
+    return r2adj, r2adj > windows.flicker
 
 
 def _peak(scores: _Floats, chosen: _Integers, candidates: _Doubles) -> _Doubles:
@@ -141,3 +107,14 @@ def _peak(scores: _Floats, chosen: _Integers, candidates: _Doubles) -> _Doubles:
     top = np.divide(-p, 2.0 * q, out=np.zeros_like(p), where=q < 0)
     inside = (q < 0) & (top > a) & (top < b) & (middle == chosen)
     return np.where(inside, candidates[middle] + top, candidates[chosen])
+
+
+def _rivals(evidence: _Floats, chosen: _Integers, plan: ShearPlan) -> tuple[_Doubles, _Doubles]:
+    """Return `ShearEstimate.rival` and `rivalry`; `evidence` is overwritten."""
+    row, last = np.arange(chosen.size), plan.coarse.size - 1
+    beside = np.clip(chosen + np.arange(-_RIVALS_APART, _RIVALS_APART + 1)[:, None], 0, last)
+    best = evidence[row, beside[_RIVALS_APART - 1 : _RIVALS_APART + 2]].max(axis=0)
+    evidence[row, beside] = -np.inf
+    other = evidence.argmax(axis=1)
+    reached = evidence[row, other].astype(np.float64)
+    return plan.coarse[other], np.where(best > 0, reached / np.maximum(best, 1e-9), 1.0)

@@ -42,6 +42,8 @@ _DEAD_FRACTION = 1e-3
 #: Texture of standard deviation ``s`` has a mean of about ``1.5 s`` or more, as there is no light
 #: below black.
 _SMALLEST_MEAN = 1.5
+#: Pixels converted at once: bounds memory, and a block stays in the processor's cache.
+_BLOCK_PIXELS = 1 << 19
 #: Lines are compared in groups of so many, with those so far away.
 _GROUP_LINES = 5
 _APART_LINES = 20
@@ -51,7 +53,7 @@ _RESTS, _AT_REST, _REST_SHARE, _WORTH_SEEING = 25, 0.08, 0.25, 0.2
 #: Lines at rest differ along the line by this share of what texture that passes does.
 _UNEVEN = 0.25
 #: Lines that covariances are taken from, spread over the recording.
-_SAMPLE_LINES, _PRODUCT_LINES = 4096, 64
+_SAMPLE_LINES, _PRODUCT_LINES = 2048, 64
 #: Fewer lines say nothing about which columns show a texture.
 _FEWEST_LINES = 500
 #: Pixels so far apart are not of the same cell.
@@ -87,41 +89,37 @@ class Columns:
     saturated_share: float
 
 
-def column_statistics(
-    pixels: NDArray[np.generic], finite: NDArray[np.bool_], block_lines: int
-) -> Columns:
-    """Return the statistics of all columns, summed block by block in double precision.
+def column_statistics(pixels: NDArray[np.generic], finite: NDArray[np.bool_]) -> Columns:
+    """Return the statistics of all columns.
 
     Args:
         pixels: The recording, ``(time, space)``.
         finite: Columns in which every pixel is a number, bool ``(space,)``.
-        block_lines: Lines converted at once; bounds memory.
 
     Raises:
         InvalidKymographError: The mean of the pixels is not positive.
     """
     lines, n = pixels.shape
-    total = np.zeros(n)
-    squares = 0.0
-    brightest = pixels.max(axis=0)[finite].max()
-    saturated = 0
+    brightest = pixels.max() if finite.all() else pixels[:, finite].max()
+    saturated, squares = 0, 0.0
     # Sums of squares are taken about a pivot: far from zero they would cancel.
     pivot = np.float32(pixels[: min(lines, 64), finite].astype(np.float64).mean())
-    groups = np.empty((lines // _GROUP_LINES, n), np.float32)
-    block_lines = max(1, block_lines // _GROUP_LINES) * _GROUP_LINES
-    for low in range(0, lines, block_lines):
-        raw = pixels[low : low + block_lines]
+    groups = np.zeros((-(-lines // _GROUP_LINES), n), np.float32)
+    per_block = max(1, _BLOCK_PIXELS // n // _GROUP_LINES)
+    for low in range(0, len(groups), per_block):
+        raw = pixels[low * _GROUP_LINES : (low + per_block) * _GROUP_LINES]
         saturated += int(np.count_nonzero(raw == brightest))
         block = raw.astype(np.float32)
         block -= pivot
         block[:, ~finite] = 0.0
-        total += block.sum(axis=0, dtype=np.float64)
         # Line-sized pieces keep single precision harmless, and this is one fast pass.
-        squares += float(np.einsum("ij,ij->i", block, block).sum(dtype=np.float64))
+        squares += float(np.einsum("tx,tx->t", block, block).sum(dtype=np.float64))
         whole = len(block) // _GROUP_LINES
-        at = low // _GROUP_LINES
         pieces = block[: whole * _GROUP_LINES].reshape(whole, _GROUP_LINES, n)
-        np.einsum("gtx->gx", pieces, out=groups[at : at + whole])
+        np.einsum("gtx->gx", pieces, out=groups[low : low + whole])
+        groups[low + whole : low + per_block] = block[whole * _GROUP_LINES :].sum(axis=0)
+    total = np.einsum("gx->x", groups.astype(np.float64))
+    groups = groups[: lines // _GROUP_LINES]
     groups /= np.float32(_GROUP_LINES)
     live = np.count_nonzero(finite)
     mean = total / lines
@@ -140,11 +138,11 @@ def column_statistics(
     pairs = _line_pairs(pixels, finite)
     mean, weight = _moving_mean(groups, pairs, mean, float(pivot))
     mean += float(pivot)
-    pairs[..., finite] -= mean[finite]
+    pairs -= np.where(finite, mean, 0.0)
     # Where texture rests, columns differ by where its cells happen to be.
     spread_out = np.linspace(0, len(weight) - 1, pairs.shape[1]).astype(np.int64)
     covariance = _covariance(pairs[0], weight[spread_out])
-    offset = _offset_variance(covariance, pairs.sum(axis=2))
+    offset = _offset_variance(covariance, np.einsum("ptx->pt", pairs))
     texture = np.sqrt(_texture_variance(covariance - offset))
     scale = np.maximum(mean, _SMALLEST_MEAN * texture)
     dead = ~finite | (scale <= _DEAD_FRACTION * overall)

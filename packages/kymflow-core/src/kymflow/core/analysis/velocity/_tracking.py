@@ -13,10 +13,12 @@ pulses that are really there stay.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
-from kymflow.core.analysis.velocity._grid import ShearPlan
+from kymflow.core.analysis.velocity._plan import ShearPlan
 
 #: Costs are whole numbers, so that sums of them with float32 scores are exact in float64 and
 #: both implementations of `best_path` return the same path.
@@ -60,24 +62,25 @@ def best_path(score: NDArray[np.float32]) -> NDArray[np.int64]:
             the best path that ends in each candidate.
     """
     windows, candidates = score.shape
-    ramp = LOCAL_COST * np.arange(candidates)
+    reach = math.ceil(JUMP_COST / LOCAL_COST) - 1
+    # How far each candidate is below the best one, with some on both sides that cannot be it.
+    below = np.full(candidates + 2 * reach, -np.inf)
     for k in range(1, windows):
         before = score[k - 1].astype(np.float64)
-        highest = before.max()
-        before -= highest
-        # A cost that is linear in distance needs one running maximum in each direction.
-        up = np.maximum.accumulate(before + ramp) - ramp
-        down = np.maximum.accumulate((before - ramp)[::-1])[::-1] + ramp
-        best = np.maximum(np.maximum(up, down), -JUMP_COST)
+        below[reach : reach + candidates] = before - before.max()
+        best = np.full(candidates, -JUMP_COST)
+        for d in range(-reach, reach + 1):
+            start = reach + d
+            np.maximum(best, below[start : start + candidates] - LOCAL_COST * abs(d), out=best)
         score[k] += best
     path = np.empty(windows, np.int64)
     path[-1] = score[-1].argmax()
-    distance = np.minimum(
-        LOCAL_COST * np.abs(np.subtract.outer(np.arange(candidates), np.arange(candidates))),
-        JUMP_COST,
-    )
     for k in range(windows - 1, 0, -1):
-        path[k - 1] = (score[k - 1] - distance[path[k]]).argmax()
+        top, low = int(score[k - 1].argmax()), max(0, int(path[k]) - reach)
+        near = np.arange(low, min(candidates, int(path[k]) + reach + 1))
+        value = score[k - 1, near] - LOCAL_COST * np.abs(near - path[k])
+        jumped = score[k - 1, top] - min(LOCAL_COST * abs(top - path[k]), JUMP_COST)
+        path[k - 1] = near[value.argmax()] if value.max() > jumped else top
     return path
 
 
@@ -129,12 +132,31 @@ def pool_neighbours(
     weight = shares.sum(axis=0)
     shares = np.divide(shares, weight, out=np.zeros_like(shares), where=known)
     pooled = np.where(known, (shares * values).sum(axis=0), velocity)
+    pooled = _averaged_at_edges(pooled, np.abs(pooled) < resolution)
     apart = np.abs(np.subtract.outer(np.arange(len(shares)), np.arange(len(shares))))
     errors *= shares
     spread = (errors * ((1.0 - apart / 4.0) @ errors)).sum(axis=0)
     spread += walk * (np.square(shares) * apart[POOL_REACH][:, None]).sum(axis=0)
     spread += _change_variance(pooled, spread)
     return pooled, np.divide(1.0, spread, out=np.zeros(windows), where=known & (spread > 0))
+
+
+def _averaged_at_edges(
+    velocity: NDArray[np.float64], at_rest: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return velocities, those of windows that rest in part as means over their lines.
+
+    A texture that moves in some lines of a window and rests in the others has two velocities, and
+    the better one is found. Windows a quarter and a half away show what those others do.
+    """
+    if velocity.size < 5:
+        return velocity
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(velocity, 2, mode="edge"), 5)
+    resting = np.lib.stride_tricks.sliding_window_view(np.pad(at_rest, 2, mode="edge"), 5)
+    edge = resting.any(axis=1) & ~resting.all(axis=1)
+    averaged = velocity.copy()
+    averaged[edge] = around[edge] @ np.array([0.125, 0.25, 0.25, 0.25, 0.125])
+    return averaged
 
 
 def _walk_variance(

@@ -126,7 +126,7 @@ def _intervals(found: Sequence[FlowInterval]) -> Mapping[str, ArrayLike]:
 
 VELOCITY: Final = Analysis(
     name="velocity",
-    version="4",
+    version="5",
     params=VelocityParams,
     run=_run,
     summary=(

@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kymflow.core.analysis.velocity._blocks import BLOCK_PIXELS, Recording
-from kymflow.core.analysis.velocity._calibration import dispersion, null_evidence
-from kymflow.core.analysis.velocity._evidence import MOST_SATURATED, is_ambiguous, noise_threshold
-from kymflow.core.analysis.velocity._grid import ALIAS_FRACTION, SEARCH_FRACTION, shear_plan
+from kymflow.core.analysis.velocity._calibration import dispersion, stands_out
+from kymflow.core.analysis.velocity._evidence import (
+    MOST_SATURATED,
+    is_ambiguous,
+    is_empty,
+    noise_threshold,
+)
 from kymflow.core.analysis.velocity._inputs import (
     check_dwell,
     cropped,
@@ -21,10 +24,12 @@ from kymflow.core.analysis.velocity._inputs import (
 )
 from kymflow.core.analysis.velocity._kernels import Backend, load_kernels
 from kymflow.core.analysis.velocity._pipeline import evidence_at, shear_estimate
+from kymflow.core.analysis.velocity._plan import ALIAS_FRACTION, SEARCH_FRACTION, shear_plan
 from kymflow.core.analysis.velocity._preprocess import column_statistics
 from kymflow.core.analysis.velocity._radon import radon_velocity
 from kymflow.core.analysis.velocity._refine import noise_precision
-from kymflow.core.analysis.velocity._tracking import POOL_REACH, log_likelihood_at
+from kymflow.core.analysis.velocity._tracking import POOL_REACH
+from kymflow.core.analysis.velocity._windows import windows_of
 from kymflow.core.analysis.velocity.result import Method, VelocityResult, WindowStatus
 from kymflow.core.errors import AnalysisParameterError
 
@@ -43,15 +48,14 @@ def estimate_velocity(
     max_px_per_line: float | None = None,
     unknown_below: float | None = None,
     backend: Backend = "auto",
-    block_pixels: int = BLOCK_PIXELS,
 ) -> VelocityResult:
     """Estimate velocity in windows of lines, with the evidence for it.
 
     The model is a texture that moves, ``y(t, x) = f(x - v t) + noise`` with unknown ``f``. ``y`` is
     what a pixel adds to its column's mean over the recording, in units of that mean, smoothed by
     [1 2 1]/4 along the line; columns beside the vessel are left out. For a candidate ``v`` every
-    line of a window is moved back by ``v t`` with linear weights and summed into bins: ``P(u)``,
-    with weights ``W(u)``. Then::
+    line of a window is moved back by ``v t`` and summed into bins: ``P(u)``, of ``W(u)`` pixels.
+    Then::
 
         S(v)     = sum_u P(u)**2 / W(u)                         explained sum of squares
         R2adj(v) = 1 - (1 - S(v) / SST) * n / (n - K(v))        K(v) = E[S(v)] for white noise
@@ -86,12 +90,12 @@ def estimate_velocity(
         max_px_per_line: Fastest velocity to search; default 0.6 of the line per line.
         unknown_below: Windows with less R²adj are ``"unknown"``, like those in which lines that
             flicker as a whole explain more, or the best velocity is at the end of the search.
-            The default keeps pure noise out: ``max(0.2, 3.4 / sqrt(n))`` with ``n`` about
-            ``0.375 w N``, which at most 2 % of windows of white noise reach, and the likelihood
-            that 1 % of windows reach when the recording's own lines are put in random order.
+            By default a window is known that stands out from the recording's own lines in random
+            order, of which fewer than 1 % do; in recordings that are too short for that, or in
+            which texture rests, from ``max(0.2, 3.4 / sqrt(n))`` on, with ``n`` about
+            ``0.375 w N``, which at most 2 % of windows of white noise reach.
         backend: ``"numba"`` (extra ``kymflow-core[fast]``), ``"numpy"``, or ``"auto"``: numba if
             installed. Results are equal to rounding.
-        block_pixels: Pixels worked on at once; bounds memory, changes no result.
 
     Returns:
         Velocity, evidence and status per window, and facts about the recording.
@@ -108,44 +112,38 @@ def estimate_velocity(
     dwell = optional_positive("dwell_seconds", dwell_seconds)
     if method not in ("shear", "radon"):
         raise AnalysisParameterError("method", method, "'shear' or 'radon'")
-    if block_pixels < 1:
-        raise AnalysisParameterError("block_pixels", block_pixels, "a positive whole number")
     if unknown_below is not None and not 0.0 <= unknown_below < 1.0:
         raise AnalysisParameterError("unknown_below", unknown_below, "a number from 0 to below 1")
     array: NDArray[np.generic] = np.asarray(kymograph)
     pixels = fill_missing_lines(cropped(array, line_range, pixel_range, window))
     check_dwell(dwell, period, pixels=array.shape[1])
-    columns = column_statistics(
-        pixels, finite_columns(pixels), max(1, block_pixels // pixels.shape[1])
-    )
+    columns = column_statistics(pixels, finite_columns(pixels))
     pixels = pixels[:, columns.first : columns.stop]
     lines, n = pixels.shape
     fastest = optional_positive("max_px_per_line", max_px_per_line)
     plan = shear_plan(n, window, SEARCH_FRACTION * n if fastest is None else fastest)
     kernels = load_kernels(backend)
-    recording = Recording(
-        pixels=pixels, columns=columns, plan=plan, kernels=kernels, block_pixels=block_pixels
-    )
+    windows = windows_of(kernels.flatten(pixels, columns), plan)
     threshold = noise_threshold(plan) if unknown_below is None else float(unknown_below)
 
-    count = recording.n_windows
-    starts = plan.step * np.arange(count)
+    count = windows.starts.size
     if method == "radon":
         tracked = False
-        apparent = radon_velocity(pixels, window, starts)
-        r2adj, moving = evidence_at(recording, apparent)
+        apparent = radon_velocity(pixels, window, windows.starts)
+        r2adj, moving = evidence_at(windows, kernels, apparent)
         error = np.full(count, np.nan)
         rival, ambiguous, scatter = np.full(count, np.nan), np.zeros(count, bool), 1.0
     else:
         noise = noise_precision(plan, kernels)
-        found = shear_estimate(recording, noise, tracked=tracked)
+        found = shear_estimate(windows, kernels, noise, tracked=tracked)
         apparent, r2adj, rival = found.velocity, found.r2adj, found.rival
         ambiguous = is_ambiguous(found.rivalry)
         moving = found.moving
         if unknown_below is None:
-            needed = null_evidence(recording, noise, tracked=tracked)
-            moving = moving & (log_likelihood_at(apparent, r2adj, plan) >= needed)
-        scatter = dispersion(recording, apparent, moving & (r2adj >= threshold))
+            known = stands_out(found, windows, kernels, noise, tracked=tracked)
+            if known is not None:
+                moving, threshold = known, 0.0
+        scatter = dispersion(windows, kernels, apparent, moving & (r2adj >= threshold))
         known = found.precision > 0
         apparent[~known] = np.nan
         error = np.full(count, np.nan)
@@ -158,6 +156,7 @@ def estimate_velocity(
     status[(r2adj < threshold) | ~moving | np.isnan(apparent)] = WindowStatus.UNKNOWN.value
     if columns.saturated_share > MOST_SATURATED:
         status[:] = WindowStatus.UNKNOWN.value
+    empty = is_empty(windows.variation, r2adj, status != WindowStatus.UNKNOWN.value)
     candidate = apparent
     if dwell is not None and period is not None:
         stretch = 1.0 + apparent * (dwell / period)
@@ -168,7 +167,7 @@ def estimate_velocity(
     second = np.where((status == WindowStatus.ALIAS.value) & ambiguous, rival, np.nan)
 
     first_line = 0 if line_range is None else line_range[0]
-    center = first_line + starts + (window - 1) / 2.0
+    center = first_line + windows.starts + (window - 1) / 2.0
     mm_s = None
     if period is not None and pixel_um is not None:
         mm_s = velocity * (pixel_um / period / 1000.0)
@@ -182,6 +181,7 @@ def estimate_velocity(
         candidate_px_per_line=_fixed(candidate),
         standard_error_px_per_line=_fixed(error),
         second_px_per_line=_fixed(second),
+        empty=_fixed(empty),
         dispersion=scatter,
         method=method,
         tracked=tracked,

@@ -1,11 +1,12 @@
 """Intervals in which flow stands still, or is unknown.
 
-Absence of evidence is an interval type of its own, so that it is read neither as flow nor as a
+Absence of evidence is a separate interval type, so that it is read neither as flow nor as a
 stall.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
@@ -18,6 +19,10 @@ from kymflow.core.analysis.velocity.result import VelocityResult, WindowStatus
 from kymflow.core.errors import AnalysisParameterError
 
 _MEDIAN_WINDOWS = 5
+#: A stop is well seen if it is as long as this many windows.
+_WELL_SEEN = 2.5
+#: Gaps between cells are as good as never this many times as long as their mean: exp(-12).
+_UNLIKELY_GAP = 12.0
 
 
 class IntervalKind(StrEnum):
@@ -43,8 +48,12 @@ class StallRule:
     windows. A stall begins below ``max(resolution, enter_share * base)``, and ends above
     ``max(2 resolution, leave_share * base)``.
 
+    Flow also stands still where no cell is in view for twelve times as long as it usually takes
+    until the next one comes.
+
     Stalls that are no further apart than ``merge_s`` are one; those shorter than ``minimum_s`` are
-    dropped, those shorter than ``stall_s`` are transients.
+    dropped, unless they are well seen: as long as 2.5 windows, with evidence from before
+    their beginning to after their end. Those shorter than ``stall_s`` are transients.
     """
 
     enter_share: Annotated[float, Param("share of base below which a stall begins", minimum=0)] = (
@@ -52,7 +61,9 @@ class StallRule:
     )
     leave_share: Annotated[float, Param("share of base above which it ends", minimum=0)] = 0.15
     merge_s: Annotated[float, Param("stalls this close are one", unit="s", minimum=0)] = 0.1
-    minimum_s: Annotated[float, Param("shorter ones are dropped", unit="s", minimum=0)] = 0.2
+    minimum_s: Annotated[
+        float, Param("shorter ones are dropped unless well seen", unit="s", minimum=0)
+    ] = 0.2
     stall_s: Annotated[float, Param("shorter ones are transients", unit="s", minimum=0)] = 1.0
 
     def __post_init__(self) -> None:
@@ -77,8 +88,9 @@ class FlowInterval:
         kind: What happens.
         first_window: First window.
         stop_window: Window after the last.
-        start_line: Beginning in lines: half a step before the first window's middle.
-        stop_line: End in lines: half a step behind the last window's middle.
+        start_line: Beginning in lines: that of the first window if flow stands still, as all of
+            its lines do; else half a step before its middle.
+        stop_line: End in lines, likewise.
         start_s: Beginning in seconds, None without a line period.
         stop_s: End in seconds, None without a line period.
         censored: Whether it may have lasted longer than was seen: it is cut off by the recording's
@@ -153,7 +165,11 @@ def find_intervals(result: VelocityResult, rule: StallRule | None = None) -> Flo
         rule: When flow counts as standing still.
     """
     rule = StallRule() if rule is None else rule
-    unknown = result.status == WindowStatus.UNKNOWN.value
+    no_evidence = result.status == WindowStatus.UNKNOWN.value
+    speed = np.abs(result.velocity_px_per_line)
+    resting = _waiting_for_cells(result, speed)
+    speed[resting] = 0.0
+    unknown = no_evidence & ~resting
     found = [
         _interval(
             result, IntervalKind.UNKNOWN, low, high, censored=low == 0 or high == unknown.size
@@ -163,15 +179,16 @@ def find_intervals(result: VelocityResult, rule: StallRule | None = None) -> Flo
 
     period, share_stalled, enter, leave = result.seconds_per_line, None, None, None
     if period is not None:
-        enter, leave = _thresholds(result, ~unknown, rule)
+        enter, leave = _thresholds(result, rule)
         seconds = result.step_lines * period
-        speed = np.abs(result.velocity_px_per_line)
         stalled = 0
         for start, stop in _seen(unknown, longest_gap=rule.merge_s / seconds):
             still = _standing_still(speed[start:stop], ~unknown[start:stop], enter, leave)
             for low, high in _merged(_runs(still), rule.merge_s / seconds):
-                duration = (high - low) * seconds
-                if duration < rule.minimum_s:
+                duration = ((high - low - 1) * result.step_lines + result.window_lines) * period
+                if duration < rule.minimum_s and not _well_seen(
+                    ~no_evidence, start + low, start + high, result
+                ):
                     continue
                 kind = IntervalKind.STALL if duration >= rule.stall_s else IntervalKind.TRANSIENT
                 cut_off = low == 0 or start + high == stop
@@ -182,24 +199,55 @@ def find_intervals(result: VelocityResult, rule: StallRule | None = None) -> Flo
     return FlowIntervals(
         intervals=tuple(found),
         rule=rule,
-        share_unknown=float(unknown.mean()),
+        share_unknown=float(no_evidence.mean()),
         share_stalled=share_stalled,
         enter_below_px_per_line=enter,
         leave_above_px_per_line=leave,
     )
 
 
-def _thresholds(
-    result: VelocityResult, known: NDArray[np.bool_], rule: StallRule
-) -> tuple[float, float]:
-    resolution = result.resolution_px_per_line
-    speed = np.abs(result.velocity_px_per_line[known])
-    speed = speed[speed > resolution]
-    base = float(np.percentile(speed, 75)) if speed.size else 0.0
+def _thresholds(result: VelocityResult, rule: StallRule) -> tuple[float, float]:
+    base, resolution = _usual_speed(result), result.resolution_px_per_line
     return (
         max(resolution, rule.enter_share * base),
         max(2.0 * resolution, rule.leave_share * base),
     )
+
+
+def _usual_speed(result: VelocityResult) -> float:
+    """Return the 75th percentile of ``|v|`` over windows that move, px/line; 0 if none does."""
+    speed = np.abs(result.velocity_px_per_line)
+    speed = speed[speed > result.resolution_px_per_line]
+    return float(np.percentile(speed, 75)) if speed.size else 0.0
+
+
+def _well_seen(known: NDArray[np.bool_], low: int, high: int, result: VelocityResult) -> bool:
+    """Return whether flow stands still for long enough, with evidence for it and beside it."""
+    lines = (high - low - 1) * result.step_lines + result.window_lines
+    beside = result.window_lines // result.step_lines
+    inside = low >= beside and high + beside <= known.size
+    seen = bool(known[max(0, low - beside) : high + beside].all())
+    return inside and seen and lines >= _WELL_SEEN * result.window_lines
+
+
+def _waiting_for_cells(result: VelocityResult, speed: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return the windows in which no cell is in view for far longer than flowing blood allows.
+
+    While blood flows at random distances between cells, times without a cell are distributed
+    exponentially. Their mean is taken from the shortest quarter, as stalls are long; it is not
+    below the time in which a cell crosses the line.
+    """
+    resting = np.zeros(speed.size, bool)
+    # A cell is in all windows that share a line with it; what is in fewer is noise.
+    usual, runs = _usual_speed(result), _merged(_runs(result.empty), 3)
+    if usual > 0.0 and runs:
+        lengths = np.array([high - low for low, high in runs])
+        short = float(np.quantile(lengths, 0.25, method="lower"))
+        mean = short / math.log(4.0 / 3.0) if len(runs) > 1 else 0.0
+        crossing = result.n_pixels / usual / result.step_lines
+        for low, high in runs:
+            resting[low:high] = high - low > _UNLIKELY_GAP * max(mean, crossing)
+    return resting
 
 
 def _seen(unknown: NDArray[np.bool_], *, longest_gap: float) -> list[tuple[int, int]]:
@@ -255,7 +303,8 @@ def _merged(runs: list[tuple[int, int]], gap: float) -> list[tuple[int, int]]:
 def _interval(
     result: VelocityResult, kind: IntervalKind, low: int, high: int, *, censored: bool
 ) -> FlowInterval:
-    half = result.step_lines / 2.0
+    lines = result.step_lines if kind == IntervalKind.UNKNOWN else result.window_lines
+    half = lines / 2.0
     start = float(result.center_line[low]) - half
     stop = float(result.center_line[high - 1]) + half
     period = result.seconds_per_line

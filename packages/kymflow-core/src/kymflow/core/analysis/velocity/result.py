@@ -61,6 +61,7 @@ class VelocityResult:
             ``method="radon"``, which has none.
         second_px_per_line: Where another velocity is about as likely, as with evenly spaced cells
             (status ``"alias"``): that velocity, float64, on the grid of candidates. NaN elsewhere.
+        empty: Whether nothing is in view but noise, bool: no cell, as far as can be seen.
         dispersion: By how much velocities scatter more than residuals say, at least 1; learned from
             even and odd lines of the recording's windows.
         method: ``"shear"`` or ``"radon"``.
@@ -79,7 +80,8 @@ class VelocityResult:
             nothing to see moving, or flow stood still throughout.
         saturated_share: Share of pixels at the recording's brightest value.
         resolution_px_per_line: Slower than this, half a pixel per window, cannot be told from rest.
-        unknown_below: Windows with less `r2adj` are ``"unknown"``.
+        unknown_below: Windows with less `r2adj` are ``"unknown"``; 0 where the recording's own
+            lines in random order decide.
         alias_above_px_per_line: Faster windows are ``"alias"`` (before scan-speed correction).
     """
 
@@ -92,6 +94,7 @@ class VelocityResult:
     candidate_px_per_line: NDArray[np.float64]
     standard_error_px_per_line: NDArray[np.float64]
     second_px_per_line: NDArray[np.float64]
+    empty: NDArray[np.bool_]
     dispersion: float
     method: Method
     tracked: bool

@@ -1,9 +1,9 @@
 """Candidate velocities and everything about them that does not depend on the pixels.
 
 A window has ``w`` lines of ``N`` pixels. For a candidate velocity ``v`` (px/line) line ``t`` is
-moved back by ``v * t``, with linear weights between bins. Moved lines are summed into bins ``u``:
-``P(u)`` is the sum of pixels, ``W(u)`` the sum of weights, and the explained sum of squares is
-``S(v) = sum_u P(u)**2 / W(u)``.
+moved back by ``v * t`` and summed into bins ``u``: ``P(u)`` is the sum of pixels, ``W(u)`` the sum
+of their weights, and the explained sum of squares is ``S(v) = sum_u P(u)**2 / W(u)``. The scan
+moves lines by whole pixels, the correction shares each pixel between two bins.
 
 Two facts about a candidate are needed beside the shifts: ``1 / W(u)``, and ``K(v)``, the value of
 ``S(v)`` expected for white noise of unit variance. ``K(v)`` is how many degrees of freedom a
@@ -11,8 +11,8 @@ texture that moves at ``v`` has to fit noise with; without it the fastest candid
 every window that holds nothing but noise.
 
 Derived here: a moved line is ``b = A H e`` where ``e`` is white noise, ``H`` the [1 2 1]/4 filter
-of the preprocessing (edge pixels untouched) and ``A`` the few interpolation taps ``a_j`` of that
-line, so ``var b(u) = sum_jk a_j a_k G[u-j, u-k]`` with ``G = H H'``; lines are independent, hence
+of the preprocessing (edge pixels untouched) and ``A`` the taps ``a_j`` that a pixel is shared by,
+so ``var b(u) = sum_jk a_j a_k G[u-j, u-k]`` with ``G = H H'``; lines are independent, hence
 ``K(v) = sum_u (sum_t var b_t(u)) / W(u)``.
 """
 
@@ -84,14 +84,11 @@ class ShearPlan:
         coarse: Coarse candidates in px/line, float64 ``(m,)``.
         fine: Fine candidates in px/line, float64 ``(f,)``.
         line_bin: First bin of each line inside its quarter, int64 ``(m, s)``.
-        line_fraction: Weight that goes to the next bin, float32 ``(m, s)``.
         quarter_bin: First bin of each quarter inside the window, int64 ``(m, 4)``.
-        quarter_fraction: Weight that goes to the next bin, float32 ``(m, 4)``.
-        quarter_bins: Bins of a quarter, int64 ``(m,)``.
-        window_bins: Bins of a window, int64 ``(m,)``.
-        inverse_weight: ``1 / W(u)``, zero where no line reaches, float32 ``(m, bins)``.
-        noise_sum: ``K(v)`` of the coarse candidates, float64 ``(m,)``.
-        fine_noise_sum: ``K(v)`` of the fine candidates, float64 ``(f,)``.
+        inverse_weight: ``1 / W(u)`` of the scan, zero where no line reaches, as in the last three
+            bins, float32 ``(m, bins)``.
+        noise_sum: ``K(v)`` of the scan, float64 ``(m,)``.
+        fine_noise_sum: ``K(v)`` of the correction at the fine candidates, float64 ``(f,)``.
         degrees: ``n``, expected sum of squares of a window of filtered unit white noise.
     """
 
@@ -101,20 +98,11 @@ class ShearPlan:
     coarse: NDArray[np.float64]
     fine: NDArray[np.float64]
     line_bin: NDArray[np.int64]
-    line_fraction: NDArray[np.float32]
     quarter_bin: NDArray[np.int64]
-    quarter_fraction: NDArray[np.float32]
-    quarter_bins: NDArray[np.int64]
-    window_bins: NDArray[np.int64]
     inverse_weight: NDArray[np.float32]
     noise_sum: NDArray[np.float64]
     fine_noise_sum: NDArray[np.float64]
     degrees: float
-
-    def noise_correction(self, *, fine: bool = False) -> NDArray[np.float64]:
-        """Return ``n / (n - K(v))`` per candidate, the factor of the adjusted R²."""
-        spent = self.fine_noise_sum if fine else self.noise_sum
-        return self.degrees / np.maximum(self.degrees - spent, 1.0)
 
     def nearest_fine(self, velocity: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the index of the fine candidate nearest to each velocity (px/line)."""
@@ -136,26 +124,16 @@ def shear_plan(n_pixels: int, window_lines: int, max_px_per_line: float) -> Shea
     fine = np.append((coarse[:-1, None] + np.diff(coarse)[:, None] * parts).ravel(), coarse[-1])
     step = window_lines // 4
 
-    line_bin, line_fraction = _shifts(coarse, np.arange(step))
-    quarter_bin, quarter_fraction = _shifts(coarse, step * np.arange(4))
-    quarter_bins = line_bin.max(axis=1) + n_pixels + 1
-    window_bins = quarter_bin.max(axis=1) + quarter_bins + 1
+    line_bin = _whole_shifts(coarse, np.arange(step))
+    quarter_bin = _whole_shifts(coarse, step * np.arange(4))
+    starts = (line_bin[:, None, :] + quarter_bin[:, :, None]).reshape(coarse.size, -1)
+    weight, noise = _weight_and_noise(starts, np.ones((*starts.shape, 1)), n_pixels)
 
-    # Two linear interpolations in a row are three taps: ([1-f, f] convolved with [1-h, h]).
-    f = line_fraction.astype(np.float64)[:, None, :]
-    h = quarter_fraction.astype(np.float64)[:, :, None]
-    taps = np.stack([(1 - f) * (1 - h), f * (1 - h) + (1 - f) * h, f * h], axis=-1)
-    starts = line_bin[:, None, :] + quarter_bin[:, :, None]
-    weight, noise = _weight_and_noise(
-        starts.reshape(coarse.size, -1), taps.reshape(coarse.size, -1, 3), n_pixels
-    )
-    inverse = np.divide(1.0, weight, out=np.zeros_like(weight), where=weight > 1e-4)
-
-    # Noise has no direction: K(-v) = K(v).
-    fine_bin, fine_fraction = _shifts(fine[fine.size // 2 :], np.arange(window_lines))
-    fine_f = fine_fraction.astype(np.float64)
-    rising = _weight_and_noise(fine_bin, np.stack([1 - fine_f, fine_f], axis=-1), n_pixels)[1]
-    fine_noise = np.concatenate([rising[:0:-1], rising])
+    # Noise has no direction: K(-v) = K(v). A correction's changes little between candidates.
+    rising = np.append(coarse[coarse.size // 2 : -1 : 2], coarse[-1])
+    first, carry = _shifts(rising, np.arange(window_lines))
+    shares = np.stack([1.0 - carry, carry], axis=-1)
+    shared_noise = _weight_and_noise(first, shares, n_pixels)[1]
 
     return ShearPlan(
         n_pixels=n_pixels,
@@ -164,14 +142,10 @@ def shear_plan(n_pixels: int, window_lines: int, max_px_per_line: float) -> Shea
         coarse=_fixed(coarse),
         fine=_fixed(fine),
         line_bin=_fixed(line_bin),
-        line_fraction=_fixed(line_fraction),
         quarter_bin=_fixed(quarter_bin),
-        quarter_fraction=_fixed(quarter_fraction),
-        quarter_bins=_fixed(quarter_bins),
-        window_bins=_fixed(window_bins),
-        inverse_weight=_fixed(inverse.astype(np.float32)),
+        inverse_weight=_fixed(_inverse(np.pad(weight, ((0, 0), (0, 3)))).astype(np.float32)),
         noise_sum=_fixed(noise),
-        fine_noise_sum=_fixed(fine_noise),
+        fine_noise_sum=_fixed(np.interp(np.abs(fine), rising, shared_noise)),
         degrees=float(window_lines * np.trace(_filter_covariance(n_pixels))),
     )
 
@@ -181,20 +155,31 @@ def _fixed(array: NDArray[_T]) -> NDArray[_T]:
     return array
 
 
+def _inverse(weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.divide(1.0, weight, out=np.zeros_like(weight), where=weight > 1e-4)
+
+
+def _whole_shifts(velocity: NDArray[np.float64], lines: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the first bin of every line moved back by ``v * t`` in whole pixels, all >= 0."""
+    shift = np.rint(-velocity[:, None] * lines).astype(np.int64)
+    shift -= shift.min(axis=1, keepdims=True)
+    return shift
+
+
 def _shifts(
     velocity: NDArray[np.float64], lines: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return first bin and next-bin weight of every line moved back by ``v * t``, all bins >= 0."""
     shift = -velocity[:, None] * lines
     shift -= shift.min(axis=1, keepdims=True)
     first = np.floor(shift)
-    return first.astype(np.int64), (shift - first).astype(np.float32)
+    return first.astype(np.int64), shift - first
 
 
 def moved_bins(velocity: float, lines: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return first bin and next-bin weight of lines ``0 .. lines - 1`` moved back by ``v * t``."""
     first, carry = _shifts(np.array([velocity]), np.arange(lines))
-    return first[0], carry[0]
+    return first[0], carry[0].astype(np.float32)
 
 
 def line_sum_variance(n_pixels: int) -> float:
@@ -219,7 +204,7 @@ def _weight_and_noise(
 
     Args:
         starts: First bin of each line, ``(candidates, lines)``.
-        taps: Interpolation taps of each line, ``(candidates, lines, taps)``.
+        taps: How each line's pixels are shared by bins, ``(candidates, lines, taps)``.
         n_pixels: Pixels per line.
     """
     candidates, lines, n_taps = taps.shape
@@ -247,9 +232,8 @@ def _weight_and_noise(
         first = starts[low : low + chunk]
         total = _sum_boxes(first, part, inside, bins)
         variance = _sum_boxes(first, products, covariance, bins)
-        ratio = np.divide(variance, total, out=np.zeros_like(total), where=total > 1e-4)
         weight[low : low + chunk] = total
-        noise[low : low + chunk] = ratio.sum(axis=1)
+        noise[low : low + chunk] = (variance * _inverse(total)).sum(axis=1)
     return weight, noise
 
 
