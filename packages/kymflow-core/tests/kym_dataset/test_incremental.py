@@ -31,7 +31,7 @@ from kymflow.core.analysis import (
     ResultTable,
     regions_of,
 )
-from kymflow.core.decisions import calibrate, exclude, include, mark_interval, undo
+from kymflow.core.decisions import calibrate, exclude, include, mark_interval, set_fields, undo
 from kymflow.core.errors import (
     DecisionError,
     IndexerCycleError,
@@ -303,6 +303,9 @@ def test_the_order_is_that_of_dependencies() -> None:
 # --- the same table ---------------------------------------------------------------------------
 
 
+DECISIONS = ("exclude", "include", "calibrate", "describe", "mark")
+
+
 class History(RuleBasedStateMachine):
     """Anything may happen to a dataset; at the end both ways to update it are compared."""
 
@@ -317,6 +320,9 @@ class History(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
+            self.people_see_what_the_records_say()
+            self.update()
+            self.people_see_what_the_records_say()
             self.update()
             self.nothing_is_left_to_do()
             self.a_replacing_update_makes_the_same_tables()
@@ -327,6 +333,13 @@ class History(RuleBasedStateMachine):
     def update(self) -> None:
         for _ in self.kym.update_indexes(self.indexers(), mode="incremental"):
             pass
+
+    def people_see_what_the_records_say(self) -> None:
+        seen = self.kym.view()
+        if self.dataset.table_schema("kym_images") is not None:
+            self.dataset.delete_table("kym_images")
+        facts = [name for name in self.kym.view() if not name.startswith("kym_")]
+        pd.testing.assert_frame_equal(seen[facts], self.kym.view()[facts])
 
     def nothing_is_left_to_do(self) -> None:
         again = self.kym.update_indexes(self.indexers(), mode="incremental")
@@ -389,7 +402,7 @@ class History(RuleBasedStateMachine):
         self.some_record(data).save_json("note", value)
 
     @precondition(lambda self: self.image_ids)
-    @rule(data=st.data(), decision=st.sampled_from(["exclude", "include", "calibrate", "mark"]))
+    @rule(data=st.data(), decision=st.sampled_from(DECISIONS))
     def decide(self, data: st.DataObject, decision: str) -> None:
         record = self.some_record(data)
         match decision:
@@ -399,6 +412,9 @@ class History(RuleBasedStateMachine):
                 include(record)
             case "calibrate":
                 calibrate(record, seconds_per_line=data.draw(st.sampled_from([1.0, 2.0])))
+            case "describe":
+                field = data.draw(st.sampled_from(["animal", "depth", "condition"]))
+                set_fields(record, {field: data.draw(st.sampled_from([None, 2]))})
             case "mark":
                 calibrate(record, seconds_per_line=1.0)
                 region = regions_of(record, load_metadata(record))[0]
