@@ -96,7 +96,7 @@ def sweep(
                 done.tried += 1
                 done.violations += [
                     f"{job.name}, {kind.name} at call {at}: {text}"
-                    for text in _try(job, kind, templates, root, states, at)
+                    for text in _try(job, kind, templates, root, states, at, is_last=at == calls)
                 ]
             yield done
 
@@ -119,12 +119,20 @@ def chosen(calls: int, points: int, draw: random.Random) -> list[int]:
 
 
 def _try(
-    job: Job, fault: Fault, templates: Templates, root: Path, states: States, at: int
+    job: Job,
+    fault: Fault,
+    templates: Templates,
+    root: Path,
+    states: States,
+    at: int,
+    *,
+    is_last: bool,
 ) -> list[str]:
     place = templates.copy(job.template, root)
     end, acknowledged = run_armed(job, place, fault, at)
-    wrong = _judge_end(end, fault)
     finished = end.value is not None
+    # A run may need a call less than the one that was counted: some are made only if a clock ticks.
+    wrong = [] if is_last and finished else _judge_end(end, fault)
     reached = len(states.steps) - 1 if finished else acknowledged
     wrong += judge(place, states, acknowledged=reached)
     return wrong + judge_repeat(place, job, states)
