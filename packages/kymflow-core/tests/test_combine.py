@@ -27,7 +27,7 @@ ANALYSES: tuple[Analysis[Any], ...] = (VELOCITY, PULSE, CELLS, DIAMETER)
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> ZarrDataset:
-    """An image with two ROIs and one without, analysed; one that is not."""
+    """An image with two ROIs and one without, analyzed; one that is not."""
     dataset = ZarrDataset(tmp_path_factory.mktemp("combine") / "d.zarr", durability="none")
     beat = 2.0 * (1.0 + 0.2 * np.cos(2.0 * np.pi * 8e-3 * np.arange(3000)))
     pixels = simulate_cells(beat, hematocrit=0.4).pixels.astype(np.uint16)
@@ -39,9 +39,9 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> ZarrDataset:
     for own in (rois, ()):
         record = dataset.add_image(pixels, axes=("t", "x"))
         save_metadata(record, ImageMetadata(header=header, rois=own))
-    analysed = dataset.list_image_ids()
+    analyzed = dataset.list_image_ids()
     for analysis in ANALYSES:
-        assert all(o.error is None for o in run_analysis(dataset, analysis, image_ids=analysed))
+        assert all(o.error is None for o in run_analysis(dataset, analysis, image_ids=analyzed))
     long = VelocityParams(window_lines=32)
     with_rois = [one.image_id for one in dataset.iter_records() if load_metadata(one).rois]
     list(run_analysis(dataset, VELOCITY, params=long, label="long", image_ids=with_rois))

@@ -244,7 +244,7 @@ def test_velocity_passes(sample: ZarrDataset) -> None:
         (object, "definition", 1, "it is not an Analysis"),
         (lambda: replace(MEAN, run=darken), "run", 6, "assignment destination is read-only"),
         (lambda: replace(MEAN, run=other_columns), "result", 6, "those declared: ['mean']"),
-        (lambda: replace(MEAN, run=refuses), "run", 1, "no region could be analysed"),
+        (lambda: replace(MEAN, run=refuses), "run", 1, "no region could be analyzed"),
         (lambda: replace(MEAN, run=drifts), "repeatable", 6, "run again"),
         (lambda: replace(MEAN, run=lambda p, *_: measure(p)), "pickle", 1, "cannot be pickled"),
         (lambda: replace(MEAN, run=lambda p, *_: measure(p)), "definition", 1, "no docstring"),

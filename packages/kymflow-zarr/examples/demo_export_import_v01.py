@@ -56,7 +56,7 @@ def main() -> None:
             record.save_json("brightness/result", {"mean": mean})
             rows.append({"image_id": record.image_id, "mean": mean})
         dataset.save_table("brightness", pd.DataFrame(rows))
-        print(f"analysed {len(rows)} recordings")
+        print(f"analyzed {len(rows)} recordings")
 
         export = top / "plain files"
         report = dataset.export_legacy_folder(export)

@@ -501,7 +501,7 @@ def test_what_is_on_the_screen_is_saved_as_svg(page: Any, tmp_path: Path) -> Non
     assert "<svg" in (tmp_path / "figure.svg").read_text(encoding="utf-8")
 
 
-def test_what_cannot_be_analysed_says_why(tmp_path: Path, serve: Serve, open_page: Open) -> None:
+def test_what_cannot_be_analyzed_says_why(tmp_path: Path, serve: Serve, open_page: Open) -> None:
     dataset = ZarrDataset(tmp_path / "stack.zarr")
     dataset.add_image(np.ones((4, 30, 20), np.uint16), axes=("z", "y", "x"))
     with serve(dataset) as server:

@@ -372,17 +372,17 @@ def test_recomputing_one_roi_leaves_the_others_alone(
     assert set(stored.params) == set(after["params_hash"])
 
 
-@pytest.mark.parametrize("analyse_again", [True, False])
+@pytest.mark.parametrize("analyze_again", [True, False])
 def test_results_of_a_deleted_roi_are_removed_by_the_next_run(
-    dataset: ZarrDataset, two_rois: ZarrImageRecord, analyse_again: bool
+    dataset: ZarrDataset, two_rois: ZarrImageRecord, analyze_again: bool
 ) -> None:
     run(dataset)
     metadata = load_metadata(two_rois)
     save_metadata(two_rois, replace(metadata, rois=delete_roi(metadata.rois, 1)))
     status = image_status(two_rois, BRIGHTNESS)
     assert [entry.place for entry in status.gone] == [(1, 1)]
-    (outcome,) = run(dataset, recompute=analyse_again)
-    assert outcome.status == ("ok" if analyse_again else "skipped")
+    (outcome,) = run(dataset, recompute=analyze_again)
+    assert outcome.status == ("ok" if analyze_again else "skipped")
     stored = load_results(two_rois, BRIGHTNESS)
     assert [entry.place for entry in stored.results] == [(1, 2)]
     assert len(stored.params) == 1

@@ -100,7 +100,7 @@ def median_of(record: ZarrImageRecord, place: tuple[int, int | None] = (1, None)
     return value
 
 
-def test_an_image_without_rois_is_analysed_whole(
+def test_an_image_without_rois_is_analyzed_whole(
     dataset: ZarrDataset, record: ZarrImageRecord
 ) -> None:
     outcome = analyze(record, dataset)

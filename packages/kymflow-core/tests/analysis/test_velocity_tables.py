@@ -73,10 +73,10 @@ def run(dataset: ZarrDataset, **options: Any) -> list[AnalysisOutcome]:
 
 @pytest.fixture
 def dataset() -> ZarrDataset:
-    """Three images: one with two ROIs, one without, one that is not analysed."""
+    """Three images: one with two ROIs, one without, one that is not analyzed."""
     dataset = ZarrDataset(MemoryStore())
-    analysed = [add(dataset, velocity, rois).image_id for velocity, rois in ((1.5, 2), (-2.0, 0))]
-    assert all(outcome.error is None for outcome in run(dataset, image_ids=analysed))
+    analyzed = [add(dataset, velocity, rois).image_id for velocity, rois in ((1.5, 2), (-2.0, 0))]
+    assert all(outcome.error is None for outcome in run(dataset, image_ids=analyzed))
     dataset.add_image(np.ones((40, 20), np.uint16), axes=("t", "x"))
     return dataset
 
@@ -246,7 +246,7 @@ def test_a_run_on_any_executor_gives_the_same_and_a_failure_stops_only_itself(
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     assert [outcome.image_id for outcome in failed] == [flat.image_id]
     assert failed[0].error is not None
-    assert "cannot analyse this kymograph" in failed[0].error.reason
+    assert "cannot analyze this kymograph" in failed[0].error.reason
     assert "Traceback" in failed[0].error.details
     stored = [load_results(one, VELOCITY) for one in dataset.iter_records()]
     medians = sorted(

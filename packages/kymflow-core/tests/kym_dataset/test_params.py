@@ -23,7 +23,7 @@ def traces() -> ArtifactTable:
 
 
 @pytest.fixture
-def analysed(dataset: ZarrDataset, traces: ArtifactTable) -> KymDataset:
+def analyzed(dataset: ZarrDataset, traces: ArtifactTable) -> KymDataset:
     """Two of three images have a trace, with their own parameters."""
     for number, image_id in enumerate(dataset.list_image_ids()[:2]):
         rec = dataset.record(image_id)
@@ -35,13 +35,13 @@ def analysed(dataset: ZarrDataset, traces: ArtifactTable) -> KymDataset:
     return kym
 
 
-def test_from_the_records_artifact(analysed: KymDataset) -> None:
-    table = analysed.load_index("traces")
+def test_from_the_records_artifact(analyzed: KymDataset) -> None:
+    table = analyzed.load_index("traces")
 
     assert len(table) == 4
     for number, digest in enumerate(table["params_hash"].unique()):
-        assert analysed.params_for("kym_traces", digest) == {**PARAMS, "number": number}
-        assert analysed.params_for("traces", digest) == {**PARAMS, "number": number}
+        assert analyzed.params_for("kym_traces", digest) == {**PARAMS, "number": number}
+        assert analyzed.params_for("traces", digest) == {**PARAMS, "number": number}
 
 
 def test_from_an_indexer_that_documents_them(dataset: ZarrDataset) -> None:
@@ -67,24 +67,24 @@ def test_from_an_indexer_that_is_given(dataset: ZarrDataset) -> None:
         kym.params_for("kym_radon", digest)
 
 
-def test_parameters_that_changed_since(analysed: KymDataset, traces: ArtifactTable) -> None:
-    table = analysed.load_index("traces")
+def test_parameters_that_changed_since(analyzed: KymDataset, traces: ArtifactTable) -> None:
+    table = analyzed.load_index("traces")
     image_id, digest = str(table["image_id"][0]), str(table["params_hash"][0])
-    analysed.ds.record(image_id).save_json("velocity/params", {"window": 64})
+    analyzed.ds.record(image_id).save_json("velocity/params", {"window": 64})
 
     with pytest.raises(ParamsNotFoundError, match=r"stale: update the index"):
-        analysed.params_for("kym_traces", digest)
+        analyzed.params_for("kym_traces", digest)
 
-    analysed.update_index(traces)
-    fresh = analysed.load_index("traces").loc[0, "params_hash"]
-    assert analysed.params_for("kym_traces", str(fresh)) == {"window": 64}
+    analyzed.update_index(traces)
+    fresh = analyzed.load_index("traces").loc[0, "params_hash"]
+    assert analyzed.params_for("kym_traces", str(fresh)) == {"window": 64}
 
 
-def test_a_hash_that_no_row_has(analysed: KymDataset) -> None:
+def test_a_hash_that_no_row_has(analyzed: KymDataset) -> None:
     with pytest.raises(ParamsNotFoundError, match="no image has a row"):
-        analysed.params_for("kym_traces", "0" * 64)
+        analyzed.params_for("kym_traces", "0" * 64)
     with pytest.raises(KeyError):
-        analysed.params_for("kym_traces", "0" * 64)
+        analyzed.params_for("kym_traces", "0" * 64)
 
 
 def test_a_table_that_does_not_exist(

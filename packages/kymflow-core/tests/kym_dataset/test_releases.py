@@ -47,8 +47,8 @@ def test_its_results_are_indexed_again(dataset: ZarrDataset) -> None:
 
 
 def test_its_results_are_outdated_by_version(dataset: ZarrDataset) -> None:
-    analysed = [rec for rec in dataset.iter_records() if load_results(rec, VELOCITY).results]
-    (record,) = analysed
+    analyzed = [rec for rec in dataset.iter_records() if load_results(rec, VELOCITY).results]
+    (record,) = analyzed
     (region,) = image_status(record, VELOCITY, params=VelocityParams()).regions
     assert (region.state, region.causes) == ("outdated", ("version",))
     assert {outcome.status for outcome in run_analysis(dataset, VELOCITY)} == {"ok"}

@@ -129,7 +129,7 @@ def test_where_velocity_refuses_the_reason_is_told(
     tmp_path: Path, blood: Pixels, analysis: Analysis[Any]
 ) -> None:
     short = blood[:5]
-    assert refused(analysis, short).startswith("velocity failed: cannot analyse this kymograph: a ")
+    assert refused(analysis, short).startswith("velocity failed: cannot analyze this kymograph: a ")
     dataset = ZarrDataset(tmp_path / "d.zarr", durability="none")
     records = [
         dataset.add_image(
@@ -145,7 +145,7 @@ def test_where_velocity_refuses_the_reason_is_told(
     assert [one.status for one in run_analysis(dataset, analysis, params=params)] == ["ok", "ok"]
     (bad,), (good,) = (load_results(record, analysis).results for record in records)
     assert bad.values["status"] == "unknown"
-    assert str(bad.values["reason"]).startswith("velocity failed: cannot analyse")
+    assert str(bad.values["reason"]).startswith("velocity failed: cannot analyze")
     assert "velocity failed" not in str(good.values["reason"])
     again = run_analysis(dataset, analysis, params=params)
     assert [one.status for one in again] == ["skipped", "skipped"]

@@ -1,4 +1,4 @@
-"""What cannot be analysed is refused with a reason, or comes back without velocity."""
+"""What cannot be analyzed is refused with a reason, or comes back without velocity."""
 
 from __future__ import annotations
 

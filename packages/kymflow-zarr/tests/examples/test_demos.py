@@ -39,7 +39,7 @@ def test_export_and_import(tmp_path: Path) -> None:
         "ingested 3 recordings into lab.zarr",
         "refreshed: 1 new recording",
         "refreshed again: 0 new recordings",
-        "analysed 4 recordings",
+        "analyzed 4 recordings",
     ]
     assert "exported again: 0 files written" in lines
     assert "  images/<image_id>/image.tif" in lines

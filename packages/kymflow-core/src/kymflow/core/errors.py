@@ -38,7 +38,7 @@ data as attributes, and has a message that ends with what to do::
         ├── AnalysisResultError       TypeError     it returned something else than it declares
         ├── AnalysisFailedError       RuntimeError  regions of one image failed
         ├── OtherParametersError      ValueError    results of other parameters would be replaced
-        ├── RegionError               ValueError    an image, or regions of it, cannot be analysed
+        ├── RegionError               ValueError    an image, or regions of it, cannot be analyzed
         ├── ResultNotFoundError       LookupError   a region has no result of an analysis
         ├── FigureError               RuntimeError  a result cannot be drawn
         ├── InvalidKymographError     ValueError    pixels that no analysis can make sense of
@@ -504,7 +504,7 @@ class AnalysisResultError(KymflowCoreError, TypeError):
 
 
 class AnalysisFailedError(KymflowCoreError, RuntimeError):
-    """Regions of an image could not be analysed, or the image could not be read.
+    """Regions of an image could not be analyzed, or the image could not be read.
 
     Attributes:
         image_id: The image.
@@ -567,7 +567,7 @@ class OtherParametersError(KymflowCoreError, ValueError):
 
 
 class RegionError(KymflowCoreError, ValueError):
-    """An image, or some regions of it, cannot be analysed.
+    """An image, or some regions of it, cannot be analyzed.
 
     Attributes:
         image_id: The image.
@@ -577,7 +577,7 @@ class RegionError(KymflowCoreError, ValueError):
     def __init__(self, image_id: str, reason: str) -> None:
         self.image_id = image_id
         self.reason = reason
-        super().__init__(f"image {image_id!r} cannot be analysed: {reason}")
+        super().__init__(f"image {image_id!r} cannot be analyzed: {reason}")
 
 
 class ResultNotFoundError(KymflowCoreError, LookupError):
@@ -614,7 +614,7 @@ class FigureError(KymflowCoreError, RuntimeError):
 
 
 class InvalidKymographError(KymflowCoreError, ValueError):
-    """An array cannot be analysed as a kymograph.
+    """An array cannot be analyzed as a kymograph.
 
     Attributes:
         reason: What is wrong with it, and what to do.
@@ -622,7 +622,7 @@ class InvalidKymographError(KymflowCoreError, ValueError):
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
-        super().__init__(f"cannot analyse this kymograph: {reason}")
+        super().__init__(f"cannot analyze this kymograph: {reason}")
 
 
 class AnalysisParameterError(KymflowCoreError, ValueError):

@@ -29,7 +29,7 @@ def load_region_data(
         tables: Whether to read the tables.
 
     Raises:
-        RegionError: The image cannot be analysed.
+        RegionError: The image cannot be analyzed.
         MetadataError: Its metadata or results are damaged.
         CorruptDataError: A table is damaged.
     """

@@ -121,7 +121,7 @@ def regions_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> tuple[Region, .
         return tuple(_roi_region(roi) for roi in metadata.rois)
     if extent.slices > 1:
         raise RegionError(
-            rec.image_id, f"it has {extent.slices} slices; make a ROI in the one to analyse"
+            rec.image_id, f"it has {extent.slices} slices; make a ROI in the one to analyze"
         )
     return tuple(
         Region(

@@ -98,7 +98,7 @@ def image_status(
     """`is_current` of all regions of an image.
 
     Raises:
-        RegionError: The image cannot be analysed.
+        RegionError: The image cannot be analyzed.
         MetadataError: Its metadata or results are damaged.
     """
     metadata = load_metadata(rec)

@@ -29,7 +29,7 @@ class ImageState:
         state: That of the region that stands worst: ``failed``, ``outdated``, ``missing``, then
             ``current``.
         causes: What has changed since results were computed.
-        reason: Why the last run failed, or why the image cannot be analysed; "" if neither.
+        reason: Why the last run failed, or why the image cannot be analyzed; "" if neither.
     """
 
     state: State

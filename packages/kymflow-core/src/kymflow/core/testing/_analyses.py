@@ -96,7 +96,7 @@ def check_analysis(analysis: object, dataset: ZarrDataset) -> list[AnalysisProbl
         except AnalysisFailedError as error:
             message = (
                 f"{region}: it raised {error.reason}; raise InvalidKymographError for pixels that "
-                "cannot be analysed, and do not write to them"
+                "cannot be analyzed, and do not write to them"
             )
             problems.append(AnalysisProblem(rule="run", image_id=image_id, message=message))
             continue
@@ -108,7 +108,7 @@ def check_analysis(analysis: object, dataset: ZarrDataset) -> list[AnalysisProbl
             message = f"{region}: a copy of it returns something else; keep no state"
             problems.append(AnalysisProblem(rule="pickle", image_id=image_id, message=message))
     if not computed and not problems:
-        message = "no region could be analysed; give a dataset with images that can"
+        message = "no region could be analyzed; give a dataset with images that can"
         problems.append(AnalysisProblem(rule="run", image_id="", message=message))
     return problems
 

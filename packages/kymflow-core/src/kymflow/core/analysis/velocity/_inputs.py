@@ -24,7 +24,7 @@ def cropped(
     """Return the checked crop of the recording as a view, ``(time, space)``.
 
     Raises:
-        InvalidKymographError: These pixels cannot be analysed.
+        InvalidKymographError: These pixels cannot be analyzed.
         AnalysisParameterError: A range does not fit the recording.
     """
     pixels = np.asarray(kymograph)

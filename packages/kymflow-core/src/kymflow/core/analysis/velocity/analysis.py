@@ -50,7 +50,7 @@ def _run(
     """Flow velocity over time, stalls, and the evidence for both.
 
     Raises:
-        InvalidKymographError: The pixels cannot be analysed, or a dwell time is needed and unknown.
+        InvalidKymographError: The pixels cannot be analyzed, or a dwell time is needed and unknown.
     """
     dwell = calibration.dwell_seconds if params.correct_scan_speed else None
     if params.correct_scan_speed and dwell is None:

@@ -82,8 +82,8 @@ def estimate_velocity(
         tracked: Choose the candidates of all windows together, as a path that seldom jumps, and
             average neighbouring windows as far as flow is steady. False estimates every window
             on its own. Ignored by ``method="radon"``.
-        line_range: First line and line after the last to analyse.
-        pixel_range: First pixel and pixel after the last to analyse.
+        line_range: First line and line after the last to analyze.
+        pixel_range: First pixel and pixel after the last to analyze.
         dwell_seconds: Time from one pixel to the next while a line is scanned. Given, velocity
             is corrected for the scan that moves with, or against, the flow: a cell at apparent
             velocity ``a`` px/line moves at ``a / (1 + a * dwell_seconds / seconds_per_line)``.
@@ -101,7 +101,7 @@ def estimate_velocity(
         Velocity, evidence and status per window, and facts about the recording.
 
     Raises:
-        InvalidKymographError: The pixels cannot be analysed: wrong shape or type, a line or
+        InvalidKymographError: The pixels cannot be analyzed: wrong shape or type, a line or
             recording that is too short, no light, or too few columns of finite numbers.
         AnalysisParameterError: A parameter is outside of its range.
         MissingExtraError: An optional dependency that was asked for is not installed.

@@ -70,8 +70,8 @@ class VelocityResult:
         window_lines: Lines per window.
         step_lines: Lines between windows.
         support_lines: Lines that a value may draw on: windows that far apart are independent.
-        n_lines: Lines analysed.
-        n_pixels: Pixels per line analysed: those of the range that show a texture.
+        n_lines: Lines analyzed.
+        n_pixels: Pixels per line analyzed: those of the range that show a texture.
         first_pixel: The first of them, in the array that was given.
         seconds_per_line: The calibration used, or None.
         um_per_pixel: The calibration used, or None.
