@@ -321,7 +321,7 @@ def test_an_image_whose_commit_was_not_answered_is_whole_or_removed(
     assert len(dataset) == (lost == "answer lost")
 
 
-ADD = """
+WRITE_TO_EACH = """
 import sys
 import numpy as np
 from kymflow_zarr import ZarrDataset
@@ -333,7 +333,7 @@ for url in sys.argv[1:]:
 @pytest.mark.slow
 def test_a_process_that_has_written_ends_as_if_it_had_not(url: str, start: Any) -> None:
     for _ in range(6):  # one of 24 was aborted at its end by an answer that came too late
-        writers = [start(ADD, f"{url}-{number}") for number in range(4)]
+        writers = [start(WRITE_TO_EACH, f"{url}-{number}") for number in range(4)]
         for writer in writers:
             writer.communicate()
         assert [writer.returncode for writer in writers] == [0] * 4
