@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import tifffile
 from view_in_chromium import DRAWN, launched, served
 
 from kymflow.cli.app import run
-from kymflow.cli.demo_images import DEMO_SCENES, LINE_INTERVAL_S, PIXEL_SIZE_UM, synthesize
+from kymflow.cli.demo_images import DEMO_SCENES, save_kymograph, synthesize
 from kymflow_zarr import ZarrDataset
 
 if TYPE_CHECKING:
@@ -251,18 +250,7 @@ def make_recording(file: Path, *, lines: int, pixels: int) -> None:
     """A recording; a long one repeats its first 20,000 lines."""
     file.parent.mkdir(parents=True, exist_ok=True)
     scene = dataclasses.replace(DEMO_SCENES[0], lines=min(lines, 20_000), pixels=pixels)
-    tifffile.imwrite(
-        file,
-        np.resize(synthesize(scene), (lines, pixels)),
-        imagej=True,
-        resolution=(1 / PIXEL_SIZE_UM, 1.0),
-        metadata={
-            "axes": "YX",
-            "unit": "um",
-            "finterval": LINE_INTERVAL_S,
-            "kymflow_axes": "t,x",
-        },
-    )
+    save_kymograph(file, np.resize(synthesize(scene), (lines, pixels)))
 
 
 if __name__ == "__main__":

@@ -14,10 +14,9 @@ from typing import Any
 
 import hypothesis
 import pytest
-import tifffile
 
 from kymflow.cli.app import run
-from kymflow.cli.demo_images import DEMO_SCENES, LINE_INTERVAL_S, PIXEL_SIZE_UM, synthesize
+from kymflow.cli.demo_images import DEMO_SCENES, save_kymograph, synthesize
 from kymflow.cli.verbs.analyze import analyze
 from kymflow.cli.verbs.check import check
 from kymflow.cli.verbs.index import index
@@ -42,18 +41,7 @@ def write_tiff() -> Callable[..., Path]:
 
     def write(path: Path, *, lines: int = 60, pixels: int = 16, seed: int = 0) -> Path:
         scene = dataclasses.replace(DEMO_SCENES[0], lines=lines, pixels=pixels, seed=seed)
-        tifffile.imwrite(
-            path,
-            synthesize(scene),
-            imagej=True,
-            resolution=(1 / PIXEL_SIZE_UM, 1.0),
-            metadata={
-                "axes": "YX",
-                "unit": "um",
-                "finterval": LINE_INTERVAL_S,
-                "kymflow_axes": "t,x",
-            },
-        )
+        save_kymograph(path, synthesize(scene))
         return path
 
     return write

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tifffile
 from numpy.typing import NDArray
 
-from kymflow.cli.demo_images import DEMO_SCENES, LINE_INTERVAL_S, PIXEL_SIZE_UM, synthesize
+from kymflow.cli.demo_images import DEMO_SCENES, save_kymograph, synthesize
 from kymflow.cli.opening import find_image
 from kymflow.cli.verbs.analyze import analyze
 from kymflow.cli.verbs.ingest import ingest
@@ -129,18 +128,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("roi", dataclasses.replace(DEMO_SCENES[0], lines=600, pixels=40)),
         ("todo", dataclasses.replace(DEMO_SCENES[1], lines=300, pixels=24)),
     ):
-        tifffile.imwrite(
-            images / f"{name}.tif",
-            synthesize(scene),
-            imagej=True,
-            resolution=(1 / PIXEL_SIZE_UM, 1.0),
-            metadata={
-                "axes": "YX",
-                "unit": "um",
-                "finterval": LINE_INTERVAL_S,
-                "kymflow_axes": "t,x",
-            },
-        )
+        save_kymograph(images / f"{name}.tif", synthesize(scene))
     place = str(folder / "lab.zarr")
     assert ingest(images, place).ok
     opened = ZarrDataset(place)

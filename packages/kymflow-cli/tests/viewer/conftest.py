@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tifffile
 
-from kymflow.cli.demo_images import DEMO_SCENES, LINE_INTERVAL_S, PIXEL_SIZE_UM, synthesize
+from kymflow.cli.demo_images import DEMO_SCENES, save_kymograph, synthesize
 from kymflow.cli.viewer import ViewServer
 from kymflow.core.analysis import run_analysis
 from kymflow.core.analysis.velocity import VELOCITY
@@ -74,18 +73,7 @@ def made_lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, scene in scenes.items():
         file = folder / "recordings" / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        tifffile.imwrite(
-            file,
-            synthesize(scene),
-            imagej=True,
-            resolution=(1 / PIXEL_SIZE_UM, 1.0),
-            metadata={
-                "axes": "YX",
-                "unit": "um",
-                "finterval": LINE_INTERVAL_S,
-                "kymflow_axes": "t,x",
-            },
-        )
+        save_kymograph(file, synthesize(scene))
     dataset = ZarrDataset(folder / "lab.zarr")
     for name in ("mouse1", "mouse2"):
         dataset.refresh_from_folder(folder / "recordings" / name)

@@ -68,12 +68,12 @@ _VERBS: Mapping[str, Group] = {
     "demo": _OTHER,
     "completion": _OTHER,
 }
-"""Where the help shows each verb, in this order. Its function is in `kymflow.cli.verbs.VERB`, or"""
+"""Where the help shows each verb, in this order."""
 
 _MODULES: Mapping[str, str] = dict.fromkeys(
     ("exclude", "include", "accept", "reject", "note"), "verdicts"
 )
-"""in another module of `kymflow.cli.verbs`."""
+"""The modules of `kymflow.cli.verbs` that have several; each other verb has its own."""
 
 
 def build_app(words: Sequence[str] = ()) -> App:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -84,6 +85,25 @@ def synthesize(scene: Scene) -> NDArray[np.uint16]:
     counts = random.poisson(photons) * _COUNTS_PER_PHOTON
     image: NDArray[np.uint16] = np.clip(counts, 0, 4095).astype(np.uint16)
     return image
+
+
+def save_kymograph(path: Path, counts: NDArray[np.uint16]) -> None:
+    """Write an image ``(time, space)`` as an ImageJ TIFF with the calibration of all scenes."""
+    import tifffile
+
+    tifffile.imwrite(
+        path,
+        counts,
+        imagej=True,
+        resolution=(1 / PIXEL_SIZE_UM, 1.0),
+        metadata={
+            "axes": "YX",
+            "unit": "um",
+            "finterval": LINE_INTERVAL_S,
+            # ImageJ has no name for an image whose lines are moments.
+            "kymflow_axes": "t,x",
+        },
+    )
 
 
 def velocity_mm_s(scene: Scene) -> NDArray[np.float64]:

@@ -128,7 +128,8 @@ def kept_indexers(dataset: ZarrDataset, used: Mapping[str, object]) -> list[Base
 def _images(dataset: ZarrDataset, stamps: Mapping[str, str]) -> Iterator[tuple[str, KnownImage]]:
     from kymflow.core import KymDataset
 
-    sources = dataset.sources.load().set_index("image_id")["source_primary_path"].to_dict()
+    rows = dataset.sources.load_arrow().select(["image_id", "source_primary_path"]).to_pydict()
+    sources = dict(zip(*rows.values(), strict=True))
     for row in KymDataset(dataset).view(stamps=stamps)[list(_FACTS)].to_dict("records"):
         yield (
             row["image_id"],

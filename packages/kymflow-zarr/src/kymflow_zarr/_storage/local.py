@@ -282,8 +282,10 @@ class LocalBlobs:
 
     def sweep(self, leftovers: Sequence[str]) -> None:
         """Remove scratch folders whose writers are gone; one that has a writer now stays."""
-        for leftover in leftovers:
-            with self._open(self._staging_key) as staging:
+        if not leftovers:
+            return
+        with self._open(self._staging_key) as staging:
+            for leftover in leftovers:
                 sweep(staging, leftover.removeprefix(f"{self._staging_key}/"))
 
     def _find(self, key: str, look: Callable[[InnerFolder, str], _T | None]) -> _T | None:

@@ -97,26 +97,12 @@ class DemoResult:
 
 def _write_tiff(path: Path, scene: Scene) -> None:
     """Write a scene as an ImageJ TIFF that tells its calibration; one that is there stays."""
-    import tifffile
-
-    from kymflow.cli.demo_images import LINE_INTERVAL_S, PIXEL_SIZE_UM, synthesize
+    from kymflow.cli.demo_images import save_kymograph, synthesize
 
     if path.exists():
         return
     unfinished = path.with_suffix(".part")
-    tifffile.imwrite(
-        unfinished,
-        synthesize(scene),
-        imagej=True,
-        resolution=(1 / PIXEL_SIZE_UM, 1.0),
-        metadata={
-            "axes": "YX",
-            "unit": "um",
-            "finterval": LINE_INTERVAL_S,
-            # ImageJ has no name for an image whose lines are moments.
-            "kymflow_axes": "t,x",
-        },
-    )
+    save_kymograph(unfinished, synthesize(scene))
     unfinished.replace(path)
 
 

@@ -95,13 +95,14 @@ def used_labels(
         not stamp or kept[image_id].partition("\n")[0] != stamp
         for image_id, stamp in stamps.items()
     ):
-        kept = {
+        fresh = {
             image_id: f"{stamps[image_id]}\n{' '.join(_results_of(entry.analysis_keys or ()))}"
             for image_id, entry in dataset.load_manifest(include_analysis_keys=True).entries.items()
             if image_id in stamps
         }
-        if dataset.mode != "r":
-            dataset.save_derived(_RESULTS, kept)
+        if fresh != kept and dataset.mode != "r":
+            dataset.save_derived(_RESULTS, fresh)
+        kept = fresh
     found: dict[str, set[str]] = {name: set() for name in analyses}
     for result in {result for text in kept.values() for result in text.partition("\n")[2].split()}:
         name, _, label = result.partition("/")

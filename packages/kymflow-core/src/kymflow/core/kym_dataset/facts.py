@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from kymflow.core.errors import MetadataError
-from kymflow.core.image_facts import facts_frame, file_facts, image_facts
+from kymflow.core.image_facts import FACTS, facts_frame, file_facts, image_facts
 from kymflow.core.kym_dataset.table_names import table_name
 from kymflow.core.kym_dataset.unchanged import table_origins, take_fingerprints
 from kymflow.core.provenance import IMAGE_ID, PROVENANCE_COLUMNS
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_TIMES = ("acquired",)
+_TIMES = tuple(name for name, dtype in FACTS.items() if dtype.startswith("datetime"))
 
 
 def load_facts(dataset: ZarrDataset, stamps: Mapping[str, str] | None = None) -> pd.DataFrame:
