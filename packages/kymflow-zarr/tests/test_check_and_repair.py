@@ -197,6 +197,17 @@ def test_validating_what_is_right_says_nothing(full: ZarrDataset) -> None:
         full.validate_image("nobody")
 
 
+def test_an_image_that_is_gone_before_it_was_brought_into_the_index(
+    full: ZarrDataset, folder: Path
+) -> None:
+    """Its line among the recent ones must not be reported for ever."""
+    late = full.sources.ingest_file(folder / "a.tif")
+    shutil.rmtree(Path(full.location) / "images" / late)
+    assert kinds(full) == {"source_without_record"}
+    full.repair()
+    assert kinds(full) == set()
+
+
 def test_rows_of_images_that_are_gone(full: ZarrDataset) -> None:
     gone = full.list_image_ids()[0]
     shutil.rmtree(Path(full.location) / "images" / gone)
