@@ -46,7 +46,11 @@ _TABLE_LOCK: dict[str, tuple[str, ...]] = {
 }
 _GROUPS = {"images/zarr.json", "tables/zarr.json"}
 _MAKES = {"ingest", "ingest_export"}  # the jobs that start without a dataset
-_TAKES_IN: dict[str, tuple[str, ...]] = {"images/": ("ingest",), **_TABLE_LOCK}
+_TAKES_IN: dict[str, tuple[str, ...]] = {
+    "images/": ("ingest",),
+    "tables/sources.parquet": ("ingest", "tables"),  # so that no image comes in meanwhile
+    **_TABLE_LOCK,
+}
 _BOTH: dict[str, tuple[str, ...]] = dict.fromkeys(
     ("images/", "tables/", "index/manifest.parquet", "zarr.json"), ("ingest", "tables")
 )
@@ -59,6 +63,7 @@ _LOCKS: dict[str, dict[str, tuple[str, ...]]] = {
     "replace_rows": _TABLE_LOCK,
     "update_index": _TABLE_LOCK,
     "indexes": _TABLE_LOCK,
+    "relocate": _BOTH,
     "repair": _BOTH,
     "upgrade": _BOTH,
 }
