@@ -414,15 +414,18 @@ except CorruptDataError as error:
 def test_a_folder_without_permission_is_one_damaged_image(full: ZarrDataset) -> None:
     first, *_ = full.list_image_ids()
     temporary = Path(tempfile.gettempdir())
-    for path in Path(full.location).parents:
-        if path.is_relative_to(temporary):
-            path.chmod(path.stat().st_mode | 0o055)
-    done = subprocess.run(
-        [sys.executable, "-c", UNREADABLE, full.location, first],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    # Not in pytest's own folder, which is closed to others whenever some pytest starts.
+    with tempfile.TemporaryDirectory() as outside:
+        place = shutil.copytree(full.location, Path(outside, "d.zarr"))
+        for path in place.parents:
+            if path.is_relative_to(temporary):
+                path.chmod(path.stat().st_mode | 0o055)
+        done = subprocess.run(
+            [sys.executable, "-c", UNREADABLE, str(place), first],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert done.stdout.splitlines() == [
         f"3 (['images/{first}/zarr.json'], ['{first}']) 3",
         f"images/{first}/zarr.json",
