@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kymflow_zarr._artifacts.array_kind import LabeledArray
 from kymflow_zarr._artifacts.json_kind import JSON
-from kymflow_zarr._html import record_html
+from kymflow_zarr._html import facts_html
 from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._pixels.format1 import open_format1_array, read_format1_array
 from kymflow_zarr._pixels.layout import ArrayDocument
@@ -88,19 +88,20 @@ class ZarrImageRecord:
         self._writable = writable
 
     def __repr__(self) -> str:
-        axes = ", ".join(
-            f"{axis}: {length}" for axis, length in zip(self.get_axes(), self.shape, strict=True)
-        )
-        return f"ZarrImageRecord({self.image_id!r}, ({axes}), {self.dtype.name})"
+        return f"ZarrImageRecord({self.image_id!r}, ({self._size()}), {self.dtype.name})"
 
     def _repr_html_(self) -> str:
-        return record_html(
-            image_id=self.image_id,
-            axes=self.get_axes(),
-            shape=self.shape,
-            dtype=self.dtype.name,
-            created_utc=self.created_utc,
-        )
+        facts = {
+            "image": self.image_id,
+            "size": self._size(),
+            "type": self.dtype.name,
+            "created": self.created_utc or "unknown",
+        }
+        return facts_html("ZarrImageRecord", facts)
+
+    def _size(self) -> str:
+        lengths = zip(self.get_axes(), self.shape, strict=True)
+        return ", ".join(f"{axis}: {length:,}" for axis, length in lengths)
 
     # --- identity -----------------------------------------------------------------------------
 

@@ -93,9 +93,8 @@ class ExportFolder:
     def begin(self, incomplete: ExportManifest) -> None:
         """Set what the manifest says from the first change to the end."""
         self._incomplete = incomplete
-        if (
-            self.read(MANIFEST) is None
-        ):  # otherwise a later run would treat the folder as someone else's
+        # Without a manifest, a later run would treat the folder as someone else's.
+        if self.read(MANIFEST) is None:
             self._change()
 
     def read(self, path: str) -> bytes | None:

@@ -48,14 +48,7 @@ def merge_schema(
     what: str,
     open_new: Collection[str],
 ) -> pa.Schema:
-    """The schema of a table that holds old and new rows.
-
-    Args:
-        old: The table, if there is one.
-        new: The plain schema of the rows.
-        column: The column with the image id; it is text, and there in any case.
-        what: What is being stored, for messages.
-        open_new: Columns of the rows that hold no value.
+    """The schema of a table that holds old and new rows, and image ids as text in any case.
 
     Raises:
         ColumnError: A column has two types that have nothing in common.
@@ -129,18 +122,14 @@ def merge_rows(
 ) -> Iterator[pa.Table]:
     """The new table in sorted parts of about one row group each.
 
-    Args:
-        old: The old table's parts, sorted by `column` within and across.
-        updates: In ascending order: every image of one comes before every image of the next.
-        schema: The new table's schema.
-        column: The column with the image id.
-        keep_others: Of the images that no update names, those that keep their rows; None: all.
-        what: What is being stored, for messages.
+    The old parts are sorted by `column` within and across, and every image of one update comes
+    before every image of the next. Of other images, those in `keep_others` keep their rows.
 
     Raises:
         SchemaValidationError: The updates are out of order, or a row does not fit the schema.
     """
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     parts = (fit_columns(part, schema, what=what) for part in old)
     if keep_others is not None:
@@ -159,10 +148,12 @@ def merge_rows(
         last = high
         yield from rest.take_before(low)
         replaced = pa.array(sorted(update.image_ids), pa.string())
-        old_rows = [
-            _rows_not_of(part, column, replaced) for part in rest.take_before(high, inclusive=True)
+        others = [
+            part.filter(pc.invert(pc.is_in(part[column], value_set=replaced)))
+            for part in rest.take_before(high, inclusive=True)
         ]
-        yield _concat_sorted([*old_rows, fit_columns(update.rows, schema, what=what)], column)
+        joined = pa.concat_tables([*others, fit_columns(update.rows, schema, what=what)])
+        yield joined.sort_by(column) if len(joined) else joined
     yield from rest.take_all()
 
 
@@ -190,8 +181,7 @@ class _OldRows:
 
     def take_all(self) -> Iterator[pa.Table]:
         """All that are left."""
-        while (head := self._next_part()) is not None:
-            yield head
+        return iter(self._next_part, None)
 
     def _next_part(self) -> pa.Table | None:
         head, self._head = self._head, None
@@ -204,20 +194,6 @@ def _rows_of(rows: pa.Table, column: str, image_ids: pa.Array[Any]) -> pa.Table:
 
     ids = rows[column]
     return rows.filter(pc.or_(pc.is_in(ids, value_set=image_ids), pc.is_null(ids)))
-
-
-def _rows_not_of(rows: pa.Table, column: str, image_ids: pa.Array[Any]) -> pa.Table:
-    """The rows of all other images."""
-    import pyarrow.compute as pc
-
-    return rows.filter(pc.invert(pc.is_in(rows[column], value_set=image_ids)))
-
-
-def _concat_sorted(parts: list[pa.Table], column: str) -> pa.Table:
-    import pyarrow as pa
-
-    joined = pa.concat_tables(parts)
-    return joined.sort_by(column) if len(joined) else joined
 
 
 def regroup(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
