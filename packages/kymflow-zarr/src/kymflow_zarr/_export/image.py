@@ -19,7 +19,7 @@ from kymflow_zarr._export.manifest import (
     TableFormat,
     file_path,
 )
-from kymflow_zarr._export.pixels import hash_blocks, iter_c_order
+from kymflow_zarr._export.pixels import iter_c_order
 from kymflow_zarr._export.tiff import tiff_facts, write_tiff
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._storage.blobs import BlobStore
@@ -92,17 +92,11 @@ def put_artifacts(
     artifacts: Iterable[PlainArtifact],
     old: Mapping[str, ExportedFile],
 ) -> tuple[dict[str, ExportedFile], dict[str, str]]:
-    """Write artifacts, or dataset tables.
-
-    Args:
-        folder: The export.
-        prefix: The folder that they go to, with a ``/`` at the end.
-        artifacts: What is to be written.
-        old: The files that an earlier export holds there, by path below `prefix`.
+    """Write artifacts, or dataset tables, into a folder; its `prefix` ends with a ``/``.
 
     Returns:
         The files by path below `prefix`, and what was left out: key → reason. Of the latter, whole
-        copies that an earlier export made are among the files.
+        copies that an earlier export made (`old`) are among the files.
     """
     files: dict[str, ExportedFile] = {}
     left_out: dict[str, str] = {}
@@ -189,9 +183,7 @@ def _put_pixels(
     sha = hashlib.sha256()
 
     def write(stream: BinaryIO) -> None:
-        write_tiff(
-            stream, hash_blocks(iter_c_order(record.open_array(), key=key), sha.update), facts
-        )
+        write_tiff(stream, iter_c_order(record.open_array(), sha.update, key=key), facts)
         if record.pixels_digest not in {"", f"sha256:{sha.hexdigest()}"}:
             raise CorruptDataError(key, "the digest over all its elements differs")
 

@@ -21,29 +21,25 @@ Region: TypeAlias = tuple[int | slice, ...]
 _BLOCK_BYTES = 32 * 2**20
 
 
-def hash_blocks(
-    blocks: Iterable[AnyArray], update: Callable[[memoryview], object]
+def iter_c_order(
+    array: zarr.Array[Any], update: Callable[[memoryview], object], *, key: str
 ) -> Iterator[AnyArray]:
-    """The same blocks, little-endian and C-contiguous; each is given to a digest first."""
-    for block in blocks:
-        plain = np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("<"))
-        update(plain.reshape(-1).view(np.uint8).data)
-        yield plain
+    """A Zarr array's elements in C order and little-endian, about 32 MiB at a time.
 
-
-def iter_c_order(array: zarr.Array[Any], *, key: str) -> Iterator[AnyArray]:
-    """A Zarr array's elements in C order, about 32 MiB at a time.
+    Each block is given to a digest first.
 
     Raises:
         CorruptDataError: A chunk is damaged; `key` names the array.
     """
-    for region in c_order_regions(array.shape, array.chunks, array.dtype.itemsize):
+    dtype = array.dtype.newbyteorder("<")
+    for region in c_order_regions(array.shape, array.chunks, dtype.itemsize):
         try:
-            block = np.asarray(array[region])
+            block = np.ascontiguousarray(array[region], dtype=dtype)
         except CorruptDataError:
             raise
         except (ValueError, RuntimeError, zlib.error) as error:  # format 1 has no checksums
             raise CorruptDataError(key, f"a chunk cannot be decoded ({error})") from error
+        update(block.reshape(-1).view(np.uint8).data)
         yield block
 
 
@@ -54,14 +50,7 @@ def c_order_regions(
     *,
     block_bytes: int = _BLOCK_BYTES,
 ) -> Iterator[Region]:
-    """Regions that cover an array once, in C order.
-
-    Args:
-        shape: The array's shape.
-        chunks: Its chunk shape: a region's border falls on a chunk's where that is possible.
-        itemsize: Bytes per element.
-        block_bytes: The size that a region should not exceed.
-    """
+    """Regions that cover an array once, in C order; they end where chunks do if possible."""
     axis = 0
     while axis < len(shape) - 1 and math.prod(shape[axis + 1 :]) * itemsize > block_bytes:
         axis += 1
@@ -74,14 +63,7 @@ def c_order_regions(
 
 
 def recut(blocks: Iterable[AnyArray], sizes: Iterable[int]) -> Iterator[bytes]:
-    """Cut elements that arrive in C order into pieces of other sizes.
-
-    Args:
-        blocks: Arrays of any shape, one after the other.
-        sizes: How many bytes each piece has.
-
-    Yields:
-        The bytes of consecutive elements.
+    """Cut elements that arrive in C order, in arrays of any shape, into pieces of other sizes.
 
     Raises:
         ValueError: The blocks end before the last piece does.

@@ -69,12 +69,7 @@ def read_export(directory: Path) -> ExportContents:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportContents:
-    """An export.
-
-    Attributes:
-        directory: Its folder.
-        manifest: What it says of itself.
-    """
+    """An export: its folder, and what it says of itself."""
 
     directory: Path
     manifest: ExportManifest
@@ -143,12 +138,7 @@ class ExportContents:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportedImage:
-    """One image of an export. Every file is compared with its digest before it is used.
-
-    Attributes:
-        folder: Its folder.
-        listing: What the folder holds.
-    """
+    """One image of an export. Every file is compared with its digest before it is used."""
 
     folder: Path
     listing: ImageListing
@@ -169,16 +159,7 @@ class ExportedImage:
         return self.folder / PIXELS
 
     def iter_pixels(self, rows: int, *, dtype: np.dtype[np.generic]) -> Iterator[AnyArray]:
-        """The pixels, in bounded memory.
-
-        The caller compares them with the listing's digest.
-
-        Args:
-            rows: Entries along the first axis of each block but the last.
-            dtype: The type that they are to have, which the listing names.
-
-        Yields:
-            Arrays of shape ``(n, *shape[1:])``.
+        """The pixels, some rows at a time; the caller compares them with the listing's digest.
 
         Raises:
             UnreadableImageError: There are none, or the TIFF holds others than the listing says.
@@ -225,11 +206,7 @@ class ExportedImage:
 
 
 def _check_inside(directory: Path, folder: Path) -> None:
-    """Refuse a folder of an export that is reached through a link.
-
-    Raises:
-        UnreadableImageError: It is.
-    """
+    """Refuse a folder of an export that is reached through a link."""
     try:
         with (
             open_root(str(directory)) as root,
@@ -243,11 +220,7 @@ def _check_inside(directory: Path, folder: Path) -> None:
 
 
 def _read(path: Path, file: ExportedFile) -> bytes:
-    """A file of an export.
-
-    Raises:
-        UnreadableImageError: It is not the file that was exported.
-    """
+    """A file of an export; refused if it is not the one that was exported."""
     if path.is_file() and path.stat().st_size != file.size_bytes:
         raise UnreadableImageError(path, _ALTERED)
     data = read_bounded(path, limit=file.size_bytes)

@@ -52,10 +52,6 @@ def choose_chunks(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
     """A chunk shape: one chunk up to `DEFAULT_CHUNK_BYTES`, beyond that slabs along the first axes.
 
     Lines and planes stay whole, and the slabs are of nearly equal height.
-
-    Args:
-        shape: The array's shape.
-        itemsize: Bytes per element.
     """
     chunks = list(shape)
     for axis, length in enumerate(shape):
@@ -74,10 +70,8 @@ class ArrayDocument:
     """All that is known of a stored array, as its ``zarr.json`` says it.
 
     Attributes:
-        shape: The array's shape.
         dtype: Its data type, little-endian.
         chunks: The shape of one chunk.
-        axes: A name for each axis.
         digest: ``"sha256:<hex>"`` over the elements in C order, little-endian.
         checksums: Key of a chunk in the array's folder (``"c.0.0"``) → its CRC-32C.
         added: What another program has added to the document; None if none has written it.

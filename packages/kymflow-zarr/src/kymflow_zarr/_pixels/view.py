@@ -34,7 +34,7 @@ class CheckedArrayStore(Store):
     Args:
         blobs: The dataset's key space.
         folder: The array's folder in it.
-        document: The array's document; None for arrays of format 1, which carry no checksums.
+        document: The array's document; None in format 1, which has no checksums.
         check: Looks at the bytes under a key of the array's folder before they are handed out.
     """
 

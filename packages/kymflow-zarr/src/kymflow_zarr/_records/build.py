@@ -75,11 +75,7 @@ def stage_record(
     paths = set(artifacts)
     if JSON.path(PROVENANCE) not in paths:
         provenance = provenance_document(
-            image_id,
-            created_utc=created_utc,
-            software=software,
-            pixels_digest=pixels.digest,
-            source=source,
+            image_id, created_utc, software=software, pixels_digest=pixels.digest, source=source
         )
         paths.add(stage_artifact(staging, image_id, JSON, PROVENANCE, provenance))
     if metadata is not None:
@@ -117,8 +113,8 @@ def stage_artifact(
         staging: A staging of the folder ``images``.
         image_id: The record.
         kind: The artifact's kind.
-        name: Its name.
-        value: Its value.
+        name: The artifact's name.
+        value: The artifact's value.
         on_write: Is called with the contents of each file that is written.
 
     Returns:
@@ -141,8 +137,8 @@ def stage_artifact(
 
 def provenance_document(
     image_id: str,
-    *,
     created_utc: str,
+    *,
     software: str,
     pixels_digest: str,
     source: Mapping[str, JsonValue] | None,

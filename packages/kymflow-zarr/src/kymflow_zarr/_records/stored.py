@@ -47,10 +47,7 @@ def present_artifacts(
 ) -> frozenset[str]:
     """The keys of the artifacts that are there, without the provenance.
 
-    Args:
-        blobs: The key space.
-        image_id: The record.
-        expected: Keys that count even if their kind is not registered.
+    Expected ones count even if their kind is not registered.
     """
     there = (key for key, found in iter_stored(blobs, image_id) if found or key in expected)
     return frozenset(there) - {provenance_key(image_id)}
