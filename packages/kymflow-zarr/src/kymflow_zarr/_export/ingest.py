@@ -58,12 +58,7 @@ PROVENANCE_EXPORTED = "provenance_exported"
 
 
 def plan_ingest_export(blobs: BlobStore, directory: Path) -> RefreshPlan:
-    """What `iter_ingest_export` would do: an image of the export stands as a file, its folder.
-
-    Raises:
-        UnreadableImageError: It is not an export, or was interrupted.
-        UnsupportedFormatError: It was written by a newer version.
-    """
+    """What `iter_ingest_export` would do: an image of the export stands as a file, its folder."""
     contents = read_export(directory)
     new: list[SourceFile] = []
     unchanged: list[SourceFile] = []

@@ -1,4 +1,7 @@
-"""What an export holds, read and checked file by file."""
+"""What an export holds, read and checked file by file.
+
+A file that is not the one that was exported is an `UnreadableImageError`.
+"""
 
 from __future__ import annotations
 
@@ -89,11 +92,7 @@ class ExportContents:
         return self.directory / IMAGES / image_id
 
     def image(self, image_id: str) -> ExportedImage:
-        """One image.
-
-        Raises:
-            UnreadableImageError: Its listing is not the one that the manifest names.
-        """
+        """One image."""
         path = self.folder(image_id) / LISTING
         _check_inside(self.directory, path.parent)
         data = read_bounded(path, limit=MAX_BYTES)
@@ -114,11 +113,7 @@ class ExportContents:
         return self.directory / TABLES / self._tables[name].path
 
     def load_table(self, name: str) -> pa.Table:
-        """A dataset table.
-
-        Raises:
-            UnreadableImageError: Its file is not the one that was exported.
-        """
+        """A dataset table."""
         path, file = self.table_path(name), self._tables[name]
         _check_inside(self.directory, path.parent)
         data = _read(path, file)
@@ -187,11 +182,7 @@ class ExportedImage:
                 yield np.frombuffer(data, dtype=dtype).reshape(-1, *listing.shape[1:])
 
     def iter_artifacts(self) -> Iterator[RestoredArtifact]:
-        """All artifacts.
-
-        Raises:
-            UnreadableImageError: One is not the file that was exported.
-        """
+        """All artifacts."""
         for file in self.listing.files.values():
             if file.is_artifact:
                 path = self.folder / file.path

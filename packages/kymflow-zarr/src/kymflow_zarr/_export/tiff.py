@@ -56,9 +56,6 @@ class TiffFacts:
     """What an image's TIFF says about it besides its pixels.
 
     Attributes:
-        image_id: The image.
-        shape: Its shape.
-        axes: A name for each dimension.
         dtype: The pixels' type; booleans are written as bytes 0 and 1.
         steps: Axis → distance of two pixels, where known.
         acquired_local_epoch_ns: Wall time of the acquisition, where known.

@@ -184,7 +184,7 @@ class RecordArtifacts(Mapping[str, Any]):
             raise InvalidNameError(
                 name, kind="artifact", reason="the record keeps its own facts there"
             )
-        if not any(self._delete(lambda path: path in paths)):
+        if not any(self._delete(paths.__contains__)):
             raise self._not_found(name, paths[0])
 
     def delete_results(self, suffixes: tuple[str, ...] | None = None) -> list[str]:

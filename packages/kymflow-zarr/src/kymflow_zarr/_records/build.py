@@ -107,15 +107,9 @@ def stage_artifact(
     *,
     on_write: Callable[[bytes], None] | None = None,
 ) -> str:
-    """Write an artifact of a record that is being staged.
+    """Write an artifact of a record that is being staged in the folder ``images``.
 
-    Args:
-        staging: A staging of the folder ``images``.
-        image_id: The record.
-        kind: The artifact's kind.
-        name: The artifact's name.
-        value: The artifact's value.
-        on_write: Is called with the contents of each file that is written.
+    `on_write` is called with the contents of each file that is written.
 
     Returns:
         Its path, relative to the record's folder.

@@ -120,12 +120,7 @@ def merge_schemas(
 ) -> pa.Schema:
     """The schema of a table that holds rows of both; a column that one lacks is null there.
 
-    Args:
-        old: The table's schema.
-        new: That of the rows.
-        what: What is being stored, for messages.
-        open_old: Columns of the table that have no type yet.
-        open_new: Columns of the rows that have none.
+    Columns in `open_old` and `open_new` have no type yet.
 
     Raises:
         ColumnError: Two columns have nothing in common, or two names differ only in case.
