@@ -38,8 +38,8 @@ def read_chunk(blobs: BlobStore, folder: str, document: ArrayDocument, name: str
 
 def read_array(blobs: BlobStore, folder: str, document: ArrayDocument) -> AnyArray:
     """The whole array."""
-    rows = slice(0, document.shape[0])
-    return _read_chunks(blobs, folder, document, document.chunk_keys(), rows=rows)
+    whole = tuple(slice(0, length) for length in document.shape)
+    return _read_chunks(blobs, folder, document, document.chunk_keys(), slab=whole)
 
 
 def read_replaceable_array(blobs: BlobStore, folder: str) -> AnyArray | None:
@@ -61,21 +61,33 @@ def read_replaceable_array(blobs: BlobStore, folder: str) -> AnyArray | None:
 
 
 def iter_slabs(blobs: BlobStore, folder: str, document: ArrayDocument) -> Iterator[AnyArray]:
-    """The array in consecutive parts along its first axis, one row of chunks at a time."""
-    for rows, names in groupby(document.chunk_keys(), lambda name: document.region(name)[0]):
-        yield _read_chunks(blobs, folder, document, names, rows=rows)
+    """The array in C order, in parts that are one chunk high along the first axis that they cut."""
+    last = len(document.shape) - 1
+    axis = next((at for at, length in enumerate(document.chunks) if length > 1), last)
+    whole = tuple(slice(0, length) for length in document.shape[axis + 1 :])
+    for begin, names in groupby(
+        document.chunk_keys(), lambda name: document.region(name)[: axis + 1]
+    ):
+        yield _read_chunks(blobs, folder, document, names, slab=(*begin, *whole))
 
 
 def _read_chunks(
-    blobs: BlobStore, folder: str, document: ArrayDocument, names: Iterable[str], *, rows: slice
+    blobs: BlobStore,
+    folder: str,
+    document: ArrayDocument,
+    names: Iterable[str],
+    *,
+    slab: tuple[slice, ...],
 ) -> AnyArray:
-    """The rows that some chunks hold together."""
-    out = np.empty((rows.stop - rows.start, *document.shape[1:]), dtype=document.dtype)
+    """The part of the array that some chunks hold together."""
+    starts = [part.start for part in slab]
+    out = np.empty([part.stop - part.start for part in slab], dtype=document.dtype)
     for name in names:
-        first, *others = document.region(name)
+        region = document.region(name)
         chunk = read_chunk(blobs, folder, document, name)
-        inside = tuple(slice(0, part.stop - part.start) for part in (first, *others))
-        out[(slice(first.start - rows.start, first.stop - rows.start), *others)] = chunk[inside]
+        places = zip(region, starts, strict=True)
+        place = tuple(slice(part.start - start, part.stop - start) for part, start in places)
+        out[place] = chunk[tuple(slice(0, part.stop - part.start) for part in region)]
     return out
 
 
