@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kymflow_zarr._tables.columns import fit_columns, merge_schemas, plain_table
-from kymflow_zarr._tables.stored_table import ROW_GROUP_ROWS, StoredTable
+from kymflow_zarr._tables.columns import fit_columns, plain_table
+from kymflow_zarr._tables.stored_table import ROW_GROUP_ROWS
 from kymflow_zarr.errors import ColumnError, SchemaValidationError
 
 if TYPE_CHECKING:
@@ -38,35 +38,6 @@ class RowUpdate:
                 f"expected rows as a pyarrow Table, not a {type(self.rows).__name__}; "
                 "convert a frame with frame_to_table()"
             )
-
-
-def merge_schema(
-    old: StoredTable | None,
-    new: pa.Schema,
-    *,
-    column: str,
-    what: str,
-    open_new: Collection[str],
-) -> pa.Schema:
-    """The schema of a table that holds old and new rows, and image ids as text in any case.
-
-    Raises:
-        ColumnError: A column has two types that have nothing in common.
-    """
-    import pyarrow as pa
-
-    merged = merge_schemas(
-        pa.schema([]) if old is None else old.schema,
-        new,
-        what=what,
-        open_old=frozenset() if old is None else old.float_columns_without_values(),
-        open_new=open_new,
-    )
-    ids = pa.field(column, pa.string())
-    at = merged.get_field_index(column)
-    if at < 0:
-        return merged.append(ids)
-    return merged.set(at, ids) if pa.types.is_null(merged.field(at).type) else merged
 
 
 def check_rows(update: RowUpdate, schema: pa.Schema, column: str, *, what: str) -> RowUpdate:

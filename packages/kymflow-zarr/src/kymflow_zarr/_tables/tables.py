@@ -12,14 +12,18 @@ from kymflow_zarr._storage.inventory import INVENTORY, enter, read_inventory, st
 from kymflow_zarr._storage.names import check_name, is_valid_name
 from kymflow_zarr._storage.siblings import check_writable
 from kymflow_zarr._storage.walk import iter_keys
-from kymflow_zarr._tables.columns import columns_without_values, plain_schema, to_table
+from kymflow_zarr._tables.columns import (
+    columns_without_values,
+    merge_schemas,
+    plain_schema,
+    to_table,
+)
 from kymflow_zarr._tables.parquet import open_parquet, open_parquet_writer, write_parquet
 from kymflow_zarr._tables.replace import (
     RowUpdate,
     check_rows,
     image_id_set,
     merge_rows,
-    merge_schema,
     regroup,
 )
 from kymflow_zarr._tables.stored_table import StoredTable
@@ -107,6 +111,8 @@ class Tables:
             SchemaValidationError: The new rows do not fit, or the updates are out of order.
             CorruptDataError: The old table is damaged, or the new one did not come out whole.
         """
+        import pyarrow as pa
+
         what = f"rows for table {name!r}"
         plain = plain_schema(schema, what=what)
         open_new: frozenset[str] = frozenset()
@@ -122,7 +128,14 @@ class Tables:
             self._blobs.open_write(key) as stream,
             open_parquet(self._blobs, key) as old,
         ):
-            merged = merge_schema(old, plain, column=image_id_col, what=what, open_new=open_new)
+            merged = merge_schemas(
+                pa.schema([]) if old is None else old.schema,
+                plain,
+                column=image_id_col,
+                what=what,
+                open_old=frozenset() if old is None else old.float_columns_without_values(),
+                open_new=open_new,
+            )
             parts = merge_rows(
                 iter(()) if old is None else _sorted_parts(old, image_id_col),
                 (check_rows(update, merged, image_id_col, what=what) for update in updates),
