@@ -329,7 +329,7 @@ class SourceFolderError(KymflowZarrError, ValueError):
         self.sources = sources
         super().__init__(
             f"an export into {str(folder)!r} would stand among the recordings in {str(sources)!r}, "
-            "and a refresh could not distinguish them",
+            "and a refresh could not tell them apart",
             hint="choose a folder neither in it nor above it",
         )
 

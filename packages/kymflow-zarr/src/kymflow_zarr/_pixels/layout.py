@@ -149,7 +149,7 @@ class ArrayDocument:
         if not is_codec_list(parsed["codecs"], document.dtype):
             raise SchemaValidationError("its codecs are not the ones that this format names")
         if parsed["chunk_key_encoding"] != _CHUNK_KEYS:
-            raise SchemaValidationError("its chunk keys are not encoded as this format has it")
+            raise SchemaValidationError("its chunk keys are not encoded as this format requires")
         check_geometry(document.shape, document.chunks, document.dtype)
         # The number first: a forged document may declare any number of chunks.
         counts = [-(-n // c) for n, c in zip(document.shape, document.chunks, strict=True)]

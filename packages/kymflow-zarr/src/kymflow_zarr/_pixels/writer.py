@@ -137,7 +137,7 @@ def _blocks_due(
 def _chunks_of(
     block: AnyArray, position: tuple[int, ...], chunks: tuple[int, ...]
 ) -> Iterator[tuple[str, AnyArray]]:
-    """The chunks of one block with their keys, edges padded with zeros as Zarr has it."""
+    """The chunks of one block with their keys, edges padded with zeros as in Zarr."""
     lengths = list(zip(block.shape, chunks, strict=True))[len(position) :]
     for rest in product(*(range(ceil(n / c)) for n, c in lengths)):
         region = (

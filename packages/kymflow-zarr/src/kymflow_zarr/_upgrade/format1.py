@@ -108,7 +108,7 @@ def _enter_tables(blobs: BlobStore) -> None:
 
 
 def _rewrite_array(blobs: BlobStore, folder: str, *, axes: tuple[str, ...] | None) -> ArrayDocument:
-    """Write a Zarr v2 array again, beside itself, as this format has it."""
+    """Write a Zarr v2 array again, beside itself, in the current format."""
     old: Any = open_format1_array(blobs, folder)
     shape: tuple[int, ...] = tuple(old.shape)
     dtype = check_dtype(old.dtype)
