@@ -206,9 +206,9 @@ class ExportManifest:
     include_tiff: bool
     include_tables: bool
     table_format: TableFormat
-    images: Mapping[str, str]
-    tables: Mapping[str, ExportedFile]
-    left_out: Mapping[str, str]
+    images: Mapping[str, str] = field(default_factory=dict)
+    tables: Mapping[str, ExportedFile] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         """The sealed document."""
