@@ -181,10 +181,10 @@ def test_refresh_continues_without_a_missing_folder(
 
     code, out, err = kymflow("refresh", dataset, "--dry-run")
     assert code == 0
-    assert f"not there now: {other}" in err
+    assert f"not found now: {other}" in err
     code, out, err = kymflow("refresh", dataset)
     assert (code, out) == (0, f"1 new image in {dataset}, 3 unchanged\n")
-    assert f"not there now: {other}" in err
+    assert f"not found now: {other}" in err
     assert refresh(dataset).missing_folders == (str(other),)
     with pytest.raises(FolderNotFoundError):
         refresh(dataset, folder, other)
