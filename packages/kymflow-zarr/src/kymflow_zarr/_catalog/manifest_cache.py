@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from kymflow_zarr._catalog.manifest import Manifest, ManifestEntry
+from kymflow_zarr._catalog.listing import list_image_ids
+from kymflow_zarr._catalog.manifest import Manifest, ManifestEntry, build_manifest
 from kymflow_zarr._catalog.sources import SourceRow
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._tables.parquet import read_parquet, verify_parquet, write_parquet
@@ -50,6 +52,20 @@ def save_cache(blobs: BlobStore, manifest: Manifest) -> None:
     write_parquet(blobs, MANIFEST_KEY, table, sorted_by="image_id")
 
 
+def add_to_cache(blobs: BlobStore) -> None:
+    """Store the facts of images that the manifest lacks. The caller holds the lock ``tables``.
+
+    An entry that is out of date stays as it is, since looking at each image takes time:
+    `build_manifest` reads that image again.
+    """
+    cached, ids = load_cache(blobs), list_image_ids(blobs)
+    added = build_manifest(blobs, [image_id for image_id in ids if image_id not in cached], {})
+    if added.entries:
+        known = {**cached, **added.entries}
+        kept = {image_id: known[image_id] for image_id in ids if image_id in known}
+        save_cache(blobs, replace(added, entries=kept))
+
+
 def _read_cache(blobs: BlobStore) -> dict[str, ManifestEntry]:
     table = read_parquet(blobs, MANIFEST_KEY)
     if table is None:
@@ -74,6 +90,7 @@ def _schema() -> pa.Schema:
         pa.field("shape", pa.list_(number), nullable=False),
         pa.field("dtype", text, nullable=False),
         pa.field("axes", pa.list_(text), nullable=False),
+        # Version 0.1 kept size and time of the metadata file; now 0 and the entry's stamp.
         pa.field("metadata_size_bytes", number, nullable=False),
         pa.field("metadata_mtime_ns", number, nullable=False),
         # All null where the image came from no file.
@@ -95,7 +112,8 @@ def _row(entry: ManifestEntry) -> tuple[Any, ...]:
         entry.shape,
         entry.dtype,
         entry.axes,
-        *entry.metadata_stamp,
+        0,
+        entry.stamp,
         *(
             (None, None, None, None)
             if source is None
@@ -116,8 +134,8 @@ def _entry(
     shape: list[int],
     dtype: str,
     axes: list[str],
-    metadata_size: int,
-    metadata_mtime_ns: int,
+    _: int,
+    stamp: int,
     path: str | None,
     mtime_ns: int,
     size_bytes: int,
@@ -133,5 +151,5 @@ def _entry(
         source=None
         if path is None
         else SourceRow(path, image_id, mtime_ns, size_bytes, ingested_ns),
-        metadata_stamp=(metadata_size, metadata_mtime_ns),
+        stamp=stamp,
     )
