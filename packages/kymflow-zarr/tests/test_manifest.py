@@ -67,29 +67,11 @@ def test_a_saved_manifest_is_never_believed_about_which_images_there_are(
     assert disk.check(deep=True) == []
 
 
-def test_listing_images_after_a_refresh_opens_none(dataset: ZarrDataset, folder: Path) -> None:
-    dataset.sources.refresh(folder)
-    manifest = dataset.load_manifest()
-    assert list(manifest.entries) == list(dataset)
-    # A store in memory keeps no versions: nothing would show that an entry is out of date.
-    assert manifest.reread == (3 if dataset.location.startswith("memory:") else 0)
-
-
-def test_listing_images_after_the_ingest_of_an_export_opens_none(
-    disk: ZarrDataset, folder: Path, tmp_path: Path
-) -> None:
-    disk.sources.refresh(folder)
-    disk.export_legacy_folder(tmp_path / "export")
-    back = ZarrDataset(tmp_path / "back.zarr")
-    back.sources.refresh(tmp_path / "export")
-    assert back.load_manifest().reread == 0
-    assert list(back.load_manifest().entries) == list(disk)
-
-
 def test_what_single_calls_change_is_read_anew(
     disk: ZarrDataset, folder: Path, rewrite: Callable[[Path], None]
 ) -> None:
     kept, gone, edited = disk.sources.refresh(folder)
+    disk.update_manifest()
     disk.delete_image(gone)
     disk[edited].save_metadata_payload({"header": {"acquired_local_epoch_ns": 7}})
     rewrite(folder / "a.tif")
@@ -105,8 +87,11 @@ def test_what_single_calls_change_is_read_anew(
 @pytest.mark.parametrize(
     "document", ["zarr.json", "analysis/metadata.json", "analysis/provenance.json"]
 )
-def test_damage_after_a_refresh_is_noticed(disk: ZarrDataset, folder: Path, document: str) -> None:
+def test_damage_of_a_listed_image_is_noticed(
+    disk: ZarrDataset, folder: Path, document: str
+) -> None:
     first, *others = disk.sources.refresh(folder)
+    disk.update_manifest()
     path = Path(disk.location, "images", first, document)
     path.write_bytes(path.read_bytes()[:-9])
     manifest = disk.load_manifest()
@@ -118,6 +103,7 @@ def test_a_lost_sources_index_does_not_bring_back_where_files_were(
     disk: ZarrDataset, folder: Path
 ) -> None:
     disk.sources.refresh(folder)
+    disk.update_manifest()
     moved = folder.rename(folder.with_name("moved"))
     assert disk.sources.relocate(folder, moved) == 3
     Path(disk.location, "tables", "sources.parquet").unlink()

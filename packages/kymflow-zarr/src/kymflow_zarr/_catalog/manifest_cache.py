@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from kymflow_zarr._catalog.listing import list_image_ids
-from kymflow_zarr._catalog.manifest import Manifest, ManifestEntry, build_manifest
+from kymflow_zarr._catalog.manifest import Manifest, ManifestEntry
 from kymflow_zarr._catalog.sources import SourceRow
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._tables.parquet import read_parquet, verify_parquet, write_parquet
@@ -50,20 +48,6 @@ def save_cache(blobs: BlobStore, manifest: Manifest) -> None:
     columns: Iterable[Any] = zip(*rows, strict=True) if rows else [()] * len(schema.names)
     table = pa.table(dict(zip(schema.names, columns, strict=True)), schema=schema)
     write_parquet(blobs, MANIFEST_KEY, table, sorted_by="image_id")
-
-
-def add_to_cache(blobs: BlobStore) -> None:
-    """Store the facts of images that the manifest lacks. The caller holds the lock ``tables``.
-
-    An entry that is out of date stays as it is, since looking at each image takes time:
-    `build_manifest` reads that image again.
-    """
-    cached, ids = load_cache(blobs), list_image_ids(blobs)
-    added = build_manifest(blobs, [image_id for image_id in ids if image_id not in cached], {})
-    if added.entries:
-        known = {**cached, **added.entries}
-        kept = {image_id: known[image_id] for image_id in ids if image_id in known}
-        save_cache(blobs, replace(added, entries=kept))
 
 
 def _read_cache(blobs: BlobStore) -> dict[str, ManifestEntry]:

@@ -22,7 +22,6 @@ import numpy as np
 
 from kymflow_zarr._artifacts.json_kind import JSON
 from kymflow_zarr._catalog.listing import IMAGES, list_image_ids
-from kymflow_zarr._catalog.manifest_cache import add_to_cache
 from kymflow_zarr._catalog.refresh_plan import RefreshPlan
 from kymflow_zarr._catalog.sources import (
     SOURCES,
@@ -330,4 +329,3 @@ def _ingest_tables(
     current = sources.rows_to_store(extra=moved)
     if is_damaged or {row.image_id for row in current} != stored:
         sources.save(current)
-    add_to_cache(blobs)

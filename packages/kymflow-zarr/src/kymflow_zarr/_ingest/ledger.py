@@ -11,7 +11,6 @@ from kymflow_zarr._catalog.failed_sources import (
     load_failures,
     save_failures,
 )
-from kymflow_zarr._catalog.manifest_cache import add_to_cache
 from kymflow_zarr._catalog.recent_sources import RecentImage, RecentSources
 from kymflow_zarr._catalog.refresh_plan import normalized
 from kymflow_zarr._catalog.source_detail import SourceDetail, source_detail
@@ -128,7 +127,6 @@ class IngestLedger:
         rows = index.rows_to_store(extra=self._renewed.values())
         index.save(rows)
         self._details.save([row.image_id for row in rows])
-        add_to_cache(self._blobs)
         self._recent.mark()
         self._renewed.clear()
 
