@@ -197,10 +197,15 @@ class LocalBlobs:
 
     def stamps(self, parent: str, names: Sequence[str], files: Sequence[str]) -> dict[str, int]:
         """For each folder in a folder a number that differs once some of its files do."""
-        if not names:
-            return {}
-        with self._open(parent) as folder:
-            return {name: _stamp(folder, [f"{name}/{file}" for file in files]) for name in names}
+        return {name: self._stamp([f"{parent}/{name}/{file}" for file in files]) for name in names}
+
+    def _stamp(self, keys: Sequence[str]) -> int:
+        """A number made of size, time and number of files; 0 if one cannot be looked at."""
+        try:
+            found = [self._find(key, InnerFolder.stat) for key in keys]
+        except (OSError, CorruptDataError):
+            return 0
+        return hash(tuple((it.st_size, it.st_mtime_ns, it.st_ino) if it else () for it in found))
 
     def open_read(self, key: str) -> BinaryIO | None:
         """A seekable stream over a blob, or None where there is none. The caller closes it."""
@@ -397,15 +402,6 @@ def _file_stamps(folder: InnerFolder, inside: str) -> Iterator[str]:
                 yield f"{inside}{entry.name} {now.st_size} {now.st_mtime_ns} {now.st_ino}"
         except _NOT_THERE:  # removed since it was listed
             continue
-
-
-def _stamp(folder: InnerFolder, paths: Sequence[str]) -> int:
-    """A number made of size, time and number of files; 0 if one cannot be looked at."""
-    try:
-        found = [folder.stat(path) for path in paths]
-    except (OSError, CorruptDataError):
-        return 0
-    return hash(tuple((now.st_size, now.st_mtime_ns, now.st_ino) if now else () for now in found))
 
 
 class _LocalStaging:
