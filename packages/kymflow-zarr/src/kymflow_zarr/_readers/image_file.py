@@ -20,7 +20,13 @@ from kymflow_zarr._readers.facts import Facts
 from kymflow_zarr._readers.files import CHANGED, FileFacts, regular_file_state
 from kymflow_zarr._readers.header import Header, merge_facts, stated_facts
 from kymflow_zarr._readers.limits import ReadLimits
-from kymflow_zarr._readers.protocols import FolderListing, HeaderReader, ImageReader, OpenImage
+from kymflow_zarr._readers.protocols import (
+    FolderListing,
+    HeaderReader,
+    ImageReader,
+    OpenImage,
+    SceneReader,
+)
 from kymflow_zarr._readers.registry import HEADERS, READERS
 from kymflow_zarr._readers.translate import translated
 from kymflow_zarr._storage.json_text import dumps
@@ -95,6 +101,7 @@ def open_image(
     path: Path,
     reader: ImageReader | None,
     *,
+    scene: str = "",
     limits: ReadLimits | None = None,
     follow_links: bool = False,
 ) -> Iterator[ImageFile]:
@@ -103,6 +110,7 @@ def open_image(
     Args:
         path: The file.
         reader: The reader that claims it; None if none does.
+        scene: Which of its images, by `list_scenes`; empty for the first.
         limits: Bounds on what it may ask for; the defaults of `ReadLimits` if None.
         follow_links: Whether the file that a symbolic link leads to is read; else it is refused.
 
@@ -117,7 +125,11 @@ def open_image(
         raise UnreadableImageError(path, no_reader_reason(path.name))
     limits = limits or ReadLimits()
     with translated(path):
-        image = reader.open(path.resolve() if follow_links else path, limits=limits)
+        place = path.resolve() if follow_links else path
+        if scene and isinstance(reader, SceneReader):
+            image = reader.open_scene(place, scene, limits=limits)
+        else:
+            image = reader.open(place, limits=limits)
     try:
         with translated(path):
             _check(path, reader, image, limits)
@@ -126,6 +138,22 @@ def open_image(
     finally:
         with translated(path):
             image.close()
+
+
+def list_scenes(
+    path: Path, reader: ImageReader | None, *, limits: ReadLimits, follow_links: bool
+) -> tuple[str, ...]:
+    """The names of a file's images, for `open_image`: ``("",)`` where it is one image.
+
+    Raises:
+        UnreadableImageError: The file cannot be read.
+    """
+    if not isinstance(reader, SceneReader):
+        return ("",)
+    regular_file_state(path, follow_links=follow_links)
+    with translated(path):
+        names = tuple(reader.scenes(path.resolve() if follow_links else path, limits=limits))
+    return names if len(names) > 1 else ("",)
 
 
 def read_header(
