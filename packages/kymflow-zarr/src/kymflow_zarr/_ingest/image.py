@@ -113,6 +113,7 @@ def _stage(
             limits=options.limits,
             beside=options.sidecars,
             axes=options.axes,
+            channel_files=[path.name for path in files[1:]],
         )
         header = header_of_channels(header, files, folder.sidecars)
         shape, axes = time_down(channels[0].shape, header.axes)

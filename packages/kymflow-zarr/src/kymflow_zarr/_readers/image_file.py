@@ -7,7 +7,7 @@ is refused, limits on the pixels, and any failure of a reader named as a fault o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -163,6 +163,7 @@ def read_header(
     limits: ReadLimits | None = None,
     beside: bool = True,
     axes: tuple[str, ...] | None = None,
+    channel_files: Sequence[str] = (),
 ) -> Header:
     """The header of an image, from the file itself and from what lies beside it.
 
@@ -172,6 +173,7 @@ def read_header(
         limits: Bounds on the files beside it.
         beside: Whether those files are read at all.
         axes: A name for each dimension, if the caller knows them better than every file.
+        channel_files: The names of the files with the image's further channels.
 
     Returns:
         The header; headers beside the image that cannot be used are in its `left_out`.
@@ -181,7 +183,9 @@ def read_header(
             not fit the image.
     """
     limits = limits or ReadLimits()
-    facts, left_out = list(image.facts), []
+    with translated(image.path):
+        facts = [_of_all_channels(source, channel_files) for source in image.facts]
+    left_out: list[UnreadableImageError] = []
     for reader in HEADERS.usable() if beside else ():
         try:
             found = _read_beside(reader, image, listing, limits)
@@ -195,6 +199,13 @@ def read_header(
         # What JSON cannot carry is refused here, where the file can be named.
         dumps([header.to_json(), dict(header.vendor_texts), dict(header.metadata)])
     return replace(header, left_out=tuple(left_out))
+
+
+def _of_all_channels(facts: Facts, channel_files: Sequence[str]) -> Facts:
+    """What one channel's file says, for an image of which other files are read, too."""
+    further = (one for name in channel_files for one in facts.elsewhere.get(name, ()))
+    left = {name: facts.elsewhere[name] for name in facts.elsewhere.keys() - set(channel_files)}
+    return replace(facts, channels=(*facts.channels, *further), elsewhere=left)
 
 
 def _read_beside(

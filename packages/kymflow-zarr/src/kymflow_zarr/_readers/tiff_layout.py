@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kymflow_zarr._readers.translate import BadTiffError
@@ -47,6 +47,7 @@ class PageLayout:
         region: The rows of each page to which the image is cropped; None for whole pages.
         scenes: The names of all regions of a page.
         warnings: What the pages do not hold.
+        elsewhere: Other files that hold further pages, each with the numbers of their channels.
     """
 
     kind: str
@@ -58,6 +59,7 @@ class PageLayout:
     region: PageRegion | None = None
     scenes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    elsewhere: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def as_series(tif: tifffile.TiffFile, layout: PageLayout) -> tifffile.TiffPageSeries:
