@@ -15,9 +15,9 @@ import pytest
 def test_check_names_scripts_that_exist(hatch_config: dict[str, Any]) -> None:
     environments = hatch_config["envs"]
     commands = environments["default"]["scripts"]["check"]
-    assert "hatch run test" in commands
+    assert "hatch run test-all" in commands
     for command in commands:
-        found = re.match(r"hatch run (?:(?P<environment>\w+):)?(?P<script>\w+)", command)
+        found = re.match(r"hatch run (?:(?P<environment>\w+):)?(?P<script>[\w-]+)", command)
         assert found is not None
         environment = environments[found["environment"] or "default"]
         assert found["script"] in environment["scripts"]
