@@ -51,6 +51,15 @@ def _refresh(place: Place, durability: Durability) -> Iterator[None]:
     yield from _acknowledged(dataset.iter_refresh(place.recordings))
 
 
+def _relocate(place: Place, durability: Durability) -> Iterator[None]:
+    """The recordings are elsewhere now."""
+    moved = place.root / "moved"
+    moved.mkdir(exist_ok=True)
+    dataset = ZarrDataset(place.dataset, "r+", durability=durability)
+    dataset.sources.relocate(place.recordings, moved)
+    yield
+
+
 def _acknowledged(outcomes: Iterator[IngestOutcome]) -> Iterator[None]:
     for outcome in outcomes:
         if outcome.error is not None:
@@ -175,17 +184,11 @@ def _repair(place: Place, durability: Durability) -> Iterator[None]:
     yield
 
 
-def _relocate(place: Place, durability: Durability) -> Iterator[None]:
-    dataset = ZarrDataset(place.dataset, "r+", durability=durability)
-    source = Path(dataset.load_sources_index()["source_primary_path"][0])
-    if not dataset.sources.relocate(source.parent, place.work):
-        raise AssertionError(f"nothing was made of files in {source.parent}")
-    yield
-
-
 JOBS = (
     Job(name="ingest", template="empty", steps=_ingest),
     Job(name="refresh", template="full", steps=_refresh),
+    Job(name="refresh_many", template="noted", steps=_refresh),
+    Job(name="relocate", template="full", steps=_relocate),
     Job(name="add_image", template="full", steps=_add_image),
     Job(name="delete_image", template="full", steps=_delete_image),
     Job(name="analyze", template="flow", steps=_analyze),
@@ -200,11 +203,8 @@ JOBS = (
     Job(name="repair", template="untidy", steps=_repair),
 )
 
-_RELOCATE = Job(name="relocate", template="full", steps=_relocate)
-"""For guards only: killed half-way, it has moved some images and not others, and both are true."""
-
 
 def find_jobs(*names: str) -> tuple[Job, ...]:
     """The jobs of these names."""
-    known = {job.name: job for job in (*JOBS, _RELOCATE)}
+    known = {job.name: job for job in JOBS}
     return tuple(known[name] for name in names)

@@ -35,14 +35,14 @@ _JOBS = {
 }
 _LOCKING_JOBS = (
     *("ingest", "ingest_image", "ingest_export", "delete_image", "replace_rows"),
-    *("update_index", "indexes", "relocate", "repair", "upgrade", "export"),
+    *("update_index", "indexes", "repair", "upgrade", "export"),
+    *("refresh", "refresh_many", "relocate"),
 )
 
 # What no guard can miss: module, function and call.
 _EXEMPT = {
     ("_export/folder.py", "finish", "sync_folder"): "only after a run killed before its flush",
     ("_storage/local.py", "_replace", "move"): "only where folders cannot change places",
-    ("_front/ingesting.py", "_merge_if_full", "lock"): "only once some thousand images came in",
 }
 # A call in the same function that must fail before this one matters: as if there were no syncfs.
 _FAILS_FIRST = {("_export/folder.py", "finish", "sync_tree"): "sync_filesystem"}
