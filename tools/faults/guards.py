@@ -64,6 +64,7 @@ _LOCKS: dict[str, dict[str, tuple[str, ...]]] = {
     "replace_rows": _TABLE_LOCK,
     "update_index": _TABLE_LOCK,
     "indexes": _TABLE_LOCK,
+    "relocate": _BOTH,
     "repair": _BOTH,
     "upgrade": _BOTH,
 }
