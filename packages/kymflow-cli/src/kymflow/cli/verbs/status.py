@@ -209,11 +209,11 @@ class StatusResult:
             unknown = ("--where", "seconds_per_line IS NULL OR um_per_pixel IS NULL")
             given = ("--seconds-per-line", "SECONDS", "--um-per-pixel", "MICROMETRES")
             typed = command("calibrate", self.dataset, *given, *unknown)
-            yield remark(f"to say what a line and a pixel are: {typed}")
+            yield remark(f"to set the line period and the pixel size: {typed}")
         if self.never_run and self.images:
             listed = ", ".join(self.never_run)
             typed = command("analyze", self.dataset, self.never_run[0])
-            yield remark(f"never run here: {listed}; to run one of them: {typed}")
+            yield remark(f"not run here yet: {listed}; to run one of them: {typed}")
         yield from search_remarks(self)
 
 
@@ -263,9 +263,10 @@ class TableStatus:
     outdated: int
 
 
-Concern = Literal["failed", "excluded", "uncalibrated", "duplicate"]
+Concern = Literal["failed", "left out", "excluded", "uncalibrated", "duplicate"]
 _CONCERNS: Mapping[Concern, str] = {
     "failed": "not analyzed",
+    "left out": "left out",
     "excluded": "excluded",
     "uncalibrated": "without calibration",
     "duplicate": "with the pixels of another",
@@ -361,9 +362,10 @@ def _commands(
 def _concerns(found: Survey) -> Iterator[ImageConcern]:
     for (analysis, label), states in found.states.items():
         for image_id, state in states.items():
-            if state.state == "failed":
+            if state.state in {"failed", "left out"}:
                 what = f"{analysis} ({label})" if label else analysis
-                yield _concern(found, image_id, "failed", f"{what}: {state.reason}")
+                concern: Concern = "failed" if state.state == "failed" else "left out"
+                yield _concern(found, image_id, concern, f"{what}: {state.reason}")
     for image_id, image in found.images.items():
         unknown = [name for name, known in image.calibration.items() if not known]
         if unknown:
