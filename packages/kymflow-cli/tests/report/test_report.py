@@ -109,7 +109,7 @@ def test_the_limit_says_what_it_leaves_out(dataset: str, kymflow: Kymflow, parse
 
 
 def test_many_images_have_a_page_each(lab: Path, lab_page: ParsedPage, parse: Parse) -> None:
-    result = report(str(lab), lab.with_name("my lab.html"), pages=True, limit=1, workers=1)
+    result = report(str(lab), lab.with_name("my lab.html"), pages=True, workers=1)
     assert (result.shown, result.left_out) == (3, 0)
     summary = parse(Path(result.report))
     assert not summary.all("article")
@@ -135,7 +135,7 @@ def test_images_are_chosen_by_id_prefix_and_file(
     opened = ZarrDataset(dataset, mode="r")
     b, c = find_image(opened, "b"), find_image(opened, "c")
     for names in ([c, "b.tif"], [c[:8], b[:8], "c.tiff"], ["c", "b"]):
-        code, records = kymflow_json("report", dataset, "--images", *names, "--limit", "1")
+        code, records = kymflow_json("report", dataset, "--images", *names)
         assert code == 0
         assert [record["image_id"] for record in records[:-1]] == [c, b]
         page = parse(Path(records[-1]["report"]))
