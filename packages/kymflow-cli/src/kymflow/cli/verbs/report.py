@@ -48,9 +48,7 @@ def report(
     images: Annotated[
         tuple[str, ...], Parameter(name=["--images", "--image", "-i"], consume_multiple=True)
     ] = (),
-    limit: Annotated[
-        int | None, Parameter(name=["--limit", "-l"], validator=Number(gte=1))
-    ] = None,
+    limit: Annotated[int | None, Parameter(name=["--limit", "-l"], validator=Number(gte=1))] = None,
     pages: bool = False,
     workers: Workers = None,
     progress: ProgressParam = SILENT,
@@ -108,7 +106,8 @@ def report(
         rows.append(image.row)
         if pages:  # written at once, as all of them may be more than memory holds
             folder.mkdir(exist_ok=True)
-            size += _write(_image_page(image.section, target), folder / f"{image.image_id}.html")
+            place = folder / f"{image.image_id}.html"
+            size += _write(_image_page(image.section, target), place, survives_power_cut=False)
         else:
             sections.append(image.section)
         items.append(_item(image))
@@ -329,11 +328,11 @@ def report_place(dataset: str) -> Path:
     return place.with_name(f"{place.stem or 'dataset'}-report.html")
 
 
-def _write(page: Page, target: Path) -> int:
+def _write(page: Page, target: Path, *, survives_power_cut: bool = True) -> int:
     """Write the page in one step; returns its size in bytes."""
     from kymflow.cli.report.page import render
 
     data = render(page).encode("utf-8")
-    with replaced(target) as unfinished:
+    with replaced(target, survives_power_cut=survives_power_cut) as unfinished:
         unfinished.write_bytes(data)
     return len(data)
