@@ -115,6 +115,31 @@ def test_a_stall_passes_no_cells() -> None:
     assert (segments["cells"][[0, 1, 4, 5]] > 30).all()
 
 
+@pytest.mark.parametrize("first", [0, 2000, 4500])
+@pytest.mark.parametrize("hematocrit", [0.1, 0.4])
+def test_a_stall_moves_no_blood_whether_or_not_a_cell_is_in_sight(
+    hematocrit: float, first: int
+) -> None:
+    speed = np.full(6000, 2.5)
+    speed[first : first + 1500] = 0.0
+    truth = simulate_cells(speed, hematocrit=hematocrit, snr=3.0, seed=1)
+    found = cells(truth.pixels).summary
+    count = truth.count_passing(MIDDLE)
+    assert found["cells"] == pytest.approx(count, abs=2)
+    density = count / (1e-3 * UM * float(np.ptp(truth.moved_px)))
+    assert found["density_per_mm"] == pytest.approx(density, rel=0.1)
+    assert float(found["density_low_per_mm"] or 0) < density
+    assert density < float(found["density_high_per_mm"] or 0)
+
+
+@pytest.mark.parametrize(("seed", "hematocrit", "cluster"), [(0, 0.1, 1.0), (14, 0.05, 3.0)])
+def test_rare_cells_are_not_lost_between_long_gaps(
+    seed: int, hematocrit: float, cluster: float
+) -> None:
+    truth = recording(3.0, hematocrit=hematocrit, cluster=cluster, snr=3.0, seed=seed)
+    assert cells(truth.pixels).summary["cells"] == pytest.approx(truth.count_passing(MIDDLE), abs=2)
+
+
 def test_the_table_of_cells_says_when_each_passes() -> None:
     truth = recording(hematocrit=0.2, snr=5.0)
     table = cells(truth.pixels).to_pandas("cells")

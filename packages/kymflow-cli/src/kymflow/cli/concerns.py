@@ -9,9 +9,10 @@ from typing import ClassVar, Final, Literal
 from kymflow.cli.copies import copies_of
 from kymflow.cli.survey import Survey
 
-Concern = Literal["failed", "excluded", "uncalibrated", "duplicate"]
+Concern = Literal["failed", "left out", "excluded", "uncalibrated", "duplicate"]
 CONCERNS: Final[Mapping[Concern, str]] = {
     "failed": "not analyzed",
+    "left out": "left out",
     "excluded": "excluded",
     "uncalibrated": "without calibration",
     "duplicate": "with the pixels of another",
@@ -26,9 +27,9 @@ class ImageConcern:
     Attributes:
         image_id: The image.
         source: The file that it was made of; None if there is none.
-        concern: ``failed``: an analysis failed; ``excluded``: a person excluded it;
-            ``uncalibrated``: line period or pixel size are unknown; ``duplicate``: other images
-            have the same pixels.
+        concern: ``failed``: an analysis failed; ``left out``: an analysis leaves it out;
+            ``excluded``: a person excluded it; ``uncalibrated``: line period or pixel size are
+            unknown; ``duplicate``: other images have the same pixels.
         why: The reason, or what is unknown, or which images.
     """
 
@@ -43,9 +44,10 @@ def concerns_of(found: Survey) -> Iterator[ImageConcern]:
     """What there is to look at in a dataset."""
     for (analysis, label), states in found.states.items():
         for image_id, state in states.items():
-            if state.state == "failed":
+            if state.state in {"failed", "left out"}:
                 what = f"{analysis} ({label})" if label else analysis
-                yield _concern(found, image_id, "failed", f"{what}: {state.reason}")
+                concern: Concern = "failed" if state.state == "failed" else "left out"
+                yield _concern(found, image_id, concern, f"{what}: {state.reason}")
     for image_id, image in found.images.items():
         unknown = [name for name, known in image.calibration.items() if not known]
         if unknown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, TypeAlias
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kymflow.core.analysis.cells._count import Cells, count_cells, count_error, look, shade_of
-from kymflow.core.analysis.cells._unroll import find_columns, signal_to_noise, trusted_windows
+from kymflow.core.analysis.cells._unroll import Trace, find_columns, signal_to_noise
 from kymflow.core.analysis.cells.display import CELLS_DISPLAY
 from kymflow.core.analysis.definition import (
     Analysis,
@@ -69,7 +70,7 @@ def _run(
     trace = velocity.tables["trace"]
     columns = find_columns(
         pixels,
-        trusted_windows(
+        Trace(
             line=trace["center_line"].to_numpy(np.float64) - region.lines[0],
             velocity=trace["velocity_px_per_line"].to_numpy(np.float64),
             certain=(trace["status"] == WindowStatus.OK.value).to_numpy(bool),
@@ -100,13 +101,14 @@ def _run(
     count = cells.center_px.size
     # Where velocity is unknown, as many cells pass as elsewhere, give or take their square root.
     unseen = count * (len(pixels) / lines - 1.0)
-    error = float(np.hypot(count_error(blood, cells), np.sqrt(unseen) * lines / len(pixels)))
+    error = math.hypot(count_error(blood, cells), math.sqrt(unseen) * lines / len(pixels))
     # How far the blood has moved is as uncertain as its mean velocity.
     way_error = abs(
         _number(velocity.summary["standard_error_px_per_line"])
         / (_number(velocity.summary["mean_px_per_line"]) or 1.0)
     )
-    density_error = float(np.hypot(error, way_error * count))
+    stops = 1e-3 * um * math.sqrt(sum(one.stretch.variance for one in moving)) / way_mm
+    density_error = math.hypot(error, way_error * count, stops * count)
     length_um = um * cells.length_px
     gap_um = um * cells.gap_px[np.isfinite(cells.gap_px)]
     return Result(
@@ -227,7 +229,7 @@ _TABLES: Final = (
 
 CELLS: Final = Analysis(
     name="cells",
-    version="3",
+    version="4",
     params=CellsParams,
     run=_run,
     summary=_SUMMARY,
