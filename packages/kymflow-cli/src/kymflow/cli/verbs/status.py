@@ -20,12 +20,12 @@ from kymflow.cli.blocks import (
 from kymflow.cli.concerns import CONCERNS, ImageConcern, concerns_of
 from kymflow.cli.file_issues import FileIssue, file_issue, issue_blocks
 from kymflow.cli.folders import choose_folders, search_remarks
+from kymflow.cli.ingest_plan import PlannedFile, planned_files
 from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.opening import open_reader
 from kymflow.cli.options import DEFAULT_PATTERNS, Patterns, Recursive
 from kymflow.cli.safe_text import command, show
 from kymflow.cli.survey import Survey, survey
-from kymflow.cli.verbs.ingest import PlannedFile, planned_files
 
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset
