@@ -13,8 +13,9 @@ import pytest
 import tifffile
 
 from kymflow.cli.errors import FolderNotFoundError, UnknownNameError
+from kymflow.cli.ingest_plan import PlanResult
 from kymflow.cli.options import IngestFlags
-from kymflow.cli.verbs.ingest import IngestResult, PlanResult, ingest
+from kymflow.cli.verbs.ingest import IngestResult, ingest
 from kymflow.cli.verbs.refresh import refresh
 from kymflow_zarr import NotADatasetError, ZarrDataset
 

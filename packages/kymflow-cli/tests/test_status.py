@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from kymflow.cli.concerns import ImageConcern
 from kymflow.cli.opening import find_image
 from kymflow.cli.verbs.analyze import analyze
 from kymflow.cli.verbs.index import index
 from kymflow.cli.verbs.ingest import ingest
-from kymflow.cli.verbs.status import AnalysisStatus, ImageConcern, TableStatus, status
+from kymflow.cli.verbs.status import AnalysisStatus, TableStatus, status
 from kymflow.cli.verbs.update import update
 from kymflow.core.decisions import exclude
 from kymflow.core.metadata import load_metadata, save_metadata

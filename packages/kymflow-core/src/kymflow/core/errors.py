@@ -382,9 +382,9 @@ class RoiError(KymflowCoreError, ValueError):
         field: The field at fault.
     """
 
-    def __init__(self, field: str, reason: str) -> None:
+    def __init__(self, field: str, needed: str) -> None:
         self.field = field
-        super().__init__(f"ROI field {field!r} {reason}")
+        super().__init__(f"the region must {needed}")
 
 
 class RoiNotFoundError(KymflowCoreError, KeyError):
