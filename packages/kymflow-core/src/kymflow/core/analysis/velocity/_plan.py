@@ -85,8 +85,8 @@ class ShearPlan:
         fine: Fine candidates in px/line, float64 ``(f,)``.
         line_bin: First bin of each line inside its quarter, int64 ``(m, s)``.
         quarter_bin: First bin of each quarter inside the window, int64 ``(m, 4)``.
-        inverse_weight: ``1 / W(u)`` of the scan, zero where no line reaches, as in the last three
-            bins, float32 ``(m, bins)``.
+        inverse_weight: ``1 / W(u)`` of the scan, zero where no line reaches, float32
+            ``(m, bins)``.
         noise_sum: ``K(v)`` of the scan, float64 ``(m,)``.
         fine_noise_sum: ``K(v)`` of the correction at the fine candidates, float64 ``(f,)``.
         degrees: ``n``, expected sum of squares of a window of filtered unit white noise.
@@ -143,7 +143,7 @@ def shear_plan(n_pixels: int, window_lines: int, max_px_per_line: float) -> Shea
         fine=_fixed(fine),
         line_bin=_fixed(line_bin),
         quarter_bin=_fixed(quarter_bin),
-        inverse_weight=_fixed(_inverse(np.pad(weight, ((0, 0), (0, 3)))).astype(np.float32)),
+        inverse_weight=_fixed(_inverse(weight).astype(np.float32)),
         noise_sum=_fixed(noise),
         fine_noise_sum=_fixed(np.interp(np.abs(fine), rising, shared_noise)),
         degrees=float(window_lines * np.trace(_filter_covariance(n_pixels))),
