@@ -115,6 +115,19 @@ def test_a_stall_passes_no_cells() -> None:
     assert (segments["cells"][[0, 1, 4, 5]] > 30).all()
 
 
+def test_blood_that_stands_still_with_no_cell_in_view_does_not_move_on() -> None:
+    flowing = np.full(4000, 2.5)
+    blood = simulate_cells(flowing, hematocrit=0.25, snr=4.0, seed=3)
+    near = np.abs(blood.center_px[:, None] + blood.moved_px - MIDDLE).min(axis=0)
+    empty = 1500 + int(near[1500:2500].argmax())
+    stalled = simulate_cells(
+        np.insert(flowing, empty, np.zeros(1500)), hematocrit=0.25, snr=4.0, seed=3
+    )
+    found = cells(stalled.pixels).summary
+    assert found["cells"] == pytest.approx(stalled.count_passing(MIDDLE), rel=0.03)
+    assert found["hematocrit"] == pytest.approx(0.25, abs=0.04)
+
+
 def test_the_table_of_cells_says_when_each_passes() -> None:
     truth = recording(hematocrit=0.2, snr=5.0)
     table = cells(truth.pixels).to_pandas("cells")

@@ -24,7 +24,7 @@ from kymflow.core.analysis.definition import (
 from kymflow.core.analysis.estimates import STATUS_COLUMNS, Estimate, interval_columns
 from kymflow.core.analysis.params import Param
 from kymflow.core.analysis.regions import Calibration, Region
-from kymflow.core.analysis.velocity import VELOCITY, WindowStatus
+from kymflow.core.analysis.velocity import VELOCITY, IntervalKind, WindowStatus
 
 _Floats = NDArray[np.float64]
 _Table: TypeAlias = Mapping[str, ArrayLike]
@@ -66,15 +66,16 @@ def _run(
     range_px = (params.shortest_um / um, params.longest_um / um)
     if not range_px[0] < range_px[1]:
         return _unknown(f"no cell is between {params.shortest_um:g} and {params.longest_um:g} µm")
-    trace = velocity.tables["trace"]
-    columns = find_columns(
-        pixels,
-        trusted_windows(
-            line=trace["center_line"].to_numpy(np.float64) - region.lines[0],
-            velocity=trace["velocity_px_per_line"].to_numpy(np.float64),
-            certain=(trace["status"] == WindowStatus.OK.value).to_numpy(bool),
-        ),
-    )
+    trace, intervals = velocity.tables["trace"], velocity.tables["intervals"]
+    speed = trace["velocity_px_per_line"].to_numpy(np.float64, copy=True)
+    certain = (trace["status"] == WindowStatus.OK.value).to_numpy(bool, copy=True)
+    stalls = intervals[intervals["kind"] != IntervalKind.UNKNOWN.value]
+    for low, high in zip(stalls["first_window"], stalls["stop_window"], strict=True):
+        # Blood stands still there, although there may be no cell in view.
+        unseen = low + np.flatnonzero(np.isnan(speed[low:high]))
+        speed[unseen], certain[unseen] = 0.0, True
+    line = trace["center_line"].to_numpy(np.float64) - region.lines[0]
+    columns = find_columns(pixels, trusted_windows(line, speed, certain))
     moving = [one for one in columns if np.ptp(one.stretch.moved) > 2.0 * range_px[0]]
     lines = sum(one.lines for one in moving)
     if lines < _LEAST_USED * len(pixels):
@@ -227,7 +228,7 @@ _TABLES: Final = (
 
 CELLS: Final = Analysis(
     name="cells",
-    version="3",
+    version="4",
     params=CellsParams,
     run=_run,
     summary=_SUMMARY,

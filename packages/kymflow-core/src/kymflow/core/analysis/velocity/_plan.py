@@ -27,12 +27,15 @@ from numpy.typing import NDArray
 
 _T = TypeVar("_T", bound=np.generic)
 
-#: Largest displacement per line that is searched, as a share of the line's length.
-SEARCH_FRACTION = 0.6
+#: Largest displacement per line that is searched, as a share of the line's length. Cells are as
+#: long as much of a narrow line, and so still in view when they have moved farther.
+_SEARCH_FRACTION, _NARROW_SEARCH_FRACTION = 0.6, 0.75
 #: Beyond this share of the line per line, what is seen may be another cell: status ``alias``.
 ALIAS_FRACTION = 0.45
 #: Fine candidates per coarse candidate; refinement works on the fine ones.
 REFINEMENT = 6
+#: Coarse candidates this far from another are different velocities, not its flank.
+RIVALS_APART = 4
 #: Spacing of the coarse candidates in px of misalignment across the window (or across the line).
 COARSE_STEP_PX = 6.0
 #: Narrow lines have fewer pixels to tell candidates apart; they get denser candidates.
@@ -42,6 +45,12 @@ NARROW_DENSITY = 1.5
 MINIMUM_WEIGHT = 0.3
 #: Candidates handled at once while weights are computed: bounds memory, changes nothing else.
 _CHUNK_ELEMENTS = 50_000
+
+
+def fastest_searched(n_pixels: int) -> float:
+    """Return the largest displacement that is searched unless one is given, px/line."""
+    narrow = n_pixels < NARROW_LINE_PX
+    return (_NARROW_SEARCH_FRACTION if narrow else _SEARCH_FRACTION) * n_pixels
 
 
 def candidate_velocities(

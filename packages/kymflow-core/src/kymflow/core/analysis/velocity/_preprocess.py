@@ -47,9 +47,9 @@ _BLOCK_PIXELS = 1 << 17
 #: Lines are compared in groups of so many, with those so far away.
 _GROUP_LINES = 5
 _APART_LINES = 20
-#: Rests are looked for by the 25th part of a recording. Lines rest that move less than 0.08 of what
-#: others do; the mean is only spoilt if a quarter of them rest, and noise does not hide it.
-_RESTS, _AT_REST, _REST_SHARE, _WORTH_SEEING = 25, 0.08, 0.25, 0.2
+#: Rests are looked for by the 100th part of a recording. Lines rest that move less than 0.08 of
+#: what others do; the mean is only spoilt if 0.02 of them rest, and noise does not hide it.
+_RESTS, _AT_REST, _REST_SHARE, _WORTH_SEEING = 100, 0.08, 0.02, 0.2
 #: Lines at rest differ along the line by this share of what texture that passes does.
 _UNEVEN = 0.25
 #: Lines that covariances are taken from, spread over the recording.

@@ -32,7 +32,7 @@ class VelocityParams:
     tracked: Annotated[bool, Param("whether windows are estimated together")] = True
     max_px_per_line: Annotated[
         float | None,
-        Param("fastest velocity to search; if None, 0.6 of the line", unit="px/line", above=0),
+        Param("fastest velocity to search; None: by the line's length", unit="px/line", above=0),
     ] = None
     unknown_below: Annotated[
         float | None,
@@ -126,7 +126,7 @@ def _intervals(found: Sequence[FlowInterval]) -> Mapping[str, ArrayLike]:
 
 VELOCITY: Final = Analysis(
     name="velocity",
-    version="5",
+    version="6",
     params=VelocityParams,
     run=_run,
     summary=(

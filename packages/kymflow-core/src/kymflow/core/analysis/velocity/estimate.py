@@ -12,6 +12,7 @@ from kymflow.core.analysis.velocity._evidence import (
     MOST_SATURATED,
     is_ambiguous,
     is_empty,
+    is_excursion,
     noise_threshold,
 )
 from kymflow.core.analysis.velocity._inputs import (
@@ -24,7 +25,7 @@ from kymflow.core.analysis.velocity._inputs import (
 )
 from kymflow.core.analysis.velocity._kernels import Backend, load_kernels
 from kymflow.core.analysis.velocity._pipeline import evidence_at, shear_estimate
-from kymflow.core.analysis.velocity._plan import ALIAS_FRACTION, SEARCH_FRACTION, shear_plan
+from kymflow.core.analysis.velocity._plan import ALIAS_FRACTION, fastest_searched, shear_plan
 from kymflow.core.analysis.velocity._preprocess import column_statistics
 from kymflow.core.analysis.velocity._radon import radon_velocity
 from kymflow.core.analysis.velocity._refine import noise_precision
@@ -87,7 +88,8 @@ def estimate_velocity(
         dwell_seconds: Time from one pixel to the next while a line is scanned. Given, velocity
             is corrected for the scan that moves with, or against, the flow: a cell at apparent
             velocity ``a`` px/line moves at ``a / (1 + a * dwell_seconds / seconds_per_line)``.
-        max_px_per_line: Fastest velocity to search; default 0.6 of the line per line.
+        max_px_per_line: Fastest velocity to search; by default 0.6 of the line per line, 0.75 of
+            one below 20 pixels.
         unknown_below: Windows with less R²adj are ``"unknown"``, like those in which lines that
             flicker as a whole explain more, or the best velocity is at the end of the search.
             By default a window is known that stands out from the recording's own lines in random
@@ -121,7 +123,7 @@ def estimate_velocity(
     pixels = pixels[:, columns.first : columns.stop]
     lines, n = pixels.shape
     fastest = optional_positive("max_px_per_line", max_px_per_line)
-    plan = shear_plan(n, window, SEARCH_FRACTION * n if fastest is None else fastest)
+    plan = shear_plan(n, window, fastest_searched(n) if fastest is None else fastest)
     kernels = load_kernels(backend)
     windows = windows_of(kernels.flatten(pixels, columns), plan)
     threshold = noise_threshold(plan) if unknown_below is None else float(unknown_below)
@@ -140,14 +142,17 @@ def estimate_velocity(
         ambiguous = is_ambiguous(found.rivalry)
         moving = found.moving
         if unknown_below is None:
-            known = stands_out(found, windows, kernels, noise, tracked=tracked)
-            if known is not None:
-                moving, threshold = known, 0.0
-        scatter = dispersion(windows, kernels, apparent, moving & (r2adj >= threshold))
-        known = found.precision > 0
-        apparent[~known] = np.nan
+            likelier = stands_out(found, windows, kernels, noise, tracked=tracked)
+            if likelier is not None:
+                moving, threshold = likelier, 0.0
+        known = moving & (r2adj >= threshold)
+        if tracked:
+            ambiguous |= is_excursion(apparent, known, plan)
+        scatter = dispersion(windows, kernels, apparent, known)
+        sure = found.precision > 0
+        apparent[~sure] = np.nan
         error = np.full(count, np.nan)
-        np.power(found.precision, -0.5, out=error, where=known)
+        np.power(found.precision, -0.5, out=error, where=sure)
         error *= scatter
 
     status = np.full(count, WindowStatus.OK.value, dtype="<U7")
