@@ -26,7 +26,8 @@ class VelocityParams:
     """What a person chooses; see `estimate_velocity` for the meaning of each."""
 
     window_lines: Annotated[
-        int, Param("lines per window", unit="lines", minimum=8, multiple_of=4)
+        int | None,
+        Param("lines per window; None: 16, 64 or 256", unit="lines", minimum=8, multiple_of=4),
     ] = 16
     method: Annotated[Method, Param("how to estimate; radon is for comparison")] = "shear"
     tracked: Annotated[bool, Param("whether windows are estimated together")] = True
