@@ -106,7 +106,7 @@ def test_an_analysis_that_never_ran_is_named_and_nothing_to_do(
     assert result.ok
     assert "velocity" in result.never_run
     assert not [item for item in result.items if isinstance(item, AnalysisStatus)]
-    assert "never run here: " in kymflow("status", dataset)[2]
+    assert "not run here yet: " in kymflow("status", dataset)[2]
 
 
 def test_excluded_images_are_reported_and_need_no_results(current: str) -> None:

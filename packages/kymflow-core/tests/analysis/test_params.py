@@ -143,11 +143,11 @@ class OddInside:
         (Mutable, "is not a frozen dataclass"),
         (int, "is not a frozen dataclass"),
         (NoDefault, "parameter 'a' has no default; give it one"),
-        (NoParam, "parameter 'a' is not explained; annotate it with a Param"),
+        (NoParam, "parameter 'a' has no description; annotate it with a Param"),
         (OddType, "use bool, int, float, str"),
         (OddDefault, "the default 1 of parameter 'a' is not accepted; make it a whole number, at"),
         (OddLiteral, "use bool, int, float, str"),
-        (OddInside, r"parameter 'inside\.a' is not explained"),
+        (OddInside, r"parameter 'inside\.a' has no description"),
     ],
 )
 def test_a_dataclass_that_cannot_be_parameters(params: type[Any], reason: str) -> None:

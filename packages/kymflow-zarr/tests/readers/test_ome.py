@@ -119,7 +119,7 @@ def test_times_of_planes_that_jump_are_not_used(read: Read, lines: Pixels) -> No
     assert "not evenly spaced" in header.warnings[0]
 
 
-def test_times_that_contradict_the_increment_are_said(read: Read, lines: Pixels) -> None:
+def test_times_that_contradict_the_increment_are_reported(read: Read, lines: Pixels) -> None:
     times = [number * 0.001134 for number in range(60)]
     xml = ome_xml(inner=planes(times), SizeY=1, SizeT=60, TimeIncrement=1.134)
     header, _ = read(lines, xml)

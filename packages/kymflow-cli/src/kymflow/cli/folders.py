@@ -239,7 +239,7 @@ class Search(Protocol):
 def search_remarks(result: Search) -> Iterator[Block]:
     """When no folder was scanned."""
     for folder in result.missing_folders:
-        yield remark(f"not there now: {show(folder)}")
+        yield remark(f"not found now: {show(folder)}")
     if not result.named and not any(pattern.startswith("**/") for pattern in result.patterns):
         yield remark(
             "only folders that images came from were looked at; for others, and subfolders: "

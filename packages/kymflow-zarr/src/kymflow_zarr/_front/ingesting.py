@@ -25,6 +25,7 @@ from kymflow_zarr._catalog.source_details import SourceDetails
 from kymflow_zarr._catalog.sources import FolderScan, SourceFile, rows_from_table, rows_to_table
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._front.access import Access
+from kymflow_zarr._ingest.ledger import IngestLedger
 from kymflow_zarr._ingest.outcome import IngestJob, IngestOutcome
 from kymflow_zarr._tables.tables import Tables
 from kymflow_zarr.errors import IncompleteImageError, UnreadableImageError
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from kymflow_zarr._ingest.batch import BatchIngest
-    from kymflow_zarr._ingest.ledger import IngestLedger
 
 _ToIngest: TypeAlias = tuple[SourceFile, str | None]
 """A file, and the image that the one made of it supersedes."""
@@ -53,7 +53,6 @@ def refresh(
     """Ingest what is new in a folder; see `DatasetSources.iter_refresh`."""
     from kymflow_zarr._ingest.batch import BatchIngest, folders_of, in_batches
     from kymflow_zarr._ingest.known_pixels import KnownPixels
-    from kymflow_zarr._ingest.ledger import IngestLedger
 
     action = f"ingest {scan.folder}"
     ledger = IngestLedger(access.blobs)
@@ -93,12 +92,12 @@ def ingest_one(access: Access, path: Path, options: IngestOptions) -> IngestOutc
 
     What this costs does not depend on how many images there are.
     """
+    # First of all: what others ingest from here on is not ingested again.
+    ledger = IngestLedger(access.blobs, since_ns=time.time_ns())
     from kymflow_zarr._ingest.batch import BatchIngest, folders_of
-    from kymflow_zarr._ingest.ledger import IngestLedger
     from kymflow_zarr._ingest.scan import scan_file
 
     action = "ingest an image"
-    ledger = IngestLedger(access.blobs, since_ns=time.time_ns())
     with access.lock("ingest", action):
         file = scan_file(path, options=options)
         for row in ledger.later_rows([file]):  # of a writer that was waited for

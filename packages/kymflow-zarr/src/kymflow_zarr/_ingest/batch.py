@@ -138,7 +138,7 @@ def in_batches(
     """Items in batches of bounded number and size.
 
     Args:
-        items: What is to be taken in.
+        items: What is to be ingested.
         size_of: About how many bytes an item has.
         one_by_one: Whether each is its own batch.
     """

@@ -182,7 +182,7 @@ def _written_down(reading: ImageReading) -> dict[str, str]:
 
 def _image_provenance(reading: ImageReading) -> tuple[Fact, ...]:
     facts = [
-        Fact(name="source", value=show(reading.source or "made in memory, of no file")),
+        Fact(name="source", value=show(reading.source or "made in memory, not from a file")),
         Fact(name="image id", value=show(reading.image_id), is_code=True),
     ]
     if reading.record is not None:

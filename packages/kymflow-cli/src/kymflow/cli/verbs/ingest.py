@@ -371,6 +371,8 @@ def ingest_folders(
     by_rule = apply_rules(dataset, new)
     if by_rule:
         unknown = {image_id: unknown_steps(dataset.record(image_id)) for image_id in unknown}
+    if items:  # after what else was found out about them
+        dataset.update_manifest()
     statuses = Counter(item.status for item in items)
     without = Counter(step for steps in unknown.values() for step in steps)
     return IngestResult(

@@ -251,7 +251,7 @@ def _item(image: DrawnImage) -> ReportedImage:
 
 
 def _doubts(dataset: ZarrDataset, rows: list[ImageRow]) -> Iterator[Fact]:
-    """What was left out or is doubtful of the images shown, as `kymflow status` has it."""
+    """What was left out or is doubtful of the images shown, as in `kymflow status`."""
     from kymflow.cli.report.values import Fact
 
     issues = dataset.sources.issues()
@@ -315,7 +315,7 @@ def _target(dataset: str, out: Path | None) -> Path:
 
 
 def report_place(dataset: str) -> Path:
-    """Where a report goes if no place is named."""
+    """Where a report goes if no destination is given."""
     if "://" in dataset:  # not beside it, where a browser does not look
         name = PurePosixPath(dataset.partition("://")[2]).stem or "dataset"
         return Path(f"{name}-report.html")

@@ -209,11 +209,11 @@ class StatusResult:
             unknown = ("--where", "seconds_per_line IS NULL OR um_per_pixel IS NULL")
             given = ("--seconds-per-line", "SECONDS", "--um-per-pixel", "MICROMETRES")
             typed = command("calibrate", self.dataset, *given, *unknown)
-            yield remark(f"to say what a line and a pixel are: {typed}")
+            yield remark(f"to set the line period and the pixel size: {typed}")
         if self.never_run and self.images:
             listed = ", ".join(self.never_run)
             typed = command("analyze", self.dataset, self.never_run[0])
-            yield remark(f"never run here: {listed}; to run one of them: {typed}")
+            yield remark(f"not run here yet: {listed}; to run one of them: {typed}")
         yield from search_remarks(self)
 
 

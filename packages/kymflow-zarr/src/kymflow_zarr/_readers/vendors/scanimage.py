@@ -42,7 +42,7 @@ def read_scanimage(metadata: TiffMetadata) -> Facts | None:
         regions = region_pixel_sizes(metadata.artist, um_per_degree=settings.um_per_degree or 0.0)
         warnings.append(
             f"a page of this ScanImage file holds {len(regions) or 'several'} regions (mROI), one "
-            "above another, which are not taken apart; crop each to a file of its own"
+            "above another, which are not separated; crop each to a file of its own"
         )
     line, frame, rows = settings.line_period_s, settings.frame_period_s, settings.rows
     if line and frame and rows and (rows - _HALF_A_LINE) * line > frame:
