@@ -60,11 +60,11 @@ _LOCKS: dict[str, dict[str, tuple[str, ...]]] = {
     "refresh_many": _TAKES_IN,
     "ingest_image": _TAKES_IN,
     "ingest_export": _TAKES_IN,
-    "relocate": _TAKES_IN,
     "delete_image": {"images/": ("tables",), **_TABLE_LOCK},
     "replace_rows": _TABLE_LOCK,
     "update_index": _TABLE_LOCK,
     "indexes": _TABLE_LOCK,
+    "relocate": _BOTH,
     "repair": _BOTH,
     "upgrade": _BOTH,
 }

@@ -31,12 +31,21 @@ class Scenario:
         snr: Standard deviation of the moving signal over that of the noise.
         cluster: Mean number of cells that follow each other closely.
         dark: Whether they are dark.
+        stall: The share of the recording during which the blood stands still, in its middle.
     """
 
     hematocrit: float
     snr: float
     cluster: float = 1.0
     dark: bool = True
+    stall: float = 0.0
+
+    @property
+    def kind(self) -> str:
+        """What is special about it."""
+        if self.stall:
+            return f"stall of {100 * self.stall:g} %"
+        return "clustered" if self.cluster > 1 else "single" if self.dark else "bright"
 
 
 SCENARIOS = (
@@ -44,6 +53,7 @@ SCENARIOS = (
     *(Scenario(hematocrit=h, snr=s, cluster=3.0) for s in (0.5, 1.0, 3.0) for h in (0.1, 0.3, 0.5)),
     Scenario(hematocrit=0.7, snr=1.0, cluster=3.0),
     Scenario(hematocrit=0.3, snr=1.0, dark=False),
+    *(Scenario(hematocrit=h, snr=1.0, stall=0.25) for h in (0.1, 0.3, 0.5)),
 )
 
 
@@ -82,11 +92,12 @@ def _below_half(trace: NDArray[np.float64], smoothing: float, *, dark: bool) -> 
 def measure(scenario: Scenario, count: int) -> str:
     """A row of the table."""
     found, common = [], []
-    dark = scenario.dark
+    dark, moving = scenario.dark, 1.0 - scenario.stall
     for seed in range(count):
         rng = np.random.default_rng(seed)
         beat = 1.0 + 0.15 * np.sin(2.0 * np.pi * 8e-3 * np.arange(LINES))
         velocity = rng.uniform(1.0, 4.0) * rng.choice([-1, 1]) * beat
+        velocity[round(0.5 * LINES) : round((0.5 + scenario.stall) * LINES)] = 0.0
         recording = simulate_cells(
             velocity,
             n_pixels=PIXELS,
@@ -100,7 +111,8 @@ def measure(scenario: Scenario, count: int) -> str:
         truth = recording.count_passing(PIXELS / 2)
         way_mm = 1e-3 * 0.4 * float(np.ptp(recording.moved_px))
         others = (
-            how(recording.pixels, float(velocity.mean()), dark=dark) for how in (troughs, projected)
+            how(recording.pixels, float(velocity.mean()) / moving, dark=dark)
+            for how in (troughs, projected)
         )
         common.append([abs(counted / truth - 1.0) for counted in others])
         one = compute_result(CELLS, recording.pixels, calibration=CALIBRATION).summary
@@ -109,18 +121,22 @@ def measure(scenario: Scenario, count: int) -> str:
                 abs(float(one["cells"] or 0) / truth - 1.0),
                 abs(float(one["flux_per_s"] or 0) / (truth / (1e-3 * LINES)) - 1.0),
                 abs(float(one["density_per_mm"] or 0) / (truth / way_mm) - 1.0),
+                float(one["density_low_per_mm"] or 0)
+                <= truth / way_mm
+                <= float(one["density_high_per_mm"] or 0),
                 float(one["hematocrit"] or 0) - scenario.hematocrit,
                 one["shade"] == ("dark" if dark else "bright"),
             ])  # fmt: skip
-    kind = "clustered" if scenario.cluster > 1 else "single" if scenario.dark else "bright"
-    row = f"| {kind} | {scenario.hematocrit:g} | {scenario.snr:g} | {len(found)} of {count} |"
+    given = f"| {scenario.kind} | {scenario.hematocrit:g} | {scenario.snr:g}"
+    row = f"{given} | {len(found)} of {count} |"
     plain = " | ".join(f"{error:.3f}" for error in np.median(common, axis=0))
     if not found:
-        return f"{row} - | - | - | - | - | - | {plain} |"
-    cells, flux, density, hematocrit, shade = np.array(found, dtype=float).T
+        return f"{row} - | - | - | - | - | - | - | {plain} |"
+    cells, flux, density, inside, hematocrit, shade = np.array(found, dtype=float).T
     return (
         f"{row} {np.median(cells):.3f} | {cells.max():.3f} | {np.median(flux):.3f} | "
-        f"{np.median(density):.3f} | {hematocrit.mean():+.3f} | {shade.mean():.2f} | {plain} |"
+        f"{np.median(density):.3f} | {inside.mean():.2f} | {hematocrit.mean():+.3f} | "
+        f"{shade.mean():.2f} | {plain} |"
     )
 
 
@@ -131,9 +147,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     print(
         "| cells | hematocrit | SNR | known | count: error | largest | flux: error "
-        "| density: error | hematocrit: bias | right shade | troughs: error | projection: error |"
+        "| density: error | in 95 % | hematocrit: bias | right shade "
+        "| troughs: error | projection: error |"
     )
-    print(f"| --- |{' ---: |' * 11}")
+    print(f"| --- |{' ---: |' * 12}")
     for scenario in SCENARIOS:
         print(measure(scenario, options.count), flush=True)
     return 0

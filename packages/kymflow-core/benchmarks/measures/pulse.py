@@ -126,23 +126,30 @@ def measure(scenario: Scenario, count: int) -> str:
     )
 
 
-def halves(path: Path, calibration: Calibration) -> str:
-    """A row of the table: the rates of both halves of a real recording, mm/s left out."""
+def halves(path: Path, calibration: Calibration) -> tuple[str, float]:
+    """Cells of the table, the rates of a real recording and of both halves; and its drift.
+
+    The drift is the standard deviation of the rates of its quarters beyond their errors, over
+    the mean rate.
+    """
     import tifffile
 
     pixels = tifffile.imread(path)
-    middle = len(pixels) // 2
-    parts = (pixels, pixels[:middle], pixels[middle:])
-    cells = []
-    for part in parts:
-        one = compute_result(PULSE, part, calibration=calibration).summary
-        cells.append(
-            f"{one['rate_hz']:.3f} ({one['rate_low_hz']:.3f} to {one['rate_high_hz']:.3f}), "
-            f"{one['pulsatility']:.3f}"
-            if one["status"] == "ok"
-            else f"unknown: {one['reason']} ({one['false_alarm']})"
-        )
-    return f"| {path.stem} | {' | '.join(cells)} |"
+    parts = (pixels, *np.array_split(pixels, 2), *np.array_split(pixels, 4))
+    found = [compute_result(PULSE, part, calibration=calibration).summary for part in parts]
+    cells = [
+        f"{one['rate_hz']:.3f} ({one['rate_low_hz']:.3f} to {one['rate_high_hz']:.3f}), "
+        f"{one['pulsatility']:.3f}"
+        if one["status"] == "ok"
+        else f"unknown: {one['reason']} ({one['false_alarm']})"
+        for one in found[:3]
+    ]
+    quarters = [one for one in found[3:] if one["status"] == "ok"]
+    rates, errors = (
+        np.array([_number(one, name) for one in quarters]) for name in ("rate_hz", "rate_error_hz")
+    )
+    beyond = max(0.0, float(rates.var(ddof=1)) - float(np.square(errors).mean()))
+    return f"| {path.stem} | {' | '.join(cells)}", float(np.sqrt(beyond) / rates.mean())
 
 
 def _number(summary: Mapping[str, Any], name: str) -> float:
@@ -166,10 +173,16 @@ def main(arguments: list[str] | None = None) -> int:
         calibration = Calibration(
             seconds_per_line=options.seconds_per_line, um_per_pixel=None, dwell_seconds=None
         )
-        print("\n| recording | whole, Hz and PI | first half | second half |")
-        print("| --- | --- | --- | --- |")
-        for path in sorted(options.recordings.glob("*.tif")):
-            print(halves(path, calibration), flush=True)
+        print(
+            "\n| recording | whole, Hz and PI | first half | second half | drift | of the others |"
+        )
+        print("| --- | --- | --- | --- | ---: | ---: |")
+        paths = sorted(options.recordings.glob("*.tif"))
+        rows = [halves(path, calibration) for path in paths]
+        drifts = np.array([drift for _, drift in rows])
+        for at, (row, drift) in enumerate(rows):
+            others = np.sqrt(np.square(np.delete(drifts, at)).mean())
+            print(f"{row} | {100 * drift:.1f} % | {100 * others:.1f} % |", flush=True)
     return 0
 
 

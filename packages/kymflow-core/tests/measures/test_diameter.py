@@ -54,6 +54,15 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     assert 0.88 <= np.mean(inside) <= 1.0
 
 
+def test_motion_within_a_long_window_widens_nothing() -> None:
+    found = [
+        diameter(vessel(5.0, lines=400, motion_um=1.5, seed=seed).pixels, window_lines=200)
+        for seed in range(6)
+    ]
+    trace = np.concatenate([one.to_pandas("trace")["diameter_um"] for one in found])
+    assert np.mean(trace) == pytest.approx(5.0, abs=0.035)
+
+
 def test_lines_without_an_edge_bias_nothing() -> None:
     found = [
         diameter(

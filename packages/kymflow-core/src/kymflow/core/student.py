@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
 _STEPS = 2001
 
 
+@lru_cache(maxsize=256)
 def t_quantile(share: float, degrees: float) -> float:
     """The value below which a `share` above 0.5 of a t distribution lies, to about 1e-6.
 

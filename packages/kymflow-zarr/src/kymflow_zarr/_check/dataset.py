@@ -13,7 +13,8 @@ from kymflow_zarr._catalog.manifest_cache import (
     load_cache,
     save_cache,
 )
-from kymflow_zarr._catalog.recent_sources import read_recent
+from kymflow_zarr._catalog.recent_sources import RecentSources, read_recent
+from kymflow_zarr._catalog.source_details import SourceDetails
 from kymflow_zarr._catalog.sources import SOURCES
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._check.documents import (
@@ -127,7 +128,10 @@ def repair(blobs: BlobStore, *, forget_gone: bool) -> Iterator[Repair]:
     # Rows of an image that has lost its commit document stay: it may be restored from a copy.
     existing = set(published_ids(blobs))
     if any(_check_sources(blobs, sources, deep=True)):
-        sources.save(sources.rows_to_store())
+        rows = sources.rows_to_store()
+        sources.save(rows)
+        SourceDetails(blobs).save([row.image_id for row in rows])
+        RecentSources(blobs).mark()  # a line about an image that is gone must not come back
         yield Repair(location=_TABLE.format(SOURCES), action="updated it from the records")
     for name in tables.names():
         if name != SOURCES:

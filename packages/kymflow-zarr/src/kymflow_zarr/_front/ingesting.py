@@ -7,7 +7,6 @@ no other writer waiting. What other writers ingested in between is left alone.
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -26,7 +25,7 @@ from kymflow_zarr._catalog.sources import FolderScan, SourceFile, rows_from_tabl
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._front.access import Access
 from kymflow_zarr._ingest.ledger import IngestLedger
-from kymflow_zarr._ingest.outcome import IngestJob, IngestOutcome
+from kymflow_zarr._ingest.outcome import IngestOutcome
 from kymflow_zarr._tables.tables import Tables
 from kymflow_zarr.errors import IncompleteImageError, UnreadableImageError
 from kymflow_zarr.options import IngestOptions
@@ -88,7 +87,7 @@ def refresh(
 
 
 def ingest_one(access: Access, path: Path, options: IngestOptions) -> IngestOutcome:
-    """Ingest one file as a new image; see `DatasetSources.ingest_file`.
+    """Ingest one file as a new image, of several the first; see `DatasetSources.ingest_file`.
 
     What this costs does not depend on how many images there are.
     """
@@ -105,10 +104,10 @@ def ingest_one(access: Access, path: Path, options: IngestOptions) -> IngestOutc
                 return IngestOutcome(path=path, image_id=row.image_id)
         folders = folders_of([file], options)
         ingest = BatchIngest(blobs=access.blobs, folders=folders, known=None, options=options)
-        (outcome,) = _ingest(ingest, ledger, [(file, None)])
+        outcomes = _ingest(ingest, ledger, [(file, None)])
         ledger.save_failures()
         _merge_if_full(access, ledger, action)
-    return outcome
+    return next((item for item in outcomes if item.error is None), outcomes[0])
 
 
 def _index(access: Access) -> SourcesIndex:
@@ -156,9 +155,8 @@ def _ingest(
     """Ingest a batch. The caller holds the lock ``ingest``."""
     if not files:
         return []
-    jobs = [IngestJob(image_id=str(uuid.uuid4()), file=file, supersedes=old) for file, old in files]
-    outcomes = ingest.ingest(jobs)
-    done = zip((file for file, _ in files), outcomes, strict=True)
+    jobs = [job for file, old in files for job in ingest.jobs_of(file, old)]
+    done = zip((job.file for job in jobs), ingest.ingest(jobs), strict=True)
     return ledger.enter(done, strict=ingest.options.strict)
 
 

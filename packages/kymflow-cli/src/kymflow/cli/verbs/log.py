@@ -115,7 +115,7 @@ def _runs(dataset: ZarrDataset) -> Iterator[LogEntry]:
         )
 
 
-_WORKED_ON = {"analyze": ("ok", "skipped", "failed"), "index": ("recomputed", "failed")}
+_WORKED_ON = {"analyze": ("ok", "skipped", "left out", "failed"), "index": ("recomputed", "failed")}
 
 
 def _decisions(dataset: ZarrDataset) -> Iterator[LogEntry]:

@@ -263,9 +263,10 @@ class TableStatus:
     outdated: int
 
 
-Concern = Literal["failed", "excluded", "uncalibrated", "duplicate"]
+Concern = Literal["failed", "left out", "excluded", "uncalibrated", "duplicate"]
 _CONCERNS: Mapping[Concern, str] = {
     "failed": "not analyzed",
+    "left out": "left out",
     "excluded": "excluded",
     "uncalibrated": "without calibration",
     "duplicate": "with the pixels of another",
@@ -361,9 +362,10 @@ def _commands(
 def _concerns(found: Survey) -> Iterator[ImageConcern]:
     for (analysis, label), states in found.states.items():
         for image_id, state in states.items():
-            if state.state == "failed":
+            if state.state in {"failed", "left out"}:
                 what = f"{analysis} ({label})" if label else analysis
-                yield _concern(found, image_id, "failed", f"{what}: {state.reason}")
+                concern: Concern = "failed" if state.state == "failed" else "left out"
+                yield _concern(found, image_id, concern, f"{what}: {state.reason}")
     for image_id, image in found.images.items():
         unknown = [name for name, known in image.calibration.items() if not known]
         if unknown:

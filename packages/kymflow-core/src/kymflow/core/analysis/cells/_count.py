@@ -183,7 +183,7 @@ def _smooth(
 
 def _levels(values: _Floats) -> tuple[float, float]:
     """The two levels of a profile."""
-    low, high = (float(p) for p in np.percentile(values, (10, 90)))
+    low, high = (float(p) for p in np.percentile(values, (1, 99)))
     spread, share = max((high - low) / 4.0, 1e-12), 0.5
     for _ in range(_STEPS):
         odds = np.log((1.0 - share) / share) + 0.5 * (

@@ -7,8 +7,10 @@ mean over them has far less noise than a line.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median_low
 from typing import Any, Final
 
 import numpy as np
@@ -26,8 +28,17 @@ _STILL: Final = 0.1
 """Velocities are alike if they differ by no more than a quarter and this much, in px/line."""
 _CROSSINGS: Final = 20
 """How often all cells in sight must be others, before and after a line, to say how bright it is."""
-_EMPTY: Final = 0.8
-"""The share of lines without a cell from which a longer gap is bridged."""
+_OFTEN_EMPTY: Final = 0.2
+"""The share of lines with a cell up to which a longer gap is bridged."""
+_ALWAYS_EMPTY: Final = 0.02
+"""The same up to which no cell has passed."""
+_LEAST_WINDOWS: Final = 2
+_WITH_CELLS: Final = 90
+"""The percentile of the texture of lines that a line with cells has, also where cells are rare."""
+_IN_SIGHT: Final = 2.0
+"""How often its own length the line moves while a cell leaves and the next one enters."""
+_STOPPED: Final = 10.0
+"""Usual distances to the next cell from which nothing in sight means that the blood has stopped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +48,12 @@ class Stretch:
     Attributes:
         first: Its first line in the region.
         moved: How far the blood has moved at each line, ``(lines,)``, in pixels; 0 at the first.
+        variance: Of how far it has moved while it stopped out of sight, in square pixels.
     """
 
     first: int
     moved: _Floats
+    variance: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,36 +118,68 @@ class Trace:
 
     Attributes:
         line: Middle of each window in the region, ``(windows,)``, ascending.
-        velocity: px/line.
-        known: Whether it can be followed.
+        velocity: px/line; NaN where unknown.
+        certain: Whether it is.
     """
 
     line: _Floats
     velocity: _Floats
-    known: NDArray[np.bool_]
+    certain: NDArray[np.bool_]
+
+    @property
+    def step(self) -> float:
+        """Lines from one window to the next."""
+        return float(self.line[1] - self.line[0]) if self.line.size > 1 else 1.0
+
+    def stalls(self) -> list[tuple[int, int]]:
+        """The first line and the line after the last of each run of windows that stand still."""
+        still = np.flatnonzero(self.certain & (np.abs(self.velocity) <= _STILL))
+        runs = np.split(still, np.flatnonzero(np.diff(still) > 1) + 1)
+        return [(int(self.line[i[0]]), int(self.line[i[-1]]) + 1) for i in runs if i.size]
+
+    def followed(self, is_seen: NDArray[np.bool_]) -> Followed:
+        """The windows whose velocity can be followed.
+
+        Of windows in which there is nothing to see a few have a velocity by chance, or seem to
+        stall. So first those count in which something is seen and which are as fast as one of their
+        four neighbours, then those that are as fast as these around them, but stalls only if
+        something is seen. Where a single cell passes, velocity may be that of another one
+        (``alias``), which is not certain.
+
+        Args:
+            is_seen: Whether something is seen in each line of the region, ``(time,)``.
+        """
+        seen = is_seen[np.clip(self.line.astype(np.int64), 0, is_seen.size - 1)]
+        known = np.zeros(seen.size, dtype=bool)
+        for apart in (1, 2):
+            both = (self.certain & seen)[apart:] & (self.certain & seen)[:-apart]
+            both &= _alike(self.velocity[apart:], self.velocity[:-apart])
+            known[apart:] |= both
+            known[:-apart] |= both
+        if known.any():
+            around = np.interp(self.line, self.line[known], self.velocity[known])
+            moves = np.abs(self.velocity) > _STILL
+            known |= (seen | (self.certain & moves)) & _alike(self.velocity, around)
+        return Followed(line=self.line[known], velocity=self.velocity[known], step=self.step)
 
 
-def trusted_windows(line: _Floats, velocity: _Floats, certain: NDArray[np.bool_]) -> Trace:
-    """The windows whose velocity can be followed.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """The windows whose velocity is known.
 
-    Of windows in which there is nothing to see a few have a velocity by chance. Where they are
-    alone, a gap would be bridged by it, so a certain window counts if one of its four neighbours is
-    about as fast. Where a single cell passes, velocity may be that of another one (``alias``); such
-    a window counts if it is about as fast as the certain ones before and after it.
-
-    Args:
-        line: Middle of each window in the region, ``(windows,)``, ascending.
-        velocity: px/line; NaN where unknown.
-        certain: Whether each is certain.
+    Attributes:
+        line: Middle of each in the region, ``(windows,)``, ascending.
+        velocity: px/line.
+        step: Lines from one window to the next, if both are known.
     """
-    known = np.zeros(certain.size, dtype=bool)
-    for apart in (1, 2):
-        near = _alike(velocity[apart:], velocity[:-apart]) & certain[apart:] & certain[:-apart]
-        known[apart:] |= near
-        known[:-apart] |= near
-    if known.any():
-        known |= _alike(velocity, np.interp(line, line[known], velocity[known]))
-    return Trace(line=line, velocity=velocity, known=known)
+
+    line: _Floats
+    velocity: _Floats
+    step: float
+
+    def at_lines(self, lines: int) -> _Floats:
+        """Velocity at each line of a region, that of the nearest windows where it is unknown."""
+        return np.interp(np.arange(lines), self.line, self.velocity)
 
 
 def _alike(one: _Floats, other: _Floats) -> NDArray[np.bool_]:
@@ -153,39 +198,40 @@ def find_columns(pixels: NDArray[Any], trace: Trace) -> list[Column]:
     gaps are bridged by the velocity before and after them: if they were left out, cells would seem
     to be closer together than they are. A gap in which something is seen ends a stretch.
     """
-    lines = len(pixels)
-    fast = np.abs(trace.velocity[trace.known])
-    if not fast.size:
+    lines, n = pixels.shape
+    everything = np.ones(lines, dtype=bool)
+    followed = trace.followed(everything)
+    if followed.line.size < _LEAST_WINDOWS:
         return []
-    crossing = pixels.shape[1] / max(float(np.median(fast)), _STILL)
-    short = _stretches(trace, lines, np.zeros(lines, dtype=bool), 0.0)
-    if not short:
-        return []
-    light = _light(pixels, trace, crossing)
+    light = _light(pixels, followed)
+    columns = [unroll(pixels, light, one) for one in _stretches(followed, everything, n)]
     texture = np.concatenate(
         [
             np.var(light.relative(pixels, low, low + _BLOCK_LINES), axis=1)
             for low in range(0, lines, _BLOCK_LINES)
         ]
     )
-    columns = [unroll(pixels, light, one) for one in short]
-    noise = float(np.average([c.noise for c in columns], weights=[c.lines for c in columns]))
-    seen = np.concatenate([texture[c.stretch.first :][: c.lines] for c in columns])
     # Windows next to a gap have a part of a cell in sight; half-way is a line with cells.
-    step = max(1, round(float(trace.line[1] - trace.line[0])))
-    empty = _moving_sum(texture - 0.5 * (noise + float(np.median(seen))), 2 * step) < 0
-    whole = _stretches(trace, lines, empty, crossing)
-    same = [one.moved.size for one in whole] == [one.moved.size for one in short]
-    return columns if same else [unroll(pixels, light, one) for one in whole]
+    near = _moving_sum(np.stack([texture, np.ones(lines)]), 2 * round(trace.step))
+    texture = near[0] / near[1]
+    # A stall shows the same from its beginning to its end.
+    for first, stop in trace.stalls():
+        texture[first:stop] = np.median(texture[first:stop])
+    noise = float(np.average([c.noise for c in columns], weights=[c.lines for c in columns]))
+    is_seen = texture >= math.sqrt(noise * float(np.percentile(texture, _WITH_CELLS)))
+    followed = trace.followed(is_seen)
+    if followed.line.size < _LEAST_WINDOWS:
+        return []
+    return [unroll(pixels, light, one) for one in _stretches(followed, is_seen, n)]
 
 
 def _moving_sum(values: _Floats, reach: int) -> _Floats:
-    """Sums over `reach` values before and after each, fewer at the ends."""
-    total = np.concatenate([[0.0], np.cumsum(values)])
-    at = np.arange(values.size)
-    summed: _Floats = (
-        total[np.minimum(at + reach + 1, values.size)] - total[np.maximum(at - reach, 0)]
-    )
+    """Sums over `reach` values of the last axis before and after each, fewer at the ends."""
+    total = np.cumsum(values, axis=-1)
+    total = np.concatenate([np.zeros_like(total[..., :1]), total], axis=-1)
+    at, size = np.arange(values.shape[-1]), values.shape[-1]
+    last, first = np.minimum(at + reach + 1, size), np.maximum(at - reach, 0)
+    summed: _Floats = total[..., last] - total[..., first]
     return summed
 
 
@@ -201,72 +247,71 @@ def signal_to_noise(columns: Sequence[Column]) -> float:
     return float(np.sqrt(max(0.0, signal) / noise))
 
 
-def _light(pixels: NDArray[Any], trace: Trace, crossing: float) -> Light:
-    """The light of a recording, see `Light`; `crossing` is how many lines a cell is in sight."""
+def _light(pixels: NDArray[Any], followed: Followed) -> Light:
+    """The light of a recording, see `Light`.
+
+    Lines in which nothing moves show the same few cells again and again, so lines count by how far
+    the blood moves.
+    """
+    lines, n = pixels.shape
+    weight = np.abs(followed.at_lines(lines)) + 1e-3 * _STILL
+    blocks = [slice(low, low + _BLOCK_LINES) for low in range(0, lines, _BLOCK_LINES)]
     with np.errstate(invalid="ignore"):
-        mean = pixels.mean(axis=0, dtype=np.float64)
+        mean = sum(weight[block] @ pixels[block].astype(np.float64) for block in blocks)
+        mean = np.asarray(mean / weight.sum())
     known = np.isfinite(mean)
     bright = known & (mean > 1e-3 * mean[known].mean()) if known.any() else known
-    steady = Light(column=np.where(bright, mean, np.inf), line=np.ones(len(pixels)))
-    level = np.concatenate(
-        [
-            steady.relative(pixels, low, low + _BLOCK_LINES).mean(axis=1)
-            for low in range(0, len(pixels), _BLOCK_LINES)
-        ]
-    )
-    # Lines in which nothing moves show the same few cells again and again.
-    moves = np.abs(trace.velocity[trace.known])
-    weight = np.interp(np.arange(len(pixels)), trace.line[trace.known], moves) + 1e-3 * _STILL
-    reach = round(_CROSSINGS * crossing)
-    line = _moving_sum(weight * level, reach) / _moving_sum(weight, reach)
+    steady = Light(column=np.where(bright, mean, np.inf), line=np.ones(lines))
+    level = [steady.relative(pixels, one.start, one.stop).mean(axis=1) for one in blocks]
+    reach = round(_CROSSINGS * n / max(float(np.median(np.abs(followed.velocity))), _STILL))
+    moved = _moving_sum(np.stack([weight * np.concatenate(level), weight]), reach)
+    line = moved[0] / moved[1]
     return Light(column=steady.column, line=np.maximum(line / line.mean(), 1e-3))
 
 
-def _is_empty(empty: NDArray[np.bool_], first: float, last: float, crossing: float) -> bool:
-    """Whether nothing is seen between two lines, but for a cell that leaves or enters."""
-    inner = empty[int(first + crossing) : max(0, int(last - crossing)) + 1]
-    return not inner.size or bool(inner.mean() >= _EMPTY)
-
-
-def _stretches(
-    trace: Trace, lines: int, empty: NDArray[np.bool_], crossing: float
-) -> list[Stretch]:
+def _stretches(followed: Followed, seen: NDArray[np.bool_], n: int) -> list[Stretch]:
     """The stretches over which velocity is known, short and empty gaps bridged.
 
     Args:
-        trace: Velocity.
-        lines: Lines of the region.
-        empty: In which of them no cell is seen.
-        crossing: How many lines a cell takes to cross the line.
+        followed: The windows whose velocity is known.
+        seen: Whether something is seen in each line of the region.
+        n: Pixels of a line.
     """
-    line, velocity = trace.line, trace.velocity
-    (at,) = np.nonzero(trace.known)
-    if at.size < 2:
-        return []
-    gaps = [
-        i
-        for i in np.flatnonzero(np.diff(at) > _MOST_UNKNOWN + 1)
-        if not _is_empty(empty, line[at[i]], line[at[i + 1]], crossing)
+    lines, line = seen.size, followed.line
+    velocity = followed.at_lines(lines)
+    moved = np.concatenate([[0.0], np.cumsum(np.abs(velocity))])
+    # Gaps, also the one before the first window and the one after the last.
+    first = np.concatenate([[0.0], line]).astype(np.int64)
+    stop = np.concatenate([line, [lines]]).astype(np.int64)
+    way = moved[stop] - moved[first]
+    crossing = n / max(float(np.median(np.abs(followed.velocity))), _STILL)
+    share = np.array([_share_seen(seen[i:j], crossing) for i, j in zip(first, stop, strict=True)])
+    # How far the next cell is does not depend on how far the last one is.
+    beyond = way - _IN_SIGHT * n
+    free = (share <= _OFTEN_EMPTY) & (beyond > 0)
+    usual = median_low([float(n), *beyond[free].tolist()]) / math.log(2.0)
+    stops = np.flatnonzero((share <= _ALWAYS_EMPTY) & (beyond > _STOPPED * usual))
+    for k in stops:
+        velocity[first[k] : stop[k]] *= (_IN_SIGHT * n + usual) / way[k]
+    lost = (stop - first > (_MOST_UNKNOWN + 1) * followed.step) & (share > _OFTEN_EMPTY)
+    half = round(0.5 * followed.step)
+    begin = np.concatenate([[0], np.maximum(stop - half, 0)[lost]])
+    end = np.concatenate([np.minimum(first + half + 1, lines)[lost], [lines]])
+    return [
+        Stretch(
+            first=int(i),
+            moved=np.concatenate([[0.0], np.cumsum(velocity[i : j - 1])]),
+            variance=usual**2 * np.count_nonzero((first[stops] >= i) & (first[stops] < j)),
+        )
+        for i, j in zip(begin, end, strict=True)
+        if j - i > 1
     ]
-    parts = np.split(at, np.array(gaps, dtype=np.int64) + 1)
-    half = 0.5 * float(line[1] - line[0])
-    found = []
-    for part in parts:
-        if part.size < 2:
-            continue
-        first = max(0, round(float(line[part[0]]) - half))
-        stop = min(lines, round(float(line[part[-1]]) + half) + 1)
-        near = _MOST_UNKNOWN * (line[1] - line[0])
-        if part is parts[0] and (first <= near or _is_empty(empty, 0, first, crossing)):
-            first = 0
-        if part is parts[-1] and (
-            lines - stop <= near or _is_empty(empty, stop, lines - 1, crossing)
-        ):
-            stop = lines
-        each = np.interp(np.arange(first, stop), line[part], velocity[part])
-        moved = np.concatenate([[0.0], np.cumsum(each)[:-1]])
-        found.append(Stretch(first=first, moved=moved))
-    return found
+
+
+def _share_seen(seen: NDArray[np.bool_], crossing: float) -> float:
+    """The share of a gap in which something is seen, but for a cell that leaves or enters."""
+    inner = seen[int(crossing) : max(0, int(seen.size - crossing)) + 1]
+    return float(inner.mean()) if inner.size else 0.0
 
 
 def unroll(pixels: NDArray[Any], light: Light, stretch: Stretch) -> Column:

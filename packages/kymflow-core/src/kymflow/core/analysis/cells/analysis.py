@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, TypeAlias
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kymflow.core.analysis.cells._count import Cells, count_cells, count_error, look, shade_of
-from kymflow.core.analysis.cells._unroll import find_columns, signal_to_noise, trusted_windows
+from kymflow.core.analysis.cells._unroll import Trace, find_columns, signal_to_noise
 from kymflow.core.analysis.cells.display import CELLS_DISPLAY
 from kymflow.core.analysis.definition import (
     Analysis,
@@ -24,7 +25,7 @@ from kymflow.core.analysis.definition import (
 from kymflow.core.analysis.estimates import STATUS_COLUMNS, Estimate, interval_columns
 from kymflow.core.analysis.params import Param
 from kymflow.core.analysis.regions import Calibration, Region
-from kymflow.core.analysis.velocity import VELOCITY, IntervalKind, WindowStatus
+from kymflow.core.analysis.velocity import VELOCITY, WindowStatus
 
 _Floats = NDArray[np.float64]
 _Table: TypeAlias = Mapping[str, ArrayLike]
@@ -66,16 +67,15 @@ def _run(
     range_px = (params.shortest_um / um, params.longest_um / um)
     if not range_px[0] < range_px[1]:
         return _unknown(f"no cell is between {params.shortest_um:g} and {params.longest_um:g} µm")
-    trace, intervals = velocity.tables["trace"], velocity.tables["intervals"]
-    speed = trace["velocity_px_per_line"].to_numpy(np.float64, copy=True)
-    certain = (trace["status"] == WindowStatus.OK.value).to_numpy(bool, copy=True)
-    stalls = intervals[intervals["kind"] != IntervalKind.UNKNOWN.value]
-    for low, high in zip(stalls["first_window"], stalls["stop_window"], strict=True):
-        # Blood stands still there, although there may be no cell in view.
-        unseen = low + np.flatnonzero(np.isnan(speed[low:high]))
-        speed[unseen], certain[unseen] = 0.0, True
-    line = trace["center_line"].to_numpy(np.float64) - region.lines[0]
-    columns = find_columns(pixels, trusted_windows(line, speed, certain))
+    trace = velocity.tables["trace"]
+    columns = find_columns(
+        pixels,
+        Trace(
+            line=trace["center_line"].to_numpy(np.float64) - region.lines[0],
+            velocity=trace["velocity_px_per_line"].to_numpy(np.float64),
+            certain=(trace["status"] == WindowStatus.OK.value).to_numpy(bool),
+        ),
+    )
     moving = [one for one in columns if np.ptp(one.stretch.moved) > 2.0 * range_px[0]]
     lines = sum(one.lines for one in moving)
     if lines < _LEAST_USED * len(pixels):
@@ -101,13 +101,14 @@ def _run(
     count = cells.center_px.size
     # Where velocity is unknown, as many cells pass as elsewhere, give or take their square root.
     unseen = count * (len(pixels) / lines - 1.0)
-    error = float(np.hypot(count_error(blood, cells), np.sqrt(unseen) * lines / len(pixels)))
+    error = math.hypot(count_error(blood, cells), math.sqrt(unseen) * lines / len(pixels))
     # How far the blood has moved is as uncertain as its mean velocity.
     way_error = abs(
         _number(velocity.summary["standard_error_px_per_line"])
         / (_number(velocity.summary["mean_px_per_line"]) or 1.0)
     )
-    density_error = float(np.hypot(error, way_error * count))
+    stops = 1e-3 * um * math.sqrt(sum(one.stretch.variance for one in moving)) / way_mm
+    density_error = math.hypot(error, way_error * count, stops * count)
     length_um = um * cells.length_px
     gap_um = um * cells.gap_px[np.isfinite(cells.gap_px)]
     return Result(

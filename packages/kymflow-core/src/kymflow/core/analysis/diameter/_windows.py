@@ -1,9 +1,9 @@
 """Diameters of windows of lines: which lines to average, what to fit, when to refuse.
 
-A vessel moves within a window. Where there are lines enough, a window is cut into five pieces, each
-is fitted on its own, and their mean counts: motion between pieces then blurs nothing, and how far
-pieces scatter shows what their fits do not know of. Optics blur all lines alike, so the pieces
-share one blur (`common_blur`).
+A vessel moves within a window. Where there are lines enough, a window is cut into pieces, each is
+fitted on its own, and their mean counts: motion between pieces then blurs nothing, and how far
+pieces scatter shows what their fits do not know of. Optics blur all lines alike, and motion those
+of pieces as it does those of blocks, so the pieces share one blur (`common_blur`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ _Floats = NDArray[np.float64]
 
 NOT_NUMBERS: Final = "some pixels are not numbers"
 _PIECES: Final = 5
-_LEAST_PIECES: Final = 3
+"""Of a window, or more, so that none is longer than a block."""
+_LEAST_PIECES: Final = 0.6
+"""The share of the pieces of a window that are known."""
 _LEAST_SHARE: Final = 0.5
 """Of the lines of a window that are whole."""
 _MISSING: Final = "an edge is missing"
@@ -84,7 +86,7 @@ def measure_windows(values: _Floats, size: int, model: Profile) -> Windows:
     noise = noise_variance(values[whole_lines])
     values = np.where(whole_lines[:, None], values, values[whole_lines].mean(axis=0))
     weight, blur = _weigh_lines(values, whole_lines, noise, model)
-    pieces = _PIECES if size >= _PIECES * LEAST_LINES else 1
+    pieces = max(_PIECES, -(-size // LINES_PER_BLOCK)) if size >= _PIECES * LEAST_LINES else 1
     profiles, counts = mean_lines(values, weight, size)
     whole = fit_profiles(
         profiles, noise / counts[:, None], model, blur=blur.value if pieces == 1 else None
@@ -116,7 +118,7 @@ def measure_windows(values: _Floats, size: int, model: Profile) -> Windows:
     profiles, counts = mean_lines(lines, own, size // pieces)
     fits = fit_profiles(profiles, noise / counts[:, None], model, blur=blur.value)
     good = (why_unknown(fits, values.shape[1]) == "") & (counts >= _LEAST_SHARE * size // pieces)
-    return _by_pieces(found, fits, good, blur)
+    return _by_pieces(found, fits, good.reshape(-1, pieces), blur)
 
 
 def _weigh_lines(
@@ -141,21 +143,28 @@ def _weigh_lines(
     return weight, blur
 
 
-def _by_pieces(whole: Windows, fits: Fits, good: NDArray[np.bool_], blur: Blur) -> Windows:
-    """Replace the fits of whole windows by those of their pieces, where enough are known."""
-    shape = (-1, _PIECES)
-    known = good.reshape(shape)
+def _by_pieces(whole: Windows, fits: Fits, known: NDArray[np.bool_], blur: Blur) -> Windows:
+    """Replace the fits of whole windows by those of their pieces, where enough are known.
+
+    Args:
+        whole: The fits of whole windows.
+        fits: Those of all pieces, window by window.
+        known: Whether each of them is a diameter, ``(windows, pieces)``.
+        blur: The blur of all.
+    """
     count = known.sum(axis=1)
-    weight = np.where(known, 0.25 / np.square(fits.half_width_error).reshape(shape), 0.0)
+    half_width_error = fits.half_width_error.reshape(known.shape)
+    weight = np.where(known, 0.25 / np.square(half_width_error), 0.0)
     total = np.maximum(weight.sum(axis=1), 1e-300)
 
     def mean(of: _Floats) -> _Floats:
-        weighted: _Floats = (weight * of.reshape(shape)).sum(axis=1) / total
+        weighted: _Floats = (weight * of.reshape(known.shape)).sum(axis=1) / total
         return weighted
 
     diameter = mean(2.0 * fits.half_width)
-    enough = (count >= _LEAST_PIECES) & ~np.isin(whole.why, (_MISSING, NOT_NUMBERS))
-    off = (weight * np.square(2.0 * fits.half_width.reshape(shape) - diameter[:, None])).sum(axis=1)
+    enough = (known.mean(axis=1) >= _LEAST_PIECES) & ~np.isin(whole.why, (_MISSING, NOT_NUMBERS))
+    own = 2.0 * fits.half_width.reshape(known.shape)
+    off = (weight * np.square(own - diameter[:, None])).sum(axis=1)
     degrees = int((count - 1)[enough].sum())
     dispersion = (_BELIEVED + float(off[enough].sum())) / (_BELIEVED + degrees)
     # The dispersion is itself an estimate, so errors are Student's, not normal.

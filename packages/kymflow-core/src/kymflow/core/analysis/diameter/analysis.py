@@ -241,7 +241,7 @@ _TABLES: Final = (
 
 DIAMETER: Final = Analysis(
     name="diameter",
-    version="3",
+    version="4",
     params=DiameterParams,
     run=_run,
     summary=_SUMMARY,
