@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kymflow.core.analysis.velocity import _tracking
+from kymflow.core.analysis.velocity._evidence import noise_threshold
 from kymflow.core.analysis.velocity._kernels import Kernels
 from kymflow.core.analysis.velocity._plan import RIVALS_APART, ShearPlan
 from kymflow.core.analysis.velocity._refine import refined
@@ -60,7 +61,7 @@ def shear_estimate(
     velocity, r2adj, precision = refined(windows, start, kernels, noise)
     if tracked:
         velocity, precision = _tracking.pool_neighbours(
-            velocity, precision, 0.5 / plan.window_lines
+            velocity, precision, r2adj >= noise_threshold(plan), 0.5 / plan.window_lines
         )
     rival, rivalry = _rivals(evidence, chosen, plan)
     at_border = (chosen == 0) | (chosen == plan.coarse.size - 1)

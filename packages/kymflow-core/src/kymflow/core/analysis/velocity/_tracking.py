@@ -89,7 +89,10 @@ def best_path(score: NDArray[np.float32]) -> NDArray[np.int64]:
 
 
 def pool_neighbours(
-    velocity: NDArray[np.float64], precision: NDArray[np.float64], resolution: float
+    velocity: NDArray[np.float64],
+    precision: NDArray[np.float64],
+    evident: NDArray[np.bool_],
+    resolution: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Average each window with neighbours that tell about the same velocity (derived here).
 
@@ -104,6 +107,7 @@ def pool_neighbours(
     Args:
         velocity: px/line, ``(windows,)``.
         precision: Inverse variance of each, zero where there is no estimate.
+        evident: Windows that may be learned from.
         resolution: Slower than this, px/line, is rest.
 
     Returns:
@@ -114,7 +118,7 @@ def pool_neighbours(
     windows = velocity.size
     known = precision > 0
     variance = np.divide(1.0, precision, out=np.full(windows, np.inf), where=known)
-    walk = _walk_variance(velocity, variance, np.abs(velocity) < resolution)
+    walk = _walk_variance(velocity, variance, evident & known, np.abs(velocity) < resolution)
     # Row `POOL_REACH + d` holds what the neighbour at distance `d` weighs, and its error.
     shares = np.zeros((2 * POOL_REACH + 1, windows))
     errors = np.zeros_like(shares)
@@ -165,11 +169,14 @@ def _averaged_at_edges(
 
 
 def _walk_variance(
-    velocity: NDArray[np.float64], variance: NDArray[np.float64], at_rest: NDArray[np.bool_]
+    velocity: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    evident: NDArray[np.bool_],
+    at_rest: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
     """Return the variance of velocity per window that the variances do not account for."""
     walk = np.zeros(velocity.size)
-    both = np.isfinite(variance[4:]) & np.isfinite(variance[:-4])
+    both = evident[4:] & evident[:-4]
     for state in (at_rest, ~at_rest):
         alike = both & state[4:] & state[:-4]
         if not alike.any():
