@@ -43,6 +43,6 @@ def test_the_script_of_the_demo_works(
 
 def test_the_script_of_the_tests_is_what_runs_now(hatch_config: dict[str, Any]) -> None:
     scripts = hatch_config["envs"]["default"]["scripts"]
-    assert scripts["test"] == "test-all -m 'not slow' {args}"
+    assert scripts["test"] == 'test-all -m "not slow" {args}'
     program, options = "python -P tools/run_tests.py", "-n auto --dist worksteal"
     assert scripts["test-all"] == f"{program} {options} {{args}}", "one worker per core"

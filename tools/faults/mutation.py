@@ -43,7 +43,6 @@ _LOCKING_JOBS = (
 _EXEMPT = {
     ("_export/folder.py", "finish", "sync_folder"): "only after a run killed before its flush",
     ("_storage/local.py", "_replace", "move"): "only where folders cannot change places",
-    ("_front/ingesting.py", "_merge_if_full", "lock"): "only once some thousand images came in",
 }
 # A call in the same function that must fail before this one matters: as if there were no syncfs.
 _FAILS_FIRST = {("_export/folder.py", "finish", "sync_tree"): "sync_filesystem"}

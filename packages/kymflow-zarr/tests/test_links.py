@@ -124,7 +124,7 @@ def places(top: Path) -> list[str]:
 
 
 def some_places(top: Path, name: str) -> list[str]:
-    """The folders that lead to most, and a fifth of all that is in them, another one for each call."""
+    """The folders that lead to most, and a fifth of all that is in them, changing with the call."""
     return ["images", "tables", "index", "index/staging", *places(top)[len(name) % 5 :: 5]]
 
 

@@ -23,11 +23,11 @@ EXPERIMENT_FIELDS: Final = tuple(f.name for f in fields(ExperimentMetadata) if f
 
 FACTS: Final[Mapping[str, str]] = {
     "file": "str",
-    "scene": "str",
     "folder": "str",
     "folder_1": "str",
     "folder_2": "str",
     "folder_3": "str",
+    "scene": "str",
     "acquired": "datetime64[ns]",
     "shape": "str",
     "dtype": "str",
