@@ -18,7 +18,7 @@ def test_velocitys_parameters_describe_themselves() -> None:
     assert list(known)[:3] == ["window_lines", "method", "tracked"]
     window = known["window_lines"]
     assert (window.type, window.default, window.about.unit) == (int, 16, "lines")
-    assert window.rule() == "a whole number, a multiple of 4, at least 8"
+    assert window.rule() == "a whole number, a multiple of 4, at least 8, or None"
     assert known["method"].choices == ("shear", "radon")
     assert known["max_px_per_line"].optional
     assert known["stall_rule.merge_s"].default == 0.1
@@ -43,7 +43,7 @@ def test_values_are_given_by_name() -> None:
         ("window_lines", 4, "at least 8"),
         ("window_lines", 16.0, "a whole number"),
         ("window_lines", True, "a whole number"),
-        ("window_lines", None, "a whole number"),
+        ("method", None, "'shear' or 'radon'"),
         ("window_lines", "16", "a whole number"),
         ("method", "fourier", "'shear' or 'radon'"),
         ("tracked", 1, "True or False"),
