@@ -1,7 +1,7 @@
 """How well `cells` counts cells that are known, against troughs of a column and projection.
 
-Run ``hatch run bench:cells``, with ``--count 10`` for the figures in docs/cells.md. With a folder of
-real recordings, their halves are compared, too: ``--recordings FOLDER``.
+Run ``hatch run bench:cells``, with ``--count 10`` for the figures in docs/cells.md. With a folder
+of real recordings, their halves are compared, too: ``--recordings FOLDER``.
 """
 
 from __future__ import annotations
