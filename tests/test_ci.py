@@ -12,12 +12,18 @@ from typing import Any
 import pytest
 
 
-def test_check_names_scripts_that_exist(hatch_config: dict[str, Any]) -> None:
+def test_check_names_scripts_that_exist_and_ci_runs_them(
+    hatch_config: dict[str, Any], root: Path
+) -> None:
     environments = hatch_config["envs"]
-    commands = environments["default"]["scripts"]["check"]
-    assert "hatch run test" in commands
-    for command in commands:
-        found = re.match(r"hatch run (?:(?P<environment>\w+):)?(?P<script>\w+)", command)
+    scripts = environments["default"]["scripts"]
+    assert "hatch run test-all" in scripts["check"]
+    ci = (root / ".ci" / "run").read_text(encoding="utf-8")
+    for command in scripts["check"]:
+        script = command.removeprefix("hatch run ")
+        assert re.search(rf'^ *with "\$\w+" {script}$', ci, re.MULTILINE), script
+    for command in (*scripts["check"], *scripts["test-requirements"]):
+        found = re.match(r"hatch run (?:(?P<environment>\w+):)?(?P<script>[\w-]+)", command)
         assert found is not None
         environment = environments[found["environment"] or "default"]
         assert found["script"] in environment["scripts"]

@@ -35,7 +35,7 @@ def test_its_good_test_passes(guide: str, tmp_path: Path) -> None:
 
 
 def test_its_commands_exist(guide: str, hatch_config: dict[str, Any]) -> None:
-    commands = set(re.findall(r"hatch run ([\w.]+:)?(\w+)", guide))
+    commands = set(re.findall(r"hatch run ([\w.]+:)?([\w-]+)", guide))
     assert len(commands) > 8
     for place, script in commands:
         environment, _, member = place.removesuffix(":").partition(".")

@@ -42,12 +42,7 @@ def test_the_script_of_the_demo_works(
 
 
 def test_the_script_of_the_tests_is_what_runs_now(hatch_config: dict[str, Any]) -> None:
-    script = hatch_config["envs"]["default"]["scripts"]["test"]
-    python, flag, program, *options = script.split()
-    assert (python, flag, program, options.pop()) == (
-        "python",
-        "-P",
-        "tools/run_tests.py",
-        "{args}",
-    )
-    assert options == ["-n", "auto", "--dist", "worksteal"], "all tests, one worker per core"
+    scripts = hatch_config["envs"]["default"]["scripts"]
+    assert scripts["test"] == 'test-all -m "not slow" {args}'
+    program, options = "python -P tools/run_tests.py", "-n auto --dist worksteal"
+    assert scripts["test-all"] == f"{program} {options} {{args}}", "one worker per core"

@@ -46,19 +46,25 @@ _TABLE_LOCK: dict[str, tuple[str, ...]] = {
 }
 _GROUPS = {"images/zarr.json", "tables/zarr.json"}
 _MAKES = {"ingest", "ingest_export"}  # the jobs that start without a dataset
-_TAKES_IN: dict[str, tuple[str, ...]] = {"images/": ("ingest",), **_TABLE_LOCK}
+_TAKES_IN: dict[str, tuple[str, ...]] = {
+    "images/": ("ingest",),
+    "tables/sources.parquet": ("ingest", "tables"),  # what is ingested meanwhile must not be lost
+    **_TABLE_LOCK,
+}
 _BOTH: dict[str, tuple[str, ...]] = dict.fromkeys(
     ("images/", "tables/", "index/manifest.parquet", "zarr.json"), ("ingest", "tables")
 )
 _LOCKS: dict[str, dict[str, tuple[str, ...]]] = {
     "ingest": _TAKES_IN,
     "refresh": _TAKES_IN,
+    "refresh_many": _TAKES_IN,
     "ingest_image": _TAKES_IN,
     "ingest_export": _TAKES_IN,
     "delete_image": {"images/": ("tables",), **_TABLE_LOCK},
     "replace_rows": _TABLE_LOCK,
     "update_index": _TABLE_LOCK,
     "indexes": _TABLE_LOCK,
+    "relocate": _BOTH,
     "repair": _BOTH,
     "upgrade": _BOTH,
 }

@@ -51,6 +51,15 @@ def _refresh(place: Place, durability: Durability) -> Iterator[None]:
     yield from _acknowledged(dataset.iter_refresh(place.recordings))
 
 
+def _relocate(place: Place, durability: Durability) -> Iterator[None]:
+    """The recordings are elsewhere now."""
+    moved = place.root / "moved"
+    moved.mkdir(exist_ok=True)
+    dataset = ZarrDataset(place.dataset, "r+", durability=durability)
+    dataset.sources.relocate(place.recordings, moved)
+    yield
+
+
 def _acknowledged(outcomes: Iterator[IngestOutcome]) -> Iterator[None]:
     for outcome in outcomes:
         if outcome.error is not None:
@@ -178,6 +187,8 @@ def _repair(place: Place, durability: Durability) -> Iterator[None]:
 JOBS = (
     Job(name="ingest", template="empty", steps=_ingest),
     Job(name="refresh", template="full", steps=_refresh),
+    Job(name="refresh_many", template="noted", steps=_refresh),
+    Job(name="relocate", template="full", steps=_relocate),
     Job(name="add_image", template="full", steps=_add_image),
     Job(name="delete_image", template="full", steps=_delete_image),
     Job(name="analyze", template="flow", steps=_analyze),

@@ -36,6 +36,7 @@ _JOBS = {
 _LOCKING_JOBS = (
     *("ingest", "ingest_image", "ingest_export", "delete_image", "replace_rows"),
     *("update_index", "indexes", "repair", "upgrade", "export"),
+    *("refresh", "refresh_many", "relocate"),
 )
 
 # What no guard can miss: module, function and call.

@@ -89,6 +89,7 @@ class Templates:
         self._makers: dict[str, Callable[[Path], None]] = {
             "empty": _make_empty,
             "full": self._make_full,
+            "noted": self._make_noted,
             "flow": _make_flow,
             "untidy": self._make_untidy,
             "format1": _make_format1,
@@ -144,6 +145,11 @@ class Templates:
             )
         dataset.save_table("notes", pd.DataFrame({"image_id": image_ids, "text": ["a", "b", "c"]}))
         dataset.update_manifest()
+
+    def _make_noted(self, path: Path) -> None:
+        """So many images were ingested that the next batch brings their notes into the index."""
+        self._make_full(path)
+        (path / "index" / "recent_sources.txt").write_text(f"# {'0' * 2**20}\n", encoding="utf-8")
 
     def _make_untidy(self, path: Path) -> None:
         self._make_full(path)

@@ -70,7 +70,7 @@ def snapshot_of(dataset: ZarrDataset) -> Snapshot:
         for key, load in _record_loaders(record):
             snapshot[f"{known[record.image_id]}{key}"] = load()
     for row in dataset.load_sources_index().to_dict("records"):
-        source = Path(row["source_primary_path"]).name
+        source = "/".join(Path(row["source_primary_path"]).parts[-2:])
         snapshot[f"{known[row['image_id']]} source"] = source
     for name in dataset.list_table_names():
         if name not in _OF_THE_RUN:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from kymflow.cli.verbs.analyze import analyze
 from kymflow.cli.verbs.check import check
 from kymflow.cli.verbs.index import index
 from kymflow.cli.verbs.ingest import ingest
+from kymflow.cli.verbs.relocate import relocate
 
 # How long an example takes says more of the machine than of the code.
 _EXAMPLES = int(os.environ.get("KYMFLOW_EXAMPLES", "40"))
@@ -47,39 +49,38 @@ def write_tiff() -> Callable[..., Path]:
     return write
 
 
-def write_three(images: Path, write_tiff: Callable[..., Path]) -> None:
-    """Write ``a.tif``, ``b.tif`` and ``c.tiff`` into a new folder."""
-    images.mkdir()
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory, write_tiff: Callable[..., Path]) -> Path:
+    """Three kymographs and a dataset of them, with a table; to be copied, and never written."""
+    top = tmp_path_factory.mktemp("made")
+    (top / "images").mkdir()
     for seed, name in enumerate(("a.tif", "b.tif", "c.tiff")):
-        write_tiff(images / name, seed=seed)
-
-
-@pytest.fixture
-def folder(tmp_path: Path, write_tiff: Callable[..., Path]) -> Path:
-    """Three kymographs: ``a.tif``, ``b.tif`` and ``c.tiff``."""
-    images = tmp_path / "images"
-    write_three(images, write_tiff)
-    return images
-
-
-@pytest.fixture
-def dataset(tmp_path: Path, folder: Path) -> str:
-    """A dataset of these three, with a table."""
-    path = str(tmp_path / "k.zarr")
-    assert ingest(folder, path).ok
-    assert index(path, "image_summary").ok
-    return path
+        write_tiff(top / "images" / name, seed=seed)
+    assert ingest(top / "images", str(top / "k.zarr")).ok
+    assert index(str(top / "k.zarr"), "image_summary").ok
+    return top
 
 
 @pytest.fixture(scope="session")
-def made_dataset(tmp_path_factory: pytest.TempPathFactory, write_tiff: Callable[..., Path]) -> str:
-    """The same three, analyzed, with all tables; to be copied, and never written."""
-    images = tmp_path_factory.mktemp("made") / "images"
-    write_three(images, write_tiff)
-    path = str(images.with_name("k.zarr"))
-    assert ingest(images, path).ok
+def made_dataset(made: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The same dataset, analyzed, with all tables; to be copied, and never written."""
+    path = str(shutil.copytree(made / "k.zarr", tmp_path_factory.mktemp("analyzed") / "k.zarr"))
     assert analyze(path, "velocity", workers=1).ok
     assert index(path, workers=1).ok
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path, made: Path) -> Path:
+    """Three kymographs: ``a.tif``, ``b.tif`` and ``c.tiff``."""
+    return shutil.copytree(made / "images", tmp_path / "images")
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, folder: Path, made: Path) -> str:
+    """A dataset of these three, with a table."""
+    path = str(shutil.copytree(made / "k.zarr", tmp_path / "k.zarr"))
+    assert relocate(path, str(made / "images"), str(folder)).ok
     return path
 
 

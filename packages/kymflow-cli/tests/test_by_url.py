@@ -75,7 +75,7 @@ def test_each_verb_works_on_a_url(
         f"note {url} a.tif --text seen",
         f"log {url}",
         f"undo {url} a.tif",
-        f"report {url} {tmp_path / 'report.html'}",
+        f"report {url} {tmp_path / 'report.html'} --limit 1",
         f"figure {url} a.tif --out {tmp_path / 'figure.png'}",
         f"export {url} {tmp_path / 'export'}",
         f"relocate {url} {folder} {tmp_path / 'moved'}",

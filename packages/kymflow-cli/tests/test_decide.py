@@ -71,8 +71,8 @@ def test_steps_are_given_in_the_units_that_people_use(dataset: str, kymflow: Kym
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "no image is chosen"),
-        (("--where", "file = 'z'"), "no image meets"),
+        ((), "no images chosen"),
+        (("--where", "file = 'z'"), "no image matches"),
         (("--where", "nothing = 1"), "nothing"),
         (("--where", "true); SELECT ('x'"), "not one condition"),
         (("z.tif",), "there is no image 'z.tif'"),

@@ -134,9 +134,11 @@ def test_a_folder_that_moved_is_noticed_or_can_be_given(
     folder: Path, dataset: str, tmp_path: Path, kymflow: Kymflow
 ) -> None:
     before = ZarrDataset(dataset, "r").list_image_ids()
+    kymflow("ingest", folder, dataset)  # so that the folder is remembered
     archive = folder.rename(tmp_path / "archive")
     code, out, _ = kymflow("refresh", dataset, archive)
     assert (code, out) == (0, f"0 new images in {dataset}, 3 renewed\n")
+    assert str(folder) not in kymflow("refresh", dataset)[2]
 
     again = archive.rename(tmp_path / "again")
     assert kymflow("relocate", dataset, archive, again) == (

@@ -13,8 +13,9 @@ import pytest
 import tifffile
 
 from kymflow.cli.errors import FolderNotFoundError, UnknownNameError
+from kymflow.cli.ingest_plan import PlanResult
 from kymflow.cli.options import IngestFlags
-from kymflow.cli.verbs.ingest import IngestResult, PlanResult, ingest
+from kymflow.cli.verbs.ingest import IngestResult, ingest
 from kymflow.cli.verbs.refresh import refresh
 from kymflow_zarr import NotADatasetError, ZarrDataset
 
@@ -34,6 +35,13 @@ def test_a_folder_becomes_a_dataset_once(folder: Path, tmp_path: Path) -> None:
     assert (second.taken_in, second.unchanged, second.failed) == (0, 3, 0)
     assert {item.image_id for item in first.items} == set(ZarrDataset(place).list_image_ids())
     assert [Path(item.path).name for item in first.items] == ["a.tif", "b.tif", "c.tiff"]
+
+
+def test_what_was_ingested_is_listed_without_opening_it(folder: Path, tmp_path: Path) -> None:
+    dataset = tmp_path / "mice.zarr"
+    ingest(folder, str(dataset))
+    manifest = ZarrDataset(dataset, "r").load_manifest()
+    assert (len(manifest.entries), manifest.reread) == (len(ZarrDataset(dataset, "r")), 0)
 
 
 def test_bad_files_stop_only_themselves(folder: Path, tmp_path: Path, kymflow: Kymflow) -> None:
@@ -181,10 +189,10 @@ def test_refresh_continues_without_a_missing_folder(
 
     code, out, err = kymflow("refresh", dataset, "--dry-run")
     assert code == 0
-    assert f"not there now: {other}" in err
+    assert f"not found now: {other}" in err
     code, out, err = kymflow("refresh", dataset)
     assert (code, out) == (0, f"1 new image in {dataset}, 3 unchanged\n")
-    assert f"not there now: {other}" in err
+    assert f"not found now: {other}" in err
     assert refresh(dataset).missing_folders == (str(other),)
     with pytest.raises(FolderNotFoundError):
         refresh(dataset, folder, other)

@@ -57,7 +57,7 @@ PROMISED: dict[str, dict[str, set[str]]] = {
     "relocate k.zarr images pictures": {"summary": {"dataset", "old", "new", "relocated"}},
     "analyze k.zarr velocity": {
         "image": {"image_id", "source", "status", "reason"},
-        "summary": {"dataset", "analysis", "images", "analyzed", "skipped", "failed"},
+        "summary": {"dataset", "analysis", "images", "analyzed", "skipped", "left_out", "failed"},
     },
     "index k.zarr": {
         "table": INDEXED,

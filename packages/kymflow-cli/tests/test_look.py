@@ -243,7 +243,7 @@ def test_files_of_one_name_are_distinguished_by_their_folders(
     kymflow("ingest", str(tmp_path / "in"), str(tmp_path / "k.zarr"), "--recursive")
     names = ["m2/day1/run1.tif", "m2/day2/run1.tif", "run1 copy.tif", "m10/day1/run1.tif"]
     _, *rows = kymflow("ls", str(tmp_path / "k.zarr"))[1].splitlines()
-    assert [row.split("\t")[1] for row in rows] == names
+    assert [row.split("\t")[0] for row in rows] == names
     said = kymflow("status", str(tmp_path / "k.zarr"))[1]
     assert "run1 copy.tif\tduplicate\tthe same pixels as m2/day2/run1.tif" in said
 

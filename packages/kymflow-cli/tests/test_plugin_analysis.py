@@ -120,7 +120,7 @@ def test_a_figure_that_fails_spoils_nothing_else(
         "axes[0].set_ylabel(", "axes[999].set_ylabel("
     )
     module.write_text(text, encoding="utf-8")
-    del sys.modules["lab_brightness"]
+    sys.modules.pop("lab_brightness", None)
     assert kymflow("analyze", dataset, "brightness")[0] == 0
     assert kymflow("report", dataset)[0] == 0
     page = Path(dataset).with_name("k-report.html").read_text(encoding="utf-8")

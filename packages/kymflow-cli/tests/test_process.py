@@ -27,19 +27,21 @@ def test_0_done(process: Process, folder: Path, tmp_path: Path) -> None:
     assert (tmp_path / "k.zarr" / "zarr.json").is_file()
 
 
-def test_1_done_with_failures(process: Process, folder: Path) -> None:
+def test_1_done_with_failures(
+    kymflow: Kymflow, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (folder / "text.tif").write_text("no picture", encoding="utf-8")
-    done = process("ingest", "images", "k.zarr")
-    assert done.returncode == 1
-    assert done.stdout == "3 new images in k.zarr, 1 failed\n"
-    assert "text.tif" in done.stderr
+    monkeypatch.chdir(folder.parent)
+    code, out, err = kymflow("ingest", "images", "k.zarr")
+    assert (code, out) == (1, "3 new images in k.zarr, 1 failed\n")
+    assert "text.tif" in err
 
 
-def test_1_problems_found(process: Process, kymflow: Kymflow, dataset: str) -> None:
+def test_1_problems_found(kymflow: Kymflow, dataset: str) -> None:
     (Path(dataset) / "tables" / "sources.parquet").unlink()
-    found = process("check", dataset)
-    assert found.returncode == 1
-    assert "record_without_source" in found.stdout
+    code, out, _ = kymflow("check", dataset)
+    assert code == 1
+    assert "record_without_source" in out
     for verb in ("repair", "check"):
         code, _, err = kymflow(verb, dataset)
         assert code == 0, err
@@ -92,16 +94,16 @@ def test_3_not_a_dataset(process: Process, kymflow: Kymflow, folder: Path) -> No
         assert len(err.splitlines()) == 2
 
 
-def test_4_a_newer_format(process: Process, dataset: str) -> None:
+def test_4_a_newer_format(kymflow: Kymflow, dataset: str) -> None:
     document = Path(dataset) / "zarr.json"
     text = document.read_text(encoding="utf-8")
     written = json.loads(text)
     written["attributes"]["schema_version"] = 99
     document.write_text(json.dumps(written), encoding="utf-8")
-    done = process("ls", dataset)
-    assert done.returncode == 4
-    assert "format version 99" in done.stderr
-    assert "hint: install a newer kymflow-zarr" in done.stderr
+    code, _, err = kymflow("ls", dataset)
+    assert code == 4
+    assert "format version 99" in err
+    assert "hint: install a newer kymflow-zarr" in err
 
 
 def test_5_locked(process: Process, kymflow: Kymflow, dataset: str) -> None:
@@ -175,14 +177,14 @@ def test_143_ended_by_the_system(unending: dict[str, str], tmp_path: Path, damag
     assert damage(tmp_path / "k.zarr") == []
 
 
-def test_errors_are_in_the_json_too(process: Process) -> None:
-    done = process("ls", "nowhere.zarr", "--json")
-    record = json.loads(done.stdout)
+def test_errors_are_in_the_json_too(kymflow: Kymflow) -> None:
+    code, out, err = kymflow("ls", "nowhere.zarr", "--json")
+    record = json.loads(out)
     assert record["type"] == "error"
     assert record["error"] == "NotADatasetError"
-    assert record["exit_code"] == done.returncode == 3
-    assert record["message"] in done.stderr
-    assert record["hint"] in done.stderr
+    assert record["exit_code"] == code == 3
+    assert record["message"] in err
+    assert record["hint"] in err
 
 
 def test_tracebacks_only_with_debug(process: Process) -> None:

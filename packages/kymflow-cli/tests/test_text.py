@@ -66,6 +66,29 @@ def test_columns_that_do_not_fit_are_named() -> None:
     assert table.lines == (f"{'x' * 9}  {'y' * 9}",)
 
 
+def test_columns_without_values_make_room_where_it_is_narrow() -> None:
+    rows = [("a.tif", None, 0.123456), ("b.tif", None, 1.5)]
+    narrow = layout(("file", "acquired", "median"), rows, width=20)
+    assert (narrow.empty, narrow.hidden) == (("acquired",), ())
+    assert narrow.lines == ("a.tif  0.123456", "b.tif       1.5")
+    assert layout(("file", "acquired", "median"), rows, width=30).empty == ()
+
+
+def test_paths_are_cut_by_what_they_share_and_names_are_not_broken() -> None:
+    folder = "/data/lab of ours/2026"
+    rows = [(f"recording_{n:04d}.tif", f"{folder}/m{n}/day1", float(n)) for n in range(2)]
+    table = layout(("file", "folder", "value"), [*rows, ("none", "", 2.0)], width=44)
+    assert table.lines == (
+        "recording_0000.tif  …/m0/day1      0",
+        "recording_0001.tif  …/m1/day1      1",
+        "none                               2",
+    )
+    assert layout(("folder",), [(f"{folder}/m1",), (f"{folder}/m2",)], width=60).lines == (
+        f"{folder}/m1",
+        f"{folder}/m2",
+    )
+
+
 def test_wide_characters_take_two_cells() -> None:
     table = layout(("name", "n"), [("血流", 1), ("abcd", 2)], width=80)
     assert table.lines == ("血流  1", "abcd  2")

@@ -48,6 +48,8 @@ UNUSED = [
     ("mark DATA a.tif 0.01 0.02 --remove m1", "an interval", "--remove"),
     ("mark DATA a.tif --remove m1 --move m2", "--move", "--remove"),
     ("mark DATA a.tif 0.01 0.02 --move m1 --roi 2", "--roi", "--move"),
+    ("report DATA OUT.html --images a.tif --limit 1", "--limit", "--images"),
+    ("report DATA OUT.html --pages --limit 1", "--limit", "--pages"),
     ("ls DATA --json --csv", "--csv", "--json"),
     ("ls DATA --format tsv --csv", "--format", "--csv"),
 ]

@@ -165,7 +165,9 @@ def upgrade_for(place: Path, steps: int) -> int:
 
 
 @pytest.mark.slow
-def test_an_upgrade_cut_off_at_any_step_is_gone_on_with(old: Path, tmp_path: Path) -> None:
+def test_an_upgrade_that_was_cut_off_at_any_step_can_be_continued(
+    old: Path, tmp_path: Path
+) -> None:
     def copy(name: str) -> Path:
         return Path(shutil.copytree(old, tmp_path / name))
 

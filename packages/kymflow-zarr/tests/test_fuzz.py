@@ -40,6 +40,7 @@ SIDECARS = sorted((CORPUS / "sidecar").iterdir())
 RECORDINGS = sorted((CORPUS / "recordings").iterdir())
 LIBRARIES = {
     "oir": "oirfile",
+    "poir": "oirfile",
     "oif": "oiffile",
     "oib": "oiffile",
     "czi": "czifile",

@@ -123,6 +123,11 @@ def places(top: Path) -> list[str]:
     return sorted(path.relative_to(inside).as_posix() for path in inside.rglob("*"))
 
 
+def some_places(top: Path, name: str) -> list[str]:
+    """The folders that lead to most, and a fifth of all that is in them, changing with the call."""
+    return ["images", "tables", "index", "index/staging", *places(top)[len(name) % 5 :: 5]]
+
+
 def state(folder: Path) -> dict[str, tuple[bytes, int]]:
     """Names, contents and times of all that is in a folder; of a folder, only that it is there."""
     return {
@@ -198,8 +203,7 @@ def on_dataset(original: Path, tmp_path: Path, name: str, chosen: Iterable[str])
 @pytest.mark.usefixtures("system")
 @pytest.mark.parametrize("name", CALLS)
 def test_no_call_leaves_a_dataset_through_a_link(original: Path, tmp_path: Path, name: str) -> None:
-    wide = ["images", "tables", "index", "index/staging"]
-    on_dataset(original, tmp_path, name, [*wide, *places(original)[len(name) % 5 :: 5]])
+    on_dataset(original, tmp_path, name, some_places(original, name))
 
 
 @pytest.mark.slow
@@ -208,7 +212,8 @@ def test_no_call_leaves_a_dataset_through_a_link(original: Path, tmp_path: Path,
 def test_no_call_leaves_a_dataset_through_any_link(
     original: Path, tmp_path: Path, name: str
 ) -> None:
-    on_dataset(original, tmp_path, name, places(original))
+    others = set(places(original)) - set(some_places(original, name))
+    on_dataset(original, tmp_path, name, sorted(others))
 
 
 def test_repair_touches_nothing_that_a_linked_staging_leads_to(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -64,3 +65,48 @@ def test_a_saved_manifest_is_never_believed_about_which_images_there_are(
     assert list(disk.load_manifest().entries) == [added.image_id]
     assert Path(disk.location, "index", "manifest.parquet").is_file()
     assert disk.check(deep=True) == []
+
+
+def test_what_single_calls_change_is_read_anew(
+    disk: ZarrDataset, folder: Path, rewrite: Callable[[Path], None]
+) -> None:
+    kept, gone, edited = disk.sources.refresh(folder)
+    disk.update_manifest()
+    disk.delete_image(gone)
+    disk[edited].save_metadata_payload({"header": {"acquired_local_epoch_ns": 7}})
+    rewrite(folder / "a.tif")
+    added = disk.ingest_image(folder / "a.tif").image_id
+    manifest = disk.load_manifest()
+    assert list(manifest.entries) == sorted([kept, edited, added])
+    assert manifest.reread == 2
+    assert manifest.entries[edited].acquired_local_epoch_ns == 7
+    assert disk.update_manifest().reread == 2
+    assert disk.load_manifest().reread == 0
+
+
+@pytest.mark.parametrize(
+    "document", ["zarr.json", "analysis/metadata.json", "analysis/provenance.json"]
+)
+def test_damage_of_a_listed_image_is_noticed(
+    disk: ZarrDataset, folder: Path, document: str
+) -> None:
+    first, *others = disk.sources.refresh(folder)
+    disk.update_manifest()
+    path = Path(disk.location, "images", first, document)
+    path.write_bytes(path.read_bytes()[:-9])
+    manifest = disk.load_manifest()
+    assert list(manifest.damaged) == [first]
+    assert sorted(manifest.entries) == sorted(others)
+
+
+def test_a_lost_sources_index_does_not_bring_back_where_files_were(
+    disk: ZarrDataset, folder: Path
+) -> None:
+    disk.sources.refresh(folder)
+    disk.update_manifest()
+    moved = folder.rename(folder.with_name("moved"))
+    assert disk.sources.relocate(folder, moved) == 3
+    Path(disk.location, "tables", "sources.parquet").unlink()
+    sources = [entry.source for entry in disk.load_manifest().entries.values()]
+    assert {Path(it.source_primary_path).parent for it in sources if it} == {moved.resolve()}
+    assert disk.sources.refresh(moved) == []

@@ -182,7 +182,7 @@ def test_an_export_beside_recordings_makes_no_copies_of_them(
     dataset.refresh_from_folder(folder)
     dataset.export_legacy_folder(place)
     assert dataset.refresh_from_folder(folder.parent, "**/*.tif") == []
-    assert f"the export {str(place.resolve())!r} is not looked into" in caplog.text
+    assert f"the export {str(place.resolve())!r} is skipped" in caplog.text
     assert dataset.sources.duplicates() == []
 
 

@@ -42,6 +42,27 @@ with dataset._access.blobs.lock("tables", action="hold on", timeout_s=300):
     sys.stdin.read()
 """
 
+INGEST = """
+import sys
+from kymflow_zarr import ZarrDataset
+ZarrDataset(sys.argv[1]).ingest_image(sys.argv[2])
+"""
+
+OVERTAKEN = """
+import subprocess
+import sys
+from kymflow_zarr import ZarrDataset
+started = []
+def overtake(event, _):
+    if event == "import" and not started:
+        started.append(event)
+        subprocess.run([sys.executable, "-c", sys.argv[3], *sys.argv[1:3]], check=True)
+dataset = ZarrDataset(sys.argv[1])
+sys.addaudithook(overtake)
+dataset.ingest_image(sys.argv[2])
+print(*started)
+"""
+
 FORK = """
 import os
 import signal
@@ -130,6 +151,15 @@ def test_a_waiting_writer_learns_who_holds_the_lock_and_a_dead_holder_does_not_b
     holder.communicate()
     impatient.save_table("t", frame)
     assert disk.load_table("t")["a"].tolist() == [1]
+
+
+def test_a_call_that_another_one_overtakes_ingests_nothing_again(
+    disk: ZarrDataset, folder: Path
+) -> None:
+    # The other process ingests the file while the first still loads what it needs.
+    said, _ = start(OVERTAKEN, disk.location, folder / "a.tif", INGEST).communicate()
+    assert said == "import\n"
+    assert len(disk) == 1
 
 
 def test_a_lock_in_a_store_without_files(tmp_path: Path) -> None:

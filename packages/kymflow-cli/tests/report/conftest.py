@@ -103,16 +103,15 @@ def parse() -> Callable[[Path | str], ParsedPage]:
 
 @pytest.fixture(scope="session")
 def decode() -> Callable[[str], Pixels]:
-    """The pixels ``(rows, columns, rgb)`` of a picture in a ``data:`` URI."""
+    """The pixels ``(rows, columns, rgba)`` of a PNG in a ``data:`` URI."""
 
     def pixels_of(uri: str) -> Pixels:
-        from matplotlib.image import imread
+        from PIL import Image
 
-        start = "data:image/webp;base64,"
+        start = "data:image/png;base64,"
         assert uri.startswith(start)
         data = base64.b64decode(uri.removeprefix(start), validate=True)
-        values = imread(io.BytesIO(data), format="webp")[..., :3]
-        return np.asarray(values, dtype=np.uint8)
+        return np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))
 
     return pixels_of
 

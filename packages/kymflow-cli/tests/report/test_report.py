@@ -34,6 +34,13 @@ Parse = Callable[[Path | str], "ParsedPage"]
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\x1b[2J\u202egnp\n\"'&amp;{{7*7}}"
 
 
+def figure_text(element: Any) -> str:
+    """What a figure shows, for those who do not see it; empty if it is not a figure."""
+    return str(element.attributes.get("alt") or element.attributes.get("aria-label", "")) * (
+        element.tag in {"img", "svg"}
+    )
+
+
 def titles(page: ParsedPage) -> list[str]:
     return [element.text for element in page.all("h2")][1:]
 
@@ -102,7 +109,7 @@ def test_the_limit_says_what_it_leaves_out(dataset: str, kymflow: Kymflow, parse
 
 
 def test_many_images_have_a_page_each(lab: Path, lab_page: ParsedPage, parse: Parse) -> None:
-    result = report(str(lab), lab.with_name("my lab.html"), pages=True, limit=1, workers=1)
+    result = report(str(lab), lab.with_name("my lab.html"), pages=True, workers=1)
     assert (result.shown, result.left_out) == (3, 0)
     summary = parse(Path(result.report))
     assert not summary.all("article")
@@ -128,7 +135,7 @@ def test_images_are_chosen_by_id_prefix_and_file(
     opened = ZarrDataset(dataset, mode="r")
     b, c = find_image(opened, "b"), find_image(opened, "c")
     for names in ([c, "b.tif"], [c[:8], b[:8], "c.tiff"], ["c", "b"]):
-        code, records = kymflow_json("report", dataset, "--images", *names, "--limit", "1")
+        code, records = kymflow_json("report", dataset, "--images", *names)
         assert code == 0
         assert [record["image_id"] for record in records[:-1]] == [c, b]
         page = parse(Path(records[-1]["report"]))
@@ -277,14 +284,15 @@ def test_what_is_damaged_says_so_and_the_rest_is_there(
     assert "3 images in " in out
     assert "1 damaged" in out
     page = parse(copied.with_name("lab-report.html"))
-    harmed = [e for e in page.within(f"image-{image_id}") if e.tag in {"p", "img"}]
-    assert any(e.text.startswith("Damaged:") and says in e.text for e in harmed)
-    assert sum(e.tag == "img" for e in harmed) <= pictures
+    harmed = page.within(f"image-{image_id}")
+    assert any(e.text.startswith("Damaged:") and says in e.text for e in harmed if e.tag == "p")
+    shown = [alt for element in harmed if (alt := figure_text(element))]
+    assert len(shown) <= pictures
     if pictures > 1:
-        assert any("Kymograph" in e.attributes.get("alt", "") for e in harmed)
+        assert any("Kymograph" in alt for alt in shown)
     # The others are whole.
     assert "roi.tif" in titles(page)
-    assert sum("roi.tif" in e.attributes["alt"] for e in page.all("img")) == 3
+    assert sum("roi.tif" in figure_text(element) for element in page.elements) == 3
 
 
 def test_regions_with_the_same_borders_are_shown_once(
@@ -378,6 +386,28 @@ def test_what_people_decided_is_on_the_page(copied: Path, parse: Parse) -> None:
         assert text in page.text
     # What came from people is never a script: all there are is the page's own.
     assert all(HOSTILE not in script.text for script in page.all("script"))
+
+
+def test_fields_that_tell_images_apart_are_columns(
+    copied: Path, kymflow: Kymflow, parse: Parse
+) -> None:
+    for names, condition in ((("roi", "stall"), "before"), (("todo",), "after <b>")):
+        fields = (f"condition={condition}", "species=mouse", f"note={'long ' * 9}{condition}")
+        asked = [word for field in fields for word in ("--set", field)]
+        assert kymflow("metadata", copied, *names, *asked)[0] == 0
+    assert kymflow("exclude", copied, "todo", "--reason", "motion")[0] == 0
+
+    kymflow("report", copied)
+
+    page = parse(copied.with_name("lab-report.html"))
+    columns = [e.text for e in page.within("summary") if e.tag == "th" and "class" in e.attributes]
+    assert columns[0] == "condition"
+    assert "species" not in columns
+    assert "note" not in columns
+    cells = [e.text.strip() for e in page.within("summary") if e.tag == "td"]
+    rows = [cells[at : at + len(cells) // 3] for at in range(0, len(cells), len(cells) // 3)]
+    assert [row[0] for row in rows] == ["before", "before", "after <b>"]
+    assert [row[-1] for row in rows] == ["", "", "excluded"]
 
 
 def test_images_that_are_not_kymographs_are_reported(dataset: str, parse: Parse) -> None:

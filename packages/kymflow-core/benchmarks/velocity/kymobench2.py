@@ -1,7 +1,7 @@
-"""KymoBench-2: shear and radon on recordings as laboratories have them, with known velocity.
+"""KymoBench-2: shear, radon and LSPIV on recordings as laboratories have them, velocity known.
 
-Run ``python kymobench2.py --help``. Needs kymflow-core[fast,radon]. Radon gets pixels without their
-columns' means, which is the fair comparison.
+Run ``python kymobench2.py --help``. Needs kymflow-core[fast,radon]. Radon and LSPIV get pixels
+without their columns' means, which is the fair comparison.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from kymobench2_lspiv import AVERAGED_LINES, lspiv_velocity
 from kymobench2_scenarios import SCENARIOS, Recording, Scenario, recordings
 from kymobench_synthesis import window_means
 from numpy.typing import NDArray
@@ -52,6 +53,8 @@ class Row:
         within_95: The same for 95 %.
         radon_error: Radon's median error.
         radon_gross: Radon's share of gross errors.
+        lspiv_error: LSPIV's median error, in stretches of its own length.
+        lspiv_gross: LSPIV's share of gross errors.
         stalls: True and found stalled share of each recording, in percent.
         stops: How many times flow stops, how many of these are found, and how many are invented.
         seconds: How long the recordings last.
@@ -68,6 +71,8 @@ class Row:
     within_95: float
     radon_error: float
     radon_gross: float
+    lspiv_error: float
+    lspiv_gross: float
     stalls: tuple[tuple[float, float], ...]
     stops: tuple[int, int, int]
     seconds: float
@@ -103,6 +108,7 @@ def measure(scenario: Scenario, *, lines: int, held: bool, radon_windows: int) -
     """Return the row of one scenario."""
     parts: list[tuple[_Doubles, ...]] = []
     radon: list[_Doubles] = []
+    lspiv: list[_Doubles] = []
     stalls = []
     stops = np.zeros(3, np.int64)
     w = scenario.window_lines
@@ -121,6 +127,7 @@ def measure(scenario: Scenario, *, lines: int, held: bool, radon_windows: int) -
         )
         chosen = moves[np.linspace(0, moves.size - 1, min(radon_windows, moves.size)).astype(int)]
         radon.append(_error(_radon(scenario, recording, chosen), truth[chosen]))
+        lspiv.append(_lspiv_error(scenario, recording, chosen))
         intervals = find_intervals(result)
         stops += _stops(recording, intervals)
         if (recording.velocity == 0).any():
@@ -133,7 +140,7 @@ def measure(scenario: Scenario, *, lines: int, held: bool, radon_windows: int) -
     off = _error(estimate, truth)
     ok = ~unknown.astype(bool) & ~alias.astype(bool)
     score = np.abs(estimate - truth)[ok] / error[ok]
-    of_radon = np.concatenate(radon)
+    of_radon, of_lspiv = np.concatenate(radon), np.concatenate(lspiv)
     return Row(
         scenario=scenario.name,
         windows=truth.size,
@@ -146,6 +153,8 @@ def measure(scenario: Scenario, *, lines: int, held: bool, radon_windows: int) -
         within_95=float((score < 1.96).mean()) if ok.any() else np.nan,
         radon_error=float(np.median(of_radon)),
         radon_gross=float((of_radon > 0.5).mean()),
+        lspiv_error=float(np.median(of_lspiv)),
+        lspiv_gross=float((of_lspiv > 0.5).mean()),
         stalls=tuple(stalls),
         stops=(int(stops[0]), int(stops[1]), int(stops[2])),
         seconds=len(scenario.flows) * lines * _PERIOD_S,
@@ -156,8 +165,8 @@ def markdown(rows: list[Row]) -> str:
     """Return the table."""
     lines = [
         "| scenario | median error | gross | unknown | alias | gross if ok | in 68 % | in 95 % "
-        "| radon: median | gross | stalled, true / found |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
+        "| radon: median | gross | LSPIV: median | gross | stalled, true / found |",
+        f"| --- |{' ---: |' * 11} --- |",
     ]
     for row in rows:
         stalls = ", ".join(f"{100 * true:.0f} / {100 * said:.0f}" for true, said in row.stalls)
@@ -165,7 +174,8 @@ def markdown(rows: list[Row]) -> str:
         lines.append(
             f"| {row.scenario} | {row.median_error:.3f} | "
             + " | ".join("-" if np.isnan(share) else f"{share:.3f}" for share in shares)
-            + f" | {row.radon_error:.3f} | {row.radon_gross:.3f} | {stalls} |"
+            + f" | {row.radon_error:.3f} | {row.radon_gross:.3f} | {row.lspiv_error:.3f} "
+            f"| {row.lspiv_gross:.3f} | {stalls} |"
         )
     moving = [row for row in rows if "shuffled" not in row.scenario]
     known = [row for row in moving if not np.isnan(row.within_68)]
@@ -173,7 +183,8 @@ def markdown(rows: list[Row]) -> str:
     better = sum(row.median_error < row.radon_error for row in moving)
     lines += [
         "",
-        f"Of {len(moving)} scenarios that move, the median error is below radon's in {better}. "
+        f"Of {len(moving)} scenarios that move, the median error is below radon's in {better}, "
+        f"and below LSPIV's in {sum(row.median_error < row.lspiv_error for row in moving)}. "
         f"Intervals of 68 % hold the truth in {100 * pooled[0]:.0f} % of the windows called ok, "
         f"those of 95 % in {100 * pooled[1]:.0f} %. In the least covered scenario these are "
         f"{100 * min(row.within_68 for row in known):.0f} % and "
@@ -203,7 +214,7 @@ def _estimate(scenario: Scenario, recording: Recording) -> VelocityResult:
 def _radon(scenario: Scenario, recording: Recording, chosen: NDArray[np.int64]) -> _Doubles:
     """Radon's velocity of the chosen windows, of pixels without their columns' means."""
     w = scenario.window_lines
-    pixels = recording.pixels - recording.pixels.mean(axis=0)
+    pixels = _without_means(recording)
     pixels += 2.0 * np.abs(pixels).max()  # an even background changes nothing, and is light
     found = [
         estimate_velocity(
@@ -217,6 +228,24 @@ def _radon(scenario: Scenario, recording: Recording, chosen: NDArray[np.int64]) 
     ]
     velocity: _Doubles = np.array(found)
     return velocity / (1.0 + velocity * scenario.optics.dwell)
+
+
+def _lspiv_error(scenario: Scenario, recording: Recording, chosen: NDArray[np.int64]) -> _Doubles:
+    """LSPIV's relative errors in stretches about the middles of the chosen windows that move."""
+    w, lines = scenario.window_lines, len(recording.pixels)
+    starts = chosen * w // 4 + (w - AVERAGED_LINES) // 2
+    starts = np.clip(starts, 0, lines - AVERAGED_LINES - 1)
+    moved = np.concatenate([[0.0], np.cumsum(recording.velocity)])
+    truth = (moved[starts + AVERAGED_LINES] - moved[starts]) / AVERAGED_LINES
+    velocity = lspiv_velocity(_without_means(recording), starts)
+    velocity /= 1.0 + velocity * scenario.optics.dwell
+    moving = np.abs(truth) >= _SLOWEST
+    return _error(velocity[moving], truth[moving])
+
+
+def _without_means(recording: Recording) -> NDArray[np.float32]:
+    pixels: NDArray[np.float32] = recording.pixels - recording.pixels.mean(axis=0)
+    return pixels
 
 
 def _stops(recording: Recording, intervals: FlowIntervals) -> tuple[int, int, int]:

@@ -18,7 +18,7 @@ def test_velocitys_parameters_describe_themselves() -> None:
     assert list(known)[:3] == ["window_lines", "method", "tracked"]
     window = known["window_lines"]
     assert (window.type, window.default, window.about.unit) == (int, 16, "lines")
-    assert window.rule() == "a whole number, a multiple of 4, at least 8"
+    assert window.rule() == "a whole number, a multiple of 4, at least 8, or None"
     assert known["method"].choices == ("shear", "radon")
     assert known["max_px_per_line"].optional
     assert known["stall_rule.merge_s"].default == 0.1
@@ -43,7 +43,7 @@ def test_values_are_given_by_name() -> None:
         ("window_lines", 4, "at least 8"),
         ("window_lines", 16.0, "a whole number"),
         ("window_lines", True, "a whole number"),
-        ("window_lines", None, "a whole number"),
+        ("method", None, "'shear' or 'radon'"),
         ("window_lines", "16", "a whole number"),
         ("method", "fourier", "'shear' or 'radon'"),
         ("tracked", 1, "True or False"),
@@ -143,11 +143,11 @@ class OddInside:
         (Mutable, "is not a frozen dataclass"),
         (int, "is not a frozen dataclass"),
         (NoDefault, "parameter 'a' has no default; give it one"),
-        (NoParam, "parameter 'a' is not explained; annotate it with a Param"),
+        (NoParam, "parameter 'a' has no description; annotate it with a Param"),
         (OddType, "use bool, int, float, str"),
         (OddDefault, "the default 1 of parameter 'a' is not accepted; make it a whole number, at"),
         (OddLiteral, "use bool, int, float, str"),
-        (OddInside, r"parameter 'inside\.a' is not explained"),
+        (OddInside, r"parameter 'inside\.a' has no description"),
     ],
 )
 def test_a_dataclass_that_cannot_be_parameters(params: type[Any], reason: str) -> None:

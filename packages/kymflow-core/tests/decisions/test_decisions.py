@@ -225,9 +225,15 @@ def test_borders_that_make_no_sense_are_refused(dataset: ZarrDataset) -> None:
         add_region(record, um=(1.0, 3.0))
     with pytest.raises(DecisionError, match="give one of them"):
         add_region(record, um=(1.0, 3.0), pixels=(2, 6))
-    with pytest.raises(RoiError, match="give one from"):
+    with pytest.raises(RoiError, match="the region must end before pixel 5 to"):
         add_region(record, pixels=(4, 99))
     assert load_metadata(record).rois == ()
+
+
+@pytest.mark.parametrize("um", [(2.0, 1.0), (-1.0, 3.0), (1.0, 99.0), (1.0, 1.1)])
+def test_borders_in_um_are_refused_in_um(record: ZarrImageRecord, um: tuple[float, float]) -> None:
+    with pytest.raises(DecisionError, match=r"give two places from 0 to [\d.]+ µm"):
+        add_region(record, um=um)
 
 
 def test_the_id_of_a_region_is_never_used_again(record: ZarrImageRecord) -> None:

@@ -76,7 +76,7 @@ def test_an_edit_that_changes_nothing_does_not_count() -> None:
 def test_what_does_not_fit_is_refused(
     act: Callable[[RoiChange], object], change: RoiChange, field: str
 ) -> None:
-    with pytest.raises(RoiError, match="give one from") as caught:
+    with pytest.raises(RoiError, match="the region must") as caught:
         act(change)
 
     assert caught.value.field == field

@@ -208,3 +208,58 @@ def test_flow_rests_where_no_cell_comes_for_long(lines: int) -> None:
     stalls = found.of_kind(IntervalKind.STALL)
     assert len(stalls) == (lines == 1500)
     assert found.share_stalled == pytest.approx(1500 / 5500 if lines == 1500 else 0.0, abs=0.01)
+
+
+@pytest.mark.parametrize("share", [0.08, 0.15, 0.25])
+def test_cells_that_rest_for_a_while_leave_no_trace_elsewhere(share: float) -> None:
+    velocity = np.full(5000, 2.0)
+    stop = 1000 + round(share * velocity.size)
+    velocity[1000:stop] = 0.0
+    result = estimate(simulate_cells(velocity, hematocrit=0.4, snr=10.0).pixels)
+    flows = (result.center_line < 980) | (result.center_line > stop + 20)
+    known = flows & (result.status == WindowStatus.OK)
+    assert known.sum() > 0.9 * flows.sum()
+    assert (np.abs(result.velocity_px_per_line[known] - 2.0) < 0.5).mean() > 0.99
+    assert find_intervals(result).share_stalled == pytest.approx(share, abs=0.02)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_long_gaps_between_clusters_of_cells_are_no_stalls(seed: int) -> None:
+    blood = simulate_cells(np.full(5000, 1.5), hematocrit=0.1, cluster=3.0, snr=3.0, seed=seed)
+    found = find_intervals(estimate(blood.pixels))
+    assert found.share_stalled == 0.0
+    assert found.share_unknown > 0.4
+
+
+def test_the_edge_of_a_cell_in_a_gap_is_not_certain() -> None:
+    blood = simulate_cells(np.full(5000, 2.5), hematocrit=0.1, cell_px=16.0, snr=3.0, n_pixels=40)
+    result = estimate(blood.pixels)
+    certain = result.status == WindowStatus.OK
+    assert certain.mean() > 0.25
+    assert np.abs(result.velocity_px_per_line[certain] - 2.5).max() < 1.5
+    excursion = np.abs(result.candidate_px_per_line - 2.5) > 5.0
+    assert excursion.any()
+
+
+def test_a_narrow_vessel_shows_cells_that_nearly_cross_it_from_line_to_line() -> None:
+    blood = simulate_cells(np.full(3000, -6.3), hematocrit=0.4, cell_px=12.0, snr=3.0, n_pixels=9)
+    result = estimate(blood.pixels)
+    assert (result.status == WindowStatus.ALIAS).mean() > 0.75
+    assert median_error(result, -6.3) < 0.15
+
+
+@pytest.mark.parametrize(("speed", "pulse", "longer"), [(0.05, 0.0, True), (3.0, 0.3, False)])
+def test_the_likeliest_window_length_resolves_slow_flow_and_follows_pulses(
+    speed: float, pulse: float, longer: bool
+) -> None:
+    velocity = speed * (1.0 + pulse * np.sin(np.arange(8000) / 20.0))
+    blood = simulate_cells(velocity, hematocrit=0.4, snr=3.0, seed=1).pixels
+    result = estimate_velocity(blood, seconds_per_line=1e-3, um_per_pixel=0.5, window_lines=None)
+    assert (result.window_lines > 16) == longer
+    truth = np.interp(result.center_line, np.arange(8000), velocity)
+    assert share_known(result) > 0.8
+    assert np.nanmedian(np.abs(result.velocity_px_per_line / truth - 1.0)) < 0.05
+    again = estimate_velocity(
+        blood, seconds_per_line=1e-3, um_per_pixel=0.5, window_lines=result.window_lines
+    )
+    np.testing.assert_array_equal(again.velocity_px_per_line, result.velocity_px_per_line)

@@ -23,7 +23,7 @@ from kymflow_zarr._front.conversion import Conversion
 from kymflow_zarr._front.flat_names import FlatNames
 from kymflow_zarr._front.health import Health
 from kymflow_zarr._front.opening import open_dataset, reopen_dataset
-from kymflow_zarr._html import dataset_html
+from kymflow_zarr._html import facts_html
 from kymflow_zarr._ingest.objects import (
     ChannelSource,
     HasChannelData,
@@ -124,13 +124,14 @@ class ZarrDataset(FlatNames, Caches, Conversion, Health, Mapping[str, ZarrImageR
         return f"ZarrDataset({self.location!r}, mode={self.mode!r})"
 
     def _repr_html_(self) -> str:
-        return dataset_html(
-            location=self.location,
-            mode=self.mode,
-            version=self.schema.version,
-            images=len(self),
-            tables=self.list_table_names(),
-        )
+        facts = {
+            "location": self.location,
+            "mode": self.mode,
+            "format": self.schema.version,
+            "images": f"{len(self):,}",
+            "tables": ", ".join(self.list_table_names()) or "none",
+        }
+        return facts_html("ZarrDataset", facts)
 
     # --- the dataset itself -------------------------------------------------------------------
 

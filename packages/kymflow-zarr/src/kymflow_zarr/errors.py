@@ -269,10 +269,9 @@ class UnsupportedFormatError(KymflowZarrError, ValueError):
         self.location = location
         self.found = found
         self.supported = supported
-        known = ", ".join(str(version) for version in supported)
+        known = ", ".join(map(str, supported))
         super().__init__(
-            f"{location!r} has format version {found}, this software knows {known}",
-            hint=hint,
+            f"{location!r} has format version {found}, this software knows {known}", hint=hint
         )
 
 
@@ -330,7 +329,7 @@ class SourceFolderError(KymflowZarrError, ValueError):
         self.sources = sources
         super().__init__(
             f"an export into {str(folder)!r} would stand among the recordings in {str(sources)!r}, "
-            "and a refresh could not distinguish them",
+            "and a refresh could not tell them apart",
             hint="choose a folder neither in it nor above it",
         )
 
@@ -352,10 +351,7 @@ class ColumnError(SchemaValidationError):
         self.column = column
         self.problem = problem
         self.remedy = remedy
-        super().__init__(
-            f"{what}: column {column!r} {problem}",
-            hint=remedy,
-        )
+        super().__init__(f"{what}: column {column!r} {problem}", hint=remedy)
 
 
 class CorruptDataError(KymflowZarrError, ValueError):
@@ -371,10 +367,7 @@ class CorruptDataError(KymflowZarrError, ValueError):
         self.reason = reason
         super().__init__(
             f"{key!r} is damaged: {reason}",
-            hint=(
-                "run check(deep=True) to see what else is, "
-                "and restore it from a copy or from its source"
-            ),
+            hint="run check(deep=True) to see what else is; restore it from a copy or its source",
         )
 
 

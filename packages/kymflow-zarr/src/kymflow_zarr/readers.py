@@ -16,6 +16,7 @@ from kymflow_zarr._readers.protocols import (
     HeaderReader,
     ImageReader,
     OpenImage,
+    SceneReader,
 )
 from kymflow_zarr._readers.registry import HEADERS, READERS, ReaderInfo, ReaderRole
 from kymflow_zarr._readers.units import Quantity, quantity
@@ -33,6 +34,7 @@ __all__ = [
     "ReadLimits",
     "ReaderInfo",
     "ReaderRole",
+    "SceneReader",
     "find_readers",
     "quantity",
     "register_header",

@@ -11,18 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from kymflow_zarr._artifacts.array_kind import LabeledArray
 from kymflow_zarr._artifacts.json_kind import JSON
-from kymflow_zarr._html import record_html
+from kymflow_zarr._html import facts_html
 from kymflow_zarr._pixels.codec import AnyArray
-from kymflow_zarr._pixels.format1 import open_format1_array, read_format1_array
-from kymflow_zarr._pixels.layout import ArrayDocument
-from kymflow_zarr._pixels.reader import read_array, read_document
 from kymflow_zarr._readers.headers.payload import read_payload_header
 from kymflow_zarr._records.artifacts import RecordArtifacts
 from kymflow_zarr._records.bounds import image_bounds
 from kymflow_zarr._records.document import RecordDocument, image_folder
 from kymflow_zarr._records.facts import METADATA
 from kymflow_zarr._records.format1 import find_record_document
-from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
+from kymflow_zarr._records.pixels import load_pixels, open_pixels
+from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr._storage.names import check_segment
 from kymflow_zarr.errors import (
@@ -88,19 +86,20 @@ class ZarrImageRecord:
         self._writable = writable
 
     def __repr__(self) -> str:
-        axes = ", ".join(
-            f"{axis}: {length}" for axis, length in zip(self.get_axes(), self.shape, strict=True)
-        )
-        return f"ZarrImageRecord({self.image_id!r}, ({axes}), {self.dtype.name})"
+        return f"ZarrImageRecord({self.image_id!r}, ({self._size()}), {self.dtype.name})"
 
     def _repr_html_(self) -> str:
-        return record_html(
-            image_id=self.image_id,
-            axes=self.get_axes(),
-            shape=self.shape,
-            dtype=self.dtype.name,
-            created_utc=self.created_utc,
-        )
+        facts = {
+            "image": self.image_id,
+            "size": self._size(),
+            "type": self.dtype.name,
+            "created": self.created_utc or "unknown",
+        }
+        return facts_html("ZarrImageRecord", facts)
+
+    def _size(self) -> str:
+        lengths = zip(self.get_axes(), self.shape, strict=True)
+        return ", ".join(f"{axis}: {length:,}" for axis, length in lengths)
 
     # --- identity -----------------------------------------------------------------------------
 
@@ -174,41 +173,11 @@ class ZarrImageRecord:
         Returns:
             An array of `shape` and `dtype`.
         """
-        document = self._pixels()
-        if document is None:
-            return read_format1_array(self._blobs, self._pixels_key())
-        return read_array(self._blobs, self._pixels_key(), document)
+        return load_pixels(self._blobs, self._document)
 
     def open_array(self) -> zarr.Array[Any]:
         """The pixels as a lazy, read-only Zarr array: slicing reads just the chunks it needs."""
-        document = self._pixels()
-        if document is None:
-            return open_format1_array(self._blobs, self._pixels_key())
-        import zarr
-
-        from kymflow_zarr._pixels.view import CheckedArrayStore
-
-        store = CheckedArrayStore(self._blobs, self._pixels_key(), document)
-        return zarr.open_array(store, mode="r", zarr_format=3)
-
-    def _pixels_key(self) -> str:
-        return f"{image_folder(self.image_id)}/data"
-
-    def _pixels(self) -> ArrayDocument | None:
-        """The document of the pixels; None in format 1."""
-        if not self._document.digest:
-            return None
-        found = read_document(self._blobs, self._pixels_key())
-        key = f"{self._pixels_key()}/{COMMIT_KEY}"
-        if found is None:
-            raise CorruptDataError(key, "the pixels' document is missing")
-        if (found.digest, found.shape, found.dtype) != (
-            self._document.digest,
-            self.shape,
-            self.dtype,
-        ):
-            raise CorruptDataError(key, "it describes other pixels than the record's document")
-        return found
+        return open_pixels(self._blobs, self._document)
 
     # --- artifacts ----------------------------------------------------------------------------
 

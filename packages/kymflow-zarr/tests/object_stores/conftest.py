@@ -1,7 +1,8 @@
 """Object stores on loopback, behind a proxy that counts requests and makes them fail.
 
-moto stands for S3. Azurite, an emulator of Azure whose conditional writes are one step, is used if
-`azurite-blob` is on the path (`npm install --global azurite`).
+moto stands for S3. The RADOS gateway of Ceph, a real S3 server, is used if its programs are on the
+path (see `radosgw.py`), and Azurite, an emulator of Azure, if `azurite-blob` is (`npm install
+--global azurite`): their conditional writes are one step.
 """
 
 from __future__ import annotations
@@ -18,18 +19,25 @@ import threading
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+
+_PROGRAMS_OF_CEPH = ("radosgw", "radosgw-admin", "ceph-mon", "ceph-osd", "ceph", "monmaptool")
 
 Fault = Literal["", "fail", "cut", "answer lost", "hang", "unconditional"]
 
 
 class Proxy(ThreadingHTTPServer):
     """Passes requests on to a server, and does to each what `fault` says.
+
+    Args:
+        port: Where the server listens.
+        around: What is held while a request is carried out.
 
     Attributes:
         fault: What to do to a request, by its number, method and key. ``"fail"`` answers 503,
@@ -42,14 +50,14 @@ class Proxy(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, around: AbstractContextManager[object]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.upstream = port
         self.fault: Callable[[int, str, str], Fault] = lambda *_: ""
         self.before: Callable[[int], object] = lambda _: None
         self.log: list[tuple[str, str]] = []
         self.guard = threading.Lock()
-        self.one_write = threading.Lock()
+        self.around = around
         self.ended = threading.Event()
 
     @property
@@ -86,11 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
             for name, value in self.headers.items()
             if fault != "unconditional" or name.lower() not in {"if-match", "if-none-match"}
         }
-        # moto looks at a condition, then writes: what a real store does in one step.
-        with (
-            proxy.one_write,
-            closing(http.client.HTTPConnection("127.0.0.1", proxy.upstream)) as up,
-        ):
+        with proxy.around, closing(http.client.HTTPConnection("127.0.0.1", proxy.upstream)) as up:
             up.request(self.command, self.path, body, kept)
             answer = up.getresponse()
             content = answer.read()
@@ -136,6 +140,31 @@ def moto_port() -> Iterator[int]:
 
 
 @pytest.fixture(scope="session")
+def ceph_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The S3 server of Ceph with a bucket ``lab``."""
+    if any(shutil.which(program) is None for program in _PROGRAMS_OF_CEPH):
+        pytest.skip("a real S3 server is not tested: there is no radosgw, ceph-mon and ceph-osd")
+    boto3 = pytest.importorskip("boto3")
+    script = Path(__file__).with_name("radosgw.py")
+    with subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path_factory.mktemp("ceph"))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+        boto3.client(
+            "s3",
+            endpoint_url=f"http://127.0.0.1:{port}",
+            region_name="us-east-1",
+            aws_access_key_id="of-a-test",
+            aws_secret_access_key="of-a-test",
+        ).create_bucket(Bucket="lab")
+        yield port
+
+
+@pytest.fixture(scope="session")
 def azurite_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """An Azure server."""
     command = shutil.which("azurite-blob")
@@ -157,8 +186,9 @@ def azurite_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         server.kill()
 
 
-def _start(port: int) -> Iterator[Proxy]:
-    with Proxy(port) as proxy:
+@contextmanager
+def _proxy(port: int, around: AbstractContextManager[object]) -> Iterator[Proxy]:
+    with Proxy(port, around) as proxy:
         thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield proxy
@@ -168,24 +198,60 @@ def _start(port: int) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def s3(moto_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    """A proxy before the S3 server, which URLs ``s3://lab/...`` lead to."""
-    for started in _start(moto_port):
-        for name, value in {
-            "AWS_ENDPOINT": f"http://127.0.0.1:{started.port}",
-            "AWS_ALLOW_HTTP": "true",
-            "AWS_ACCESS_KEY_ID": "of-a-test",
-            "AWS_SECRET_ACCESS_KEY": "of-a-test",
-            "AWS_REGION": "us-east-1",
-        }.items():
-            monkeypatch.setenv(name, value)
-        yield started
+def serve_s3(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], Proxy]]:
+    """Starts a proxy before ``moto`` or ``ceph``, which URLs ``s3://lab/...`` lead to."""
+    with ExitStack() as running:
+
+        def serve(server: str) -> Proxy:
+            port: int = request.getfixturevalue(f"{server}_port")
+            # moto looks at a condition, then writes: what a real store does in one step.
+            around = threading.Lock() if server == "moto" else nullcontext()
+            proxy = running.enter_context(_proxy(port, around))
+            for name, value in {
+                "AWS_ENDPOINT": f"http://127.0.0.1:{proxy.port}",
+                "AWS_ALLOW_HTTP": "true",
+                "AWS_ACCESS_KEY_ID": "of-a-test",
+                "AWS_SECRET_ACCESS_KEY": "of-a-test",
+                "AWS_REGION": "us-east-1",
+            }.items():
+                monkeypatch.setenv(name, value)
+            return proxy
+
+        yield serve
+
+
+@pytest.fixture(params=["moto", pytest.param("ceph", marks=pytest.mark.slow)])
+def s3(request: pytest.FixtureRequest, serve_s3: Callable[[str], Proxy]) -> Proxy:
+    """A proxy before an S3 server."""
+    return serve_s3(request.param)
 
 
 @pytest.fixture
 def url(s3: Proxy) -> str:
     """A place for a dataset in S3."""
+    return _new_url()
+
+
+def _new_url() -> str:
     return f"s3://lab/{uuid.uuid4().hex}/d.zarr"
+
+
+@pytest.fixture
+def url_in(
+    request: pytest.FixtureRequest, serve_s3: Callable[[str], Proxy]
+) -> Callable[[str], str]:
+    """Makes a place for a dataset in ``moto``, ``ceph`` or ``azurite``."""
+
+    def make(server: str) -> str:
+        if server == "azurite":
+            place: str = request.getfixturevalue("azure_url")
+            return place
+        serve_s3(server)
+        return _new_url()
+
+    return make
 
 
 @pytest.fixture

@@ -124,11 +124,18 @@ def test_a_sources_index_read_before_the_lock_was_lost_is_not_written(
         dataset.save_sources_index(rows)
 
 
-@pytest.mark.parametrize("server", ["url", pytest.param("azure_url", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "server",
+    [
+        "moto",
+        pytest.param("ceph", marks=pytest.mark.slow),
+        pytest.param("azurite", marks=pytest.mark.slow),
+    ],
+)
 def test_rows_and_notes_of_four_writers_all_arrive(
-    server: str, request: pytest.FixtureRequest
+    server: str, url_in: Callable[[str], str]
 ) -> None:
-    url: str = request.getfixturevalue(server)
+    url = url_in(server)
     ZarrDataset(url)
     record = ZarrDataset(url).add_image([[1, 2], [3, 4]])
     names = [f"w{writer}-{number}" for writer in range(4) for number in range(2)]

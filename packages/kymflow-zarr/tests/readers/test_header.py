@@ -309,7 +309,7 @@ def test_a_fluoview_tiff_that_declares_other_sizes(fluoview_tiff: Callable[..., 
         header_of(fluoview_tiff(lines=61))
 
 
-def test_vendor_text_outranks_tags_and_the_difference_is_said(
+def test_vendor_text_outranks_tags_and_the_difference_is_reported(
     fluoview_tiff: Callable[..., Path], olympus_text: Text
 ) -> None:
     header = header_of(fluoview_tiff(), vendor_text=olympus_text())

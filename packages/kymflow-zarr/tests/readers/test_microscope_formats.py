@@ -455,9 +455,7 @@ def test_an_archive_of_oir_files_gives_its_line_scan(tmp_path: Path) -> None:
         archive.writestr("b.oir", oir(kymograph()))
     pixels, header = read(path, READERS["oir"])
     np.testing.assert_array_equal(pixels, kymograph()[0])
-    assert header.warnings == (
-        "of the file's 2 images 'a.oir' is read, and not 'b.oir'; export each to a file of its own",
-    )
+    assert header.warnings == ("of the file's 2 images 'a.oir' is read here, and not 'b.oir'",)
 
 
 def test_an_oir_that_was_cut_short_is_an_error(tmp_path: Path) -> None:
@@ -585,10 +583,86 @@ def test_a_lif_gives_its_first_line_scan_and_names_the_others(tmp_path: Path) ->
     pixels, header = read(path, READERS["lif"])
     np.testing.assert_array_equal(pixels, kymograph()[0])
     assert header.warnings[-2:] == (
-        "of the file's 3 images 'session/xt 1' is read, and not 'session/overview', "
-        "'session/xt 2'; export each to a file of its own",
+        "of the file's 3 images 'session/xt 1' is read here, and not 'session/xt 2', "
+        "'session/overview'",
         "the acquisition time in the LIF is given in UTC, not in local time",
     )
+
+
+def scenes_of(dataset: ZarrDataset) -> dict[str, npt.NDArray[Any]]:
+    """The pixels of each image by its scene."""
+    found = {}
+    for record in dataset.iter_records():
+        provenance: Any = record.load_json("provenance")
+        found[provenance["source"]["scene"]] = record.load_array()
+    return found
+
+
+def test_each_image_of_a_lif_becomes_an_image(tmp_path: Path) -> None:
+    pytest.importorskip("liffile")
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    overview, first, second = np.ones((1, 8, 8), np.uint16), kymograph(), kymograph()[:, :9] + 1
+    content = lif({"view": (overview, "2"), "xt": (first, "4"), "xt 2": (second, "4")})
+    (folder / "session.lif").write_bytes(content)
+    dataset = ZarrDataset(tmp_path / "d.zarr")
+    outcomes = list(dataset.iter_refresh(folder))
+    assert [outcome.status for outcome in outcomes] == ["ingested"] * 3
+    found = scenes_of(dataset)
+    np.testing.assert_array_equal(found["session/view"], overview[0])
+    np.testing.assert_array_equal(found["session/xt"], first[0])
+    np.testing.assert_array_equal(found["session/xt 2"], second[0])
+    assert not any("is read here" in issue.message for each in outcomes for issue in each.issues)
+    assert dataset.refresh_from_folder(folder) == []
+    assert len(dataset.sources.load()) == 3
+    assert dataset.check(deep=True) == []
+
+
+def test_an_image_of_a_lif_that_cannot_be_read_stops_no_other(tmp_path: Path) -> None:
+    pytest.importorskip("liffile")
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    content = lif({"xt": (kymograph(), "4"), "cut": (kymograph(), "4")})
+    (folder / "session.lif").write_bytes(content[:-100])
+    dataset = ZarrDataset(tmp_path / "d.zarr")
+    with pytest.raises(IngestError, match="in 'session/cut'") as caught:
+        dataset.refresh_from_folder(folder)
+    assert len(caught.value.image_ids) == 1
+    np.testing.assert_array_equal(scenes_of(dataset)["session/xt"], kymograph()[0])
+    assert [failure.path for failure in dataset.sources.failures()] == [
+        str((folder / "session.lif").resolve())
+    ]
+
+
+def test_each_file_of_an_archive_becomes_an_image(tmp_path: Path) -> None:
+    pytest.importorskip("oirfile")
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "scans.poir", "w") as archive:
+        archive.writestr("a.oir", oir(kymograph()))
+        archive.writestr("b.oir", oir(kymograph(2)))
+    dataset = ZarrDataset(tmp_path / "d.zarr")
+    dataset.refresh_from_folder(folder)
+    found = scenes_of(dataset)
+    np.testing.assert_array_equal(found["a.oir"], kymograph()[0])
+    np.testing.assert_array_equal(found["b.oir"], kymograph(2))
+
+
+def test_each_scene_of_a_czi_becomes_an_image(tmp_path: Path) -> None:
+    pytest.importorskip("czifile")
+    czi = pytest.importorskip("pylibCZIrw.czi")
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    with czi.create_czi(str(folder / "scenes.czi")) as file:
+        for scene in range(2):
+            plane = np.full((6, 5 + scene, 1), 1 + scene, np.uint8)
+            place = {"T": 0, "C": 0, "Z": 0}
+            file.write(plane, plane=place, location=(100 * scene, 0), scene=scene)
+        file.write_metadata("scenes", scale_x=0.3e-6, scale_y=0.3e-6)
+    dataset = ZarrDataset(tmp_path / "d.zarr")
+    dataset.refresh_from_folder(folder)
+    found = [(pixels.shape, int(pixels.max())) for pixels in scenes_of(dataset).values()]
+    assert sorted(found) == [((6, 5), 1), ((6, 6), 2)]
 
 
 def test_a_lif_of_frames(tmp_path: Path) -> None:

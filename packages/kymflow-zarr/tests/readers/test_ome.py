@@ -13,6 +13,7 @@ import tifffile
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from kymflow_zarr import IngestOptions, ZarrDataset
 from kymflow_zarr._readers.header import Header, merge_facts
 from kymflow_zarr._readers.image_file import open_image
 from kymflow_zarr._readers.tiff_reader import TiffReader
@@ -119,7 +120,7 @@ def test_times_of_planes_that_jump_are_not_used(read: Read, lines: Pixels) -> No
     assert "not evenly spaced" in header.warnings[0]
 
 
-def test_times_that_contradict_the_increment_are_said(read: Read, lines: Pixels) -> None:
+def test_times_that_contradict_the_increment_are_reported(read: Read, lines: Pixels) -> None:
     times = [number * 0.001134 for number in range(60)]
     xml = ome_xml(inner=planes(times), SizeY=1, SizeT=60, TimeIncrement=1.134)
     header, _ = read(lines, xml)
@@ -284,3 +285,38 @@ def test_any_xml_is_a_layout_or_an_error_that_is_named(text: str) -> None:
         ome_layout(parse_xml(text), file_name="a", page_count=3, page_shape=(9, 8))
     except ValueError:
         return
+
+
+def test_channels_in_two_files_are_one_image_with_both_names(tmp_path: Path) -> None:
+    """As Prairie View writes them: the first file describes both, the second names the first."""
+    names = [f"LineScan-003_Cycle00001_Ch{number}_000001.ome.tif" for number in (1, 2)]
+    uuids = [f"urn:uuid:{number:08d}-1111-1111-1111-111111111111" for number in (1, 2)]
+    blocks = "".join(
+        f'<TiffData IFD="0" FirstC="{channel}" PlaneCount="1"><UUID FileName="{names[channel]}">'
+        f"{uuids[channel]}</UUID></TiffData>"
+        for channel in (0, 1)
+    )
+    namespace = 'xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"'
+    texts = [
+        f'<OME {namespace} UUID="{uuids[0]}"><Image ID="Image:0"><Pixels ID="P:0" Type="uint8" '
+        'DimensionOrder="XYCZT" SizeX="6" SizeY="20" SizeC="2" SizeZ="1" SizeT="1">'
+        '<Channel ID="C:0" Name="red"/><Channel ID="C:1" Name="green"/>'
+        f"{blocks}</Pixels></Image></OME>",
+        f'<OME {namespace} UUID="{uuids[1]}"><BinaryOnly MetadataFile="{names[0]}" '
+        f'UUID="{uuids[0]}"/></OME>',
+    ]
+    for name, text in zip(names, texts, strict=True):
+        pixels = np.zeros((20, 6), np.uint8)
+        tifffile.imwrite(tmp_path / name, pixels, description=text, metadata=None)
+    dataset = ZarrDataset(tmp_path / "d.zarr")
+    (image_id,) = dataset.refresh_from_folder(tmp_path)
+    header: Any = dataset.record(image_id).load_metadata_payload()["header"]
+    assert [channel["name"] for channel in header["channels"]] == ["red", "green"]
+    assert header["warnings"] == []
+
+    alone = ZarrDataset(tmp_path / "alone.zarr")
+    first = alone.refresh_from_folder(tmp_path, options=IngestOptions(channels="off"))[0]
+    header = alone.record(first).load_metadata_payload()["header"]
+    assert [channel["name"] for channel in header["channels"]] == ["red"]
+    assert "parts of the image are in other files" in header["warnings"][0]
+    assert names[1] in header["warnings"][0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -15,13 +16,14 @@ import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kymflow_zarr import UnreadableImageError, ZarrDataset
+from kymflow_zarr import UnreadableImageError, ZarrDataset, ZarrImageRecord
 from kymflow_zarr._readers.clock import local_epoch_ns
 from kymflow_zarr._readers.header import Header, merge_facts
 from kymflow_zarr._readers.image_file import open_image
 from kymflow_zarr._readers.tiff_reader import TiffReader
 from kymflow_zarr._readers.vendors.scanimage import scanimage_layout
 from kymflow_zarr._readers.vendors.scanimage_settings import scanimage_settings
+from kymflow_zarr.options import IngestOptions
 
 FRAME = {
     "SI.VERSION_MAJOR": "2022",
@@ -273,34 +275,158 @@ def test_the_asked_step_serves_where_none_was_driven(read: Read) -> None:
     assert read(frames(20), settings)[0].scale["z"] == 1.0
 
 
-def regions(*fields: dict[str, Any]) -> str:
-    rois = [{"scanfields": field} for field in fields]
+# Three regions of 2, 3 and 2 rows of 8 pixels: between two of them is one line of flyback.
+FIELDS: tuple[dict[str, Any], ...] = (
+    {"name": "soma", "scanfields": {"sizeXY": [8.0, 2.0], "pixelResolutionXY": [8, 2]}},
+    {"name": "vessel", "scanfields": {"sizeXY": [4.0, 1.5], "pixelResolutionXY": [8, 3]}},
+    {"name": "vessel", "scanfields": {"sizeXY": [2.0, 1.0], "pixelResolutionXY": [8, 2]}},
+)
+MROI = FRAME | {
+    "SI.hRoiManager.imagingFovUm": "[]",
+    "SI.hRoiManager.mroiEnable": "1",
+    "SI.objectiveResolution": "15",
+}
+
+
+def regions(*rois: dict[str, Any]) -> str:
     return json.dumps({"RoiGroups": {"imagingRoiGroup": {"rois": rois if rois[1:] else rois[0]}}})
 
 
-FIELD = {"sizeXY": [8.0, 4.5], "pixelResolutionXY": [8, 9], "rotationDegrees": 0}
+def with_roi(number: int, **changes: Any) -> str:
+    """The three regions, one of them changed."""
+    return regions(*FIELDS[:number], FIELDS[number] | changes, *FIELDS[number + 1 :])
+
+
+def scan_field(width: float, height: float, pixels: list[int]) -> dict[str, Any]:
+    return {"sizeXY": [width, height], "pixelResolutionXY": pixels}
+
+
+def write_mroi(path: Path, pages: Pixels, text: str, settings: dict[str, str] = MROI) -> Path:
+    with tifffile.TiffWriter(path, bigtiff=True) as writer:
+        for page in pages:
+            writer.write(
+                page,
+                description=EPOCH,
+                software=lines_of(settings),
+                metadata=None,
+                photometric="minisblack",
+                contiguous=False,
+                extratags=[(315, 2, 0, text, True)] if text else (),
+            )
+    return path
+
+
+def source_of(record: ZarrImageRecord) -> dict[str, Any]:
+    provenance: Any = record.load_json("provenance")
+    source: dict[str, Any] = provenance["source"]
+    return source
+
+
+def test_each_region_of_a_page_is_an_image(tmp_path: Path) -> None:
+    path = write_mroi(tmp_path / "mroi.tif", frames(4), regions(*FIELDS))
+    dataset = ZarrDataset(tmp_path / "d.zarr")
+    found = {}
+    for image_id in dataset.refresh_from_folder(tmp_path):
+        record = dataset.record(image_id)
+        header: Any = record.load_metadata_payload()["header"]
+        assert header["warnings"] == []
+        found[source_of(record)["scene"]] = header["scale"], record.load_array()[0, :, 0].tolist()
+    rows = frames(4)[0, :, 0].tolist()
+    assert found == {
+        "soma": ({"t": 0.0333, "y": 15.0, "x": 15.0}, rows[:2]),
+        "vessel": ({"t": 0.0333, "y": 7.5, "x": 7.5}, rows[3:6]),
+        "vessel (2)": ({"t": 0.0333, "y": 7.5, "x": 3.75}, rows[7:]),
+    }
+    assert dataset.refresh_from_folder(tmp_path) == []
+    with open_image(path, TiffReader()) as image:
+        np.testing.assert_array_equal(image.read(), frames(4)[:, :2])
+        assert merge_facts(image.shape, image.dtype, image.facts).warnings == (
+            "of its 3 regions (mROI) the first is read here, and not 'vessel', 'vessel (2)'",
+        )
+
+
+def test_a_changed_file_supersedes_its_regions_one_by_one(tmp_path: Path) -> None:
+    write_mroi(tmp_path / "mroi.tif", frames(4), regions(*FIELDS))
+    dataset = ZarrDataset(tmp_path / "d.zarr")
+    before = dataset.refresh_from_folder(tmp_path)
+    changed = frames(4)
+    changed[:, 4] = 7
+    write_mroi(tmp_path / "mroi.tif", changed, regions(*FIELDS))
+    (vessel,) = dataset.refresh_from_folder(
+        tmp_path, mode="reingest_if_changed", options=IngestOptions(settle_seconds=0)
+    )
+    source = source_of(dataset.record(vessel))
+    assert (source["scene"], source["supersedes"]) == ("vessel", before[1])
+
+
+def test_a_region_of_one_row_is_a_line_scan(tmp_path: Path) -> None:
+    line = {"name": "line", "scanfields": scan_field(4.0, 0.5, [8, 1])}
+    path = write_mroi(tmp_path / "mroi.tif", frames(4), regions(FIELDS[0], line, FIELDS[2]))
+    with open_image(path, TiffReader(), scene="line") as image:
+        header = merge_facts(image.shape, image.dtype, image.facts)
+        blocks = [block.tolist() for block in image.iter_blocks(3)]
+    assert blocks == [frames(4)[:3, 4].tolist(), frames(4)[3:, 4].tolist()]
+    assert header.axes == ("t", "x")
+    assert header.scale == {"t": 0.0333, "x": 7.5}
 
 
 @pytest.mark.parametrize(
-    ("artist", "um", "count"),
+    "text",
     [
-        (regions(FIELD), (15.0, 7.5), "1"),
-        (regions(FIELD, FIELD | {"centerXY": [2, 2]}), (15.0, 7.5), "2"),
-        (regions(FIELD, FIELD | {"sizeXY": [4.0, 4.5]}), None, "2"),
-        (regions({"sizeXY": [0, "much"]}), None, "several"),
-        ("{", None, "several"),
-        ("", None, "several"),
+        regions(FIELDS[0]),  # the rows do not add up
+        regions(FIELDS[0], *FIELDS[::2], FIELDS[0]),
+        regions(FIELDS[0], *FIELDS, FIELDS[0]),
+        with_roi(1, scanfields=scan_field(4.0, 1.5, [7, 3])),  # not as wide as the page
+        with_roi(1, scanfields=[scan_field(4, 1, [8, 3])] * 2, zs=[0, 0]),
+        with_roi(0, scanfields={"sizeXY": [0, "much"]}),
+        "{",
+        "",
     ],
 )
-def test_several_regions_may_share_a_pixel_size(
-    read: Read, artist: str, um: tuple[float, float] | None, count: str
-) -> None:
-    settings = FRAME | {"SI.hRoiManager.mroiEnable": "1", "SI.objectiveResolution": "15"}
-    tags = [(315, 2, len(artist) + 1, artist, True)]
-    header, _ = read(frames(4), settings, extratags=tags)
-    across, down = um or (None, None)
-    assert header.scale == {"t": 0.0333, "y": down, "x": across}
-    assert f"holds {count} regions (mROI)" in header.warnings[0]
+def test_regions_that_do_not_make_up_a_page_stay_together(tmp_path: Path, text: str) -> None:
+    write_mroi(tmp_path / "mroi.tif", frames(4), text)
+    record = ZarrDataset(tmp_path / "d.zarr").ingest_image(tmp_path / "mroi.tif")
+    np.testing.assert_array_equal(record.load_array(), frames(4))
+    header: Any = record.load_metadata_payload()["header"]
+    assert header["scale"] == {"t": 0.0333, "y": None, "x": None}
+    assert "holds several regions (mROI)" in header["warnings"][0]
+    assert "crop each to a file of its own" in header["warnings"][0]
+
+
+def test_regions_of_another_plane_are_not_in_the_page(tmp_path: Path) -> None:
+    deep = FIELDS[2] | {"name": "deep", "discretePlaneMode": 1, "zs": 40}
+    write_mroi(tmp_path / "mroi.tif", frames(2), regions(*FIELDS, deep))
+    dataset = ZarrDataset(tmp_path / "d.zarr")
+    assert len(dataset.refresh_from_folder(tmp_path)) == 3
+
+
+def test_the_time_to_fly_to_a_region_must_fit(tmp_path: Path) -> None:
+    settings = MROI | {"SI.hScan2D.flytoTimePerScanfield": "0.001"}  # 16 lines
+    write_mroi(tmp_path / "mroi.tif", frames(2), regions(*FIELDS), settings)
+    with open_image(tmp_path / "mroi.tif", TiffReader()) as image:
+        assert image.shape == (2, 9, 8)
+
+
+def test_regions_are_read_from_the_block_behind_the_header(tmp_path: Path) -> None:
+    """As ScanImage writes them: a BigTIFF of one page, whose tag of settings is in the block."""
+    settings = lines_of(MROI).encode() + b"\0"
+    text = regions(*FIELDS).encode() + b"\0"
+    block = struct.pack("<IIII", 117637889, 4, len(settings), len(text)) + settings + text
+    pixels = 16 + len(block)
+    tags = [
+        (256, 4, 1, 8), (257, 4, 1, 9), (258, 3, 1, 16), (259, 3, 1, 1), (262, 3, 1, 1),
+        (273, 16, 1, pixels), (277, 3, 1, 1), (278, 4, 1, 9), (279, 16, 1, 144),
+        (305, 2, len(settings), 32), (339, 3, 1, 2),
+    ]  # fmt: skip
+    directory = struct.pack("<Q", len(tags)) + b"".join(struct.pack("<HHQQ", *tag) for tag in tags)
+    head = b"II\x2b\0" + struct.pack("<HHQ", 8, 0, pixels + 144)
+    path = tmp_path / "mroi.tif"
+    path.write_bytes(head + block + frames(1).tobytes() + directory + bytes(8))
+    with open_image(path, TiffReader(), scene="vessel (2)") as image:
+        assert [block.tolist() for block in image.iter_blocks(1)] == [
+            [frames(1)[0, 7].tolist()],
+            [frames(1)[0, 8].tolist()],
+        ]
 
 
 def test_settings_in_the_description_as_until_2015(read: Read) -> None:

@@ -38,6 +38,8 @@ def table_blocks(
     table = layout(columns, rows, width=screen.out)
     yield Block(lines=[table.header], style="bold")
     yield Block(lines=table.lines)
+    if table.empty:
+        yield remark(f"no values in: {', '.join(table.empty)}")
     if table.hidden:
         yield remark(f"too narrow for: {', '.join(table.hidden)}")
 

@@ -173,7 +173,7 @@ def choose_images(dataset: ZarrDataset, names: Sequence[str], where: str | None)
         chosen += images_where(dataset, where)
     if not chosen:
         raise UnknownNameError(
-            "no image is chosen" if where is None else f"no image meets {where!r}",
+            "no images chosen" if where is None else f"no image matches {where!r}",
             hint="name images, or give a condition: --where \"folder_1 = 'day1'\"; true is all",
         )
     return list(dict.fromkeys(chosen))

@@ -50,7 +50,7 @@ class ChosenFolders:
 
     Attributes:
         there: Those that exist.
-        missing: Folders of the dataset that are not there now.
+        missing: Folders of the dataset's images that are not there now.
         named: Whether they were named, now or when they were ingested, and not only found in the
             dataset.
     """
@@ -85,16 +85,24 @@ def choose_folders(
         )
     as_before = pattern == DEFAULT_PATTERNS and not recursive
     remembered = _remembered(dataset)
+    homes = [Path(folder) for folder in source_folders(dataset)]
     known = [
         *(
             search if as_before else SearchFolder(folder=search.folder, patterns=patterns)
             for search in remembered
         ),
-        *(SearchFolder(folder=Path(f), patterns=patterns) for f in source_folders(dataset)),
+        *(SearchFolder(folder=home, patterns=patterns) for home in homes),
     ]
+    missing = {
+        search.folder: None
+        for search in known
+        if not search.folder.is_dir()
+        # without images it has moved, and its images were found at the new place
+        and any(home.is_relative_to(search.folder) for home in homes)
+    }
     return ChosenFolders(
         there=_topmost(search for search in known if search.folder.is_dir()),
-        missing=tuple(dict.fromkeys(s.folder for s in known if not s.folder.is_dir())),
+        missing=tuple(missing),
         named=bool(remembered),
     )
 
@@ -239,7 +247,7 @@ class Search(Protocol):
 def search_remarks(result: Search) -> Iterator[Block]:
     """When no folder was scanned."""
     for folder in result.missing_folders:
-        yield remark(f"not there now: {show(folder)}")
+        yield remark(f"not found now: {show(folder)}")
     if not result.named and not any(pattern.startswith("**/") for pattern in result.patterns):
         yield remark(
             "only folders that images came from were looked at; for others, and subfolders: "

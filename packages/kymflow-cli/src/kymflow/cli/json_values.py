@@ -26,7 +26,7 @@ def json_fields(value: object) -> dict[str, object]:
 
 
 def plain(value: object) -> object:
-    """A value as JSON has it: times as ISO 8601, bytes as base64, NaN and infinity as null."""
+    """A value in JSON: times as ISO 8601, bytes as base64, NaN and infinity as null."""
     match value:
         case None | bool() | int() | str():
             return value

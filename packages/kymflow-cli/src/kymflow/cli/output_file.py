@@ -32,8 +32,12 @@ def require_writable(target: Path) -> None:
 
 
 @contextmanager
-def replaced(target: Path) -> Iterator[Path]:
+def replaced(target: Path, *, survives_power_cut: bool = True) -> Iterator[Path]:
     """A file beside a target to write to, which takes its place at the end.
+
+    Args:
+        target: The file to replace.
+        survives_power_cut: Whether to wait for the disk, which takes its time for each file.
 
     Raises:
         OutputFileError: Nothing can be written to that place.
@@ -43,8 +47,9 @@ def replaced(target: Path) -> Iterator[Path]:
     unfinished = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         yield unfinished
-        with unfinished.open("rb+") as file:
-            os.fsync(file.fileno())
+        if survives_power_cut:
+            with unfinished.open("rb+") as file:
+                os.fsync(file.fileno())
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kymflow.cli.safe_text import show
 
 _GAP = 2
 _NARROWEST = 8
+_LONGEST_WORD = 20
+"""Names of files and times are not broken up to this length."""
 _OPAQUE = re.compile(r"[0-9a-f-]{32,}")
 
 
@@ -23,11 +26,13 @@ class TextTable:
         header: The line with the columns' names.
         lines: One line per row; more where a cell was wrapped.
         hidden: The columns that did not fit.
+        empty: The columns that made room, as none of these rows has a value there.
     """
 
     header: str
     lines: tuple[str, ...]
     hidden: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
 
 
 def layout(
@@ -35,9 +40,10 @@ def layout(
 ) -> TextTable:
     """Lay a table out.
 
-    On a terminal numbers have six significant digits, ids and hashes are cut to what fits (``…``),
-    other texts are wrapped, and columns that have no room at all are left out from the right. On a
-    pipe there is a tab between values, and nothing is shortened.
+    On a terminal numbers have six significant digits. Where it is too narrow, columns without
+    values make room; ids, hashes and what all paths begin with are cut (``…``), other texts are
+    wrapped, and columns that have no room at all are left out from the right. On a pipe there is a
+    tab between values, and nothing is shortened.
 
     Args:
         columns: Their names.
@@ -47,22 +53,73 @@ def layout(
     if width is None:
         header, *lines = ("\t".join(_exact(value) for value in row) for row in (columns, *rows))
         return TextTable(header=header, lines=tuple(lines))
-    names = [show(name) for name in columns]
-    cells = [[cell(value) for value in row] for row in rows]
-    numeric = [
-        bool(rows) and all(_is_number(row[index]) for row in rows) for index in range(len(columns))
+    shown = [
+        _TextColumn(
+            name=show(name),
+            texts=[cell(row[index]) for row in rows],
+            is_numeric=bool(rows) and all(_is_number(row[index]) for row in rows),
+        )
+        for index, name in enumerate(columns)
     ]
-    narrowest = [
-        longest if numeric[index] else min(longest, _NARROWEST)
-        for index, longest in enumerate(map(_longest, zip(names, *cells, strict=True)))
-    ]
-    shown = len(names)
-    while shown > 1 and sum(narrowest[:shown]) + _GAP * (shown - 1) > width:
-        shown -= 1
-    header, *lines = _draw(
-        names[:shown], [row[:shown] for row in cells], numeric, narrowest, width=width
+    empty: list[_TextColumn] = []
+    is_tight = sum(column.longest for column in shown) + _GAP * (len(shown) - 1) > width
+    if is_tight and rows:
+        empty = [column for column in shown if not any(column.texts)]
+        shown = [_without_common_folders(column) for column in shown if any(column.texts)]
+    fitting = len(shown)
+    while fitting > 1 and (
+        sum(column.narrowest for column in shown[:fitting]) + _GAP * (fitting - 1) > width
+    ):
+        fitting -= 1
+    header, *lines = _draw(shown[:fitting], width=width)
+    return TextTable(
+        header=header,
+        lines=tuple(lines),
+        hidden=tuple(column.name for column in shown[fitting:]),
+        empty=tuple(column.name for column in empty),
     )
-    return TextTable(header=header, lines=tuple(lines), hidden=tuple(names[shown:]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _TextColumn:
+    """One column as text."""
+
+    name: str
+    texts: Sequence[str]
+    is_numeric: bool
+
+    @property
+    def longest(self) -> int:
+        return _longest((self.name, *self.texts))
+
+    @property
+    def is_opaque(self) -> bool:
+        """Whether it has ids or hashes, of which the first characters do."""
+        return all(_OPAQUE.fullmatch(text) for text in self.texts)
+
+    @property
+    def narrowest(self) -> int:
+        """The least width in which it can be read."""
+        if self.is_numeric:
+            return self.longest
+        if self.is_opaque:
+            return min(self.longest, _NARROWEST)
+        if self.longest <= _LONGEST_WORD:
+            return self.longest
+        words = _longest(("", *(word for text in self.texts for word in text.split())))
+        return max(_NARROWEST, min(words, _LONGEST_WORD))
+
+
+def _without_common_folders(column: _TextColumn) -> _TextColumn:
+    """Paths without the folders that all of them lie in."""
+    paths = [re.split(r"[/\\]", text) for text in column.texts if text]
+    levels = zip(*(path[:-1] for path in paths), strict=False)
+    shared = itertools.takewhile(lambda folders: len(set(folders)) == 1, levels)
+    folders = sum(len(names[0]) + 1 for names in shared)
+    if folders < _NARROWEST + len("…/"):
+        return column
+    shorter = [f"…/{text[folders:]}" if text else "" for text in column.texts]
+    return replace(column, texts=shorter)
 
 
 def cell(value: object) -> str:
@@ -88,32 +145,23 @@ def _longest(texts: Sequence[str]) -> int:
     return max(map(cell_len, texts))
 
 
-def _draw(
-    names: Sequence[str],
-    cells: Sequence[Sequence[str]],
-    numeric: Sequence[bool],
-    narrowest: Sequence[int],
-    *,
-    width: int,
-) -> Iterator[str]:
+def _draw(columns: Sequence[_TextColumn], *, width: int) -> Iterator[str]:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
-    longest = [_longest(texts) for texts in zip(names, *cells, strict=True)]
-    is_tight = sum(longest) + _GAP * (len(names) - 1) > width
-    for index, name in enumerate(names):
-        opaque = all(_OPAQUE.fullmatch(row[index]) for row in cells)
+    is_tight = sum(column.longest for column in columns) + _GAP * (len(columns) - 1) > width
+    for column in columns:
         table.add_column(
-            Text(name, no_wrap=True, overflow="ellipsis"),
-            justify="right" if numeric[index] else "left",
-            min_width=narrowest[index],
-            max_width=narrowest[index] if opaque and is_tight else None,
-            no_wrap=numeric[index],
-            overflow="ellipsis" if opaque else "fold",
+            Text(column.name, no_wrap=True, overflow="ellipsis"),
+            justify="right" if column.is_numeric else "left",
+            min_width=column.narrowest,
+            max_width=column.narrowest if column.is_opaque and is_tight else None,
+            no_wrap=column.is_numeric,
+            overflow="ellipsis" if column.is_opaque else "fold",
         )
-    for row in cells:
+    for row in zip(*(column.texts for column in columns), strict=True):
         table.add_row(*(Text(text) for text in row))
     console = Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False)
     with console.capture() as capture:

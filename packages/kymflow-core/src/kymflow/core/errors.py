@@ -39,6 +39,7 @@ data as attributes, and has a message that ends with what to do::
         ├── AnalysisFailedError       RuntimeError  regions of one image failed
         ├── OtherParametersError      ValueError    results of other parameters would be replaced
         ├── RegionError               ValueError    an image, or regions of it, cannot be analyzed
+        │   └── NotAKymographError                  it is a picture or a movie
         ├── ResultNotFoundError       LookupError   a region has no result of an analysis
         ├── FigureError               RuntimeError  a result cannot be drawn
         ├── InvalidKymographError     ValueError    pixels that no analysis can make sense of
@@ -80,6 +81,7 @@ __all__ = [
     "MetadataFileError",
     "MissingExtraError",
     "NotAKymTableError",
+    "NotAKymographError",
     "NothingToUndoError",
     "OtherParametersError",
     "ParamsNotFoundError",
@@ -380,9 +382,9 @@ class RoiError(KymflowCoreError, ValueError):
         field: The field at fault.
     """
 
-    def __init__(self, field: str, reason: str) -> None:
+    def __init__(self, field: str, needed: str) -> None:
         self.field = field
-        super().__init__(f"ROI field {field!r} {reason}")
+        super().__init__(f"the region must {needed}")
 
 
 class RoiNotFoundError(KymflowCoreError, KeyError):
@@ -578,6 +580,13 @@ class RegionError(KymflowCoreError, ValueError):
         self.image_id = image_id
         self.reason = reason
         super().__init__(f"image {image_id!r} cannot be analyzed: {reason}")
+
+
+class NotAKymographError(RegionError):
+    """An image is a picture or a movie, whose rows are places and not times.
+
+    A person who knows better gives it a line period or a ROI.
+    """
 
 
 class ResultNotFoundError(KymflowCoreError, LookupError):

@@ -27,6 +27,7 @@ FACTS: Final[Mapping[str, str]] = {
     "folder_1": "str",
     "folder_2": "str",
     "folder_3": "str",
+    "scene": "str",
     "acquired": "datetime64[ns]",
     "shape": "str",
     "dtype": "str",
@@ -93,6 +94,7 @@ def file_facts(record: ZarrImageRecord) -> dict[str, object]:
     source = load_source(record)
     facts: dict[str, object] = {
         "file": source.file,
+        "scene": source.scene,
         "folder": None if source.path is None else source.path.parent.as_posix(),
         **dict(zip(_FOLDERS, reversed(source.folders), strict=False)),
         "shape": "x".join(str(length) for length in record.shape),

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from kymflow_zarr import ZarrImageRecord
 
 __all__ = [
+    "FIGURE_BOTTOM",
     "FIGURE_DPI",
+    "FIGURE_LEFT",
+    "FIGURE_RIGHT",
+    "FIGURE_TOP",
     "FIGURE_WIDTH",
     "draw_overlay",
     "draw_result",
@@ -36,9 +40,12 @@ FIGURE_WIDTH: Final = 10.0
 
 FIGURE_DPI: Final = 144
 
-_LEFT, _RIGHT, _BOTTOM = 0.82, 0.18, 0.5
-_TOP = 0.3
-"""Room for a legend."""
+FIGURE_LEFT: Final = 0.82
+FIGURE_RIGHT: Final = 0.18
+FIGURE_TOP: Final = 0.3
+FIGURE_BOTTOM: Final = 0.5
+"""The margins of every figure, in inches; above there is room for a legend."""
+
 _GAP = 0.14
 _SPINE = 72 / FIGURE_DPI * 2
 """Two whole pixels: sharp, and of one colour."""
@@ -47,7 +54,7 @@ _KYMOGRAPH = 1.5
 
 def figure_height(heights: Sequence[float]) -> float:
     """The height of a figure with panels of these heights, in inches."""
-    return _TOP + sum(heights) + _GAP * (len(heights) - 1) + _BOTTOM
+    return FIGURE_TOP + sum(heights) + _GAP * (len(heights) - 1) + FIGURE_BOTTOM
 
 
 def panel_axes(figure: Figure, heights: Sequence[float], theme: Theme) -> list[Axes]:
@@ -60,13 +67,13 @@ def panel_axes(figure: Figure, heights: Sequence[float], theme: Theme) -> list[A
     """
     total = figure_height(heights)
     made: list[Axes] = []
-    upper = total - _TOP
+    upper = total - FIGURE_TOP
     for height in heights:
         ax = figure.add_axes(
             (
-                _LEFT / FIGURE_WIDTH,
+                FIGURE_LEFT / FIGURE_WIDTH,
                 (upper - height) / total,
-                (FIGURE_WIDTH - _LEFT - _RIGHT) / FIGURE_WIDTH,
+                (FIGURE_WIDTH - FIGURE_LEFT - FIGURE_RIGHT) / FIGURE_WIDTH,
                 height / total,
             )
         )

@@ -89,7 +89,7 @@ class ArrayKind(ArtifactKind):
         """Store an array as Zarr, chunk by chunk."""
         labeled = value if isinstance(value, LabeledArray) else LabeledArray(array=value)
         write_whole_array(
-            np.asarray(as_pixels(labeled.array).source),
+            np.asarray(as_pixels(labeled.array)),
             axes=labeled.axes,
             chunks=labeled.chunks,
             put=lambda file, data: put(f"{key}/{file}", data),

@@ -69,10 +69,6 @@ def is_sidecar(name: str, *, stems: Set[str]) -> bool:
 def group_by_stem(names: Iterable[str], *, images: Container[str]) -> dict[str, tuple[str, ...]]:
     """Sort the files of one folder by the image that they belong to.
 
-    Args:
-        names: The names of its files, sorted.
-        images: Which of them are images.
-
     Returns:
         Stem of an image → names of the files beside it.
     """
@@ -87,14 +83,9 @@ def group_by_stem(names: Iterable[str], *, images: Container[str]) -> dict[str, 
 
 
 def find_sidecars(path: Path, by_stem: Mapping[str, tuple[str, ...]]) -> Sidecars:
-    """The artifact files that belong to an image.
+    """The artifact files that belong to an image, in the order of their names.
 
-    Args:
-        path: The image; need not exist.
-        by_stem: The files of its folder, from `group_by_stem`.
-
-    Returns:
-        Its sidecars, in the order of their names.
+    The image need not exist. `by_stem` is what `group_by_stem` says of its folder.
     """
     stem = stem_of(path.name)
     found: list[Sidecar] = []

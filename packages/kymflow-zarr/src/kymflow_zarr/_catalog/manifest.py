@@ -1,7 +1,7 @@
 """The manifest: a cache of what each record says of itself, so that sorting need not open them all.
 
 It is never the truth: the store is asked each time which images exist; an entry counts only as
-long as the metadata file that it was read from has not changed; a lost or damaged manifest costs
+long as the documents that it was read from have not changed; a lost or damaged manifest costs
 time and nothing else.
 """
 
@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from kymflow_zarr._artifacts.json_kind import JSON
+from kymflow_zarr._catalog.listing import IMAGES
 from kymflow_zarr._catalog.sources import SourceRow, int64_or_none, source_from_provenance
 from kymflow_zarr._records.document import image_folder
 from kymflow_zarr._records.facts import METADATA, PROVENANCE, provenance_key
 from kymflow_zarr._records.stored import analysis_keys
-from kymflow_zarr._storage.blobs import BlobStore
+from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.json_text import JsonValue, loads
 from kymflow_zarr._storage.refusal import is_per_file_error
 from kymflow_zarr._storage.side_by_side import side_by_side
@@ -30,6 +31,9 @@ from kymflow_zarr.errors import (
 from kymflow_zarr.record import ZarrImageRecord, open_record
 
 logger = logging.getLogger(__name__)
+
+_DOCUMENTS = (COMMIT_KEY, *JSON.paths(METADATA), JSON.path(PROVENANCE))
+"""What an entry is read from, relative to the image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +49,8 @@ class ManifestEntry:
         dtype: The pixels' type.
         axes: A name for each dimension.
         source: The file that it was made of; None if there is none.
-        metadata_stamp: Size and version of the metadata file when this was read.
+        stamp: A number that differs once the documents that this was read from do; 0 in a store
+            that does not tell.
         analysis_keys: The keys of its artifacts but arrays, sorted; None if not asked for.
     """
 
@@ -56,7 +61,7 @@ class ManifestEntry:
     dtype: str
     axes: tuple[str, ...]
     source: SourceRow | None
-    metadata_stamp: tuple[int, int]
+    stamp: int
     analysis_keys: tuple[str, ...] | None = None
 
 
@@ -79,13 +84,15 @@ def build_manifest(
     blobs: BlobStore, image_ids: Iterable[str], cached: Mapping[str, ManifestEntry]
 ) -> Manifest:
     """A manifest of these images; only what the cache lacks, or has out of date, is read."""
+    ids = list(image_ids)
+    stamps = blobs.stamps(IMAGES, ids, _DOCUMENTS)
 
     def look(image_id: str) -> tuple[ManifestEntry, bool] | CorruptDataError | None:
-        entry = cached.get(image_id)
+        entry, stamp = cached.get(image_id), stamps[image_id]
+        if entry is not None and stamp and entry.stamp == stamp:
+            return entry, False
         try:
-            stamp = _metadata_stamp(blobs, image_id)
-            if entry is None or entry.metadata_stamp != stamp or _lacks_version(stamp):
-                return _read_entry(blobs, image_id, stamp), True
+            return _read_entry(blobs, image_id, stamp), True
         except CorruptDataError as error:
             return error
         except ImageNotFoundError:  # deleted since it was listed
@@ -95,12 +102,10 @@ def build_manifest(
                 raise
             reason = f"the system refuses to read it: {error}"
             return CorruptDataError(image_folder(image_id), reason)
-        return entry, False
 
     entries: dict[str, ManifestEntry] = {}
     damaged: dict[str, CorruptDataError] = {}
     reread = 0
-    ids = list(image_ids)
     for image_id, found in zip(ids, side_by_side(blobs, look, ids), strict=True):
         if isinstance(found, CorruptDataError):
             damaged[image_id] = found
@@ -131,7 +136,7 @@ def with_sources(manifest: Manifest, rows: Mapping[str, SourceRow]) -> Manifest:
     return replace(manifest, entries=entries)
 
 
-def _read_entry(blobs: BlobStore, image_id: str, stamp: tuple[int, int]) -> ManifestEntry:
+def _read_entry(blobs: BlobStore, image_id: str, stamp: int) -> ManifestEntry:
     record = open_record(blobs, image_id, writable=False)
     try:
         provenance = record.load_json(PROVENANCE)
@@ -145,7 +150,7 @@ def _read_entry(blobs: BlobStore, image_id: str, stamp: tuple[int, int]) -> Mani
         dtype=record.dtype.name,
         axes=record.get_axes(),
         source=source_from_provenance(image_id, provenance),
-        metadata_stamp=stamp,
+        stamp=stamp,
     )
 
 
@@ -170,16 +175,3 @@ def _acquired(record: ZarrImageRecord) -> int | None:
     if not isinstance(header, dict):
         return None
     return int64_or_none(header.get("acquired_local_epoch_ns"))
-
-
-def _metadata_stamp(blobs: BlobStore, image_id: str) -> tuple[int, int]:
-    for path in JSON.paths(METADATA):
-        found = blobs.stat(f"{image_folder(image_id)}/{path}")
-        if found is not None:
-            return found.size, found.version
-    return 0, -1
-
-
-def _lacks_version(stamp: tuple[int, int]) -> bool:
-    """Whether the store keeps no versions, so that an edit could go unseen."""
-    return stamp[1] == 0

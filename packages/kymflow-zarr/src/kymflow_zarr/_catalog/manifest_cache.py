@@ -74,6 +74,7 @@ def _schema() -> pa.Schema:
         pa.field("shape", pa.list_(number), nullable=False),
         pa.field("dtype", text, nullable=False),
         pa.field("axes", pa.list_(text), nullable=False),
+        # Version 0.1 kept size and time of the metadata file; now 0 and the entry's stamp.
         pa.field("metadata_size_bytes", number, nullable=False),
         pa.field("metadata_mtime_ns", number, nullable=False),
         # All null where the image came from no file.
@@ -95,7 +96,8 @@ def _row(entry: ManifestEntry) -> tuple[Any, ...]:
         entry.shape,
         entry.dtype,
         entry.axes,
-        *entry.metadata_stamp,
+        0,
+        entry.stamp,
         *(
             (None, None, None, None)
             if source is None
@@ -116,8 +118,8 @@ def _entry(
     shape: list[int],
     dtype: str,
     axes: list[str],
-    metadata_size: int,
-    metadata_mtime_ns: int,
+    _: int,
+    stamp: int,
     path: str | None,
     mtime_ns: int,
     size_bytes: int,
@@ -133,5 +135,5 @@ def _entry(
         source=None
         if path is None
         else SourceRow(path, image_id, mtime_ns, size_bytes, ingested_ns),
-        metadata_stamp=(metadata_size, metadata_mtime_ns),
+        stamp=stamp,
     )

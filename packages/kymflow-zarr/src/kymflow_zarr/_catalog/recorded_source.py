@@ -18,6 +18,17 @@ SourceFacts: TypeAlias = Mapping[str, JsonValue]
 """The ``source`` entry of a record's provenance."""
 
 
+def scene_of(blobs: BlobStore, image_id: str) -> str:
+    """Which image of a file of several an image is; empty if it is all of a file, or is damaged."""
+    try:
+        provenance = open_record(blobs, image_id, writable=False).load_json(PROVENANCE)
+    except (ArtifactNotFoundError, CorruptDataError, ImageNotFoundError):
+        return ""
+    source = provenance.get("source") if isinstance(provenance, dict) else None
+    scene = source.get("scene") if isinstance(source, dict) else None
+    return scene if isinstance(scene, str) else ""
+
+
 def renew_source(
     blobs: BlobStore, image_id: str, renewed: Callable[[SourceFacts], SourceFacts]
 ) -> None:

@@ -206,6 +206,7 @@ def source_to_json(
     *,
     ingested_epoch_ns: int,
     supersedes: str | None,
+    scene: str = "",
     issues: Iterable[SourceIssue] = (),
     sidecars: Mapping[str, str] | None = None,
 ) -> dict[str, JsonValue]:
@@ -215,6 +216,7 @@ def source_to_json(
         file: The file.
         ingested_epoch_ns: When it was ingested, ns since 1970.
         supersedes: The image that was made of an earlier state of it.
+        scene: Which of its images, in a file of several.
         issues: What was left out or is doubtful.
         sidecars: The artifacts that were made of files beside it → the SHA-256 of each.
     """
@@ -222,6 +224,7 @@ def source_to_json(
         **file_to_json(file),
         "ingested_epoch_ns": ingested_epoch_ns,
         "supersedes": supersedes,
+        **({"scene": scene} if scene else {}),
         "issues": issues_to_json(issues),
         "sidecars": dict(sidecars or {}),
     }

@@ -13,7 +13,8 @@ from kymflow_zarr._catalog.manifest_cache import (
     load_cache,
     save_cache,
 )
-from kymflow_zarr._catalog.recent_sources import read_recent
+from kymflow_zarr._catalog.recent_sources import RecentSources, read_recent
+from kymflow_zarr._catalog.source_details import SourceDetails
 from kymflow_zarr._catalog.sources import SOURCES
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._check.documents import (
@@ -34,7 +35,7 @@ from kymflow_zarr._storage.inventory import Inventory, read_inventory
 from kymflow_zarr._storage.refusal import is_per_file_error
 from kymflow_zarr._storage.side_by_side import side_by_side
 from kymflow_zarr._tables.parquet import verify_parquet
-from kymflow_zarr._tables.tables import IMAGE_ID, TABLES, Tables
+from kymflow_zarr._tables.tables import IMAGE_ID, TABLES, Tables, names_images
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 from kymflow_zarr.schema import DatasetSchema
 
@@ -127,7 +128,10 @@ def repair(blobs: BlobStore, *, forget_gone: bool) -> Iterator[Repair]:
     # Rows of an image that has lost its commit document stay: it may be restored from a copy.
     existing = set(published_ids(blobs))
     if any(_check_sources(blobs, sources, deep=True)):
-        sources.save(sources.rows_to_store())
+        rows = sources.rows_to_store()
+        sources.save(rows)
+        SourceDetails(blobs).save([row.image_id for row in rows])
+        RecentSources(blobs).mark()  # a line about an image that is gone must not come back
         yield Repair(location=_TABLE.format(SOURCES), action="updated it from the records")
     for name in tables.names():
         if name != SOURCES:
@@ -264,13 +268,8 @@ def _check_sources(blobs: BlobStore, sources: SourcesIndex, *, deep: bool) -> It
 def _check_table(
     blobs: BlobStore, tables: Tables, name: str, existing: set[str], *, deep: bool
 ) -> Iterator[Problem]:
-    try:
-        verify_parquet(blobs, _TABLE.format(name), deep=deep)
-        orphans = _orphans(tables, name, existing)
-    except CorruptDataError as error:
-        yield damage_problem(error)
-        return
-    for image_id in sorted(orphans):
+    verify_parquet(blobs, _TABLE.format(name), deep=deep)
+    for image_id in sorted(_orphans(tables, name, existing)):
         yield Problem(
             location=_TABLE.format(name),
             kind="orphan_rows",
@@ -280,12 +279,8 @@ def _check_table(
 
 def _orphans(tables: Tables, name: str, existing: set[str]) -> set[str]:
     """The images that a table has rows of, but that do not exist."""
-    import pyarrow as pa
-
     schema = tables.schema(name)
-    if schema is None or IMAGE_ID not in schema.names:
-        return set()
-    if not pa.types.is_string(schema.field(IMAGE_ID).type):  # another program's
+    if schema is None or not names_images(schema):
         return set()
     ids = {
         image_id

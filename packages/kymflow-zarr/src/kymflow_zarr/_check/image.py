@@ -24,26 +24,27 @@ from kymflow_zarr.errors import CorruptDataError
 def check_image(blobs: BlobStore, image_id: str, *, deep: bool) -> Iterator[Problem]:
     """All problems of one image folder."""
     folder = image_folder(image_id)
-    try:
-        document = find_record_document(blobs, image_id)
-    except CorruptDataError as error:
-        yield damage_problem(error)
-        return
+    document = find_record_document(blobs, image_id)
     if document is None and is_remnant(blobs, image_id):
         yield Problem(
             location=folder,
             kind="leftover",
             message="a result was saved while its image was being deleted, and belongs to none",
         )
-        return
-    if document is None:
+    elif document is None:
         yield Problem(
             location=f"{folder}/{COMMIT_KEY}",
             kind="missing",
             message="the folder has no commit document, so the image is invisible; "
             "restore it from a copy, or remove the folder and ingest its file again",
         )
-        return
+    else:
+        yield from _check_record(blobs, folder, document, deep=deep)
+
+
+def _check_record(
+    blobs: BlobStore, folder: str, document: RecordDocument, *, deep: bool
+) -> Iterator[Problem]:
     if document.added is not None:
         yield rewrite_problem(f"{folder}/{COMMIT_KEY}", document.added)
     if document.digest:

@@ -24,14 +24,9 @@ def compare(
     expected: Callable[[Inventory], Set[str]],
     present: Set[str],
 ) -> Iterator[Problem]:
-    """What is wrong, by one folder's inventory.
+    """What is wrong, by one folder's inventory as it was before the folder was listed.
 
-    Args:
-        blobs: The key space.
-        folder: The folder that the inventory is about.
-        before: What the inventory said before the folder was listed.
-        expected: The keys that were written, by an inventory.
-        present: The keys that are there.
+    `expected` are the keys that were written, by an inventory; `present` those that are there.
     """
     if before.whole and expected(before) == present:
         return

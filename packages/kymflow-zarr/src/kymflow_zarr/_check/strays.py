@@ -12,39 +12,27 @@ from kymflow_zarr._catalog.listing import IMAGES
 from kymflow_zarr._problems import Problem
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.inventory import INVENTORY
-from kymflow_zarr._storage.names import is_valid_name
+from kymflow_zarr._storage.walk import iter_keys
+from kymflow_zarr._tables.tables import TABLES, table_name
 
-_TABLES = "tables"
-_SUFFIX = ".parquet"
+_OWN_FILES = {f"{TABLES}/{COMMIT_KEY}", f"{TABLES}/{INVENTORY}"}
 
 
 def iter_strays(blobs: BlobStore) -> Iterator[Problem]:
     """What does not belong at the top, among the images and among the tables."""
-    yield from _others(blobs, "", files=[COMMIT_KEY], folders=[IMAGES, _TABLES, "index"])
+    yield from _others(blobs, "", files=[COMMIT_KEY], folders=[IMAGES, TABLES, "index"])
     for name in blobs.list_folder(IMAGES).files:
         if name != COMMIT_KEY:
             yield _stray(f"{IMAGES}/{name}")
-    for key in iter_stray_tables(blobs):
-        yield _stray(key)
+    for key in iter_keys(blobs, TABLES):
+        if table_name(key) is None and key not in _OWN_FILES:
+            yield _stray(key)
 
 
 def iter_strays_of_image(blobs: BlobStore, folder: str) -> Iterator[Problem]:
     """What does not belong directly in an image's folder."""
     roots = {kind.root for kind in artifact_kinds()}
     yield from _others(blobs, folder, files=[COMMIT_KEY, INVENTORY], folders=["data", *roots])
-
-
-def iter_stray_tables(blobs: BlobStore, inside: str = "") -> Iterator[str]:
-    """The keys of files among the tables that are not tables."""
-    listing = blobs.list_folder(f"{_TABLES}/{inside}".rstrip("/"))
-    for file in listing.files:
-        name = inside + file.removesuffix(_SUFFIX)
-        if name in {INVENTORY, COMMIT_KEY}:
-            continue
-        if not file.endswith(_SUFFIX) or not is_valid_name(name, kind="table"):
-            yield f"{_TABLES}/{inside}{file}"
-    for folder in listing.folders:
-        yield from iter_stray_tables(blobs, f"{inside}{folder}/")
 
 
 def _others(

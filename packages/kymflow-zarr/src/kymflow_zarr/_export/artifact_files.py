@@ -16,8 +16,7 @@ from kymflow_zarr._artifacts.registry import artifact_kinds, kind_named
 from kymflow_zarr._export import version1
 from kymflow_zarr._export.manifest import SPREADSHEET, ExportedFile, TableFormat, file_path
 from kymflow_zarr._records.artifacts import StoredArtifact
-from kymflow_zarr._records.build import stage_artifact
-from kymflow_zarr._storage.blobs import BlobStore, Staging
+from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr.record import ZarrImageRecord
 
 
@@ -29,9 +28,6 @@ class PlainArtifact:
     it was listed.
 
     Attributes:
-        key: Its key in the dataset.
-        kind: The name of its kind.
-        name: Its name.
         write: Writes the file that it is read back from.
         show: Writes a CSV for people, if there is one. It may raise `NotShownError`.
         axes: Arrays: a name for each dimension.
@@ -85,13 +81,7 @@ def plain_artifact(blobs: BlobStore, artifact: StoredArtifact) -> PlainArtifact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoredArtifact:
-    """An artifact, or dataset table, that was read from a file.
-
-    Attributes:
-        kind: Its kind.
-        name: Its name.
-        value: What its kind stores.
-    """
+    """An artifact, or dataset table, that was read from a file; `value` is what its kind stores."""
 
     kind: ArtifactKind
     name: str
@@ -101,10 +91,6 @@ class RestoredArtifact:
     def path(self) -> str:
         """Its path, relative to the record's folder."""
         return self.kind.path(self.name)
-
-    def stage(self, staging: Staging, image_id: str) -> str:
-        """Stage it; returns its path."""
-        return stage_artifact(staging, image_id, self.kind, self.name, self.value)
 
 
 def restore(file: ExportedFile, data: bytes) -> RestoredArtifact:

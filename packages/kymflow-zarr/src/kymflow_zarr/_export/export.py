@@ -79,10 +79,11 @@ def export_folder(
             include_tiff=include_tiff,
             include_tables=include_tables,
             table_format=table_format,
-            images={} if earlier is None else earlier.images,
-            tables={} if earlier is None else earlier.tables,
-            left_out={} if earlier is None else earlier.left_out,
         )
+        if earlier is not None:
+            incomplete = replace(
+                incomplete, images=earlier.images, tables=earlier.tables, left_out=earlier.left_out
+            )
         folder.begin(incomplete)
         images: dict[str, str] = {}
         left_out: dict[str, str] = {}

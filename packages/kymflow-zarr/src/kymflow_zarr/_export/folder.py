@@ -31,12 +31,7 @@ _READ_BYTES: Final = 2**20
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What distinguishes one state of a file from another.
-
-    Attributes:
-        size_bytes: Its size.
-        sha256: Digest of its bytes, in hexadecimal.
-    """
+    """What distinguishes one state of a file from another."""
 
     size_bytes: int
     sha256: str
@@ -56,14 +51,9 @@ class _EqualError(Exception):
 
 
 class ExportFolder:
-    """An export's folder while it is being written. Made by `open`.
+    """An export's folder while it is being written, and what became of its files.
 
-    Attributes:
-        root: The folder.
-        written: How many files were written.
-        unchanged: How many were there as they should be.
-        removed: How many were removed.
-        kept: Files that an earlier export wrote, this one does not, and someone has changed since.
+    Made by `open`. The counts are those of `ExportReport`.
     """
 
     def __init__(self, root: Path) -> None:
@@ -93,9 +83,8 @@ class ExportFolder:
     def begin(self, incomplete: ExportManifest) -> None:
         """Set what the manifest says from the first change to the end."""
         self._incomplete = incomplete
-        if (
-            self.read(MANIFEST) is None
-        ):  # otherwise a later run would treat the folder as someone else's
+        # Without a manifest, a later run would treat the folder as someone else's.
+        if self.read(MANIFEST) is None:
             self._change()
 
     def read(self, path: str) -> bytes | None:
@@ -126,12 +115,7 @@ class ExportFolder:
     def put(self, path: str, write: Callable[[BinaryIO], object]) -> FileState:
         """Write a file in one step, unless it holds the same already.
 
-        Args:
-            path: Its path, relative to the folder.
-            write: Writes its contents; if it raises, an existing file stays.
-
-        Returns:
-            Its size and digest.
+        If `write` raises, an existing file stays.
         """
         with suppress(_EqualError), self._files.open_write(path) as stream:
             write(stream)

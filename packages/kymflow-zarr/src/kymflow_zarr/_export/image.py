@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import BinaryIO
+
+import numpy as np
 
 from kymflow_zarr._export.artifact_files import PlainArtifact, iter_artifacts
 from kymflow_zarr._export.folder import ExportFolder
@@ -19,13 +21,15 @@ from kymflow_zarr._export.manifest import (
     TableFormat,
     file_path,
 )
-from kymflow_zarr._export.pixels import hash_blocks, iter_c_order
 from kymflow_zarr._export.tiff import tiff_facts, write_tiff
-from kymflow_zarr._records.document import image_folder
+from kymflow_zarr._pixels.codec import AnyArray
+from kymflow_zarr._records.format1 import find_record_document
+from kymflow_zarr._records.pixels import iter_pixels, pixels_key
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._tables.spreadsheet import NotShownError
 from kymflow_zarr.errors import (
     CorruptDataError,
+    ImageNotFoundError,
     InvalidNameError,
     NotFoundError,
     SchemaValidationError,
@@ -59,7 +63,7 @@ def export_image(
     digest = record.pixels_digest
     if include_tiff:
         try:
-            files[PIXELS], digest = _put_pixels(folder, prefix, record, previous)
+            files[PIXELS], digest = _put_pixels(folder, blobs, record, previous)
         except CorruptDataError as error:
             left_out[error.key] = error.reason
             if PIXELS in old and folder.holds(prefix + PIXELS, old[PIXELS]):
@@ -92,17 +96,11 @@ def put_artifacts(
     artifacts: Iterable[PlainArtifact],
     old: Mapping[str, ExportedFile],
 ) -> tuple[dict[str, ExportedFile], dict[str, str]]:
-    """Write artifacts, or dataset tables.
-
-    Args:
-        folder: The export.
-        prefix: The folder that they go to, with a ``/`` at the end.
-        artifacts: What is to be written.
-        old: The files that an earlier export holds there, by path below `prefix`.
+    """Write artifacts, or dataset tables, into a folder; its `prefix` ends with a ``/``.
 
     Returns:
         The files by path below `prefix`, and what was left out: key → reason. Of the latter, whole
-        copies that an earlier export made are among the files.
+        copies that an earlier export made (`old`) are among the files.
     """
     files: dict[str, ExportedFile] = {}
     left_out: dict[str, str] = {}
@@ -161,7 +159,7 @@ def read_listing(folder: ExportFolder, image_id: str) -> ImageListing | None:
 
 def _put_pixels(
     folder: ExportFolder,
-    prefix: str,
+    blobs: BlobStore,
     record: ZarrImageRecord,
     previous: ImageListing | None,
 ) -> tuple[ExportedFile, str]:
@@ -173,6 +171,7 @@ def _put_pixels(
     Raises:
         CorruptDataError: The pixels are not what the record's document says.
     """
+    path = f"{IMAGES}/{record.image_id}/{PIXELS}"
     facts = tiff_facts(record)
     known = None if previous is None else previous.files.get(PIXELS)
     if (
@@ -181,21 +180,27 @@ def _put_pixels(
         and record.pixels_digest
         and previous.pixels_digest == record.pixels_digest
         and known.tags_sha256 == facts.sha256
-        and folder.holds(prefix + PIXELS, known)
+        and folder.holds(path, known)
     ):
         folder.keep()
         return known, record.pixels_digest
-    key = f"{image_folder(record.image_id)}/data"
+    document = find_record_document(blobs, record.image_id)
+    if document is None:
+        raise ImageNotFoundError(record.image_id)
     sha = hashlib.sha256()
 
-    def write(stream: BinaryIO) -> None:
-        write_tiff(
-            stream, hash_blocks(iter_c_order(record.open_array(), key=key), sha.update), facts
-        )
-        if record.pixels_digest not in {"", f"sha256:{sha.hexdigest()}"}:
-            raise CorruptDataError(key, "the digest over all its elements differs")
+    def blocks() -> Iterator[AnyArray]:
+        for block in iter_pixels(blobs, document):
+            plain = np.ascontiguousarray(block, dtype=record.dtype)
+            sha.update(plain.data)
+            yield plain
 
-    state = folder.put(prefix + PIXELS, write)
+    def write(stream: BinaryIO) -> None:
+        write_tiff(stream, blocks(), facts)
+        if record.pixels_digest not in {"", f"sha256:{sha.hexdigest()}"}:
+            raise CorruptDataError(pixels_key(document), "the digest over all its elements differs")
+
+    state = folder.put(path, write)
     file = ExportedFile(
         kind="pixels",
         name="",

@@ -38,7 +38,7 @@ from kymflow_zarr._ingest.batch import in_batches
 from kymflow_zarr._ingest.outcome import IngestOutcome, failed
 from kymflow_zarr._pixels.layout import check_axes, check_dtype, resolve_chunks
 from kymflow_zarr._readers.headers.payload import read_payload_header
-from kymflow_zarr._records.build import stage_record
+from kymflow_zarr._records.build import stage_artifact, stage_record
 from kymflow_zarr._records.document import read_record_document
 from kymflow_zarr._records.facts import METADATA, PROVENANCE
 from kymflow_zarr._storage.blobs import BlobStore, Staging
@@ -58,16 +58,7 @@ PROVENANCE_EXPORTED = "provenance_exported"
 
 
 def plan_ingest_export(blobs: BlobStore, directory: Path) -> RefreshPlan:
-    """What `iter_ingest_export` would do: an image of the export stands as a file, its folder.
-
-    Args:
-        blobs: The dataset's key space.
-        directory: The export.
-
-    Raises:
-        UnreadableImageError: It is not an export, or was interrupted.
-        UnsupportedFormatError: It was written by a newer version.
-    """
+    """What `iter_ingest_export` would do: an image of the export stands as a file, its folder."""
     contents = read_export(directory)
     new: list[SourceFile] = []
     unchanged: list[SourceFile] = []
@@ -142,7 +133,11 @@ def _ingest(
         blobs.lock, action=f"ingest the export {contents.directory}", timeout_s=lock_timeout_s
     )
     rows = _exported_sources(contents)
-    batches = in_batches(_new_images(blobs, contents), size_of=_size_of, one_by_one=one_by_one)
+    batches = in_batches(
+        _new_images(blobs, contents),
+        size_of=lambda item: item.nbytes if isinstance(item, ExportedImage) else 0,
+        one_by_one=one_by_one,
+    )
     done: list[IngestOutcome] | None = []
     while done is not None:
         with lock("ingest"):  # whether an image is new is seen while this is held
@@ -160,18 +155,13 @@ def _ingest_batch(
     rows: Mapping[str, SourceRow],
 ) -> list[IngestOutcome]:
     """Publish a batch, and report what is wrong with files of its images."""
-    names = [item.image_id for item in batch if isinstance(item, ExportedImage)]
-    with blobs.staging(IMAGES, names) as staging:
-        outcomes = [
-            item
-            if isinstance(item, IngestOutcome)
-            else _ingest_image(staging, item, rows.get(item.image_id))
-            for item in batch
-        ]
+    outcomes = [item for item in batch if isinstance(item, IngestOutcome)]
+    images = [item for item in batch if isinstance(item, ExportedImage)]
+    with blobs.staging(IMAGES, [image.image_id for image in images]) as staging:
+        outcomes += [_ingest_image(staging, image, rows.get(image.image_id)) for image in images]
         staging.publish([done.image_id for done in outcomes if done.error is None])
-    for item in batch:
-        if isinstance(item, ExportedImage):
-            outcomes += map(_edited_file_outcome, item.edited_files())
+    for image in images:
+        outcomes += map(_edited_file_outcome, image.edited_files())
     return outcomes
 
 
@@ -187,10 +177,6 @@ def _new_images(
         else:
             if is_new:
                 yield image
-
-
-def _size_of(item: ExportedImage | IngestOutcome) -> int:
-    return item.nbytes if isinstance(item, ExportedImage) else 0
 
 
 def _ingest_image(staging: Staging, image: ExportedImage, row: SourceRow | None) -> IngestOutcome:
@@ -210,9 +196,7 @@ def _edited_file_outcome(path: Path) -> IngestOutcome:
         "it was changed after the export, and is not read: another file beside it holds the table; "
         "change the table in a dataset instead, or remove this file"
     )
-    return IngestOutcome(
-        path=path, image_id="", status="failed", error=UnreadableImageError(path, reason)
-    )
+    return failed(path, UnreadableImageError(path, reason))
 
 
 def _exported_sources(contents: ExportContents) -> dict[str, SourceRow]:
@@ -275,9 +259,6 @@ def _stage_artifacts(
 
     Returns:
         Their paths, relative to the record's folder, and those that are JSON objects, by name.
-
-    Raises:
-        InvalidNameError: Two names differ only in case.
     """
     paths: dict[str, str] = {}
     documents: dict[str, dict[str, JsonValue]] = {}
@@ -292,7 +273,9 @@ def _stage_artifacts(
             raise InvalidNameError(
                 path, kind="artifact", reason="another artifact of the image differs only in case"
             )
-        paths[path.lower()] = artifact.stage(staging, image.image_id)
+        paths[path.lower()] = stage_artifact(
+            staging, image.image_id, artifact.kind, artifact.name, artifact.value
+        )
     return list(paths.values()), documents
 
 
@@ -317,7 +300,7 @@ def _ingest_tables(
             with _as_unreadable(path):
                 merge_table(tables, name, contents.load_table(name), contents.image_ids, here)
         except UnreadableImageError as error:
-            yield IngestOutcome(path=path, image_id="", status="failed", error=error)
+            yield failed(path, error)
     yield from map(_edited_file_outcome, contents.edited_tables())
     sources = SourcesIndex(blobs, tables)
     try:

@@ -41,10 +41,6 @@ _PIXELS_KIND: Final = "pixels"
 def file_path(kind: str, name: str) -> str:
     """The path of a file, relative to the folder of its image or of the tables.
 
-    Args:
-        kind: What it holds; see `ExportedFile`.
-        name: The artifact's or table's name; empty for the pixels.
-
     Raises:
         ArtifactKindError: There is no such kind.
         InvalidNameError: Nothing of this kind can have this name.
@@ -68,8 +64,6 @@ class ExportedFile:
         kind: What it holds: the name of an artifact kind, ``"pixels"``, `SPREADSHEET`, or one of
             `version1.ARTIFACT_KINDS`.
         name: The artifact's or table's name; empty for the pixels.
-        size_bytes: Its size.
-        sha256: Digest of its bytes, in hexadecimal.
         axes: Arrays: a name for each dimension.
         tags_sha256: Pixels: digest of what the TIFF says besides.
         version1: What version 1 says of a file besides; see `version1`.
@@ -141,11 +135,7 @@ class ImageListing:
     """What one image's folder holds.
 
     Attributes:
-        image_id: The image.
         created_utc: When its record was created; empty where format 1 does not say.
-        shape: The pixels' shape.
-        dtype: Name of the pixels' type.
-        axes: A name for each dimension.
         pixels_digest: ``"sha256:<hex>"`` over the pixels in C order, little-endian; empty where it
             is not known (a format-1 image that was exported without its pixels).
         files: The files, by path relative to the image's folder.
@@ -205,10 +195,6 @@ class ExportManifest:
     Attributes:
         complete: Whether the run that wrote it came to its end.
         dataset: ``created_utc`` and ``software`` of the dataset.
-        software: What wrote the export.
-        include_tiff: Whether images have their pixels.
-        include_tables: Whether dataset tables were asked for.
-        table_format: How tables were asked for.
         images: Image id → SHA-256 of its listing.
         tables: Dataset tables by path relative to the export's root.
         left_out: What could not be exported → why.
@@ -220,9 +206,9 @@ class ExportManifest:
     include_tiff: bool
     include_tables: bool
     table_format: TableFormat
-    images: Mapping[str, str]
-    tables: Mapping[str, ExportedFile]
-    left_out: Mapping[str, str]
+    images: Mapping[str, str] = field(default_factory=dict)
+    tables: Mapping[str, ExportedFile] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         """The sealed document."""

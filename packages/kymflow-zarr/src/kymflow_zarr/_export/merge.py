@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from kymflow_zarr._tables.replace import RowUpdate
-from kymflow_zarr._tables.tables import IMAGE_ID, Tables
+from kymflow_zarr._tables.tables import IMAGE_ID, Tables, names_images
 from kymflow_zarr.errors import SchemaValidationError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def merge_table(
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    keyed = IMAGE_ID in rows.schema.names and pa.types.is_string(rows.schema.field(IMAGE_ID).type)
+    keyed = names_images(rows.schema)
     schema = tables.schema(name)
     if schema is None:
         if keyed:  # not those of images that could not be ingested

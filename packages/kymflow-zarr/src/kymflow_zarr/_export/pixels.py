@@ -1,87 +1,16 @@
-"""An image's pixels in C order, in blocks of bounded size."""
+"""Pixels in pieces of other sizes than they come in."""
 
 from __future__ import annotations
 
-import math
-import zlib
-from collections.abc import Callable, Iterable, Iterator
-from itertools import product
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from kymflow_zarr._pixels.codec import AnyArray
-from kymflow_zarr.errors import CorruptDataError
-
-if TYPE_CHECKING:
-    import zarr
-
-Region: TypeAlias = tuple[int | slice, ...]
-
-_BLOCK_BYTES = 32 * 2**20
-
-
-def hash_blocks(
-    blocks: Iterable[AnyArray], update: Callable[[memoryview], object]
-) -> Iterator[AnyArray]:
-    """The same blocks, little-endian and C-contiguous; each is given to a digest first."""
-    for block in blocks:
-        plain = np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("<"))
-        update(plain.reshape(-1).view(np.uint8).data)
-        yield plain
-
-
-def iter_c_order(array: zarr.Array[Any], *, key: str) -> Iterator[AnyArray]:
-    """A Zarr array's elements in C order, about 32 MiB at a time.
-
-    Raises:
-        CorruptDataError: A chunk is damaged; `key` names the array.
-    """
-    for region in c_order_regions(array.shape, array.chunks, array.dtype.itemsize):
-        try:
-            block = np.asarray(array[region])
-        except CorruptDataError:
-            raise
-        except (ValueError, RuntimeError, zlib.error) as error:  # format 1 has no checksums
-            raise CorruptDataError(key, f"a chunk cannot be decoded ({error})") from error
-        yield block
-
-
-def c_order_regions(
-    shape: tuple[int, ...],
-    chunks: tuple[int, ...],
-    itemsize: int,
-    *,
-    block_bytes: int = _BLOCK_BYTES,
-) -> Iterator[Region]:
-    """Regions that cover an array once, in C order.
-
-    Args:
-        shape: The array's shape.
-        chunks: Its chunk shape: a region's border falls on a chunk's where that is possible.
-        itemsize: Bytes per element.
-        block_bytes: The size that a region should not exceed.
-    """
-    axis = 0
-    while axis < len(shape) - 1 and math.prod(shape[axis + 1 :]) * itemsize > block_bytes:
-        axis += 1
-    step = max(1, block_bytes // (math.prod(shape[axis + 1 :]) * itemsize))
-    if step > chunks[axis]:
-        step -= step % chunks[axis]
-    for lead in product(*(range(length) for length in shape[:axis])):
-        for start in range(0, shape[axis], step):
-            yield (*lead, slice(start, min(start + step, shape[axis])))
 
 
 def recut(blocks: Iterable[AnyArray], sizes: Iterable[int]) -> Iterator[bytes]:
-    """Cut elements that arrive in C order into pieces of other sizes.
-
-    Args:
-        blocks: Arrays of any shape, one after the other.
-        sizes: How many bytes each piece has.
-
-    Yields:
-        The bytes of consecutive elements.
+    """Cut elements that arrive in C order, in arrays of any shape, into pieces of other sizes.
 
     Raises:
         ValueError: The blocks end before the last piece does.

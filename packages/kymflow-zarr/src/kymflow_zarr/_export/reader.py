@@ -1,4 +1,7 @@
-"""What an export holds, read and checked file by file."""
+"""What an export holds, read and checked file by file.
+
+A file that is not the one that was exported is an `UnreadableImageError`.
+"""
 
 from __future__ import annotations
 
@@ -69,12 +72,7 @@ def read_export(directory: Path) -> ExportContents:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportContents:
-    """An export.
-
-    Attributes:
-        directory: Its folder.
-        manifest: What it says of itself.
-    """
+    """An export: its folder, and what it says of itself."""
 
     directory: Path
     manifest: ExportManifest
@@ -94,11 +92,7 @@ class ExportContents:
         return self.directory / IMAGES / image_id
 
     def image(self, image_id: str) -> ExportedImage:
-        """One image.
-
-        Raises:
-            UnreadableImageError: Its listing is not the one that the manifest names.
-        """
+        """One image."""
         path = self.folder(image_id) / LISTING
         _check_inside(self.directory, path.parent)
         data = read_bounded(path, limit=MAX_BYTES)
@@ -119,11 +113,7 @@ class ExportContents:
         return self.directory / TABLES / self._tables[name].path
 
     def load_table(self, name: str) -> pa.Table:
-        """A dataset table.
-
-        Raises:
-            UnreadableImageError: Its file is not the one that was exported.
-        """
+        """A dataset table."""
         path, file = self.table_path(name), self._tables[name]
         _check_inside(self.directory, path.parent)
         data = _read(path, file)
@@ -143,12 +133,7 @@ class ExportContents:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportedImage:
-    """One image of an export. Every file is compared with its digest before it is used.
-
-    Attributes:
-        folder: Its folder.
-        listing: What the folder holds.
-    """
+    """One image of an export. Every file is compared with its digest before it is used."""
 
     folder: Path
     listing: ImageListing
@@ -169,16 +154,7 @@ class ExportedImage:
         return self.folder / PIXELS
 
     def iter_pixels(self, rows: int, *, dtype: np.dtype[np.generic]) -> Iterator[AnyArray]:
-        """The pixels, in bounded memory.
-
-        The caller compares them with the listing's digest.
-
-        Args:
-            rows: Entries along the first axis of each block but the last.
-            dtype: The type that they are to have, which the listing names.
-
-        Yields:
-            Arrays of shape ``(n, *shape[1:])``.
+        """The pixels, some rows at a time; the caller compares them with the listing's digest.
 
         Raises:
             UnreadableImageError: There are none, or the TIFF holds others than the listing says.
@@ -206,11 +182,7 @@ class ExportedImage:
                 yield np.frombuffer(data, dtype=dtype).reshape(-1, *listing.shape[1:])
 
     def iter_artifacts(self) -> Iterator[RestoredArtifact]:
-        """All artifacts.
-
-        Raises:
-            UnreadableImageError: One is not the file that was exported.
-        """
+        """All artifacts."""
         for file in self.listing.files.values():
             if file.is_artifact:
                 path = self.folder / file.path
@@ -225,11 +197,7 @@ class ExportedImage:
 
 
 def _check_inside(directory: Path, folder: Path) -> None:
-    """Refuse a folder of an export that is reached through a link.
-
-    Raises:
-        UnreadableImageError: It is.
-    """
+    """Refuse a folder of an export that is reached through a link."""
     try:
         with (
             open_root(str(directory)) as root,
@@ -243,11 +211,7 @@ def _check_inside(directory: Path, folder: Path) -> None:
 
 
 def _read(path: Path, file: ExportedFile) -> bytes:
-    """A file of an export.
-
-    Raises:
-        UnreadableImageError: It is not the file that was exported.
-    """
+    """A file of an export; refused if it is not the one that was exported."""
     if path.is_file() and path.stat().st_size != file.size_bytes:
         raise UnreadableImageError(path, _ALTERED)
     data = read_bounded(path, limit=file.size_bytes)

@@ -56,9 +56,6 @@ class TiffFacts:
     """What an image's TIFF says about it besides its pixels.
 
     Attributes:
-        image_id: The image.
-        shape: Its shape.
-        axes: A name for each dimension.
         dtype: The pixels' type; booleans are written as bytes 0 and 1.
         steps: Axis → distance of two pixels, where known.
         acquired_local_epoch_ns: Wall time of the acquisition, where known.
@@ -134,14 +131,9 @@ def write_tiff(
 ) -> None:
     """Write a TIFF file: uncompressed, one page per plane, all pixels in one piece.
 
-    Memory is bounded by a few strips of 32 MiB, or by a row where one is longer.
-
-    Args:
-        stream: Where it goes; seekable.
-        blocks: The pixels: little-endian arrays of any shape that hold consecutive elements in C
-            order.
-        facts: What the image is.
-        big: Whether to write a BigTIFF; where offsets of 32 bits do not reach, if None.
+    Memory is bounded by a few strips of 32 MiB, or by a row where one is longer. The blocks are
+    little-endian arrays of any shape that hold consecutive elements in C order. It is a BigTIFF if
+    `big`, or if None, where offsets of 32 bits do not reach.
 
     Raises:
         ValueError: The blocks end before the image does.
@@ -186,11 +178,7 @@ class _Pages:
         stack: The axes before those of a page.
         down: The axis of a page's rows; empty where there is but one row.
         across: The axis of a row's pixels.
-        count: Number of pages.
-        length: Rows of a page.
-        width: Pixels of a row.
         samples: Values of a pixel.
-        dtype: Their type.
     """
 
     stack: tuple[str, ...]

@@ -7,7 +7,6 @@ no other writer waiting. What other writers ingested in between is left alone.
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -25,7 +24,8 @@ from kymflow_zarr._catalog.source_details import SourceDetails
 from kymflow_zarr._catalog.sources import FolderScan, SourceFile, rows_from_table, rows_to_table
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._front.access import Access
-from kymflow_zarr._ingest.outcome import IngestJob, IngestOutcome
+from kymflow_zarr._ingest.ledger import IngestLedger
+from kymflow_zarr._ingest.outcome import IngestOutcome
 from kymflow_zarr._tables.tables import Tables
 from kymflow_zarr.errors import IncompleteImageError, UnreadableImageError
 from kymflow_zarr.options import IngestOptions
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from kymflow_zarr._ingest.batch import BatchIngest
-    from kymflow_zarr._ingest.ledger import IngestLedger
 
 _ToIngest: TypeAlias = tuple[SourceFile, str | None]
 """A file, and the image that the one made of it supersedes."""
@@ -53,7 +52,6 @@ def refresh(
     """Ingest what is new in a folder; see `DatasetSources.iter_refresh`."""
     from kymflow_zarr._ingest.batch import BatchIngest, folders_of, in_batches
     from kymflow_zarr._ingest.known_pixels import KnownPixels
-    from kymflow_zarr._ingest.ledger import IngestLedger
 
     action = f"ingest {scan.folder}"
     ledger = IngestLedger(access.blobs)
@@ -89,16 +87,16 @@ def refresh(
 
 
 def ingest_one(access: Access, path: Path, options: IngestOptions) -> IngestOutcome:
-    """Ingest one file as a new image; see `DatasetSources.ingest_file`.
+    """Ingest one file as a new image, of several the first; see `DatasetSources.ingest_file`.
 
     What this costs does not depend on how many images there are.
     """
+    # First of all: what others ingest from here on is not ingested again.
+    ledger = IngestLedger(access.blobs, since_ns=time.time_ns())
     from kymflow_zarr._ingest.batch import BatchIngest, folders_of
-    from kymflow_zarr._ingest.ledger import IngestLedger
     from kymflow_zarr._ingest.scan import scan_file
 
     action = "ingest an image"
-    ledger = IngestLedger(access.blobs, since_ns=time.time_ns())
     with access.lock("ingest", action):
         file = scan_file(path, options=options)
         for row in ledger.later_rows([file]):  # of a writer that was waited for
@@ -106,10 +104,10 @@ def ingest_one(access: Access, path: Path, options: IngestOptions) -> IngestOutc
                 return IngestOutcome(path=path, image_id=row.image_id)
         folders = folders_of([file], options)
         ingest = BatchIngest(blobs=access.blobs, folders=folders, known=None, options=options)
-        (outcome,) = _ingest(ingest, ledger, [(file, None)])
+        outcomes = _ingest(ingest, ledger, [(file, None)])
         ledger.save_failures()
         _merge_if_full(access, ledger, action)
-    return outcome
+    return next((item for item in outcomes if item.error is None), outcomes[0])
 
 
 def _index(access: Access) -> SourcesIndex:
@@ -157,9 +155,8 @@ def _ingest(
     """Ingest a batch. The caller holds the lock ``ingest``."""
     if not files:
         return []
-    jobs = [IngestJob(image_id=str(uuid.uuid4()), file=file, supersedes=old) for file, old in files]
-    outcomes = ingest.ingest(jobs)
-    done = zip((file for file, _ in files), outcomes, strict=True)
+    jobs = [job for file, old in files for job in ingest.jobs_of(file, old)]
+    done = zip((job.file for job in jobs), ingest.ingest(jobs), strict=True)
     return ledger.enter(done, strict=ingest.options.strict)
 
 

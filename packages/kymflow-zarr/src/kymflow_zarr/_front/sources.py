@@ -193,7 +193,8 @@ class DatasetSources:
             options: As for `refresh`.
 
         Returns:
-            The id of the new image.
+            The id of the new image; of a file of several images, all are ingested and this is the
+            first.
 
         Raises:
             UnreadableImageError: The file cannot be ingested.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -19,6 +21,7 @@ from kymflow_zarr._ingest.folder import ImageFolder, read_folder
 from kymflow_zarr._ingest.image import StagedImage, stage_image_file
 from kymflow_zarr._ingest.known_pixels import KnownPixels
 from kymflow_zarr._ingest.outcome import IngestJob, IngestOutcome, failed
+from kymflow_zarr._readers.image_file import list_scenes
 from kymflow_zarr._storage.blobs import BlobStore, Staging
 from kymflow_zarr.errors import CorruptDataError, NotFoundError, UnreadableImageError
 from kymflow_zarr.options import IngestOptions
@@ -47,11 +50,40 @@ class BatchIngest:
     options: IngestOptions
     executor: Executor | None = None
 
+    def jobs_of(self, file: SourceFile, supersedes: str | None) -> list[IngestJob]:
+        """The images to make of a file, each under a new id.
+
+        Args:
+            file: The file.
+            supersedes: The image that was made last of an earlier state of it.
+        """
+        reader = self.folders[_folder_of(file)].readers.get(file.primary.name)
+        scenes: tuple[str, ...] = ("",)
+        if len(file.paths) == 1:
+            with suppress(UnreadableImageError):  # as ingesting the file reports
+                scenes = list_scenes(
+                    file.primary,
+                    reader,
+                    limits=self.options.limits,
+                    follow_links=self.options.follow_links,
+                )
+        return [
+            IngestJob(
+                image_id=str(uuid.uuid4()),
+                file=file,
+                supersedes=supersedes
+                if self.known is None or not scene
+                else self.known.latest(file, scene),
+                scene=scene,
+            )
+            for scene in scenes
+        ]
+
     def ingest(self, jobs: Sequence[IngestJob]) -> list[IngestOutcome]:
         """Ingest one batch.
 
         Returns:
-            An outcome per file, in order; all images are published.
+            An outcome per job, in order; all images are published.
 
         Raises:
             OSError: The dataset cannot be written to.
@@ -81,9 +113,7 @@ def _stage_one(
     try:
         return stage_image_file(
             staging,
-            job.image_id,
-            job.file,
-            supersedes=job.supersedes,
+            job,
             folder=folders[_folder_of(job.file)],
             options=options,
         )
@@ -104,8 +134,8 @@ def _settle(
     """What becomes of a file that was read: a new image, unless there is one of its pixels."""
     path = job.file.primary
     if isinstance(found, UnreadableImageError):
-        return failed(path, found)
-    row = None if known is None else known.find(job.file, found.document)
+        return failed(path, found, scene=job.scene)
+    row = None if known is None else known.find(job, found.document)
     if known is None or row is None:
         return IngestOutcome(
             path=path,
@@ -126,9 +156,10 @@ def _settle(
     try:
         issues = extend_image(blobs, row.image_id, job.file, found, known=before, options=options)
     except UnreadableImageError as error:
-        return failed(path, error)
+        return failed(path, error, scene=job.scene)
     except (CorruptDataError, NotFoundError) as error:
-        return failed(path, UnreadableImageError(path, f"its image cannot be extended: {error}"))
+        reason = f"its image cannot be extended: {error}"
+        return failed(path, UnreadableImageError(path, reason), scene=job.scene)
     return replace(outcome, status="extended", issues=issues)
 
 
@@ -138,7 +169,7 @@ def in_batches(
     """Items in batches of bounded number and size.
 
     Args:
-        items: What is to be taken in.
+        items: What is to be ingested.
         size_of: About how many bytes an item has.
         one_by_one: Whether each is its own batch.
     """

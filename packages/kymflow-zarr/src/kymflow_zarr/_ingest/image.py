@@ -13,10 +13,11 @@ import numpy as np
 from kymflow_zarr._artifacts.json_kind import JSON
 from kymflow_zarr._artifacts.sidecars import Sidecar, Sidecars, find_sidecars
 from kymflow_zarr._catalog.source_issue import SourceIssue
-from kymflow_zarr._catalog.sources import SourceFile, SourceRow, source_to_json
+from kymflow_zarr._catalog.sources import SourceRow, source_to_json
 from kymflow_zarr._ingest.channel_files import header_of_channels
 from kymflow_zarr._ingest.folder import ImageFolder
 from kymflow_zarr._ingest.orientation import blocks_down, time_down
+from kymflow_zarr._ingest.outcome import IngestJob
 from kymflow_zarr._ingest.payload import metadata_payload
 from kymflow_zarr._ingest.sidecars import stage_sidecars
 from kymflow_zarr._pixels.codec import AnyArray
@@ -60,13 +61,7 @@ class StagedImage:
 
 
 def stage_image_file(
-    staging: Staging,
-    image_id: str,
-    file: SourceFile,
-    *,
-    supersedes: str | None,
-    folder: ImageFolder,
-    options: IngestOptions,
+    staging: Staging, job: IngestJob, *, folder: ImageFolder, options: IngestOptions
 ) -> StagedImage:
     """Read an image file and stage the record that is made of it.
 
@@ -75,9 +70,7 @@ def stage_image_file(
 
     Args:
         staging: A staging of the folder ``images``.
-        image_id: The new image's id.
-        file: The file.
-        supersedes: The image that was made of an earlier state of this file.
+        job: The file, or the image of it.
         folder: Its folder.
         options: How it is read, and whether what lies beside it comes along.
 
@@ -87,22 +80,15 @@ def stage_image_file(
         IncompleteImageError: It is still being written, as far as can be seen.
     """
     try:
-        return _stage(
-            staging, image_id, file, supersedes=supersedes, folder=folder, options=options
-        )
+        return _stage(staging, job, folder=folder, options=options)
     except (SchemaValidationError, CorruptDataError, InvalidNameError) as error:
-        raise UnreadableImageError(file.primary, str(error)) from error
+        raise UnreadableImageError(job.file.primary, str(error)) from error
 
 
 def _stage(
-    staging: Staging,
-    image_id: str,
-    file: SourceFile,
-    *,
-    supersedes: str | None,
-    folder: ImageFolder,
-    options: IngestOptions,
+    staging: Staging, job: IngestJob, *, folder: ImageFolder, options: IngestOptions
 ) -> StagedImage:
+    image_id, file = job.image_id, job.file
     files = file.files
     primary = files[0]
     _check_paths(files)
@@ -113,6 +99,7 @@ def _stage(
                 open_image(
                     path,
                     folder.readers.get(path.name),
+                    scene=job.scene,
                     limits=options.limits,
                     follow_links=options.follow_links,
                 )
@@ -126,6 +113,7 @@ def _stage(
             limits=options.limits,
             beside=options.sidecars,
             axes=options.axes,
+            channel_files=[path.name for path in files[1:]],
         )
         header = header_of_channels(header, files, folder.sidecars)
         shape, axes = time_down(channels[0].shape, header.axes)
@@ -158,7 +146,8 @@ def _stage(
             source=source_to_json(
                 file,
                 ingested_epoch_ns=ingested,
-                supersedes=supersedes,
+                supersedes=job.supersedes,
+                scene=job.scene,
                 issues=issues,
                 sidecars=sidecars.digests,
             ),

@@ -6,13 +6,16 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 
 from kymflow_zarr._artifacts.sidecars import stem_of
+from kymflow_zarr._catalog.recorded_source import scene_of
 from kymflow_zarr._catalog.refresh_plan import normalized
 from kymflow_zarr._catalog.source_details import SourceDetails
 from kymflow_zarr._catalog.sources import BesideState, SourceFile, SourceRow, beside_from_text
 from kymflow_zarr._ingest.extend import can_extend
+from kymflow_zarr._ingest.outcome import IngestJob
 from kymflow_zarr._records.document import RecordDocument, read_record_document
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr.errors import CorruptDataError
@@ -41,16 +44,17 @@ class KnownPixels:
         self._details = details
         self._new_copies = new_copies
 
-    def find(self, file: SourceFile, read: RecordDocument) -> SourceRow | None:
+    def find(self, job: IngestJob, read: RecordDocument) -> SourceRow | None:
         """The image of the same pixels that was made of this file, or of one that has moved here.
 
         Of several that were made of files which are gone, the one whose file had the same name, and
         of these the one that was ingested last.
 
         Args:
-            file: The file.
+            job: The file, or the image of it.
             read: The document that a record of it would have.
         """
+        file = job.file
         rows = [self._rows[image_id] for image_id in self._by_digest.get(read.digest, ())]
         paths = set(map(normalized, file.paths))
         here = [row for row in rows if normalized(row.source_primary_path) in paths]
@@ -58,7 +62,25 @@ class KnownPixels:
             here = [row for row in rows if _has_moved(row.source_primary_path, file.paths[0])]
         name = os.path.basename(file.paths[0])  # noqa: PTH119 - paths are text here
         here.sort(key=lambda row: (row.source_primary_path.endswith(name), row.ingested_epoch_ns))
-        return next((row for row in reversed(here) if self._is_of_form(row.image_id, read)), None)
+        return next(
+            (
+                row
+                for row in reversed(here)
+                if self._is_of_form(row.image_id, read)
+                and scene_of(self._blobs, row.image_id) == job.scene
+            ),
+            None,
+        )
+
+    def latest(self, file: SourceFile, scene: str) -> str | None:
+        """The image that was made last of one of a file's images; None if there is none."""
+        rows = sorted(
+            (row for row in self._rows.values() if row.source_primary_path == file.paths[0]),
+            key=attrgetter("ingested_epoch_ns"),
+            reverse=True,
+        )
+        ids = (row.image_id for row in rows)
+        return next((one for one in ids if scene_of(self._blobs, one) == scene), None)
 
     def beside(self, row: SourceRow, file: SourceFile) -> BesideState:
         """What is known to have lain beside an image's file, by the names of now."""

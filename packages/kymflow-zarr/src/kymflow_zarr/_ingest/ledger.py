@@ -91,10 +91,13 @@ class IngestLedger:
         """
         reported: list[IngestOutcome] = []
         fresh: list[RecentImage] = []
+        batch = [*batch]
+        self.forget_failures(file.paths[0] for file, _ in batch)
         for file, found in batch:
             outcome, failure = _judge(found, file, self._before.get(file.paths[0]))
             reported.append(outcome)
-            self._failures[file.paths[0]] = None if strict else failure
+            if failure is not None and not strict:
+                self._failures[file.paths[0]] = failure
             if outcome.source is None:
                 continue
             detail = self._detail(outcome, file)

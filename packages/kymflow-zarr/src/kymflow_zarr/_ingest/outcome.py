@@ -15,17 +15,19 @@ IngestStatus: TypeAlias = Literal["ingested", "extended", "renewed", "changed", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestJob:
-    """One file to ingest.
+    """One image to ingest.
 
     Attributes:
         image_id: The new image's id.
         file: The file.
         supersedes: The image that was made of an earlier state of this file.
+        scene: Which image of a file of several; empty for a file of one.
     """
 
     image_id: str
     file: SourceFile
     supersedes: str | None
+    scene: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +57,15 @@ class IngestOutcome:
     issues: tuple[SourceIssue, ...] = ()
 
 
-def failed(path: Path, error: UnreadableImageError) -> IngestOutcome:
+def failed(path: Path, error: UnreadableImageError, *, scene: str = "") -> IngestOutcome:
     """The outcome of an image that could not be ingested; it names the file at fault.
 
     Args:
         path: What was to be ingested.
         error: What is wrong, with it or with a file that goes along with it.
+        scene: Which of its images, in a file of several.
     """
-    if error.path != path:
-        error = type(error)(path, f"in {error.path.name!r}: {error.reason}")
+    at_fault = scene if error.path == path else error.path.name
+    if at_fault:
+        error = type(error)(path, f"in {at_fault!r}: {error.reason}")
     return IngestOutcome(path=path, image_id="", status="failed", error=error)

@@ -131,7 +131,7 @@ def _walk(
             continue
         names = [entry.name for entry in shown if not entry.is_dir(follow_symlinks=False)]
         if folder != top and EXPORT_MANIFEST in names:
-            logger.warning("the export %r is not looked into; name it to ingest it", str(folder))
+            logger.warning("the export %r is skipped; name it to ingest it", str(folder))
             continue
         yield folder, names
         if recursive:

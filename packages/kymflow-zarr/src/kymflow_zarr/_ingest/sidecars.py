@@ -108,7 +108,7 @@ def read_sidecar(sidecar: Sidecar, options: IngestOptions) -> Any:
 
 
 def stored_digest(blobs: BlobStore, image_id: str, sidecar: Sidecar) -> str | None:
-    """The SHA-256 of a sidecar's artifact as an export has it; None if it cannot be read."""
+    """The SHA-256 of a sidecar's artifact as it is exported; None if it cannot be read."""
     stream = io.BytesIO()
     try:
         key = f"{image_folder(image_id)}/{sidecar.kind.path(sidecar.name)}"

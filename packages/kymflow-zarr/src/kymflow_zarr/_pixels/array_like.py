@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -29,37 +28,23 @@ class LazyArray(Protocol):
         """A part of it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pixels:
-    """Pixels to be stored.
+def iter_parts(array: LazyArray, rows: int) -> Iterator[AnyArray]:
+    """Consecutive parts along the first axis; only one of them is in memory at a time.
 
-    Attributes:
-        shape: Their shape.
-        dtype: Their data type.
-        source: What they are read from.
+    Raises:
+        SchemaValidationError: A part has another data type than was declared.
     """
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    source: LazyArray
-
-    def blocks(self, rows: int) -> Iterator[AnyArray]:
-        """Consecutive parts along the first axis; only one of them is in memory at a time.
-
-        Raises:
-            SchemaValidationError: A part has another data type than was declared.
-        """
-        for start in range(0, self.shape[0], rows):
-            block: AnyArray = np.asarray(self.source[start : start + rows])
-            if block.dtype != self.dtype:
-                raise SchemaValidationError(
-                    f"a part of the array holds {block.dtype.name!r}, its dtype says "
-                    f"{self.dtype.name!r}; convert it with astype()"
-                )
-            yield block
+    for start in range(0, array.shape[0], rows):
+        part: AnyArray = np.asarray(array[start : start + rows])
+        if part.dtype != array.dtype:
+            raise SchemaValidationError(
+                f"a part of the array holds {part.dtype.name!r}, its dtype says "
+                f"{array.dtype.name!r}; convert it with astype()"
+            )
+        yield part
 
 
-def as_pixels(array: ArrayLike | LazyArray) -> Pixels:
+def as_pixels(array: ArrayLike | LazyArray) -> LazyArray:
     """Take what a caller hands over, without reading what is lazy.
 
     Raises:
@@ -70,11 +55,10 @@ def as_pixels(array: ArrayLike | LazyArray) -> Pixels:
             "the mask of a masked array would be lost; fill it in with .filled()"
         )
     if isinstance(array, LazyArray) and isinstance(array.dtype, np.dtype):
-        return Pixels(shape=tuple(array.shape), dtype=array.dtype, source=array)
+        return array
     try:
-        plain: AnyArray = np.asarray(array)
+        return np.asarray(array)
     except ValueError as error:
         raise SchemaValidationError(
             f"the pixels do not form an array ({error}); give rows of equal length"
         ) from error
-    return Pixels(shape=plain.shape, dtype=plain.dtype, source=plain)

@@ -52,11 +52,7 @@ def is_codec_list(codecs: Any, dtype: np.dtype[Any]) -> bool:
 
 
 def encode_chunk(chunk: AnyArray) -> bytes:
-    """Encode one whole chunk.
-
-    Args:
-        chunk: C-contiguous, little-endian, of the array's chunk shape.
-    """
+    """Encode one whole chunk: C-contiguous, little-endian, of the array's chunk shape."""
     body: bytes = _BLOSC.encode(chunk)
     return body + struct.pack("<I", google_crc32c.value(body))
 
@@ -68,11 +64,6 @@ def chunk_checksum(data: bytes) -> int:
 
 def check_declared_size(data: bytes, *, size: int, key: str) -> None:
     """Check what a chunk says that it decompresses to, before any memory is allocated.
-
-    Args:
-        data: The chunk's bytes as stored.
-        size: The bytes of one chunk, decompressed.
-        key: The chunk's key, for messages.
 
     Raises:
         CorruptDataError: It is cut short, or declares another size.
@@ -87,17 +78,7 @@ def check_declared_size(data: bytes, *, size: int, key: str) -> None:
 def decode_chunk(
     data: bytes, *, shape: tuple[int, ...], dtype: np.dtype[Any], checksum: int, key: str
 ) -> AnyArray:
-    """Check and decode one chunk.
-
-    Args:
-        data: The chunk's bytes as stored.
-        shape: The array's chunk shape.
-        dtype: The array's data type.
-        checksum: The CRC-32C that the array's document names for this chunk.
-        key: The chunk's key, for messages.
-
-    Returns:
-        A read-only array of `shape`.
+    """Check one chunk by the CRC-32C that the array's document names, and decode it (read-only).
 
     Raises:
         CorruptDataError: A checksum differs, or the bytes do not decode to one chunk.

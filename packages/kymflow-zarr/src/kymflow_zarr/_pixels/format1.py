@@ -1,4 +1,7 @@
-"""Arrays of format 1: Zarr v2, without checksums."""
+"""Arrays of format 1: Zarr v2, without checksums.
+
+What cannot be decoded is a `CorruptDataError`.
+"""
 
 from __future__ import annotations
 
@@ -60,8 +63,8 @@ def read_format1_array_document(blobs: BlobStore, folder: str) -> Format1Array |
         shape, chunks = tuple(parsed["shape"]), tuple(parsed["chunks"])
         check_geometry(shape, chunks, check_dtype(dtype))
         compressor = None if parsed.get("compressor") is None else parsed["compressor"]["id"]
-        if parsed.get("filters") or (compressor is not None and compressor not in COMPRESSORS):
-            filters = parsed.get("filters")
+        filters = parsed.get("filters")
+        if filters or (compressor is not None and compressor not in COMPRESSORS):
             raise SchemaValidationError(
                 f"its codecs {compressor!r} and {filters!r} are not allowed"
             )
@@ -99,11 +102,7 @@ def open_format1_array(blobs: BlobStore, folder: str) -> zarr.Array[Any]:
 def iter_format1_slabs(
     blobs: BlobStore, folder: str, rows: int | None = None
 ) -> Iterator[AnyArray]:
-    """A Zarr v2 array in parts of some rows along its first axis, or as long as a chunk.
-
-    Raises:
-        CorruptDataError: It cannot be decoded.
-    """
+    """A Zarr v2 array in parts of some rows along its first axis, or as long as a chunk."""
     array = open_format1_array(blobs, folder)
     step = rows or array.chunks[0]
     for start in range(0, array.shape[0], step):
@@ -113,11 +112,7 @@ def iter_format1_slabs(
 
 
 def read_format1_array(blobs: BlobStore, folder: str) -> AnyArray:
-    """A whole Zarr v2 array.
-
-    Raises:
-        CorruptDataError: It cannot be decoded.
-    """
+    """A whole Zarr v2 array."""
     array = open_format1_array(blobs, folder)
     with _decoding(folder):
         return np.asarray(array[...])

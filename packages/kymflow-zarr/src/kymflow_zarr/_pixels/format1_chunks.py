@@ -36,7 +36,6 @@ DECODER_ERRORS: Final = (
 )
 _BLOSC_HEADER: Final = struct.Struct("<4xIII")
 
-
 _STREAMS: Final[dict[str, Callable[[], Any]]] = {
     "bz2": bz2.BZ2Decompressor,
     "gzip": lambda: zlib.decompressobj(wbits=31),
@@ -49,13 +48,7 @@ COMPRESSORS: Final = frozenset({*_STREAMS, *_CODECS})
 
 
 def check_chunk(data: bytes, compressor: str, *, limit: int, key: str) -> None:
-    """Check what one chunk decompresses to.
-
-    Args:
-        data: The chunk as stored.
-        compressor: The name of its codec, one of `COMPRESSORS`.
-        limit: The bytes of one chunk, decompressed.
-        key: The chunk's key, for messages.
+    """Check what one chunk decompresses to; its codec is one of `COMPRESSORS`.
 
     Raises:
         CorruptDataError: It becomes more, or is not what that codec writes.

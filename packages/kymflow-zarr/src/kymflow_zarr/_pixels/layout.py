@@ -52,10 +52,6 @@ def choose_chunks(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
     """A chunk shape: one chunk up to `DEFAULT_CHUNK_BYTES`, beyond that slabs along the first axes.
 
     Lines and planes stay whole, and the slabs are of nearly equal height.
-
-    Args:
-        shape: The array's shape.
-        itemsize: Bytes per element.
     """
     chunks = list(shape)
     for axis, length in enumerate(shape):
@@ -74,10 +70,8 @@ class ArrayDocument:
     """All that is known of a stored array, as its ``zarr.json`` says it.
 
     Attributes:
-        shape: The array's shape.
         dtype: Its data type, little-endian.
         chunks: The shape of one chunk.
-        axes: A name for each axis.
         digest: ``"sha256:<hex>"`` over the elements in C order, little-endian.
         checksums: Key of a chunk in the array's folder (``"c.0.0"``) → its CRC-32C.
         added: What another program has added to the document; None if none has written it.
@@ -155,7 +149,7 @@ class ArrayDocument:
         if not is_codec_list(parsed["codecs"], document.dtype):
             raise SchemaValidationError("its codecs are not the ones that this format names")
         if parsed["chunk_key_encoding"] != _CHUNK_KEYS:
-            raise SchemaValidationError("its chunk keys are not encoded as this format has it")
+            raise SchemaValidationError("its chunk keys are not encoded as this format requires")
         check_geometry(document.shape, document.chunks, document.dtype)
         # The number first: a forged document may declare any number of chunks.
         counts = [-(-n // c) for n, c in zip(document.shape, document.chunks, strict=True)]

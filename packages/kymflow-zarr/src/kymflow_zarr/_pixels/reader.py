@@ -1,4 +1,7 @@
-"""Reading arrays back, every byte checked against the array's document."""
+"""Reading arrays back, every byte checked against the array's document.
+
+What is damaged, missing or altered is a `CorruptDataError`.
+"""
 
 from __future__ import annotations
 
@@ -15,44 +18,28 @@ from kymflow_zarr.errors import CorruptDataError
 
 
 def read_document(blobs: BlobStore, folder: str) -> ArrayDocument | None:
-    """The document of the array in `folder`, or None if there is none.
-
-    Raises:
-        CorruptDataError: It is damaged.
-    """
+    """The document of the array in `folder`, or None if there is none."""
     key = f"{folder}/zarr.json"
     data = blobs.get(key)
     return None if data is None else ArrayDocument.from_bytes(data, key=key)
 
 
 def read_chunk(blobs: BlobStore, folder: str, document: ArrayDocument, name: str) -> AnyArray:
-    """One chunk, checked; padded to the chunk shape at the edges.
-
-    Raises:
-        CorruptDataError: It is missing (which Zarr would read as zeros) or altered.
-    """
+    """One chunk, checked; padded to the chunk shape at the edges."""
     key = f"{folder}/{name}"
     data = blobs.get(key)
     if data is None:
         raise CorruptDataError(key, "the chunk is missing")
+    checksum = document.checksums[name]
     return decode_chunk(
-        data,
-        shape=document.chunks,
-        dtype=document.dtype,
-        checksum=document.checksums[name],
-        key=key,
+        data, shape=document.chunks, dtype=document.dtype, checksum=checksum, key=key
     )
 
 
 def read_array(blobs: BlobStore, folder: str, document: ArrayDocument) -> AnyArray:
-    """The whole array.
-
-    Raises:
-        CorruptDataError: A chunk is missing or altered.
-    """
-    return _read_chunks(
-        blobs, folder, document, document.chunk_keys(), rows=slice(0, document.shape[0])
-    )
+    """The whole array."""
+    whole = tuple(slice(0, length) for length in document.shape)
+    return _read_chunks(blobs, folder, document, document.chunk_keys(), slab=whole)
 
 
 def read_replaceable_array(blobs: BlobStore, folder: str) -> AnyArray | None:
@@ -60,9 +47,6 @@ def read_replaceable_array(blobs: BlobStore, folder: str) -> AnyArray | None:
 
     Chunks that do not fit the document belong to another array if the document is another by now:
     then that one is read.
-
-    Raises:
-        CorruptDataError: The document, or a chunk, is missing or altered.
     """
     document = read_document(blobs, folder)
     while document is not None:
@@ -77,34 +61,38 @@ def read_replaceable_array(blobs: BlobStore, folder: str) -> AnyArray | None:
 
 
 def iter_slabs(blobs: BlobStore, folder: str, document: ArrayDocument) -> Iterator[AnyArray]:
-    """The array in consecutive parts along its first axis, one row of chunks at a time.
-
-    Raises:
-        CorruptDataError: A chunk is missing or altered.
-    """
-    for rows, names in groupby(document.chunk_keys(), lambda name: document.region(name)[0]):
-        yield _read_chunks(blobs, folder, document, names, rows=rows)
+    """The array in C order, in parts that are one chunk high along the first axis that they cut."""
+    last = len(document.shape) - 1
+    axis = next((at for at, length in enumerate(document.chunks) if length > 1), last)
+    whole = tuple(slice(0, length) for length in document.shape[axis + 1 :])
+    for begin, names in groupby(
+        document.chunk_keys(), lambda name: document.region(name)[: axis + 1]
+    ):
+        yield _read_chunks(blobs, folder, document, names, slab=(*begin, *whole))
 
 
 def _read_chunks(
-    blobs: BlobStore, folder: str, document: ArrayDocument, names: Iterable[str], *, rows: slice
+    blobs: BlobStore,
+    folder: str,
+    document: ArrayDocument,
+    names: Iterable[str],
+    *,
+    slab: tuple[slice, ...],
 ) -> AnyArray:
-    """The rows that some chunks hold together."""
-    out = np.empty((rows.stop - rows.start, *document.shape[1:]), dtype=document.dtype)
+    """The part of the array that some chunks hold together."""
+    starts = [part.start for part in slab]
+    out = np.empty([part.stop - part.start for part in slab], dtype=document.dtype)
     for name in names:
-        first, *others = document.region(name)
+        region = document.region(name)
         chunk = read_chunk(blobs, folder, document, name)
-        inside = tuple(slice(0, part.stop - part.start) for part in (first, *others))
-        out[(slice(first.start - rows.start, first.stop - rows.start), *others)] = chunk[inside]
+        places = zip(region, starts, strict=True)
+        place = tuple(slice(part.start - start, part.stop - start) for part, start in places)
+        out[place] = chunk[tuple(slice(0, part.stop - part.start) for part in region)]
     return out
 
 
 def verify_array(blobs: BlobStore, folder: str, document: ArrayDocument) -> None:
-    """Read every chunk and compare the digest over all elements.
-
-    Raises:
-        CorruptDataError: A chunk is missing or altered, or the digest differs.
-    """
+    """Read every chunk and compare the digest over all elements."""
     sha = hashlib.sha256()
     for slab in iter_slabs(blobs, folder, document):
         sha.update(np.ascontiguousarray(slab).data)

@@ -18,6 +18,7 @@ from zarr.abc.store import (
 from kymflow_zarr._pixels.codec import check_declared_size, chunk_checksum
 from kymflow_zarr._pixels.layout import ArrayDocument
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
+from kymflow_zarr._storage.walk import iter_keys
 from kymflow_zarr.errors import CorruptDataError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class CheckedArrayStore(Store):
     Args:
         blobs: The dataset's key space.
         folder: The array's folder in it.
-        document: The array's document; None for arrays of format 1, which carry no checksums.
+        document: The array's document; None in format 1, which has no checksums.
         check: Looks at the bytes under a key of the array's folder before they are handed out.
     """
 
@@ -119,9 +120,10 @@ class CheckedArrayStore(Store):
 
     async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
         """Every key of the array that starts with `prefix`."""
-        for key in self._walk(""):
-            if key.startswith(prefix):
-                yield key
+        for key in iter_keys(self._blobs, self._folder):
+            name = key.removeprefix(f"{self._folder}/")
+            if name.startswith(prefix):
+                yield name
 
     async def list_dir(self, prefix: str) -> AsyncIterator[str]:
         """The names directly under `prefix`."""
@@ -129,37 +131,22 @@ class CheckedArrayStore(Store):
         for name in (*listing.files, *listing.folders):
             yield name
 
-    def _walk(self, inside: str) -> Iterable[str]:
-        listing = self._blobs.list_folder(f"{self._folder}/{inside}".rstrip("/"))
-        for name in listing.files:
-            yield inside + name
-        for name in listing.folders:
-            yield from self._walk(f"{inside}{name}/")
-
     def _read(self, key: str) -> bytes | None:
         if self._document is not None and key == COMMIT_KEY:
             # As this package writes it: zarr must not fail because another program changed it.
             return self._document.to_bytes()
-        data = self._blobs.get(f"{self._folder}/{key}")
-        self._check(key, data)
-        return data
-
-    def _check(self, key: str, data: bytes | None) -> None:
+        place = f"{self._folder}/{key}"
+        data = self._blobs.get(place)
         if self._check_bytes is not None and data is not None:
             self._check_bytes(key, data)
-        if self._document is None:
-            return
-        expected = self._document.checksums.get(key)
-        if expected is None:
-            return
-        if data is None:
-            raise CorruptDataError(f"{self._folder}/{key}", "the chunk is missing")
-        if chunk_checksum(data) != expected:
-            raise CorruptDataError(
-                f"{self._folder}/{key}", "the chunk is not the one that its document names"
-            )
-        size = math.prod(self._document.chunks) * self._document.dtype.itemsize
-        check_declared_size(data, size=size, key=f"{self._folder}/{key}")
+        if self._document is not None and key in self._document.checksums:
+            if data is None:
+                raise CorruptDataError(place, "the chunk is missing")
+            if chunk_checksum(data) != self._document.checksums[key]:
+                raise CorruptDataError(place, "the chunk is not the one that its document names")
+            size = math.prod(self._document.chunks) * self._document.dtype.itemsize
+            check_declared_size(data, size=size, key=place)
+        return data
 
 
 def _cut(data: bytes, part: ByteRequest | None) -> bytes:

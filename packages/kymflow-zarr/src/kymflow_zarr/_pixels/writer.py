@@ -44,14 +44,10 @@ def write_array(
             later axes they hold everything, of all earlier ones a single index.
         shape: The whole array's shape.
         dtype: The stored type, little-endian.
-        chunks: The shape of one chunk.
+        chunks: The shape of one chunk; 1 along the axes before `block_axis`.
         axes: A name for each axis.
         put: Stores a file under a key relative to the array's folder.
-        block_axis: The axis along which blocks follow each other, from the first index of the axes
-            before it to the last; chunks are 1 long along those.
-
-    Returns:
-        The document as written.
+        block_axis: The axis along which blocks follow each other.
 
     Raises:
         SchemaValidationError: The blocks do not add up to `shape`, or the geometry is refused.
@@ -100,16 +96,7 @@ def write_whole_array(
     chunks: tuple[int, ...] | None = None,
     put: PutFile,
 ) -> ArrayDocument:
-    """Write an array from memory.
-
-    Args:
-        array: Booleans, integers or floats, at least one.
-        axes: A name for each axis; ``dim_0``, ``dim_1``, … if None.
-        chunks: The shape of one chunk; chosen if None.
-        put: Stores a file under a key relative to the array's folder.
-
-    Returns:
-        The document as written.
+    """Write an array from memory; axes are ``dim_0``, ``dim_1``, … and chunks chosen if None.
 
     Raises:
         SchemaValidationError: Axes, shape or type cannot be stored.
@@ -150,7 +137,7 @@ def _blocks_due(
 def _chunks_of(
     block: AnyArray, position: tuple[int, ...], chunks: tuple[int, ...]
 ) -> Iterator[tuple[str, AnyArray]]:
-    """The chunks of one block with their keys, edges padded with zeros as Zarr has it."""
+    """The chunks of one block with their keys, edges padded with zeros as in Zarr."""
     lengths = list(zip(block.shape, chunks, strict=True))[len(position) :]
     for rest in product(*(range(ceil(n / c)) for n, c in lengths)):
         region = (

@@ -80,6 +80,7 @@ class Facts:
         texts: The vendor's texts to keep as they were read, by name.
         metadata: Further entries of the metadata payload, such as ``experiment_metadata``.
         warnings: What is doubtful.
+        elsewhere: Other files that hold further parts of the image, each with the channels in it.
     """
 
     source: str
@@ -95,6 +96,7 @@ class Facts:
     texts: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, JsonValue] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    elsewhere: Mapping[str, tuple[Channel, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not _SOURCE.fullmatch(self.source):

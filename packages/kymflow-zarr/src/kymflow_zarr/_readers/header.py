@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -37,6 +37,7 @@ from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr.errors import UnreadableImageError
 
 _TOLERANCE: Final = 1e-3
+_MAX_NAME: Final = 120
 _MAX_KEPT_TEXT: Final = 4_000_000
 _CLOCK_TOLERANCE_NS: Final = 2_000_000_000
 _AXIS_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
@@ -113,7 +114,11 @@ def merge_facts(
     """Make the header of an image of this shape and type of what all sources say, in any order."""
     ranked = sorted(facts, key=lambda source: source.rank)
     sources: dict[str, str] = {}
-    warnings = [warning for source in ranked for warning in source.warnings]
+    warnings = [
+        warning
+        for source in ranked
+        for warning in (*_elsewhere_warning(source.elsewhere), *source.warnings)
+    ]
     texts = _kept_texts(ranked, warnings)
     axes = _axes(shape, ranked, sources, warnings)
     scale, unit = _steps(axes, ranked, sources, warnings)
@@ -308,6 +313,14 @@ def _acquired(facts: Sequence[Facts], sources: dict[str, str], warnings: list[st
                 f"{abs(other_ns - time_ns) / 1e9:g} s apart; {name} is used"
             )
     return time_ns
+
+
+def _elsewhere_warning(elsewhere: Collection[str]) -> tuple[str, ...]:
+    if not elsewhere:
+        return ()
+    names = ", ".join(repr(name[:_MAX_NAME]) for name in sorted(elsewhere)[:3])
+    more = f" and {len(elsewhere) - 3} more" if len(elsewhere) > 3 else ""
+    return (f"parts of the image are in other files, which are not read here: {names}{more}",)
 
 
 def _kept_texts(facts: Sequence[Facts], warnings: list[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ is refused, limits on the pixels, and any failure of a reader named as a fault o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,13 @@ from kymflow_zarr._readers.facts import Facts
 from kymflow_zarr._readers.files import CHANGED, FileFacts, regular_file_state
 from kymflow_zarr._readers.header import Header, merge_facts, stated_facts
 from kymflow_zarr._readers.limits import ReadLimits
-from kymflow_zarr._readers.protocols import FolderListing, HeaderReader, ImageReader, OpenImage
+from kymflow_zarr._readers.protocols import (
+    FolderListing,
+    HeaderReader,
+    ImageReader,
+    OpenImage,
+    SceneReader,
+)
 from kymflow_zarr._readers.registry import HEADERS, READERS
 from kymflow_zarr._readers.translate import translated
 from kymflow_zarr._storage.json_text import dumps
@@ -95,6 +101,7 @@ def open_image(
     path: Path,
     reader: ImageReader | None,
     *,
+    scene: str = "",
     limits: ReadLimits | None = None,
     follow_links: bool = False,
 ) -> Iterator[ImageFile]:
@@ -103,6 +110,7 @@ def open_image(
     Args:
         path: The file.
         reader: The reader that claims it; None if none does.
+        scene: Which of its images, by `list_scenes`; empty for the first.
         limits: Bounds on what it may ask for; the defaults of `ReadLimits` if None.
         follow_links: Whether the file that a symbolic link leads to is read; else it is refused.
 
@@ -117,7 +125,11 @@ def open_image(
         raise UnreadableImageError(path, no_reader_reason(path.name))
     limits = limits or ReadLimits()
     with translated(path):
-        image = reader.open(path.resolve() if follow_links else path, limits=limits)
+        place = path.resolve() if follow_links else path
+        if scene and isinstance(reader, SceneReader):
+            image = reader.open_scene(place, scene, limits=limits)
+        else:
+            image = reader.open(place, limits=limits)
     try:
         with translated(path):
             _check(path, reader, image, limits)
@@ -128,6 +140,22 @@ def open_image(
             image.close()
 
 
+def list_scenes(
+    path: Path, reader: ImageReader | None, *, limits: ReadLimits, follow_links: bool
+) -> tuple[str, ...]:
+    """The names of a file's images, for `open_image`: ``("",)`` where it is one image.
+
+    Raises:
+        UnreadableImageError: The file cannot be read.
+    """
+    if not isinstance(reader, SceneReader):
+        return ("",)
+    regular_file_state(path, follow_links=follow_links)
+    with translated(path):
+        names = tuple(reader.scenes(path.resolve() if follow_links else path, limits=limits))
+    return names if len(names) > 1 else ("",)
+
+
 def read_header(
     image: ImageFile,
     listing: FolderListing,
@@ -135,6 +163,7 @@ def read_header(
     limits: ReadLimits | None = None,
     beside: bool = True,
     axes: tuple[str, ...] | None = None,
+    channel_files: Sequence[str] = (),
 ) -> Header:
     """The header of an image, from the file itself and from what lies beside it.
 
@@ -144,6 +173,7 @@ def read_header(
         limits: Bounds on the files beside it.
         beside: Whether those files are read at all.
         axes: A name for each dimension, if the caller knows them better than every file.
+        channel_files: The names of the files with the image's further channels.
 
     Returns:
         The header; headers beside the image that cannot be used are in its `left_out`.
@@ -153,7 +183,9 @@ def read_header(
             not fit the image.
     """
     limits = limits or ReadLimits()
-    facts, left_out = list(image.facts), []
+    with translated(image.path):
+        facts = [_of_all_channels(source, channel_files) for source in image.facts]
+    left_out: list[UnreadableImageError] = []
     for reader in HEADERS.usable() if beside else ():
         try:
             found = _read_beside(reader, image, listing, limits)
@@ -167,6 +199,13 @@ def read_header(
         # What JSON cannot carry is refused here, where the file can be named.
         dumps([header.to_json(), dict(header.vendor_texts), dict(header.metadata)])
     return replace(header, left_out=tuple(left_out))
+
+
+def _of_all_channels(facts: Facts, channel_files: Sequence[str]) -> Facts:
+    """What one channel's file says, for an image of which other files are read, too."""
+    further = (one for name in channel_files for one in facts.elsewhere.get(name, ()))
+    left = {name: facts.elsewhere[name] for name in facts.elsewhere.keys() - set(channel_files)}
+    return replace(facts, channels=(*facts.channels, *further), elsewhere=left)
 
 
 def _read_beside(

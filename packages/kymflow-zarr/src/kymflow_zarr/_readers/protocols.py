@@ -177,6 +177,25 @@ class ImageReader(Protocol):
 
 
 @runtime_checkable
+class SceneReader(ImageReader, Protocol):
+    """Reads files that may hold several images, or scenes: each becomes an image of its own.
+
+    `ImageReader.open` opens the first of them, with a warning that names the others.
+    """
+
+    def scenes(self, path: Path, *, limits: ReadLimits) -> Sequence[str]:
+        """The names of a file's images, each once, line scans first.
+
+        Args:
+            path: A regular file that `claims` names.
+            limits: As for `ImageReader.open`.
+        """
+
+    def open_scene(self, path: Path, scene: str, *, limits: ReadLimits) -> OpenImage:
+        """Open one of the images that `scenes` names."""
+
+
+@runtime_checkable
 class HeaderReader(Protocol):
     """Reads what a file beside an image, or one for its whole folder, says about it."""
 

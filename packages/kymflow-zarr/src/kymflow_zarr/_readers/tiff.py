@@ -13,7 +13,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 from xml.etree import ElementTree
 
 import numpy as np
@@ -32,13 +32,21 @@ from kymflow_zarr._readers.tiff_checks import (
     check_series,
 )
 from kymflow_zarr._readers.tiff_layout import PageLayout, as_series
-from kymflow_zarr._readers.tiff_metadata import TiffMetadata, gather_metadata, has_named_axes
+from kymflow_zarr._readers.tiff_metadata import (
+    ARTIST,
+    TiffMetadata,
+    gather_metadata,
+    has_named_axes,
+    tag_text,
+)
 from kymflow_zarr._readers.tiff_pixels import SeriesPixels
+from kymflow_zarr._readers.tiff_regions import RegionPixels
 from kymflow_zarr._readers.tiff_structure import scan_structure
 from kymflow_zarr._readers.translate import BadTiffError
 from kymflow_zarr._readers.vendors import read_vendors
 from kymflow_zarr._readers.vendors.ome_pages import ome_layout
 from kymflow_zarr._readers.vendors.scanimage import scanimage_layout
+from kymflow_zarr._readers.vendors.scanimage_regions import read_regions, with_region
 from kymflow_zarr._readers.vendors.scanimage_settings import scanimage_settings
 from kymflow_zarr._readers.xml_text import parse_xml
 
@@ -55,10 +63,18 @@ _TAGS_A_PLANE: Final = 8  # most that OME-XML may have for each
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenTiff:
-    """The first image of an open TIFF. See `kymflow_zarr.readers.OpenImage`."""
+    """One image of an open TIFF. See `kymflow_zarr.readers.OpenImage`.
 
-    pixels: SeriesPixels
+    Attributes:
+        pixels: Its pixels.
+        facts: What the file says.
+        scenes: The names of all images in it; empty where they have none.
+        file: The file.
+    """
+
+    pixels: SeriesPixels | RegionPixels
     facts: tuple[Facts, ...]
+    scenes: tuple[str, ...]
     file: io.FileIO
 
     @property
@@ -80,8 +96,13 @@ class OpenTiff:
         self.file.close()
 
 
-def open_tiff(path: Path, *, limits: ReadLimits) -> OpenTiff:
+def open_tiff(path: Path, *, limits: ReadLimits, scene: str = "") -> OpenTiff:
     """Open a TIFF and check all that can be checked without decoding its pixels.
+
+    Args:
+        path: The file.
+        limits: Bounds on what it may ask for.
+        scene: Which region of its pages; empty for the first.
 
     Raises:
         UnreadableImageError: It is not a regular file.
@@ -90,7 +111,7 @@ def open_tiff(path: Path, *, limits: ReadLimits) -> OpenTiff:
     """
     raw, found = open_regular_file(path)
     try:
-        return _open(path, raw, found.size_bytes, limits)
+        return _open(path, raw, found.size_bytes, limits, scene)
     except BaseException:
         raw.close()
         raise
@@ -107,7 +128,7 @@ class _NoDescriptor(io.BufferedReader):
         raise io.UnsupportedOperation("fileno")
 
 
-def _open(path: Path, raw: io.FileIO, size_bytes: int, limits: ReadLimits) -> OpenTiff:
+def _open(path: Path, raw: io.FileIO, size_bytes: int, limits: ReadLimits, scene: str) -> OpenTiff:
     file = _NoDescriptor(raw)
     structure = scan_structure(file, size_bytes=size_bytes, limits=limits)
     if not structure.page_offsets:
@@ -129,29 +150,41 @@ def _open(path: Path, raw: io.FileIO, size_bytes: int, limits: ReadLimits) -> Op
         check_planes(ome, tif, limits)
     page_count = len(structure.page_offsets)
     check_pages(tif, page_count)
-    layout = _own_layout(tif, ome, page_count)
+    layout = _own_layout(tif, ome, page_count, file=file, limits=limits, scene=scene)
     series = as_series(tif, layout) if layout is not None else _first_series(tif)
     check_series(series, size_bytes, limits)
     axes = layout.axes if layout is not None else name_axes(series.axes)[0]
     known = layout is not None or has_named_axes(series)
-    shape, axes = without_single_rows(series.shape, axes, known=known)
+    region = None if layout is None else layout.region
+    size = series.shape
+    if region is not None:
+        size = (*size[:-2], region.rows, size[-1])
+    shape, axes = without_single_rows(size, axes, known=known)
     metadata = gather_metadata(tif, series, axes=axes, ome=ome, layout=layout)
     if layout is None:  # else pages are checked one by one
         check_complete(tif, metadata, page_count)
-    pixels = SeriesPixels(
+    pages = SeriesPixels(
         series,
-        shape,
+        shape if region is None else series.shape,
         file,
         page_offsets=structure.page_offsets,
         size_bytes=size_bytes,
         max_segment_bytes=limits.max_segment_bytes,
     )
+    pixels = pages if region is None else RegionPixels(pages=pages, region=region, shape=shape)
     facts = (*read_vendors(metadata), _of_structure(metadata, axes_known=known))
-    return OpenTiff(pixels=pixels, facts=facts, file=raw)
+    scenes = () if layout is None else layout.scenes
+    return OpenTiff(pixels=pixels, facts=facts, scenes=scenes, file=raw)
 
 
 def _own_layout(
-    tif: tifffile.TiffFile, ome: ElementTree.Element | None, page_count: int
+    tif: tifffile.TiffFile,
+    ome: ElementTree.Element | None,
+    page_count: int,
+    *,
+    file: BinaryIO,
+    limits: ReadLimits,
+    scene: str,
 ) -> PageLayout | None:
     """How the pages make up the image, where the vendor's text says more than tifffile reads."""
     first = tif.pages.first
@@ -162,7 +195,11 @@ def _own_layout(
     settings = scanimage_settings(first.software, first.description)
     if settings is None or tif.is_imagej:
         return None
-    return scanimage_layout(settings, page_count=page_count, page_shape=first.shape)
+    layout = scanimage_layout(settings, page_count=page_count, page_shape=first.shape)
+    if layout is None or not settings.has_regions:
+        return layout
+    regions = read_regions(tag_text(first.tags.valueof(ARTIST)), file, limits=limits)
+    return with_region(layout, settings, regions, page_shape=first.shape, scene=scene)
 
 
 def _first_series(tif: tifffile.TiffFile) -> tifffile.TiffPageSeries:

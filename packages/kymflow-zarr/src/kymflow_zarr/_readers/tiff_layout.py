@@ -7,14 +7,30 @@ and pages that alternate between channels be parted, without holding more than o
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kymflow_zarr._readers.translate import BadTiffError
+from kymflow_zarr._readers.units import Quantity
 
 if TYPE_CHECKING:
     import tifffile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageRegion:
+    """Rows of each page that are an image of their own.
+
+    Attributes:
+        first_row: The first of them.
+        rows: How many there are.
+        steps: Distance of two of its pixels, per axis.
+    """
+
+    first_row: int
+    rows: int
+    steps: Mapping[str, Quantity]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +44,10 @@ class PageLayout:
         pages: Numbers of the pages, from 0, in C order of the image.
         image: Number, from 0, of the image in the vendor's text that this is.
         channels: Numbers of its channels that the pages hold, from 0; empty for all.
+        region: The rows of each page to which the image is cropped; None for whole pages.
+        scenes: The names of all regions of a page.
         warnings: What the pages do not hold.
+        elsewhere: Other files that hold further pages, each with the numbers of their channels.
     """
 
     kind: str
@@ -37,7 +56,10 @@ class PageLayout:
     pages: Sequence[int]
     image: int = 0
     channels: tuple[int, ...] = ()
+    region: PageRegion | None = None
+    scenes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    elsewhere: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def as_series(tif: tifffile.TiffFile, layout: PageLayout) -> tifffile.TiffPageSeries:

@@ -29,7 +29,7 @@ _ORIENTATION: Final = 274
 _COLOR_MAP: Final = 320
 _PAGE_NAME: Final = 285
 _DATE_TIME: Final = 306
-_ARTIST: Final = 315
+ARTIST: Final = 315
 _X_RESOLUTION: Final = 282
 _Y_RESOLUTION: Final = 283
 _RESOLUTION_UNIT: Final = 296
@@ -45,7 +45,6 @@ class TiffMetadata:
         axes: One name per dimension, see `axes`.
         description: Text of ``ImageDescription``; empty when absent.
         software: Text of ``Software``; empty when absent.
-        artist: Text of ``Artist``; empty when absent.
         page_name: Text of ``PageName``; empty when absent.
         date_time: Text of ``DateTime``; empty when absent.
         x_resolution: Pixels per unit along x, exactly as written; None when absent or zero.
@@ -68,7 +67,6 @@ class TiffMetadata:
     axes: tuple[str, ...]
     description: str
     software: str
-    artist: str
     page_name: str
     date_time: str
     x_resolution: float | None
@@ -109,9 +107,8 @@ def gather_metadata(
         axes=axes,
         description=page.description,
         software=page.software,
-        artist=_text(tags.valueof(_ARTIST)),
-        page_name=_text(tags.valueof(_PAGE_NAME)),
-        date_time=_text(tags.valueof(_DATE_TIME)),
+        page_name=tag_text(tags.valueof(_PAGE_NAME)),
+        date_time=tag_text(tags.valueof(_DATE_TIME)),
         x_resolution=_ratio(tags.valueof(_X_RESOLUTION)),
         y_resolution=_ratio(tags.valueof(_Y_RESOLUTION)),
         resolution_unit=int(finite(tags.valueof(_RESOLUTION_UNIT))),
@@ -128,7 +125,8 @@ def gather_metadata(
     )
 
 
-def _text(value: object) -> str:
+def tag_text(value: object) -> str:
+    """The text of a tag; empty where it holds none."""
     if isinstance(value, str):
         return value
     if isinstance(value, bytes):

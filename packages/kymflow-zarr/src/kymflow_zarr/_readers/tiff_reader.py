@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
 
 if TYPE_CHECKING:
     from kymflow_zarr._readers.tiff import OpenTiff
+
+
+_REGIONS: Final = b"RoiGroups"  # in ScanImage's files, before their pixels
+_HEAD_BYTES: Final = 1024 * 1024
 
 
 class TiffReader:
@@ -28,3 +32,18 @@ class TiffReader:
         from kymflow_zarr._readers.tiff import open_tiff
 
         return open_tiff(path, limits=limits)
+
+    def scenes(self, path: Path, *, limits: ReadLimits) -> tuple[str, ...]:
+        """The names of the regions of a ScanImage file; of another TIFF, the head is read."""
+        with path.open("rb") as file:
+            if _REGIONS not in file.read(_HEAD_BYTES):
+                return ()
+        image = self.open(path, limits=limits)
+        image.close()
+        return image.scenes
+
+    def open_scene(self, path: Path, scene: str, *, limits: ReadLimits) -> OpenTiff:
+        """Open one region of a ScanImage file."""
+        from kymflow_zarr._readers.tiff import open_tiff
+
+        return open_tiff(path, limits=limits, scene=scene)

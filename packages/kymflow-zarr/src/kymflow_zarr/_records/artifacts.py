@@ -17,14 +17,9 @@ from kymflow_zarr._artifacts.registry import (
 )
 from kymflow_zarr._records.document import RecordDocument, image_folder
 from kymflow_zarr._records.facts import OWN_PATHS
-from kymflow_zarr._records.stored import (
-    enter_artifacts,
-    expected_artifacts,
-    iter_stored,
-    strike_artifacts,
-)
+from kymflow_zarr._records.stored import expected_artifacts, iter_stored
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
-from kymflow_zarr._storage.inventory import Inventory, read_inventory
+from kymflow_zarr._storage.inventory import Inventory, enter, read_inventory, strike
 from kymflow_zarr._storage.siblings import check_writable
 from kymflow_zarr.errors import (
     ArtifactKindError,
@@ -167,7 +162,7 @@ class RecordArtifacts(Mapping[str, Any]):
             else:
                 chosen.write(value, key=key, put=partial(self._blobs.put, inside=inside))
             if not there:
-                enter_artifacts(self._blobs, self._document, [key])
+                self._note(enter, [key])
         return key
 
     def delete(self, name: str, kind: str | None = None) -> None:
@@ -189,7 +184,7 @@ class RecordArtifacts(Mapping[str, Any]):
             raise InvalidNameError(
                 name, kind="artifact", reason="the record keeps its own facts there"
             )
-        if not any(self._delete(lambda path: path in paths)):
+        if not any(self._delete(paths.__contains__)):
             raise self._not_found(name, paths[0])
 
     def delete_results(self, suffixes: tuple[str, ...] | None = None) -> list[str]:
@@ -236,13 +231,20 @@ class RecordArtifacts(Mapping[str, Any]):
         missing = expected_artifacts(self._document, self._inventory()).difference(there)
         to_delete, gone = sorted(filter(is_to_delete, there)), sorted(filter(is_to_delete, missing))
         with self._detect_deletion():
-            strike_artifacts(self._blobs, self._document, [*to_delete, *gone])
+            self._note(strike, [*to_delete, *gone])
         for key in to_delete:
             if there[key].is_folder:
                 self._blobs.delete_folder(key)
             else:
                 self._blobs.delete(key)
         return to_delete, gone
+
+    def _note(self, note: Callable[..., None], keys: list[str]) -> None:
+        """Enter or strike artifacts in the inventory; format 1 has none."""
+        if keys and self._document.digest:
+            folder = image_folder(self._document.image_id)
+            inside = [key.removeprefix(f"{folder}/") for key in keys]
+            note(self._blobs, folder, inside, inside=folder)
 
     def _inventory(self) -> Inventory:
         return read_inventory(self._blobs, image_folder(self._document.image_id))

@@ -6,10 +6,6 @@ from __future__ import annotations
 def image_bounds(axes: tuple[str, ...], shape: tuple[int, ...]) -> dict[str, int]:
     """Width and height of one picture, and how many slices there are.
 
-    Args:
-        axes: A name for each dimension.
-        shape: The image's shape.
-
     Returns:
         ``width`` is the length of the last axis that is neither channel nor slice (pixels along a
         line), ``height`` of the one before (lines of a kymograph; 1 if there is none) and

@@ -75,11 +75,7 @@ def stage_record(
     paths = set(artifacts)
     if JSON.path(PROVENANCE) not in paths:
         provenance = provenance_document(
-            image_id,
-            created_utc=created_utc,
-            software=software,
-            pixels_digest=pixels.digest,
-            source=source,
+            image_id, created_utc, software=software, pixels_digest=pixels.digest, source=source
         )
         paths.add(stage_artifact(staging, image_id, JSON, PROVENANCE, provenance))
     if metadata is not None:
@@ -111,15 +107,9 @@ def stage_artifact(
     *,
     on_write: Callable[[bytes], None] | None = None,
 ) -> str:
-    """Write an artifact of a record that is being staged.
+    """Write an artifact of a record that is being staged in the folder ``images``.
 
-    Args:
-        staging: A staging of the folder ``images``.
-        image_id: The record.
-        kind: The artifact's kind.
-        name: Its name.
-        value: Its value.
-        on_write: Is called with the contents of each file that is written.
+    `on_write` is called with the contents of each file that is written.
 
     Returns:
         Its path, relative to the record's folder.
@@ -141,8 +131,8 @@ def stage_artifact(
 
 def provenance_document(
     image_id: str,
-    *,
     created_utc: str,
+    *,
     software: str,
     pixels_digest: str,
     source: Mapping[str, JsonValue] | None,

@@ -33,12 +33,9 @@ class RecordDocument:
     """What is fixed about an image from the moment it is committed.
 
     Attributes:
-        image_id: The record's id.
         created_utc: When it was created, as ISO 8601 text.
         software: What created it; empty in format 1.
         axes: The meaning of each axis: ``("t", "x")`` for a kymograph.
-        shape: The pixels' shape.
-        dtype: The pixels' type.
         digest: ``"sha256:<hex>"`` over the pixels; empty in format 1.
         artifacts: What it was committed with: keys relative to its folder, sorted.
         ome: OME-Zarr attributes, or None where the axes do not fit that standard.

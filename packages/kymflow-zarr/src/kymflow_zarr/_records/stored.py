@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 
 from kymflow_zarr._artifacts.kind import ArtifactKind
 from kymflow_zarr._artifacts.registry import artifact_kinds, split_path
 from kymflow_zarr._records.document import RecordDocument, image_folder
 from kymflow_zarr._records.facts import provenance_key
 from kymflow_zarr._storage.blobs import BlobStore
-from kymflow_zarr._storage.inventory import Inventory, enter, strike
+from kymflow_zarr._storage.inventory import Inventory
+from kymflow_zarr._storage.walk import iter_keys
 
 
 def iter_stored(
@@ -31,7 +32,7 @@ def iter_stored(
             for name in listing.files:
                 yield f"{folder}/{root}/{name}", None
         else:
-            for key in _walk(blobs, f"{folder}/{root}"):
+            for key in iter_keys(blobs, f"{folder}/{root}"):
                 yield key, split_path(key.removeprefix(f"{folder}/"))
 
 
@@ -46,10 +47,7 @@ def present_artifacts(
 ) -> frozenset[str]:
     """The keys of the artifacts that are there, without the provenance.
 
-    Args:
-        blobs: The key space.
-        image_id: The record.
-        expected: Keys that count even if their kind is not registered.
+    Expected ones count even if their kind is not registered.
     """
     there = (key for key, found in iter_stored(blobs, image_id) if found or key in expected)
     return frozenset(there) - {provenance_key(image_id)}
@@ -66,35 +64,3 @@ def expected_artifacts(document: RecordDocument, inventory: Inventory) -> frozen
     folder = image_folder(document.image_id)
     inside = inventory.entered.union(document.artifacts) - inventory.struck
     return frozenset(f"{folder}/{key}" for key in inside) - {provenance_key(document.image_id)}
-
-
-def enter_artifacts(blobs: BlobStore, document: RecordDocument, keys: Iterable[str]) -> None:
-    """Note that artifacts were published."""
-    inside = _inside(document, keys)
-    if inside:
-        folder = image_folder(document.image_id)
-        enter(blobs, folder, inside, inside=folder)
-
-
-def strike_artifacts(blobs: BlobStore, document: RecordDocument, keys: Iterable[str]) -> None:
-    """Note that artifacts are about to be deleted."""
-    inside = _inside(document, keys)
-    if inside:
-        folder = image_folder(document.image_id)
-        strike(blobs, folder, inside, inside=folder)
-
-
-def _inside(document: RecordDocument, keys: Iterable[str]) -> Collection[str]:
-    """The keys as a record's inventory has them; none in format 1, which has no inventory."""
-    if not document.digest:
-        return ()
-    prefix = f"{image_folder(document.image_id)}/"
-    return [key.removeprefix(prefix) for key in keys]
-
-
-def _walk(blobs: BlobStore, folder: str) -> Iterator[str]:
-    listing = blobs.list_folder(folder)
-    for file in listing.files:
-        yield f"{folder}/{file}"
-    for inner in listing.folders:
-        yield from _walk(blobs, f"{folder}/{inner}")

@@ -149,6 +149,17 @@ class BlobStore(Protocol):
         Empty where there is no such folder, and in a store that keeps no times.
         """
 
+    def stamps(self, parent: str, names: Sequence[str], files: Sequence[str]) -> Mapping[str, int]:
+        """For each folder in a folder a number that differs once some of its files do.
+
+        No file is opened. 0 where that cannot be told: reading the files says why.
+
+        Args:
+            parent: The folder.
+            names: The folders in it.
+            files: The files, relative to each of these.
+        """
+
     def open_read(self, key: str) -> BinaryIO | None:
         """A seekable stream over a blob, or None where there is none. The caller closes it."""
 

@@ -133,6 +133,15 @@ class KeyBlobs:
         text = "\n".join(f"{key} {version}" for key, version in found)
         return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
+    def stamps(self, parent: str, names: Sequence[str], files: Sequence[str]) -> dict[str, int]:
+        """For each folder in a folder a number that differs once some of its files do."""
+        versions = wait(self._keys.find(parent)) if names else {}
+        found = {
+            name: tuple(versions.get(f"{parent}/{name}/{file}", -1) for file in files)
+            for name in names
+        }
+        return {name: hash(now) if all(now) else 0 for name, now in found.items()}
+
     def open_read(self, key: str) -> BinaryIO | None:
         """A seekable stream over a copy of the blob, or None where there is none."""
         data = self.get(key)

@@ -195,6 +195,18 @@ class LocalBlobs:
             raise _refusal(folder, error) from error
         return hashlib.sha256("\n".join(found).encode("utf-8")).hexdigest() if found else ""
 
+    def stamps(self, parent: str, names: Sequence[str], files: Sequence[str]) -> dict[str, int]:
+        """For each folder in a folder a number that differs once some of its files do."""
+        return {name: self._stamp([f"{parent}/{name}/{file}" for file in files]) for name in names}
+
+    def _stamp(self, keys: Sequence[str]) -> int:
+        """A number made of size, time and number of files; 0 if one cannot be looked at."""
+        try:
+            found = [self._find(key, InnerFolder.stat) for key in keys]
+        except (OSError, CorruptDataError):
+            return 0
+        return hash(tuple((it.st_size, it.st_mtime_ns, it.st_ino) if it else () for it in found))
+
     def open_read(self, key: str) -> BinaryIO | None:
         """A seekable stream over a blob, or None where there is none. The caller closes it."""
         return self._find(key, _open_stream)

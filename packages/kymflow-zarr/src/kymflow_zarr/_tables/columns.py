@@ -114,18 +114,15 @@ def merge_schemas(
     old: pa.Schema,
     new: pa.Schema,
     *,
+    column: str,
     what: str,
-    open_old: Collection[str] = (),
-    open_new: Collection[str] = (),
+    open_old: Collection[str],
+    open_new: Collection[str],
 ) -> pa.Schema:
     """The schema of a table that holds rows of both; a column that one lacks is null there.
 
-    Args:
-        old: The table's schema.
-        new: That of the rows.
-        what: What is being stored, for messages.
-        open_old: Columns of the table that have no type yet.
-        open_new: Columns of the rows that have none.
+    Columns in `open_old` and `open_new` have no type yet. That with the image ids is there in any
+    case, as text.
 
     Raises:
         ColumnError: Two columns have nothing in common, or two names differ only in case.
@@ -150,6 +147,9 @@ def merge_schemas(
                     remedy="convert the rows, or save the whole table with the type you want",
                 )
             known[field.name] = common
+    ids = known.setdefault(column, pa.field(column, pa.string()))
+    if pa.types.is_null(ids.type):
+        known[column] = pa.field(column, pa.string())
     return pa.schema([field.with_nullable(True) for field in known.values()])
 
 

@@ -84,13 +84,9 @@ def read_csv(data: bytes, *, key: str, delimiter: str | None = None) -> pa.Table
 def frame_to_csv(frame: pd.DataFrame, *, what: str, delimiter: str | None = None) -> bytes:
     """A frame as CSV that `read_csv` makes a table of the same columns and rows of, without types.
 
-    Args:
-        frame: The frame; an index of unnamed whole numbers is dropped.
-        what: What is being stored, for messages.
-        delimiter: What `read_csv` will be given.
+    An index of unnamed whole numbers is dropped. `delimiter` is what `read_csv` will be given.
 
     Raises:
-        TypeError: It is not a frame.
         SchemaValidationError: CSV cannot hold it, or could not be read back unambiguously.
     """
     check_frame(frame, what=what)
@@ -129,8 +125,8 @@ def _decode(data: bytes, *, key: str) -> str:
 
 def _candidates(text: str) -> list[str]:
     """What could separate the cells, by the first line that is not a comment."""
-    lines = [line for line in io.StringIO(text) if line.strip()]
-    first = next((line for line in lines if not line.startswith("#")), text)
+    lines = (line for line in io.StringIO(text) if line.strip() and not line.startswith("#"))
+    first = next(lines, text)
     return [one for one in _DELIMITERS if one in first] or [","]
 
 

@@ -129,6 +129,9 @@ def _parse_name(name: str) -> tuple[Any, pa.DataType | None]:
 
 def names_from_pandas(schema: pa.Schema) -> dict[str, str]:
     """Column → name, of those that have none, from what pandas or version 0.1 wrote instead."""
+    from pandas import CategoricalDtype
+    from pandas.api.extensions import ExtensionDtype
+
     text = (schema.metadata or {}).get(b"pandas")
     if text is None:
         return {}
@@ -142,17 +145,10 @@ def names_from_pandas(schema: pa.Schema) -> dict[str, str]:
         name = stored_names.get(field.name)
         if isinstance(name, str) and name_in(field) is None:
             dtype = _parse_name(name)[0]
-            if _is_extension(dtype):
+            # Categories are with the values.
+            if isinstance(dtype, ExtensionDtype) and not isinstance(dtype, CategoricalDtype):
                 found[field.name] = dtype_name(dtype)
     return found
-
-
-def _is_extension(dtype: object) -> bool:
-    """Whether a dtype is one of pandas' own, but not of categories: those are with the values."""
-    import pandas as pd
-
-    is_category = isinstance(dtype, pd.CategoricalDtype)
-    return isinstance(dtype, pd.api.extensions.ExtensionDtype) and not is_category
 
 
 def pandas_metadata(schema: pa.Schema) -> Mapping[bytes, bytes]:

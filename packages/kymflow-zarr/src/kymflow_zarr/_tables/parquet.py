@@ -85,7 +85,9 @@ def open_parquet_writer(
 
     sorting = None
     if sorted_by is not None:
-        sorting = [pq.SortingColumn(_leaf_index(schema, sorted_by), nulls_first=False)]
+        before = range(schema.get_field_index(sorted_by))
+        leaf = sum(count_leaves(schema.field(at).type) for at in before)
+        sorting = [pq.SortingColumn(leaf, nulls_first=False)]
     bare = bare_schema(schema)
     try:
         opened = pq.ParquetWriter(
@@ -136,13 +138,8 @@ def table_to_bytes(table: pa.Table, *, key: str | None = None) -> bytes:
 def table_from_bytes(data: bytes, *, key: str, max_bytes: int | None = None) -> pa.Table:
     """The table of a Parquet file from outside the dataset, written by any program.
 
-    Args:
-        data: The file.
-        key: Where it is, for messages.
-        max_bytes: Most bytes that it may declare to become; any if None.
-
     Raises:
-        CorruptDataError: It declares more.
+        CorruptDataError: It declares to become more than `max_bytes`.
         ValueError: It is damaged (errors of Arrow are such).
     """
     import pyarrow as pa
@@ -172,27 +169,13 @@ def _check_declared(metadata: pq.FileMetaData, *, key: str, max_bytes: int) -> N
 
 
 def verify_parquet(blobs: BlobStore, key: str, *, deep: bool) -> None:
-    """Open a Parquet file and, if `deep`, read all of it; nothing if there is no such file.
-
-    Raises:
-        CorruptDataError: The file is damaged.
-    """
+    """Open a Parquet file and, if `deep`, read all of it; nothing if there is no such file."""
     with open_parquet(blobs, key) as file:
         if file is not None and deep:
             file.verify()
 
 
 def read_parquet(blobs: BlobStore, key: str) -> pa.Table | None:
-    """A whole stored table, or None if there is none.
-
-    Raises:
-        CorruptDataError: The file is damaged.
-    """
+    """A whole stored table, or None if there is none."""
     with open_parquet(blobs, key) as file:
         return None if file is None else file.read()
-
-
-def _leaf_index(schema: pa.Schema, column: str) -> int:
-    """Where Parquet will count a column that holds no others."""
-    at = schema.get_field_index(column)
-    return sum(count_leaves(schema.field(before).type) for before in range(at))

@@ -108,15 +108,7 @@ def verify_chunks(
     leaves: Sequence[int],
     key: str,
 ) -> None:
-    """Compare column chunks with their checksums, if the file has them.
-
-    Args:
-        stream: The file.
-        metadata: Its metadata.
-        checksums: As `read_checksums` returned them.
-        groups: Row groups.
-        leaves: Columns, as Parquet counts them.
-        key: Where the file is stored, for messages.
+    """Compare column chunks with their checksums, if `read_checksums` found some.
 
     Raises:
         CorruptDataError: They differ.

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kymflow_zarr._tables.columns import fit_columns, merge_schemas, plain_table
-from kymflow_zarr._tables.stored_table import ROW_GROUP_ROWS, StoredTable
+from kymflow_zarr._tables.columns import fit_columns, plain_table
+from kymflow_zarr._tables.stored_table import ROW_GROUP_ROWS
 from kymflow_zarr.errors import ColumnError, SchemaValidationError
 
 if TYPE_CHECKING:
@@ -38,42 +38,6 @@ class RowUpdate:
                 f"expected rows as a pyarrow Table, not a {type(self.rows).__name__}; "
                 "convert a frame with frame_to_table()"
             )
-
-
-def merge_schema(
-    old: StoredTable | None,
-    new: pa.Schema,
-    *,
-    column: str,
-    what: str,
-    open_new: Collection[str],
-) -> pa.Schema:
-    """The schema of a table that holds old and new rows.
-
-    Args:
-        old: The table, if there is one.
-        new: The plain schema of the rows.
-        column: The column with the image id; it is text, and there in any case.
-        what: What is being stored, for messages.
-        open_new: Columns of the rows that hold no value.
-
-    Raises:
-        ColumnError: A column has two types that have nothing in common.
-    """
-    import pyarrow as pa
-
-    merged = merge_schemas(
-        pa.schema([]) if old is None else old.schema,
-        new,
-        what=what,
-        open_old=frozenset() if old is None else old.float_columns_without_values(),
-        open_new=open_new,
-    )
-    ids = pa.field(column, pa.string())
-    at = merged.get_field_index(column)
-    if at < 0:
-        return merged.append(ids)
-    return merged.set(at, ids) if pa.types.is_null(merged.field(at).type) else merged
 
 
 def check_rows(update: RowUpdate, schema: pa.Schema, column: str, *, what: str) -> RowUpdate:
@@ -129,18 +93,14 @@ def merge_rows(
 ) -> Iterator[pa.Table]:
     """The new table in sorted parts of about one row group each.
 
-    Args:
-        old: The old table's parts, sorted by `column` within and across.
-        updates: In ascending order: every image of one comes before every image of the next.
-        schema: The new table's schema.
-        column: The column with the image id.
-        keep_others: Of the images that no update names, those that keep their rows; None: all.
-        what: What is being stored, for messages.
+    The old parts are sorted by `column` within and across, and every image of one update comes
+    before every image of the next. Of other images, those in `keep_others` keep their rows.
 
     Raises:
         SchemaValidationError: The updates are out of order, or a row does not fit the schema.
     """
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     parts = (fit_columns(part, schema, what=what) for part in old)
     if keep_others is not None:
@@ -159,10 +119,12 @@ def merge_rows(
         last = high
         yield from rest.take_before(low)
         replaced = pa.array(sorted(update.image_ids), pa.string())
-        old_rows = [
-            _rows_not_of(part, column, replaced) for part in rest.take_before(high, inclusive=True)
+        others = [
+            part.filter(pc.invert(pc.is_in(part[column], value_set=replaced)))
+            for part in rest.take_before(high, inclusive=True)
         ]
-        yield _concat_sorted([*old_rows, fit_columns(update.rows, schema, what=what)], column)
+        joined = pa.concat_tables([*others, fit_columns(update.rows, schema, what=what)])
+        yield joined.sort_by(column) if len(joined) else joined
     yield from rest.take_all()
 
 
@@ -190,8 +152,7 @@ class _OldRows:
 
     def take_all(self) -> Iterator[pa.Table]:
         """All that are left."""
-        while (head := self._next_part()) is not None:
-            yield head
+        return iter(self._next_part, None)
 
     def _next_part(self) -> pa.Table | None:
         head, self._head = self._head, None
@@ -204,20 +165,6 @@ def _rows_of(rows: pa.Table, column: str, image_ids: pa.Array[Any]) -> pa.Table:
 
     ids = rows[column]
     return rows.filter(pc.or_(pc.is_in(ids, value_set=image_ids), pc.is_null(ids)))
-
-
-def _rows_not_of(rows: pa.Table, column: str, image_ids: pa.Array[Any]) -> pa.Table:
-    """The rows of all other images."""
-    import pyarrow.compute as pc
-
-    return rows.filter(pc.invert(pc.is_in(rows[column], value_set=image_ids)))
-
-
-def _concat_sorted(parts: list[pa.Table], column: str) -> pa.Table:
-    import pyarrow as pa
-
-    joined = pa.concat_tables(parts)
-    return joined.sort_by(column) if len(joined) else joined
 
 
 def regroup(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:

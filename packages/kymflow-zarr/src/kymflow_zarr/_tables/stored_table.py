@@ -31,6 +31,9 @@ _FILE_METADATA = tuple(key.encode("ascii") for key in (KEY_OF_FILE, *parquet_sea
 class StoredTable:
     """An open Parquet file.
 
+    Methods raise `CorruptDataError` if what they read is damaged, and `SchemaValidationError` for a
+    column that is not there.
+
     Everything is read in the calling thread. Arrow's own threads would call back into the Python
     stream, and one that still does so while the interpreter exits aborts the process (SIGABRT).
     """
@@ -62,21 +65,11 @@ class StoredTable:
         return self._file.metadata.num_rows
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """All rows.
-
-        Raises:
-            CorruptDataError: What was read is damaged.
-            SchemaValidationError: There is no such column.
-        """
+        """All rows."""
         return self._read(range(self._file.num_row_groups), columns)
 
     def iter_parts(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """All rows in order, some at a time: memory is bounded whatever the file declares.
-
-        Raises:
-            CorruptDataError: What was read is damaged.
-            SchemaValidationError: There is no such column.
-        """
+        """All rows in order, some at a time: memory is bounded whatever the file declares."""
         import pyarrow as pa
 
         names, leaves = self._select(columns)
@@ -90,12 +83,7 @@ class StoredTable:
                     yield self._plain(pa.Table.from_batches([batch]), names)
 
     def head(self, rows: int, columns: Sequence[str] | None = None) -> pa.Table:
-        """The first rows.
-
-        Raises:
-            CorruptDataError: What was read is damaged.
-            SchemaValidationError: There is no such column.
-        """
+        """The first rows."""
         import pyarrow as pa
 
         parts: list[pa.Table] = []
@@ -112,10 +100,6 @@ class StoredTable:
         """The rows that hold one of some texts in a column.
 
         Row groups that cannot hold one, by their statistics, are not read.
-
-        Raises:
-            CorruptDataError: What was read is damaged.
-            SchemaValidationError: There is no such column.
         """
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -125,26 +109,8 @@ class StoredTable:
         rows = found.filter(pc.is_in(found[column], pa.array(sorted(values), pa.string())))
         return rows if columns is None else rows.select(list(columns))
 
-    def has_text(self, column: str, value: str) -> bool:
-        """Whether a text is in a column; False if there is no such column of text.
-
-        Raises:
-            CorruptDataError: What was read is damaged.
-        """
-        schema = self._file.schema_arrow
-        if column not in schema.names or not is_text(schema.field(column).type):
-            return False
-        return any(
-            value in self._read([group], [column])[column].to_pylist()
-            for group in self._groups_holding(column, [value])
-        )
-
     def verify(self) -> None:
-        """Read every byte and every row, and compare them with all checksums.
-
-        Raises:
-            CorruptDataError: The file is damaged.
-        """
+        """Read every byte and every row, and compare them with all checksums."""
         parquet_seal.verify_file(self._stream, key=self._key)
         for _ in self.iter_parts():
             pass
@@ -153,13 +119,10 @@ class StoredTable:
         """Whether every row group declares to be sorted by this column."""
         at = self._text_leaf(column)
         metadata = self._file.metadata
+        groups = map(metadata.row_group, range(metadata.num_row_groups))
         return all(
-            [
-                (entry.column_index, entry.descending)
-                for entry in metadata.row_group(group).sorting_columns
-            ]
-            == [(at, False)]
-            for group in range(metadata.num_row_groups)
+            [(by.column_index, by.descending) for by in group.sorting_columns] == [(at, False)]
+            for group in groups
         )
 
     def float_columns_without_values(self) -> frozenset[str]:
@@ -193,13 +156,9 @@ class StoredTable:
         return None if columns is None else list(columns), self._leaves(columns)
 
     def _verify(self, groups: Sequence[int], leaves: Sequence[int]) -> None:
+        metadata, sums = self._file.metadata, self._checksums
         parquet_seal.verify_chunks(
-            self._stream,
-            self._file.metadata,
-            self._checksums,
-            groups=groups,
-            leaves=leaves,
-            key=self._key,
+            self._stream, metadata, sums, groups=groups, leaves=leaves, key=self._key
         )
 
     def _plain(self, found: pa.Table, names: list[str] | None) -> pa.Table:
@@ -255,10 +214,7 @@ class StoredTable:
         groups = []
         for group in range(self._file.num_row_groups):
             stats = self._file.metadata.row_group(group).column(at).statistics
-            if stats is None or not stats.has_min_max:
-                groups.append(group)
-                continue
-            low, high = stats.min, stats.max
+            low, high = (stats.min, stats.max) if stats and stats.has_min_max else (None, None)
             if not isinstance(low, str) or not isinstance(high, str) or _meets(ordered, low, high):
                 groups.append(group)
         return groups

@@ -11,14 +11,19 @@ from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.inventory import INVENTORY, enter, read_inventory, strike
 from kymflow_zarr._storage.names import check_name, is_valid_name
 from kymflow_zarr._storage.siblings import check_writable
-from kymflow_zarr._tables.columns import columns_without_values, plain_schema, to_table
+from kymflow_zarr._storage.walk import iter_keys
+from kymflow_zarr._tables.columns import (
+    columns_without_values,
+    merge_schemas,
+    plain_schema,
+    to_table,
+)
 from kymflow_zarr._tables.parquet import open_parquet, open_parquet_writer, write_parquet
 from kymflow_zarr._tables.replace import (
     RowUpdate,
     check_rows,
     image_id_set,
     merge_rows,
-    merge_schema,
     regroup,
 )
 from kymflow_zarr._tables.stored_table import StoredTable
@@ -36,14 +41,18 @@ _SUFFIX = ".parquet"
 
 
 class Tables:
-    """Load, save and update the tables of one dataset. The caller holds the writer's lock."""
+    """Load, save and update the tables of one dataset. The caller holds the writer's lock.
+
+    Methods that read raise `TableNotFoundError` and `CorruptDataError`.
+    """
 
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
 
     def names(self) -> list[str]:
         """The names of all tables, sorted."""
-        return sorted(self._walk(""))
+        found = map(table_name, iter_keys(self._blobs, TABLES))
+        return sorted(name for name in found if name is not None)
 
     def schema(self, name: str) -> pa.Schema | None:
         """The Arrow schema of a table, or None if there is no table."""
@@ -62,50 +71,27 @@ class Tables:
         columns: Sequence[str] | None = None,
         image_ids: str | Iterable[str] | None = None,
     ) -> pa.Table:
-        """A table, or some of its columns and rows; one text is one image.
-
-        Raises:
-            TypeError: An image id is not text.
-            TableNotFoundError: There is no such table.
-            CorruptDataError: It is damaged.
-        """
+        """A table, or some of its columns and rows; one text is one image."""
         with self._open(name) as file:
             if image_ids is None:
                 return file.read(columns)
             return file.read_where(IMAGE_ID, image_id_set(image_ids), columns=columns)
 
     def head(self, name: str, rows: int, *, columns: Sequence[str] | None = None) -> pa.Table:
-        """The first rows of a table, without reading the others.
-
-        Raises:
-            TableNotFoundError: There is no such table.
-            CorruptDataError: It is damaged.
-        """
+        """The first rows of a table, without reading the others."""
         with self._open(name) as file:
             return file.head(rows, columns)
 
     def iterate(self, name: str, *, columns: list[str] | None = None) -> Iterator[pa.Table]:
-        """A table part by part.
-
-        Raises:
-            TableNotFoundError: There is no such table.
-            CorruptDataError: It is damaged.
-        """
+        """A table part by part."""
         with self._open(name) as file:
             yield from file.iter_parts(columns)
 
     def save(self, name: str, frame: pd.DataFrame | pa.Table) -> None:
-        """Replace a whole table; rows are sorted by image id where there is such a column.
-
-        Raises:
-            TypeError: It is neither a frame nor a table.
-            SchemaValidationError: A column cannot be kept as it is.
-        """
-        import pyarrow as pa
-
+        """Replace a whole table; rows are sorted by image id where there is such a column."""
         with self._writing(name) as key:
             rows = to_table(frame, what=f"table {name!r}")
-            if IMAGE_ID in rows.column_names and pa.types.is_string(rows[IMAGE_ID].type):
+            if names_images(rows.schema):
                 write_parquet(self._blobs, key, rows.sort_by(IMAGE_ID), sorted_by=IMAGE_ID)
             else:
                 write_parquet(self._blobs, key, rows)
@@ -125,6 +111,8 @@ class Tables:
             SchemaValidationError: The new rows do not fit, or the updates are out of order.
             CorruptDataError: The old table is damaged, or the new one did not come out whole.
         """
+        import pyarrow as pa
+
         what = f"rows for table {name!r}"
         plain = plain_schema(schema, what=what)
         open_new: frozenset[str] = frozenset()
@@ -140,7 +128,14 @@ class Tables:
             self._blobs.open_write(key) as stream,
             open_parquet(self._blobs, key) as old,
         ):
-            merged = merge_schema(old, plain, column=image_id_col, what=what, open_new=open_new)
+            merged = merge_schemas(
+                pa.schema([]) if old is None else old.schema,
+                plain,
+                column=image_id_col,
+                what=what,
+                open_old=frozenset() if old is None else old.float_columns_without_values(),
+                open_new=open_new,
+            )
             parts = merge_rows(
                 iter(()) if old is None else _sorted_parts(old, image_id_col),
                 (check_rows(update, merged, image_id_col, what=what) for update in updates),
@@ -162,9 +157,10 @@ class Tables:
         for name in names:
             try:
                 with open_parquet(self._blobs, self._key(name)) as file:
-                    if file is None or not file.has_text(IMAGE_ID, image_id):
+                    if file is None or not names_images(schema := file.schema):
                         continue
-                    schema = file.schema
+                    if not len(file.read_where(IMAGE_ID, [image_id], columns=[IMAGE_ID])):
+                        continue
                 update = RowUpdate(image_ids=frozenset({image_id}), rows=schema.empty_table())
                 self.replace_rows(
                     name, [update], schema=schema, keep_others=None, image_id_col=IMAGE_ID
@@ -182,16 +178,6 @@ class Tables:
         ):
             strike(self._blobs, TABLES, [entry])
         return self._blobs.delete(key)
-
-    def _walk(self, inside: str) -> Iterator[str]:
-        listing = self._blobs.list_folder(f"{TABLES}/{inside}".rstrip("/"))
-        for file in listing.files:
-            name = inside + file.removesuffix(_SUFFIX)
-            # A file that someone copied in may have a name that no table can have.
-            if file.endswith(_SUFFIX) and is_valid_name(name, kind="table"):
-                yield name
-        for folder in listing.folders:
-            yield from self._walk(f"{inside}{folder}/")
 
     def _key(self, name: str) -> str:
         check_name(name, kind="table")
@@ -217,6 +203,19 @@ class Tables:
         yield key
         if not there:
             enter(self._blobs, TABLES, [key.removeprefix(f"{TABLES}/")])
+
+
+def names_images(schema: pa.Schema) -> bool:
+    """Whether a table has a column of image ids; one of another program may have other values."""
+    import pyarrow as pa
+
+    return IMAGE_ID in schema.names and pa.types.is_string(schema.field(IMAGE_ID).type)
+
+
+def table_name(key: str) -> str | None:
+    """The table in a file among the tables; None if a file of this name can be none."""
+    name = key.removeprefix(f"{TABLES}/").removesuffix(_SUFFIX)
+    return name if key.endswith(_SUFFIX) and is_valid_name(name, kind="table") else None
 
 
 def _sorted_parts(table: StoredTable, column: str) -> Iterator[pa.Table]:

@@ -41,17 +41,9 @@ _GROUP_FILES = (".zgroup", ".zattrs", ".zmetadata")
 def upgrade_dataset(
     blobs: BlobStore, schema: DatasetSchema, sources: Mapping[str, SourceRow]
 ) -> Iterator[str]:
-    """Bring every image, and then the dataset, to format 2.
+    """Bring every image, and then the dataset, to format 2; yields each id as it is upgraded.
 
-    The caller holds the writer's locks.
-
-    Args:
-        blobs: The key space.
-        schema: What the dataset says of itself now.
-        sources: Image id → its row in the sources index, which becomes its provenance.
-
-    Yields:
-        The id of each image that was upgraded.
+    An image's row in the sources index becomes its provenance. The caller holds the writer's locks.
 
     Raises:
         CorruptDataError: An image cannot be read. Those before it are upgraded.
@@ -88,7 +80,7 @@ def _upgrade_image(blobs: BlobStore, image_id: str, source: SourceRow | None) ->
     created_utc, software = old.created_utc or utc_now(), software_version()
     provenance = provenance_document(
         image_id,
-        created_utc=created_utc,
+        created_utc,
         software=software,
         pixels_digest=pixels.digest,
         source=None if source is None else row_to_json(source),
@@ -116,7 +108,7 @@ def _enter_tables(blobs: BlobStore) -> None:
 
 
 def _rewrite_array(blobs: BlobStore, folder: str, *, axes: tuple[str, ...] | None) -> ArrayDocument:
-    """Write a Zarr v2 array again, beside itself, as this format has it."""
+    """Write a Zarr v2 array again, beside itself, in the current format."""
     old: Any = open_format1_array(blobs, folder)
     shape: tuple[int, ...] = tuple(old.shape)
     dtype = check_dtype(old.dtype)

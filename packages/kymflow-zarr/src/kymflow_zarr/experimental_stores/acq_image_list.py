@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Literal, overload
@@ -11,7 +11,7 @@ from kymflow_zarr._ingest.scan import scan_folder
 from kymflow_zarr.dataset import ZarrDataset
 from kymflow_zarr.errors import ImageNotFoundError, UnreadableImageError
 from kymflow_zarr.experimental_stores.acq_image import AcqImageV01
-from kymflow_zarr.experimental_stores.stores.factory import Stores, open_if_dataset, open_stores
+from kymflow_zarr.experimental_stores.stores.factory import open_if_dataset, open_stores
 from kymflow_zarr.options import IngestOptions
 
 
@@ -47,7 +47,7 @@ class AcqImageListV01(Sequence[AcqImageV01]):
                 AcqImageV01(str(file.primary), stores.pixels, stores.artifacts, file.primary)
                 for file in scan.files
             ]
-        self._stores: Stores = stores
+        self._stores = stores
         self._images = tuple(images)
 
     def __repr__(self) -> str:
@@ -55,9 +55,6 @@ class AcqImageListV01(Sequence[AcqImageV01]):
 
     def __len__(self) -> int:
         return len(self._images)
-
-    def __iter__(self) -> Iterator[AcqImageV01]:
-        return iter(self._images)
 
     @overload
     def __getitem__(self, index: int) -> AcqImageV01: ...

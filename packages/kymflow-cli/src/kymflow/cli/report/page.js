@@ -1,23 +1,51 @@
 "use strict";
-// Sorts and filters the summary. Without it the page shows the same, in the order of files.
+// Sorts, filters and groups the summary. Without it the page shows the same, in the order of files.
 const table = document.querySelector("#summary table");
 if (table) {
   const body = table.tBodies[0];
   const heads = Array.from(table.tHead.rows[0].cells);
-  const rows = () => Array.from(body.rows);
+  const rows = () => Array.from(body.rows).filter((row) => !row.classList.contains("group"));
+  const inOrder = (a, b) => a.localeCompare(b, "en", { numeric: true });
 
   const filter = document.createElement("input");
   filter.type = "search";
   filter.placeholder = "filter";
   filter.setAttribute("aria-label", "Show only images with these words in their row");
-  filter.addEventListener("input", () => {
+  const grouping = document.createElement("select");
+  grouping.setAttribute("aria-label", "Group the images");
+  grouping.append(new Option("no groups", ""));
+  heads.forEach((head, column) => {
+    if (head.classList.contains("label")) grouping.append(new Option(`by ${head.textContent}`, column));
+  });
+
+  // Hides what the filter does not let through; puts the rest, in its order, under its groups.
+  const arrange = () => {
     const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const groups = new Map();
     for (const row of rows()) {
       const text = row.textContent.toLowerCase();
       row.hidden = !words.every((word) => text.includes(word));
+      const name = grouping.value ? row.cells[grouping.value].innerText.trim() : "";
+      groups.set(name, [...(groups.get(name) ?? []), row]);
     }
-  });
+    for (const old of body.querySelectorAll(".group")) old.remove();
+    for (const name of Array.from(groups.keys()).sort(inOrder)) {
+      const members = groups.get(name);
+      const shown = members.filter((row) => !row.hidden).length;
+      if (grouping.value && shown) {
+        const head = body.insertRow();
+        head.className = "group";
+        const cell = head.insertCell();
+        cell.colSpan = heads.length;
+        cell.textContent = `${name} (${shown} ${shown === 1 ? "image" : "images"})`;
+      }
+      body.append(...members);
+    }
+  };
+  filter.addEventListener("input", arrange);
+  grouping.addEventListener("change", arrange);
   table.parentElement.before(filter);
+  if (grouping.options.length > 1) filter.after(" ", grouping);
 
   // Numbers come before texts, and what is missing comes last, whatever the direction.
   const value = (row, column) => {
@@ -30,7 +58,7 @@ if (table) {
   const compare = (a, b, direction) => {
     if (a.rank !== b.rank) return a.rank - b.rank;
     if (a.rank === 0) return direction * (a.key - b.key);
-    return direction * String(a.key).localeCompare(String(b.key), "en", { numeric: true });
+    return direction * inOrder(String(a.key), String(b.key));
   };
   heads.forEach((head, column) => {
     const button = document.createElement("button");
@@ -44,6 +72,7 @@ if (table) {
       const keyed = rows().map((row) => ({ row, key: value(row, column) }));
       keyed.sort((a, b) => compare(a.key, b.key, direction));
       body.append(...keyed.map(({ row }) => row));
+      arrange();
     });
   });
 }

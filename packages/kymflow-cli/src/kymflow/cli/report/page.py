@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from kymflow.cli.report.values import Page
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 
 def render(page: Page) -> str:
@@ -15,13 +20,8 @@ def render(page: Page) -> str:
     Args:
         page: What stands on it.
     """
-    from jinja2 import Environment, StrictUndefined
-
     style, script = _read("page.css"), _read("page.js") if page.rows else ""
-    template = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    ).from_string(_read("page.html.jinja"))
-    return template.render(
+    return _template().render(
         page=page, style=style, script=script, policy=content_security_policy(style, script)
     )
 
@@ -40,10 +40,20 @@ def content_security_policy(style: str, script: str) -> str:
     )
 
 
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, StrictUndefined
+
+    return Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    ).from_string(_read("page.html.jinja"))
+
+
 def _source(text: str) -> str:
     digest = base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
     return f"'sha256-{digest}'"
 
 
+@cache
 def _read(name: str) -> str:
     return files("kymflow.cli.report").joinpath(name).read_text(encoding="utf-8")

@@ -39,6 +39,7 @@ def image_row(reading: ImageReading) -> ImageRow:
         recorded=local_time(None if metadata is None else metadata.header.acquired_local_epoch_ns),
         size=_size(reading),
         regions=(*(show(name) for name in shown), *more) or (ABSENT,),
+        labels={name: show(text) for name, text in _written_down(reading).items()},
         cells={column: tuple(lines) for column, lines in cells.items()},
         state=_state(reading),
         damaged=bool(reading.problems),
@@ -76,6 +77,8 @@ def _name(reading: ImageReading) -> str:
 def _state(reading: ImageReading) -> str:
     if reading.problems:
         return "damaged"
+    if reading.metadata is not None and fold_acts(reading.metadata.acts).exclusion is not None:
+        return "excluded"
     if any(region.outdated for region in reading.regions):
         return "outdated"
     if not reading.regions:
@@ -182,7 +185,7 @@ def _written_down(reading: ImageReading) -> dict[str, str]:
 
 def _image_provenance(reading: ImageReading) -> tuple[Fact, ...]:
     facts = [
-        Fact(name="source", value=show(reading.source or "made in memory, of no file")),
+        Fact(name="source", value=show(reading.source or "made in memory, not from a file")),
         Fact(name="image id", value=show(reading.image_id), is_code=True),
     ]
     if reading.record is not None:

@@ -8,6 +8,9 @@ from urllib.parse import quote
 
 from kymflow.cli.report.figures import Drawing
 
+_LONGEST_LABEL = 40
+"""Longer texts are sentences, which stand beside the image."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
@@ -49,6 +52,7 @@ class ImageRow:
         recorded: When it was recorded.
         size: Its lines and pixels, and how long and wide that is.
         regions: The names of its regions.
+        labels: What people wrote down about the recording, by the name of the field.
         cells: What analyses found in them, by the name of the column.
         state: What is wrong, or missing; empty if nothing is.
         damaged: Whether something cannot be read.
@@ -59,6 +63,7 @@ class ImageRow:
     recorded: str
     size: str
     regions: tuple[str, ...]
+    labels: Mapping[str, str]
     cells: Mapping[str, tuple[str, ...]]
     state: str
     damaged: bool
@@ -139,6 +144,17 @@ class Page:
         if self.image_pages:
             return f"{quote(self.image_pages)}/{quote(image_id)}.html"
         return f"#image-{image_id}"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The columns of the summary that tell images apart: fields that differ between them."""
+        names = dict.fromkeys(name for row in self.rows for name in row.labels)
+        values = {name: {row.labels.get(name, "") for row in self.rows} for name in names}
+        return tuple(
+            name
+            for name, different in values.items()
+            if len(different) > 1 and max(map(len, different)) <= _LONGEST_LABEL
+        )
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -99,6 +99,7 @@ def analyze(
         images=count["ok"] + count["skipped"],
         analyzed=count["ok"],
         skipped=count["skipped"],
+        left_out=count["left out"],
         failed=count["failed"],
         items=tuple(items),
     )
@@ -151,6 +152,7 @@ class AnalyzeResult:
         images: How many of the images asked for have results now, new ones or older ones.
         analyzed: How many were analyzed.
         skipped: How many had results of these parameters, and were left alone.
+        left_out: How many are not kymographs.
         failed: How many failed.
         items: The images that were asked for.
     """
@@ -162,6 +164,7 @@ class AnalyzeResult:
     images: int
     analyzed: int
     skipped: int
+    left_out: int
     failed: int
     items: tuple[AnalysedImage, ...]
 
@@ -172,10 +175,12 @@ class AnalyzeResult:
 
     def as_text(self, screen: Screen) -> Iterator[Block]:
         """See `Result`."""
-        yield from image_failures("could not be analyzed", self.items, screen)
+        for what, status in [("could not be analyzed", "failed"), ("left out", "left out")]:
+            items = [item for item in self.items if item.status == status]
+            yield from image_failures(what, items, screen)
         yield sentence(
             f"{show(self.analysis)}: {counted(self.analyzed, 'image')} analyzed",
-            **{"left alone": self.skipped, "failed": self.failed},
+            **{"left alone": self.skipped, "left out": self.left_out, "failed": self.failed},
         )
         if self.analyzed:
             yield remark(f"to make tables of them: {command('index', self.dataset)}")
@@ -189,13 +194,13 @@ class AnalysedImage:
         image_id: The image.
         source: The file that it was made of; None if there is none.
         status: ``skipped``: it had results of these parameters, and was left alone.
-        reason: Why it failed; None if it did not.
+        reason: Why it failed, or is not a kymograph and was left out; None if neither.
     """
 
     type: ClassVar[str] = "image"
     image_id: str
     source: str | None
-    status: Literal["ok", "skipped", "failed"]
+    status: Literal["ok", "skipped", "left out", "failed"]
     reason: str | None
 
 
@@ -204,7 +209,7 @@ def _item(outcome: AnalysisOutcome, source: str | None) -> AnalysedImage:
         image_id=outcome.image_id,
         source=source,
         status=outcome.status,
-        reason=None if outcome.error is None else outcome.error.reason,
+        reason=outcome.left_out or None if outcome.error is None else outcome.error.reason,
     )
 
 

@@ -37,7 +37,8 @@ def calibrate(
         The images.
 
     Raises:
-        UnknownNameError: No image is chosen, one does not exist, or the line period is given twice.
+        UnknownNameError: No image is chosen, one does not exist, or no value is given, or the line
+            period twice.
         kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     from kymflow.core import decisions
@@ -45,6 +46,10 @@ def calibrate(
     if line_ms is not None and seconds_per_line is not None:
         raise UnknownNameError(
             "the line period is given twice", hint="give --seconds-per-line or --line-ms"
+        )
+    if line_ms is None and seconds_per_line is None and um_per_pixel is None:
+        raise UnknownNameError(
+            "no calibration is given", hint="give --line-ms, --seconds-per-line or --um-per-pixel"
         )
     period = seconds_per_line if line_ms is None else float(f"{line_ms / 1000:.15g}")
     return decide(

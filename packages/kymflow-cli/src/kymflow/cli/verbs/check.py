@@ -89,7 +89,7 @@ class CheckResult:
         if any(item.kind == "gone" for item in self.items):
             yield remark(
                 "what is gone can be restored from a copy or computed again; "
-                "if it should stay away: " + command("repair", self.dataset, "--forget-gone")
+                "if it should stay deleted: " + command("repair", self.dataset, "--forget-gone")
             )
 
 

@@ -108,7 +108,7 @@ def export(
         return _write_combined(opened, dataset, combined)
     if folder is None:
         raise OutputFileError(
-            "", "no place is named", hint="name a folder, --xlsx FILE or --combined FILE"
+            "", "no destination given", hint="name a folder, --xlsx FILE or --combined FILE"
         )
     refuse_unused("a folder", for_groups)
     if not tables:

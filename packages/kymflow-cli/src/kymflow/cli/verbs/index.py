@@ -83,6 +83,7 @@ def index(
             items += done
             for item in done:
                 progress.tell(item)
+    opened.update_manifest()
     tables = [item for item in items if isinstance(item, IndexedTable)]
     return IndexResult(
         dataset=dataset,

@@ -64,7 +64,7 @@ class LogResult:
                     item.what,
                     item.images,
                     "yes" if item.undone else "",
-                    _as_words(item.details),
+                    _as_words(item),
                 )
                 for item in self.items
             ],
@@ -115,7 +115,7 @@ def _runs(dataset: ZarrDataset) -> Iterator[LogEntry]:
         )
 
 
-_WORKED_ON = {"analyze": ("ok", "skipped", "failed"), "index": ("recomputed", "failed")}
+_WORKED_ON = {"analyze": ("ok", "skipped", "left out", "failed"), "index": ("recomputed", "failed")}
 
 
 def _decisions(dataset: ZarrDataset) -> Iterator[LogEntry]:
@@ -133,5 +133,8 @@ def _decisions(dataset: ZarrDataset) -> Iterator[LogEntry]:
         )
 
 
-def _as_words(details: Mapping[str, object]) -> str:
-    return ", ".join(f"{name}: {value}" for name, value in details.items() if value is not None)
+def _as_words(entry: LogEntry) -> str:
+    """What is known of it; of a run, which has counts, without those of nothing."""
+    nothing = (None, 0) if entry.kind == "run" else (None,)
+    said = {name: value for name, value in entry.details.items() if value not in nothing}
+    return ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in said.items())

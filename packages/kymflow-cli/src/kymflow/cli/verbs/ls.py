@@ -105,15 +105,15 @@ class ListResult:
         names = short_names(image.source for image in images)
         rows = [
             (
-                image.image_id,
                 names.get(image.source or "", ""),
                 image_size(image),
                 image.dtype,
                 to_the_second(image.acquired_local),
+                image.image_id,
             )
             for image in images
         ]
-        yield from table_blocks(("id", "file", "size", "type", "recorded"), rows, screen)
+        yield from table_blocks(("file", "size", "type", "recorded", "id"), rows, screen)
         if not self.items:
             yield remark(f"no image yet: {command('ingest', 'FOLDER', self.dataset)}")
 

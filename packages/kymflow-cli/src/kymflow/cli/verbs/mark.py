@@ -66,7 +66,7 @@ def mark(
             decisions.remove_mark(record, remove, step=step)
             return None
         if start is None or stop is None:
-            raise UnknownNameError("no interval is given", hint="give its seconds, as in: 2.0 3.5")
+            raise UnknownNameError("no interval given", hint="give its seconds, as in: 2.0 3.5")
         if move is not None:
             made = decisions.move_mark(record, move, start, stop, step=step)
         else:

@@ -61,7 +61,7 @@ def metadata(
     from kymflow.core import decisions
 
     if csv is None:
-        refuse_unused("fields that no CSV file says", {"--on": on is not None})
+        refuse_unused("fields that come from no CSV file", {"--on": on is not None})
     if csv is None and folders is None:
         values = _values(fields)
 
@@ -157,7 +157,7 @@ def _values(fields: Sequence[str]) -> dict[str, JsonValue]:
 
     if not fields:
         raise UnknownNameError(
-            "no field is given", hint="use --set FIELD=VALUE, --import CSV or --folders PATTERN"
+            "no field given", hint="use --set FIELD=VALUE, --import CSV or --folders PATTERN"
         )
     values: dict[str, JsonValue] = {}
     for said in fields:

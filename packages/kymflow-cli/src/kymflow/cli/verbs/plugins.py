@@ -57,14 +57,14 @@ class PluginListResult:
             (
                 item.kind,
                 item.name,
-                f"{item.origin} {item.version or ''}".strip(),
-                " ".join(item.suffixes),
                 item.summary,
+                " ".join(item.suffixes),
+                f"{item.origin} {item.version or ''}".strip(),
             )
             for item in self.items
             if item.status == "ok"
         ]
-        yield from table_blocks(("kind", "name", "from", "files", "what it does"), rows, screen)
+        yield from table_blocks(("kind", "name", "what it does", "files", "from"), rows, screen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +98,7 @@ def known_plugins(kind: Literal["indexer", "analysis"]) -> tuple[Plugin, ...]:
     from kymflow.core import plugins as core
     from kymflow.core.analysis import Analysis
     from kymflow.core.errors import PluginError
+    from kymflow.core.indexers import AnalysisTable
 
     found = core.find_indexers() if kind == "indexer" else core.find_analyses()
     load = core.load_indexer if kind == "indexer" else core.load_analysis
@@ -105,7 +106,7 @@ def known_plugins(kind: Literal["indexer", "analysis"]) -> tuple[Plugin, ...]:
     for name, info in found.items():
         try:
             made = load(name)
-            summary = made.doc if isinstance(made, Analysis) else _first_line(made)
+            summary = made.doc if isinstance(made, Analysis | AnalysisTable) else _first_line(made)
             reason = None
         except PluginError as error:
             summary, reason = "", error.reason
@@ -135,7 +136,7 @@ def known_readers() -> tuple[Plugin, ...]:
             version=info.version or None,
             suffixes=info.suffixes,
             status="broken" if info.problem else "ok",
-            summary=info.summary,
+            summary=info.summary.partition(" See ")[0].replace("`", ""),
             reason=info.problem or None,
         )
         for info in find_readers()

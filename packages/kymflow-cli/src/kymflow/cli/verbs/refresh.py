@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING
 
 from kymflow.cli.errors import UnknownNameError
 from kymflow.cli.folders import ChosenFolders, choose_folders, require_folder
+from kymflow.cli.ingest_plan import PlanResult, plan_folders
 from kymflow.cli.opening import open_reader, open_writer
 from kymflow.cli.options import IngestFlags, ProgressParam
 from kymflow.cli.progress import SILENT
 from kymflow.cli.safe_text import command
-from kymflow.cli.verbs.ingest import (
-    IngestResult,
-    PlanResult,
-    ingest_folders,
-    plan_folders,
-)
+from kymflow.cli.verbs.ingest import IngestResult, ingest_folders
 
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset

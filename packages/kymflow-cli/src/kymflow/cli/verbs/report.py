@@ -15,7 +15,7 @@ from cyclopts.validators import Number
 
 from kymflow.cli.blocks import Block, Screen, counted, remark, sentence
 from kymflow.cli.copies import copies_of
-from kymflow.cli.errors import OutputFileError
+from kymflow.cli.errors import OutputFileError, refuse_unused
 from kymflow.cli.folders import require_outside
 from kymflow.cli.image_failures import image_failures
 from kymflow.cli.opening import find_image, open_reader, source_of
@@ -48,9 +48,7 @@ def report(
     images: Annotated[
         tuple[str, ...], Parameter(name=["--images", "--image", "-i"], consume_multiple=True)
     ] = (),
-    limit: Annotated[
-        int, Parameter(name=["--limit", "-l"], validator=Number(gte=1))
-    ] = REPORT_LIMIT,
+    limit: Annotated[int | None, Parameter(name=["--limit", "-l"], validator=Number(gte=1))] = None,
     pages: bool = False,
     workers: Workers = None,
     progress: ProgressParam = SILENT,
@@ -67,8 +65,8 @@ def report(
             DATASET-report.html, beside the dataset.
         images: Just these images: ids, first characters of ids, or source files; all of them are
             shown.
-        limit: How many images to show at most if none are named, by name of their files; with
-            --pages there is no limit.
+        limit: How many images to show at most, by name of their files: 50 if not given. It is not
+            for --images and --pages, which have no limit.
         pages: Make a page for each image, in the folder NAME-images beside the summary.
         workers: In how many processes to draw.
         progress: Shows how far the work is.
@@ -78,18 +76,22 @@ def report(
 
     Raises:
         UnknownNameError: No image, or more than one, goes by a name.
+        UnusedOptionError: A limit is given where there is none.
         OutputFileError: The page cannot be written to that place.
         kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     from kymflow.cli.report.software import software_facts
     from kymflow.cli.report.values import Fact, Page
 
+    for beside, is_given in (("--images", bool(images)), ("--pages", pages)):
+        if is_given:
+            refuse_unused(beside, {"--limit": limit is not None})
     opened = open_reader(dataset)
     target = _target(dataset, out)
     manifest = opened.load_manifest()
     everything = _by_file(manifest)
     asked = list(dict.fromkeys(_find(opened, manifest, name) for name in images))
-    chosen = asked or (everything if pages else everything[:limit])
+    chosen = asked or (everything if pages else everything[: limit or REPORT_LIMIT])
     sources = {image_id: source_of(manifest.entries.get(image_id)) for image_id in everything}
     names = short_names(sources.values())
     titles = [names.get(sources[image_id] or "", image_id) for image_id in chosen]
@@ -104,7 +106,8 @@ def report(
         rows.append(image.row)
         if pages:  # written at once, as all of them may be more than memory holds
             folder.mkdir(exist_ok=True)
-            size += _write(_image_page(image.section, target), folder / f"{image.image_id}.html")
+            place = folder / f"{image.image_id}.html"
+            size += _write(_image_page(image.section, target), place, survives_power_cut=False)
         else:
             sections.append(image.section)
         items.append(_item(image))
@@ -118,7 +121,7 @@ def report(
             *software_facts(),
         ),
         doubts=tuple(_doubts(opened, rows)),
-        scope=_scope(len(rows), len(everything), by_name=bool(asked), limit=limit),
+        scope=_scope(len(rows), len(everything), by_name=bool(asked)),
         rows=tuple(rows),
         sections=tuple(sections),
         image_pages=folder.name if pages else "",
@@ -251,7 +254,7 @@ def _item(image: DrawnImage) -> ReportedImage:
 
 
 def _doubts(dataset: ZarrDataset, rows: list[ImageRow]) -> Iterator[Fact]:
-    """What was left out or is doubtful of the images shown, as `kymflow status` has it."""
+    """What was left out or is doubtful of the images shown, as in `kymflow status`."""
     from kymflow.cli.report.values import Fact
 
     issues = dataset.sources.issues()
@@ -268,7 +271,7 @@ def _doubts(dataset: ZarrDataset, rows: list[ImageRow]) -> Iterator[Fact]:
             yield Fact(name=row.name, value="\n".join(said))
 
 
-def _scope(shown: int, total: int, *, by_name: bool, limit: int) -> str:
+def _scope(shown: int, total: int, *, by_name: bool) -> str:
     """Which images are shown, if not all of them."""
     if shown == total:
         return ""
@@ -276,7 +279,7 @@ def _scope(shown: int, total: int, *, by_name: bool, limit: int) -> str:
         return f"{shown:,} of {total:,} images are shown, as asked for."
     return (
         f"{shown:,} of {total:,} images are shown: the first by name of their files. Choose others "
-        f"with --images, more than {limit:,} with --limit, or all of them with --pages."
+        f"with --images, more than {shown:,} with --limit, or all of them with --pages."
     )
 
 
@@ -315,7 +318,7 @@ def _target(dataset: str, out: Path | None) -> Path:
 
 
 def report_place(dataset: str) -> Path:
-    """Where a report goes if no place is named."""
+    """Where a report goes if no destination is given."""
     if "://" in dataset:  # not beside it, where a browser does not look
         name = PurePosixPath(dataset.partition("://")[2]).stem or "dataset"
         return Path(f"{name}-report.html")
@@ -325,11 +328,11 @@ def report_place(dataset: str) -> Path:
     return place.with_name(f"{place.stem or 'dataset'}-report.html")
 
 
-def _write(page: Page, target: Path) -> int:
+def _write(page: Page, target: Path, *, survives_power_cut: bool = True) -> int:
     """Write the page in one step; returns its size in bytes."""
     from kymflow.cli.report.page import render
 
     data = render(page).encode("utf-8")
-    with replaced(target) as unfinished:
+    with replaced(target, survives_power_cut=survives_power_cut) as unfinished:
         unfinished.write_bytes(data)
     return len(data)

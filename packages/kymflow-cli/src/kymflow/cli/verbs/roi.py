@@ -72,7 +72,7 @@ def roi(
     if change is not None:
         refuse_unused("--change", place)
     if remove is None and pixels is None and um is None and lines is None and not name:
-        raise UnknownNameError("no region is given", hint="give its borders: --pixels 12 40")
+        raise UnknownNameError("no region given", hint="give its borders: --pixels 12 40")
 
     def act(record: ZarrImageRecord, step: str) -> str | None:
         if remove is not None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from kymflow.cli.blocks import (
     Block,
@@ -17,15 +17,15 @@ from kymflow.cli.blocks import (
     sentence,
     table_blocks,
 )
-from kymflow.cli.copies import copies_of
+from kymflow.cli.concerns import CONCERNS, ImageConcern, concerns_of
 from kymflow.cli.file_issues import FileIssue, file_issue, issue_blocks
 from kymflow.cli.folders import choose_folders, search_remarks
+from kymflow.cli.ingest_plan import PlannedFile, planned_files
 from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.opening import open_reader
 from kymflow.cli.options import DEFAULT_PATTERNS, Patterns, Recursive
 from kymflow.cli.safe_text import command, show
 from kymflow.cli.survey import Survey, survey
-from kymflow.cli.verbs.ingest import PlannedFile, planned_files
 
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset
@@ -88,7 +88,7 @@ def status(
         gone=sum(len(plan.gone) for plan in plans),
         never_run=found.never_run,
         issues=len(issues),
-        items=(*files, *issues, *analyses, *tables, *_concerns(found)),
+        items=(*files, *issues, *analyses, *tables, *concerns_of(found)),
     )
 
 
@@ -153,7 +153,7 @@ class StatusResult:
             waiting=self.waiting,
             gone=self.gone,
             **{f"file{'s' * (self.failed != 1)} failed": self.failed},
-            **{_CONCERNS[concern]: counts[concern] for concern in _CONCERNS},
+            **{CONCERNS[concern]: counts[concern] for concern in CONCERNS},
         )
         files = [item for item in self.items if isinstance(item, PlannedFile)]
         yield from _part("files", ("state", "file"), [(i.state, i.path) for i in files], screen)
@@ -209,11 +209,11 @@ class StatusResult:
             unknown = ("--where", "seconds_per_line IS NULL OR um_per_pixel IS NULL")
             given = ("--seconds-per-line", "SECONDS", "--um-per-pixel", "MICROMETRES")
             typed = command("calibrate", self.dataset, *given, *unknown)
-            yield remark(f"to say what a line and a pixel are: {typed}")
+            yield remark(f"to set the line period and the pixel size: {typed}")
         if self.never_run and self.images:
             listed = ", ".join(self.never_run)
             typed = command("analyze", self.dataset, self.never_run[0])
-            yield remark(f"never run here: {listed}; to run one of them: {typed}")
+            yield remark(f"not run here yet: {listed}; to run one of them: {typed}")
         yield from search_remarks(self)
 
 
@@ -263,35 +263,6 @@ class TableStatus:
     outdated: int
 
 
-Concern = Literal["failed", "excluded", "uncalibrated", "duplicate"]
-_CONCERNS: Mapping[Concern, str] = {
-    "failed": "not analyzed",
-    "excluded": "excluded",
-    "uncalibrated": "without calibration",
-    "duplicate": "with the pixels of another",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageConcern:
-    """Something about an image that a person should know.
-
-    Attributes:
-        image_id: The image.
-        source: The file that it was made of; None if there is none.
-        concern: ``failed``: an analysis failed; ``excluded``: a person excluded it;
-            ``uncalibrated``: line period or pixel size are unknown; ``duplicate``: other images
-            have the same pixels.
-        why: The reason, or what is unknown, or which images.
-    """
-
-    type: ClassVar[str] = "image"
-    image_id: str
-    source: str | None
-    concern: Concern
-    why: str
-
-
 def _issues(dataset: ZarrDataset, found: Survey) -> list[FileIssue]:
     issues = [
         file_issue(Path(source), issue)
@@ -312,21 +283,22 @@ def _part(
 
 def _analyses(found: Survey) -> Iterator[AnalysisStatus]:
     for (analysis, label), states in found.states.items():
-        for folder in sorted({image.folder for image in found.images.values()}):
-            here = [state for i, state in states.items() if found.images[i].folder == folder]
+        by_folder = defaultdict(list)
+        for image_id, state in states.items():
+            by_folder[found.images[image_id].folder].append(state)
+        for folder, here in sorted(by_folder.items()):
             counts = Counter(state.state for state in here)
-            if here:
-                yield AnalysisStatus(
-                    name=analysis,
-                    label=label,
-                    folder=folder,
-                    images=len(here),
-                    current=counts["current"],
-                    outdated=counts["outdated"],
-                    missing=counts["missing"],
-                    failed=counts["failed"],
-                    causes=Counter(cause for state in here for cause in state.causes),
-                )
+            yield AnalysisStatus(
+                name=analysis,
+                label=label,
+                folder=folder,
+                images=len(here),
+                current=counts["current"],
+                outdated=counts["outdated"],
+                missing=counts["missing"],
+                failed=counts["failed"],
+                causes=Counter(cause for state in here for cause in state.causes),
+            )
 
 
 def _tables(dataset: ZarrDataset, found: Survey) -> Iterator[TableStatus]:
@@ -356,29 +328,3 @@ def _commands(
         yield command("analyze", dataset, name, "--missing", *labelled)
     if any(item.outdated for item in tables):
         yield command("index", dataset)
-
-
-def _concerns(found: Survey) -> Iterator[ImageConcern]:
-    for (analysis, label), states in found.states.items():
-        for image_id, state in states.items():
-            if state.state == "failed":
-                what = f"{analysis} ({label})" if label else analysis
-                yield _concern(found, image_id, "failed", f"{what}: {state.reason}")
-    for image_id, image in found.images.items():
-        unknown = [name for name, known in image.calibration.items() if not known]
-        if unknown:
-            yield _concern(found, image_id, "uncalibrated", f"no {' and no '.join(unknown)}")
-        if image.excluded is not None:
-            yield _concern(found, image_id, "excluded", image.excluded)
-    included = {
-        image_id: image.digest for image_id, image in found.images.items() if image.excluded is None
-    }
-    for image_id, first in copies_of(included).items():
-        same = found.names.get(first, first)
-        yield _concern(found, image_id, "duplicate", f"the same pixels as {same}")
-
-
-def _concern(found: Survey, image_id: str, concern: Concern, why: str) -> ImageConcern:
-    return ImageConcern(
-        image_id=image_id, source=found.images[image_id].source, concern=concern, why=why
-    )

@@ -254,6 +254,8 @@ def _index(
         # A table that another one depends on may have changed by now.
         if kymographs.outdated_images(indexer) if done else found.outdated[indexer.name]:
             done += run_indexer(kymographs, indexer, mode="incremental", progress=progress)
+    if done:
+        dataset.update_manifest()
     for item in done:
         progress.tell(item)
     return done

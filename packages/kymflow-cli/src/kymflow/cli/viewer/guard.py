@@ -63,9 +63,11 @@ def check_request(request: Request, token: str) -> None:
         )
     origin = headers.get("origin")
     if origin is not None and origin != f"http://{host}":
-        raise BadRequestError(f"a page of {origin!r} may not ask here", HTTPStatus.FORBIDDEN)
+        raise BadRequestError(
+            f"a page of {origin!r} may not send requests here", HTTPStatus.FORBIDDEN
+        )
     if headers.get("sec-fetch-site", "none") not in _OWN_SITE and request.path[:1] == ("api",):
-        raise BadRequestError("another site may not ask here", HTTPStatus.FORBIDDEN)
+        raise BadRequestError("another site may not send requests here", HTTPStatus.FORBIDDEN)
     if request.path[:1] != ("api",):
         return  # the page itself, which holds no data
     given = headers.get(_HEADER, "")

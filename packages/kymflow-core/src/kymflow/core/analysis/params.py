@@ -195,7 +195,7 @@ def _describe(params: type[Any], prefix: str) -> Iterator[ParamInfo]:
             continue
         if about is None:
             raise AnalysisDefinitionError(
-                f"parameter {name!r} is not explained; annotate it with a Param"
+                f"parameter {name!r} has no description; annotate it with a Param"
             )
         kind, choices, optional = _type_of(hint, name)
         info = ParamInfo(

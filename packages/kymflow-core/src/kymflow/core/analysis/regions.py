@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from kymflow.core.errors import RegionError
+from kymflow.core.errors import NotAKymographError, RegionError
 from kymflow.core.metadata import (
+    ImageExtent,
     ImageMetadata,
     Roi,
     check_roi,
@@ -94,6 +95,9 @@ class Calibration:
         }
 
 
+_MICROSCOPE_FILES: Final = frozenset({"vendor_tiff", "czi", "lif", "nd2", "oif", "oir"})
+"""Sources of a header that tell places from times; programs that copy pictures do not."""
+
 UNCALIBRATED: Final = Calibration()
 """Nothing is known of the axes."""
 
@@ -102,15 +106,14 @@ def regions_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> tuple[Region, .
     """The regions of an image: its ROIs, or each channel's whole picture if it has none.
 
     Raises:
-        RegionError: The image is not a kymograph: it has one axis only, or time along its lines, or
-            several slices and no ROI that says which.
+        NotAKymographError: The image is a picture or a movie.
+        RegionError: It has time along its lines.
     """
     extent = image_extent(rec)
     axes = picture_axes(rec)
-    if len(axes) != 2:
-        raise RegionError(
-            rec.image_id, f"its axes are {rec.get_axes()!r}; a kymograph has lines and pixels"
-        )
+    reason = _why_no_kymograph(rec, metadata, extent)
+    if reason:
+        raise NotAKymographError(rec.image_id, reason)
     if axes[1] == "t":
         raise RegionError(
             rec.image_id,
@@ -119,10 +122,6 @@ def regions_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> tuple[Region, .
         )
     if metadata.rois:
         return tuple(_roi_region(roi) for roi in metadata.rois)
-    if extent.slices > 1:
-        raise RegionError(
-            rec.image_id, f"it has {extent.slices} slices; make a ROI in the one to analyze"
-        )
     return tuple(
         Region(
             channel=channel,
@@ -133,6 +132,36 @@ def regions_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> tuple[Region, .
         )
         for channel in range(1, extent.channels + 1)
     )
+
+
+def _why_no_kymograph(rec: ZarrImageRecord, metadata: ImageMetadata, extent: ImageExtent) -> str:
+    """Why the rows of an image are not lines over time; empty if they may be.
+
+    They are where a person says so: by a ROI, or a line period.
+    """
+    axes = picture_axes(rec)
+    if len(axes) != 2:
+        return f"its axes are {rec.get_axes()!r}; a kymograph has lines and pixels"
+    if metadata.rois:
+        return ""
+    if extent.slices > 1:
+        return f"it has {extent.slices} slices; make a ROI in the one to analyze"
+    if "t" in axes or calibration_of(rec, metadata).seconds_per_line is not None:
+        return ""
+    if rec.get_axes()[-1] == "c":
+        found = "it is a picture in colors"
+    elif _source_of_step(metadata, axes[0]) in _MICROSCOPE_FILES:
+        found = "its rows are places by the microscope's own file"
+    elif extent.dim0 == extent.dim1:
+        found = f"it has as many rows as pixels, {extent.dim0}, like a picture"
+    else:
+        return ""
+    return f"{found}; if they are lines over time, give the line period: kymflow calibrate"
+
+
+def _source_of_step(metadata: ImageMetadata, axis: str) -> JsonValue:
+    sources = metadata.header.extra.get("sources")
+    return sources.get(f"scale.{axis}") if isinstance(sources, dict) else None
 
 
 def find_region(

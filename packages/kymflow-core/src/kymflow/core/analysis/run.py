@@ -30,6 +30,7 @@ from kymflow.core.batches import run_batches
 from kymflow.core.errors import (
     AnalysisFailedError,
     KymflowCoreError,
+    NotAKymographError,
     OtherParametersError,
     RoiNotFoundError,
 )
@@ -61,18 +62,22 @@ class AnalysisOutcome:
         current: The regions whose results were current, and were left alone; empty if all were
             known to be.
         error: What failed, the regions by name; None if nothing did.
+        left_out: Why the image is not a kymograph, and was left out; empty if it was not.
     """
 
     image_id: str
     computed: tuple[Region, ...] = ()
     current: tuple[Region, ...] = ()
     error: AnalysisFailedError | None = None
+    left_out: str = ""
 
     @property
-    def status(self) -> Literal["ok", "skipped", "failed"]:
+    def status(self) -> Literal["ok", "skipped", "left out", "failed"]:
         """In a word: ``skipped`` if there was nothing to compute."""
         if self.error is not None:
             return "failed"
+        if self.left_out:
+            return "left out"
         return "ok" if self.computed else "skipped"
 
 
@@ -211,7 +216,9 @@ def _analyze_batch(
     for image_id in image_ids:
         try:
             outcome = _own_failure(job, image_id, partial(_analyze, job, image_id))
-            stamp = _own_failure(job, image_id, partial(_stamp_if_current, job, image_id))
+            stamp = ""
+            if not outcome.left_out:
+                stamp = _own_failure(job, image_id, partial(_stamp_if_current, job, image_id))
         except AnalysisFailedError as error:
             outcome, stamp = AnalysisOutcome(image_id=image_id, error=error), ""
         outcomes.append((outcome, stamp))
@@ -233,7 +240,10 @@ def _analyze(job: _Job[P], image_id: str) -> AnalysisOutcome:
     """Analyze one image: decide which regions to compute, compute them, store what came of it."""
     rec = job.dataset.record(image_id)
     metadata = load_metadata(rec)
-    regions = regions_of(rec, metadata)
+    try:
+        regions = regions_of(rec, metadata)
+    except NotAKymographError as error:
+        return AnalysisOutcome(image_id=image_id, left_out=error.reason)
     wanted = [r for r in regions if job.roi_ids is None or r.roi_id in job.roi_ids]
     if job.roi_ids is not None and not wanted:
         known = (region.roi_id for region in regions if region.roi_id is not None)

@@ -98,7 +98,8 @@ def image_status(
     """`is_current` of all regions of an image.
 
     Raises:
-        RegionError: The image cannot be analyzed.
+        NotAKymographError: The image is a picture or a movie.
+        RegionError: It cannot be analyzed.
         MetadataError: Its metadata or results are damaged.
     """
     metadata = load_metadata(rec)

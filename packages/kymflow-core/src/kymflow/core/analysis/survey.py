@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from kymflow.core.analysis.current_images import CurrentImages
 from kymflow.core.analysis.status import Cause, RegionStatus, State, image_status
-from kymflow.core.errors import KymflowCoreError
+from kymflow.core.errors import KymflowCoreError, NotAKymographError
 from kymflow_zarr import KymflowZarrError
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ class ImageState:
 
     Attributes:
         state: That of the region that stands worst: ``failed``, ``outdated``, ``missing``, then
-            ``current``.
+            ``current``; ``left out`` if the image is not a kymograph.
         causes: What has changed since results were computed.
-        reason: Why the last run failed, or why the image cannot be analyzed; "" if neither.
+        reason: Why the last run failed, why the image cannot be analyzed, or is left out; else "".
     """
 
-    state: State
+    state: State | Literal["left out"]
     causes: tuple[Cause, ...] = ()
     reason: str = ""
 
@@ -126,6 +126,8 @@ def _state_of(
 ) -> ImageState:
     try:
         regions = image_status(dataset.record(image_id), analysis, label=label).regions
+    except NotAKymographError as error:
+        return ImageState(state="left out", reason=error.reason)
     except (KymflowCoreError, KymflowZarrError, OSError) as error:
         return ImageState(state="failed", reason=str(error))
     worst = min(regions, key=_rank)

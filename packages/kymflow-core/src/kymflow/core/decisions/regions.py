@@ -53,7 +53,8 @@ def add_region(
         The region, with an id that no other of this image has or had.
 
     Raises:
-        DecisionError: Borders are given twice, or in µm for an image of unknown pixel size.
+        DecisionError: Borders are given twice, or in µm that the image does not have, or for an
+            image of unknown pixel size.
         RoiError: It does not fit the image.
         MetadataError: The metadata of the image are malformed.
     """
@@ -93,7 +94,7 @@ def borders_in_pixels(
         um: The same in µm from the beginning of the line.
 
     Raises:
-        DecisionError: Both are given, or the pixel size is unknown.
+        DecisionError: Both are given, or the pixel size is unknown, or the image has no such µm.
         MetadataError: The metadata of the image are malformed.
     """
     if um is None:
@@ -108,7 +109,15 @@ def borders_in_pixels(
             record.image_id,
             "its pixel size is unknown; calibrate it first, or give borders in pixels",
         )
-    return round(um[0] / size), round(um[1] / size)
+    first, stop = (round(border / size) for border in um)
+    length = image_extent(record).dim1
+    if not 0 <= first < stop <= length:
+        raise DecisionError(
+            record.image_id,
+            f"the region cannot reach from {um[0]:g} to {um[1]:g} µm; give two places from 0 to "
+            f"{length * size:g} µm, the smaller one first, and {size:g} µm apart or more",
+        )
+    return first, stop
 
 
 @exclusive

@@ -57,6 +57,13 @@ class AnalysisTable:
         """The analysis, and the table if it is not the summary."""
         return f"{self.analysis.name}_{self.table}" if self.table else self.analysis.name
 
+    @property
+    def doc(self) -> str:
+        """What it has, in a line."""
+        if not self.table:
+            return f"One row per region: {self.analysis.doc[:1].lower()}{self.analysis.doc[1:]}"
+        return f"The {self.table.replace('_', ' ')} of {self.analysis.name} in each region."
+
     def columns(self) -> pa.Schema:
         """The columns."""
         import pyarrow as pa

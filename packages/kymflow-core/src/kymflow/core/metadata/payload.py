@@ -112,7 +112,7 @@ def save_metadata(rec: ZarrImageRecord, metadata: ImageMetadata) -> None:
         for roi in metadata.rois:
             if roi.id not in there and roi.id <= stored.last_roi_id:
                 raise RoiError(
-                    "id", f"is {roi.id}, which an earlier ROI had; give {stored.last_roi_id + 1}"
+                    "id", f"have the id {stored.last_roi_id + 1}: an earlier one had {roi.id}"
                 )
         last = _last_id(metadata.rois, max(metadata.last_roi_id, stored.last_roi_id))
         new = replace(metadata, last_roi_id=last, acts=stored.acts)

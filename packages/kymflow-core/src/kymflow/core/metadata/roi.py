@@ -149,18 +149,19 @@ def check_roi(roi: Roi, extent: ImageExtent) -> None:
         RoiError: It names the field.
     """
     sides = (
-        ("dim0", roi.dim0_start, roi.dim0_stop, extent.dim0),
-        ("dim1", roi.dim1_start, roi.dim1_stop, extent.dim1),
+        ("dim0", "line", roi.dim0_start, roi.dim0_stop, extent.dim0),
+        ("dim1", "pixel", roi.dim1_start, roi.dim1_stop, extent.dim1),
     )
-    for side, start, stop, length in sides:
+    for side, unit, start, stop, length in sides:
         if not 0 <= start < length:
-            raise RoiError(f"{side}_start", f"is {start}; give one from 0 to {length - 1}")
+            raise RoiError(f"{side}_start", f"begin at {unit} 0 to {length - 1}, not {start}")
         if not start < stop <= length:
-            raise RoiError(f"{side}_stop", f"is {stop}; give one from {start + 1} to {length}")
+            stops = f"{start + 1} to {length}" if start + 1 < length else f"{length}"
+            raise RoiError(f"{side}_stop", f"end before {unit} {stops}, not {stop}")
     if not 1 <= roi.channel <= extent.channels:
-        raise RoiError("channel", f"is {roi.channel}; give one from 1 to {extent.channels}")
+        raise RoiError("channel", f"be in a channel from 1 to {extent.channels}, not {roi.channel}")
     if not 0 <= roi.z < extent.slices:
-        raise RoiError("z", f"is {roi.z}; give one from 0 to {extent.slices - 1}")
+        raise RoiError("z", f"be in a slice from 0 to {extent.slices - 1}, not {roi.z}")
 
 
 def clamp_roi(roi: Roi, extent: ImageExtent) -> Roi:

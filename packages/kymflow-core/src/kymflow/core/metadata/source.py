@@ -19,10 +19,12 @@ class Source:
     Attributes:
         path: The file, perhaps on another system; None for an image that was made in memory.
         supersedes: The image that was made of an earlier state of this file; None if there is none.
+        scene: Which of the file's images it is; None if the file is one image.
     """
 
     path: PurePath | None = None
     supersedes: str | None = None
+    scene: str | None = None
 
     @property
     def file(self) -> str | None:
@@ -51,10 +53,11 @@ def load_source(record: ZarrImageRecord) -> Source:
     source = provenance.get("source") if isinstance(provenance, dict) else None
     if not isinstance(source, dict):
         return Source()
-    path, supersedes = source.get("primary_path"), source.get("supersedes")
+    path, supersedes, scene = map(source.get, ("primary_path", "supersedes", "scene"))
     return Source(
         path=_pure_path(path) if isinstance(path, str) and path else None,
         supersedes=supersedes if isinstance(supersedes, str) else None,
+        scene=scene if isinstance(scene, str) else None,
     )
 
 

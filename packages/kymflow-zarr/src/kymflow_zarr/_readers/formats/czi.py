@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree
@@ -26,17 +26,18 @@ from kymflow_zarr._readers.formats.planes import (
     closed_on_error,
     library_missing,
     line_scan_sizes,
-    others_warning,
+    open_first_scene,
 )
 from kymflow_zarr._readers.intervals import steady_step
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
+from kymflow_zarr._readers.scene_names import unique_names
 from kymflow_zarr._readers.settings import bit_depth, known, number_of
 from kymflow_zarr._readers.units import TIME, Quantity, quantity
 from kymflow_zarr._readers.xml_text import parse_xml
 
 if TYPE_CHECKING:
-    import czifile
+    from czifile import CziFile, CziImage
 
 _IN_PLANE: Final = frozenset("YXS")
 _MAX_DIMENSIONS: Final = 40
@@ -60,15 +61,18 @@ class CziReader:
         Raises:
             UnreadableImageError: czifile is not installed.
         """
-        try:
-            import czifile
-        except ImportError as error:
-            raise library_missing(
-                path, library="czifile", extra="czi", note=", and Python 3.12 or newer"
-            ) from error
-        _check_directory(path)
-        with closed_on_error(czifile.CziFile(path)) as file:
-            image, warnings = _first_scene(file)
+        return open_first_scene(self, path, limits=limits)
+
+    def scenes(self, path: Path, *, limits: ReadLimits) -> tuple[str, ...]:  # noqa: ARG002
+        """The names of the scenes, line scans first."""
+        with _czi_file(path) as file:
+            scenes = _by_name(file)
+            return tuple(sorted(scenes, key=lambda name: not _is_line_scan(scenes[name].sizes)))
+
+    def open_scene(self, path: Path, scene: str, *, limits: ReadLimits) -> PlaneImage:
+        """Open one scene."""
+        with closed_on_error(_czi_file(path)) as file:
+            image = _by_name(file)[scene]
             check_expansion(path, image.sizes, image.dtype, limits)
             sizes, stopped = _recorded(image)
             kept = line_scan_sizes(sizes)
@@ -93,7 +97,7 @@ class CziReader:
             return PlaneImage(
                 shape=tuple(kept.values()),
                 dtype=image.dtype.newbyteorder("="),
-                facts=(_facts(file, limits, tuple(kept), warnings + stopped),),
+                facts=(_facts(file, limits, tuple(kept), stopped),),
                 plane_ndim=len(plane),
                 read_plane=read_plane,
                 close=file.close,
@@ -124,14 +128,27 @@ def _check_directory(path: Path) -> None:
         start += 32 + 20 * dimensions
 
 
-def _first_scene(file: czifile.CziFile) -> tuple[czifile.CziImage, tuple[str, ...]]:
-    names = list(file.scenes)
-    if not names:
-        raise ValueError("it holds no image")
-    return file.scenes[names[0]], others_warning(str(names[0]), list(map(str, names)))
+def _czi_file(path: Path) -> CziFile:
+    try:
+        from czifile import CziFile
+    except ImportError as error:
+        raise library_missing(
+            path, library="czifile", extra="czi", note=", and Python 3.12 or newer"
+        ) from error
+    _check_directory(path)
+    return CziFile(path)
 
 
-def _xml(file: czifile.CziFile, limits: ReadLimits) -> str:
+def _by_name(file: CziFile) -> dict[str, CziImage]:
+    return unique_names((str(name), file.scenes[name]) for name in file.scenes)
+
+
+def _is_line_scan(sizes: Mapping[str, int]) -> bool:
+    kept = line_scan_sizes(sizes)
+    return "T" in kept and "Y" not in kept
+
+
+def _xml(file: CziFile, limits: ReadLimits) -> str:
     text: str = file.metadata()
     if len(text) > limits.max_vendor_text_bytes:
         raise ValueError(
@@ -140,7 +157,7 @@ def _xml(file: czifile.CziFile, limits: ReadLimits) -> str:
     return text
 
 
-def _recorded(image: czifile.CziImage) -> tuple[dict[str, int], tuple[str, ...]]:
+def _recorded(image: CziImage) -> tuple[dict[str, int], tuple[str, ...]]:
     """Lengths by axis letter: of a run that was stopped, those of the frames that are whole."""
     sizes = dict(image.sizes)
     others = [axis for axis in sizes if axis not in _IN_PLANE | {"T"}]
@@ -164,7 +181,7 @@ def _recorded(image: czifile.CziImage) -> tuple[dict[str, int], tuple[str, ...]]
 
 
 def _facts(
-    file: czifile.CziFile, limits: ReadLimits, letters: tuple[str, ...], warnings: tuple[str, ...]
+    file: CziFile, limits: ReadLimits, letters: tuple[str, ...], warnings: tuple[str, ...]
 ) -> Facts:
     xml = _xml(file, limits)
     root = parse_xml(xml)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,17 +18,18 @@ from kymflow_zarr._readers.formats.planes import (
     closed_on_error,
     library_missing,
     line_scan_sizes,
-    others_warning,
+    open_first_scene,
 )
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
+from kymflow_zarr._readers.scene_names import unique_names
 from kymflow_zarr._readers.settings import bit_depth
 from kymflow_zarr._readers.units import Quantity, quantity
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-    from liffile import LifImageABC
+    from liffile import LifFile, LifImageABC
 
 _DIMENSIONS: Final = {"1": "x", "2": "y", "3": "z", "4": "t"}
 _DESCRIPTION: Final = "./Data/Image/ImageDescription"
@@ -45,24 +46,28 @@ class LifReader:
         return listing.with_suffix(self.suffixes)
 
     def open(self, path: Path, *, limits: ReadLimits) -> PlaneImage:
-        """Open one image of a file: its first line scan, else its first image.
+        """Open the first of a file's images.
 
         Line scans and single frames are read as a whole, of others one plane at a time.
 
         Raises:
             UnreadableImageError: liffile is not installed.
         """
-        try:
-            import liffile
-        except ImportError as error:
-            raise library_missing(path, library="liffile", extra="lif") from error
-        with closed_on_error(liffile.LifFile(path)) as file:
-            image = _first_line_scan(file.images)
+        return open_first_scene(self, path, limits=limits)
+
+    def scenes(self, path: Path, *, limits: ReadLimits) -> tuple[str, ...]:  # noqa: ARG002
+        """The names of a file's images, those of line scans first."""
+        with _lif_file(path) as file:
+            images = _by_name(file)
+        return tuple(sorted(images, key=lambda name: not _is_line_scan(images[name])))
+
+    def open_scene(self, path: Path, scene: str, *, limits: ReadLimits) -> PlaneImage:
+        """Open one of a file's images."""
+        with closed_on_error(_lif_file(path)) as file:
+            image = _by_name(file)[scene]
             check_expansion(path, image.sizes, image.dtype, limits)
             order = tuple(line_scan_sizes(image.sizes))
             letters = {"S": "C"} if "S" in order and "C" not in order else {}
-            names = [image.parent.name + "/" + one.name for one in file.images]
-            chosen = names[list(file.images).index(image)]
             lead = len(order) - 2 if image.frames.dims[-2:] == order[-2:] == ("Y", "X") else 0
             return PlaneImage(
                 shape=tuple(image.sizes[axis] for axis in order),
@@ -71,7 +76,6 @@ class LifReader:
                     _facts(
                         image,
                         tuple(axis_name(letters.get(axis, axis)) for axis in order),
-                        others_warning(chosen, names),
                     ),
                 ),
                 plane_ndim=len(order) - lead,
@@ -80,26 +84,37 @@ class LifReader:
             )
 
 
-def _first_line_scan(images: Sequence[LifImageABC]) -> LifImageABC:
-    if not images:
-        raise ValueError("it holds no image")
-    lines = (image for image in images if "T" in image.sizes and "Y" not in image.sizes)
-    return next(lines, images[0])
+def _lif_file(path: Path) -> LifFile:
+    try:
+        from liffile import LifFile
+    except ImportError as error:
+        raise library_missing(path, library="liffile", extra="lif") from error
+    return LifFile(path)
+
+
+def _by_name(file: LifFile) -> dict[str, LifImageABC]:
+    """The images by the name of their collection and their own."""
+    return unique_names((f"{image.parent.name}/{image.name}", image) for image in file.images)
+
+
+def _is_line_scan(image: LifImageABC) -> bool:
+    return "T" in image.sizes and "Y" not in image.sizes
 
 
 def _pixels(image: LifImageABC, order: tuple[str, ...]) -> npt.NDArray[Any]:
     return np.transpose(image.asarray(), [image.dims.index(axis) for axis in order])
 
 
-def _facts(image: LifImageABC, axes: tuple[str, ...], warnings: tuple[str, ...]) -> Facts:
+def _facts(image: LifImageABC, axes: tuple[str, ...]) -> Facts:
     element = image.xml_element
     channels = element.findall(f"{_DESCRIPTION}/Channels/ChannelDescription")
     bits = {channel.get("Resolution") for channel in channels}
     stamps = image.timestamps
-    acquired = None
+    acquired: int | None = None
+    warnings: tuple[str, ...] = ()
     if stamps is not None and len(stamps):
         acquired = int(stamps[0].astype("datetime64[ns]").astype(np.int64))
-        warnings += ("the acquisition time in the LIF is given in UTC, not in local time",)
+        warnings = ("the acquisition time in the LIF is given in UTC, not in local time",)
     return Facts(
         source="lif",
         axes=axes,

@@ -20,7 +20,7 @@ from kymflow_zarr._readers.formats.planes import (
     check_expansion,
     library_missing,
     line_scan_sizes,
-    others_warning,
+    open_first_scene,
 )
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
@@ -28,7 +28,7 @@ from kymflow_zarr._readers.settings import bit_depth, known
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
 
 if TYPE_CHECKING:
-    import oirfile
+    from oirfile import OirFile, PoirFile
 
 _UNITS: Final = {"T": TIME, "Z": LENGTH, "Y": LENGTH, "X": LENGTH}
 
@@ -44,27 +44,32 @@ class OirReader:
         return listing.with_suffix(self.suffixes)
 
     def open(self, path: Path, *, limits: ReadLimits) -> PlaneImage:
-        """Open the image of an OIR file, or one of those in a POIR archive: a line scan, if any.
+        """Open the image of an OIR file, or the first in a POIR archive.
 
         oirfile decodes an image as a whole, and so it is in memory as a whole.
 
         Raises:
             UnreadableImageError: oirfile is not installed, or the archive is too large.
         """
-        try:
-            import oirfile
-        except ImportError as error:
-            raise library_missing(
-                path, library="oirfile", extra="oir", note=", and Python 3.12 or newer"
-            ) from error
+        return open_first_scene(self, path, limits=limits)
+
+    def scenes(self, path: Path, *, limits: ReadLimits) -> tuple[str, ...]:
+        """The names of the OIR files in a POIR archive, line scans first; an OIR file has none."""
+        if path.suffix.lower() != ".poir":
+            return ("",)
+        _check_archive(path, limits)
+        with _library(path).PoirFile(path) as archive:
+            return tuple(sorted(archive, key=lambda name: not archive[name].is_linescan))
+
+    def open_scene(self, path: Path, scene: str, *, limits: ReadLimits) -> PlaneImage:
+        """Open one of the OIR files in a POIR archive."""
+        oirfile = _library(path)
         with ExitStack() as stack:
-            warnings: tuple[str, ...] = ()
-            file: oirfile.OirFile | oirfile.PoirFile
-            if path.suffix.lower() == ".poir":
+            file: OirFile | PoirFile
+            if scene:
                 _check_archive(path, limits)
                 file = stack.enter_context(oirfile.PoirFile(path))
-                name = _first_line_scan(file)
-                image, warnings = file[name], others_warning(name, list(file))
+                image = file[scene]
             else:
                 file = image = stack.enter_context(oirfile.OirFile(path))
             check_expansion(path, image.sizes, image.dtype, limits)
@@ -73,7 +78,7 @@ class OirReader:
             opened = PlaneImage(
                 shape=tuple(kept.values()),
                 dtype=image.dtype.newbyteorder("="),
-                facts=(_facts(image, tuple(kept), warnings + stopped),),
+                facts=(_facts(image, tuple(kept), stopped),),
                 plane_ndim=len(kept),
                 read_plane=lambda _: _pixels(image, kept),
                 close=file.close,
@@ -82,7 +87,17 @@ class OirReader:
         return opened
 
 
-def _recorded(image: oirfile.OirFile) -> tuple[dict[str, int], tuple[str, ...]]:
+def _library(path: Path) -> Any:  # imported where it is needed
+    try:
+        import oirfile
+    except ImportError as error:
+        raise library_missing(
+            path, library="oirfile", extra="oir", note=", and Python 3.12 or newer"
+        ) from error
+    return oirfile
+
+
+def _recorded(image: OirFile) -> tuple[dict[str, int], tuple[str, ...]]:
     """Lengths by axis letter: of a line scan that was stopped, those of the lines that are there.
 
     oirfile puts zeros where pixels are missing.
@@ -117,19 +132,12 @@ def _check_archive(path: Path, limits: ReadLimits) -> None:
         )
 
 
-def _first_line_scan(archive: Mapping[str, oirfile.OirFile]) -> str:
-    names = list(archive)
-    if not names:
-        raise ValueError("the archive holds no OIR file")
-    return next((name for name in names if archive[name].is_linescan), names[0])
-
-
-def _pixels(image: oirfile.OirFile, sizes: Mapping[str, int]) -> npt.NDArray[Any]:
+def _pixels(image: OirFile, sizes: Mapping[str, int]) -> npt.NDArray[Any]:
     pixels = np.transpose(image.asarray(), [image.dims.index(axis) for axis in sizes])
     return pixels[tuple(map(slice, sizes.values()))]
 
 
-def _facts(image: oirfile.OirFile, order: tuple[str, ...], warnings: tuple[str, ...]) -> Facts:
+def _facts(image: OirFile, order: tuple[str, ...], warnings: tuple[str, ...]) -> Facts:
     acquired = parse_iso(image.datetime or "")
     return Facts(
         source="oir",
@@ -144,7 +152,7 @@ def _facts(image: oirfile.OirFile, order: tuple[str, ...], warnings: tuple[str, 
     )
 
 
-def _steps(image: oirfile.OirFile, order: tuple[str, ...]) -> dict[str, Quantity]:
+def _steps(image: OirFile, order: tuple[str, ...]) -> dict[str, Quantity]:
     scales, scanner = image.coord_scales, image.scanner
     found = {
         axis_name(axis): quantity(float(scales[axis]), _UNITS[axis])

@@ -21,7 +21,7 @@ def plane_bytes(files: Iterable[IO[bytes]]) -> Counter[str]:
     """How many bytes of pixels there are of each plane.
 
     Args:
-        files: The OIR file, and those in which a long recording goes on.
+        files: The OIR file, and those in which a long recording continues.
 
     Raises:
         ValueError: A file ends before the place or size that it declares.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
@@ -22,6 +22,11 @@ _NAMED: Final = 5
 
 class _Closes(Protocol):
     def close(self) -> None: ...
+
+
+class _PlaneReader(Protocol):
+    def scenes(self, path: Path, *, limits: ReadLimits) -> Sequence[str]: ...
+    def open_scene(self, path: Path, scene: str, *, limits: ReadLimits) -> PlaneImage: ...
 
 
 T = TypeVar("T", bound=_Closes)
@@ -137,14 +142,20 @@ def library_missing(
     )
 
 
-def others_warning(chosen: str, names: Sequence[str]) -> tuple[str, ...]:
-    """A warning that names the images of a file that are not read; none if there are none."""
-    others = [name for name in names if name != chosen]
-    if not others:
-        return ()
-    listed = ", ".join(map(repr, others[:_NAMED]))
-    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
-    return (
-        f"of the file's {len(others) + 1} images {chosen!r} is read, and not {listed}{more}; "
-        "export each to a file of its own",
-    )
+def open_first_scene(reader: _PlaneReader, path: Path, *, limits: ReadLimits) -> PlaneImage:
+    """Open the first image of a file, with a warning that names the others.
+
+    Raises:
+        ValueError: There is none.
+    """
+    names = reader.scenes(path, limits=limits)
+    if not names:
+        raise ValueError("it holds no image")
+    image = reader.open_scene(path, names[0], limits=limits)
+    if len(names) == 1:
+        return image
+    listed = ", ".join(map(repr, names[1 : 1 + _NAMED]))
+    more = f" and {len(names) - 1 - _NAMED} more" if len(names) > 1 + _NAMED else ""
+    warning = f"of the file's {len(names)} images {names[0]!r} is read here, and not {listed}{more}"
+    (facts,) = image.facts
+    return replace(image, facts=(replace(facts, warnings=(warning, *facts.warnings)),))

@@ -8,6 +8,7 @@ Default units are those of the OME schema: micrometres for ``PhysicalSize``, sec
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from typing import Final
 from xml.etree import ElementTree
 
@@ -31,9 +32,9 @@ def read_ome(metadata: TiffMetadata) -> Facts | None:
         return None
     texts = {"ome_xml": metadata.description}
     warnings: list[str] = []
-    elsewhere = root.find("{*}BinaryOnly")
-    if elsewhere is not None:
-        name = elsewhere.get("MetadataFile", "")
+    described = root.find("{*}BinaryOnly")
+    if described is not None:
+        name = described.get("MetadataFile", "")
         warnings.append(f"its OME-XML is in another file, which is not read: {name[:120]!r}")
     layout = metadata.layout
     images = root.findall("{*}Image")[0 if layout is None else layout.image :]
@@ -42,8 +43,11 @@ def read_ome(metadata: TiffMetadata) -> Facts | None:
     if image is None or pixels is None:
         return Facts(source="ome", rank=Rank.OME, texts=texts, warnings=tuple(warnings))
     channels = tuple(_channel(element) for element in pixels.findall("{*}Channel"))
-    if layout is not None and layout.channels:
-        channels = tuple(channels[number] for number in layout.channels if number < len(channels))
+    elsewhere: dict[str, tuple[Channel, ...]] = {}
+    if layout is not None:
+        for name, numbers in layout.elsewhere.items():
+            elsewhere[name] = _chosen(channels, sorted(set(numbers)))
+        channels = _chosen(channels, layout.channels) if layout.channels else channels
     return Facts(
         source="ome",
         rank=Rank.OME,
@@ -54,6 +58,7 @@ def read_ome(metadata: TiffMetadata) -> Facts | None:
         channels=channels,
         vendor=_objective(root),
         warnings=tuple(warnings),
+        elsewhere=elsewhere,
     )
 
 
@@ -111,6 +116,10 @@ def _acquired(image: ElementTree.Element, warnings: list[str]) -> int | None:
     dates = (image.findtext(f"{{*}}{name}") for name in ("AcquisitionDate", "CreationDate"))
     text = next((date for date in dates if date), "")
     return stated_clock(text, what="the OME acquisition date", warnings=warnings)
+
+
+def _chosen(channels: Sequence[Channel], numbers: Iterable[int]) -> tuple[Channel, ...]:
+    return tuple(channels[number] for number in numbers if 0 <= number < len(channels))
 
 
 def _channel(element: ElementTree.Element) -> Channel:

@@ -11,13 +11,12 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Final, TypeAlias
+from typing import TypeAlias
 from xml.etree import ElementTree
 
 from kymflow_zarr._readers.axes import default_axes
 from kymflow_zarr._readers.tiff_layout import PageLayout
 
-_MAX_NAME: Final = 120
 _Plane: TypeAlias = tuple[int, int, int]  # along the slowest, the middle and the fastest axis
 
 
@@ -34,7 +33,7 @@ def ome_layout(
         ValueError: A number in it is none.
     """
     images = root.findall("{*}Image/{*}Pixels")
-    others: set[str] = set()
+    others: dict[str, tuple[int, ...]] = {}
     for number, pixels in enumerate(images):
         axes = pixels.get("DimensionOrder", "")[:1:-1].upper()  # slowest first, without Y and X
         lengths = {axis: int(pixels.get(f"Size{axis}", 1)) for axis in "TZCYX"}
@@ -53,9 +52,10 @@ def ome_layout(
                 return _layout(all_pages, axes, page_shape, image=number)
         if pages:
             found = _layout(pages, axes, page_shape, image=number)
-            told = _elsewhere_warning(others) or (
-                f"its OME-XML declares {math.prod(sizes)} planes, the file holds {len(pages)}",
+            declared = (
+                f"its OME-XML declares {math.prod(sizes)} planes, the file holds {len(pages)}"
             )
+            told: tuple[str, ...] = () if others else (declared,)
             unnamed = page_count - len(set(pages.values())) if len(images) == 1 else 0
             if len(images) > 1:
                 told += (
@@ -64,7 +64,7 @@ def ome_layout(
                 )
             if unnamed:
                 told += (f"{unnamed} pages that its OME-XML does not describe are not read",)
-            return replace(found, warnings=(*told, *found.warnings))
+            return replace(found, warnings=(*told, *found.warnings), elsewhere=others)
     if not others or len(page_shape) != 2:
         return None
     stack = (page_count,) if page_count > 1 else ()
@@ -73,7 +73,7 @@ def ome_layout(
         shape=(*stack, *page_shape),
         axes=default_axes(len(stack) + 2),
         pages=range(page_count),
-        warnings=_elsewhere_warning(others),
+        elsewhere=others,
     )
 
 
@@ -97,22 +97,12 @@ def _layout(
     )
 
 
-def _elsewhere_warning(others: set[str]) -> tuple[str, ...]:
-    if not others:
-        return ()
-    names = ", ".join(repr(name[:_MAX_NAME]) for name in sorted(others)[:3])
-    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-    return (
-        f"its OME-XML spreads the image over other files, which are not read here: {names}{more}",
-    )
-
-
 def _own_blocks(
     root: ElementTree.Element, pixels: ElementTree.Element, *, file_name: str
-) -> tuple[list[ElementTree.Element], set[str]]:
-    """The blocks of planes in this file, and the names of the files that hold the others."""
+) -> tuple[list[ElementTree.Element], dict[str, tuple[int, ...]]]:
+    """The blocks of planes in this file, and the files of the others with their channels."""
     own: list[ElementTree.Element] = []
-    others: set[str] = set()
+    others: dict[str, tuple[int, ...]] = {}
     own_uuid = root.get("UUID", "").strip().lower()
     for block in pixels.findall("{*}TiffData"):
         uuid = block.find("{*}UUID")
@@ -123,7 +113,8 @@ def _own_blocks(
         if (own_uuid and text.lower() == own_uuid) or name == file_name:
             own.append(block)
         else:
-            others.add(name or text)
+            channels = others.get(name or text, ())
+            others[name or text] = (*channels, int(block.get("FirstC", 0)))
     return own, others
 
 

@@ -10,7 +10,6 @@ and they are joined. Not checked against a microscope's own files.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -22,7 +21,6 @@ from kymflow_zarr._readers.settings import known
 from kymflow_zarr._readers.tiff_layout import PageLayout
 from kymflow_zarr._readers.tiff_metadata import TiffMetadata
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
-from kymflow_zarr._readers.vendors.scanimage_regions import region_pixel_sizes, shared_size
 from kymflow_zarr._readers.vendors.scanimage_settings import ScanImage, scanimage_settings
 from kymflow_zarr._storage.json_text import JsonValue
 
@@ -37,13 +35,6 @@ def read_scanimage(metadata: TiffMetadata) -> Facts | None:
     if settings is None:
         return None
     warnings = list(settings.warnings)
-    regions: list[tuple[float, float]] = []
-    if settings.has_regions:
-        regions = region_pixel_sizes(metadata.artist, um_per_degree=settings.um_per_degree or 0.0)
-        warnings.append(
-            f"a page of this ScanImage file holds {len(regions) or 'several'} regions (mROI), one "
-            "above another, which are not taken apart; crop each to a file of its own"
-        )
     line, frame, rows = settings.line_period_s, settings.frame_period_s, settings.rows
     if line and frame and rows and (rows - _HALF_A_LINE) * line > frame:
         warnings.append(
@@ -53,7 +44,7 @@ def read_scanimage(metadata: TiffMetadata) -> Facts | None:
     return Facts(
         source="vendor_tiff",
         pixels={} if settings.columns is None else {"x": settings.columns},
-        steps=_steps(settings, metadata, regions),
+        steps=_steps(settings, metadata),
         acquired_local_epoch_ns=settings.acquired_local_epoch_ns,
         channels=tuple(Channel(name=name or None) for name in settings.channel_names),
         vendor=_vendor(settings),
@@ -181,31 +172,23 @@ def _time_step_s(settings: ScanImage, stack: _Stack) -> float | None:
     return settings.frame_period_s * stack.slices_on_the_way if settings.is_fast else None
 
 
-def _steps(
-    settings: ScanImage, metadata: TiffMetadata, regions: Sequence[tuple[float, float]]
-) -> dict[str, Quantity]:
+def _steps(settings: ScanImage, metadata: TiffMetadata) -> dict[str, Quantity]:
     stack = _stack(settings, metadata.page_count // max(1, len(settings.channels)))
     time_s = _time_step_s(settings, stack)
-    width, height = _pixel_size(settings, regions)
+    width, height = settings.width_um, settings.height_um
+    if settings.has_regions or settings.is_line_scan:
+        height = None
+    if settings.has_regions:
+        width = None
     found = {
-        "x": _rounded(width, LENGTH),
-        "y": None if settings.is_line_scan else _rounded(height, LENGTH),
+        "x": _rounded(_quotient(width, settings.columns), LENGTH),
+        "y": _rounded(_quotient(height, settings.rows), LENGTH),
         "z": _rounded(abs(settings.z_step_um or 0), LENGTH) if stack.slices > 1 else None,
         "t": _rounded(time_s, TIME),
     }
-    return {axis: step for axis, step in found.items() if step is not None}
-
-
-def _pixel_size(
-    settings: ScanImage, regions: Sequence[tuple[float, float]]
-) -> tuple[float | None, float | None]:
-    """Width and height of a pixel: by the field of view, or by the regions of which a page is."""
-    if settings.has_regions:
-        return shared_size(regions) or (None, None)
-    return (
-        _quotient(settings.width_um, settings.columns),
-        _quotient(settings.height_um, settings.rows),
-    )
+    region = None if metadata.layout is None else metadata.layout.region
+    of_region = {} if region is None else region.steps
+    return {**{axis: step for axis, step in found.items() if step is not None}, **of_region}
 
 
 def _quotient(length: float | None, count: int | None) -> float | None:

@@ -1,54 +1,167 @@
-"""The regions of a ScanImage mROI file, a JSON in the tag ``Artist``.
+"""The regions of a ScanImage mROI file, each of which is an image of its own.
 
-Each region has scan fields of ``sizeXY`` degrees in ``pixelResolutionXY`` pixels; a degree is
-``SI.objectiveResolution`` micrometres. MATLAB writes a list of one as its only item.
+The groups of regions are a JSON in the tag ``Artist``, or in the block behind the file's header. A
+page holds its regions one above another, each of ``pixelResolutionXY`` pixels and ``sizeXY``
+degrees, a degree being ``SI.objectiveResolution`` micrometres. Between two of them are the lines
+scanned while the mirrors flew to the next one: as many between any two. MATLAB writes a list of one
+as its only item. Not checked against a microscope's own files.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
-from typing import Final
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import BinaryIO, Final
 
+from kymflow_zarr._readers.limits import ReadLimits
+from kymflow_zarr._readers.scene_names import unique_names
+from kymflow_zarr._readers.tiff_layout import PageLayout, PageRegion
+from kymflow_zarr._readers.translate import BadTiffError
+from kymflow_zarr._readers.units import LENGTH, Quantity, quantity
+from kymflow_zarr._readers.vendors.scanimage_settings import ScanImage
 from kymflow_zarr._storage.json_text import JsonValue, loads
 from kymflow_zarr.errors import CorruptDataError
 
-_TOLERANCE: Final = 1e-3
+_BLOCK: Final = struct.Struct("<IIII")  # magic, version, bytes of settings, bytes of regions
+_MAGIC: Final = 117637889
+_BLOCK_START: Final = 16  # behind the header of a BigTIFF
 _MOST: Final = 1e9
+_TOLERANCE_UM: Final = 1e-3
 
 
-def region_pixel_sizes(artist: str, *, um_per_degree: float) -> list[tuple[float, float]]:
-    """Width and height of a pixel in um, of each region in the tag ``Artist`` that can be read."""
-    try:
-        document = loads(
-            artist.strip().encode("utf-8", errors="replace"), key="ScanImage's regions"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Field:
+    """What a region is in the plane of the pages: pixels and degrees, across and down."""
+
+    pixels: tuple[int, int]
+    degrees: tuple[float, float]
+
+
+def read_regions(artist: str, file: BinaryIO, *, limits: ReadLimits) -> str:
+    """The JSON with a file's regions, as text; empty where there is none. Its position changes."""
+    if "RoiGroups" in artist:
+        return artist
+    file.seek(_BLOCK_START)
+    magic, _, settings, regions = _BLOCK.unpack(file.read(_BLOCK.size).ljust(_BLOCK.size, b"\0"))
+    if magic != _MAGIC or regions > limits.max_tag_bytes:
+        return ""
+    file.seek(_BLOCK_START + _BLOCK.size + settings)
+    return file.read(regions).rstrip(b"\0").decode("utf-8", errors="replace")
+
+
+def with_region(
+    layout: PageLayout, settings: ScanImage, regions: str, *, page_shape: Sequence[int], scene: str
+) -> PageLayout:
+    """The layout of one of a page's regions.
+
+    Args:
+        layout: The layout of whole pages.
+        settings: What ScanImage says.
+        regions: What `read_regions` returns.
+        page_shape: Rows and columns of a page.
+        scene: The region's name; empty for the first, with a warning that names the others.
+
+    Returns:
+        The layout as it is, with a warning, where the regions do not make up the page.
+
+    Raises:
+        BadTiffError: There is no region of this name.
+    """
+    found = {} if settings.is_line_scan else _page_regions(regions, settings, page_shape)
+    if not found:
+        warning = (
+            "a page of this ScanImage file holds several regions (mROI), one above another; which "
+            f"of its {page_shape[0]} rows are whose does not follow from its header, so they are "
+            "not taken apart and have no pixel size: crop each to a file of its own"
         )
+        return replace(layout, warnings=(*layout.warnings, warning))
+    if scene and scene not in found:
+        raise BadTiffError(f"it has no region {scene!r} any more")
+    region, others = found[scene or next(iter(found))], [*found][1:]
+    warnings = layout.warnings
+    if others and not scene:
+        named = ", ".join(map(repr, others))
+        warnings += (f"of its {len(found)} regions (mROI) the first is read here, and not {named}",)
+    return replace(layout, region=region, scenes=tuple(found), warnings=warnings)
+
+
+def _page_regions(
+    text: str, settings: ScanImage, page_shape: Sequence[int]
+) -> dict[str, PageRegion]:
+    """The regions of a page by name; none where they do not make it up for sure."""
+    try:
+        document = loads(text.strip().encode("utf-8", errors="replace"), key="ScanImage's regions")
     except CorruptDataError:
-        return []
+        return {}
     group = _entry(_entry(document, "RoiGroups"), "imagingRoiGroup")
+    fields: list[tuple[str, _Field]] = []
+    for number, roi in enumerate(_items(_entry(group, "rois")), start=1):
+        there = _fields_in_plane(roi, settings.z_um)
+        if _entry(roi, "enable") in (0, False) or not there:
+            continue
+        field = _field(there[0]) if len(there) == 1 else None
+        if field is None:
+            return {}
+        name = _entry(roi, "name")
+        fields.append((name if isinstance(name, str) and name else f"ROI {number}", field))
+    starts = _first_rows([field.pixels[1] for _, field in fields], settings, page_shape[0])
+    if starts is None or any(field.pixels[0] != page_shape[1] for _, field in fields):
+        return {}
+    return unique_names(
+        (name, PageRegion(first_row=first, rows=field.pixels[1], steps=_steps(field, settings)))
+        for first, (name, field) in zip(starts, fields, strict=True)
+    )
+
+
+def _fields_in_plane(roi: JsonValue, z_um: float | None) -> list[JsonValue]:
+    """A region's scan fields in a plane; one that is not of discrete planes is in each.
+
+    Args:
+        roi: The region.
+        z_um: The plane; None where pages are of several.
+    """
+    fields = _items(_entry(roi, "scanfields"))
+    is_discrete = _entry(roi, "discretePlaneMode") in (1, True)
+    if len(fields) == 1 and not is_discrete:
+        return fields
+    depths = _items(_entry(roi, "zs"))
+    if z_um is None or len(depths) != len(fields):
+        return fields * 2  # not for sure
     return [
-        size
-        for region in _items(_entry(group, "rois"))
-        for field in _items(_entry(region, "scanfields"))
-        if (size := _pixel_size(field, um_per_degree)) is not None
+        field
+        for field, depth in zip(fields, depths, strict=True)
+        if isinstance(depth, int | float) and abs(depth - z_um) < _TOLERANCE_UM
     ]
 
 
-def shared_size(sizes: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
-    """The pixel size that all regions share; None where they differ, or there are none."""
-    is_shared = all(
-        math.isclose(length, wanted, rel_tol=_TOLERANCE)
-        for size in sizes
-        for length, wanted in zip(size, sizes[0], strict=True)
-    )
-    return sizes[0] if sizes and is_shared else None
-
-
-def _pixel_size(field: JsonValue, um_per_degree: float) -> tuple[float, float] | None:
-    degrees, pixels = _pair(_entry(field, "sizeXY")), _pair(_entry(field, "pixelResolutionXY"))
-    if degrees is None or pixels is None or not um_per_degree > 0:
+def _first_rows(heights: Sequence[int], settings: ScanImage, page_rows: int) -> list[int] | None:
+    """The row at which each region starts; None where they and the lines between do not fit."""
+    between, left = 0, page_rows - sum(heights)
+    if len(heights) > 1:
+        between, left = divmod(left, len(heights) - 1)
+    expected = settings.flyback_lines
+    if not heights or between < 0 or left or (expected and abs(between - expected) > 1):
         return None
-    return degrees[0] * um_per_degree / pixels[0], degrees[1] * um_per_degree / pixels[1]
+    return [*accumulate((height + between for height in heights[:-1]), initial=0)]
+
+
+def _steps(field: _Field, settings: ScanImage) -> dict[str, Quantity]:
+    um = settings.um_per_degree or 0.0
+    found = {
+        axis: quantity(float(f"{degrees * um / pixels:.12g}"), LENGTH)
+        for axis, degrees, pixels in zip("xy", field.degrees, field.pixels, strict=True)
+    }
+    return {axis: step for axis, step in found.items() if step is not None}
+
+
+def _field(value: JsonValue) -> _Field | None:
+    degrees, pixels = _pair(_entry(value, "sizeXY")), _pair(_entry(value, "pixelResolutionXY"))
+    if degrees is None or pixels is None or any(count != int(count) for count in pixels):
+        return None
+    columns, rows = map(int, pixels)
+    return _Field(pixels=(columns, rows), degrees=degrees)
 
 
 def _pair(value: JsonValue) -> tuple[float, float] | None:
@@ -66,8 +179,5 @@ def _entry(value: JsonValue, name: str) -> JsonValue:
     return value.get(name) if isinstance(value, dict) else None
 
 
-def _items(value: JsonValue) -> Iterator[JsonValue]:
-    if isinstance(value, list):
-        yield from value
-    elif value is not None:
-        yield value
+def _items(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else [] if value is None else [value]

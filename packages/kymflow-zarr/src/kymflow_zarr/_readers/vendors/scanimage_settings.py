@@ -45,6 +45,8 @@ class ScanImage:
         width_um: Length of a row.
         height_um: Height of a frame.
         um_per_degree: Length that a degree of the scan angle is.
+        flyback_lines: Lines between two regions of a page.
+        z_um: Depth of a page; None where pages are of several.
         z_step_um: Distance of two slices.
         channels: Numbers of the saved channels, from 1.
         channel_names: Their names.
@@ -70,6 +72,8 @@ class ScanImage:
     width_um: float | None
     height_um: float | None
     um_per_degree: float | None
+    flyback_lines: int | None
+    z_um: float | None
     z_step_um: float | None
     channels: tuple[int, ...]
     channel_names: tuple[str, ...]
@@ -114,6 +118,8 @@ def _later(values: Mapping[str, str]) -> ScanImage:
     )
     dwell_s = _number(values, "SI.hScan2D.scanPixelTimeMean")
     direction = _text(values, "SI.hScan2D.bidirectional")
+    line_s = _number(values, f"{roi}.linePeriod", "SI4.scanLinePeriod")
+    fly_s = _number(values, "SI.hScan2D.flytoTimePerScanfield")
     return ScanImage(
         is_line_scan=_number(
             values, f"{roi}.scanAngleMultiplierSlow", "SI4.scanAngleMultiplierSlow"
@@ -122,12 +128,14 @@ def _later(values: Mapping[str, str]) -> ScanImage:
         has_regions=_is_true(_text(values, f"{roi}.mroiEnable")),
         rows=_count(values, f"{roi}.linesPerFrame", "SI4.scanLinesPerFrame"),
         columns=_count(values, f"{roi}.pixelsPerLine", "SI4.scanPixelsPerLine"),
-        line_period_s=_number(values, f"{roi}.linePeriod", "SI4.scanLinePeriod"),
+        line_period_s=line_s,
         frame_period_s=_number(values, f"{roi}.scanFramePeriod", "SI4.scanFramePeriod"),
         dwell_time_us=None if dwell_s is None else float(f"{dwell_s * 1e6:.12g}"),
         width_um=width,
         height_um=height,
         um_per_degree=_number(values, "SI.objectiveResolution"),
+        flyback_lines=round(fly_s / line_s) if fly_s and line_s else None,
+        z_um=None if (slices or 1) > 1 else _number(values, f"{stack}.zs") or 0.0,
         z_step_um=_number(
             values,
             f"{stack}.actualStackZStepSize",
@@ -178,6 +186,8 @@ def _third(values: Mapping[str, str]) -> ScanImage:
         width_um=None,
         height_um=None,
         um_per_degree=None,
+        flyback_lines=None,
+        z_um=None,
         z_step_um=_number(values, f"{acq}.zStepSize"),
         channels=channels,
         channel_names=tuple(f"Channel {number}" for number in channels),

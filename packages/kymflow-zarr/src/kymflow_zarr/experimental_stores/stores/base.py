@@ -146,16 +146,7 @@ class ArtifactStore(Protocol):
 
 
 def channel_index(source_key: str, channel: int, count: int) -> int:
-    """The position of a channel.
-
-    Args:
-        source_key: The image, for the message.
-        channel: The channel, counted from 1.
-        count: How many there are.
-
-    Raises:
-        NotFoundError: There is no such channel.
-    """
+    """The position of one of an image's channels, which count from 1."""
     if not 1 <= channel <= count:
         raise NotFoundError(
             source_key, f"{source_key!r} has no channel {channel!r}; it has channels 1 to {count}"

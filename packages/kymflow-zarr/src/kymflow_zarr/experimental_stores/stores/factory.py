@@ -22,11 +22,7 @@ class Stores:
 
 
 def open_stores(source: str | PathLike[str] | ZarrDataset) -> Stores:
-    """Choose the stores.
-
-    Args:
-        source: An open dataset; or a folder of images, or an image file.
-    """
+    """The stores of an open dataset; or of a folder of images, or an image file."""
     if isinstance(source, ZarrDataset):
         return Stores(pixels=ZarrPixelStore(source), artifacts=ZarrArtifactStore(source))
     return Stores(pixels=TiffPixelStore(), artifacts=SidecarArtifactStore())

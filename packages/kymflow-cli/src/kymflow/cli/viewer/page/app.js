@@ -338,7 +338,7 @@ class Page {
     this.reachable = reachable;
     const place = part("connection", HTMLElement);
     place.hidden = reachable;
-    place.textContent = reachable ? "" : "The server cannot be reached. What was saved is safe; this page goes on as soon as it is back.";
+    place.textContent = reachable ? "" : "The server cannot be reached. What was saved is safe; this page continues as soon as it is back.";
     if (reachable) this.kymograph.redraw();
   }
 }

@@ -22,7 +22,6 @@ _Doubles = NDArray[np.float64]
 #: Windows made of lines in random order; where more than this share of them is at rest, lines are
 #: alike in any order.
 _NULL_WINDOWS, _NULL_AT_REST = 256, 0.05
-_NULL_MOVING = 0.5
 #: The tail of likelihoods begins where this share of windows lies above; so many may pass.
 _NULL_TAIL, _NULL_PASS = 0.1, 0.002
 #: Windows split into even and odd lines.
@@ -51,10 +50,7 @@ def stands_out(
     count = min(len(lines), (_NULL_WINDOWS + 3) * plan.step)
     drawn = np.random.default_rng(0).choice(len(lines), count, replace=False)
     in_random_order = windows_of(lines[drawn], plan)
-    null = shear_estimate(in_random_order, kernels, noise, tracked=tracked)
-    if tracked and null.moving.mean() < _NULL_MOVING:
-        # The path stays at the end of the search, where nothing can be said.
-        null = shear_estimate(in_random_order, kernels, noise, tracked=False)
+    null = shear_estimate(in_random_order, kernels, noise, tracked=False)
     if (np.abs(null.velocity) < 0.5 / plan.window_lines).mean() > _NULL_AT_REST:
         return None
     evidence, of_null = (

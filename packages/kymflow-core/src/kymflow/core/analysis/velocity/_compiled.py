@@ -85,13 +85,10 @@ def _scan(
 ) -> None:
     n = lines.shape[1]
     windows, candidates = out.shape
-    step, bins = line_bin.shape[1], inverse_weight.shape[1]
+    step = line_bin.shape[1]
     pixels = np.empty(step * n * lanes, np.float32)
-    quarter, window = np.empty(bins * lanes, np.float32), np.empty(bins * lanes, np.float32)
+    quarter = np.empty((line_bin.max() + n) * lanes, np.float32)
     explained = np.empty(lanes, np.float32)
-    line_at = np.arange(step) * n * lanes
-    # Quarter `m` of the window in lane `b` is in lane `b + m`.
-    quarter_at = np.arange(4)
     for first in range(0, windows, lanes - 3):
         count = min(lanes - 3, windows - first)
         for t in range(step):
@@ -100,43 +97,42 @@ def _scan(
                     pixels[_At((t * n + x) * lanes + b)] = lines[(first + b) * step + t, x]
         for i in range(candidates):
             rows = line_bin[i].max() + n
-            # The bins after the last have no weight, and are not to be infinite.
-            reached = (quarter_bin[i].max() + rows + 3) // 4 * 4
-            _sum_moved(quarter, rows * lanes, pixels, line_at, line_bin[i] * lanes, n * lanes)
-            _sum_moved(
-                window, reached * lanes, quarter, quarter_at, quarter_bin[i] * lanes, rows * lanes
-            )
+            _sum_moved(quarter, rows, lanes, pixels, n, line_bin[i])
             explained[:] = 0
-            _add_squares(explained, window, inverse_weight[i, :reached])
+            _add_windows(explained, quarter, rows, quarter_bin[i], inverse_weight[i])
             for b in range(count):
                 out[first + b, i] = explained[b]
 
 
+@exact
+def _stretch(begin: int, length: int, moved: _Integers, size: int) -> tuple[int, int, int]:
+    """Return which parts of this `size` reach bin `begin`, as a range, and until which bin."""
+    low, high, end = moved.size, 0, length
+    for k in range(moved.size):
+        if moved[k] <= begin < moved[k] + size:
+            low, high, end = min(low, k), max(high, k + 1), min(end, moved[k] + size)
+        elif moved[k] > begin:
+            end = min(end, moved[k])
+    return low, high, end
+
+
 @fast
 def _sum_moved(
-    out: _Floats, length: int, values: _Floats, at: _Integers, moved: _Integers, size: int
+    out: _Floats, rows: int, lanes: int, values: _Floats, size: int, moved: _Integers
 ) -> None:
-    """Sum parts of `values` that begin `at` and have this `size`, each `moved` by so much.
-
-    Wherever the same parts overlap, up to four are summed at once.
-    """
+    """Sum the parts of `values`, of `size` rows each, moved by so many rows; up to four at once."""
     begin = 0
-    while begin < length:
-        low, high, end = at.size, 0, length
-        for k in range(at.size):
-            if moved[k] <= begin < moved[k] + size:
-                low, high, end = min(low, k), max(high, k + 1), min(end, moved[k] + size)
-            elif moved[k] > begin:
-                end = min(end, moved[k])
+    while begin < rows:
+        low, high, end = _stretch(begin, rows, moved, size)
         if low >= high:
-            out[begin:end] = 0
-        o, count = _At(begin), end - begin
+            out[begin * lanes : end * lanes] = 0
+        o, count = _At(begin * lanes), (end - begin) * lanes
         for k in range(low, high, 4):
             left = high - k
-            a = _At(at[k] + begin - moved[k])
-            b = _At(at[k + 1] + begin - moved[k + 1]) if left > 1 else a
-            c = _At(at[k + 2] + begin - moved[k + 2]) if left > 2 else a
-            d = _At(at[k + 3] + begin - moved[k + 3]) if left > 3 else a
+            a = _At((k * size + begin - moved[k]) * lanes)
+            b = _At(((k + 1) * size + begin - moved[k + 1]) * lanes) if left > 1 else a
+            c = _At(((k + 2) * size + begin - moved[k + 2]) * lanes) if left > 2 else a
+            d = _At(((k + 3) * size + begin - moved[k + 3]) * lanes) if left > 3 else a
             if left == 1:
                 _sum(out, o, count, values, (a,), k > low)
             elif left == 2:
@@ -150,40 +146,66 @@ def _sum_moved(
 
 @fast
 def _sum(
-    out: _Floats,
-    to: np.uintp,
-    count: int,
-    values: _Floats,
-    starts: tuple[np.uintp, ...],
-    add: bool,
+    out: _Floats, to: np.uintp, count: int, values: _Floats, starts: tuple[np.uintp, ...], add: bool
 ) -> None:
     """Sum stretches of `values`; compiled for each number of `starts`."""
-    if add:
-        for j in range(count):
-            total = out[to + _At(j)]
-            for start in starts:
-                total += values[start + _At(j)]
-            out[to + _At(j)] = total
-    else:
-        for j in range(count):
-            total = np.float32(0)
-            for start in starts:
-                total += values[start + _At(j)]
-            out[to + _At(j)] = total
+    for j in range(count):
+        total = out[to + _At(j)] if add else np.float32(0)
+        for start in starts:
+            total += values[start + _At(j)]
+        out[to + _At(j)] = total
 
 
 @fast
-def _add_squares(out: _Floats, values: _Floats, weight: _Floats) -> None:
-    """Add the weighted squares of rows, four at a time; their number is a multiple of four."""
-    lanes = out.size
-    for u in range(0, weight.size, 4):
+def _add_windows(
+    out: _Floats, quarter: _Floats, rows: int, moved: _Integers, inverse_weight: _Floats
+) -> None:
+    """Add the weighted squares of windows; quarter `m` of the one in lane `b` is in `b + m`."""
+    begin, bins, lanes = 0, moved.max() + rows, out.size
+    while begin < bins:
+        low, high, end = _stretch(begin, bins, moved, rows)
+        count, weight = high - low, inverse_weight[begin:end]
+        a = _At((begin - moved[low]) * lanes + low) if count > 0 else _At(0)
+        b = _At((begin - moved[low + 1]) * lanes + low + 1) if count > 1 else a
+        c = _At((begin - moved[low + 2]) * lanes + low + 2) if count > 2 else a
+        d = _At((begin - moved[low + 3]) * lanes + low + 3) if count > 3 else a
+        if count == 1:
+            _add_squares(out, quarter, (a,), weight)
+        elif count == 2:
+            _add_squares(out, quarter, (a, b), weight)
+        elif count == 3:
+            _add_squares(out, quarter, (a, b, c), weight)
+        elif count == 4:
+            _add_squares(out, quarter, (a, b, c, d), weight)
+        begin = end
+
+
+@fast
+def _add_squares(
+    out: _Floats, values: _Floats, starts: tuple[np.uintp, ...], weight: _Floats
+) -> None:
+    """Add the weighted squares of sums, four rows at a time; compiled as `_sum` is."""
+    one, two, three = _At(out.size), _At(2 * out.size), _At(3 * out.size)
+    by_four = weight.size // 4 * 4
+    for u in range(0, by_four, 4):
+        row = _At(u) * one
         a, b, c, d = weight[u], weight[u + 1], weight[u + 2], weight[u + 3]
-        first = _At(u * lanes)
-        second, third, fourth = _At((u + 1) * lanes), _At((u + 2) * lanes), _At((u + 3) * lanes)
-        for j in range(lanes):
-            p, q = values[first + _At(j)], values[second + _At(j)]
-            r, s = values[third + _At(j)], values[fourth + _At(j)]
+        for j in range(out.size - 3):
+            p = q = r = s = np.float32(0)
+            for start in starts:
+                at = start + row + _At(j)
+                p += values[at]
+                q += values[at + one]
+                r += values[at + two]
+                s += values[at + three]
             out[_At(j)] += (p * p * a + q * q * b) + (r * r * c + s * s * d)
+    for u in range(by_four, weight.size):
+        row = _At(u) * one
+        for j in range(out.size - 3):
+            p = np.float32(0)
+            for start in starts:
+                p += values[start + row + _At(j)]
+            out[_At(j)] += p * p * weight[u]
 
 
 def best_path(score: _Floats) -> _Integers:

@@ -14,7 +14,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from kymflow.core.analysis.velocity._plan import ShearPlan
+from kymflow.core.analysis.velocity._plan import REFINEMENT, RIVALS_APART, ShearPlan
 
 #: At most 2 % of windows of pure noise pass; 1 % in most geometries, less when tracked.
 _NOISE_LEVEL = 3.4
@@ -25,6 +25,8 @@ MOST_SATURATED = 0.6
 #: A rival this likely, relative to the chosen velocity, over so many windows on either side.
 _RIVALRY = 0.65
 _RIVALRY_REACH = 8
+#: The windows on either side that share lines.
+_EXCURSION_REACH = 4
 #: Windows hold nothing but noise that vary by up to this much more than noise does, if those with
 #: a texture vary by so much more.
 _AS_QUIET, _TEXTURED = 1.5, 2.0
@@ -49,6 +51,30 @@ def is_ambiguous(rivalry: NDArray[np.float64]) -> NDArray[np.bool_]:
     count = np.cumsum(np.insert(close, 0, False))
     most: NDArray[np.bool_] = np.greater(count[2 * reach + 1 :] - count[: -2 * reach - 1], reach)
     return most
+
+
+def is_excursion(
+    velocity: NDArray[np.float64], known: NDArray[np.bool_], plan: ShearPlan
+) -> NDArray[np.bool_]:
+    """Return where velocity leaves that of the known windows around it, bool ``(windows,)``.
+
+    Where a cell has just its edge in view another velocity may seem likelier, in windows that share
+    these lines. What lasts for so short, and is far from the median around, may be right or wrong.
+
+    Args:
+        velocity: px/line.
+        known: Windows with a velocity.
+        plan: The plan for their geometry.
+    """
+    excursion = np.zeros(known.size, bool)
+    (at,) = np.nonzero(known)
+    if at.size > 2 * _EXCURSION_REACH:
+        candidate = plan.nearest_fine(velocity[at]) // REFINEMENT
+        padded = np.pad(candidate, _EXCURSION_REACH, mode="reflect")
+        around = np.lib.stride_tricks.sliding_window_view(padded, 2 * _EXCURSION_REACH + 1)
+        median = np.sort(around, axis=1)[:, _EXCURSION_REACH]
+        excursion[at] = np.abs(candidate - median) >= RIVALS_APART
+    return excursion
 
 
 def is_empty(

@@ -13,6 +13,8 @@ from kymflow.core.errors import AnalysisParameterError, InvalidKymographError
 #: Fewer pixels cannot show a texture and its motion at the same time.
 MINIMUM_PIXELS = 5
 _BLOCK = 1 << 20
+#: Window lengths of which the likeliest is taken unless one is given.
+_SCALES = (16, 64, 256)
 
 
 def cropped(
@@ -141,14 +143,16 @@ def check_dwell(dwell: float | None, period: float | None, *, pixels: int) -> No
         )
 
 
-def window_length(window_lines: int) -> int:
-    """Return the window length.
+def window_lengths(window_lines: int | None) -> tuple[int, ...]:
+    """Return the window lengths to try, the shortest first.
 
     Raises:
-        AnalysisParameterError: It is not a multiple of four, or shorter than eight.
+        AnalysisParameterError: The one given is not a multiple of four, or shorter than eight.
         TypeError: It is not a whole number.
     """
+    if window_lines is None:
+        return _SCALES
     lines = operator.index(window_lines)
     if lines < 8 or lines % 4:
         raise AnalysisParameterError("window_lines", window_lines, "a multiple of 4, at least 8")
-    return lines
+    return (lines,)

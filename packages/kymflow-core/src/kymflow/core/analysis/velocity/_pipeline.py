@@ -8,17 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kymflow.core.analysis.velocity import _tracking
+from kymflow.core.analysis.velocity._evidence import noise_threshold
 from kymflow.core.analysis.velocity._kernels import Kernels
-from kymflow.core.analysis.velocity._plan import ShearPlan
+from kymflow.core.analysis.velocity._plan import RIVALS_APART, ShearPlan
 from kymflow.core.analysis.velocity._refine import refined
 from kymflow.core.analysis.velocity._windows import Windows
 
 _Floats = NDArray[np.float32]
 _Doubles = NDArray[np.float64]
 _Integers = NDArray[np.int64]
-
-#: Candidates this far from the chosen one are others, not its flank.
-_RIVALS_APART = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +61,7 @@ def shear_estimate(
     velocity, r2adj, precision = refined(windows, start, kernels, noise)
     if tracked:
         velocity, precision = _tracking.pool_neighbours(
-            velocity, precision, 0.5 / plan.window_lines
+            velocity, precision, r2adj >= noise_threshold(plan), 0.5 / plan.window_lines
         )
     rival, rivalry = _rivals(evidence, chosen, plan)
     at_border = (chosen == 0) | (chosen == plan.coarse.size - 1)
@@ -112,8 +110,8 @@ def _peak(scores: _Floats, chosen: _Integers, candidates: _Doubles) -> _Doubles:
 def _rivals(evidence: _Floats, chosen: _Integers, plan: ShearPlan) -> tuple[_Doubles, _Doubles]:
     """Return `ShearEstimate.rival` and `rivalry`; `evidence` is overwritten."""
     row, last = np.arange(chosen.size), plan.coarse.size - 1
-    beside = np.clip(chosen + np.arange(-_RIVALS_APART, _RIVALS_APART + 1)[:, None], 0, last)
-    best = evidence[row, beside[_RIVALS_APART - 1 : _RIVALS_APART + 2]].max(axis=0)
+    beside = np.clip(chosen + np.arange(-RIVALS_APART, RIVALS_APART + 1)[:, None], 0, last)
+    best = evidence[row, beside[RIVALS_APART - 1 : RIVALS_APART + 2]].max(axis=0)
     evidence[row, beside] = -np.inf
     other = evidence.argmax(axis=1)
     reached = evidence[row, other].astype(np.float64)

@@ -27,12 +27,15 @@ from numpy.typing import NDArray
 
 _T = TypeVar("_T", bound=np.generic)
 
-#: Largest displacement per line that is searched, as a share of the line's length.
-SEARCH_FRACTION = 0.6
+#: Largest displacement per line that is searched, as a share of the line's length. Cells are as
+#: long as much of a narrow line, and so still in view when they have moved farther.
+_SEARCH_FRACTION, _NARROW_SEARCH_FRACTION = 0.6, 0.75
 #: Beyond this share of the line per line, what is seen may be another cell: status ``alias``.
 ALIAS_FRACTION = 0.45
 #: Fine candidates per coarse candidate; refinement works on the fine ones.
 REFINEMENT = 6
+#: Coarse candidates this far from another are different velocities, not its flank.
+RIVALS_APART = 4
 #: Spacing of the coarse candidates in px of misalignment across the window (or across the line).
 COARSE_STEP_PX = 6.0
 #: Narrow lines have fewer pixels to tell candidates apart; they get denser candidates.
@@ -42,6 +45,12 @@ NARROW_DENSITY = 1.5
 MINIMUM_WEIGHT = 0.3
 #: Candidates handled at once while weights are computed: bounds memory, changes nothing else.
 _CHUNK_ELEMENTS = 50_000
+
+
+def fastest_searched(n_pixels: int) -> float:
+    """Return the largest displacement that is searched unless one is given, px/line."""
+    narrow = n_pixels < NARROW_LINE_PX
+    return (_NARROW_SEARCH_FRACTION if narrow else _SEARCH_FRACTION) * n_pixels
 
 
 def candidate_velocities(
@@ -85,8 +94,8 @@ class ShearPlan:
         fine: Fine candidates in px/line, float64 ``(f,)``.
         line_bin: First bin of each line inside its quarter, int64 ``(m, s)``.
         quarter_bin: First bin of each quarter inside the window, int64 ``(m, 4)``.
-        inverse_weight: ``1 / W(u)`` of the scan, zero where no line reaches, as in the last three
-            bins, float32 ``(m, bins)``.
+        inverse_weight: ``1 / W(u)`` of the scan, zero where no line reaches, float32
+            ``(m, bins)``.
         noise_sum: ``K(v)`` of the scan, float64 ``(m,)``.
         fine_noise_sum: ``K(v)`` of the correction at the fine candidates, float64 ``(f,)``.
         degrees: ``n``, expected sum of squares of a window of filtered unit white noise.
@@ -143,7 +152,7 @@ def shear_plan(n_pixels: int, window_lines: int, max_px_per_line: float) -> Shea
         fine=_fixed(fine),
         line_bin=_fixed(line_bin),
         quarter_bin=_fixed(quarter_bin),
-        inverse_weight=_fixed(_inverse(np.pad(weight, ((0, 0), (0, 3)))).astype(np.float32)),
+        inverse_weight=_fixed(_inverse(weight).astype(np.float32)),
         noise_sum=_fixed(noise),
         fine_noise_sum=_fixed(np.interp(np.abs(fine), rising, shared_noise)),
         degrees=float(window_lines * np.trace(_filter_covariance(n_pixels))),

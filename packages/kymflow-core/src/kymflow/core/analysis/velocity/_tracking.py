@@ -30,6 +30,10 @@ POOL_REACH = 2
 _POOL_GATE = 3.0
 #: Velocities are off by this share of what flow changes within a window.
 _CHANGE_SHARE = 0.1
+#: Means over windows that rest in part are off by this share of what velocities around differ.
+_EDGE_SHARE = 0.12
+#: Rest that is averaged with motion seems to move by up to so many times the resolution.
+_EDGE_REST = 4.0
 
 
 def log_likelihood(
@@ -85,7 +89,10 @@ def best_path(score: NDArray[np.float32]) -> NDArray[np.int64]:
 
 
 def pool_neighbours(
-    velocity: NDArray[np.float64], precision: NDArray[np.float64], resolution: float
+    velocity: NDArray[np.float64],
+    precision: NDArray[np.float64],
+    evident: NDArray[np.bool_],
+    resolution: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Average each window with neighbours that tell about the same velocity (derived here).
 
@@ -100,6 +107,7 @@ def pool_neighbours(
     Args:
         velocity: px/line, ``(windows,)``.
         precision: Inverse variance of each, zero where there is no estimate.
+        evident: Windows that may be learned from.
         resolution: Slower than this, px/line, is rest.
 
     Returns:
@@ -110,7 +118,7 @@ def pool_neighbours(
     windows = velocity.size
     known = precision > 0
     variance = np.divide(1.0, precision, out=np.full(windows, np.inf), where=known)
-    walk = _walk_variance(velocity, variance, np.abs(velocity) < resolution)
+    walk = _walk_variance(velocity, variance, evident & known, np.abs(velocity) < resolution)
     # Row `POOL_REACH + d` holds what the neighbour at distance `d` weighs, and its error.
     shares = np.zeros((2 * POOL_REACH + 1, windows))
     errors = np.zeros_like(shares)
@@ -132,39 +140,43 @@ def pool_neighbours(
     weight = shares.sum(axis=0)
     shares = np.divide(shares, weight, out=np.zeros_like(shares), where=known)
     pooled = np.where(known, (shares * values).sum(axis=0), velocity)
-    pooled = _averaged_at_edges(pooled, np.abs(pooled) < resolution)
+    pooled, at_edges = _averaged_at_edges(pooled, np.abs(pooled) < _EDGE_REST * resolution)
     apart = np.abs(np.subtract.outer(np.arange(len(shares)), np.arange(len(shares))))
     errors *= shares
     spread = (errors * ((1.0 - apart / 4.0) @ errors)).sum(axis=0)
     spread += walk * (np.square(shares) * apart[POOL_REACH][:, None]).sum(axis=0)
-    spread += _change_variance(pooled, spread)
+    spread += _change_variance(pooled, spread) + at_edges
     return pooled, np.divide(1.0, spread, out=np.zeros(windows), where=known & (spread > 0))
 
 
 def _averaged_at_edges(
     velocity: NDArray[np.float64], at_rest: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return velocities, those of windows that rest in part as means over their lines.
 
     A texture that moves in some lines of a window and rests in the others has two velocities, and
-    the better one is found. Windows a quarter and a half away show what those others do.
+    the better one is found. Windows a quarter and a half away show what those others do. The second
+    array is the variance of these means, by how much velocities around differ; else it is zero.
     """
-    if velocity.size < 5:
-        return velocity
-    around = np.lib.stride_tricks.sliding_window_view(np.pad(velocity, 2, mode="edge"), 5)
-    resting = np.lib.stride_tricks.sliding_window_view(np.pad(at_rest, 2, mode="edge"), 5)
-    edge = resting.any(axis=1) & ~resting.all(axis=1)
-    averaged = velocity.copy()
-    averaged[edge] = around[edge] @ np.array([0.125, 0.25, 0.25, 0.25, 0.125])
-    return averaged
+    averaged, variance = velocity.copy(), np.zeros(velocity.size)
+    if velocity.size >= 5:
+        around = np.lib.stride_tricks.sliding_window_view(np.pad(velocity, 2, mode="edge"), 5)
+        resting = np.lib.stride_tricks.sliding_window_view(np.pad(at_rest, 2, mode="edge"), 5)
+        edge = resting.any(axis=1) & ~resting.all(axis=1)
+        averaged[edge] = around[edge] @ np.array([0.125, 0.25, 0.25, 0.25, 0.125])
+        variance[edge] = np.square(_EDGE_SHARE * np.ptp(around[edge], axis=1))
+    return averaged, variance
 
 
 def _walk_variance(
-    velocity: NDArray[np.float64], variance: NDArray[np.float64], at_rest: NDArray[np.bool_]
+    velocity: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    evident: NDArray[np.bool_],
+    at_rest: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
     """Return the variance of velocity per window that the variances do not account for."""
     walk = np.zeros(velocity.size)
-    both = np.isfinite(variance[4:]) & np.isfinite(variance[:-4])
+    both = evident[4:] & evident[:-4]
     for state in (at_rest, ~at_rest):
         alike = both & state[4:] & state[:-4]
         if not alike.any():

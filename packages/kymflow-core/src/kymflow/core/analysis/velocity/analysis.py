@@ -26,13 +26,14 @@ class VelocityParams:
     """What a person chooses; see `estimate_velocity` for the meaning of each."""
 
     window_lines: Annotated[
-        int, Param("lines per window", unit="lines", minimum=8, multiple_of=4)
+        int | None,
+        Param("lines per window; None: 16, 64 or 256", unit="lines", minimum=8, multiple_of=4),
     ] = 16
     method: Annotated[Method, Param("how to estimate; radon is for comparison")] = "shear"
     tracked: Annotated[bool, Param("whether windows are estimated together")] = True
     max_px_per_line: Annotated[
         float | None,
-        Param("fastest velocity to search; if None, 0.6 of the line", unit="px/line", above=0),
+        Param("fastest velocity to search; None: by the line's length", unit="px/line", above=0),
     ] = None
     unknown_below: Annotated[
         float | None,
@@ -126,7 +127,7 @@ def _intervals(found: Sequence[FlowInterval]) -> Mapping[str, ArrayLike]:
 
 VELOCITY: Final = Analysis(
     name="velocity",
-    version="5",
+    version="6",
     params=VelocityParams,
     run=_run,
     summary=(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -14,7 +13,6 @@ from kymflow.core.wording import ABSENT, number, percent, quantity
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
     from kymflow.core.plotting import KymographPicture
@@ -29,31 +27,6 @@ _MOST_PATHS = 6
 _POINTS_PER_LINE = 8
 """Of a path: cells that cross the vessel within few lines are still drawn from end to end."""
 _PATH_COLOUR = "#ffb000"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Trace:
-    """Velocity over time. All arrays have shape ``(windows,)``.
-
-    Attributes:
-        time: Middle of each window, in units of the axis.
-        velocity: Velocity in `unit`, NaN where there is no evidence.
-        smooth: Its running median, NaN left out.
-        r2adj: The evidence.
-        r2adj_smooth: Its running median.
-        alias: Which windows may be mistaken for faster or slower ones.
-        unit: ``mm/s``, or ``px/line`` where the calibration is unknown.
-        smooth_label: What the running median is over.
-    """
-
-    time: NDArray[np.float64]
-    velocity: NDArray[np.float64]
-    smooth: NDArray[np.float64]
-    r2adj: NDArray[np.float64]
-    r2adj_smooth: NDArray[np.float64]
-    alias: NDArray[np.bool_]
-    unit: str
-    smooth_label: str
 
 
 def _describe(data: RegionData) -> Mapping[str, str]:
@@ -97,22 +70,28 @@ def _counts(data: RegionData) -> str:
 
 
 def _draw(axes: Sequence[Axes], data: RegionData, theme: Theme) -> None:
+    from matplotlib.patches import Patch
+
     strip, velocity, evidence = axes
-    trace, intervals = _trace(data), data.tables["intervals"]
-    _draw_strip(strip, intervals, data, theme)
-    for ax in (velocity, evidence):
-        _draw_bands(ax, intervals, data, theme)
-    _draw_trace(velocity, trace, theme)
-    velocity.set_ylabel(f"velocity ({trace.unit})")
-    velocity.axhline(0.0, color=theme.ink, linewidth=0.7, zorder=1)
-    evidence.plot(trace.time, trace.r2adj, ",", color=theme.green, alpha=0.5, zorder=2)
-    evidence.plot(trace.time, trace.r2adj_smooth, color=theme.green, linewidth=1.4, zorder=3)
-    evidence.set_ylabel("evidence $r^2_{adj}$")
-    evidence.set_ylim(min(0.0, float(np.nanmin(trace.r2adj))), 1.02)
-    handles, labels = _legend(velocity, set(intervals["kind"]), theme)
-    strip.legend(
-        handles,
-        labels,
+    intervals = data.tables["intervals"]
+    strip.set_facecolor(theme.faint)
+    strip.set_yticks([])
+    strip.set_ylim(0.0, 1.0)
+    strip.tick_params(bottom=False)
+    strip.spines[:].set_visible(False)
+    starts, stops = data.time(intervals["start_line"]), data.time(intervals["stop_line"])
+    for kind, start, stop in zip(intervals["kind"], starts.tolist(), stops.tolist(), strict=True):
+        colour = _colour(kind, theme)
+        strip.axvspan(start, stop, color=colour, linewidth=_THINNEST_BAND)
+        for ax in (velocity, evidence):
+            ax.axvspan(start, stop, facecolor=colour, alpha=0.22, linewidth=0, zorder=0)
+    _draw_velocity(velocity, data, theme)
+    _draw_evidence(evidence, data, theme)
+    handles, labels = velocity.get_legend_handles_labels()
+    kinds = [kind for kind in _KINDS if kind in set(intervals["kind"])]
+    legend = strip.legend(
+        [*handles, *(Patch(facecolor=_colour(kind, theme)) for kind in kinds)],
+        [*labels, *("no evidence" if kind == "unknown" else kind for kind in kinds)],
         loc="lower right",
         bbox_to_anchor=(1.0, 1.1),
         borderaxespad=0.0,
@@ -122,56 +101,37 @@ def _draw(axes: Sequence[Axes], data: RegionData, theme: Theme) -> None:
         labelcolor=theme.ink,
         handlelength=1.6,
         columnspacing=1.4,
+        markerscale=1.6,
     )
+    for handle in legend.legend_handles:
+        if handle is not None:
+            handle.set_alpha(1.0)
 
 
-def _trace(data: RegionData) -> _Trace:
+def _draw_velocity(ax: Axes, data: RegionData, theme: Theme) -> None:
     rows = data.tables["trace"]
     calibrated = number(data.values, "um_per_pixel") and number(data.values, "seconds_per_line")
     suffix, unit = ("mm_s", "mm/s") if calibrated else ("px_per_line", "px/line")
     line = rows["center_line"].to_numpy(dtype=np.float64)
+    time = data.time(line)
     velocity = rows[f"velocity_{suffix}"].to_numpy(dtype=np.float64)
-    windows = max(_FEWEST_SMOOTHED, round(len(rows) * _SMOOTHED_OVER) // 2 * 2 + 1)
-    step = float(np.median(np.diff(line))) if len(line) > 1 else 0.0
-    period = data.calibration.seconds_per_line
-
-    def smoothed(name: str) -> NDArray[np.float64]:
-        few = windows // 3 + 1
-        median = rows[name].rolling(windows, center=True, min_periods=few).median()
-        return median.to_numpy(dtype=np.float64)
-
-    return _Trace(
-        time=data.time(line),
-        velocity=velocity,
-        # A window without evidence has no velocity, whatever its neighbours have.
-        smooth=np.where(np.isfinite(velocity), smoothed(f"velocity_{suffix}"), np.nan),
-        r2adj=rows["r2adj"].to_numpy(dtype=np.float64),
-        r2adj_smooth=smoothed("r2adj"),
-        alias=rows["status"].eq("alias").to_numpy(dtype=bool),
-        unit=unit,
-        smooth_label=f"median over {step * windows:.0f} lines"
-        if period is None
-        else f"median over {step * windows * period:.2g} s",
-    )
-
-
-def _draw_trace(ax: Axes, trace: _Trace, theme: Theme) -> None:
-    sure = ~trace.alias
+    known = np.isfinite(velocity)
+    alias = rows["status"].eq("alias").to_numpy(dtype=bool)
     ax.plot(
-        trace.time[sure],
-        trace.velocity[sure],
+        time[~alias],
+        velocity[~alias],
         ".",
         color=theme.blue,
         markersize=2.2,
-        alpha=0.4,
         markeredgewidth=0,
+        alpha=0.4,
         zorder=2,
         label="each window",
     )
-    if trace.alias.any():
+    if alias.any():
         ax.plot(
-            trace.time[trace.alias],
-            trace.velocity[trace.alias],
+            time[alias],
+            velocity[alias],
             "x",
             color=theme.orange,
             markersize=2.6,
@@ -179,70 +139,44 @@ def _draw_trace(ax: Axes, trace: _Trace, theme: Theme) -> None:
             zorder=2,
             label="perhaps aliased",
         )
-    ax.plot(
-        trace.time,
-        trace.smooth,
-        color=theme.blue,
-        linewidth=1.5,
-        zorder=3,
-        label=trace.smooth_label,
-    )
-    known = trace.velocity[np.isfinite(trace.velocity)]
-    if known.size:
-        low, high = (float(value) for value in np.percentile(known, (0.5, 99.5)))
+    step = float(np.median(np.diff(line))) if len(line) > 1 else 0.0
+    span, period = step * _smoothed_windows(rows), data.calibration.seconds_per_line
+    over = f"{span:.0f} lines" if period is None else f"{span * period:.2g} s"
+    # A window without evidence has no velocity, whatever its neighbours have.
+    smooth = np.where(known, _smoothed(rows, f"velocity_{suffix}"), np.nan)
+    ax.plot(time, smooth, color=theme.blue, linewidth=1.5, zorder=3, label=f"median over {over}")
+    ax.axhline(0.0, color=theme.ink, linewidth=0.7, zorder=1)
+    ax.set_ylabel(f"velocity ({unit})")
+    if known.any():
+        low, high = (float(value) for value in np.percentile(velocity[known], (0.5, 99.5)))
         room = 0.08 * (max(high, 0.0) - min(low, 0.0)) or 1.0
         ax.set_ylim(min(low, 0.0) - room, max(high, 0.0) + room)
 
 
-def _spans(
-    intervals: pd.DataFrame, data: RegionData, theme: Theme
-) -> list[tuple[str, float, float]]:
-    """Colour, beginning and end of each interval, in units of the axis."""
-    starts, stops = data.time(intervals["start_line"]), data.time(intervals["stop_line"])
-    colours = [_colour(kind, theme) for kind in intervals["kind"]]
-    return list(zip(colours, starts.tolist(), stops.tolist(), strict=True))
+def _draw_evidence(ax: Axes, data: RegionData, theme: Theme) -> None:
+    rows = data.tables["trace"]
+    time = data.time(rows["center_line"].to_numpy(dtype=np.float64))
+    r2adj = rows["r2adj"].to_numpy(dtype=np.float64)
+    ax.plot(time, r2adj, ",", color=theme.green, alpha=0.5, zorder=2)
+    ax.plot(time, _smoothed(rows, "r2adj"), color=theme.green, linewidth=1.4, zorder=3)
+    ax.set_ylabel("evidence $r^2_{adj}$")
+    ax.set_ylim(min(0.0, float(np.nanmin(r2adj))), 1.02)
 
 
-def _draw_strip(ax: Axes, intervals: pd.DataFrame, data: RegionData, theme: Theme) -> None:
-    """A bar that says when what is the case."""
-    ax.set_facecolor(theme.faint)
-    ax.set_yticks([])
-    ax.set_ylim(0.0, 1.0)
-    ax.tick_params(bottom=False)
-    ax.spines[:].set_visible(False)
-    for colour, start, stop in _spans(intervals, data, theme):
-        ax.axvspan(start, stop, facecolor=colour, edgecolor=colour, linewidth=_THINNEST_BAND)
+def _smoothed_windows(rows: pd.DataFrame) -> int:
+    """How many windows the running median is over, an odd number."""
+    return max(_FEWEST_SMOOTHED, round(len(rows) * _SMOOTHED_OVER) // 2 * 2 + 1)
 
 
-def _draw_bands(ax: Axes, intervals: pd.DataFrame, data: RegionData, theme: Theme) -> None:
-    for colour, start, stop in _spans(intervals, data, theme):
-        ax.axvspan(start, stop, facecolor=colour, alpha=0.22, linewidth=0, zorder=0)
+def _smoothed(rows: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    """The running median of a column; windows without a value are left out."""
+    windows = _smoothed_windows(rows)
+    rolling = rows[name].rolling(windows, center=True, min_periods=windows // 3 + 1)
+    return rolling.median().to_numpy(dtype=np.float64)
 
 
 def _colour(kind: str, theme: Theme) -> str:
     return {"stall": theme.vermilion, "transient": theme.purple}.get(kind, theme.grey)
-
-
-def _legend(ax: Axes, kinds: set[str], theme: Theme) -> tuple[list[Artist], list[str]]:
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
-    handles: list[Artist] = []
-    labels: list[str] = []
-    for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
-        if isinstance(handle, Line2D) and handle.get_linestyle() == "None":
-            mark = Line2D([], [], linestyle="None", color=handle.get_color())
-            mark.set_marker("o" if label == "each window" else "x")
-            mark.set_markersize(3.5)
-            handles.append(mark)
-        else:
-            handles.append(handle)
-        labels.append(str(label))
-    for kind in _KINDS:
-        if kind in kinds:
-            handles.append(Patch(facecolor=_colour(kind, theme)))
-            labels.append("no evidence" if kind == "unknown" else kind)
-    return handles, labels
 
 
 # --- over single lines ----------------------------------------------------------------------------

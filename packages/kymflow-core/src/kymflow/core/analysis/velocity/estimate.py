@@ -7,27 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kymflow.core.analysis.velocity._calibration import dispersion, stands_out
-from kymflow.core.analysis.velocity._evidence import (
-    MOST_SATURATED,
-    is_ambiguous,
-    is_empty,
-    noise_threshold,
-)
+from kymflow.core.analysis.velocity._evidence import MOST_SATURATED, is_empty
 from kymflow.core.analysis.velocity._inputs import (
     check_dwell,
     cropped,
     fill_missing_lines,
     finite_columns,
     optional_positive,
-    window_length,
+    window_lengths,
 )
 from kymflow.core.analysis.velocity._kernels import Backend, load_kernels
-from kymflow.core.analysis.velocity._pipeline import evidence_at, shear_estimate
-from kymflow.core.analysis.velocity._plan import ALIAS_FRACTION, SEARCH_FRACTION, shear_plan
+from kymflow.core.analysis.velocity._methods import by_radon, by_shear
+from kymflow.core.analysis.velocity._plan import ALIAS_FRACTION, fastest_searched, shear_plan
 from kymflow.core.analysis.velocity._preprocess import column_statistics
-from kymflow.core.analysis.velocity._radon import radon_velocity
-from kymflow.core.analysis.velocity._refine import noise_precision
 from kymflow.core.analysis.velocity._tracking import POOL_REACH
 from kymflow.core.analysis.velocity._windows import windows_of
 from kymflow.core.analysis.velocity.result import Method, VelocityResult, WindowStatus
@@ -39,7 +31,7 @@ def estimate_velocity(
     *,
     seconds_per_line: float | None,
     um_per_pixel: float | None,
-    window_lines: int = 16,
+    window_lines: int | None = 16,
     method: Method = "shear",
     tracked: bool = True,
     line_range: tuple[int, int] | None = None,
@@ -76,7 +68,8 @@ def estimate_velocity(
             result are None. A calibration is never assumed.
         um_per_pixel: Pixel size along the line; None if not known: `velocity_mm_s` is None.
         window_lines: Lines per window, a multiple of 4. Longer windows resolve slower flow and
-            endure more noise; shorter ones follow faster changes.
+            endure more noise; shorter ones follow faster changes. None takes 16, 64 or 256 for the
+            recording, whichever is likeliest: with longer windows fewer velocities explain it.
         method: ``"shear"``, or ``"radon"``: the method in common use, for comparison (thousands
             of times slower, extra ``kymflow-core[radon]``).
         tracked: Choose the candidates of all windows together, as a path that seldom jumps, and
@@ -87,7 +80,8 @@ def estimate_velocity(
         dwell_seconds: Time from one pixel to the next while a line is scanned. Given, velocity
             is corrected for the scan that moves with, or against, the flow: a cell at apparent
             velocity ``a`` px/line moves at ``a / (1 + a * dwell_seconds / seconds_per_line)``.
-        max_px_per_line: Fastest velocity to search; default 0.6 of the line per line.
+        max_px_per_line: Fastest velocity to search; by default 0.6 of the line per line, 0.75 of
+            one below 20 pixels.
         unknown_below: Windows with less R²adj are ``"unknown"``, like those in which lines that
             flicker as a whole explain more, or the best velocity is at the end of the search.
             By default a window is known that stands out from the recording's own lines in random
@@ -106,7 +100,7 @@ def estimate_velocity(
         AnalysisParameterError: A parameter is outside of its range.
         MissingExtraError: An optional dependency that was asked for is not installed.
     """
-    window = window_length(window_lines)
+    lengths = window_lengths(window_lines)
     period = optional_positive("seconds_per_line", seconds_per_line)
     pixel_um = optional_positive("um_per_pixel", um_per_pixel)
     dwell = optional_positive("dwell_seconds", dwell_seconds)
@@ -115,48 +109,36 @@ def estimate_velocity(
     if unknown_below is not None and not 0.0 <= unknown_below < 1.0:
         raise AnalysisParameterError("unknown_below", unknown_below, "a number from 0 to below 1")
     array: NDArray[np.generic] = np.asarray(kymograph)
-    pixels = fill_missing_lines(cropped(array, line_range, pixel_range, window))
+    pixels = fill_missing_lines(cropped(array, line_range, pixel_range, lengths[0]))
     check_dwell(dwell, period, pixels=array.shape[1])
     columns = column_statistics(pixels, finite_columns(pixels))
     pixels = pixels[:, columns.first : columns.stop]
     lines, n = pixels.shape
-    fastest = optional_positive("max_px_per_line", max_px_per_line)
-    plan = shear_plan(n, window, SEARCH_FRACTION * n if fastest is None else fastest)
+    fastest = optional_positive("max_px_per_line", max_px_per_line) or fastest_searched(n)
     kernels = load_kernels(backend)
-    windows = windows_of(kernels.flatten(pixels, columns), plan)
-    threshold = noise_threshold(plan) if unknown_below is None else float(unknown_below)
+    flat = kernels.flatten(pixels, columns)
+    tracked = tracked and method == "shear"
+    found = max(
+        (
+            by_radon(pixels, windows, kernels, unknown_below)
+            if method == "radon"
+            else by_shear(windows, kernels, unknown_below, tracked=tracked)
+            for windows in (
+                windows_of(flat, shear_plan(n, w, fastest)) for w in lengths if w <= lines
+            )
+        ),
+        key=lambda findings: findings.merit,
+    )
+    plan = found.windows.plan
+    apparent, rival, error = found.velocity, found.rival, found.error
 
-    count = windows.starts.size
-    if method == "radon":
-        tracked = False
-        apparent = radon_velocity(pixels, window, windows.starts)
-        r2adj, moving = evidence_at(windows, kernels, apparent)
-        error = np.full(count, np.nan)
-        rival, ambiguous, scatter = np.full(count, np.nan), np.zeros(count, bool), 1.0
-    else:
-        noise = noise_precision(plan, kernels)
-        found = shear_estimate(windows, kernels, noise, tracked=tracked)
-        apparent, r2adj, rival = found.velocity, found.r2adj, found.rival
-        ambiguous = is_ambiguous(found.rivalry)
-        moving = found.moving
-        if unknown_below is None:
-            known = stands_out(found, windows, kernels, noise, tracked=tracked)
-            if known is not None:
-                moving, threshold = known, 0.0
-        scatter = dispersion(windows, kernels, apparent, moving & (r2adj >= threshold))
-        known = found.precision > 0
-        apparent[~known] = np.nan
-        error = np.full(count, np.nan)
-        np.power(found.precision, -0.5, out=error, where=known)
-        error *= scatter
-
-    status = np.full(count, WindowStatus.OK.value, dtype="<U7")
+    status = np.full(apparent.size, WindowStatus.OK.value, dtype="<U7")
     alias_above = ALIAS_FRACTION * n
-    status[(np.abs(apparent) > alias_above) | ambiguous] = WindowStatus.ALIAS.value
-    status[(r2adj < threshold) | ~moving | np.isnan(apparent)] = WindowStatus.UNKNOWN.value
+    status[(np.abs(apparent) > alias_above) | found.ambiguous] = WindowStatus.ALIAS.value
+    status[~found.known | np.isnan(apparent)] = WindowStatus.UNKNOWN.value
     if columns.saturated_share > MOST_SATURATED:
         status[:] = WindowStatus.UNKNOWN.value
-    empty = is_empty(windows.variation, r2adj, status != WindowStatus.UNKNOWN.value)
+    empty = is_empty(found.windows.variation, found.r2adj, status != WindowStatus.UNKNOWN.value)
     candidate = apparent
     if dwell is not None and period is not None:
         stretch = 1.0 + apparent * (dwell / period)
@@ -164,10 +146,10 @@ def estimate_velocity(
         error = error / stretch**2  # the slope of the correction
         rival = rival / (1.0 + rival * (dwell / period))
     velocity = np.where(status == WindowStatus.UNKNOWN.value, np.nan, candidate)
-    second = np.where((status == WindowStatus.ALIAS.value) & ambiguous, rival, np.nan)
+    second = np.where((status == WindowStatus.ALIAS.value) & found.ambiguous, rival, np.nan)
 
     first_line = 0 if line_range is None else line_range[0]
-    center = first_line + windows.starts + (window - 1) / 2.0
+    center = first_line + found.windows.starts + (plan.window_lines - 1) / 2.0
     mm_s = None
     if period is not None and pixel_um is not None:
         mm_s = velocity * (pixel_um / period / 1000.0)
@@ -176,19 +158,19 @@ def estimate_velocity(
         time_s=None if period is None else _fixed(center * period),
         velocity_px_per_line=_fixed(velocity),
         velocity_mm_s=None if mm_s is None else _fixed(mm_s),
-        r2adj=_fixed(r2adj),
+        r2adj=_fixed(found.r2adj),
         status=_fixed(status),
         candidate_px_per_line=_fixed(candidate),
         standard_error_px_per_line=_fixed(error),
         second_px_per_line=_fixed(second),
         empty=_fixed(empty),
-        dispersion=scatter,
+        dispersion=found.dispersion,
         method=method,
         tracked=tracked,
         backend=kernels.name,
-        window_lines=window,
+        window_lines=plan.window_lines,
         step_lines=plan.step,
-        support_lines=window + (2 * POOL_REACH * plan.step if tracked else 0),
+        support_lines=plan.window_lines + (2 * POOL_REACH * plan.step if tracked else 0),
         n_lines=lines,
         n_pixels=n,
         first_pixel=columns.first + (0 if pixel_range is None else pixel_range[0]),
@@ -197,8 +179,8 @@ def estimate_velocity(
         dwell_seconds=dwell,
         static_share=columns.static_share,
         saturated_share=columns.saturated_share,
-        resolution_px_per_line=0.5 / window,
-        unknown_below=threshold,
+        resolution_px_per_line=0.5 / plan.window_lines,
+        unknown_below=found.threshold,
         alias_above_px_per_line=alias_above,
     )
 

@@ -21,8 +21,10 @@ from kymflow.core.errors import AnalysisParameterError
 _MEDIAN_WINDOWS = 5
 #: A stop is well seen if it is as long as this many windows.
 _WELL_SEEN = 2.5
-#: Gaps between cells are as good as never this many times as long as their mean: exp(-12).
-_UNLIKELY_GAP = 12.0
+#: While blood flows, one in so many gaps between cells is taken for a stall.
+_GAPS = 1e5
+#: What is known about gaps beforehand is worth so many.
+_CROSSINGS = 4
 
 
 class IntervalKind(StrEnum):
@@ -48,8 +50,8 @@ class StallRule:
     windows. A stall begins below ``max(resolution, enter_share * base)``, and ends above
     ``max(2 resolution, leave_share * base)``.
 
-    Flow also stands still where no cell is in view for twelve times as long as it usually takes
-    until the next one comes.
+    Flow also stands still where no cell is in view for so long that, of the recording's gaps
+    between cells, one in 100,000 would be.
 
     Stalls that are no further apart than ``merge_s`` are one; those shorter than ``minimum_s`` are
     dropped, unless they are well seen: as long as 2.5 windows, with evidence from before
@@ -231,23 +233,37 @@ def _well_seen(known: NDArray[np.bool_], low: int, high: int, result: VelocityRe
 
 
 def _waiting_for_cells(result: VelocityResult, speed: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return the windows in which no cell is in view for far longer than flowing blood allows.
+    """Return the windows in which no cell is in view for far longer than flowing blood allows."""
+    resting = np.zeros(speed.size, bool)
+    # A cell takes more than a line to pass; what is only in the windows of one line is noise.
+    windows_of_line = result.window_lines // result.step_lines
+    usual, runs = _usual_speed(result), _merged(_runs(result.empty), windows_of_line)
+    if usual > 0.0 and runs:
+        crossing = result.n_pixels / usual / result.step_lines
+        longest = _longest_gap(np.array([high - low for low, high in runs]), crossing)
+        for low, high in runs:
+            resting[low:high] = high - low > longest
+    return resting
+
+
+def _longest_gap(gaps: NDArray[np.int64], crossing: float) -> float:
+    """Return the length that gaps between cells, in windows, as good as never exceed.
 
     While blood flows at random distances between cells, times without a cell are distributed
-    exponentially. Their mean is taken from the shortest quarter, as stalls are long; it is not
-    below the time in which a cell crosses the line.
+    exponentially. What ``k`` of them, with mean ``m``, say about the next one is
+    ``P(gap > g) = (1 + g / (k m))**-k``. The longest quarter may be stalls, and only counts as at
+    least as long as the others. The time in which a cell crosses the line counts as some gaps, and
+    is the least mean.
+
+    Args:
+        gaps: Times without a cell, in windows.
+        crossing: How many windows a cell takes to cross the line.
     """
-    resting = np.zeros(speed.size, bool)
-    # A cell is in all windows that share a line with it; what is in fewer is noise.
-    usual, runs = _usual_speed(result), _merged(_runs(result.empty), 3)
-    if usual > 0.0 and runs:
-        lengths = np.array([high - low for low, high in runs])
-        short = float(np.quantile(lengths, 0.25, method="lower"))
-        mean = short / math.log(4.0 / 3.0) if len(runs) > 1 else 0.0
-        crossing = result.n_pixels / usual / result.step_lines
-        for low, high in runs:
-            resting[low:high] = high - low > _UNLIKELY_GAP * max(mean, crossing)
-    return resting
+    short = np.sort(gaps)[: gaps.size - max(1, gaps.size // 4)]
+    at_least = (gaps.size - short.size) * float(short.max(initial=0))
+    k = short.size + _CROSSINGS
+    mean = (float(short.sum()) + at_least + _CROSSINGS * crossing) / k
+    return k * max(mean, crossing) * math.expm1(math.log(_GAPS) / k)
 
 
 def _seen(unknown: NDArray[np.bool_], *, longest_gap: float) -> list[tuple[int, int]]:

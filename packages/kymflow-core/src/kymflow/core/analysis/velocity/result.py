@@ -27,7 +27,8 @@ class WindowStatus(StrEnum):
         UNKNOWN: No velocity explains the window: its velocity is absent, which is not zero flow.
         ALIAS: A velocity explains it, but one cell may be mistaken for the next: texture crosses so
             much of the line between two lines, or cells are so evenly spaced that another velocity
-            explains it as well. It may be right or wrong.
+            explains it as well, or it is far from what is known around it. It may be right or
+            wrong.
     """
 
     OK = "ok"
@@ -59,7 +60,7 @@ class VelocityResult:
         standard_error_px_per_line: Standard error of this window's velocity, float64, given that
             the right candidate was found: from the fit's residuals, times `dispersion`. NaN for
             ``method="radon"``, which has none.
-        second_px_per_line: Where another velocity is about as likely, as with evenly spaced cells
+        second_px_per_line: Where another velocity may be the right one, as with evenly spaced cells
             (status ``"alias"``): that velocity, float64, on the grid of candidates. NaN elsewhere.
         empty: Whether nothing is in view but noise, bool: no cell, as far as can be seen.
         dispersion: By how much velocities scatter more than residuals say, at least 1; learned from
