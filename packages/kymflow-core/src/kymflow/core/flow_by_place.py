@@ -60,7 +60,8 @@ def diameters_by_place(
 
     names = KymDataset(dataset).image_names("flow_by_place")
     images = names.join(pd.DataFrame({"image_id": dataset.list_image_ids()}))
-    images = images[["image_id", *same]].replace("", None).dropna()
+    fields = images[list(same)]
+    images = images[(fields.notna() & (fields != "")).all(axis=1)]
     found = combine_regions(dataset, (DIAMETER,))
     found = found[(found["label"] == label) & found["diameter_mean_um"].notna()]
     chosen: dict[str, FlowParams] = {}
@@ -104,14 +105,15 @@ def run_flow_by_place(
 
 def _with_diameter(params: FlowParams, found: pd.DataFrame) -> FlowParams:
     """Parameters with the mean of one or more diameters, a row each."""
+    import pandas as pd
+
     values = found["diameter_mean_um"].to_numpy(np.float64)
     errors = (found["diameter_mean_high_um"].to_numpy(np.float64) - values) / _Z_95
     count = values.size
     scatter = float(values.std(ddof=1)) / math.sqrt(count) if count > 1 else 0.0
-    roi_ids = found["roi_id"].astype("str").fillna("")
     regions = [
-        f"image {image_id}" + (roi_id and f" ROI {roi_id}")
-        for image_id, roi_id in zip(found["image_id"], roi_ids, strict=True)
+        f"image {row['image_id']}" + ("" if pd.isna(row["roi_id"]) else f" ROI {row['roi_id']}")
+        for row in found.to_dict("records")
     ]
     return replace(
         params,
