@@ -40,6 +40,9 @@ def table_blocks(
     yield Block(lines=table.lines)
     if table.empty:
         yield remark(f"no values in: {', '.join(table.empty)}")
+    if table.shared:
+        same = ", ".join(f"{name} {value}" for name, value in table.shared.items())
+        yield remark(f"the same in all rows: {same}")
     if table.hidden:
         yield remark(f"too narrow for: {', '.join(table.hidden)}")
 

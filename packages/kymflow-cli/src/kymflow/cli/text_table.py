@@ -6,8 +6,8 @@ import io
 import itertools
 import math
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from kymflow.cli.safe_text import show
 
@@ -16,6 +16,7 @@ _NARROWEST = 8
 _LONGEST_WORD = 20
 """Names of files and times are not broken up to this length."""
 _OPAQUE = re.compile(r"[0-9a-f-]{32,}")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +28,14 @@ class TextTable:
         lines: One line per row; more where a cell was wrapped.
         hidden: The columns that did not fit.
         empty: The columns that made room, as none of these rows has a value there.
+        shared: Those that made room as all rows have the same value: column → value.
     """
 
     header: str
     lines: tuple[str, ...]
     hidden: tuple[str, ...] = ()
     empty: tuple[str, ...] = ()
+    shared: Mapping[str, str] = field(default_factory=dict)
 
 
 def layout(
@@ -40,10 +43,11 @@ def layout(
 ) -> TextTable:
     """Lay a table out.
 
-    On a terminal numbers have six significant digits. Where it is too narrow, columns without
-    values make room; ids, hashes and what all paths begin with are cut (``…``), other texts are
-    wrapped, and columns that have no room at all are left out from the right. On a pipe there is a
-    tab between values, and nothing is shortened.
+    On a terminal numbers have six significant digits, and times whole seconds. Where it is too
+    narrow, columns without values make room; ids, hashes and what all paths begin with are cut
+    (``…``), and other texts are wrapped. If that is not enough, columns in which all rows say the
+    same make room as well, and those that have no room at all are left out from the right. On a
+    pipe there is a tab between values, and nothing is shortened.
 
     Args:
         columns: Their names.
@@ -66,18 +70,29 @@ def layout(
     if is_tight and rows:
         empty = [column for column in shown if not any(column.texts)]
         shown = [_without_common_folders(column) for column in shown if any(column.texts)]
-    fitting = len(shown)
-    while fitting > 1 and (
-        sum(column.narrowest for column in shown[:fitting]) + _GAP * (fitting - 1) > width
-    ):
-        fitting -= 1
+    fitting, shared = _how_many_fit(shown, width), []
+    if fitting < len(shown) and len(rows) > 1:
+        shared = [column for column in shown[1:fitting] if len(set(column.texts)) == 1]
+        shown = [column for column in shown if column not in shared]
+        fitting = _how_many_fit(shown, width)
     header, *lines = _draw(shown[:fitting], width=width)
     return TextTable(
         header=header,
         lines=tuple(lines),
         hidden=tuple(column.name for column in shown[fitting:]),
         empty=tuple(column.name for column in empty),
+        shared={column.name: column.texts[0] for column in shared},
     )
+
+
+def _how_many_fit(columns: Sequence[_TextColumn], width: int) -> int:
+    """How many columns there is room for, from the left; at least one."""
+    fitting = len(columns)
+    while fitting > 1 and (
+        sum(column.narrowest for column in columns[:fitting]) + _GAP * (fitting - 1) > width
+    ):
+        fitting -= 1
+    return fitting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,10 +138,12 @@ def _without_common_folders(column: _TextColumn) -> _TextColumn:
 
 
 def cell(value: object) -> str:
-    """One value as text: six significant digits, nothing for a missing one."""
+    """One value as text: six significant digits, whole seconds, nothing for a missing one."""
     if isinstance(value, float) and not math.isnan(value):
         return f"{value:.6g}"
-    return _exact(value)
+    text = _exact(value)
+    time = _TIME.fullmatch(text)
+    return f"{time[1]} {time[2]}" if time else text
 
 
 def _exact(value: object) -> str:
