@@ -64,9 +64,9 @@ PLANTED = (
     ),
     PlantedBug(  # an edit of equal length leaves the manifest as it was
         kind="planted",
-        file="_catalog/manifest.py",
-        right="return found.size, found.version",
-        wrong="return found.size, 1",
+        file="_storage/local.py",
+        right="(it.st_size, it.st_mtime_ns, it.st_ino)",
+        wrong="(it.st_size, 1, 1)",
     ),
 )
 

@@ -110,6 +110,19 @@ def test_matlab_reads_each_column_as_a_variable(dataset: ZarrDataset, tmp_path: 
     assert [str(cell[0][0]) for cell in read["image_id"]] == table["image_id"].tolist()
 
 
+def test_r_reads_truth_values_texts_and_what_is_missing_from_csv(tmp_path: Path) -> None:
+    table = pd.DataFrame({
+        "is_ok": pd.array([True, None, False], dtype="boolean"),
+        "roi_id": pd.array([1, None, 3], dtype="Int64"),
+        "µm": [1.5, np.nan, -2e-9],
+        "text": ['Zürich, "A"', None, "two\nlines"],
+    })  # fmt: skip
+    written = save_table(table, tmp_path / "study.csv").read_bytes().decode("utf-8")
+    assert written == (
+        'is_ok,roi_id,µm,text\nTRUE,1,1.5,"Zürich, ""A"""\n,,,\nFALSE,3,-2e-09,"two\nlines"\n'
+    )
+
+
 def test_numbers_texts_and_what_is_missing_come_back_from_matlab(tmp_path: Path) -> None:
     io = pytest.importorskip("scipy.io")
     table = pd.DataFrame({

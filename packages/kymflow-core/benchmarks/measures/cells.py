@@ -1,6 +1,7 @@
 """How well `cells` counts cells that are known, against troughs of a column and projection.
 
-Run ``hatch run bench:cells``, with ``--count 10`` for the figures in docs/cells.md.
+Run ``hatch run bench:cells``, with ``--count 10`` for the figures in docs/cells.md. With a folder
+of real recordings, their halves are compared, too: ``--recordings FOLDER``.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,8 @@ from kymflow.core.analysis.cells import CELLS
 from kymflow.core.testing import compute_result, simulate_cells
 
 CALIBRATION = Calibration(seconds_per_line=1e-3, um_per_pixel=0.4, dwell_seconds=None)
+REAL = Calibration(seconds_per_line=1.134e-3, um_per_pixel=0.45, dwell_seconds=None)
+"""Of the real recordings."""
 LINES = 5000
 PIXELS = 40
 CELL_PX = 16.0
@@ -140,10 +144,24 @@ def measure(scenario: Scenario, count: int) -> str:
     )
 
 
+def halves(path: Path) -> str:
+    """A row of the table: flux and hematocrit of a real recording and of its halves."""
+    import tifffile
+
+    pixels = tifffile.imread(path)
+    cells = []
+    for part in (pixels, *np.array_split(pixels, 2)):
+        one = compute_result(CELLS, part, calibration=REAL).summary
+        flux, share = (float(one[name] or np.nan) for name in ("flux_per_s", "hematocrit"))
+        cells.append(f"{flux:.1f}, {share:.2f}" if one["status"] == "ok" else f"{one['reason']}")
+    return f"| {path.stem} | {' | '.join(cells)} |"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="cells", description=__doc__)
     parser.add_argument("--count", type=int, default=4, help="recordings of each kind")
+    parser.add_argument("--recordings", type=Path, help="a folder of real recordings")
     options = parser.parse_args(arguments)
     print(
         "| cells | hematocrit | SNR | known | count: error | largest | flux: error "
@@ -153,6 +171,11 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"| --- |{' ---: |' * 12}")
     for scenario in SCENARIOS:
         print(measure(scenario, options.count), flush=True)
+    if options.recordings:
+        print("\n| recording | whole, cells/s and hematocrit | first half | second half |")
+        print("| --- | --- | --- | --- |")
+        for path in sorted(options.recordings.glob("*.tif")):
+            print(halves(path), flush=True)
     return 0
 
 

@@ -23,7 +23,14 @@ from kymflow.core.analysis import (
 from kymflow.core.analysis.diameter import DIAMETER, DiameterParams
 from kymflow.core.analysis.flow import FLOW, FlowParams
 from kymflow.core.analysis.velocity import VELOCITY
-from kymflow.core.metadata import Header, ImageMetadata, Roi, save_metadata
+from kymflow.core.flow_by_place import diameters_by_place, run_flow_by_place
+from kymflow.core.metadata import (
+    ExperimentMetadata,
+    Header,
+    ImageMetadata,
+    Roi,
+    save_metadata,
+)
 from kymflow.core.plugins import load_analysis
 from kymflow.core.testing import check_analysis, simulate_cells, simulate_vessel
 from kymflow_zarr import ZarrDataset, ZarrImageRecord
@@ -159,6 +166,40 @@ def test_the_diameter_may_be_that_of_another_roi(
     run(DIAMETER, params=DiameterParams(window_lines=200), overwrite=True)
     states = {s.region.roi_id: (s.state, s.causes) for s in image_status(two_parts, FLOW).regions}
     assert states[1] == ("outdated", ("inputs",))
+
+
+def test_the_diameter_of_the_same_day_and_place_is_found(tmp_path: Path) -> None:
+    dataset = ZarrDataset(tmp_path / "d.zarr", durability="none")
+    along = simulate_cells(np.full(800, 2.0), hematocrit=0.4).pixels
+    across = [
+        10.0 * simulate_vessel(np.full(300, um), um_per_pixel=0.5, n_pixels=48, snr=4.0).pixels
+        for um in (6.0, 8.0, 8.4)
+    ]
+    places = ("a", "b", "b", "a", "b", "c", "")
+    header = Header(scale={"t": 1e-3, "x": 0.5}, unit={"t": "s", "x": "um"})
+    ids = []
+    for pixels, vessel in zip([*across, along, along, along, along], places, strict=True):
+        record = dataset.add_image(pixels.astype(np.uint16), axes=("t", "x"))
+        wrote = ExperimentMetadata(date="2026-03-01", extra={"animal": "m1", "vessel": vessel})
+        save_metadata(record, ImageMetadata(header=header, experiment=wrote))
+        ids.append(record.image_id)
+    done = [*run_analysis(dataset, VELOCITY), *run_analysis(dataset, DIAMETER)]
+    assert all(one.error is None for one in done)
+
+    found = diameters_by_place(dataset, params=FlowParams(profile="plug"))
+    assert found.keys() == set(ids[:5])
+    assert found[ids[3]].diameter_um == pytest.approx(6.0, abs=0.1)
+    assert found[ids[3]].diameter_source == f"image {ids[0]}"
+    assert found[ids[4]].diameter_um == pytest.approx(8.2, abs=0.1)
+    assert found[ids[4]].diameter_error_um == pytest.approx(0.2, abs=0.05)
+    assert found[ids[3]].profile == "plug"
+
+    assert all(one.error is None for one in run_flow_by_place(dataset, found))
+    (row,) = load_results(dataset.record(ids[4]), FLOW).results
+    assert row.values["flow_pl_s"] == pytest.approx(0.25 * math.pi * 8.2**2, rel=0.05)
+    assert row.values["diameter_source"] == ", ".join(sorted(f"image {one}" for one in ids[1:3]))
+    with pytest.raises(KeyError, match="session"):
+        diameters_by_place(dataset, same=("animal", "session"))
 
 
 def test_it_keeps_every_rule(two_parts: ZarrImageRecord, tmp_path: Path) -> None:

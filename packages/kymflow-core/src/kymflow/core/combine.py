@@ -146,7 +146,10 @@ def save_table(table: pd.DataFrame, path: str | Path, *, suffix: str | None = No
         case ".parquet":
             table.to_parquet(path, index=False)
         case ".csv":
-            table.to_csv(path, index=False, lineterminator="\n")
+            # R reads TRUE as a truth value, but True as a text.
+            truth = table.select_dtypes(["bool", "boolean"])
+            texts = {str(n): truth[n].map({True: "TRUE", False: "FALSE"}) for n in truth}
+            table.assign(**texts).to_csv(path, index=False, lineterminator="\n")
         case ".mat":
             _save_mat(table, path)
         case other:

@@ -187,10 +187,11 @@ def _put_pixels(
     document = find_record_document(blobs, record.image_id)
     if document is None:
         raise ImageNotFoundError(record.image_id)
+    parts = iter_pixels(blobs, document)  # before a file is laid out for what a document declares
     sha = hashlib.sha256()
 
     def blocks() -> Iterator[AnyArray]:
-        for block in iter_pixels(blobs, document):
+        for block in parts:
             plain = np.ascontiguousarray(block, dtype=record.dtype)
             sha.update(plain.data)
             yield plain

@@ -102,13 +102,21 @@ def open_format1_array(blobs: BlobStore, folder: str) -> zarr.Array[Any]:
 def iter_format1_slabs(
     blobs: BlobStore, folder: str, rows: int | None = None
 ) -> Iterator[AnyArray]:
-    """A Zarr v2 array in parts of some rows along its first axis, or as long as a chunk."""
+    """A Zarr v2 array in parts of some rows along its first axis, or as long as a chunk.
+
+    Raises:
+        CorruptDataError: As `open_format1_array`, and at once; for a damaged chunk once it is read.
+    """
     array = open_format1_array(blobs, folder)
     step = rows or array.chunks[0]
-    for start in range(0, array.shape[0], step):
-        with _decoding(folder):
-            part: AnyArray = np.asarray(array[start : start + step])
-        yield part
+
+    def parts() -> Iterator[AnyArray]:
+        for start in range(0, array.shape[0], step):
+            with _decoding(folder):
+                part: AnyArray = np.asarray(array[start : start + step])
+            yield part
+
+    return parts()
 
 
 def read_format1_array(blobs: BlobStore, folder: str) -> AnyArray:

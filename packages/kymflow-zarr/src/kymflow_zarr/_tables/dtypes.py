@@ -129,12 +129,12 @@ def _parse_name(name: str) -> tuple[Any, pa.DataType | None]:
 
 def names_from_pandas(schema: pa.Schema) -> dict[str, str]:
     """Column → name, of those that have none, from what pandas or version 0.1 wrote instead."""
-    from pandas import CategoricalDtype
-    from pandas.api.extensions import ExtensionDtype
-
     text = (schema.metadata or {}).get(b"pandas")
     if text is None:
         return {}
+    from pandas import CategoricalDtype
+    from pandas.api.extensions import ExtensionDtype
+
     try:
         columns = json.loads(text)["columns"]
         stored_names = {column["field_name"]: column["numpy_type"] for column in columns}

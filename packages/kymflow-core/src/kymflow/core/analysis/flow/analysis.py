@@ -43,6 +43,7 @@ class FlowParams:
     diameter_error_um: Annotated[
         float, Param("standard error of diameter_um", unit="µm", minimum=0)
     ] = 0.0
+    diameter_source: Annotated[str, Param("where diameter_um is from")] = "given by a person"
     diameter_roi: Annotated[
         int | None, Param("the ROI of this image across the same vessel, see diameter", minimum=1)
     ] = None
@@ -136,7 +137,9 @@ def _diameter(params: FlowParams, inputs: Mapping[str, InputResult]) -> _Measure
         if params.diameter_roi is not None:
             return "there are two diameters; give diameter_um or diameter_roi"
         return _Measured(
-            value=params.diameter_um, error=params.diameter_error_um, source="given by a person"
+            value=params.diameter_um,
+            error=params.diameter_error_um,
+            source=params.diameter_source,
         )
     if DIAMETER.name not in inputs:
         return "there is no diameter; give diameter_um or diameter_roi"
@@ -194,7 +197,7 @@ _SUMMARY: Final = (
 
 FLOW: Final = Analysis(
     name="flow",
-    version="2",
+    version="3",
     params=FlowParams,
     run=_run,
     summary=_SUMMARY,
