@@ -195,7 +195,7 @@ def test_images_to_come_get_what_was_decided_for_them(
     _, _, err = kymflow("update", dataset, "--no-report")
     assert "not applied to new images: csv" in err
     assert load_metadata(record(dataset, "later.tif")).experiment.extra == {"session": "images"}
-    for undone in ("1 decision (set_fields)", "5 decisions (calibrate, set_fields)"):
+    for undone in ("1 decision (set fields)", "5 decisions (calibrate, set fields)"):
         assert kymflow("undo", dataset)[1] == f"undone: {undone}\n"
 
 

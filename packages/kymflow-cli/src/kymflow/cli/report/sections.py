@@ -280,8 +280,8 @@ def _region_section(region: RegionReading, reading: ImageReading) -> RegionSecti
         remarks.append("This region no longer exists: kymflow analyze drops its results.")
     elif region.outdated:
         remarks.append(
-            "Region, calibration or pixels have changed since this was computed: "
-            "run kymflow analyze again."
+            "Region, calibration, pixels or the version of the analysis have changed since this "
+            "was computed: kymflow update computes it again."
         )
     illustration = None
     try:

@@ -63,7 +63,7 @@ class UndoResult:
 
     def as_text(self, screen: Screen) -> Iterator[Block]:  # noqa: ARG002
         """See `Result`."""
-        kinds = ", ".join(sorted({item.kind for item in self.items}))
+        kinds = ", ".join(sorted({item.kind.replace("_", " ") for item in self.items}))
         yield Block(lines=[f"undone: {counted(self.undone, 'decision')} ({show(kinds)})"])
 
 
