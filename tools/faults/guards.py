@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -21,14 +22,22 @@ from faults.places import Place, Templates, pixels
 from faults.planted import guard_planted
 from faults.power import logged_run, write_out
 from faults.verdicts import judge, reference_states
-from kymflow_zarr import CorruptDataError, ExportError, JsonValue, NotFoundError, ZarrDataset
+from kymflow_zarr import (
+    CorruptDataError,
+    ExportError,
+    JsonValue,
+    LockedError,
+    NotFoundError,
+    RowUpdate,
+    ZarrDataset,
+)
 from kymflow_zarr.experimental_stores.stores.sidecar import SidecarArtifactStore
 
 GUARDS = ("flush", "rename", "lock", "checksum", "planted")
 
 _MOMENTS = {"MARK", "RENAME", "EXCHANGE", "UNLINK", "TRUNCATE_OPEN", "WRITE"}
 _POINTS = 10
-_CASES = 250
+_CASES = 600
 _SLOW_TO_SWEEP = 5_000  # files, of which the first is gone long before the last
 _RESULTS: tuple[JsonValue, ...] = ({"values": [1] * 2000}, {"values": [2] * 2000})
 _BULK = {"ingest", "refresh", "ingest_export"}  # the jobs that publish several images at once
@@ -65,6 +74,7 @@ _LOCKS: dict[str, dict[str, tuple[str, ...]]] = {
     "update_index": _TABLE_LOCK,
     "indexes": _TABLE_LOCK,
     "relocate": _BOTH,
+    "decide": {"images/": ("records",)},
     "repair": _BOTH,
     "upgrade": _BOTH,
 }
@@ -92,6 +102,7 @@ def guard(
         case "lock":
             yield from _guard_live_writer(templates, root)
             yield from _guard_locks(jobs, templates, root)
+            yield from _guard_keys()
         case "planted":
             yield from guard_planted(templates, root)
         case _:
@@ -184,6 +195,32 @@ def _guard_locks(jobs: Sequence[Job], templates: Templates, root: Path) -> Itera
                     missing = _needed(job.name, place, touched) - held
                     if missing:
                         yield f"{job.name} changes {touched} without {sorted(missing)}"
+
+
+def _guard_keys() -> Iterator[str]:
+    """While one writes into an object store, another one must wait, whatever reaches the store."""
+    import obstore.store
+    import pyarrow as pa
+    from zarr.storage import MemoryStore, ObjectStore
+
+    def work(store: MemoryStore | ObjectStore) -> list[str]:  # type: ignore[type-arg]
+        rows = pa.table({"image_id": ["a"]})
+        found: list[str] = []
+
+        def updates() -> Iterator[RowUpdate]:
+            try:
+                ZarrDataset(store, "r+", lock_timeout_s=0.05).save_table("other", rows)
+                found.append(f"two writers at once in {store}")
+            except LockedError:
+                pass
+            yield RowUpdate(image_ids=frozenset({"a"}), rows=rows)
+
+        ZarrDataset(store).replace_rows("rows", updates(), schema=rows.schema)
+        return found
+
+    for store in (MemoryStore(), ObjectStore(obstore.store.MemoryStore())):
+        end = in_child(partial(work, store))
+        yield from [end.error] if end.value is None else end.value
 
 
 def _needed(job: str, place: Place, touched: str) -> set[str]:

@@ -15,6 +15,7 @@ import numpy as np
 from faults.places import VELOCITY_PARAMS, Place, pixels, pixels_digest
 from kymflow.core.analysis import run_analysis
 from kymflow.core.analysis.velocity import VELOCITY
+from kymflow.core.decisions import exclude
 from kymflow.core.indexers import ImageSummary
 from kymflow.core.kym_dataset.kym_dataset import KymDataset
 from kymflow_zarr import IngestOutcome, ZarrDataset
@@ -119,6 +120,13 @@ def _artifacts(place: Place, durability: Durability) -> Iterator[None]:
         yield
 
 
+def _decide(place: Place, durability: Durability) -> Iterator[None]:
+    dataset = ZarrDataset(place.dataset, "r+", durability=durability)
+    for record in dataset.iter_records():
+        exclude(record, "out of focus", "a person")
+        yield
+
+
 def _replace_rows(place: Place, durability: Durability) -> Iterator[None]:
     import pandas as pd
 
@@ -203,8 +211,11 @@ JOBS = (
     Job(name="repair", template="untidy", steps=_repair),
 )
 
+_FOR_GUARDS = (Job(name="decide", template="full", steps=_decide),)
+"""Jobs whose results differ from run to run, by the time at which something was decided."""
+
 
 def find_jobs(*names: str) -> tuple[Job, ...]:
     """The jobs of these names."""
-    known = {job.name: job for job in JOBS}
+    known = {job.name: job for job in (*JOBS, *_FOR_GUARDS)}
     return tuple(known[name] for name in names)

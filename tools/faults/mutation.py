@@ -36,12 +36,13 @@ _JOBS = {
 _LOCKING_JOBS = (
     *("ingest", "ingest_image", "ingest_export", "delete_image", "replace_rows"),
     *("update_index", "indexes", "repair", "upgrade", "export"),
-    *("refresh", "refresh_many", "relocate"),
+    *("refresh", "refresh_many", "relocate", "decide"),
 )
 
 # What no guard can miss: module, function and call.
 _EXEMPT = {
     ("_export/folder.py", "finish", "sync_folder"): "only after a run killed before its flush",
+    ("_storage/key_staging.py", "put", "acquire"): "bounds how many uploads are in memory",
     ("_storage/local.py", "_replace", "move"): "only where folders cannot change places",
 }
 # A call in the same function that must fail before this one matters: as if there were no syncfs.

@@ -263,3 +263,10 @@ def test_the_likeliest_window_length_resolves_slow_flow_and_follows_pulses(
         blood, seconds_per_line=1e-3, um_per_pixel=0.5, window_lines=result.window_lines
     )
     np.testing.assert_array_equal(again.velocity_px_per_line, result.velocity_px_per_line)
+
+
+def test_single_windows_of_a_narrow_line_are_known_where_they_stand_out(flowing: Flowing) -> None:
+    found = estimate(flowing(1.5, n_pixels=7, lines=2000, seed=3), tracked=False)
+    assert share_known(found) > 0.2
+    known = found.status == WindowStatus.OK.value
+    assert np.median(found.velocity_px_per_line[known]) == pytest.approx(1.5, rel=0.05)

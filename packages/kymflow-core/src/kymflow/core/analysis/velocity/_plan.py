@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 _T = TypeVar("_T", bound=np.generic)
 
 #: Largest displacement per line that is searched, as a share of the line's length. Cells are as
-#: long as much of a narrow line, and so still in view when they have moved farther.
+#: long as much of a narrow line, and so still in view when they have moved farther: enough for
+#: windows that are estimated together, while a single one cannot be told from chance there.
 _SEARCH_FRACTION, _NARROW_SEARCH_FRACTION = 0.6, 0.75
 #: Beyond this share of the line per line, what is seen may be another cell: status ``alias``.
 ALIAS_FRACTION = 0.45
@@ -47,10 +48,10 @@ MINIMUM_WEIGHT = 0.3
 _CHUNK_ELEMENTS = 50_000
 
 
-def fastest_searched(n_pixels: int) -> float:
+def fastest_searched(n_pixels: int, *, tracked: bool) -> float:
     """Return the largest displacement that is searched unless one is given, px/line."""
-    narrow = n_pixels < NARROW_LINE_PX
-    return (_NARROW_SEARCH_FRACTION if narrow else _SEARCH_FRACTION) * n_pixels
+    farther = tracked and n_pixels < NARROW_LINE_PX
+    return (_NARROW_SEARCH_FRACTION if farther else _SEARCH_FRACTION) * n_pixels
 
 
 def candidate_velocities(

@@ -80,8 +80,8 @@ def estimate_velocity(
         dwell_seconds: Time from one pixel to the next while a line is scanned. Given, velocity
             is corrected for the scan that moves with, or against, the flow: a cell at apparent
             velocity ``a`` px/line moves at ``a / (1 + a * dwell_seconds / seconds_per_line)``.
-        max_px_per_line: Fastest velocity to search; by default 0.6 of the line per line, 0.75 of
-            one below 20 pixels.
+        max_px_per_line: Fastest velocity to search; by default 0.6 of the line per line; if
+            `tracked`, 0.75 of one below 20 pixels.
         unknown_below: Windows with less R²adj are ``"unknown"``, like those in which lines that
             flicker as a whole explain more, or the best velocity is at the end of the search.
             By default a window is known that stands out from the recording's own lines in random
@@ -114,10 +114,11 @@ def estimate_velocity(
     columns = column_statistics(pixels, finite_columns(pixels))
     pixels = pixels[:, columns.first : columns.stop]
     lines, n = pixels.shape
-    fastest = optional_positive("max_px_per_line", max_px_per_line) or fastest_searched(n)
+    tracked = tracked and method == "shear"
+    fastest = optional_positive("max_px_per_line", max_px_per_line)
+    fastest = fastest or fastest_searched(n, tracked=tracked)
     kernels = load_kernels(backend)
     flat = kernels.flatten(pixels, columns)
-    tracked = tracked and method == "shear"
     found = max(
         (
             by_radon(pixels, windows, kernels, unknown_below)
