@@ -146,5 +146,12 @@ def test_one_table_has_all_analyses_of_the_images_that_are_included(
     assert table["file"].tolist() == ["a.tif", "b.tif"]
     assert table["condition"].tolist() == ["before", "after"]
     assert table["velocity_median_mm_s"].notna().all()
+    code, out, _ = kymflow("export", analyzed, "--combined", place, "--over-time")
+    times = pd.read_csv(place) if ending == "csv" else pd.read_parquet(place)
+    assert (code, out) == (0, f"{len(times)} rows in {place}\n")
+    for file, trace in times.groupby("file"):
+        assert trace["time_s"].is_monotonic_increasing, file
+        assert trace["velocity_trace_velocity_mm_s"].notna().any(), file
+    assert set(times["file"]) == {"a.tif", "b.tif"}
     with pytest.raises(OutputFileError, match=r"does not end in \.parquet or \.csv or \.mat"):
         export(analyzed, combined=tmp_path / "study.rds")

@@ -28,6 +28,8 @@ UNUSED = [
     ("export DATA --xlsx OUT.xlsx --table-format csv", "--table-format", "--xlsx"),
     ("export DATA --xlsx OUT.xlsx --baseline wt", "--baseline", "without --group-by"),
     ("export DATA OUT --combined OUT.csv", "a folder", "--combined"),
+    ("export DATA OUT --over-time", "--over-time", "a folder"),
+    ("export DATA --xlsx OUT.xlsx --over-time", "--over-time", "--xlsx"),
     ("export DATA --combined OUT.csv --group-by file", "--group-by", "--combined"),
     ("export DATA --combined OUT.csv --baseline wt", "--baseline", "--combined"),
     ("export DATA --combined OUT.csv --image a.tif", "--image", "--combined"),

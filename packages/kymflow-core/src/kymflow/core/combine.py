@@ -1,6 +1,7 @@
 """The results of all analyses in one table, and that table as a file for R or MATLAB.
 
-`combine_regions` has one row per image, label and region; `combine_times` one per moment as well.
+`combine_regions` has one row per image, label and region; `combine_times` one per moment as well,
+and `combine_all_times` does that for all images.
 Columns are named ``<analysis>_<column>``, and ``<analysis>_<table>_<column>`` for further tables.
 """
 
@@ -28,7 +29,13 @@ if TYPE_CHECKING:
     from kymflow.core.analysis.regions import Place
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
-__all__ = ["combine_regions", "combine_times", "matlab_names", "save_table"]
+__all__ = [
+    "combine_all_times",
+    "combine_regions",
+    "combine_times",
+    "matlab_names",
+    "save_table",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -125,6 +132,43 @@ def combine_times(
         return pd.DataFrame(columns=[*_REGION, "time_s"])
     whole = pd.concat(parts, ignore_index=True)
     return whole[[*_REGION, *(name for name in whole.columns if name not in _REGION)]]
+
+
+def combine_all_times(dataset: ZarrDataset, analyses: Sequence[Analysis[Any]]) -> pd.DataFrame:
+    """The results of several analyses of all images over time.
+
+    A result under a label stands in the rows of this label only.
+
+    Args:
+        dataset: The dataset.
+        analyses: The analyses.
+
+    Returns:
+        As `combine_times`, for each image and label. Images that cannot be read have no rows, and
+        a line in the log.
+    """
+    import pandas as pd
+
+    parts: list[pd.DataFrame] = []
+    for image_id in dataset.load_manifest().entries:
+        try:
+            record = dataset.record(image_id)
+            labels = dict.fromkeys(
+                label for one in analyses for label in list_labels(record, one.name)
+            )
+            found = [combine_times(record, analyses, label=label) for label in labels]
+        except (KymflowCoreError, KymflowZarrError) as problem:
+            logger.warning("image %r is left out: %s", image_id, problem)
+            continue
+        # What an image lacks is null in its rows, and "bool" has no null.
+        parts += [
+            part.astype(dict.fromkeys(part.select_dtypes("bool"), "boolean"))
+            for part in found
+            if len(part)
+        ]
+    if not parts:
+        return pd.DataFrame(columns=[*_REGION, "time_s"])
+    return pd.concat(parts, ignore_index=True)
 
 
 def save_table(table: pd.DataFrame, path: str | Path, *, suffix: str | None = None) -> Path:

@@ -41,6 +41,7 @@ def export(
     *,
     xlsx: Path | None = None,
     combined: Path | None = None,
+    over_time: Annotated[bool, Parameter(negative="")] = False,
     group_by: str | None = None,
     baseline: str | None = None,
     image: Annotated[tuple[str, ...], Parameter(name=["--image", "-i"])] = (),
@@ -63,6 +64,7 @@ def export(
         xlsx: Write this workbook; one that is there is replaced.
         combined: Write this table, which ends in .parquet, .csv or .mat; one that is there is
             replaced.
+        over_time: Give that table a row for each moment, from all that was found over time.
         group_by: A field of the images, such as condition: the workbook compares its groups by
             animal.
         baseline: The group that others are compared with; if not given, the first one.
@@ -93,10 +95,11 @@ def export(
         "--no-tables": not tables,
         "--table-format": table_format is not None,
     }
+    for_combined = {"--over-time": over_time}
     for_groups = {"--group-by": group_by is not None, "--baseline": baseline is not None}
     opened = open_reader(dataset, wait_s=wait)
     if xlsx is not None:
-        refuse_unused("--xlsx", {"--combined": combined is not None, **for_folder})
+        refuse_unused("--xlsx", {"--combined": combined is not None, **for_folder, **for_combined})
         if group_by is None:
             refuse_unused("--xlsx alone, without --group-by", {"--baseline": baseline is not None})
         from kymflow.cli.workbook import sheets_of
@@ -105,12 +108,12 @@ def export(
         return _write_workbook(list(sheets), dataset, xlsx)
     if combined is not None:
         refuse_unused("--combined", {**for_folder, **for_groups})
-        return _write_combined(opened, dataset, combined)
+        return _write_combined(opened, dataset, combined, over_time=over_time)
     if folder is None:
         raise OutputFileError(
             "", "no destination given", hint="name a folder, --xlsx FILE or --combined FILE"
         )
-    refuse_unused("a folder", for_groups)
+    refuse_unused("a folder", {**for_groups, **for_combined})
     if not tables:
         refuse_unused("--no-tables", {"--table-format": table_format is not None})
     require_outside(folder, dataset)
@@ -302,9 +305,11 @@ def _write_workbook(sheets: list[Sheet], dataset: str, target: Path) -> Workbook
     return WorkbookResult(dataset=dataset, workbook=str(target), sheets=len(items), items=items)
 
 
-def _write_combined(opened: ZarrDataset, dataset: str, target: Path) -> CombinedResult:
+def _write_combined(
+    opened: ZarrDataset, dataset: str, target: Path, *, over_time: bool
+) -> CombinedResult:
     from kymflow.core import KymDataset
-    from kymflow.core.combine import combine_regions, save_table
+    from kymflow.core.combine import combine_all_times, combine_regions, save_table
     from kymflow.core.plugins import load_analyses
 
     require_outside(target, dataset)
@@ -312,7 +317,8 @@ def _write_combined(opened: ZarrDataset, dataset: str, target: Path) -> Combined
         endings = " or ".join(_TABLE_ENDINGS)
         raise OutputFileError(str(target), f"it does not end in {endings}", hint="rename it")
     names = KymDataset(opened).image_names("combined")
-    table = names.join(combine_regions(opened, list(load_analyses().values())))
+    combine = combine_all_times if over_time else combine_regions
+    table = names.join(combine(opened, list(load_analyses().values())))
     with replaced(target) as unfinished:
         save_table(table, unfinished, suffix=target.suffix.lower())
     rows, columns = table.shape
