@@ -37,7 +37,7 @@ GUARDS = ("flush", "rename", "lock", "checksum", "planted")
 
 _MOMENTS = {"MARK", "RENAME", "EXCHANGE", "UNLINK", "TRUNCATE_OPEN", "WRITE"}
 _POINTS = 10
-_CASES = 600
+_CASES = 250
 _SLOW_TO_SWEEP = 5_000  # files, of which the first is gone long before the last
 _RESULTS: tuple[JsonValue, ...] = ({"values": [1] * 2000}, {"values": [2] * 2000})
 _BULK = {"ingest", "refresh", "ingest_export"}  # the jobs that publish several images at once
@@ -109,6 +109,7 @@ def guard(
             yield from corrupt(templates, root, cases=_CASES, seed=seed).silent
             yield from _guard_digest(templates, root)
             yield from _guard_inventory(templates, root)
+            yield from _guard_footer(templates, root)
 
 
 def _guard_cuts(
@@ -319,6 +320,23 @@ def _guard_digest(templates: Templates, root: Path) -> Iterator[str]:
         except CorruptDataError:
             pass
         return wrong
+
+    end = in_child(work)
+    yield from [end.error] if end.value is None else end.value
+
+
+def _guard_footer(templates: Templates, root: Path) -> Iterator[str]:
+    """A footer that names another column than was written is damage, sound as the rows are."""
+    place = templates.copy("full", root)
+
+    def work() -> list[str]:
+        path = place.dataset / "tables" / "notes.parquet"
+        path.write_bytes(path.read_bytes().replace(b"text", b"texu"))
+        try:
+            table = ZarrDataset(place.dataset, "r").load_table("notes")
+        except CorruptDataError:
+            return []
+        return [f"a damaged footer is read: {list(table.columns)}"]
 
     end = in_child(work)
     yield from [end.error] if end.value is None else end.value
