@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from kymflow.core.analysis import (
     Analysis,
@@ -38,6 +39,8 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 _LONGEST_NAME: Final = 63
 _MATLAB_KEYWORDS: Final = frozenset(
@@ -67,13 +70,8 @@ def combine_regions(dataset: ZarrDataset, analyses: Sequence[Analysis[Any]]) -> 
     import pandas as pd
 
     rows: dict[tuple[str, str, int, int | None], dict[str, Any]] = {}
-    for image_id in dataset.load_manifest().entries:
-        try:
-            record = dataset.record(image_id)
-            results = [(one, *result) for one in analyses for result in _results(record, one)]
-        except (KymflowCoreError, KymflowZarrError) as problem:
-            logger.warning("image %r is left out: %s", image_id, problem)
-            continue
+    read = partial(_all_results, analyses=analyses)
+    for image_id, results in _of_readable_images(dataset, read):
         for analysis, label, entry in results:
             key = (image_id, label, entry.channel, entry.roi_id)
             found = {name: entry.values.get(name) for name in _names(analysis)}
@@ -149,23 +147,14 @@ def combine_all_times(dataset: ZarrDataset, analyses: Sequence[Analysis[Any]]) -
     """
     import pandas as pd
 
-    parts: list[pd.DataFrame] = []
-    for image_id in dataset.load_manifest().entries:
-        try:
-            record = dataset.record(image_id)
-            labels = dict.fromkeys(
-                label for one in analyses for label in list_labels(record, one.name)
-            )
-            found = [combine_times(record, analyses, label=label) for label in labels]
-        except (KymflowCoreError, KymflowZarrError) as problem:
-            logger.warning("image %r is left out: %s", image_id, problem)
-            continue
-        # What an image lacks is null in its rows, and "bool" has no null.
-        parts += [
-            part.astype(dict.fromkeys(part.select_dtypes("bool"), "boolean"))
-            for part in found
-            if len(part)
-        ]
+    read = partial(_times_by_label, analyses=analyses)
+    # What an image lacks is null in its rows, and "bool" has no null.
+    parts = [
+        part.astype(dict.fromkeys(part.select_dtypes("bool"), "boolean"))
+        for _, found in _of_readable_images(dataset, read)
+        for part in found
+        if len(part)
+    ]
     if not parts:
         return pd.DataFrame(columns=[*_REGION, "time_s"])
     return pd.concat(parts, ignore_index=True)
@@ -245,12 +234,35 @@ def _save_mat(table: pd.DataFrame, path: Path) -> None:
     savemat(path, variables, appendmat=False, oned_as="column", long_field_names=True)
 
 
-def _results(
-    record: ZarrImageRecord, analysis: Analysis[Any]
-) -> Iterable[tuple[str, RegionResult]]:
-    for label in list_labels(record, analysis.name):
-        for entry in load_results(record, analysis, label=label).results:
-            yield label, entry
+def _of_readable_images(
+    dataset: ZarrDataset, read: Callable[[ZarrImageRecord], list[_T]]
+) -> Iterator[tuple[str, list[_T]]]:
+    """What is read of each image, by id; those that cannot be read are left out, and logged."""
+    for image_id in dataset.load_manifest().entries:
+        try:
+            found = read(dataset.record(image_id))
+        except (KymflowCoreError, KymflowZarrError) as problem:
+            logger.warning("image %r is left out: %s", image_id, problem)
+        else:
+            yield image_id, found
+
+
+def _all_results(
+    record: ZarrImageRecord, analyses: Sequence[Analysis[Any]]
+) -> list[tuple[Analysis[Any], str, RegionResult]]:
+    return [
+        (one, label, entry)
+        for one in analyses
+        for label in list_labels(record, one.name)
+        for entry in load_results(record, one, label=label).results
+    ]
+
+
+def _times_by_label(
+    record: ZarrImageRecord, analyses: Sequence[Analysis[Any]]
+) -> list[pd.DataFrame]:
+    labels = dict.fromkeys(label for one in analyses for label in list_labels(record, one.name))
+    return [combine_times(record, analyses, label=label) for label in labels]
 
 
 def _names(analysis: Analysis[Any]) -> list[str]:
