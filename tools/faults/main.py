@@ -16,7 +16,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -170,26 +169,21 @@ def _do_all(parts: Sequence[str], run: _Run, *, quiet: bool) -> None:
     with ProcessPoolExecutor(cores, mp_context=multiprocessing.get_context("fork")) as pool:
         doing = {pool.submit(_do, part, run): part for part in parts}
         for done in as_completed(doing):
-            try:
-                report = done.result()
-            except BrokenProcessPool as error:
-                report = Report()
-                report.add(doing[done], "all", 0, [f"{doing[done]} ended the harness: {error}"], 0)
+            part, error = doing[done], done.exception()
+            report = Report() if error else done.result()
+            if error:  # what the other parts found must not be lost for it
+                report.add(part, "all", 0, [f"{part} could not be done: {error!r}"], 0)
             run.report.extend(report)
             if not quiet:
-                print(f"{doing[done]}: {report.summary()}", flush=True)
+                print(f"{part}: {report.summary()}", flush=True)
 
 
 def _do(part: str, run: _Run) -> Report:
-    begun, report = time.monotonic(), Report()
+    report = Report()
     try:
         (_PARTS | _GUARDS)[part](replace(run, report=report))
     except UnavailableError as error:
         report.skipped[part] = str(error)
-    except (AssertionError, OSError, RuntimeError, ValueError) as error:
-        # What the other parts found must not be lost for it.
-        wrong = [f"{part} could not be done: {type(error).__name__}: {error}"]
-        report.add(part, "all", 0, wrong, time.monotonic() - begun)
     return report
 
 
