@@ -218,7 +218,7 @@ def test_a_pickled_dataset_is_the_same_in_another_folder_and_is_never_made_there
     twin.record(record.image_id).save_json("note", {"by": "a worker"})
     assert list(elsewhere.iterdir()) == []
     (home / "lab.zarr").rename(home / "moved.zarr")
-    with pytest.raises(NotADatasetError, match="there is none"):
+    with pytest.raises(NotADatasetError, match="no dataset was found there"):
         pickle.loads(pickled)
     assert [path.name for path in home.iterdir()] == ["moved.zarr"]
 

@@ -29,7 +29,7 @@ def check_image(blobs: BlobStore, image_id: str, *, deep: bool) -> Iterator[Prob
         yield Problem(
             location=folder,
             kind="leftover",
-            message="a result was saved while its image was being deleted, and belongs to none",
+            message="a result was saved while its image was being deleted, and belongs to no image",
         )
     elif document is None:
         yield Problem(
