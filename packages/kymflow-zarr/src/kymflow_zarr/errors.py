@@ -365,10 +365,10 @@ class CorruptDataError(KymflowZarrError, ValueError):
     def __init__(self, key: str, reason: str) -> None:
         self.key = key
         self.reason = reason
-        super().__init__(
-            f"{key!r} is damaged: {reason}",
-            hint="run check(deep=True) to see what else is; restore it from a copy or its source",
-        )
+        hint = "run check(deep=True) to see what else is; restore it from a copy or its source"
+        if key == "zarr.json":  # of the dataset itself: nothing can look at the rest
+            hint = "restore it from a copy, or put a new dataset's zarr.json in its place"
+        super().__init__(f"{key!r} is damaged: {reason}", hint=hint)
 
 
 class UnreadableImageError(KymflowZarrError, ValueError):
