@@ -315,4 +315,4 @@ def _is_link(found: os.stat_result) -> bool:
 
 
 def _linked(key: str) -> CorruptDataError:
-    return CorruptDataError(key, "it is a link or a mount, and none is followed")
+    return CorruptDataError(key, "it is a link or a mount, which is never followed")
