@@ -145,16 +145,16 @@ def test_decimal_commas_beside_a_full_stop_leave_it_text(ingest: Ingest) -> None
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("time,velocity\n0.0,1.5,9\n0.1,1.6,9\n", "line 2: it has 3 cell(s), the header has 2"),
-        ("time,velocity\n0.0,1.5\n0.1\n", "line 3: it has 1 cell(s), the header has 2"),
-        ("time,velocity\n0.0,1.5\n# end\n", "line 3: it has 1 cell(s), the header has 2"),
+        ("time,velocity\n0.0,1.5,9\n0.1,1.6,9\n", "line 2: it has 3 cell(s), but the header has 2"),
+        ("time,velocity\n0.0,1.5\n0.1\n", "line 3: it has 1 cell(s), but the header has 2"),
+        ("time,velocity\n0.0,1.5\n# end\n", "line 3: it has 1 cell(s), but the header has 2"),
         ('time,velocity\n0.0,"1.5\n', "line 2: a quote or carriage return is out of place"),
         ('time,velocity\n0.0,"1"5\n', "line 2: a quote or carriage return is out of place"),
         ("time,velocity\n0\r0,1\n", "line 2: a quote or carriage return is out of place"),
         ("# by hand\nt;v\n\n1;1,134\n", "line 4: '1,134' could be 1.134 or 1134"),
         ("v,v\n1,2\n", "the column 'v' twice"),
         ("Unnamed: 1,\n1,2\n", "the column 'Unnamed: 1' twice"),
-        ("sep=;\nt,v\n1,2;3\n", "line 3: it has 2 cell(s), the header has 1"),
+        ("sep=;\nt,v\n1,2;3\n", "line 3: it has 2 cell(s), but the header has 1"),
         *(
             (f"v\n{word}\n".encode(encoding), "line 2: its encoding is unknown; save it as UTF-8")
             for word, encoding in [
@@ -166,13 +166,13 @@ def test_decimal_commas_beside_a_full_stop_leave_it_text(ingest: Ingest) -> None
         ),
         ("#id,name\na,b\nc,d\n", "line 2: the comment above could be the header"),
         ("v,V\n1,2\n", "'V' differs from 'v' only in case"),
-        ("1.5,2.5\n3.5,4.5\n", "line 1: there are no names of columns"),
-        ("# made by tool\n1.5,2.5\n", "line 2: there are no names of columns"),
+        ("1.5,2.5\n3.5,4.5\n", "line 1: it has no column names"),
+        ("# made by tool\n1.5,2.5\n", "line 2: it has no column names"),
         ("t;a,b\n1;2,x\n", "could be separated by ';' or ','"),
         ("t,v\n1,\0\n", "line 2: it holds a NUL"),
         ("t,v\n1,2\n".encode("utf-16-le"), "line 1: it holds a NUL"),
-        ("", "there are no names of columns"),
-        ("   \n", "line 1: there are no names of columns"),
+        ("", "it has no column names"),
+        ("   \n", "line 1: it has no column names"),
     ],
 )
 def test_what_cannot_be_read_for_sure_is_refused_by_name(
