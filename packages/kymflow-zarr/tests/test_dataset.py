@@ -7,6 +7,7 @@ import os
 import pickle
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -131,6 +132,7 @@ def test_a_kymograph_of_a_few_megabytes_is_one_chunk_and_lines_stay_whole(
         (np.zeros((0, 3)), ("t", "x"), "at least 1 long"),
         (np.zeros((2, 3)), ("t",), "do not name each dimension"),
         (np.zeros((2, 3)), ("x", "x"), "do not name each dimension"),
+        (np.zeros((2, 3)), (1, 2), "do not name each dimension"),
         (np.zeros((2, 3), complex), ("t", "x"), "cannot store pixels of type 'complex128'"),
         (np.array([[object()]]), ("t", "x"), "cannot store pixels of type 'object'"),
         (np.zeros((1,) * 9), tuple("abcdefghi"), "1 to 8 axes"),
@@ -143,6 +145,15 @@ def test_what_cannot_be_stored_is_refused(
     with pytest.raises(SchemaValidationError, match=message):
         dataset.add_image(pixels, axes=axes)
     assert dataset.list_image_ids() == []
+
+
+@pytest.mark.parametrize("chunks", [(True, 3), (2.0, 3), (0, 3)], ids=repr)
+def test_chunks_that_are_no_whole_numbers_are_refused(
+    dataset: ZarrDataset, chunks: tuple[Any, ...]
+) -> None:
+    # True was stored as a length, and the image could not be exported.
+    with pytest.raises(SchemaValidationError, match="at least 1 long, as an int"):
+        dataset.add_image(np.zeros((2, 3)), axes=("t", "x"), chunks=chunks)
 
 
 def test_bounds_of_pictures(dataset: ZarrDataset) -> None:
