@@ -151,7 +151,7 @@ def _why_no_kymograph(rec: ZarrImageRecord, metadata: ImageMetadata, extent: Ima
     if rec.get_axes()[-1] == "c":
         found = "it is a picture in colors"
     elif _source_of_step(metadata, axes[0]) in _MICROSCOPE_FILES:
-        found = "its rows are places by the microscope's own file"
+        found = "by the microscope's own file, its rows are positions and not times"
     elif extent.dim0 == extent.dim1:
         found = f"it has as many rows as pixels, {extent.dim0}, like a picture"
     else:
