@@ -40,7 +40,6 @@ def analyzed(dataset: ZarrDataset) -> AnalysisOutcome:
     ("shape", "options", "reason"),
     [
         ((64, 64), {}, "nothing says that its 64 rows are lines over time"),
-        ((48, 64), {}, "no more of them than pixels, 64"),
         ((60, 40, 3), {"photometric": "rgb"}, "a picture in colors"),
         ((60, 40), {"software": SCANIMAGE_FRAME, "metadata": None}, "by the microscope's own file"),
         ((5, 60, 40), {}, "5 slices"),

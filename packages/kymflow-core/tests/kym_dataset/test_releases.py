@@ -51,7 +51,6 @@ def test_its_results_are_outdated_by_version(dataset: ZarrDataset) -> None:
     (record,) = analyzed
     (region,) = image_status(record, VELOCITY, params=VelocityParams()).regions
     assert (region.state, region.causes) == ("outdated", ("version",))
-    (outcome,) = run_analysis(dataset, VELOCITY, image_ids=[record.image_id])
-    assert outcome.status == "ok"
+    assert {outcome.status for outcome in run_analysis(dataset, VELOCITY)} == {"ok"}
     (region,) = image_status(record, VELOCITY, params=VelocityParams()).regions
     assert region.state == "current"

@@ -31,7 +31,7 @@ _EPILOGUE = "To see it at work: kymflow demo. With your own images: kymflow inge
 _FILL = Group("Fill a dataset", sort_key=1)
 _LOOK = Group("Look at it", sort_key=2)
 _DECIDE = Group("Decide", sort_key=3)
-_KEEP = Group("Keep it well", sort_key=4)
+_KEEP = Group("Maintain it", sort_key=4)
 _OTHER = Group("Other", sort_key=5)
 _COMMON = Group("Everywhere", sort_key=9)
 
@@ -149,7 +149,7 @@ def _add_common_options(app: App) -> None:
             as_json: The same as --format json.
             as_csv: The same as --format csv.
             quiet: No progress bar and no remarks.
-            verbose: Tell more of what is going on.
+            verbose: Say more about what is going on.
             debug: Show tracebacks.
         """
         asked: dict[str, Format] = {"--json": "json"} if as_json else {}

@@ -189,7 +189,7 @@ def _explain_cli(error: Exception) -> _Explanation | None:
             return (
                 ExitCode.USAGE,
                 f"too many arguments: {' '.join(map(repr, error.unused_tokens or ()))}",
-                f"quote what has spaces; {_help_hint(chain)}",
+                f"quote what contains spaces; {_help_hint(chain)}",
             )
         case CycloptsError():
             message = (

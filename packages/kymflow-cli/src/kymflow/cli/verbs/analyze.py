@@ -55,10 +55,10 @@ def analyze(
         analysis: Which one; kymflow plugins lists them.
         image: Just this image: its id, the first characters of it, or its source file; may be
             given several times.
-        missing: Leave alone what has current results of these parameters.
+        missing: Skip what has up-to-date results with these parameters.
         label: A name for these results, to compare them with those of other parameters.
-        overwrite: Replace results of other parameters that have the same label, or none.
-        workers: In how many processes to work.
+        overwrite: Replace results with other parameters under the same label.
+        workers: How many processes to use.
         progress: Shows how far the work is.
         parameters: Parameters of the analysis by name; ``__`` is the dot in that of a nested one.
 

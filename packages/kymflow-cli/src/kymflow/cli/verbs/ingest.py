@@ -321,7 +321,7 @@ def rule_remarks(images: int, dataset: str) -> Iterator[Block]:
     """That new images got what was decided for all to come."""
     if images:
         yield remark(
-            f"fields and calibration as decided for images to come: {counted(images, 'image')}; "
+            f"fields and calibration set as decided for new images: {counted(images, 'image')}; "
             f"to see: {command('log', dataset)}"
         )
 

@@ -34,7 +34,7 @@ def refresh(
 
     Args:
         dataset: Path or URL of the dataset.
-        folders: The folders to look in; without any, those that it grows from.
+        folders: The folders to look in; if none are named, those that it was filled from.
         options: How.
         progress: Shows how far the work is.
 

@@ -159,12 +159,9 @@ def _why_no_kymograph(rec: ZarrImageRecord, metadata: ImageMetadata, extent: Ima
     if rec.get_axes()[-1] == "c":
         found = "it is a picture in colors"
     elif _source_of_step(metadata, axes[0]) in _MICROSCOPE_FILES:
-        found = "its rows are places by the microscope's own file"
-    elif extent.dim0 <= extent.dim1:
-        found = (
-            f"nothing says that its {extent.dim0} rows are lines over time, and it has no more of "
-            f"them than pixels, {extent.dim1}, like a picture"
-        )
+        found = "by the microscope's own file, its rows are positions and not times"
+    elif extent.dim0 == extent.dim1:
+        found = f"nothing says that its {extent.dim0} rows are lines over time, and it is square"
     else:
         return ""
     return f"{found}; if they are lines over time, give the line period: kymflow calibrate"

@@ -125,7 +125,7 @@ def run_analysis(
 
     Raises:
         ReadOnlyError: The dataset was opened with ``mode="r"``.
-        AnalysisParameterError: A parameter is outside of its range.
+        AnalysisParameterError: A parameter is outside its range.
         OtherParametersError: There are results of other parameters under this label.
         WorkerError: The executor could not do the work.
     """
