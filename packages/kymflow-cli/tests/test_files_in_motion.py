@@ -184,5 +184,5 @@ def test_an_export_among_recordings_is_refused(
 ) -> None:
     code, _, err = kymflow("export", dataset, folder / "plain")
     assert code == 1
-    assert "would stand among the recordings" in err
+    assert "would lie among the recordings" in err
     assert not (folder / "plain").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +77,19 @@ def test_a_newer_version_is_refused_with_the_versions_named(tmp_path: Path) -> N
     assert (caught.value.found, caught.value.supported) == (7, (1, 2))
 
 
-def test_a_changed_root_document_is_refused(tmp_path: Path) -> None:
-    ZarrDataset(tmp_path)
+def test_a_changed_root_document_is_refused_and_that_of_another_dataset_does(
+    tmp_path: Path,
+) -> None:
+    ZarrDataset(tmp_path).add_image(np.ones((2, 3)), axes=("t", "x"))
     root = tmp_path / "zarr.json"
     root.write_bytes(root.read_bytes().replace(b"created_utc", b"created_utx"))
-    with pytest.raises(CorruptDataError, match=r"'zarr\.json' is damaged"):
+    with pytest.raises(CorruptDataError, match=r"'zarr\.json' is damaged.* new dataset's"):
         ZarrDataset(tmp_path, "r")
+    ZarrDataset(tmp_path / "new.zarr")
+    (tmp_path / "new.zarr" / "zarr.json").rename(root)
+    shutil.rmtree(tmp_path / "new.zarr")
+    dataset = ZarrDataset(tmp_path, "r")
+    assert (len(dataset), dataset.check(deep=True)) == (1, [])
 
 
 @pytest.mark.parametrize(
@@ -229,7 +237,7 @@ def test_a_pickled_dataset_is_the_same_in_another_folder_and_is_never_made_there
     twin.record(record.image_id).save_json("note", {"by": "a worker"})
     assert list(elsewhere.iterdir()) == []
     (home / "lab.zarr").rename(home / "moved.zarr")
-    with pytest.raises(NotADatasetError, match="there is none"):
+    with pytest.raises(NotADatasetError, match="no dataset was found there"):
         pickle.loads(pickled)
     assert [path.name for path in home.iterdir()] == ["moved.zarr"]
 

@@ -76,7 +76,7 @@ def link_problem(key: str) -> Problem:
     return Problem(
         location=key,
         kind="link",
-        message="it is a link or a mount, and nothing follows it; "
+        message="it is a link or a mount, which is never followed; "
         "put in its place what it leads to, or remove it",
     )
 

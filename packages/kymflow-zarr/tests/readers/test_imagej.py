@@ -140,13 +140,13 @@ def test_a_micro_sign_that_was_misread(read: Read) -> None:
 def test_a_unit_that_is_none_is_a_warning(read: Read) -> None:
     header = read("unit=furlong")
     assert header.scale == {"y": None, "x": None}
-    assert "pixel size along 'x', '0.331' 'furlong', cannot be read" in " ".join(header.warnings)
+    assert "size along 'x', '0.331' 'furlong', cannot be interpreted" in " ".join(header.warnings)
 
 
 def test_one_micrometre_by_fiji_alone_is_doubtful(read: Read) -> None:
     header = read("unit=\\u00B5m", resolution=(1, 1))
     assert header.scale == {"y": 1.0, "x": 1.0}
-    assert "exactly 1 um by ImageJ and by no other source" in header.warnings[0]
+    assert "exactly 1 um according to ImageJ alone" in header.warnings[0]
     stated = stated_facts(2, scale={"x": 1.0, "y": 1.0})
     assert read("unit=\\u00B5m", resolution=(1, 1), stated=stated).warnings == ()
 

@@ -341,7 +341,7 @@ def test_each_region_of_a_page_is_an_image(tmp_path: Path) -> None:
     with open_image(path, TiffReader()) as image:
         np.testing.assert_array_equal(image.read(), frames(4)[:, :2])
         assert merge_facts(image.shape, image.dtype, image.facts).warnings == (
-            "of its 3 regions (mROI) the first is read here, and not 'vessel', 'vessel (2)'",
+            "of its 3 regions (mROI) only the first is read here, not 'vessel', 'vessel (2)'",
         )
 
 

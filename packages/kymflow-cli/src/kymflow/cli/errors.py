@@ -214,7 +214,7 @@ def _explain_store(error: Exception) -> _Explanation | None:
         case errors.LockedError():
             more = f"{error.hint}, or give it more time: --wait SECONDS"
             return ExitCode.LOCKED, error.message, more
-        case errors.CorruptDataError():
+        case errors.CorruptDataError() if error.key != "zarr.json":  # without it nothing opens
             return (
                 ExitCode.PROBLEMS,
                 error.message,

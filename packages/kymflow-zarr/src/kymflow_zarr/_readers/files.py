@@ -127,7 +127,7 @@ def read_bounded(path: Path, *, limit: int, follow_symlinks: bool = False) -> by
         if facts.size_bytes > limit:
             raise UnreadableImageError(
                 path,
-                f"it has {facts.size_bytes} bytes, the limit is {limit}; "
+                f"it has {facts.size_bytes} bytes, but the limit is {limit}; "
                 "make it smaller, or raise the limit in ReadLimits if it is sound",
             )
         try:

@@ -143,7 +143,7 @@ def merge_schemas(
                 raise ColumnError(
                     what,
                     field.name,
-                    problem=f"holds {_describe(field)}, the table {_describe(there)}",
+                    problem=f"holds {_describe(field)}, but the table {_describe(there)}",
                     remedy="convert the rows, or save the whole table with the type you want",
                 )
             known[field.name] = common

@@ -55,7 +55,7 @@ def read_csv(data: bytes, *, key: str, delimiter: str | None = None) -> pa.Table
             are comments.
 
     Raises:
-        CorruptDataError: It cannot be read with certainty; the reason names the line.
+        CorruptDataError: It cannot be interpreted; the reason names the line.
     """
     text = _decode(data, key=key)
     if delimiter is not None:
@@ -169,7 +169,7 @@ def _split_header(rows: Rows, *, key: str) -> tuple[list[str], Rows]:
     if not any(header) or (
         len(numbers) == len(row) and header != [str(at) for at in range(len(row))]
     ):
-        raise CorruptDataError(key, f"line {line}: there are no names of columns")
+        raise CorruptDataError(key, f"line {line}: it has no column names")
     return header, rows
 
 
@@ -178,7 +178,7 @@ def _table(header: Sequence[str], rows: Rows, *, delimiter: str, key: str) -> pa
 
     if len(header) > _MAX_COLUMNS:
         raise CorruptDataError(
-            key, f"its header has {len(header)} columns, the limit is {_MAX_COLUMNS}"
+            key, f"its header has {len(header)} columns, but the limit is {_MAX_COLUMNS}"
         )
     names = Counter(name or f"Unnamed: {at}" for at, name in enumerate(header))
     if twice := [name for name, count in names.items() if count > 1]:
@@ -205,7 +205,7 @@ def _fit_row(row: list[str | None], length: int, line: int, *, key: str) -> list
         row = row[:-1]
     if len(row) != length:
         raise CorruptDataError(
-            key, f"line {line}: it has {len(row)} cell(s), the header has {length}"
+            key, f"line {line}: it has {len(row)} cell(s), but the header has {length}"
         )
     # pandas quotes what is missing where a line would be blank without.
     return [None] if row == [""] else row

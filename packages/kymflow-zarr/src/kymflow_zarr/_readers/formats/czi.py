@@ -152,7 +152,7 @@ def _xml(file: CziFile, limits: ReadLimits) -> str:
     text: str = file.metadata()
     if len(text) > limits.max_vendor_text_bytes:
         raise ValueError(
-            f"its XML has {len(text)} characters, the limit is {limits.max_vendor_text_bytes}"
+            f"its XML has {len(text)} characters, but the limit is {limits.max_vendor_text_bytes}"
         )
     return text
 

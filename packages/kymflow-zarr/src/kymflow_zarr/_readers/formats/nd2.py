@@ -101,7 +101,7 @@ def _facts(file: ND2File, letters: tuple[str, ...], warnings: tuple[str, ...]) -
     if volume is not None and volume.axesInterpretation[1] == "time" and "t" not in names:
         names = ["t" if name == "y" else name for name in names]
         line_scan = True
-        doubts.append("the rows are times by the ND2 file, which does not say how far apart")
+        doubts.append("the ND2 file says that its rows are times, but not how far apart they are")
     date = str(file.text_info.get("date", ""))
     acquired = stated_clock(date, what="the date in the ND2 file", warnings=doubts)
     return Facts(

@@ -127,7 +127,7 @@ def _read(file: oiffile.OifFile, path: Path, name: str, shape: tuple[int, ...]) 
         if [length for length in page.shape if length != 1] != [
             length for length in shape if length != 1
         ]:
-            raise ValueError(f"{name!r} has the shape {page.shape} where {shape} is due")
+            raise ValueError(f"{name!r} has the shape {page.shape} where {shape} is expected")
         pixels: npt.NDArray[Any] = page.asarray().reshape(shape)
     return pixels
 

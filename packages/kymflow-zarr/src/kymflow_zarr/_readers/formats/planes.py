@@ -72,7 +72,7 @@ class PlaneImage:
         plane = self.read_plane(number)
         due = self.shape[len(self.shape) - self.plane_ndim :]
         if plane.shape != due:
-            raise ValueError(f"plane {number} has the shape {plane.shape} where {due} is due")
+            raise ValueError(f"plane {number} has the shape {plane.shape} where {due} is expected")
         return np.ascontiguousarray(plane, dtype=self.dtype)
 
 
@@ -156,6 +156,8 @@ def open_first_scene(reader: _PlaneReader, path: Path, *, limits: ReadLimits) ->
         return image
     listed = ", ".join(map(repr, names[1 : 1 + _NAMED]))
     more = f" and {len(names) - 1 - _NAMED} more" if len(names) > 1 + _NAMED else ""
-    warning = f"of the file's {len(names)} images {names[0]!r} is read here, and not {listed}{more}"
+    warning = (
+        f"of the file's {len(names)} images only {names[0]!r} is read here, not {listed}{more}"
+    )
     (facts,) = image.facts
     return replace(image, facts=(replace(facts, warnings=(warning, *facts.warnings)),))
