@@ -217,7 +217,7 @@ def test_wrong_names_get_a_suggestion(dataset: str) -> None:
     with pytest.raises(UnknownNameError) as caught:
         table(dataset, "sources", columns=("image",))
     assert caught.value.hint == "did you mean 'image_id'?"
-    with pytest.raises(UnknownNameError, match="was not made yet") as caught:
+    with pytest.raises(UnknownNameError, match="has not been made yet") as caught:
         table(dataset, "velocity")
     assert caught.value.hint == f"make it: kymflow update {dataset}"
     with pytest.raises(UnknownNameError, match="there is no table 'xyz'"):

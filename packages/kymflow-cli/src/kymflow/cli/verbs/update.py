@@ -62,8 +62,8 @@ def update(
     Args:
         dataset: Path or URL of the dataset.
         report: Whether to write the report.
-        workers: In how many processes to work.
-        wait: For how many seconds to wait for another writer.
+        workers: How many processes to use.
+        wait: How many seconds to wait for another writer.
         progress: Shows how far the work is.
 
     Returns:
@@ -192,7 +192,11 @@ def _analyze(
     for _ in analyses:
         done: dict[tuple[str, str, str], AnalysedImage] = {}
         for (name, label), states in found.states.items():
-            todo = [i for i, state in states.items() if state.state in {"outdated", "missing"}]
+            todo = found.in_order(
+                image_id
+                for image_id, state in states.items()
+                if state.state in {"outdated", "missing"}
+            )
             for params, image_ids in _by_params(dataset, analyses[name], label, todo):
                 analyzed = analyze_images(
                     dataset,
