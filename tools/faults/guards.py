@@ -326,7 +326,7 @@ def _guard_digest(templates: Templates, root: Path) -> Iterator[str]:
 
 
 def _guard_table(templates: Templates, root: Path) -> Iterator[str]:
-    """A table is damaged whose footer names another column, or that has any other byte in its rows."""
+    """A table with another column in its footer, or any other byte in its rows, is damaged."""
     place = templates.copy("full", root)
     path = place.dataset / "tables" / "notes.parquet"
 
