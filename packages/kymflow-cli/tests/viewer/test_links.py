@@ -22,6 +22,22 @@ READS = (
     "/{0}/figure?channel=1&first=0&stop=100",
     "/{0}/trace?channel=1",
 )
+# What all changes need, each of which takes what is its own.
+BODY = {
+    "channel": 1,
+    "roi": None,
+    "pixels": [4, 30],
+    "folder": False,
+    "verdict": "accepted",
+    "reason": "seen",
+    "text": "seen",
+    "kind": "stall",
+    "mark": "0" * 32,
+    "start_s": 0.1,
+    "stop_s": 0.2,
+    "name": "note",
+    "value": "moved",
+}
 SECRET = "of-somebody-else"
 
 
@@ -51,11 +67,10 @@ def test_no_request_leaves_a_dataset_through_a_link(
     before = state(outside)
     image_id = image_ids["flow"]
     answers = {read: ask(f"/api/recordings{read.format(image_id)}") for read in READS}
-    for change in CHANGES:
-        body = {"channel": 1, "roi": None, "pixels": [4, 30], "verdict": "good", "note": "seen"}
-        body |= {"reason": "moved", "time_s": 0.1, "field": "mouse", "value": "m1"}
-        answers[change] = ask(f"/api/recordings/{image_id}/{change}", body=body)
+    for change in sorted(CHANGES, key="borders".__eq__):  # last, as it replaces the region
+        answers[change] = ask(f"/api/recordings/{image_id}/{change}", body=BODY)
     for asked, answer in answers.items():
-        assert answer.status in {200, 400, 404, 409}, (asked, answer.body)
+        # Refused for what is stored, if at all, and not for how it was asked.
+        assert answer.status in {200, 404, 409}, (asked, answer.body)
         assert SECRET.encode() not in answer.body, asked
     assert state(outside) == before
