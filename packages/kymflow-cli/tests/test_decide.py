@@ -160,7 +160,7 @@ def test_fields_come_from_a_file_and_from_folders(
     code, out, err = kymflow("metadata", dataset, "--import", str(csv))
     assert code == 1
     assert out == "metadata: 1 image changed, 1 not matched, 1 failed\n"
-    assert "line 4 is about no image: 'z'" in err
+    assert "line 4 matches no image: 'z'" in err
     assert "is 'deep', not a number" in err
     code, records = kymflow_json("metadata", dataset, "--folders", "{session}")
     assert (code, records[-1]["changed"]) == (0, 3)
@@ -183,7 +183,7 @@ def test_images_to_come_get_what_was_decided_for_them(
     tifffile.imwrite(folder / "bare.tif", np.ones((20, 8), np.uint16))
     write_tiff(folder / "calibrated.tif", seed=9)
     _, out, err = kymflow("ingest", str(folder), dataset)
-    assert "fields and calibration as decided for images to come: 2 images" in err
+    assert "fields and calibration set as decided for new images: 2 images" in err
     bare, calibrated = (load_metadata(record(dataset, f"{n}.tif")) for n in ("bare", "calibrated"))
     assert {bare.experiment.genotype, calibrated.experiment.genotype} == {"wt"}
     assert calibration_of(record(dataset, "bare.tif"), bare).seconds_per_line == 0.25

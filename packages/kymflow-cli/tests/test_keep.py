@@ -123,7 +123,7 @@ def test_a_dataset_of_format_1_is_read_upgraded_and_grows(
     assert err.splitlines()[1] == f"hint: run: kymflow upgrade {place}"
 
     code, out, _ = kymflow("upgrade", place)
-    assert (code, out) == (0, f"{place}: 1 image brought from format 1 to 2\n")
+    assert (code, out) == (0, f"{place}: 1 image upgraded from format 1 to 2\n")
     assert kymflow("ingest", folder, place)[0] == 0
     opened = ZarrDataset(place, mode="r")
     assert len(opened.list_image_ids()) == 4

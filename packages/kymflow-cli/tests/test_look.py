@@ -100,6 +100,9 @@ def test_an_image_that_cannot_be_read_hides_no_other(dataset: str, kymflow: Kymf
     assert code == 1
     assert "is damaged" in err
     assert "kymflow check" in err
+    Path(dataset, "zarr.json").write_bytes(b"{")
+    for arguments in (("ls", dataset), ("check", dataset)):
+        assert "put a new dataset's zarr.json in its place" in kymflow(*arguments)[2]
 
 
 def test_images_go_by_id_prefix_and_file(dataset: str, folder: Path) -> None:
@@ -214,7 +217,7 @@ def test_wrong_names_get_a_suggestion(dataset: str) -> None:
     with pytest.raises(UnknownNameError) as caught:
         table(dataset, "sources", columns=("image",))
     assert caught.value.hint == "did you mean 'image_id'?"
-    with pytest.raises(UnknownNameError, match="was not made yet") as caught:
+    with pytest.raises(UnknownNameError, match="has not been made yet") as caught:
         table(dataset, "velocity")
     assert caught.value.hint == f"make it: kymflow update {dataset}"
     with pytest.raises(UnknownNameError, match="there is no table 'xyz'"):

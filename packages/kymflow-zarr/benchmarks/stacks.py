@@ -1,4 +1,4 @@
-"""A stack larger than memory ought to be: taken in, checked and exported by chunks."""
+"""A stack larger than memory ought to be: ingested, checked and exported by chunks."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _open(folder: Path) -> ZarrDataset:
 
 
 def ingest(inputs: Path, scratch: Path) -> None:
-    """The stack taken in."""
+    """The stack ingested."""
     _open(scratch).ingest_image(inputs / "stack.tif")
 
 
@@ -63,7 +63,7 @@ def export(inputs: Path, scratch: Path) -> None:
 
 
 def export_and_ingest(inputs: Path, scratch: Path) -> None:
-    """The stack written as TIFF, and taken in from there."""
+    """The stack written as TIFF, and ingested from there."""
     export(inputs, scratch)
     assert len(_open(scratch).refresh_from_folder(scratch / "export")) == 1
 

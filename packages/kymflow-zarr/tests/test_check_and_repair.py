@@ -368,6 +368,18 @@ def test_what_was_saved_while_its_image_was_deleted_is_found_and_removed(full: Z
         assert full.check(deep=True) == []
 
 
+@pytest.mark.parametrize("name", ["notes.txt", "mine/notes.txt", "analysis/notes.txt"])
+def test_a_folder_that_someone_made_among_the_images_is_never_removed(
+    full: ZarrDataset, name: str
+) -> None:
+    mine = Path(full.location, "images", "mine", name)
+    mine.parent.mkdir(parents=True)
+    mine.write_text("kept", encoding="utf-8")
+    assert kinds(full) == {"missing"}
+    assert full.repair() == []
+    assert mine.read_text(encoding="utf-8") == "kept"
+
+
 def test_an_image_that_has_lost_its_commit_document_is_not_a_leftover(full: ZarrDataset) -> None:
     image_id, *_ = full.list_image_ids()
     folder = Path(full.location, "images", image_id)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,12 +77,19 @@ def test_a_newer_version_is_refused_with_the_versions_named(tmp_path: Path) -> N
     assert (caught.value.found, caught.value.supported) == (7, (1, 2))
 
 
-def test_a_changed_root_document_is_refused(tmp_path: Path) -> None:
-    ZarrDataset(tmp_path)
+def test_a_changed_root_document_is_refused_and_that_of_another_dataset_does(
+    tmp_path: Path,
+) -> None:
+    ZarrDataset(tmp_path).add_image(np.ones((2, 3)), axes=("t", "x"))
     root = tmp_path / "zarr.json"
     root.write_bytes(root.read_bytes().replace(b"created_utc", b"created_utx"))
-    with pytest.raises(CorruptDataError, match=r"'zarr\.json' is damaged"):
+    with pytest.raises(CorruptDataError, match=r"'zarr\.json' is damaged.* new dataset's"):
         ZarrDataset(tmp_path, "r")
+    ZarrDataset(tmp_path / "new.zarr")
+    (tmp_path / "new.zarr" / "zarr.json").rename(root)
+    shutil.rmtree(tmp_path / "new.zarr")
+    dataset = ZarrDataset(tmp_path, "r")
+    assert (len(dataset), dataset.check(deep=True)) == (1, [])
 
 
 @pytest.mark.parametrize(
@@ -123,6 +132,7 @@ def test_a_kymograph_of_a_few_megabytes_is_one_chunk_and_lines_stay_whole(
         (np.zeros((0, 3)), ("t", "x"), "at least 1 long"),
         (np.zeros((2, 3)), ("t",), "do not name each dimension"),
         (np.zeros((2, 3)), ("x", "x"), "do not name each dimension"),
+        (np.zeros((2, 3)), (1, 2), "do not name each dimension"),
         (np.zeros((2, 3), complex), ("t", "x"), "cannot store pixels of type 'complex128'"),
         (np.array([[object()]]), ("t", "x"), "cannot store pixels of type 'object'"),
         (np.zeros((1,) * 9), tuple("abcdefghi"), "1 to 8 axes"),
@@ -135,6 +145,15 @@ def test_what_cannot_be_stored_is_refused(
     with pytest.raises(SchemaValidationError, match=message):
         dataset.add_image(pixels, axes=axes)
     assert dataset.list_image_ids() == []
+
+
+@pytest.mark.parametrize("chunks", [(True, 3), (2.0, 3), (0, 3)], ids=repr)
+def test_chunks_that_are_no_whole_numbers_are_refused(
+    dataset: ZarrDataset, chunks: tuple[Any, ...]
+) -> None:
+    # True was stored as a length, and the image could not be exported.
+    with pytest.raises(SchemaValidationError, match="at least 1 long, as an int"):
+        dataset.add_image(np.zeros((2, 3)), axes=("t", "x"), chunks=chunks)
 
 
 def test_bounds_of_pictures(dataset: ZarrDataset) -> None:
@@ -218,7 +237,7 @@ def test_a_pickled_dataset_is_the_same_in_another_folder_and_is_never_made_there
     twin.record(record.image_id).save_json("note", {"by": "a worker"})
     assert list(elsewhere.iterdir()) == []
     (home / "lab.zarr").rename(home / "moved.zarr")
-    with pytest.raises(NotADatasetError, match="there is none"):
+    with pytest.raises(NotADatasetError, match="no dataset was found there"):
         pickle.loads(pickled)
     assert [path.name for path in home.iterdir()] == ["moved.zarr"]
 

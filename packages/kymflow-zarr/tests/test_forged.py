@@ -35,8 +35,9 @@ def seal(path: Path, document: Any) -> None:
         ([1] * 5000, [1] * 5000),
         ([4, 3, 1], [4, 3]),
         (["4", 3], [4, 3]),
+        ([4, 3], [True, 3]),
     ],
-    ids=["many", "huge", "both", "empty chunk", "large chunk", "axes", "ranks", "text"],
+    ids=["many", "huge", "both", "empty chunk", "large chunk", "axes", "ranks", "text", "boolean"],
 )
 def test_a_forged_geometry_is_refused_before_memory_is_asked_for(
     disk: ZarrDataset, shape: list[Any], chunks: list[Any]
@@ -78,8 +79,11 @@ def test_a_chunk_exchanged_with_its_checksum_fails_the_digest(disk: ZarrDataset)
         {"data_type": [["a", "<f8"]]},
         {"attributes": []},
         {"shape": [10**400, 3]},
+        {"dimension_names": ["y"]},
+        {"dimension_names": ["y", 1]},
+        {"dimension_names": "yx"},
     ],
-    ids=["structured", "fields", "attributes", "a number beyond floats"],
+    ids=["structured", "fields", "attributes", "beyond floats", "one axis", "number", "text"],
 )
 def test_a_document_of_other_types_is_refused(disk: ZarrDataset, change: dict[str, Any]) -> None:
     # NumPy's own ValueError came through, and the OverflowError of a division.
@@ -121,3 +125,36 @@ def test_a_list_of_artifacts_that_cannot_have_been_written(disk: ZarrDataset, ke
         disk.record(record.image_id)
     assert [problem.kind for problem in disk.check()] == ["unreadable"]
     disk.repair(forget_gone=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shape": [4]},
+        {"shape": [True, 3]},
+        {"shape": ["4", 3]},
+        {"shape": [2**70, 3]},
+        {"axes": []},
+        {"axes": ["t", 1]},
+        {"created_utc": 1},
+        {"created_utc": ["2026"]},
+        {"digest": None},
+    ],
+    ids=repr,
+)
+def test_a_forged_record_document_harms_no_other_image(
+    disk: ZarrDataset, change: dict[str, Any]
+) -> None:
+    # A shape of texts was a TypeError of repr(), and ended the manifest of all images.
+    whole, forged = (
+        disk.add_image(np.ones((4, 3), np.uint8), axes=("t", "x")).image_id for _ in range(2)
+    )
+    path = Path(disk.location) / "images" / forged / "zarr.json"
+    document = json.loads(path.read_bytes())
+    document["attributes"]["kymflow_zarr"] |= change
+    seal(path, document)
+    with pytest.raises(CorruptDataError, match="not a record document"):
+        disk.record(forged)
+    manifest = disk.rebuild_manifest()
+    assert (list(manifest.entries), list(manifest.damaged)) == ([whole], [forged])
+    assert [problem.kind for problem in disk.check()] == ["unreadable"]

@@ -124,7 +124,7 @@ def test_each_error_is_the_builtin_that_a_caller_expects(
     "error",
     [
         kymflow_zarr.ImageNotFoundError("ab12"),
-        kymflow_zarr.NotADatasetError("a", "there is none", hint="check the path"),
+        kymflow_zarr.NotADatasetError("a", "no dataset was found there", hint="check the path"),
         kymflow_zarr.CorruptDataError("images/a/zarr.json", "it is empty"),
         kymflow_zarr.LockedError("ingest", holder="process 7", waited_s=1.0),
         kymflow_zarr.IngestError({Path("a.tif"): "it is empty"}, ("ab12",)),

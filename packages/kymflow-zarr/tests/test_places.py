@@ -118,7 +118,7 @@ def test_a_store_that_can_never_replace_a_key_is_for_reading(tmp_path: Path) -> 
     store = ZipStore(tmp_path / "d.zip", mode="w")
     with pytest.raises(ReadOnlyError, match="a store that can be written to"):
         ZarrDataset(store, "a")
-    with pytest.raises(NotADatasetError, match="there is none"):
+    with pytest.raises(NotADatasetError, match="no dataset was found there"):
         ZarrDataset(store)
     store.close()
 

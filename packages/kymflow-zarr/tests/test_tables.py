@@ -235,7 +235,7 @@ def test_nullable_integers_survive_a_rewrite(dataset: ZarrDataset) -> None:
         (pd.DataFrame({"image_id": ["other"]}), "name image 'other'"),
         (pd.DataFrame({"image_id": ["a", None]}), "name image None"),
         (pd.DataFrame({"v": [1]}), "no column 'image_id'"),
-        (pd.DataFrame({"image_id": [1]}), "'image_id' holds int64, the table"),
+        (pd.DataFrame({"image_id": [1]}), "'image_id' holds int64, but the table"),
     ],
 )
 def test_rows_that_are_not_the_images_are_refused(

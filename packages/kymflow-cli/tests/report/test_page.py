@@ -158,7 +158,7 @@ def test_numbers_can_be_traced(lab: Path, lab_page: ParsedPage) -> None:
 
 def test_what_has_no_result_says_so(lab_page: ParsedPage) -> None:
     section = lab_page.all("article")[2]
-    assert "No results yet: kymflow analyze makes them." in section.text
+    assert "No results yet; run kymflow analyze." in section.text
 
 
 def test_it_is_no_larger_than_it_must_be(lab_page: ParsedPage) -> None:

@@ -56,7 +56,7 @@ def steps(tiffs: Path, place: Path) -> Iterator[Step]:
     """What is done, in order."""
     dataset = ZarrDataset(place)
     index = KymDataset(dataset)
-    yield "take the files in", lambda: dataset.refresh_from_folder(tiffs)
+    yield "ingest the files", lambda: dataset.refresh_from_folder(tiffs)
     yield "refresh that finds nothing new", lambda: dataset.refresh_from_folder(tiffs)
     yield "list the images", dataset.list_image_ids
     yield "make the manifest", dataset.update_manifest

@@ -118,7 +118,7 @@ class OddType:
 
 @dataclass(frozen=True)
 class OddDefault:
-    """A default outside of its range."""
+    """A default outside its range."""
 
     a: Annotated[int, Param("a", minimum=2)] = 1
 

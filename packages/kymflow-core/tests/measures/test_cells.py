@@ -67,7 +67,7 @@ def test_dark_and_bright_cells_are_distinguished(dark: bool) -> None:
 def test_a_person_may_say_what_cells_are() -> None:
     # Gaps are no cells: they are of all lengths, and not taken for any, whatever one says.
     found = cells(recording(hematocrit=0.3).pixels, shade="bright").summary
-    assert found["reason"] == "what passes is not of one length, as cells are"
+    assert found["reason"] == "what passes varies more in length than cells do"
 
 
 def test_noise_that_single_lines_drown_in_is_averaged_away() -> None:

@@ -144,7 +144,7 @@ NOISE = np.random.default_rng(0).normal(100.0, 10.0, (200, 64))
         pytest.param(
             vessel(40.0, n_pixels=64).pixels, "no vessel stands out from noise", id="wide"
         ),
-        pytest.param(vessel(10.0).pixels[:, 64:], "an edge is outside of the line", id="cut"),
+        pytest.param(vessel(10.0).pixels[:, 64:], "an edge is outside the line", id="cut"),
     ],
 )
 def test_it_refuses_with_a_reason(pixels: NDArray[np.float64], reason: str) -> None:

@@ -254,7 +254,7 @@ class AlreadyExistsError(KymflowZarrError, FileExistsError):
 
     def __init__(self, key: str) -> None:
         self.key = key
-        super().__init__(f"{key!r} exists already and is never overwritten", hint="choose another")
+        super().__init__(f"{key!r} already exists and is never overwritten", hint="choose another")
 
 
 class UnsupportedFormatError(KymflowZarrError, ValueError):
@@ -271,7 +271,7 @@ class UnsupportedFormatError(KymflowZarrError, ValueError):
         self.supported = supported
         known = ", ".join(map(str, supported))
         super().__init__(
-            f"{location!r} has format version {found}, this software knows {known}", hint=hint
+            f"{location!r} has format version {found}, but this software knows {known}", hint=hint
         )
 
 
@@ -311,7 +311,7 @@ class LockLostError(KymflowZarrError, TimeoutError):
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(
-            f"another writer has taken over {name!r} while this one was at work",
+            f"another writer took over {name!r} while this one was working",
             hint="nothing of it was overwritten; run this again",
         )
 
@@ -328,7 +328,7 @@ class SourceFolderError(KymflowZarrError, ValueError):
         self.folder = folder
         self.sources = sources
         super().__init__(
-            f"an export into {str(folder)!r} would stand among the recordings in {str(sources)!r}, "
+            f"an export into {str(folder)!r} would lie among the recordings in {str(sources)!r}, "
             "and a refresh could not tell them apart",
             hint="choose a folder neither in it nor above it",
         )
@@ -365,10 +365,10 @@ class CorruptDataError(KymflowZarrError, ValueError):
     def __init__(self, key: str, reason: str) -> None:
         self.key = key
         self.reason = reason
-        super().__init__(
-            f"{key!r} is damaged: {reason}",
-            hint="run check(deep=True) to see what else is; restore it from a copy or its source",
-        )
+        hint = "run check(deep=True) to see what else is; restore it from a copy or its source"
+        if key == "zarr.json":  # of the dataset itself: nothing can look at the rest
+            hint = "restore it from a copy, or put a new dataset's zarr.json in its place"
+        super().__init__(f"{key!r} is damaged: {reason}", hint=hint)
 
 
 class UnreadableImageError(KymflowZarrError, ValueError):

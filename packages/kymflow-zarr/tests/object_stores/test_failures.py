@@ -52,7 +52,9 @@ def test_a_store_that_never_answers_is_given_up(url: str, s3: Any, nth: int) -> 
 
 
 def test_a_bucket_that_is_not_there_is_named(s3: Any) -> None:
-    with pytest.raises(OSError, match=r"NoSuchBucket.*; check the URL|does no conditional"):
+    with pytest.raises(
+        OSError, match=r"NoSuchBucket.*; check the URL|does not support conditional"
+    ):
         ZarrDataset("s3://no-such-bucket/d.zarr", "a")
 
 

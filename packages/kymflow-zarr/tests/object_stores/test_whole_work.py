@@ -160,7 +160,9 @@ def test_a_store_without_conditional_writes_is_for_reading(
         return ""
 
     s3.fault = drop
-    with pytest.raises(ReadOnlyError, match=r"does no conditional writes .*two writers could both"):
+    with pytest.raises(
+        ReadOnlyError, match=r"does not support conditional writes .*two writers could both"
+    ):
         ZarrDataset(url, "a")
     probes.clear()
     dataset = ZarrDataset(url)

@@ -121,4 +121,4 @@ def test_a_refresh_notices_it_but_keeps_what_is_known(folder: Path) -> None:
     header: Any = dataset.record(image_id).load_metadata_payload()["header"]
     assert header["scale"]["t"] == 0.001134
     assert said[0] == []
-    assert "0.00227 s by the files; that of the dataset is kept" in said[1][0]
+    assert "0.00227 s in the files; that of the dataset is kept" in said[1][0]

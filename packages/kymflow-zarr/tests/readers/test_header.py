@@ -316,8 +316,8 @@ def test_vendor_text_outranks_tags_and_the_difference_is_reported(
     assert header.scale == {"t": 0.001134, "x": 0.45}
     assert header.sources["scale.x"] == "vendor_text"
     text = " / ".join(header.warnings)
-    assert "'t' is 0.001134 s by vendor_text, 0.001146 s by vendor_tiff" in text
-    assert "'x' is 0.45 um by vendor_text, 0.331 um by vendor_tiff" in text
+    assert "'t' is 0.001134 s according to vendor_text, 0.001146 s according to vendor_tiff" in text
+    assert "'x' is 0.45 um according to vendor_text, 0.331 um according to vendor_tiff" in text
     assert "s apart; vendor_text is used" in text
 
 
@@ -570,7 +570,7 @@ def test_the_users_word_is_first(write: Write, ramp: Ramp, olympus_text: Text) -
     )
     assert header.scale == {"t": 0.002, "x": 0.5}
     assert header.sources["scale.t"] == "user"
-    assert any("by user" in warning for warning in header.warnings)
+    assert any("according to user" in warning for warning in header.warnings)
 
 
 @pytest.mark.parametrize(
@@ -636,10 +636,10 @@ def test_payloads_that_make_no_sense_are_ignored(
 @pytest.mark.parametrize(
     ("header", "says"),
     [
-        ({"scale": {"t": 1.134}, "unit": {"t": "Hz"}}, "'1.134' 'Hz', cannot be read for sure"),
-        ({"scale": {"t": "1,134"}, "unit": {"t": "ms"}}, "'1,134' 'ms', cannot be read for sure"),
-        ({"scale": {"t": -1}, "unit": {"t": "s"}}, "'-1' 's', cannot be read for sure"),
-        ({"scale": {"t": 1}, "unit": {"t": "um"}}, "cannot be read for sure as a time"),
+        ({"scale": {"t": 1.134}, "unit": {"t": "Hz"}}, "'1.134' 'Hz', cannot be interpreted"),
+        ({"scale": {"t": "1,134"}, "unit": {"t": "ms"}}, "'1,134' 'ms', cannot be interpreted"),
+        ({"scale": {"t": -1}, "unit": {"t": "s"}}, "'-1' 's', cannot be interpreted"),
+        ({"scale": {"t": 1}, "unit": {"t": "um"}}, "cannot be interpreted as a time"),
         ({"scale": {"t": 0.001}}, "0.001, has no unit"),
         ({"scale": {"t": True}, "unit": {"t": "s"}}, "is not a number"),
         ({"scale": [0.001, 0.3], "unit": ["s", "um"]}, "are not objects"),

@@ -256,7 +256,7 @@ def test_thor_frames_are_not_lines() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ('frameRate="14.7"', 'frameRate="1,722"', "frame rate '1,722' cannot be read for sure"),
+        ('frameRate="14.7"', 'frameRate="1,722"', "frame rate '1,722' cannot be interpreted"),
         ('areaMode="2"', 'areaMode="2" averageMode="1" averageNum="4"', "averaged 4 frames"),
     ],
 )

@@ -583,7 +583,7 @@ def test_a_lif_gives_its_first_line_scan_and_names_the_others(tmp_path: Path) ->
     pixels, header = read(path, READERS["lif"])
     np.testing.assert_array_equal(pixels, kymograph()[0])
     assert header.warnings[-2:] == (
-        "of the file's 3 images 'session/xt 1' is read here, and not 'session/xt 2', "
+        "of the file's 3 images only 'session/xt 1' is read here, not 'session/xt 2', "
         "'session/overview'",
         "the acquisition time in the LIF is given in UTC, not in local time",
     )

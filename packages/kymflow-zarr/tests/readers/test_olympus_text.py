@@ -73,7 +73,7 @@ def test_a_number_that_can_be_two_is_not_used(olympus_text: Text) -> None:
     """The other numbers have points, so this comma may part thousands, or not."""
     facts = read_olympus_text(olympus_text(duration="68,040"))
     assert steps_of(facts)["t"] == pytest.approx(0.001134, rel=0.01)
-    assert "extent along 't', '68,040' 'ms', cannot be read for sure" in facts.warnings[0]
+    assert "extent along 't', '68,040' 'ms', cannot be interpreted" in facts.warnings[0]
     assert "rounded T Dimension" in facts.warnings[1]
 
 
@@ -93,7 +93,7 @@ def test_units_of_all_encodings(olympus_text: Text, unit: str, encoding: str) ->
 def test_a_unit_that_is_not_known_is_a_warning(olympus_text: Text) -> None:
     facts = read_olympus_text(olympus_text().replace("[um/pixel]", "[cubit/pixel]"))
     assert steps_of(facts) == {"t": 0.001134}
-    assert "pixel size along 'x', '0.450' 'cubit', cannot be read for sure" in facts.warnings[0]
+    assert "pixel size along 'x', '0.450' 'cubit', cannot be interpreted" in facts.warnings[0]
 
 
 @pytest.mark.parametrize(

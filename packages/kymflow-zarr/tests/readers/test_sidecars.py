@@ -227,7 +227,7 @@ def test_vendor_texts_are_bounded(tmp_path: Path) -> None:
     path.write_bytes(b"x" * 100)
     listing = list_folder(tmp_path)
     assert listing.read_text(path, limits=ReadLimits()) == "x" * 100
-    with pytest.raises(UnreadableImageError, match="100 bytes, the limit is 99"):
+    with pytest.raises(UnreadableImageError, match="100 bytes, but the limit is 99"):
         listing.read_text(path, limits=ReadLimits(max_vendor_text_bytes=99))
 
 

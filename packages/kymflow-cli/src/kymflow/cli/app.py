@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, CycloptsError, Group, Parameter
@@ -30,7 +31,7 @@ _EPILOGUE = "To see it at work: kymflow demo. With your own images: kymflow inge
 _FILL = Group("Fill a dataset", sort_key=1)
 _LOOK = Group("Look at it", sort_key=2)
 _DECIDE = Group("Decide", sort_key=3)
-_KEEP = Group("Keep it well", sort_key=4)
+_KEEP = Group("Maintain it", sort_key=4)
 _OTHER = Group("Other", sort_key=5)
 _COMMON = Group("Everywhere", sort_key=9)
 
@@ -148,7 +149,7 @@ def _add_common_options(app: App) -> None:
             as_json: The same as --format json.
             as_csv: The same as --format csv.
             quiet: No progress bar and no remarks.
-            verbose: Tell more of what is going on.
+            verbose: Say more about what is going on.
             debug: Show tracebacks.
         """
         asked: dict[str, Format] = {"--json": "json"} if as_json else {}
@@ -232,7 +233,8 @@ def _launch(
 
 
 def _call(app: App, tokens: tuple[str, ...], terminal: Terminal) -> int:
-    verb, bound, not_parsed = app.parse_args(tokens, exit_on_error=False, print_error=False)
+    words = [_from_home(token) for token in tokens]
+    verb, bound, not_parsed = app.parse_args(words, exit_on_error=False, print_error=False)
     result = verb(*bound.args, **bound.kwargs, **dict.fromkeys(not_parsed, terminal))
     terminal.end()
     if result is None:
@@ -240,6 +242,11 @@ def _call(app: App, tokens: tuple[str, ...], terminal: Terminal) -> int:
     from kymflow.cli.render import finish
 
     return finish(result, terminal)
+
+
+def _from_home(word: str) -> str:
+    """A path in the home folder where the shell left the ``~``: in quotes, and on Windows."""
+    return str(Path(word).expanduser()) if word[:2] in {"~", "~/", "~\\"} else word
 
 
 def _report(error: Exception, terminal: Terminal, *, debug: bool) -> int:

@@ -55,7 +55,14 @@ class KymflowCliError(Exception):
 class FolderNotFoundError(KymflowCliError, NotADirectoryError):
     """A folder to read images from is not there, or is a file, or is a dataset."""
 
-    def __init__(self, folder: str, *, exists: bool, is_zarr: bool = False) -> None:
+    def __init__(
+        self,
+        folder: str,
+        *,
+        exists: bool,
+        is_zarr: bool = False,
+        hint: str = "check the path",
+    ) -> None:
         self.folder = folder
         if is_zarr:
             super().__init__(
@@ -67,7 +74,7 @@ class FolderNotFoundError(KymflowCliError, NotADirectoryError):
                 f"{folder!r} is a file, not a folder", hint="name the folder that the images lie in"
             )
         else:
-            super().__init__(f"there is no folder {folder!r}", hint="check the path")
+            super().__init__(f"there is no folder {folder!r}", hint=hint)
 
 
 class UnknownNameError(KymflowCliError, LookupError):
@@ -182,7 +189,7 @@ def _explain_cli(error: Exception) -> _Explanation | None:
             return (
                 ExitCode.USAGE,
                 f"too many arguments: {' '.join(map(repr, error.unused_tokens or ()))}",
-                f"quote what has spaces; {_help_hint(chain)}",
+                f"quote what contains spaces; {_help_hint(chain)}",
             )
         case CycloptsError():
             message = (
@@ -214,7 +221,7 @@ def _explain_store(error: Exception) -> _Explanation | None:
         case errors.LockedError():
             more = f"{error.hint}, or give it more time: --wait SECONDS"
             return ExitCode.LOCKED, error.message, more
-        case errors.CorruptDataError():
+        case errors.CorruptDataError() if error.key != "zarr.json":  # without it nothing opens
             return (
                 ExitCode.PROBLEMS,
                 error.message,

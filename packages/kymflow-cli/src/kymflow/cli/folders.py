@@ -219,7 +219,7 @@ def require_outside(place: Path, dataset: str) -> None:
     """
     if "://" not in dataset and place.resolve().is_relative_to(Path(dataset).resolve()):
         raise OutputFileError(
-            str(place), "it would lie inside the dataset", hint="name a place outside of it"
+            str(place), "it would lie inside the dataset", hint="name a place outside it"
         )
 
 

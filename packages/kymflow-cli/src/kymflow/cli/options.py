@@ -67,20 +67,21 @@ class IngestFlags:
         recursive: Include subfolders.
         changed: Read again what has changed since: new pixels become a new image, and the old one
             stays; metadata and results that came later are added, and results that changed replace
-            theirs, unless someone has edited those.
+            the old ones, unless someone has edited those.
         retry: Try files again that failed before and have not changed since.
         strict: Refuse an image if a file beside it cannot be read, instead of leaving that out.
-        settle: For how many seconds a file must not have changed before it is ingested.
+        settle: Ingest only files that have not changed for this many seconds.
         new_copies: Make a new image of pixels whose file has moved, instead of renewing its path.
         follow_links: Read symbolic links as the files that they lead to, as for DataLad.
         channels: Which files are channels of one image: those with the names that microscopes give
             them (auto), none (off), or an expression with one group for the channel's number.
-        axes: Axes of the files, with commas between them; sheets with time across (x,t) are turned.
+        axes: Axes of the files, with commas between them; images with time across (x,t) are
+            transposed.
         dry_run: Show what would be done, and do nothing.
         workers: How many files are read at a time.
         durability: What survives a power cut once reported: each image on its own (record), in
             groups (batch), or nothing is promised (none).
-        wait: For how many seconds to wait for another writer.
+        wait: How many seconds to wait for another writer.
     """
 
     pattern: Patterns = DEFAULT_PATTERNS

@@ -44,7 +44,7 @@ data as attributes, and has a message that ends with what to do::
         ├── FigureError               RuntimeError  a result cannot be drawn
         ├── InvalidKymographError     ValueError    pixels that no analysis can make sense of
         ├── AnalysisInputError        LookupError   the result that it builds on is not current
-        ├── AnalysisParameterError    ValueError    a parameter outside of its range
+        ├── AnalysisParameterError    ValueError    a parameter outside its range
         └── MissingExtraError         ImportError   an optional dependency is not installed
 
 Where several plugins are asked for, one that is left out is a `PluginWarning`.
@@ -158,7 +158,7 @@ class TableSchemaError(KymflowCoreError, ValueError, TypeError):
         self.column = column
         super().__init__(
             f"column {column!r} of table {table!r} holds {stored}, "
-            f"the indexer now declares {declared}",
+            f"but the indexer now declares {declared}",
             hint=how_to_rebuild(table),
         )
 
@@ -635,7 +635,7 @@ class InvalidKymographError(KymflowCoreError, ValueError):
 
 
 class AnalysisParameterError(KymflowCoreError, ValueError):
-    """A parameter of an analysis is outside of its range.
+    """A parameter of an analysis is outside its range.
 
     Attributes:
         parameter: The parameter's name.

@@ -22,7 +22,7 @@ def t_quantile(share: float, degrees: float) -> float:
         degrees: Degrees of freedom ``n``, at least 1; not only whole numbers.
 
     Raises:
-        ValueError: One of them is outside of its range.
+        ValueError: One of them is outside its range.
     """
     if not 0.5 <= share < 1.0 or not degrees >= 1.0:
         raise ValueError(

@@ -79,7 +79,7 @@ class ArrayKind(ArtifactKind):
         declared, held = math.prod(shape) * dtype.itemsize, len(data) - file.tell()
         if declared != held or len(shape) > _MAX_NDIM or min(shape, default=0) < 0:
             raise CorruptDataError(
-                key, f"its header declares {declared} bytes of shape {shape}, it holds {held}"
+                key, f"its header declares {declared} bytes of shape {shape}, but it holds {held}"
             )
         file.seek(0)
         array: AnyArray = np.lib.format.read_array(file, allow_pickle=False)

@@ -31,7 +31,7 @@ class CsvKind(ArtifactKind):
         text = frame_to_csv(value, what="the table", delimiter=",")
         if len(text) > MAX_CSV_BYTES:
             raise SchemaValidationError(
-                f"the table has {len(text)} bytes as CSV, the limit is {MAX_CSV_BYTES}; "
+                f"the table has {len(text)} bytes as CSV, but the limit is {MAX_CSV_BYTES}; "
                 "save it as a table, in Parquet"
             )
         return gzip.compress(text, mtime=0)

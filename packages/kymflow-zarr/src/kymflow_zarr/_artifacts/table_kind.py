@@ -83,7 +83,9 @@ class TableKind(ArtifactKind):
         if suffix.endswith(".gz"):
             data = gunzip_bounded(data, key=key, limit=limit)
         if len(data) > limit:
-            raise CorruptDataError(key, f"it has {len(data)} bytes, the limit for CSV is {limit}")
+            raise CorruptDataError(
+                key, f"it has {len(data)} bytes, but the limit for CSV is {limit}"
+            )
         return table_to_frame(read_csv(data, key=key))
 
     def encode_file(self, value: pd.DataFrame, suffix: str) -> bytes:

@@ -102,7 +102,7 @@ def _from_json(value: JsonValue) -> FailedSource:
         and isinstance(mtime_ns, int)
         and isinstance(size_bytes, int)
     ):
-        raise TypeError(f"{value!r} is not a file that failed")
+        raise TypeError(f"{value!r} is not the entry of a file that failed")
     return FailedSource(
         path=path,
         mtime_ns=mtime_ns,

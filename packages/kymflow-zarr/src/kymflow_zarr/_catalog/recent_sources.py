@@ -169,7 +169,7 @@ def _parse(data: bytes) -> RecentImages:
         try:
             values = loads(text, key=_KEY)
         except CorruptDataError as error:
-            logger.warning("what a line says is read from the record instead: %s", error)
+            logger.warning("a line is ignored, and the record is read instead: %s", error)
             continue
         match sign, values:
             case (b"-", [str() as image_id]):

@@ -49,4 +49,4 @@ def renew_source(
         if after != before:
             record.save_json(PROVENANCE, {**said, "source": after})
     except (ArtifactNotFoundError, CorruptDataError, ImageNotFoundError) as error:
-        logger.warning("only the sources index says where a file is now: %s", error)
+        logger.warning("the new place of a file is in the sources index only: %s", error)

@@ -29,7 +29,7 @@ def check_image(blobs: BlobStore, image_id: str, *, deep: bool) -> Iterator[Prob
         yield Problem(
             location=folder,
             kind="leftover",
-            message="a result was saved while its image was being deleted, and belongs to none",
+            message="a result was saved while its image was being deleted, and belongs to no image",
         )
     elif document is None:
         yield Problem(
@@ -57,15 +57,20 @@ def _check_record(
 
 
 def is_remnant(blobs: BlobStore, image_id: str) -> bool:
-    """Whether nothing is left of an image but results that were saved while it was deleted.
+    """Whether a folder holds nothing but results that were saved while their image was deleted.
 
-    Whatever a person or a disk has removed from an image, its pixels or its provenance remain.
-    Where folders are not published in one step, it may be an image that is being written.
+    Whatever a person or a disk has removed from an image, its pixels or its provenance remain; and
+    what someone keeps in a folder of their own is no artifact. Where folders are not published in
+    one step, it may be an image that is being written.
     """
     if blobs.published(IMAGES) is None or find_record_document(blobs, image_id) is not None:
         return False
-    there = blobs.list_folder(image_folder(image_id))
-    return "data" not in there.folders and blobs.get(provenance_key(image_id)) is None
+    folder = image_folder(image_id)
+    if "data" in blobs.list_folder(folder).folders or blobs.get(provenance_key(image_id)):
+        return False
+    artifacts = [found for _, found in iter_stored(blobs, image_id)]
+    is_only_those = all(artifacts) and next(iter_strays_of_image(blobs, folder), None) is None
+    return bool(artifacts) and is_only_those
 
 
 def _check_artifacts(

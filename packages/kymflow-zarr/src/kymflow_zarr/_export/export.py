@@ -141,7 +141,7 @@ def _identity(blobs: BlobStore) -> dict[str, JsonValue]:
     """What distinguishes one dataset from another."""
     schema = DatasetSchema.read(blobs)
     if schema is None:
-        raise NotADatasetError(blobs.location, "there is none", hint="check the path")
+        raise NotADatasetError(blobs.location, "no dataset was found there", hint="check the path")
     return {"created_utc": schema.created_utc, "software": schema.software}
 
 

@@ -272,7 +272,7 @@ def _files(entries: Any, *, prefix: str, version: int) -> dict[str, ExportedFile
     for path, entry in entries.items():
         file = ExportedFile.from_json(entry, version=version)
         if path != prefix + file.path:
-            raise InvalidNameError(path, kind="file", reason="an export has no such path")
+            raise InvalidNameError(path, kind="file", reason="no file of an export has this path")
         files[path] = file
     return files
 

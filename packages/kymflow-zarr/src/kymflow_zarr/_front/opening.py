@@ -51,7 +51,7 @@ def _read(blobs: BlobStore, why_read_only: str = "") -> DatasetSchema:
     found = DatasetSchema.read(blobs)
     if found is None:
         advice = why_read_only or "check the path, or ingest a folder into it first"
-        raise NotADatasetError(blobs.location, "there is none", hint=advice)
+        raise NotADatasetError(blobs.location, "no dataset was found there", hint=advice)
     return found
 
 

@@ -108,8 +108,8 @@ def _kept(sidecar: Sidecar) -> SourceIssue:
     return SourceIssue(
         file=sidecar.path.name,
         kind="sidecar_left_out",
-        message=f"the image has an artifact {sidecar.name!r} of someone else, which is kept; "
-        "delete that one and touch this file to have it ingested",
+        message=f"the artifact {sidecar.name!r} was not made of this file, and is kept; "
+        "delete it and touch this file to ingest it",
     )
 
 

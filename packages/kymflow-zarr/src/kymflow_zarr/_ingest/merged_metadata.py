@@ -57,7 +57,7 @@ def _merged_header(old: JsonObject, new: JsonObject) -> tuple[dict[str, JsonValu
         if is_known and new_step is not None and (step, unit) != (new_step, new_unit):
             disagreeing.append(
                 f"the step along {axis!r} is {step} {unit} in the dataset and {new_step} "
-                f"{new_unit} by the files; that of the dataset is kept"
+                f"{new_unit} in the files; that of the dataset is kept"
             )
     merged["vendor"] = {**json_object(new.get("vendor")), **json_object(old.get("vendor"))}
     merged["sources"] = sources

@@ -17,7 +17,7 @@ import numpy as np
 
 from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._pixels.format1_chunks import COMPRESSORS, DECODER_ERRORS, check_chunk
-from kymflow_zarr._pixels.layout import check_dtype, check_geometry
+from kymflow_zarr._pixels.layout import check_dtype, check_geometry, chunk_grid
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import loads
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
@@ -86,7 +86,7 @@ def open_format1_array(blobs: BlobStore, folder: str) -> zarr.Array[Any]:
     array = read_format1_array_document(blobs, folder)
     if array is None:
         raise CorruptDataError(f"{folder}/{FORMAT1_DOCUMENT}", "it is missing")
-    count = math.prod(-(-n // c) for n, c in zip(array.shape, array.chunks, strict=True))
+    count = math.prod(chunk_grid(array.shape, array.chunks))
     if math.prod(array.shape) * array.dtype.itemsize > _SPARSE_BYTES and count > 2 * _count_files(
         blobs, folder, depth=len(array.shape)
     ):

@@ -23,6 +23,7 @@ from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 
 DEFAULT_CHUNK_BYTES = 8 * 2**20
 MAX_CHUNK_BYTES = 512 * 2**20
+MAX_ARRAY_BYTES = 2**63 - 1
 MAX_NDIM = 8
 _INTEGERS = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
 _DTYPES = frozenset(["bool", *_INTEGERS, "float16", "float32", "float64"])
@@ -138,11 +139,12 @@ class ArrayDocument:
     @classmethod
     def _from_json(cls, parsed: Any) -> ArrayDocument:
         own = parsed["attributes"][OWN_ATTRIBUTE]
+        shape = tuple(parsed["shape"])
         document = cls(
-            shape=tuple(parsed["shape"]),
+            shape=shape,
             dtype=check_dtype(np.dtype(parsed["data_type"])),
             chunks=tuple(parsed["chunk_grid"]["configuration"]["chunk_shape"]),
-            axes=tuple(parsed["dimension_names"]),
+            axes=named_axes(parsed["dimension_names"], shape),
             digest=own["digest"],
             checksums=own["chunk_crc32c"],
         )
@@ -152,10 +154,9 @@ class ArrayDocument:
             raise SchemaValidationError("its chunk keys are not encoded as this format requires")
         check_geometry(document.shape, document.chunks, document.dtype)
         # The number first: a forged document may declare any number of chunks.
-        counts = [-(-n // c) for n, c in zip(document.shape, document.chunks, strict=True)]
-        if math.prod(counts) != len(document.checksums) or set(document.checksums) != set(
-            document.chunk_keys()
-        ):
+        count = math.prod(chunk_grid(document.shape, document.chunks))
+        names = document.checksums.keys()
+        if count != len(names) or names != set(document.chunk_keys()):
             raise SchemaValidationError("its checksums do not name each chunk once")
         return document
 
@@ -166,9 +167,7 @@ class ArrayDocument:
 
     def chunk_keys(self) -> Iterator[str]:
         """Every chunk's key in the array's folder, in C order: ``"c.0.0"``, then ``"c.0.1"``."""
-        counts = (-(-n // c) for n, c in zip(self.shape, self.chunks, strict=True))
-        for position in product(*(range(count) for count in counts)):
-            yield chunk_key(position)
+        yield from map(chunk_key, product(*map(range, chunk_grid(self.shape, self.chunks))))
 
     def region(self, key: str) -> tuple[slice, ...]:
         """The part of the array that a chunk covers."""
@@ -177,6 +176,11 @@ class ArrayDocument:
             slice(index * chunk, min((index + 1) * chunk, length))
             for index, chunk, length in zip(position, self.chunks, self.shape, strict=True)
         )
+
+
+def chunk_grid(shape: tuple[int, ...], chunks: tuple[int, ...]) -> tuple[int, ...]:
+    """How many chunks there are along each axis."""
+    return tuple(-(-length // chunk) for length, chunk in zip(shape, chunks, strict=True))
 
 
 def chunk_key(position: Iterable[int]) -> str:
@@ -188,17 +192,22 @@ def check_geometry(shape: tuple[Any, ...], chunks: tuple[Any, ...], dtype: np.dt
     """Refuse impossible shapes, before any memory is allocated.
 
     Raises:
-        SchemaValidationError: Too many axes, an empty axis, or a chunk out of bounds.
+        SchemaValidationError: Too many axes, lengths that are no whole numbers from 1, or an array
+            or chunk out of bounds.
     """
     if not 1 <= len(shape) <= MAX_NDIM or len(chunks) != len(shape):
         raise SchemaValidationError(
             f"an array has 1 to {MAX_NDIM} axes and as many chunk lengths, not {shape!r} in "
             f"chunks of {chunks!r}; reshape it"
         )
-    if not all(isinstance(length, int) and length > 0 for length in (*shape, *chunks)):
+    if not all(type(length) is int and length > 0 for length in (*shape, *chunks)):
         raise SchemaValidationError(
-            f"every axis and chunk must be at least 1 long, not {shape!r} in chunks of {chunks!r}; "
-            "an empty image cannot be stored"
+            f"every axis and chunk must be at least 1 long, as an int, not {shape!r} in chunks of "
+            f"{chunks!r}; an empty image cannot be stored"
+        )
+    if math.prod(shape) * dtype.itemsize > MAX_ARRAY_BYTES:
+        raise SchemaValidationError(
+            f"an array of shape {shape!r} is larger than {MAX_ARRAY_BYTES} bytes; split it"
         )
     if math.prod(chunks) * dtype.itemsize > MAX_CHUNK_BYTES:
         raise SchemaValidationError(
@@ -206,13 +215,29 @@ def check_geometry(shape: tuple[Any, ...], chunks: tuple[Any, ...], dtype: np.dt
         )
 
 
-def check_axes(axes: tuple[str, ...], shape: tuple[int, ...]) -> None:
+def named_axes(names: object, shape: tuple[int, ...]) -> tuple[str, ...]:
+    """The axes that a document names: a text for each dimension.
+
+    Raises:
+        SchemaValidationError: They are something else.
+    """
+    if (
+        not isinstance(names, list)
+        or len(names) != len(shape)
+        or not all(isinstance(name, str) for name in names)
+    ):
+        raise SchemaValidationError(f"its axes {names!r} do not fit the shape {shape!r}")
+    return tuple(names)
+
+
+def check_axes(axes: tuple[Any, ...], shape: tuple[int, ...]) -> None:
     """Refuse axes that do not name each dimension once.
 
     Raises:
         SchemaValidationError: Wrong number, or a name twice.
     """
-    if len(axes) != len(shape) or len(set(axes)) != len(axes) or not all(axes):
+    is_named = all(isinstance(axis, str) and axis for axis in axes)
+    if not is_named or len(axes) != len(shape) or len(set(axes)) != len(axes):
         raise SchemaValidationError(
             f"axes {axes!r} do not name each dimension of shape {shape!r} once; "
             "give one distinct name per dimension, such as ('t', 'x')"

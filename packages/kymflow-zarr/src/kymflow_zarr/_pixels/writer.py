@@ -61,7 +61,7 @@ def write_array(
         position, expected = next(due, ((), ()))
         if block.shape != expected:
             raise SchemaValidationError(
-                f"a block of shape {block.shape!r} came where {expected!r} was due; "
+                f"a block of shape {block.shape!r} came where {expected!r} was expected; "
                 "the source changed while it was read: read it again"
             )
         encoded = ((key, encode_chunk(chunk)) for key, chunk in _chunks_of(block, position, chunks))

@@ -287,8 +287,8 @@ def _steps(
                 other.value, step.value, rel_tol=_TOLERANCE
             ):
                 warnings.append(
-                    f"the step along {axis!r} is {step.value:g} {step.unit} by {name}, "
-                    f"{other.value:g} {other.unit} by {other_name}; {name} is used"
+                    f"the step along {axis!r} is {step.value:g} {step.unit} according to {name}, "
+                    f"{other.value:g} {other.unit} according to {other_name}; {name} is used"
                 )
     return scale, unit
 
@@ -304,7 +304,7 @@ def _acquired(facts: Sequence[Facts], sources: dict[str, str], warnings: list[st
     (name, time_ns, rank), *others = found
     sources["acquired_local_epoch_ns"] = name
     if rank >= Rank.GENERIC:
-        warnings.append("the time of acquisition is when the file was written, perhaps later")
+        warnings.append("the time of acquisition is when the file was written, which may be later")
     for other_name, other_ns, other_rank in others:
         is_own = other_rank < Rank.GENERIC  # a file may be written long after its acquisition
         if is_own and abs(other_ns - time_ns) > _CLOCK_TOLERANCE_NS:

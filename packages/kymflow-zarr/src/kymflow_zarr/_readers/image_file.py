@@ -74,14 +74,15 @@ class ImageFile:
                     raise UnreadableImageError(
                         self.path,
                         f"its reader gave a block of shape {block.shape} and type {block.dtype} "
-                        f"where {due} and {self.dtype} were due; report it to the reader's authors",
+                        f"where {due} and {self.dtype} were expected; "
+                        "report it to the reader's authors",
                     )
                 count += len(block)
                 yield block
         if count != self.shape[0]:
             raise UnreadableImageError(
                 self.path,
-                f"it gave {count} of its {self.shape[0]} rows; copy or export it again",
+                f"only {count} of its {self.shape[0]} rows could be read; copy or export it again",
             )
         if regular_file_state(self.path, follow_links=self._follow_links) != self._before:
             raise IncompleteImageError(self.path, CHANGED)
@@ -238,7 +239,7 @@ def no_reader_reason(name: str) -> str:
         f"{reader.name} ({', '.join(reader.suffixes)})" for reader in READERS.usable()
     )
     suffix = name[name.rfind(".") :] if "." in name else name
-    return f"no installed reader takes {suffix!r} files, only: {known}; install one that does"
+    return f"no installed reader takes {suffix!r} files, only {known}; install one that does"
 
 
 def _check(path: Path, reader: ImageReader, image: OpenImage, limits: ReadLimits) -> None:
@@ -258,6 +259,6 @@ def _check(path: Path, reader: ImageReader, image: OpenImage, limits: ReadLimits
     if nbytes > limits.max_pixel_bytes:
         raise UnreadableImageError(
             path,
-            f"it declares {nbytes} bytes of pixels, the limit is {limits.max_pixel_bytes}; "
+            f"it declares {nbytes} bytes of pixels, but the limit is {limits.max_pixel_bytes}; "
             "raise ReadLimits.max_pixel_bytes in IngestOptions if it is sound",
         )

@@ -75,13 +75,13 @@ def _weak_pixel_size(scale: Mapping[str, float | None], facts: Sequence[Facts]) 
     said_by = {source.source for source in facts if sizes.keys() & source.steps.keys()}
     if said_by == {_RESOLUTION_TAGS}:
         yield (
-            "the pixel size is that of the TIFF's resolution tags and of no other source, where "
+            "the pixel size comes from the TIFF's resolution tags alone, where "
             "programs may write anything"
         )
     if said_by == {_FIJI} and any(math.isclose(size, 1.0, rel_tol=1e-6) for size in sizes.values()):
         yield (
-            "the pixel size is exactly 1 um by ImageJ and by no other source, as ImageJ makes it "
-            "of files without calibration"
+            "the pixel size is exactly 1 um according to ImageJ alone, which writes that for "
+            "files without calibration"
         )
 
 
@@ -96,7 +96,7 @@ def _times_without_axis(shape: Mapping[str, int], facts: Sequence[Facts]) -> Ite
             return
         if step is not None and "y" in shape and source.line_scan:
             yield (
-                f"{source.source} gives a line period of {step.value:g} s, but the image is of "
-                "frames, not lines"
+                f"{source.source} gives a line period of {step.value:g} s, but the image consists "
+                "of frames, not lines"
             )
             return

@@ -87,7 +87,7 @@ class SeriesPixels:
             largest = max(band, *page.databytecounts)
             if largest > max_segment_bytes:
                 raise BadTiffError(
-                    f"a strip or row of tiles has {largest} bytes, the limit is "
+                    f"a strip or row of tiles has {largest} bytes, but the limit is "
                     f"{max_segment_bytes}",
                     "export it with smaller ones, or raise ReadLimits.max_segment_bytes",
                 )

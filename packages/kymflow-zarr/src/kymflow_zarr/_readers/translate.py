@@ -52,7 +52,7 @@ def translated(path: Path) -> Iterator[None]:
         raise UnreadableImageError(path, f"{error.problem}; {error.advice}") from error
     except MemoryError as error:
         raise UnreadableImageError(
-            path, "it needs more memory than there is; read it where there is more"
+            path, "it needs more memory than this machine has; read it on a larger one"
         ) from error
     except Exception as error:
         detail = shortened(str(error) or type(error).__name__)

@@ -170,7 +170,7 @@ def stated_quantity(
     if text and name and number != 0 and not (number == 1 and name in _PIXELS):
         kind = "length" if of == LENGTH else "time"
         warnings.append(
-            f"{what}, {text[:40]!r} {unit.strip()[:40]!r}, cannot be read for sure as a {kind} "
+            f"{what}, {text[:40]!r} {unit.strip()[:40]!r}, cannot be interpreted as a {kind} "
             "and is not used"
         )
     return None

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kymflow_zarr._pixels.layout import check_dtype
+from kymflow_zarr._pixels.layout import check_dtype, check_geometry, named_axes
 from kymflow_zarr._pixels.ome import written_ome
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.json_text import JsonValue
@@ -18,7 +18,7 @@ from kymflow_zarr._storage.seal import (
     sealed_bytes,
     unseal_zarr,
 )
-from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
+from kymflow_zarr.errors import CorruptDataError
 
 _KEY = re.compile(r"[A-Za-z0-9._/-]+")
 
@@ -86,7 +86,7 @@ class RecordDocument:
         parsed, added = unseal_zarr(data, key=key, as_written=cls.as_written)
         try:
             return replace(cls._from_json(parsed), added=added)
-        except (KeyError, TypeError, SchemaValidationError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CorruptDataError(
                 key, f"it is not a record document of this format ({error})"
             ) from error
@@ -94,14 +94,16 @@ class RecordDocument:
     @classmethod
     def _from_json(cls, parsed: Any) -> RecordDocument:
         own = parsed["attributes"][OWN_ATTRIBUTE]
+        shape, dtype = tuple(own["shape"]), check_dtype(np.dtype(own["dtype"]))
+        check_geometry(shape, (1,) * len(shape), dtype)
         return cls(
-            image_id=own["image_id"],
-            created_utc=own["created_utc"],
-            software=own["software"],
-            axes=_texts(own["axes"]),
-            shape=tuple(own["shape"]),
-            dtype=check_dtype(np.dtype(own["dtype"])),
-            digest=own["digest"],
+            image_id=_text(own["image_id"]),
+            created_utc=_text(own["created_utc"]),
+            software=_text(own["software"]),
+            axes=named_axes(own["axes"], shape),
+            shape=shape,
+            dtype=dtype,
+            digest=_text(own["digest"]),
             artifacts=_keys(own["artifacts"]),
             ome=parsed["attributes"].get("ome"),
         )
@@ -130,14 +132,13 @@ def read_record_document(blobs: BlobStore, image_id: str) -> RecordDocument | No
     return document
 
 
-def _texts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise TypeError(f"{value!r} is not a list of texts")
-    return tuple(value)
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not text")
+    return value
 
 
-def _keys(value: object) -> tuple[str, ...]:
-    keys = _texts(value)
-    if not all(_KEY.fullmatch(key) for key in keys):
-        raise TypeError(f"{value!r} is not a list of keys")
-    return keys
+def _keys(values: object) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(_KEY.fullmatch(_text(key)) for key in values):
+        raise TypeError(f"{values!r} is not a list of keys")
+    return tuple(values)

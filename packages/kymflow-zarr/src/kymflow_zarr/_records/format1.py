@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from kymflow_zarr._pixels.format1 import read_format1_array_document
+from kymflow_zarr._pixels.layout import named_axes
 from kymflow_zarr._records.document import RecordDocument, image_folder, read_record_document
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import loads
-from kymflow_zarr.errors import CorruptDataError
+from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 
 
 def find_record_document(blobs: BlobStore, image_id: str) -> RecordDocument | None:
@@ -30,18 +31,16 @@ def read_format1_document(blobs: BlobStore, image_id: str) -> RecordDocument | N
     if not isinstance(attributes, dict):
         raise CorruptDataError(key, "it is not a JSON object")
     axes = attributes.get("axes") or [f"dim_{number}" for number in range(len(array.shape))]
-    if (
-        not isinstance(axes, list)
-        or len(axes) != len(array.shape)
-        or not all(isinstance(axis, str) for axis in axes)
-    ):
-        raise CorruptDataError(key, f"its axes {axes!r} do not fit {array.shape!r}")
+    try:
+        named = named_axes(axes, array.shape)
+    except SchemaValidationError as error:
+        raise CorruptDataError(key, str(error)) from error
     created = attributes.get("created_utc")
     return RecordDocument(
         image_id=image_id,
         created_utc=created if isinstance(created, str) else "",
         software="",
-        axes=tuple(map(str, axes)),
+        axes=named,
         shape=array.shape,
         dtype=array.dtype,
         digest="",

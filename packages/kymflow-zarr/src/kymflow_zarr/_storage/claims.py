@@ -59,7 +59,7 @@ async def claim_folders(register: _Claims, folders: Sequence[str]) -> StoredClai
     note = {**new_note("write or delete folders"), "folders": list(folders)}
     version = await register.swap(lock_key(name), to_bytes(note), None)
     if version is None:
-        raise OSError(f"{lock_key(name)!r} is there already; try again")
+        raise OSError(f"{lock_key(name)!r} already exists; try again")
     return StoredClaim(register, Lease(register, name, note, version))
 
 

@@ -44,7 +44,7 @@ def sync_folder(path: str | Path, *, dir_fd: int | None = None) -> None:
         path: The folder.
         dir_fd: The open folder that its path starts from.
     """
-    if os.name == "nt":
+    if sys.platform == "win32":
         return
     fd = os.open(path, os.O_RDONLY, dir_fd=dir_fd)
     try:

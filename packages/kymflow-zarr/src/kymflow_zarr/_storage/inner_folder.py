@@ -21,6 +21,7 @@ from types import TracebackType
 from kymflow_zarr._storage.durability import sync_folder
 from kymflow_zarr._storage.openat2 import has_openat2, open_without_links
 from kymflow_zarr._storage.refusal import is_per_file_error
+from kymflow_zarr._storage.sharing import when_released
 from kymflow_zarr.errors import CorruptDataError
 
 # How a folder is opened to go on from it, and a file to look at it; what opens no link.
@@ -97,11 +98,15 @@ class InnerFolder:
             CorruptDataError: It is a link.
         """
         if self.fd is None:
-            self.stat(name)
+            found = self.stat(name)
+            if found is not None and stat.S_ISDIR(found.st_mode):  # Windows speaks of permission
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), self.at(name))
         try:
             if self.fd is not None and not flags & os.O_CREAT and has_openat2():
                 return open_without_links(self.fd, name, flags | _NOT_A_LINK)
-            return os.open(self.at(name), flags | _NOT_A_LINK, 0o666, dir_fd=self.fd)
+            return when_released(
+                lambda: os.open(self.at(name), flags | _NOT_A_LINK, 0o666, dir_fd=self.fd)
+            )
         except OSError as error:
             self._raise_if_link(name, error)
             error.filename = f"{self.path}/{name}"
@@ -214,7 +219,8 @@ class InnerFolder:
             replace: Whether a file gives way; a folder that holds something never does.
         """
         call = os.replace if replace else os.rename
-        call(self.at(name), to.at(new_name), src_dir_fd=self.fd, dst_dir_fd=to.fd)
+        old, new = self.at(name), to.at(new_name)
+        when_released(lambda: call(old, new, src_dir_fd=self.fd, dst_dir_fd=to.fd))
 
     def remove(self, name: str) -> None:
         """Remove a file, or a folder with all that it holds; of a link, the link."""
@@ -223,11 +229,15 @@ class InnerFolder:
             while not self._remove_folder(name):  # a writer that had it open may have added a file
                 pass
         else:
-            os.unlink(self.at(name), dir_fd=self.fd)
+            self.unlink(name)
+
+    def unlink(self, name: str) -> None:
+        """Remove a file or a link."""
+        when_released(lambda: os.unlink(self.at(name), dir_fd=self.fd))
 
     def _remove_folder(self, name: str) -> bool:
         try:
-            shutil.rmtree(self.at(name), dir_fd=self.fd)
+            when_released(lambda: shutil.rmtree(self.at(name), dir_fd=self.fd))
         except OSError as error:
             if error.errno != errno.ENOTEMPTY:
                 raise
@@ -305,4 +315,4 @@ def _is_link(found: os.stat_result) -> bool:
 
 
 def _linked(key: str) -> CorruptDataError:
-    return CorruptDataError(key, "it is a link or a mount, and none is followed")
+    return CorruptDataError(key, "it is a link or a mount, which is never followed")

@@ -58,13 +58,13 @@ def dumps(value: JsonValue, *, indent: int | None = 2) -> bytes:
     count = _check(value, [])
     if count > MAX_VALUES:
         raise SchemaValidationError(
-            f"the document holds {count} values, the limit is {MAX_VALUES}; "
+            f"the document holds {count} values, but the limit is {MAX_VALUES}; "
             "store large data as a table or an array"
         )
     data = json.dumps(value, ensure_ascii=False, indent=indent).encode("utf-8") + b"\n"
     if len(data) > MAX_BYTES:
         raise SchemaValidationError(
-            f"indented, the document has {len(data)} bytes, the limit is {MAX_BYTES}; "
+            f"indented, the document has {len(data)} bytes, but the limit is {MAX_BYTES}; "
             "store large data as a table or an array"
         )
     return data
@@ -88,10 +88,10 @@ def loads(data: bytes, *, key: str) -> JsonValue:
             `MAX_BYTES`.
     """
     if len(data) > MAX_BYTES:
-        raise CorruptDataError(key, f"it has {len(data)} bytes, the limit is {MAX_BYTES}")
+        raise CorruptDataError(key, f"it has {len(data)} bytes, but the limit is {MAX_BYTES}")
     count = _count_values(data)
     if count > MAX_VALUES:
-        raise CorruptDataError(key, f"it holds {count} values, the limit is {MAX_VALUES}")
+        raise CorruptDataError(key, f"it holds {count} values, but the limit is {MAX_VALUES}")
     try:
         value = cast(
             "JsonValue",
@@ -175,7 +175,7 @@ def _check_members(
 def _shown(place: list[object]) -> str:
     """A place like ``$.rois[2].id``."""
     text = "$" + "".join(f".{step}" if isinstance(step, str) else f"[{step}]" for step in place)
-    return text if len(text) <= 200 else f"{text[:197]}..."
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _count_values(data: bytes) -> int:

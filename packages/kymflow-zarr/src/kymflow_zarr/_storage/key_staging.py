@@ -160,7 +160,12 @@ class KeyStaging:
         try:
             wait(self._keys.delete(folder.uploads.keys() - folder.held.keys()))
         except OSError as error:  # the first error is the one to report
-            logger.warning("what was sent of '%s/%s' is left: %s", self._parent, name, error)
+            logger.warning(
+                "parts of '%s/%s' that were sent could not be removed: %s",
+                self._parent,
+                name,
+                error,
+            )
 
     def close(self) -> None:
         """Remove what was sent of every folder that was not published.

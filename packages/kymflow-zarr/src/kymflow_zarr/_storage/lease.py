@@ -110,7 +110,7 @@ class Lease:
                 if not await self._write(to_bytes(self._note)):
                     return
             except OSError as error:
-                logger.warning("the lock %r could not be kept up: %s", self._key, error)
+                logger.warning("the lock %r could not be renewed: %s", self._key, error)
 
     async def is_mine(self) -> bool:
         """Whether the lock is still held."""
@@ -129,7 +129,7 @@ class Lease:
                 await last_change
         except OSError as error:
             logger.warning(
-                "the lock %r is free in %g s: it could not be freed (%s)",
+                "the lock %r could not be released, and expires in %g s: %s",
                 self._key,
                 EXPIRES_S,
                 error,

@@ -1,8 +1,8 @@
 """A dataset in a folder of a local filesystem.
 
-Every write goes to a scratch folder of this process, ``index/staging/<uuid>/``, and from there to
-its place with one rename. No key is followed through a link, see `inner_folder`. An export is
-written in the same way, with a folder of another name than ``index``.
+Every write goes to a scratch folder of this process, see `scratch`, and from there to its place
+with one rename. No key is followed through a link, see `inner_folder`. An export is written in the
+same way, with a folder of another name than ``index``.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class LocalBlobs:
         parent, _, name = key.rpartition("/")
         try:
             with self._open(parent) as folder:
-                os.unlink(folder.at(name), dir_fd=folder.fd)
+                folder.unlink(name)
                 self._sync(folder)
         except _NOT_THERE:
             return False
@@ -476,5 +476,9 @@ class _LocalStaging:
             return
         to_delete = new_name()
         parent.move(name, self._scratch, to_delete)
-        self._folder.move(name, parent, name)
+        try:
+            self._folder.move(name, parent, name)
+        except OSError:
+            self._scratch.move(to_delete, parent, name)
+            raise
         self._scratch.remove(to_delete)

@@ -69,15 +69,15 @@ class ObjectKeys:
         try:
             before = await self._write(key, b"1", "create")
             if await self.create(key, b"2"):
-                return _refusal("it replaces a key that it was told to create")
+                return _refusal("it replaced a key that it was asked only to create")
             after = await self.swap(key, b"3", before)
             if after is None:
                 self._has_bare_tags = True
                 after = await self.swap(key, b"3", before)
             if after is None:
-                return _refusal("it replaces no key, although it is what it was")
+                return _refusal("it refused to replace a key that had not changed")
             if await self.swap(key, b"4", before) is not None:
-                return _refusal("it replaces a key that is not what it was")
+                return _refusal("it replaced a key that had changed")
             return ""
         except PermissionError as error:
             return f'{error}; use mode="r", or credentials that may write'
@@ -305,8 +305,8 @@ class ObjectKeys:
 
 def _refusal(reason: str) -> str:
     return (
-        f"the object store does no conditional writes ({reason}), so that two writers could both "
-        'hold a lock; use mode="r", or another store'
+        f"the object store does not support conditional writes ({reason}), so that two writers "
+        'could both hold a lock; use mode="r", or another store'
     )
 
 

@@ -1,4 +1,4 @@
-"""Scratch folders, ``<work>/staging/<32 hex digits>/``: where a writer keeps what is on its way.
+"""Scratch folders, ``<work>/staging/<12 hex digits>/``: where a writer keeps what is on its way.
 
 Each holds a lock file for as long as its process lives. So what a killed writer left is told from
 what a live one is using, and from what no writer of this package made: that is never removed.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import uuid
 import weakref
 from contextlib import suppress
@@ -17,7 +18,8 @@ from filelock import FileLock, Timeout
 from kymflow_zarr._storage.inner_folder import InnerFolder
 
 _LOCK_FILE = "writer.lock"
-_OWN_NAME = re.compile(r"[0-9a-f]{32}")
+# Windows allows a path 260 characters, so names are short; version 0.1 made longer ones.
+_OWN_NAME = re.compile(r"[0-9a-f]{12}|[0-9a-f]{32}")
 
 
 class Scratch:
@@ -54,7 +56,7 @@ class Scratch:
 
 def new_name() -> str:
     """A name for a scratch folder, or for something in one."""
-    return uuid.uuid4().hex
+    return uuid.uuid4().hex[:12]
 
 
 def is_left_behind(staging: InnerFolder, name: str) -> bool:
@@ -94,11 +96,11 @@ def sweep(staging: InnerFolder, name: str) -> None:
             for entry in list(folder.scan()):
                 if entry.name != _LOCK_FILE:
                     folder.remove(entry.name)
-            if os.name != "nt":  # Windows cannot remove open files
+            if sys.platform != "win32":  # Windows cannot remove open files
                 staging.remove(name)
         finally:
             lock.release()
-    if os.name == "nt":
+    if sys.platform == "win32":
         staging.remove(name)
 
 

@@ -164,7 +164,7 @@ def _check_declared(metadata: pq.FileMetaData, *, key: str, max_bytes: int) -> N
         raise CorruptDataError(
             key,
             f"it declares {metadata.num_rows} rows of {metadata.num_columns} columns, "
-            f"{declared} bytes, the limit is {max_bytes}",
+            f"{declared} bytes, but the limit is {max_bytes}",
         )
 
 

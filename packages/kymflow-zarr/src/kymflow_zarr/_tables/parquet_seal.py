@@ -20,14 +20,12 @@ import re
 import struct
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import google_crc32c
 
+from kymflow_zarr._tables.parquet_footer import END_BYTES, ColumnChunk, column_chunks, read_footer
 from kymflow_zarr.errors import CorruptDataError
-
-if TYPE_CHECKING:
-    import pyarrow.parquet as pq
 
 _FILE_KEY = "kymflow_zarr.crc32c"
 _TAIL_KEY = "kymflow_zarr.tail_crc32c"
@@ -40,25 +38,21 @@ METADATA_KEYS = tuple(BLANKS)
 
 _FILE_TEXT = re.compile(rb"kymflow-crc32c:([0-9a-f]{8})")
 _TAIL_TEXT = re.compile(rb"kymflow-tail-crc32c:([0-9a-f]{8}):([0-9a-f]{8})")
-_END_BYTES = 8  # length of the footer, then "PAR1"
 _PART = 2**20
 
 
 def fill_in(stream: BinaryIO) -> None:
     """Put the checksums into a finished file whose footer holds `BLANKS`; it is open for update."""
-    import pyarrow.parquet as pq
-
-    start, footer = _read_footer(stream)
+    start, footer = read_footer(stream)
     file_text, tail_text = _last(_FILE_TEXT, footer), _last(_TAIL_TEXT, footer)
     if file_text is None or tail_text is None:
         raise ValueError(f"the footer does not hold {BLANKS!r}; add them to its metadata")
     stream.seek(start + len(footer))
-    end = stream.read(_END_BYTES)
-    metadata = pq.read_metadata(stream)
+    end = stream.read(END_BYTES)
     checksums = b"".join(
-        struct.pack("<I", _checksum(stream, *_chunk(metadata, group, leaf)))
-        for group in range(metadata.num_row_groups)
-        for leaf in range(metadata.num_columns)
+        struct.pack("<I", _checksum(stream, chunk.start, chunk.size))
+        for group in column_chunks(footer, key="the new file")
+        for chunk in group
     )
     tail = google_crc32c.value(checksums + footer)
     digits = f"{tail:08x}:{len(checksums):08x}".encode("ascii")
@@ -80,7 +74,7 @@ def read_checksums(stream: BinaryIO, *, key: str) -> Sequence[int]:
     Raises:
         CorruptDataError: They differ.
     """
-    start, footer = _read_footer(stream)
+    start, footer = read_footer(stream)
     text = _last(_TAIL_TEXT, footer)
     if text is None:
         if _TAIL_KEY.encode("ascii") in footer:
@@ -93,7 +87,7 @@ def read_checksums(stream: BinaryIO, *, key: str) -> Sequence[int]:
     stream.seek(max(0, start - int(text.group(2), 16)))
     checksums = stream.read(start - stream.tell())
     checksum = google_crc32c.value(checksums + _blank_digits(footer, *digits))
-    if checksum != int(text.group(1), 16):
+    if checksum != int(text.group(1), 16) or len(checksums) % 4:
         raise CorruptDataError(key, "its tail differs from the checksum in its footer")
     stream.seek(0)
     return struct.unpack(f"<{len(checksums) // 4}I", checksums)
@@ -101,26 +95,26 @@ def read_checksums(stream: BinaryIO, *, key: str) -> Sequence[int]:
 
 def verify_chunks(
     stream: BinaryIO,
-    metadata: pq.FileMetaData,
+    chunks: Sequence[Sequence[ColumnChunk]],
     checksums: Sequence[int],
     *,
     groups: Iterable[int],
     leaves: Sequence[int],
     key: str,
 ) -> None:
-    """Compare column chunks with their checksums, if `read_checksums` found some.
+    """Compare column chunks with the checksums that `read_checksums` found.
 
     Raises:
         CorruptDataError: They differ.
     """
-    if not checksums:
-        return
+    if len(checksums) != sum(map(len, chunks)):
+        raise CorruptDataError(key, f"it has {len(checksums)} checksums of its column chunks")
     for group in groups:
         for leaf in leaves:
-            expected = checksums[group * metadata.num_columns + leaf]
-            if _checksum(stream, *_chunk(metadata, group, leaf)) != expected:
-                path = metadata.row_group(group).column(leaf).path_in_schema
-                raise CorruptDataError(key, f"column {path!r} differs from its checksum")
+            chunk = chunks[group][leaf]
+            expected = checksums[group * len(chunks[group]) + leaf]
+            if _checksum(stream, chunk.start, chunk.size) != expected:
+                raise CorruptDataError(key, f"column {chunk.path!r} differs from its checksum")
 
 
 def verify_file(stream: BinaryIO, *, key: str) -> None:
@@ -131,7 +125,7 @@ def verify_file(stream: BinaryIO, *, key: str) -> None:
     Raises:
         CorruptDataError: They differ.
     """
-    start, footer = _read_footer(stream)
+    start, footer = read_footer(stream)
     text = _last(_FILE_TEXT, footer)
     if text is not None:
         blank = _blank_digits(footer, text.span(1))
@@ -145,19 +139,6 @@ def verify_file(stream: BinaryIO, *, key: str) -> None:
     stream.seek(0)
 
 
-def _read_footer(stream: BinaryIO) -> tuple[int, bytes]:
-    """Where the footer starts, and the footer; empty where there cannot be one."""
-    end = stream.seek(0, os.SEEK_END)
-    if end < _END_BYTES:
-        return 0, b""
-    stream.seek(end - _END_BYTES)
-    start = end - _END_BYTES - int.from_bytes(stream.read(4), "little")
-    if start < 0:
-        return 0, b""
-    stream.seek(start)
-    return start, stream.read(end - _END_BYTES - start)
-
-
 def _last(pattern: re.Pattern[bytes], footer: bytes) -> re.Match[bytes] | None:
     """The last match: names of columns, which may look like one, come before the metadata."""
     return next(iter(deque(pattern.finditer(footer), maxlen=1)), None)
@@ -168,14 +149,6 @@ def _blank_digits(footer: bytes, *spans: tuple[int, int]) -> bytes:
     for begin, end in spans:
         blank[begin:end] = b"0" * (end - begin)
     return bytes(blank)
-
-
-def _chunk(metadata: pq.FileMetaData, group: int, leaf: int) -> tuple[int, int]:
-    """Where a column chunk starts, and how many bytes it has."""
-    column = metadata.row_group(group).column(leaf)
-    dictionary = column.dictionary_page_offset if column.has_dictionary_page else None
-    start = column.data_page_offset if dictionary is None else dictionary
-    return start, column.total_compressed_size
 
 
 def _checksum(stream: BinaryIO, start: int, length: int) -> int:

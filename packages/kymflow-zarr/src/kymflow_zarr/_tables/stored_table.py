@@ -6,11 +6,13 @@ import os
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO
 
 from kymflow_zarr._tables import parquet_seal
 from kymflow_zarr._tables.arrow_types import is_text
 from kymflow_zarr._tables.columns import plain_schema, plain_table
+from kymflow_zarr._tables.parquet_footer import ColumnChunk, column_chunks, read_footer
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 
 if TYPE_CHECKING:
@@ -129,15 +131,35 @@ class StoredTable:
         """The columns of floats without any value: pandas makes an untyped column one of these."""
         import pyarrow as pa
 
-        metadata = self._file.metadata
-        groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
         found = set()
         at = 0
         for field in self._file.schema_arrow:
-            if pa.types.is_float64(field.type) and all(_is_null(group, at) for group in groups):
+            if pa.types.is_float64(field.type) and self._is_null(at):
                 found.add(field.name)
             at += count_leaves(field.type)
         return frozenset(found)
+
+    @cached_property
+    def _chunks(self) -> list[list[ColumnChunk]]:
+        """The column chunks of each row group: all that is known of them comes from here."""
+        chunks = column_chunks(read_footer(self._stream)[1], key=self._key)
+        self._stream.seek(0)
+        leaves = len(self._leaves(None))
+        if [len(group) for group in chunks] != [leaves] * self._file.num_row_groups:
+            raise CorruptDataError(
+                self._key, f"not every row group has the file's {leaves} columns"
+            )
+        return chunks
+
+    def _is_null(self, leaf: int) -> bool:
+        """Whether a column is empty, or its statistics say that it holds no value."""
+        return all(
+            chunks[leaf].null_count == self._rows_of(group) or not self._rows_of(group)
+            for group, chunks in enumerate(self._chunks)
+        )
+
+    def _rows_of(self, group: int) -> int:
+        return self._file.metadata.row_group(group).num_rows
 
     def _read(self, groups: Iterable[int], columns: Sequence[str] | None) -> pa.Table:
         names, leaves = self._select(columns)
@@ -156,10 +178,11 @@ class StoredTable:
         return None if columns is None else list(columns), self._leaves(columns)
 
     def _verify(self, groups: Sequence[int], leaves: Sequence[int]) -> None:
-        metadata, sums = self._file.metadata, self._checksums
-        parquet_seal.verify_chunks(
-            self._stream, metadata, sums, groups=groups, leaves=leaves, key=self._key
-        )
+        if self._checksums:
+            chunks, sums = self._chunks, self._checksums
+            parquet_seal.verify_chunks(
+                self._stream, chunks, sums, groups=groups, leaves=leaves, key=self._key
+            )
 
     def _plain(self, found: pa.Table, names: list[str] | None) -> pa.Table:
         # To Arrow, "a" also selects the columns "a.b".
@@ -173,8 +196,7 @@ class StoredTable:
             CorruptDataError: A column of it has to be unpacked to far more than that, as for one
                 value of hundreds of megabytes, and far more than a file of this size can mean.
         """
-        found = self._file.metadata.row_group(group)
-        sizes = [found.column(leaf).total_uncompressed_size for leaf in leaves]
+        sizes = [self._chunks[group][leaf].unpacked_size for leaf in leaves]
         most, size = max(sizes, default=0), self._size()
         if most > max(2 * _PART_BYTES, _MOST_GROWTH * size):
             raise CorruptDataError(
@@ -182,7 +204,7 @@ class StoredTable:
                 f"a column would take {most} bytes at once, and the file has {size}; "
                 "restore it from a copy",
             )
-        per_row = max(BYTES_PER_CELL * len(leaves), sum(sizes) // max(1, found.num_rows), 1)
+        per_row = max(BYTES_PER_CELL * len(leaves), sum(sizes) // max(1, self._rows_of(group)), 1)
         return max(1, min(ROW_GROUP_ROWS, _PART_BYTES // per_row))
 
     def _size(self) -> int:
@@ -195,11 +217,10 @@ class StoredTable:
 
         A kilobyte can declare millions of equal rows, and may be meant to do harm.
         """
-        found = [self._file.metadata.row_group(group) for group in groups]
-        rows = sum(group.num_rows for group in found)
+        rows = sum(map(self._rows_of, groups))
         declared = max(
             rows * len(leaves) * BYTES_PER_CELL,
-            sum(group.column(leaf).total_uncompressed_size for group in found for leaf in leaves),
+            sum(self._chunks[group][leaf].unpacked_size for group in groups for leaf in leaves),
         )
         size = self._size()
         if declared > max(_LOADED_BYTES, _MOST_GROWTH * size):
@@ -211,13 +232,9 @@ class StoredTable:
 
     def _groups_holding(self, column: str, ordered: list[str]) -> list[int]:
         at = self._text_leaf(column)
-        groups = []
-        for group in range(self._file.num_row_groups):
-            stats = self._file.metadata.row_group(group).column(at).statistics
-            low, high = (stats.min, stats.max) if stats and stats.has_min_max else (None, None)
-            if not isinstance(low, str) or not isinstance(high, str) or _meets(ordered, low, high):
-                groups.append(group)
-        return groups
+        texts = [text.encode("utf-8") for text in ordered]
+        bounds = [chunks[at].bounds for chunks in self._chunks]
+        return [group for group, found in enumerate(bounds) if not found or _meets(texts, *found)]
 
     def _text_leaf(self, column: str) -> int:
         """Where Parquet counts a column of text.
@@ -286,12 +303,6 @@ def count_leaves(kind: pa.DataType) -> int:
     return sum(map(count_leaves, inner)) if inner else 1
 
 
-def _is_null(group: pq.RowGroupMetaData, leaf: int) -> bool:
-    """Whether a column chunk is empty, or its statistics say that it holds no value."""
-    stats = group.column(leaf).statistics
-    return not group.num_rows or (stats is not None and stats.null_count == group.num_rows)
-
-
-def _meets(ordered: list[str], low: str, high: str) -> bool:
+def _meets(ordered: list[bytes], low: bytes, high: bytes) -> bool:
     at = bisect_left(ordered, low)
     return at < len(ordered) and ordered[at] <= high

@@ -197,7 +197,7 @@ class Tables:
         key = self._key(name)
         if name.lower().startswith(f"{INVENTORY}/"):
             raise InvalidNameError(
-                name, kind="table", reason=f"{INVENTORY!r} is a file among the tables"
+                name, kind="table", reason=f"{INVENTORY!r} is the list of the tables"
             )
         there = check_writable(self._blobs, key, inside=TABLES, kind="table")
         yield key

@@ -140,7 +140,7 @@ def read_image(
                 for label in list_labels(record, analysis.name)
             ]
         if regions and not any(results) and not problems:
-            remarks.append("No results yet: kymflow analyze makes them.")
+            remarks.append("No results yet; run kymflow analyze.")
     return ImageReading(
         image_id=image_id,
         source=source,

@@ -23,7 +23,7 @@ def calibrate(
 
     Results that were computed with others are outdated then: kymflow status says so, and kymflow
     update recomputes them. With --where, images that are ingested later and meet the condition
-    get what their files are silent about, too, until kymflow undo takes that back.
+    get what their files do not say, too, until kymflow undo takes that back.
 
     Args:
         dataset: Path or URL of the dataset.

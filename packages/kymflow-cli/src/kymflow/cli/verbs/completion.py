@@ -1,4 +1,4 @@
-"""Print a script by which a shell completes what is typed."""
+"""Print a script that makes a shell complete what is typed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kymflow.cli.results import Item
 
 
 def completion(shell: Literal["bash", "zsh", "fish", "powershell"], /) -> CompletionResult:
-    """Print a script by which a shell completes verbs, options and the names in a dataset.
+    """Print a script that makes a shell complete verbs, options and the names in a dataset.
 
     For bash: kymflow completion bash > ~/.local/share/bash-completion/completions/kymflow
 

@@ -60,9 +60,9 @@ def export(
 
     Args:
         dataset: Path or URL of the dataset.
-        folder: Where to; made if it is not there. Not needed with --xlsx.
-        xlsx: Write this workbook; one that is there is replaced.
-        combined: Write this table, which ends in .parquet, .csv or .mat; one that is there is
+        folder: Where to; created if it does not exist. Not needed with --xlsx.
+        xlsx: Write this workbook; an existing one is replaced.
+        combined: Write this table, which ends in .parquet, .csv or .mat; an existing one is
             replaced.
         over_time: Give that table a row for each moment, from all that was found over time.
         group_by: A field of the images, such as condition: the workbook compares its groups by
@@ -73,7 +73,7 @@ def export(
         pixels: Whether to write the pixels, as TIFF.
         tables: Whether to write the tables.
         table_format: How to write tables: as Parquet alone, or as CSV beside it (if not given).
-        wait: For how many seconds to wait for another export into this folder.
+        wait: How many seconds to wait for another export into this folder.
         progress: Shows how far the work is.
 
     Returns:

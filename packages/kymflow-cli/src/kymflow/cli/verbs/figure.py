@@ -50,8 +50,8 @@ def figure(
     Args:
         dataset: Path or URL of the dataset.
         image: The image: its id, the first characters of it, or its source file.
-        out: The file to write, which ends in .svg, .pdf or .png; one that is there is replaced.
-        analysis: The analysis; if not given, the first one that has results, and of an image a
+        out: The file to write, which ends in .svg, .pdf or .png; an existing one is replaced.
+        analysis: The analysis; if not given, the first one that has results and, for an image, a
             figure of them.
         roi: The ROI; if not given, the first one with a result.
         channel: The channel, from 1; if not given, the first one.

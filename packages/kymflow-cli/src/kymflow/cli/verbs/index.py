@@ -45,10 +45,10 @@ def index(
 
     Args:
         dataset: Path or URL of the dataset.
-        indexers: Which ones to run; without any, all that there are.
+        indexers: Which ones to run; if none are named, all of them.
         list_them: List the indexers, and do nothing.
-        workers: In how many processes to work.
-        wait: For how many seconds to wait for another writer.
+        workers: How many processes to use.
+        wait: How many seconds to wait for another writer.
         progress: Shows how far the work is.
 
     Returns:

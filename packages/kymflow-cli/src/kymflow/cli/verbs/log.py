@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def log(dataset: str, /, *, rows: Rows = None) -> LogResult:
     """Show what was run and decided, by whom and when.
 
-    Runs of analyses and indexers, and decisions of people; what was undone is marked so.
+    Runs of analyses and indexers, and decisions of people; those that were undone are marked.
 
     Args:
         dataset: Path or URL of the dataset.
@@ -71,7 +71,7 @@ class LogResult:
             screen,
         )
         if not self.entries:
-            yield remark("nothing was run or decided yet")
+            yield remark("nothing has been run or decided yet")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

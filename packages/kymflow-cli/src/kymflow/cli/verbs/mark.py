@@ -29,7 +29,7 @@ def mark(
     """Mark an interval of a region by hand, or move or remove such a mark.
 
     Tables of intervals, such as kym_velocity_intervals, show it with the next kymflow index. Their
-    column origin tells it from what was computed.
+    column origin distinguishes it from what was computed.
 
     Args:
         dataset: Path or URL of the dataset.

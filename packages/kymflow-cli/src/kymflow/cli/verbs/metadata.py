@@ -126,7 +126,7 @@ class FieldsResult:
             },
         )
         for line, name in self.unmatched_lines.items():
-            yield remark(f"line {line} is about no image: {name!r}")
+            yield remark(f"line {line} matches no image: {name!r}")
         if self.changed:
             yield remark(f"to take it back: {command('undo', self.dataset)}")
 

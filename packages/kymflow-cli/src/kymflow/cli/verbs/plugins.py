@@ -10,7 +10,7 @@ from kymflow.cli.blocks import Block, Screen, counted, failure_blocks, table_blo
 
 
 def plugins() -> PluginListResult:
-    """List the readers of image files and headers, the indexers and the analyses that there are.
+    """List the installed readers of image files and headers, indexers and analyses.
 
     Some are built in, others come from other packages.
 

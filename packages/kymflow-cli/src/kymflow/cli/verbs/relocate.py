@@ -23,7 +23,7 @@ def relocate(dataset: str, old: str, new: str, /, *, wait: Wait = DEFAULT_WAIT_S
         dataset: Path or URL of the dataset.
         old: The folder, or the file, where they were; it need not exist any more.
         new: The folder, or the file, where they are now.
-        wait: For how many seconds to wait for another writer.
+        wait: How many seconds to wait for another writer.
 
     Returns:
         How many images were concerned.

@@ -28,12 +28,11 @@ def repair(
 
     Args:
         dataset: Path or URL of the dataset.
-        forget_gone: Results and tables that someone removed, and that should stay away, stop
-            being a problem.
-        unlock: Free the locks of an object store first: for a writer that was killed, which else
-            blocks the dataset for 20 s.
+        forget_gone: No longer report results and tables that someone removed on purpose.
+        unlock: Free the locks of an object store first: that of a killed writer would block the
+            dataset for another 20 s.
         dry_run: Show what would be repaired, and do nothing.
-        wait: For how many seconds to wait for another writer.
+        wait: How many seconds to wait for another writer.
 
     Returns:
         What was done, and what is left.

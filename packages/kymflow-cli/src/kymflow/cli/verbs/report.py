@@ -61,14 +61,14 @@ def report(
 
     Args:
         dataset: Path or URL of the dataset.
-        out: The file to write; one that is there is replaced. If not given:
+        out: The file to write; an existing one is replaced. If not given:
             DATASET-report.html, beside the dataset.
         images: Just these images: ids, first characters of ids, or source files; all of them are
             shown.
         limit: How many images to show at most, by name of their files: 50 if not given. It is not
             for --images and --pages, which have no limit.
         pages: Make a page for each image, in the folder NAME-images beside the summary.
-        workers: In how many processes to draw.
+        workers: How many processes to use.
         progress: Shows how far the work is.
 
     Returns:

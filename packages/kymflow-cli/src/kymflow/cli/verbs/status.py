@@ -46,7 +46,7 @@ def status(
 
     Args:
         dataset: Path or URL of the dataset.
-        folders: The folders to look in; without any, those that it grows from.
+        folders: The folders to look in; if none are named, those that it was filled from.
         pattern: Which files; may be given several times.
         recursive: Include subfolders.
 
@@ -251,7 +251,7 @@ class TableStatus:
 
     Attributes:
         name: The table's name.
-        rows: How many rows it has; 0 if it was not made yet.
+        rows: How many rows it has; 0 if it has not been made yet.
         images: How many images have rows in it.
         outdated: For how many images its rows have to be recomputed.
     """

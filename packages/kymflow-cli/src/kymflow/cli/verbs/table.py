@@ -78,7 +78,7 @@ def table(
         name = f"kym_{name}"
     if name not in tables and name.removeprefix("kym_") in find_indexers():
         raise UnknownNameError(
-            f"table {name!r} was not made yet", hint=f"make it: {command('update', dataset)}"
+            f"table {name!r} has not been made yet", hint=f"make it: {command('update', dataset)}"
         )
     _require_known(
         name,

@@ -15,7 +15,7 @@ def undo(dataset: str, image: str | None = None, /) -> UndoResult:
     """Take the latest decision back.
 
     What one command decided on many images is undone at once. A decision is everything that
-    kymflow log lists but runs: exclusions, notes, marks, regions, calibrations, metadata. Tables
+    kymflow log lists except runs: exclusions, notes, marks, regions, calibrations, metadata. Tables
     and results change with the next kymflow analyze and kymflow index.
 
     Args:

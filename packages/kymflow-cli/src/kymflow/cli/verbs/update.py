@@ -62,8 +62,8 @@ def update(
     Args:
         dataset: Path or URL of the dataset.
         report: Whether to write the report.
-        workers: In how many processes to work.
-        wait: For how many seconds to wait for another writer.
+        workers: How many processes to use.
+        wait: How many seconds to wait for another writer.
         progress: Shows how far the work is.
 
     Returns:

@@ -15,12 +15,12 @@ from kymflow.cli.safe_text import show
 def upgrade(dataset: str, /, *, wait: Wait = DEFAULT_WAIT_S) -> UpgradeResult:
     """Bring a dataset of an older format to the current one.
 
-    It is done in place. If it is cut off, the dataset still opens, and the next run continues.
+    It is done in place. If it is interrupted, the dataset still opens, and the next run continues.
     Keep a copy if you also want to open it with the software that wrote it.
 
     Args:
         dataset: Path or URL of the dataset.
-        wait: For how many seconds to wait for another writer.
+        wait: How many seconds to wait for another writer.
 
     Returns:
         What was upgraded.
@@ -70,7 +70,7 @@ class UpgradeResult:
         yield Block(
             lines=[
                 f"{show(self.dataset)}: {counted(self.upgraded, 'image')} "
-                f"brought from format {self.format_before} to {self.format_version}"
+                f"upgraded from format {self.format_before} to {self.format_version}"
             ]
         )
 

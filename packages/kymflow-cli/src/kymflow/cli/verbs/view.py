@@ -37,7 +37,7 @@ def view(
         dataset: Path or URL of the dataset.
         port: The port of the page; 0 for any that is free.
         no_browser: Only print the address of the page.
-        wait: For how many seconds to wait for another writer.
+        wait: How many seconds to wait for another writer.
         progress: Shows the address.
 
     Returns:
@@ -53,7 +53,7 @@ def view(
     with ViewServer(open_writer(dataset, wait_s=wait), port=port) as server:
         page = ServedPage(address=server.address)
         progress.tell(page)
-        progress.note([page.address, "Ctrl-C ends it."])
+        progress.note([page.address, "Press Ctrl-C to stop it."])
         threading.Thread(target=warm_up, args=[server.viewer.shown], daemon=True).start()
         if not no_browser:
             threading.Thread(target=webbrowser.open, args=[page.address], daemon=True).start()

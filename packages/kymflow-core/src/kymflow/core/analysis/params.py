@@ -159,7 +159,7 @@ def make_params(params: type[P], values: Mapping[str, object]) -> P:
 
 
 def check_params(params: object) -> None:
-    """Refuse parameters with a value of another type, or outside of its range.
+    """Refuse parameters with a value of another type, or outside its range.
 
     Raises:
         AnalysisParameterError: It names the parameter.

@@ -160,7 +160,7 @@ def _fit(part: pa.Table, columns: TableColumns, *, indexer: str) -> tuple[pa.Tab
                 indexer=indexer,
                 image_id=image_id,
                 column=column.name,
-                reason=f"it holds {column.type}, in the table it is {wanted}; "
+                reason=f"it holds {column.type}, but in the table it is {wanted}; "
                 f"return {wanted}, or {how_to_rebuild(columns.table)}",
             ) from error
         known[column.name] = after

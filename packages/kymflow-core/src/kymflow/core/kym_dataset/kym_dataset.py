@@ -267,7 +267,7 @@ class KymDataset:
             first has a row.
 
         Raises:
-            TableNotFoundError: The table was not made yet.
+            TableNotFoundError: The table has not been made yet.
         """
         return velocity_view(self.ds, label=label, excluded=excluded)
 

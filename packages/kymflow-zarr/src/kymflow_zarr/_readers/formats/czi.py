@@ -19,11 +19,11 @@ import numpy.typing as npt
 
 from kymflow_zarr._readers.clock import stated_clock
 from kymflow_zarr._readers.facts import Channel, Facts
+from kymflow_zarr._readers.files import closed_on_error
 from kymflow_zarr._readers.formats.planes import (
     PlaneImage,
     axis_name,
     check_expansion,
-    closed_on_error,
     library_missing,
     line_scan_sizes,
     open_first_scene,
@@ -152,7 +152,7 @@ def _xml(file: CziFile, limits: ReadLimits) -> str:
     text: str = file.metadata()
     if len(text) > limits.max_vendor_text_bytes:
         raise ValueError(
-            f"its XML has {len(text)} characters, the limit is {limits.max_vendor_text_bytes}"
+            f"its XML has {len(text)} characters, but the limit is {limits.max_vendor_text_bytes}"
         )
     return text
 

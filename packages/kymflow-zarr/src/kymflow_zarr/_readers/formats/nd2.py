@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from kymflow_zarr._readers.clock import stated_clock
 from kymflow_zarr._readers.facts import Channel, Facts
+from kymflow_zarr._readers.files import closed_on_error
 from kymflow_zarr._readers.formats.planes import (
     PlaneImage,
     axis_name,
     check_expansion,
-    closed_on_error,
     library_missing,
     line_scan_sizes,
 )
@@ -101,7 +101,7 @@ def _facts(file: ND2File, letters: tuple[str, ...], warnings: tuple[str, ...]) -
     if volume is not None and volume.axesInterpretation[1] == "time" and "t" not in names:
         names = ["t" if name == "y" else name for name in names]
         line_scan = True
-        doubts.append("the rows are times by the ND2 file, which does not say how far apart")
+        doubts.append("the ND2 file says that its rows are times, but not how far apart they are")
     date = str(file.text_info.get("date", ""))
     acquired = stated_clock(date, what="the date in the ND2 file", warnings=doubts)
     return Facts(

@@ -128,7 +128,8 @@ def _check_archive(path: Path, limits: ReadLimits) -> None:
         largest = max((entry.file_size for entry in archive.infolist()), default=0)
     if largest > limits.max_segment_bytes:
         raise ValueError(
-            f"a file in the archive has {largest} bytes, the limit is {limits.max_segment_bytes}"
+            f"a file in the archive has {largest} bytes, "
+            f"but the limit is {limits.max_segment_bytes}"
         )
 
 

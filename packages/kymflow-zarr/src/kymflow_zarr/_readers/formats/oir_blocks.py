@@ -38,7 +38,7 @@ def _add_planes(file: IO[bytes], found: Counter[str]) -> None:
     if declared > size:
         raise ValueError(f"it is cut short: {size} of {declared} bytes are there")
     if not 0 < index <= declared:
-        raise ValueError("its list of blocks is outside of the file")
+        raise ValueError("its list of blocks lies outside the file")
     plane = ""
     places = _read(file, index + 4, (declared - index - 4) // 8 * 8)
     for (place,) in struct.iter_unpack("<Q", places):

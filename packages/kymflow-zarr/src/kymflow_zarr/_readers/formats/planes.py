@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,16 +19,9 @@ _NAMES: Final = {"P": "position", "M": "mosaic", "L": "lambda", "S": "s"}
 _NAMED: Final = 5
 
 
-class _Closes(Protocol):
-    def close(self) -> None: ...
-
-
 class _PlaneReader(Protocol):
     def scenes(self, path: Path, *, limits: ReadLimits) -> Sequence[str]: ...
     def open_scene(self, path: Path, scene: str, *, limits: ReadLimits) -> PlaneImage: ...
-
-
-T = TypeVar("T", bound=_Closes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,18 +64,8 @@ class PlaneImage:
         plane = self.read_plane(number)
         due = self.shape[len(self.shape) - self.plane_ndim :]
         if plane.shape != due:
-            raise ValueError(f"plane {number} has the shape {plane.shape} where {due} is due")
+            raise ValueError(f"plane {number} has the shape {plane.shape} where {due} is expected")
         return np.ascontiguousarray(plane, dtype=self.dtype)
-
-
-@contextmanager
-def closed_on_error(file: T) -> Iterator[T]:
-    """A file that stays open, unless the block raises."""
-    try:
-        yield file
-    except BaseException:
-        file.close()
-        raise
 
 
 def check_expansion(
@@ -156,6 +138,8 @@ def open_first_scene(reader: _PlaneReader, path: Path, *, limits: ReadLimits) ->
         return image
     listed = ", ".join(map(repr, names[1 : 1 + _NAMED]))
     more = f" and {len(names) - 1 - _NAMED} more" if len(names) > 1 + _NAMED else ""
-    warning = f"of the file's {len(names)} images {names[0]!r} is read here, and not {listed}{more}"
+    warning = (
+        f"of the file's {len(names)} images only {names[0]!r} is read here, not {listed}{more}"
+    )
     (facts,) = image.facts
     return replace(image, facts=(replace(facts, warnings=(warning, *facts.warnings)),))

@@ -180,7 +180,7 @@ def _image_size(
     extents = [(match[1], match[2]) for match in found if match is not None]
     is_whole = len(counts) == len(found) == len(extents) == len(axes)
     if sizes and not is_whole:
-        warnings.append(f"the Olympus header's image size {sizes[:60]!r} cannot be read for sure")
+        warnings.append(f"the Olympus header's image size {sizes[:60]!r} cannot be interpreted")
     if len(counts) != len(axes):
         return {}, {}
     # Counts are whole, so whatever stands between their digits parts thousands.
@@ -246,7 +246,7 @@ def _rounded_period(
     start, stop = (decimal_of(number, numbers.signs) for number in match.group(2, 3))
     if start is None or stop is None:
         numbers.warnings.append(
-            f"the Olympus header's T Dimension {text[:60]!r} cannot be read for sure"
+            f"the Olympus header's T Dimension {text[:60]!r} cannot be interpreted"
         )
         return None
     if count < 2:

@@ -100,7 +100,7 @@ def _steps(scan: ElementTree.Element, *, lines: int, warnings: list[str]) -> dic
         )
     elif written and rate != 0:
         warnings.append(
-            f"ThorImage's frame rate {written[:40]!r} cannot be read for sure and is not used"
+            f"ThorImage's frame rate {written[:40]!r} cannot be interpreted and is not used"
         )
     return steps
 

@@ -72,18 +72,20 @@ def with_region(
     found = {} if settings.is_line_scan else _page_regions(regions, settings, page_shape)
     if not found:
         warning = (
-            "a page of this ScanImage file holds several regions (mROI), one above another; which "
-            f"of its {page_shape[0]} rows are whose does not follow from its header, so they are "
+            "a page of this ScanImage file holds several regions (mROI), one above another; its "
+            f"header does not say which of the {page_shape[0]} rows belong to which, so they are "
             "not taken apart and have no pixel size: crop each to a file of its own"
         )
         return replace(layout, warnings=(*layout.warnings, warning))
     if scene and scene not in found:
-        raise BadTiffError(f"it has no region {scene!r} any more")
+        raise BadTiffError(f"it no longer has a region {scene!r}")
     region, others = found[scene or next(iter(found))], [*found][1:]
     warnings = layout.warnings
     if others and not scene:
         named = ", ".join(map(repr, others))
-        warnings += (f"of its {len(found)} regions (mROI) the first is read here, and not {named}",)
+        warnings += (
+            f"of its {len(found)} regions (mROI) only the first is read here, not {named}",
+        )
     return replace(layout, region=region, scenes=tuple(found), warnings=warnings)
 
 

@@ -93,7 +93,7 @@ def _run(
         return _unknown("cells and gaps look alike; give shade", **seen)
     cells = count_cells(blood, range_px, dark=shade == "dark")
     if cells.alike < _LEAST_ALIKE:
-        return _unknown("what passes is not of one length, as cells are", **seen)
+        return _unknown("what passes varies more in length than cells do", **seen)
     if cells.center_px.size < _LEAST_CELLS:
         return _unknown(f"only {cells.center_px.size} cells pass", **seen)
     seconds = period * lines

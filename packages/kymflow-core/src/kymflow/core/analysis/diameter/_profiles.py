@@ -153,6 +153,6 @@ def why_unknown(fits: Fits, n: int) -> NDArray[np.str_]:
     why = np.full(fits.center.size, "", dtype=object)
     why[fits.half_width_error > _WORST_ERROR * fits.half_width] = _UNDETERMINED
     why[fits.explained < _LEAST_EXPLAINED] = "the line does not look like one vessel"
-    why[(first < fits.blur) | (last > n - 1 - fits.blur)] = "an edge is outside of the line"
+    why[(first < fits.blur) | (last > n - 1 - fits.blur)] = "an edge is outside the line"
     why[fits.significance < _LEAST_SIGNIFICANCE] = "no vessel stands out from noise"
     return why.astype(np.str_)

@@ -77,7 +77,7 @@ def _why_not(pixels: NDArray[Any]) -> str:
     """Why pixels cannot show a diameter; "" if they can."""
     lines, n = pixels.shape
     if not lines or n < _LEAST_PIXELS:
-        return f"it has {lines} lines of {n} pixels; a line takes at least {_LEAST_PIXELS}"
+        return f"it has {lines} lines of {n} pixels; a line needs at least {_LEAST_PIXELS}"
     whole = np.isfinite(pixels).all(axis=1)
     if whole.mean() < _LEAST_WHOLE:
         return f"{NOT_NUMBERS} in most lines; choose a region without them"

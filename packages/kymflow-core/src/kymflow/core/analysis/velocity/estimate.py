@@ -97,7 +97,7 @@ def estimate_velocity(
     Raises:
         InvalidKymographError: The pixels cannot be analyzed: wrong shape or type, a line or
             recording that is too short, no light, or too few columns of finite numbers.
-        AnalysisParameterError: A parameter is outside of its range.
+        AnalysisParameterError: A parameter is outside its range.
         MissingExtraError: An optional dependency that was asked for is not installed.
     """
     lengths = window_lengths(window_lines)
