@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,12 +20,16 @@ class Command:
     Attributes:
         name: Its verb.
         template: The dataset that it starts from.
-        words: What stands behind `kymflow`.
+        arguments: What stands behind `kymflow`; ``{0.dataset}`` is the dataset of a `Place`.
     """
 
     name: str
     template: str
-    words: Callable[[Place], Sequence[object]]
+    arguments: tuple[str, ...]
+
+    def words(self, place: Place) -> list[str]:
+        """The arguments at a place."""
+        return [argument.format(place) for argument in self.arguments]
 
     @property
     def job(self) -> Job:
@@ -57,19 +61,19 @@ COMMANDS = (
     Command(
         name="refresh",
         template="full",
-        words=lambda place: ["refresh", place.dataset, place.recordings],
+        arguments=("refresh", "{0.dataset}", "{0.recordings}"),
     ),
     Command(
         name="analyze",
         template="flow",
-        words=lambda place: ["analyze", place.dataset, "velocity", "--overwrite", "-w", 1],
+        arguments=("analyze", "{0.dataset}", "velocity", "--overwrite", "-w", "1"),
     ),
-    Command(name="index", template="full", words=lambda place: ["index", place.dataset, "-w", 1]),
+    Command(name="index", template="full", arguments=("index", "{0.dataset}", "-w", "1")),
     Command(
         name="export",
         template="full",
-        words=lambda place: ["export", place.dataset, place.export, "--format", "parquet"],
+        arguments=("export", "{0.dataset}", "{0.export}", "--format", "parquet"),
     ),
-    Command(name="upgrade", template="format1", words=lambda place: ["upgrade", place.dataset]),
-    Command(name="repair", template="untidy", words=lambda place: ["repair", place.dataset]),
+    Command(name="upgrade", template="format1", arguments=("upgrade", "{0.dataset}")),
+    Command(name="repair", template="untidy", arguments=("repair", "{0.dataset}")),
 )

@@ -70,9 +70,22 @@ class Report:
         seconds = time.monotonic() - begun
         self.add(part, what, tally.tried, tally.wrong, seconds, tally.note)
 
+    def extend(self, other: Report) -> None:
+        """Add all of another report."""
+        self.lines += other.lines
+        self.violations += other.violations
+        self.skipped |= other.skipped
+
+    def summary(self) -> str:
+        """All of it in one line."""
+        tried = sum(line.tried for line in self.lines)
+        seconds = sum(line.seconds for line in self.lines)
+        skipped = "".join(f", skipped: {why}" for why in self.skipped.values())
+        return f"{tried:,} tried, {len(self.violations)} violations, {seconds:.0f} s{skipped}"
+
     def table(self) -> str:
         """The table, in Markdown; sums per part at the end of each."""
-        rows = [("part", "what", "tried", "violations", "seconds", "note")]
+        rows: list[tuple[str, ...]] = [("part", "what", "tried", "violations", "seconds", "note")]
         for part in dict.fromkeys(line.part for line in self.lines):
             lines = [line for line in self.lines if line.part == part]
             rows += [
@@ -87,12 +100,10 @@ class Report:
                 for line in lines
             ]
             if len(lines) > 1:
-                tried = sum(line.tried for line in lines)
-                broken = sum(line.violations for line in lines)
-                seconds = sum(line.seconds for line in lines)
-                rows.append((part, "all", f"{tried:,}", str(broken), f"{seconds:.0f}", ""))
+                rows.append(_sum(part, lines))
+        rows.append(_sum("all", self.lines))
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        rows.insert(1, tuple("-" * width for width in widths))  # type: ignore[arg-type]
+        rows.insert(1, tuple("-" * width for width in widths))
         text = [
             f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |"
             for row in rows
@@ -100,3 +111,11 @@ class Report:
         text += [f"skipped: {part}: {why}" for part, why in self.skipped.items()]
         text += [f"VIOLATION: {violation}" for violation in self.violations]
         return "\n".join(text)
+
+
+def _sum(part: str, lines: list[Line]) -> tuple[str, ...]:
+    """The row of the table with the sums of others."""
+    tried = sum(line.tried for line in lines)
+    broken = sum(line.violations for line in lines)
+    seconds = sum(line.seconds for line in lines)
+    return part, "all", f"{tried:,}", str(broken), f"{seconds:.0f}", ""

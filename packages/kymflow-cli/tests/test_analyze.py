@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from kymflow.cli.errors import UnknownNameError
@@ -164,3 +165,10 @@ def test_no_dataset_is_made(tmp_path: Path) -> None:
     with pytest.raises(NotADatasetError):
         analyze(str(tmp_path / "k.zarr"), "velocity")
     assert not (tmp_path / "k.zarr").exists()
+
+
+def test_pictures_taken_for_kymographs_are_counted(tmp_path: Path, kymflow: Kymflow) -> None:
+    dataset = ZarrDataset(tmp_path / "d.zarr")
+    dataset.add_image(np.random.default_rng(0).integers(0, 200, (80, 40)).astype(np.uint8))
+    _, out, err = kymflow("analyze", str(dataset.location), "velocity")
+    assert "nothing says that the rows of 1 image are lines over time" in out + err

@@ -141,6 +141,8 @@ def test_a_folder_that_moved_is_noticed_or_can_be_given(
     assert str(folder) not in kymflow("refresh", dataset)[2]
 
     again = archive.rename(tmp_path / "again")
+    code, _, err = kymflow("refresh", dataset)
+    assert (code, "if it has moved: kymflow relocate" in err) == (2, True)
     assert kymflow("relocate", dataset, archive, again) == (
         0,
         f"3 images of {dataset} relocated to {again}\n",
@@ -153,6 +155,25 @@ def test_a_folder_that_moved_is_noticed_or_can_be_given(
     code, _, err = kymflow("relocate", dataset, tmp_path / "never", again)
     assert code == 1
     assert "no image came from" in err
+
+
+def test_a_renamed_file_is_not_counted_as_gone(
+    folder: Path, dataset: str, kymflow: Kymflow
+) -> None:
+    (folder / "a.tif").rename(folder / "renamed.tif")
+    (folder / "b.tif").unlink()
+    _, out, _ = kymflow("refresh", dataset)
+    assert out == f"0 new images in {dataset}, 1 renewed, 1 unchanged, 1 gone\n"
+
+
+def test_a_home_folder_that_the_shell_left_is_found(
+    folder: Path, kymflow: Kymflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(folder.parent))
+    code, out, err = kymflow("ingest", f"~/{folder.name}", "~/k.zarr")
+    assert (code, "3 new images" in out) == (0, True), err
+    assert len(ZarrDataset(folder.parent / "k.zarr", "r")) == 3
 
 
 def test_new_copies_can_be_asked_for(

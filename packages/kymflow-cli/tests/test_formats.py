@@ -65,6 +65,15 @@ def test_a_folder_with_a_file_of_each_format(
     assert left == ["scan.lif"] * (".lif" in written)  # its overview
     assert summary["analyzed"] == images - len(left)
 
+    scenes = {
+        info["scene"]
+        for item in items
+        if item["source"].endswith(".lif")
+        for info in kymflow_json("info", "d.zarr", item["image_id"])[1][-1:]
+    }
+    named = {f"session/{name}" for name in ("overview", "scan 1", "scan 2")}
+    assert scenes == (named if ".lif" in written else set())
+
     kymflow("report", "d.zarr")
     page = (tmp_path / "d-report.html").read_text(encoding="utf-8")
     assert all(f"scan{suffix}" in page for suffix in written)

@@ -56,8 +56,11 @@ PROMISED: dict[str, dict[str, set[str]]] = {
     },
     "relocate k.zarr images pictures": {"summary": {"dataset", "old", "new", "relocated"}},
     "analyze k.zarr velocity": {
-        "image": {"image_id", "source", "status", "reason"},
-        "summary": {"dataset", "analysis", "images", "analyzed", "skipped", "left_out", "failed"},
+        "image": {"image_id", "source", "status", "reason", "assumed"},
+        "summary": {
+            *("dataset", "analysis", "images", "analyzed", "skipped"),
+            *("left_out", "assumed", "failed"),
+        },
     },
     "index k.zarr": {
         "table": INDEXED,
@@ -67,7 +70,7 @@ PROMISED: dict[str, dict[str, set[str]]] = {
     "index k.zarr --list": {"plugin": PLUGIN, "summary": {"plugins", "broken"}},
     "update k.zarr --no-report": {
         "file": FILE,
-        "image": {"image_id", "source", "status", "reason"},
+        "image": {"image_id", "source", "status", "reason", "assumed"},
         "table": INDEXED,
         "failure": {"image_id", "source", "step", "reason"},
         "summary": {"dataset", "taken_in", "by_rule", "analyzed", "tables", "failed", "report"},
@@ -94,7 +97,10 @@ PROMISED: dict[str, dict[str, set[str]]] = {
     },
     "info k.zarr a": {
         "artifact": {"name", "kind", "key"},
-        "summary": {"dataset", "image", "pixels_digest", "header", "experiment_metadata", "rois"},
+        "summary": {
+            *("dataset", "image", "scene", "pixels_digest"),
+            *("header", "experiment_metadata", "rois"),
+        },
     },
     "table k.zarr": {"table": TABLE, "summary": {"dataset", "tables"}},
     "table k.zarr kym_image_summary": {

@@ -39,7 +39,7 @@ def analyzed(dataset: ZarrDataset) -> AnalysisOutcome:
 @pytest.mark.parametrize(
     ("shape", "options", "reason"),
     [
-        ((64, 64), {}, "as many rows as pixels, 64"),
+        ((64, 64), {}, "nothing says that its 64 rows are lines over time"),
         ((60, 40, 3), {"photometric": "rgb"}, "a picture in colors"),
         ((60, 40), {"software": SCANIMAGE_FRAME, "metadata": None}, "by the microscope's own file"),
         ((5, 60, 40), {}, "5 slices"),
@@ -70,5 +70,15 @@ def test_a_line_period_says_that_it_is_one(tmp_path: Path, shape: tuple[int, ...
     assert analyzed(dataset).status == "ok"
 
 
-def test_a_picture_of_lines_is_analyzed(tmp_path: Path) -> None:
-    assert analyzed(ingested(tmp_path, (80, 40))).status == "ok"
+def test_a_header_beside_a_frame_tells_places_from_times(tmp_path: Path) -> None:
+    (tmp_path / "scan_metadata.txt").write_text('{"Summary": {"PixelSize_um": 0.3}}')
+    assert "by the microscope's own file" in analyzed(ingested(tmp_path, (80, 40))).left_out
+
+
+def test_a_picture_of_lines_is_analyzed_as_an_assumption(tmp_path: Path) -> None:
+    dataset = ingested(tmp_path, (80, 40))
+    outcome = analyzed(dataset)
+    assert (outcome.status, outcome.assumed) == ("ok", True)
+    (record,) = dataset.iter_records()
+    calibrate(record, seconds_per_line=0.001, um_per_pixel=0.3)
+    assert not analyzed(dataset).assumed

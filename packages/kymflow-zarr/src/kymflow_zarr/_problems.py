@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from kymflow_zarr.errors import CorruptDataError
 
-ProblemKind: TypeAlias = Literal[
-    "missing",
-    "gone",
-    "unreadable",
-    "mismatch",
-    "unknown",
-    "link",
+_Repairable: TypeAlias = Literal[
     "orphan_rows",
     "source_without_record",
     "record_without_source",
@@ -21,6 +15,9 @@ ProblemKind: TypeAlias = Literal[
     "inventory",
     "rewritten",
     "leftover",
+]
+ProblemKind: TypeAlias = Literal[
+    "missing", "gone", "unreadable", "mismatch", "unknown", "link", _Repairable
 ]
 
 
@@ -47,15 +44,7 @@ class Problem:
     @property
     def repairable(self) -> bool:
         """Whether `repair` repairs it: what is derived, or was never committed."""
-        return self.kind in {
-            "orphan_rows",
-            "source_without_record",
-            "record_without_source",
-            "stale_cache",
-            "inventory",
-            "rewritten",
-            "leftover",
-        }
+        return self.kind in get_args(_Repairable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,8 +61,8 @@ def check_header_reader(reader: object, image: Path, *, shape: tuple[int, ...]) 
 
     Returns:
         A sentence for each rule that is broken; none if all is well. The rules: it finds the
-        header, says the same twice, and its axes and steps fit; it says nothing in a folder that
-        holds the image alone.
+        header, says the same twice, and its axes fit; it says nothing in a folder that holds the
+        image alone.
     """
     if not isinstance(reader, HeaderReader):
         return [f"{reader!r} lacks a part of HeaderReader: name, suffixes, find and read"]

@@ -325,3 +325,13 @@ def test_an_image_of_one_dataset_goes_into_another(
     assert record.list_analysis_keys() == taken.record(wanted.source_key).list_analysis_keys()
     assert set(other.list_image_ids()) == {own.image_id, wanted.source_key}
     assert other.list_table_names() in ([], ["sources"])
+
+
+def test_a_damaged_image_of_a_dataset_is_not_ingested(lab: Path, disk: ZarrDataset) -> None:
+    record = disk.ingest_image(lab / "late.tif")
+    for chunk in (Path(disk.location) / "images" / record.image_id / "data").glob("c.*"):
+        chunk.write_bytes(bytes(chunk.stat().st_size))
+    other = ZarrDataset(MemoryStore())
+    with pytest.raises(UnreadableImageError, match="the chunk"):
+        other.ingest_image(AcqImageV01.from_zarr(disk, record.image_id))
+    assert other.list_image_ids() == []

@@ -58,6 +58,8 @@ def images(dataset: ZarrDataset, folder: Path, **options: Any) -> list[tuple[str
     "pair",
     [
         ("cell 05_C001T001.tif", "cell 05_C002T001.tif"),
+        ("cell 05_C001Z001T001.tif", "cell 05_C002Z001T001.tif"),
+        ("cell 05.oib - C=0.tif", "cell 05.oib - C=1.tif"),
         ("scan_C001.tif", "scan_C002.tif"),
         ("scan_ch1.tif", "scan_ch2.tif"),
         ("scan_ch00.tif", "scan_ch01.tif"),
@@ -78,6 +80,7 @@ def test_names_that_microscopes_give_channels(pair: tuple[str, str]) -> None:
     "pair",
     [
         ("scan_C001T001.tif", "scan_C002T002.tif"),
+        ("scan_C001Z001T001.tif", "scan_C002Z002T001.tif"),
         ("c1-mouse.tif", "c2-mouse.tif"),
         ("Channel1.tif", "Channel2.tif"),
         ("mouse_w1.tif", "mouse_w2.tif"),
@@ -109,6 +112,8 @@ def test_any_two_names_are_in_one_group_each(first: str, second: str) -> None:
     ("names", "header"),
     [
         (("cell_C001T001.tif", "cell_C002T001.tif"), "cell.txt"),
+        (("cell_C001Z001T001.tif", "cell_C002Z001T001.tif"), "cell.txt"),
+        (("cell - C=0.tif", "cell - C=1.tif"), "cell.txt"),
         (("cell_C001.tif", "cell_C002.tif"), "cell_C001.txt"),
         (("C1-cell.tif", "C2-cell.tif"), "cell.txt"),
     ],

@@ -241,7 +241,7 @@ def test_an_ome_stack_that_lost_pages(write: Write, tmp_path: Path) -> None:
     more = data.replace(b'SizeZ="3"', b'SizeZ="4"')
     assert read(saved(tmp_path, more)).shape == (3, 9, 8)  # with a warning, see test_ome
     fewer = data.replace(b'SizeZ="3"', b'SizeZ="2"')
-    assert "fewer than its 3 pages" in reason(saved(tmp_path, fewer))
+    assert read(saved(tmp_path, fewer)).shape == (2, 9, 8)  # likewise
     assert "ome metadata do not match" in reason(
         saved(tmp_path, data.replace(b'SizeY="9"', b'SizeY="7"'))
     )
@@ -672,7 +672,7 @@ def test_a_large_compressed_file_is_read_in_bounded_memory(write: Write) -> None
 
 def test_tifffiles_log_is_left_alone_and_decides_nothing(write: Write, tmp_path: Path) -> None:
     stack = write(np.zeros((3, 9, 8), np.uint16), ome=True, metadata={"axes": "ZYX"})
-    bad = saved(tmp_path, stack.read_bytes().replace(b'SizeZ="3"', b'SizeZ="2"'))
+    bad = saved(tmp_path, stack.read_bytes().replace(b'SizeY="9"', b'SizeY="7"'))
     log = logging.getLogger("tifffile")
     before = (log.level, log.propagate, list(log.filters), list(log.handlers))
     logging.disable()  # nothing reaches any handler
@@ -688,7 +688,7 @@ def test_good_and_bad_files_in_many_threads(
 ) -> None:
     good = write(ramp, "good.tif")
     stack = write(np.zeros((3, 9, 8), np.uint16), ome=True, metadata={"axes": "ZYX"})
-    bad = saved(tmp_path, stack.read_bytes().replace(b'SizeZ="3"', b'SizeZ="2"'))
+    bad = saved(tmp_path, stack.read_bytes().replace(b'SizeY="9"', b'SizeY="7"'))
 
     def attempt(number: int) -> bool:
         try:

@@ -119,6 +119,17 @@ def test_an_interval_that_cannot_be_read_is_a_warning(read: Read, lines: tuple[s
     assert "ImageJ's frame interval" in header.warnings[0]
 
 
+def test_a_stack_that_goes_down(read: Read, ramp: Ramp) -> None:
+    header = read("images=2", "slices=2", "unit=um", "spacing=-2.5", data=np.stack([ramp, ramp]))
+    assert header.scale["z"] == 2.5
+    assert header.warnings == ()
+
+
+def test_values_that_imagej_shifts_are_kept_as_stored_with_a_warning(read: Read) -> None:
+    header = read("cf=0", "c0=-32768.0", "c1=1.0", "vunit=Gray Value", "unit=um")
+    assert ["c0=-32768.0" in warning for warning in header.warnings] == [True]
+
+
 def test_an_interval_without_an_axis_of_time_is_a_warning(read: Read) -> None:
     header = read("images=4", "slices=4", "finterval=0.5", data=np.zeros((4, 9, 8), np.uint16))
     assert header.axes == ("z", "y", "x")

@@ -145,6 +145,39 @@ def test_a_run_that_was_stopped(read: Read, lines: Pixels) -> None:
     np.testing.assert_array_equal(pixels, lines[:40, 0])
 
 
+@pytest.mark.parametrize("inner", ["", "<MetadataOnly/>"])
+def test_planes_without_a_page_of_their_own_are_read_in_order(
+    read: Read, lines: Pixels, inner: str
+) -> None:
+    xml = ome_xml(inner=inner, SizeY=1, SizeT=60, TimeIncrement=0.001)
+    header, pixels = read(lines, xml)
+    assert (header.axes, header.scale["t"]) == (("t", "x"), 0.001)
+    assert ["they are read in order" in warning for warning in header.warnings] == [True]
+    np.testing.assert_array_equal(pixels, lines[:, 0])
+
+
+def test_pages_beyond_those_described_are_counted(read: Read, lines: Pixels) -> None:
+    header, pixels = read(lines, ome_xml(SizeY=1, SizeT=50))
+    assert header.warnings == ("10 pages that its OME-XML does not describe are not read",)
+    np.testing.assert_array_equal(pixels, lines[:50, 0])
+
+
+def test_xml_that_is_cut_short_is_a_warning(read: Read, lines: Pixels) -> None:
+    header, _ = read(lines, ome_xml(SizeY=1, SizeT=60, PhysicalSizeX=0.331)[:-20])
+    assert header.scale["x"] is None
+    assert header.warnings == ("its OME-XML has no end and is not used",)
+
+
+@pytest.mark.parametrize(("unit", "step", "warnings"), [("reference frame", 1.0, 1), ("s", 0.0, 0)])
+def test_times_of_planes_that_are_none(
+    read: Read, lines: Pixels, unit: str, step: float, warnings: int
+) -> None:
+    inner = planes([number * step for number in range(60)], unit)
+    header, _ = read(lines, ome_xml(inner=inner, SizeY=1, SizeT=60))
+    assert header.scale["t"] is None
+    assert [unit in warning for warning in header.warnings] == [True] * warnings
+
+
 def test_of_a_stopped_run_only_whole_time_points_are_read(read: Read) -> None:
     pages = np.arange(5 * 72, dtype=np.uint16).reshape(5, 9, 8)
     header, pixels = read(pages, ome_xml(SizeC=2, SizeT=9))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,7 @@ def read(tmp_path: Path) -> Read:
         settings: dict[str, str] | None = None,
         *,
         description: str = EPOCH,
+        software: str | None = None,
         **options: Any,
     ) -> tuple[Header, Pixels]:
         path = tmp_path / "scan.tif"
@@ -91,7 +93,7 @@ def read(tmp_path: Path) -> Read:
                 writer.write(
                     page,
                     description=description,
-                    software=lines_of(settings) if settings else None,
+                    software=lines_of(settings) if settings else software,
                     metadata=None,
                     photometric="minisblack",
                     contiguous=False,
@@ -109,12 +111,65 @@ def read(tmp_path: Path) -> Read:
     [
         ("hRoiManager.pixelsPerLine", "64", "describes 64 pixels along 'x', the image has 8"),
         ("hRoiManager.linePeriod", "1.134", "9 lines of 1.134 s take longer than a frame"),
+        ("hRoiManager.scanFrameRate", "30", "a frame takes 0.010206 s, by its rate 0.0333333 s"),
+        ("hRoiManager.linesPerFrame", "5", "describes 5 lines a frame, its pages have 9"),
+        ("hStackManager.framesPerSlice", "10", "10 blocks of lines were to be recorded"),
+        ("hScan2D.logAverageFactor", "4", "is the mean of 4 lines scanned at different times"),
         ("hRoiManager.imagingFovUm", "[-4,5 0;4,5 0;4,5 0;-4,5 0]", "is not four corners"),
     ],
 )
 def test_what_contradicts_itself_is_a_warning(read: Read, key: str, value: str, says: str) -> None:
     header, _ = read(frames(1), {**LINE, f"SI.{key}": value})
     assert any(says in warning for warning in header.warnings), header.warnings
+
+
+def test_a_frame_rate_serves_where_no_frame_period_is_given(read: Read) -> None:
+    period = "SI.hRoiManager.scanFramePeriod"
+    settings = {key: value for key, value in LINE.items() if key != period}
+    header, _ = read(frames(4), settings | {"SI.hRoiManager.scanFrameRate": "97.98"})
+    assert (header.axes, header.shape) == (("t", "x"), (36, 8))
+
+
+@pytest.mark.parametrize(
+    ("epoch", "seconds"),
+    [
+        ("[2022, 8, 8, 16, 39, 9.19]", 9.19),
+        ("[2.022e+03 8 8 1.6e+01 39 4.919e+01]", 49.19),
+        ("[2022 8 8 16 39 9]", 9),
+    ],
+)
+def test_the_start_as_matlab_may_print_it(read: Read, epoch: str, seconds: float) -> None:
+    header, _ = read(frames(1), LINE, description=f"epoch = {epoch}\n")
+    minute = local_epoch_ns(datetime(2022, 8, 8, 16, 39))
+    assert header.acquired_local_epoch_ns == minute + round(seconds * 1e9)
+
+
+@pytest.mark.parametrize("is_nested", [True, False])
+def test_settings_as_json_say_the_same(read: Read, is_nested: bool) -> None:
+    values: dict[str, Any] = LINE | {
+        "SI.hChannels.channelName": ["green", "red", "far red"],
+        "SI.hChannels.channelSave": [1, 3.0],
+        "SI.hRoiManager.imagingFovUm": [[-4, 0], [4, 0], [4, 0], [-4, 0]],
+        "SI.hRoiManager.linePeriod": 0.001134,
+        "SI.hScan2D.bidirectional": True,
+        "SI.hStackManager.framesPerSlice": None,
+    }
+    document: dict[str, Any] = {}
+    for key, value in values.items():
+        *groups, name = key.split(".") if is_nested else [key]
+        place = document
+        for group in groups:
+            place = place.setdefault(group, {})
+        place[name] = value
+    text = LINE | {"SI.hChannels.channelSave": "[1;3]", "SI.hStackManager.framesPerSlice": "Inf"}
+    expected, _ = read(frames(4), text)
+    header, pixels = read(frames(4), software=json.dumps(document))
+    assert header == replace(expected, vendor_texts=header.vendor_texts)
+    assert pixels.shape == (2, 18, 8)
+
+
+def test_json_of_another_program_is_no_scanimage() -> None:
+    assert scanimage_settings('{"shape": [9, 8], "SI": 1}', "{") is None
 
 
 def test_a_frame_of_a_line_scan_is_lines_over_time(read: Read) -> None:

@@ -55,6 +55,7 @@ TIMES = {"time": [0.0, 0.1], "velocity": [1.5, 1.6]}
         '"time","velocity"\n"0.0","1.5"\n"0.1","1.6"\n',
         " time , velocity\n 0.0, 1.5\n 0.1, 1.6\n",
         "# made by tool 1.2\ntime,velocity\n0.0,1.5\n0.1,1.6\n",
+        "# made by tool 1.2,in 2024\ntime,velocity\n0.0,1.5\n0.1,1.6\n",
         "# made by tool 1.2, in 2024\n\ntime,velocity\n0.0,1.5\n\n0.1,1.6\n\n",
         "# time,velocity\n0.0,1.5\n0.1,1.6\n",
         "\ufefftime,velocity\n0.0,1.5\n0.1,1.6\n",
@@ -79,6 +80,8 @@ def test_what_other_programs_write_is_read_right(ingest: Ingest, text: str | byt
         (["1", "", "3"], [1, None, 3], "Int64"),
         ([str(2**53 + 1), "NA"], [2**53 + 1, None], "Int64"),
         ([str(2**53 + 1), "0.5"], [str(2**53 + 1), "0.5"], "text"),
+        ([f"-{2**53 + 1}.0", "0.5"], [f"-{2**53 + 1}.0", "0.5"], "text"),
+        ([f"{10**22}.0", str(2**53), ".0"], [1e22, 2.0**53, 0.0], "float64"),
         ([str(2**64 - 1), "1"], [2**64 - 1, 1], "uint64"),
         (["12345678901234567890123", "1"], ["12345678901234567890123", "1"], "text"),
         (["2024-05-01", "01.05.2024"], ["2024-05-01", "01.05.2024"], "text"),
@@ -103,6 +106,11 @@ def test_cells_are_numbers_only_where_the_whole_column_is(
     assert str(found.dtype) in (("str", "object") if dtype == "text" else (dtype,))
 
 
+def test_text_in_latin_1_is_read_right(ingest: Ingest) -> None:
+    found = ingest("in \u00b5m,name\n1.5,Gr\u00f6\u00dfe\n".encode("latin-1"))
+    assert found.to_dict("list") == {"in \u00b5m": [1.5], "name": ["Gr\u00f6\u00dfe"]}
+
+
 def test_gzipped_csv_beside_an_image_is_read_in_the_same_way(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((1, 1), np.uint16))
     text = b"# made by tool 1.2\ntime;velocity\n0,0;1,5\n0,1;1,6\n"
@@ -114,6 +122,16 @@ def test_gzipped_csv_beside_an_image_is_read_in_the_same_way(tmp_path: Path) -> 
 
 
 def test_a_column_of_row_numbers_keeps_them(ingest: Ingest) -> None:
+    assert ingest("#,v\n0,1.5\n1,1.6\n").to_dict("list") == {"#": [0, 1], "v": [1.5, 1.6]}
+
+
+def test_a_comment_is_the_header_only_above_rows_of_one_kind(ingest: Ingest) -> None:
+    rows = {"id": ["a", "b"], "1": [2, 3]}
+    assert ingest("#id,1\na,2\nb,3\n").to_dict("list") == rows
+    assert ingest("#from,tool\nt,1\n0.0,2\n0.5,3\n").to_dict("list") == {
+        "t": [0.0, 0.5],
+        "1": [2, 3],
+    }
     assert ingest(",v\n0,1.5\n1,1.6\n").to_dict("list") == {"Unnamed: 0": [0, 1], "v": [1.5, 1.6]}
 
 
@@ -133,16 +151,24 @@ def test_decimal_commas_beside_a_full_stop_leave_it_text(ingest: Ingest) -> None
         ('time,velocity\n0.0,"1.5\n', "line 2: a quote or carriage return is out of place"),
         ('time,velocity\n0.0,"1"5\n', "line 2: a quote or carriage return is out of place"),
         ("time,velocity\n0\r0,1\n", "line 2: a quote or carriage return is out of place"),
-        ("t;v\n1;1,134\n", "'1,134' could be 1.134 or 1134"),
+        ("# by hand\nt;v\n\n1;1,134\n", "line 4: '1,134' could be 1.134 or 1134"),
         ("v,v\n1,2\n", "the column 'v' twice"),
         ("Unnamed: 1,\n1,2\n", "the column 'Unnamed: 1' twice"),
         ("sep=;\nt,v\n1,2;3\n", "line 3: it has 2 cell(s), but the header has 1"),
-        ("\u4e2d\u6587,v\n1,2\n".encode("gb18030"), "its encoding is unknown; save it as UTF-8"),
+        *(
+            (f"v\n{word}\n".encode(encoding), "line 2: its encoding is unknown; save it as UTF-8")
+            for word, encoding in [
+                ("\u4e2d\u6587", "gb18030"),
+                ("\u30c6\u30b9\u30c8", "shift-jis"),
+                ("M\u00fcller", "mac-roman"),
+                ("\u20ac", "cp1252"),
+            ]
+        ),
+        ("#id,name\na,b\nc,d\n", "line 2: the comment above could be the header"),
         ("v,V\n1,2\n", "'V' differs from 'v' only in case"),
         ("1.5,2.5\n3.5,4.5\n", "line 1: it has no column names"),
         ("# made by tool\n1.5,2.5\n", "line 2: it has no column names"),
         ("t;a,b\n1;2,x\n", "could be separated by ';' or ','"),
-        (b"t,v\n1,\x81\n", "it is not text"),
         ("t,v\n1,\0\n", "line 2: it holds a NUL"),
         ("t,v\n1,2\n".encode("utf-16-le"), "line 1: it holds a NUL"),
         ("", "it has no column names"),

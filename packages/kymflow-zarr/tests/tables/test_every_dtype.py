@@ -351,6 +351,27 @@ def test_rows_of_one_dtype_fit_each_other(data: st.DataObject, kind: str) -> Non
     assert all(map(is_same, found["c0"], expected["c0"]))
 
 
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT], ids=repr)
+def test_objects_keep_what_stands_for_missing_ones_whichever_rows_come_first(missing: Any) -> None:
+    dataset = ZarrDataset(MemoryStore())
+    for values in ([True, False], [True, missing], [missing, missing]):
+        rows = [frame_of({"c": pd.Series(values, dtype=object)}, "a", 2)]
+        rows.append(frame_of({"c": pd.Series([missing, False], dtype=object)}, "b", 2))
+        for image_id, frame in zip("ab", rows, strict=True):
+            dataset.replace_rows_for_image_id("t", image_id, frame)
+        pd.testing.assert_frame_equal(dataset.load_table("t"), pd.concat(rows, ignore_index=True))
+        dataset.delete_table("t")
+
+
+def test_values_in_dicts_may_be_missing_in_all_rows_of_an_image() -> None:
+    dataset = ZarrDataset(MemoryStore())
+    values = [{"a": 1, "b": [1.5]}, {"a": None, "b": []}, {"a": 2, "b": None}]
+    for image_id, value in zip("abc", values, strict=True):
+        rows = frame_of({"c": pd.Series([value], dtype=object)}, image_id, 1)
+        dataset.replace_rows_for_image_id("t", image_id, rows)
+    assert dataset.load_table("t")["c"].tolist() == values
+
+
 @pytest.mark.parametrize("values", NOT_IN_PARQUET, ids=lambda values: str(values.type))
 def test_an_arrow_column_without_a_place_in_parquet_is_refused_by_name(values: Any) -> None:
     dataset = ZarrDataset(MemoryStore())

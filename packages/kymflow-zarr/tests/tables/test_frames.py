@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from zarr.storage import MemoryStore
 
 from kymflow_zarr import RowUpdate, SchemaValidationError, ZarrDataset
 from kymflow_zarr.errors import ColumnError
@@ -394,3 +395,11 @@ def test_a_wide_frame_comes_back(disk: ZarrDataset, call: str) -> None:
     for _ in range(2):
         CALLS[call](disk, wide)
     pd.testing.assert_frame_equal(disk.load_table("t"), wide)
+
+
+@pytest.mark.parametrize("image_ids", [5, [5], ["a", None]])
+def test_image_ids_that_are_no_text_are_refused(image_ids: Any) -> None:
+    dataset = ZarrDataset(MemoryStore())
+    dataset.save_table("t", pd.DataFrame({"image_id": ["a"]}))
+    with pytest.raises(TypeError, match="expected image ids as text"):
+        dataset.tables.load("t", image_ids=image_ids)

@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, CycloptsError, Group, Parameter
@@ -232,7 +233,8 @@ def _launch(
 
 
 def _call(app: App, tokens: tuple[str, ...], terminal: Terminal) -> int:
-    verb, bound, not_parsed = app.parse_args(tokens, exit_on_error=False, print_error=False)
+    words = [_from_home(token) for token in tokens]
+    verb, bound, not_parsed = app.parse_args(words, exit_on_error=False, print_error=False)
     result = verb(*bound.args, **bound.kwargs, **dict.fromkeys(not_parsed, terminal))
     terminal.end()
     if result is None:
@@ -240,6 +242,11 @@ def _call(app: App, tokens: tuple[str, ...], terminal: Terminal) -> int:
     from kymflow.cli.render import finish
 
     return finish(result, terminal)
+
+
+def _from_home(word: str) -> str:
+    """A path in the home folder where the shell left the ``~``: in quotes, and on Windows."""
+    return str(Path(word).expanduser()) if word[:2] in {"~", "~/", "~\\"} else word
 
 
 def _report(error: Exception, terminal: Terminal, *, debug: bool) -> int:

@@ -41,24 +41,33 @@ class ImageConcern:
 
 
 def concerns_of(found: Survey) -> Iterator[ImageConcern]:
-    """What there is to look at in a dataset."""
+    """What there is to look at in a dataset, images in the order of their files."""
     for (analysis, label), states in found.states.items():
-        for image_id, state in states.items():
-            if state.state in {"failed", "left out"}:
-                what = f"{analysis} ({label})" if label else analysis
-                concern: Concern = "failed" if state.state == "failed" else "left out"
-                yield _concern(found, image_id, concern, f"{what}: {state.reason}")
-    for image_id, image in found.images.items():
+        what = f"{analysis} ({label})" if label else analysis
+        unanalyzed: dict[str, Concern] = {
+            image_id: "failed" if state.state == "failed" else "left out"
+            for image_id, state in states.items()
+            if state.state in {"failed", "left out"}
+        }
+        for image_id in found.in_order(unanalyzed):
+            why = f"{what}: {states[image_id].reason}"
+            yield _concern(found, image_id, unanalyzed[image_id], why)
+    ordered = found.in_order(found.images)
+    for image_id in ordered:
+        image = found.images[image_id]
         unknown = [name for name, known in image.calibration.items() if not known]
         if unknown:
             yield _concern(found, image_id, "uncalibrated", f"no {' and no '.join(unknown)}")
         if image.excluded is not None:
             yield _concern(found, image_id, "excluded", image.excluded)
+    names = found.names
     included = {
-        image_id: image.digest for image_id, image in found.images.items() if image.excluded is None
+        image_id: found.images[image_id].digest
+        for image_id in ordered
+        if found.images[image_id].excluded is None
     }
     for image_id, first in copies_of(included).items():
-        same = found.names.get(first, first)
+        same = names.get(first, first)
         yield _concern(found, image_id, "duplicate", f"the same pixels as {same}")
 
 

@@ -55,7 +55,14 @@ class KymflowCliError(Exception):
 class FolderNotFoundError(KymflowCliError, NotADirectoryError):
     """A folder to read images from is not there, or is a file, or is a dataset."""
 
-    def __init__(self, folder: str, *, exists: bool, is_zarr: bool = False) -> None:
+    def __init__(
+        self,
+        folder: str,
+        *,
+        exists: bool,
+        is_zarr: bool = False,
+        hint: str = "check the path",
+    ) -> None:
         self.folder = folder
         if is_zarr:
             super().__init__(
@@ -67,7 +74,7 @@ class FolderNotFoundError(KymflowCliError, NotADirectoryError):
                 f"{folder!r} is a file, not a folder", hint="name the folder that the images lie in"
             )
         else:
-            super().__init__(f"there is no folder {folder!r}", hint="check the path")
+            super().__init__(f"there is no folder {folder!r}", hint=hint)
 
 
 class UnknownNameError(KymflowCliError, LookupError):

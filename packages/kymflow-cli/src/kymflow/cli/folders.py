@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath, PureWindowsPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from kymflow.cli.blocks import Block, counted, remark
 from kymflow.cli.errors import FolderNotFoundError, OutputFileError
 from kymflow.cli.options import DEFAULT_PATTERNS
 from kymflow.cli.safe_text import command, show
+from kymflow.cli.source_names import folder_of
 
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset
@@ -203,8 +205,10 @@ def require_folder(folder: Path) -> None:
 
 def source_folders(dataset: ZarrDataset) -> tuple[str, ...]:
     """The folders that the dataset's images came from, sorted. They may no longer exist."""
-    paths = map(str, dataset.sources.load_arrow()["source_primary_path"].to_pylist())
-    return tuple(sorted({str(_path(path).parent) for path in paths}))
+    paths = dataset.sources.load_arrow()["source_primary_path"].to_pylist()
+    # As text first: many files lie in few folders.
+    one_of_each = {re.sub(r"[^/\\]+$", "", str(path)): str(path) for path in paths}
+    return tuple(sorted({folder_of(path) for path in one_of_each.values()}))
 
 
 def require_outside(place: Path, dataset: str) -> None:
@@ -217,11 +221,6 @@ def require_outside(place: Path, dataset: str) -> None:
         raise OutputFileError(
             str(place), "it would lie inside the dataset", hint="name a place outside it"
         )
-
-
-def _path(text: str) -> PurePath:
-    # A dataset may have been filled on a system of the other kind.
-    return PureWindowsPath(text) if "\\" in text and "/" not in text else PurePath(text)
 
 
 class Search(Protocol):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from kymflow.cli.source_names import short_names
+from kymflow.cli.source_names import folder_order, short_names
 
 if TYPE_CHECKING:
     from kymflow.core import BaseIndexer
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 
 _FACTS: Final = (
-    "image_id",
     "folder",
     "excluded",
     "exclusion_reason",
@@ -75,6 +74,19 @@ class Survey:
             if image.source is not None
         }
 
+    def in_order(self, image_ids: Iterable[str]) -> list[str]:
+        """Images in the order of their folders and files, 2 before 10; those of no file come last.
+
+        Args:
+            image_ids: Some of the images.
+        """
+
+        def key(image_id: str) -> tuple[bool, tuple[object, ...], str]:
+            source = self.images[image_id].source or ""
+            return not source, folder_order(source), image_id
+
+        return sorted(image_ids, key=key)
+
 
 def survey(dataset: ZarrDataset) -> Survey:
     """Look at all of a dataset."""
@@ -130,27 +142,25 @@ def _images(dataset: ZarrDataset, stamps: Mapping[str, str]) -> Iterator[tuple[s
 
     rows = dataset.sources.load_arrow().select(["image_id", "source_primary_path"]).to_pydict()
     sources = dict(zip(*rows.values(), strict=True))
-    for row in KymDataset(dataset).view(stamps=stamps)[list(_FACTS)].to_dict("records"):
+    found = KymDataset(dataset).image_facts(columns=_FACTS, stamps=stamps)
+    for image_id, facts in found.items():
         yield (
-            row["image_id"],
+            image_id,
             KnownImage(
-                source=sources.get(row["image_id"]),
-                folder=_text(row["folder"]),
-                excluded=_text(row["exclusion_reason"]) if row["excluded"] is True else None,
-                calibration=_calibration(row),
-                digest=_text(row["pixels_digest"]),
+                source=sources.get(image_id),
+                folder=_text(facts.get("folder")),
+                excluded=_text(facts.get("exclusion_reason")) if facts.get("excluded") else None,
+                calibration=_calibration(facts),
+                digest=_text(facts.get("pixels_digest")),
             ),
         )
 
 
-def _calibration(row: Mapping[Any, Any]) -> dict[str, bool]:
-    axes = set(_text(row["axes"]).split(",")) - {"c", "z"}
+def _calibration(facts: Mapping[str, object]) -> dict[str, bool]:
+    axes = set(_text(facts.get("axes")).split(",")) - {"c", "z"}
     if len(axes) != 2:
         return {}
-    return {
-        "line period": row["seconds_per_line"] == row["seconds_per_line"],  # NaN is unknown
-        "pixel size": row["um_per_pixel"] == row["um_per_pixel"],
-    }
+    return {"line period": "seconds_per_line" in facts, "pixel size": "um_per_pixel" in facts}
 
 
 def _text(value: object) -> str:

@@ -52,24 +52,23 @@ class SourcesIndex:
             logger.warning("the sources index is not used: %s", error)
             return None
 
-    def current(self, *, extra: Iterable[SourceRow] = ()) -> list[SourceRow]:
-        """The rows of exactly the images that exist and came from a file.
+    def current(self) -> list[SourceRow]:
+        """The rows of exactly the images that exist and came from a file."""
+        return rows_from_table(self.current_table())
 
-        Args:
-            extra: Rows that are known but not stored yet, in place of stored ones of the same
-                image; their records need not be read.
-        """
-        return rows_from_table(self.current_table(extra=extra))
-
-    def current_table(self, *, extra: Iterable[SourceRow] = ()) -> pa.Table:
+    def current_table(self) -> pa.Table:
         """`current` as a table, in any order."""
-        return self._reconciled(committed_ids(self._blobs), extra)
+        return self._reconciled(committed_ids(self._blobs), ())
 
     def rows_for_refresh(self, *, extra: Iterable[SourceRow] = ()) -> pa.Table:
         """`current_table`, with the rows of images that have lost their commit document.
 
         A refresh must not make up for damage with a second image, which would not have the results
         of the first: `check` names that one, and a person restores or removes it.
+
+        Args:
+            extra: Rows that are known but not stored yet, in place of stored ones of the same
+                image; their records need not be read.
         """
         return self._reconciled(published_ids(self._blobs), extra)
 

@@ -17,29 +17,17 @@ from kymflow_zarr.options import IngestOptions
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_View = TypeVar("_View")
 
 
-def _of_tables(
-    method: Callable[Concatenate[DatasetTables, _P], _R],
+def _flat(
+    view: Callable[[Access], _View], method: Callable[Concatenate[_View, _P], _R]
 ) -> Callable[Concatenate[FlatNames, _P], _R]:
-    """A method of `ZarrDataset.tables` as one of the dataset."""
+    """A method of a view as one of the dataset."""
 
     @wraps(method)
-    def call(dataset: FlatNames, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        return method(dataset.tables, *args, **kwargs)
-
-    call.__doc__ = f"See `{method.__qualname__}`."
-    return call
-
-
-def _of_sources(
-    method: Callable[Concatenate[DatasetSources, _P], _R],
-) -> Callable[Concatenate[FlatNames, _P], _R]:
-    """A method of `ZarrDataset.sources` as one of the dataset."""
-
-    @wraps(method)
-    def call(dataset: FlatNames, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        return method(dataset.sources, *args, **kwargs)
+    def call(self: FlatNames, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        return method(view(self._access), *args, **kwargs)
 
     call.__doc__ = f"See `{method.__qualname__}`."
     return call
@@ -64,19 +52,19 @@ class FlatNames:
         """The names of all tables, sorted."""
         return list(self.tables)
 
-    table_schema = _of_tables(DatasetTables.schema)
-    table_row_count = _of_tables(DatasetTables.row_count)
-    load_table = _of_tables(DatasetTables.load)
-    load_arrow_table = _of_tables(DatasetTables.load_arrow)
-    iter_table = _of_tables(DatasetTables.iter_arrow)
-    save_table = _of_tables(DatasetTables.save)
-    delete_table = _of_tables(DatasetTables.delete)
-    replace_rows_for_image_id = _of_tables(DatasetTables.replace_rows_for_image_id)
-    replace_rows = _of_tables(DatasetTables.replace_rows)
-    load_sources_index = _of_sources(DatasetSources.load)
-    save_sources_index = _of_sources(DatasetSources.save)
-    plan_refresh = _of_sources(DatasetSources.plan)
-    refresh_from_folder = _of_sources(DatasetSources.refresh)
+    table_schema = _flat(DatasetTables, DatasetTables.schema)
+    table_row_count = _flat(DatasetTables, DatasetTables.row_count)
+    load_table = _flat(DatasetTables, DatasetTables.load)
+    load_arrow_table = _flat(DatasetTables, DatasetTables.load_arrow)
+    iter_table = _flat(DatasetTables, DatasetTables.iter_arrow)
+    save_table = _flat(DatasetTables, DatasetTables.save)
+    delete_table = _flat(DatasetTables, DatasetTables.delete)
+    replace_rows_for_image_id = _flat(DatasetTables, DatasetTables.replace_rows_for_image_id)
+    replace_rows = _flat(DatasetTables, DatasetTables.replace_rows)
+    load_sources_index = _flat(DatasetSources, DatasetSources.load)
+    save_sources_index = _flat(DatasetSources, DatasetSources.save)
+    plan_refresh = _flat(DatasetSources, DatasetSources.plan)
+    refresh_from_folder = _flat(DatasetSources, DatasetSources.refresh)
 
     def iter_refresh(
         self,

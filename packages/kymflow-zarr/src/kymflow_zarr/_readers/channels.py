@@ -13,8 +13,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 CHANNEL_NAMES: Final = (
-    # FluoView scan_C001T001, Leica scan_ch00, ZEN scan_c1, NIS scan_t1c1
-    re.compile(r"[_-](?<=..)(?:t\d{1,4})?ch?(\d{1,4})(?:t\d{1,4})?\.[^.]+\Z", re.IGNORECASE),
+    # FluoView scan_C001T001 and scan_C001Z001T001, Leica scan_ch00, ZEN scan_c1, NIS scan_t1c1
+    re.compile(
+        r"[_-](?<=..)(?:[tz]\d{1,4}){0,2}ch?(\d{1,4})(?:[tz]\d{1,4}){0,2}\.[^.]+\Z", re.IGNORECASE
+    ),
+    # Fiji's Bio-Formats importer scan - C=0.tif
+    re.compile(r"(?<=.) - C=(\d{1,4})\.[^.]+\Z"),
     # Prairie View LineScan-07222025-1213-001_Cycle00001_Ch1_000001.ome.tif
     re.compile(r"_Ch(\d{1,2})_\d{6}(?:\.ome)?\.tiff?\Z"),
     # Fiji's Split Channels C1-scan.tif

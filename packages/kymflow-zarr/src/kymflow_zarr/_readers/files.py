@@ -9,8 +9,10 @@ from __future__ import annotations
 import io
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from kymflow_zarr._storage.open_folder import OpenFolder
 from kymflow_zarr.errors import IncompleteImageError, UnreadableImageError
@@ -24,6 +26,13 @@ _CLOEXEC: Final[int] = getattr(os, "O_CLOEXEC", 0)
 CHANGED: Final = "it changed while it was read; try again when nothing writes to it"
 """Why a file that is still being written is not read."""
 _NOT_FETCHED: Final = "it is a link to a file that is not there; fetch that, or remove the link"
+
+
+class _Closes(Protocol):
+    def close(self) -> None: ...
+
+
+T = TypeVar("T", bound=_Closes)
 
 
 class FileFacts(NamedTuple):
@@ -101,18 +110,25 @@ def open_regular_file(path: Path, *, follow_symlinks: bool = False) -> tuple[io.
     if not follow_symlinks:
         flags |= _NOFOLLOW
     try:
-        descriptor = os.open(path, flags)
+        file = io.FileIO(path, opener=lambda name, _: os.open(name, flags))
     except OSError as error:
         raise UnreadableImageError(path, os_reason(error)) from error
-    try:
-        opened = os.fstat(descriptor)
+    with closed_on_error(file):
+        opened = os.fstat(file.fileno())
         if not stat.S_ISREG(opened.st_mode) or not os.path.samestat(before, opened):
             raise IncompleteImageError(
                 path, "it was replaced while it was opened; try again when nothing writes to it"
             )
-        return io.FileIO(descriptor, "rb"), _facts(opened)
+        return file, _facts(opened)
+
+
+@contextmanager
+def closed_on_error(file: T) -> Iterator[T]:
+    """A file that stays open, unless the block raises."""
+    try:
+        yield file
     except BaseException:
-        os.close(descriptor)
+        file.close()
         raise
 
 

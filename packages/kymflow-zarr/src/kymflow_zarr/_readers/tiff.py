@@ -22,7 +22,7 @@ import tifffile
 
 from kymflow_zarr._readers.axes import name_axes, without_single_rows
 from kymflow_zarr._readers.facts import Facts, Rank
-from kymflow_zarr._readers.files import open_regular_file
+from kymflow_zarr._readers.files import closed_on_error, open_regular_file
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.tiff_checks import (
     check_complete,
@@ -110,11 +110,8 @@ def open_tiff(path: Path, *, limits: ReadLimits, scene: str = "") -> OpenTiff:
             unsupported kind, or exceeds a limit. tifffile may raise anything else.
     """
     raw, found = open_regular_file(path)
-    try:
+    with closed_on_error(raw):
         return _open(path, raw, found.size_bytes, limits, scene)
-    except BaseException:
-        raw.close()
-        raise
 
 
 class _NoDescriptor(io.BufferedReader):

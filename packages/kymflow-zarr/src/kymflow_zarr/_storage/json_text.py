@@ -175,7 +175,7 @@ def _check_members(
 def _shown(place: list[object]) -> str:
     """A place like ``$.rois[2].id``."""
     text = "$" + "".join(f".{step}" if isinstance(step, str) else f"[{step}]" for step in place)
-    return text if len(text) <= 200 else f"{text[:197]}..."
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _count_values(data: bytes) -> int:

@@ -7,6 +7,7 @@ and intervals are the values behind them. What they are in pandas stands in the 
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -108,6 +109,16 @@ def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     if isinstance(one, pa.ListType) and isinstance(other, pa.ListType):
         inner = common_type(one.value_type, other.value_type)
         return None if inner is None else pa.list_(inner)
+    if isinstance(one, pa.StructType) and isinstance(other, pa.StructType):
+        fields = []
+        for mine, its in zip_longest(one, other):
+            if mine is None or its is None or mine.name != its.name:
+                return None
+            inner = common_type(mine.type, its.type)
+            if inner is None:
+                return None
+            fields.append(pa.field(mine.name, inner))
+        return pa.struct(fields)
     families = (
         types.is_integer,
         types.is_floating,

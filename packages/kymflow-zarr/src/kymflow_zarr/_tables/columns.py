@@ -147,6 +147,8 @@ def merge_schemas(
                     remedy="convert the rows, or save the whole table with the type you want",
                 )
             known[field.name] = common
+        else:
+            known[field.name] = _with_marker(there, field)
     ids = known.setdefault(column, pa.field(column, pa.string()))
     if pa.types.is_null(ids.type):
         known[column] = pa.field(column, pa.string())
@@ -164,6 +166,7 @@ def common_field(one: pa.Field[Any], other: pa.Field[Any]) -> pa.Field[Any] | No
     kind = common_type(one.type, other.type)
     if kind is None:
         return None
+    one = _with_marker(one, other)
     field = one.with_type(kind)
     if pa.types.is_null(one.type):
         return other
@@ -205,6 +208,13 @@ def fit_columns(rows: pa.Table, schema: pa.Schema, *, what: str) -> pa.Table:
                 remedy="convert the rows, or save the whole table with the type you want",
             ) from error
     return pa.table(columns, schema=schema)
+
+
+def _with_marker(field: pa.Field[Any], other: pa.Field[Any]) -> pa.Field[Any]:
+    """Objects of which none was missing, with what stands for missing ones in the other column."""
+    if name_in(field) == OBJECT and (name_in(other) or "").startswith(OBJECT):
+        return other.with_name(field.name).with_type(field.type)
+    return field
 
 
 def _name_of_values(field: pa.Field[Any]) -> str | None:

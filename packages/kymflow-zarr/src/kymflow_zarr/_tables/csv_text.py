@@ -30,10 +30,12 @@ _MAX_COLUMNS: Final = 10_000
 _ROWS_AT_ONCE: Final = 10_000
 _DELIMITERS: Final = ("\t", ";", "|", ",")
 _SEPARATOR_LINE: Final = r'"?sep=([^\w"\r\n])"?([\r\n]+)'  # Excel's
-_NOT_LATIN: Final = r"[^\x00-\x7f]{3}"  # no word of Windows-1252 has so many other letters in a row
+# Control codes are letters in other encodings, and no Latin word has so many of its own in a row.
+_NOT_LATIN: Final = r"[\x80-\x9f]|[^\x00-\x7f]{3}"
 
 # For Python's regular expressions and Arrow's, which are those of RE2.
 _WHOLE: Final = r"^[+-]?(0|[1-9][0-9]*)$"
+_LONG: Final = r"^[+-]?[1-9][0-9]{15,300}(\.0*)?$"
 _NUMBER: Final = r"^[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _COMMA_NUMBER: Final = _NUMBER.replace(r"\.", ",")
 _THOUSANDS: Final = r"^[+-]?[1-9][0-9]{0,2},[0-9]{3}$"
@@ -47,7 +49,7 @@ def read_csv(data: bytes, *, key: str, delimiter: str | None = None) -> pa.Table
     """A CSV file as a table of text, whole numbers, floats and booleans.
 
     Args:
-        data: The file's contents: UTF-8, UTF-16 with its mark, or else Windows-1252.
+        data: The file's contents: UTF-8, UTF-16 with its mark, or else Latin-1.
         key: Where they come from, for messages.
         delimiter: What separates the cells of a file whose first line is its header. If None, it is
             found out: a tab, a semicolon or a bar, with which decimals may have a comma, a comma,
@@ -110,17 +112,21 @@ def _decode(data: bytes, *, key: str) -> str:
     try:
         text = data.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
-        try:
-            text = data.decode("cp1252")
-        except UnicodeDecodeError:
-            raise CorruptDataError(key, f"it is not text ({error})") from error
-        if re.search(_NOT_LATIN, text):
-            raise CorruptDataError(key, "its encoding is unknown; save it as UTF-8") from error
+        text = data.decode("latin-1")
+        if unknown := re.search(_NOT_LATIN, text):
+            line = _line_at(text, unknown.start())
+            raise CorruptDataError(
+                key, f"line {line}: its encoding is unknown; save it as UTF-8"
+            ) from error
     text = text.lstrip("\ufeff").removesuffix("\x1a")  # marks of a copied start, and of DOS's end
     if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
+        line = _line_at(text, text.index("\0"))
         raise CorruptDataError(key, f"line {line}: it holds a NUL, which is not text")
     return text
+
+
+def _line_at(text: str, at: int) -> int:
+    return text.count("\n", 0, at) + 1
 
 
 def _candidates(text: str) -> list[str]:
@@ -162,15 +168,27 @@ def _split_header(rows: Rows, *, key: str) -> tuple[list[str], Rows]:
         comment = row
         line, row = next(rows, (line, []))
     header = [(name or "").strip() for name in row]
-    numbers = [name for name in header if re.search(_NUMBER, name)]
-    if numbers and len(comment) == len(row):  # NumPy makes a comment of the header
-        header = [(name or "").lstrip("#").strip() for name in comment]
-        return header, chain([(line, row)], rows)
+    numbers = _find_numbers(row)
+    if len(comment) == len(row):
+        below, cells = next(rows, (line, []))
+        is_header = bool(_find_numbers(cells) - numbers)
+        if not is_header and not numbers and len(row) > 1:
+            raise CorruptDataError(key, f"line {line}: the comment above could be the header")
+        if cells:
+            rows = chain([(below, cells)], rows)
+        if numbers and not is_header:  # NumPy makes a comment of the header
+            first, *others = ((name or "").strip() for name in comment)
+            return [first.lstrip("#").strip() or first, *others], chain([(line, row)], rows)
     if not any(header) or (
         len(numbers) == len(row) and header != [str(at) for at in range(len(row))]
     ):
         raise CorruptDataError(key, f"line {line}: it has no column names")
     return header, rows
+
+
+def _find_numbers(row: Sequence[str | None]) -> set[int]:
+    """The places of those cells that are numbers."""
+    return {at for at, cell in enumerate(row) if re.search(_NUMBER, (cell or "").strip())}
 
 
 def _table(header: Sequence[str], rows: Rows, *, delimiter: str, key: str) -> pa.Table:
@@ -183,9 +201,11 @@ def _table(header: Sequence[str], rows: Rows, *, delimiter: str, key: str) -> pa
     names = Counter(name or f"Unnamed: {at}" for at, name in enumerate(header))
     if twice := [name for name, count in names.items() if count > 1]:
         raise CorruptDataError(key, f"its header holds the column {twice[0]!r} twice")
-    fitted = (_fit_row(row, len(header), line, key=key) for line, row in rows)
+    lines: list[int] = []
     blocks: list[list[Any]] = [[] for _ in header]
-    while cells := list(islice(fitted, _ROWS_AT_ONCE)):
+    while part := list(islice(rows, _ROWS_AT_ONCE)):
+        lines.extend(line for line, _ in part)
+        cells = [_fit_row(row, len(header), line, key=key) for line, row in part]
         for block, texts in zip(blocks, zip(*cells, strict=True), strict=True):
             block.append(pa.array(texts, pa.string()))
     columns: dict[str, pa.ChunkedArray[Any]] = {}
@@ -194,7 +214,7 @@ def _table(header: Sequence[str], rows: Rows, *, delimiter: str, key: str) -> pa
         # A delimiter at the end of the header makes no column.
         if name or column.null_count < len(column):
             columns[name or f"Unnamed: {at}"] = column
-    commas = delimiter != "," and _have_commas(columns.values(), key=key)
+    commas = delimiter != "," and _have_commas(columns.values(), lines, key=key)
     typed = [_infer_type(column, commas=commas) for column in columns.values()]
     return pa.table(typed, names=list(columns))
 
@@ -211,25 +231,28 @@ def _fit_row(row: list[str | None], length: int, line: int, *, key: str) -> list
     return [None] if row == [""] else row
 
 
-def _have_commas(columns: Iterable[pa.ChunkedArray[Any]], *, key: str) -> bool:
+def _have_commas(
+    columns: Iterable[pa.ChunkedArray[Any]], lines: Sequence[int], *, key: str
+) -> bool:
     """Whether numbers have decimal commas: refused where they could be commas of thousands."""
     import pyarrow.compute as pc
 
-    doubtful: str | None = None
+    doubtful: CorruptDataError | None = None
     for column in columns:
         words = _words(column)
         if not _all_match(words, _COMMA_NUMBER):
             continue
-        with_comma = words.filter(pc.match_substring(words, ","))
+        has_comma = pc.match_substring(words, ",")
+        with_comma = words.filter(has_comma)
         decimals = with_comma.filter(pc.invert(pc.match_substring_regex(with_comma, _THOUSANDS)))
         if len(decimals):
             return True
-        doubtful = with_comma[0].as_py() if len(with_comma) else doubtful
+        if len(with_comma) and doubtful is None:
+            line, word = lines[has_comma.index(True).as_py()], with_comma[0].as_py()
+            readings = f"{word.replace(',', '.')} or {word.replace(',', '')}"
+            doubtful = CorruptDataError(key, f"line {line}: {word!r} could be {readings}")
     if doubtful is not None:
-        raise CorruptDataError(
-            key,
-            f"{doubtful!r} could be {doubtful.replace(',', '.')} or {doubtful.replace(',', '')}",
-        )
+        raise doubtful
     return False
 
 
@@ -250,10 +273,12 @@ def _infer_type(column: pa.ChunkedArray[Any], *, commas: bool) -> pa.ChunkedArra
     try:
         if _all_match(words, _WHOLE):
             return _whole_numbers(plain)
-        # Each of them must be exact as a float, too.
-        _whole_numbers(plain.filter(pc.match_substring_regex(plain, _WHOLE))).cast(pa.float64())
         floats = plain.cast(pa.float64())
     except pa.ArrowInvalid:
+        return column
+    # Whole numbers among them must be exact as floats, too.
+    long: list[Any] = plain.filter(pc.match_substring_regex(plain, _LONG)).to_pylist()
+    if any(int(float(word)) != int(word.partition(".")[0]) for word in long):
         return column
     overflown = pc.and_(pc.is_inf(floats), pc.match_substring_regex(plain, _NUMBER))
     is_zero = pc.equal(floats, pa.scalar(0.0))

@@ -31,7 +31,7 @@ CATEGORY: Final = "category"
 """Categories without an order; ``category[ordered]`` where they have one."""
 
 OBJECT: Final = "object"
-"""Python objects; ``object[nan]`` where missing ones are ``nan`` instead of None."""
+"""Python objects; ``object[nan]`` where some are missing, and are ``nan``."""
 
 MASKED: Final[Mapping[str, str]] = {
     "bool": "boolean",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MAX_CATEGORIES_BYTES: Final = 16 * 2**20
+_PLAIN_VALUES: Final = "convert its values to text or numbers, with None for missing ones"
 
 
 def frame_to_table(frame: pd.DataFrame, *, what: str) -> pa.Table:
@@ -168,7 +169,7 @@ def _objects_to_arrow(series: pd.Series[Any]) -> tuple[pa.ChunkedArray[Any], Met
 
     values = series.to_numpy(copy=True)
     missing = series.isna().to_numpy()
-    markers = {_marker(value) for value in values[missing]} or {"None"}
+    markers = {_marker(value) for value in values[missing]}
     if len(markers) > 1:
         raise ValueError(f"missing values are {' and '.join(sorted(markers))}")
     values[missing] = None
@@ -177,8 +178,7 @@ def _objects_to_arrow(series: pd.Series[Any]) -> tuple[pa.ChunkedArray[Any], Met
     types = set(map(type, values[~missing]))
     if types not in ({str}, {bytes}) and not all(map(_are_same, values, column.to_pylist())):
         raise ValueError("they would come back as other objects")
-    (marker,) = markers
-    name = OBJECT if marker == "None" else f"{OBJECT}[{marker}]"
+    name = "".join([OBJECT, *(f"[{marker}]" for marker in markers)])
     return column, {DTYPE: name.encode("utf-8")}
 
 
@@ -270,9 +270,9 @@ def _remedy(series: pd.Series[Any]) -> str:
     if isinstance(dtype, np.dtype):
         if dtype.kind == "c":
             return "keep the real and the imaginary parts in two columns"
-        if dtype.kind == "O":
-            return "give it values of one type, and one for those that are missing, or JSON text"
         if not dtype.isnative:
             return f"convert it with .astype({dtype.newbyteorder('=').name!r})"
-        return "convert it with .astype('float64')"
-    return "convert it with .astype(object)"
+        if dtype.kind == "f":
+            return "convert it with .astype('float64')"
+        return f"try .infer_objects(), or {_PLAIN_VALUES}"
+    return _PLAIN_VALUES

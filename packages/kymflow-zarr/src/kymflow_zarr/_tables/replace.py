@@ -75,6 +75,8 @@ def image_id_set(image_ids: str | Iterable[str]) -> frozenset[str]:
     Raises:
         TypeError: One of them is not text.
     """
+    if not isinstance(image_ids, Iterable):
+        raise TypeError(f"expected image ids as text, not {image_ids!r}; give one, or several")
     found = frozenset([image_ids] if isinstance(image_ids, str) else image_ids)
     for image_id in found:
         if not isinstance(image_id, str):

@@ -100,6 +100,7 @@ def analyze(
         analyzed=count["ok"],
         skipped=count["skipped"],
         left_out=count["left out"],
+        assumed=sum(item.assumed for item in items),
         failed=count["failed"],
         items=tuple(items),
     )
@@ -153,6 +154,7 @@ class AnalyzeResult:
         analyzed: How many were analyzed.
         skipped: How many had results of these parameters, and were left alone.
         left_out: How many are not kymographs.
+        assumed: How many were taken for kymographs, though nothing says that they are.
         failed: How many failed.
         items: The images that were asked for.
     """
@@ -165,6 +167,7 @@ class AnalyzeResult:
     analyzed: int
     skipped: int
     left_out: int
+    assumed: int
     failed: int
     items: tuple[AnalysedImage, ...]
 
@@ -182,6 +185,12 @@ class AnalyzeResult:
             f"{show(self.analysis)}: {counted(self.analyzed, 'image')} analyzed",
             **{"left alone": self.skipped, "left out": self.left_out, "failed": self.failed},
         )
+        if self.assumed:
+            yield remark(
+                f"nothing says that the rows of {counted(self.assumed, 'image')} are lines over "
+                f"time; if they are, give the line period: "
+                f"{command('calibrate', self.dataset, '--line-ms', 'MS')}"
+            )
         if self.analyzed:
             yield remark(f"to make tables of them: {command('index', self.dataset)}")
 
@@ -195,6 +204,8 @@ class AnalysedImage:
         source: The file that it was made of; None if there is none.
         status: ``skipped``: it had results of these parameters, and was left alone.
         reason: Why it failed, or is not a kymograph and was left out; None if neither.
+        assumed: Whether it was taken for a kymograph, though nothing says that its rows are lines
+            over time.
     """
 
     type: ClassVar[str] = "image"
@@ -202,6 +213,7 @@ class AnalysedImage:
     source: str | None
     status: Literal["ok", "skipped", "left out", "failed"]
     reason: str | None
+    assumed: bool
 
 
 def _item(outcome: AnalysisOutcome, source: str | None) -> AnalysedImage:
@@ -210,6 +222,7 @@ def _item(outcome: AnalysisOutcome, source: str | None) -> AnalysedImage:
         source=source,
         status=outcome.status,
         reason=outcome.left_out or None if outcome.error is None else outcome.error.reason,
+        assumed=outcome.assumed,
     )
 
 

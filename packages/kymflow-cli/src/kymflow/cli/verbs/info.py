@@ -87,6 +87,7 @@ class ImageInfo:
     Attributes:
         dataset: The dataset.
         image: The image.
+        scene: Which of its file's images it is; None if the file is one image.
         pixels_digest: The checksum of its pixels; None in format 1.
         header: What its file said of it.
         experiment_metadata: What people said of it.
@@ -99,6 +100,7 @@ class ImageInfo:
     ok: ClassVar[bool] = True
     dataset: str
     image: ListedImage
+    scene: str | None
     pixels_digest: str | None
     header: Mapping[str, object]
     experiment_metadata: Mapping[str, object]
@@ -112,6 +114,7 @@ class ImageInfo:
             {
                 "image": image.image_id,
                 "file": image.source,
+                **({"image in the file": self.scene} if self.scene else {}),
                 "size": f"{image_size(image)} ({image.dtype})",
                 "steps": _steps(self.header),
                 "recorded": to_the_second(image.acquired_local),
@@ -192,6 +195,7 @@ def _describe_dataset(dataset: ZarrDataset) -> DatasetInfo:
 
 
 def _describe_image(dataset: ZarrDataset, record: ZarrImageRecord) -> ImageInfo:
+    from kymflow.core.metadata import load_source
     from kymflow_zarr import ImageNotFoundError, MetadataNotFoundError
 
     manifest = dataset.load_manifest()
@@ -206,6 +210,7 @@ def _describe_image(dataset: ZarrDataset, record: ZarrImageRecord) -> ImageInfo:
     return ImageInfo(
         dataset=dataset.location,
         image=listed_image(entry),
+        scene=load_source(record).scene,
         pixels_digest=record.pixels_digest or None,
         header=_mapping(metadata.get("header")),
         experiment_metadata=_mapping(metadata.get("experiment_metadata")),

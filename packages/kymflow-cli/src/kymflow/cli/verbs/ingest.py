@@ -38,7 +38,7 @@ from kymflow.cli.safe_text import command, show
 from kymflow.cli.settling import apply_rules, settle_image, unknown_steps
 
 if TYPE_CHECKING:
-    from kymflow_zarr import IngestOutcome, ZarrDataset
+    from kymflow_zarr import IngestOutcome, RefreshPlan, ZarrDataset
 
 _NAMED = 8
 _LEFT_ALONE = {
@@ -272,13 +272,21 @@ def ingest_folders(
         unchanged=sum(len(plan.unchanged) for plan in plans),
         changed=statuses["changed"],
         issues=sum(len(item.issues) for item in items),
-        gone=sum(len(plan.gone) for plan in plans),
+        gone=_count_gone(dataset, plans),
         in_subfolders=count_in_subfolders(dataset, folders, plans),
         by_rule=by_rule,
         without_line_period=without["line period"],
         without_pixel_size=without["pixel size"],
         items=tuple(items),
     )
+
+
+def _count_gone(dataset: ZarrDataset, plans: Iterable[RefreshPlan]) -> int:
+    """How many files that a plan missed were not found at another path meanwhile."""
+    gone = {path for plan in plans for path in plan.gone}
+    if not gone:
+        return 0
+    return len(gone.intersection(dataset.sources.load_arrow()["source_primary_path"].to_pylist()))
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kymflow.cli.errors import UnknownNameError
-from kymflow.cli.folders import ChosenFolders, choose_folders, require_folder
+from kymflow.cli.errors import FolderNotFoundError, UnknownNameError
+from kymflow.cli.folders import ChosenFolders, choose_folders
 from kymflow.cli.ingest_plan import PlanResult, plan_folders
 from kymflow.cli.opening import open_reader, open_writer
 from kymflow.cli.options import IngestFlags, ProgressParam
@@ -66,7 +66,10 @@ def _choose(dataset: ZarrDataset, named: tuple[Path, ...], options: IngestFlags)
     folders = choose_folders(dataset, named, options.pattern, recursive=options.recursive)
     if not folders.there:
         for folder in folders.missing[:1]:
-            require_folder(folder)
+            moved = command("relocate", dataset.location, str(folder), "NEW")
+            raise FolderNotFoundError(
+                str(folder), exists=folder.exists(), hint=f"if it has moved: {moved}"
+            )
         raise UnknownNameError(
             f"{dataset.location!r} does not know which folder to look in",
             hint=f"name one: {command('refresh', dataset.location, 'FOLDER')}",

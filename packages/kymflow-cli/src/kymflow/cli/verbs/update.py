@@ -192,7 +192,11 @@ def _analyze(
     for _ in analyses:
         done: dict[tuple[str, str, str], AnalysedImage] = {}
         for (name, label), states in found.states.items():
-            todo = [i for i, state in states.items() if state.state in {"outdated", "missing"}]
+            todo = found.in_order(
+                image_id
+                for image_id, state in states.items()
+                if state.state in {"outdated", "missing"}
+            )
             for params, image_ids in _by_params(dataset, analyses[name], label, todo):
                 analyzed = analyze_images(
                     dataset,

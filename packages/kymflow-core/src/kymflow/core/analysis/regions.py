@@ -95,7 +95,10 @@ class Calibration:
         }
 
 
-_MICROSCOPE_FILES: Final = frozenset({"vendor_tiff", "czi", "lif", "nd2", "oif", "oir"})
+_MICROSCOPE_FILES: Final = frozenset(
+    {"vendor_tiff", "vendor_text", "prairie_xml", "thor_xml", "micro_manager"}
+    | {"czi", "lif", "nd2", "oif", "oir"}
+)
 """Sources of a header that tell places from times; programs that copy pictures do not."""
 
 UNCALIBRATED: Final = Calibration()
@@ -134,6 +137,13 @@ def regions_of(rec: ZarrImageRecord, metadata: ImageMetadata) -> tuple[Region, .
     )
 
 
+def has_line_times(rec: ZarrImageRecord, metadata: ImageMetadata) -> bool:
+    """Whether a person or a file says that an image's rows are lines over time."""
+    if metadata.rois or "t" in picture_axes(rec):
+        return True
+    return calibration_of(rec, metadata).seconds_per_line is not None
+
+
 def _why_no_kymograph(rec: ZarrImageRecord, metadata: ImageMetadata, extent: ImageExtent) -> str:
     """Why the rows of an image are not lines over time; empty if they may be.
 
@@ -142,18 +152,16 @@ def _why_no_kymograph(rec: ZarrImageRecord, metadata: ImageMetadata, extent: Ima
     axes = picture_axes(rec)
     if len(axes) != 2:
         return f"its axes are {rec.get_axes()!r}; a kymograph has lines and pixels"
-    if metadata.rois:
-        return ""
-    if extent.slices > 1:
+    if extent.slices > 1 and not metadata.rois:
         return f"it has {extent.slices} slices; make a ROI in the one to analyze"
-    if "t" in axes or calibration_of(rec, metadata).seconds_per_line is not None:
+    if has_line_times(rec, metadata):
         return ""
     if rec.get_axes()[-1] == "c":
         found = "it is a picture in colors"
     elif _source_of_step(metadata, axes[0]) in _MICROSCOPE_FILES:
         found = "by the microscope's own file, its rows are positions and not times"
     elif extent.dim0 == extent.dim1:
-        found = f"it has as many rows as pixels, {extent.dim0}, like a picture"
+        found = f"nothing says that its {extent.dim0} rows are lines over time, and it is square"
     else:
         return ""
     return f"{found}; if they are lines over time, give the line period: kymflow calibrate"

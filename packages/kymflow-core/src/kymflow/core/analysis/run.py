@@ -16,7 +16,13 @@ from kymflow.core.analysis.current_images import CurrentImages
 from kymflow.core.analysis.definition import Analysis
 from kymflow.core.analysis.inputs import load_inputs
 from kymflow.core.analysis.params import check_params, params_json
-from kymflow.core.analysis.regions import Region, calibration_of, region_pixels, regions_of
+from kymflow.core.analysis.regions import (
+    Region,
+    calibration_of,
+    has_line_times,
+    region_pixels,
+    regions_of,
+)
 from kymflow.core.analysis.status import image_status, parameter_documents
 from kymflow.core.analysis.storage import (
     ComputedRegion,
@@ -63,6 +69,8 @@ class AnalysisOutcome:
             known to be.
         error: What failed, the regions by name; None if nothing did.
         left_out: Why the image is not a kymograph, and was left out; empty if it was not.
+        assumed: Whether it was taken for a kymograph without a line period, an axis of time or a
+            ROI that says so.
     """
 
     image_id: str
@@ -70,6 +78,7 @@ class AnalysisOutcome:
     current: tuple[Region, ...] = ()
     error: AnalysisFailedError | None = None
     left_out: str = ""
+    assumed: bool = False
 
     @property
     def status(self) -> Literal["ok", "skipped", "left out", "failed"]:
@@ -288,6 +297,7 @@ def _analyze(job: _Job[P], image_id: str) -> AnalysisOutcome:
         computed=tuple(region for region in todo if region not in errors),
         current=tuple(region for region in wanted if region in current),
         error=_joined(job, image_id, errors),
+        assumed=not has_line_times(rec, metadata),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from kymflow.core.errors import MetadataError
@@ -24,21 +24,22 @@ logger = logging.getLogger(__name__)
 _TIMES = tuple(name for name, dtype in FACTS.items() if dtype.startswith("datetime"))
 
 
-def load_facts(dataset: ZarrDataset, stamps: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """The facts of all images; metadata that cannot be read are missing, and a line in the log.
+def load_facts(
+    dataset: ZarrDataset,
+    stamps: Mapping[str, str] | None = None,
+    *,
+    columns: Sequence[str] | None = None,
+) -> dict[str, Mapping[str, object]]:
+    """The facts of all images by id; what cannot be read is missing, and a line in the log.
 
     Args:
         dataset: The dataset.
         stamps: `ZarrDataset.artifact_stamps` of all images; read now if None.
-
-    Returns:
-        One row per image, by id: the columns of `facts_frame`, then ``image_id``.
+        columns: These facts at least; all if None.
     """
-    import pandas as pd
-
     if stamps is None:
         stamps = dataset.artifact_stamps(dataset.list_image_ids())
-    tabled = _tabled_facts(dataset, stamps)
+    tabled = _tabled_facts(dataset, stamps, columns)
     image_ids = stamps if len(tabled) == len(stamps) else dataset.load_manifest().entries
     found: dict[str, Mapping[str, object]] = {}
     for image_id in image_ids:
@@ -54,12 +55,20 @@ def load_facts(dataset: ZarrDataset, stamps: Mapping[str, str] | None = None) ->
         except (MetadataError, CorruptDataError) as error:
             logger.warning("the metadata of image %r are not shown: %s", image_id, error)
             found[image_id] = file_facts(record)
+    return found
+
+
+def facts_by_image(dataset: ZarrDataset) -> pd.DataFrame:
+    """All facts, one row per image: the columns of `facts_frame`, then ``image_id``."""
+    import pandas as pd
+
+    found = load_facts(dataset)
     frame = facts_frame(list(found.values()))
     return frame.assign(**{IMAGE_ID: pd.Series(list(found), dtype="str")})
 
 
 def _tabled_facts(
-    dataset: ZarrDataset, stamps: Mapping[str, str]
+    dataset: ZarrDataset, stamps: Mapping[str, str], columns: Sequence[str] | None
 ) -> dict[str, Mapping[str, object]]:
     """The facts of images that have not changed since the table of images was updated."""
     # Imported here: indexers build on this package.
@@ -71,15 +80,16 @@ def _tabled_facts(
         return {}
     fingerprints = take_fingerprints(dataset, ImageTable(), stamps, keep_excluded=True)
     unchanged = fingerprints.unchanged(origins)
-    rows = dataset.load_arrow_table(table)
-    for name in _TIMES:  # as whole nanoseconds, which datetimes do not have
+    wanted = None if columns is None else [IMAGE_ID, *columns]
+    rows = dataset.load_arrow_table(table, columns=wanted)
+    # Times as whole nanoseconds, which datetimes do not have.
+    for name in set(_TIMES).intersection(rows.column_names):
         at = rows.schema.get_field_index(name)
         rows = rows.set_column(at, name, rows[name].cast("int64"))
-    ids = rows[IMAGE_ID].to_pylist()
-    facts: list[dict[str, object]] = [{} for _ in ids]
+    facts: dict[str, dict[str, object]] = {str(i): {} for i in rows[IMAGE_ID].to_pylist()}
     for name in rows.column_names:
         if name not in PROVENANCE_COLUMNS:
-            for each, value in zip(facts, rows[name].to_pylist(), strict=True):
+            for each, value in zip(facts.values(), rows[name].to_pylist(), strict=True):
                 if value is not None:
                     each[name] = value
-    return {i: each for i, each in zip(ids, facts, strict=True) if i in unchanged}
+    return {image_id: each for image_id, each in facts.items() if image_id in unchanged}

@@ -8,6 +8,7 @@ from kymflow.core.analysis.definition import Analysis
 from kymflow.core.analysis.params import make_params
 from kymflow.core.analysis.run import AnalysisOutcome, run_analysis
 from kymflow.core.decisions import add_region, new_act_id
+from kymflow.core.kym_dataset.facts import load_facts
 from kymflow.core.kym_dataset.indexer_base import BaseIndexer
 from kymflow.core.kym_dataset.notebook import summary_html
 from kymflow.core.kym_dataset.order import run_order
@@ -198,11 +199,26 @@ class KymDataset:
             source=documented_params(indexer or _installed_indexer(name)),
         )
 
-    def view(self, *, stamps: Mapping[str, str] | None = None) -> pd.DataFrame:
-        """One row per image, for people who look. No pixel is read.
+    def image_facts(
+        self,
+        *,
+        columns: Sequence[str] | None = None,
+        stamps: Mapping[str, str] | None = None,
+    ) -> dict[str, Mapping[str, object]]:
+        """What is known of each image, by id. No pixel is read.
 
         Args:
+            columns: Columns of the table ``kym_images`` that are wanted, see `ImageTable`; all if
+                None.
             stamps: `ZarrDataset.artifact_stamps` of all images, where they were just read.
+
+        Returns:
+            For each image at least what is known of these columns; a time is in whole nanoseconds.
+        """
+        return load_facts(self.ds, stamps, columns=columns)
+
+    def view(self) -> pd.DataFrame:
+        """One row per image, for people who look. No pixel is read.
 
         Returns:
             The columns of the table ``kym_images``, see `ImageTable`; ``copies``, how many other
@@ -210,7 +226,7 @@ class KymDataset:
             the image, and last ``image_id``. Rows are in the order of folders and files, 2 before
             10. What is not known, or cannot be read, is missing.
         """
-        return dataset_view(self.ds, stamps)
+        return dataset_view(self.ds)
 
     def joined(self, indexer_name: str, *, excluded: bool = False) -> pd.DataFrame:
         """The table of an indexer for people: with the names of files and what is known of them.
@@ -318,7 +334,7 @@ class KymDataset:
 
         Args:
             indexer: The indexer.
-            stamps: As for `view`.
+            stamps: As for `image_facts`.
 
         Raises:
             TableNameError: The indexer's name breaks a rule.

@@ -34,12 +34,12 @@ class Fingerprints:
 
     Attributes:
         name: What they are kept as.
-        inputs: For each image a text that stands for all that decides its rows; "" if unknown.
+        inputs: For each image what decides its rows; empty if unknown.
         kept: The fingerprints that were kept when the table was last updated.
     """
 
     name: str
-    inputs: Mapping[str, str]
+    inputs: Mapping[str, tuple[object, ...]]
     kept: Mapping[str, str]
 
     def unchanged(self, origins: RowOrigins) -> frozenset[str]:
@@ -54,9 +54,9 @@ class Fingerprints:
     def with_rows(self, origins: RowOrigins) -> dict[str, str]:
         """The fingerprints of images and their rows; without images that are unknown."""
         return {
-            image_id: _digest(text, origins.get(image_id))
-            for image_id, text in self.inputs.items()
-            if text
+            image_id: _digest(*inputs, origins.get(image_id))
+            for image_id, inputs in self.inputs.items()
+            if inputs
         }
 
 
@@ -82,7 +82,7 @@ def take_fingerprints(
     return Fingerprints(
         name=name,
         inputs={
-            image_id: stamp and _digest(identity, stamp, [each.get(image_id) for each in upstream])
+            image_id: (identity, stamp, *(each.get(image_id) for each in upstream)) if stamp else ()
             for image_id, stamp in stamps.items()
         },
         kept=dataset.load_derived(name),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from kymflow.core.image_facts import EXPERIMENT_FIELDS, FACTS
-from kymflow.core.kym_dataset.facts import load_facts
+from kymflow.core.kym_dataset.facts import facts_by_image
 from kymflow.core.kym_dataset.table_names import indexer_names, table_name
 from kymflow.core.provenance import ANALYSIS_VERSION, IMAGE_ID, PARAMS_HASH, PROVENANCE_COLUMNS
 from kymflow_zarr.natural_order import file_key, natural_key
@@ -128,7 +128,7 @@ class ImageNames:
 
 def image_names(dataset: ZarrDataset, indexer_name: str, *, excluded: bool) -> ImageNames:
     """`KymDataset.image_names`."""
-    images = _in_natural_order(load_facts(dataset))
+    images = _in_natural_order(facts_by_image(dataset))
     if indexer_name == _IMAGES:  # that table has all names already
         return ImageNames(frame=images[[IMAGE_ID]])
     if not excluded:
@@ -138,9 +138,9 @@ def image_names(dataset: ZarrDataset, indexer_name: str, *, excluded: bool) -> I
     return ImageNames(frame=images[["file", "folder", "acquired", *said]])
 
 
-def dataset_view(dataset: ZarrDataset, stamps: Mapping[str, str] | None = None) -> pd.DataFrame:
+def dataset_view(dataset: ZarrDataset) -> pd.DataFrame:
     """`KymDataset.view`."""
-    frame = load_facts(dataset, stamps)
+    frame = facts_by_image(dataset)
     digests = frame["pixels_digest"]
     frame["copies"] = digests.map(digests.value_counts()).astype("Int64") - 1
     for name in indexer_names(dataset.list_table_names()):

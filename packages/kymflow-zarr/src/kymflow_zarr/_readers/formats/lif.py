@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._readers.facts import Channel, Facts
+from kymflow_zarr._readers.files import closed_on_error
 from kymflow_zarr._readers.formats.planes import (
     PlaneImage,
     axis_name,
     check_expansion,
-    closed_on_error,
     library_missing,
     line_scan_sizes,
     open_first_scene,

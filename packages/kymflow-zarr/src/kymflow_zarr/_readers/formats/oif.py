@@ -19,11 +19,10 @@ import numpy.typing as npt
 from kymflow_zarr._readers.clock import parse_iso
 from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._readers.facts import Channel, Facts
-from kymflow_zarr._readers.files import regular_file_state
+from kymflow_zarr._readers.files import closed_on_error, regular_file_state
 from kymflow_zarr._readers.formats.planes import (
     PlaneImage,
     axis_name,
-    closed_on_error,
     library_missing,
     line_scan_sizes,
 )

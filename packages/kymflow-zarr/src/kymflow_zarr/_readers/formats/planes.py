@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,16 +19,9 @@ _NAMES: Final = {"P": "position", "M": "mosaic", "L": "lambda", "S": "s"}
 _NAMED: Final = 5
 
 
-class _Closes(Protocol):
-    def close(self) -> None: ...
-
-
 class _PlaneReader(Protocol):
     def scenes(self, path: Path, *, limits: ReadLimits) -> Sequence[str]: ...
     def open_scene(self, path: Path, scene: str, *, limits: ReadLimits) -> PlaneImage: ...
-
-
-T = TypeVar("T", bound=_Closes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,16 +66,6 @@ class PlaneImage:
         if plane.shape != due:
             raise ValueError(f"plane {number} has the shape {plane.shape} where {due} is expected")
         return np.ascontiguousarray(plane, dtype=self.dtype)
-
-
-@contextmanager
-def closed_on_error(file: T) -> Iterator[T]:
-    """A file that stays open, unless the block raises."""
-    try:
-        yield file
-    except BaseException:
-        file.close()
-        raise
 
 
 def check_expansion(

@@ -41,11 +41,16 @@ def read_imagej(metadata: TiffMetadata) -> Facts | None:
     unit = pairs.get("unit", "")
     if "z" in metadata.axes:
         steps["z"] = stated_quantity(
-            pairs.get("spacing", ""),
+            pairs.get("spacing", "").lstrip("-"),  # a stack may go down
             pairs.get("zunit", unit),
             of=LENGTH,
             what="ImageJ's distance of slices",
             warnings=warnings,
+        )
+    if "c0" in pairs:
+        warnings.append(
+            f"ImageJ shows other values than those stored (c0={pairs['c0'][:40]}, as of signed "
+            "pixels); pixels are kept as stored"
         )
     steps["t"] = stated_quantity(
         pairs.get("finterval", ""),

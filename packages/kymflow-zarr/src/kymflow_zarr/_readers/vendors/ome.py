@@ -8,6 +8,7 @@ Default units are those of the OME schema: micrometres for ``PhysicalSize``, sec
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 from xml.etree import ElementTree
@@ -17,11 +18,12 @@ from kymflow_zarr._readers.facts import Channel, Facts, Rank
 from kymflow_zarr._readers.intervals import steady_step
 from kymflow_zarr._readers.settings import bit_depth, known, number_of
 from kymflow_zarr._readers.tiff_metadata import TiffMetadata
-from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, kind_of, quantity, stated_quantity
 from kymflow_zarr._storage.json_text import JsonValue
 
 _SIZES: Final = {"x": "PhysicalSizeX", "y": "PhysicalSizeY", "z": "PhysicalSizeZ"}
 _MAX_DIGITS: Final = 10
+_CUT_XML: Final = re.compile(r"\s*(?:<\?xml[^>]*>\s*|<!--[^>]*-->\s*)*<(?:\w+:)?OME\b")
 _TOLERANCE: Final = 0.01
 
 
@@ -29,7 +31,9 @@ def read_ome(metadata: TiffMetadata) -> Facts | None:
     """What an OME-TIFF tells; None when it is none."""
     root = metadata.ome
     if root is None:
-        return None
+        is_cut = _CUT_XML.match(metadata.description) is not None
+        warning = "its OME-XML has no end and is not used"
+        return Facts(source="ome", rank=Rank.OME, warnings=(warning,)) if is_cut else None
     texts = {"ome_xml": metadata.description}
     warnings: list[str] = []
     described = root.find("{*}BinaryOnly")
@@ -97,12 +101,15 @@ def _plane_interval(pixels: ElementTree.Element, warnings: list[str]) -> Quantit
     """The median difference of the planes' times, of one channel and slice, where it is steady."""
     times: dict[int, float] = {}
     for plane in pixels.findall("{*}Plane"):
-        time = quantity(plane.get("DeltaT", ""), plane.get("DeltaTUnit", TIME))
-        seconds = time.value if time is not None and time.unit == TIME else 0.0
-        number = plane.get("TheT", "")
-        if "DeltaT" in plane.attrib and number.isdecimal() and len(number) < _MAX_DIGITS:
-            times.setdefault(int(number), seconds)
-    if len(times) < 2:
+        unit, number = plane.get("DeltaTUnit", TIME), plane.get("TheT", "")
+        if "DeltaT" not in plane.attrib or not number.isdecimal() or len(number) >= _MAX_DIGITS:
+            continue
+        if kind_of(unit) != TIME:
+            warnings.append(f"the times of the OME planes are in {unit[:40]!r} and not used")
+            return None
+        time = quantity(plane.get("DeltaT", ""), unit)
+        times.setdefault(int(number), 0.0 if time is None else time.value)
+    if len(times) < 2 or not any(times.values()):
         return None
     order = sorted(times)
     step = steady_step([times[number] for number in order], order)

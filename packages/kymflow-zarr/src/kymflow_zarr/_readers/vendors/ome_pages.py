@@ -43,21 +43,27 @@ def ome_layout(
         sizes = lengths[axes[0]], lengths[axes[1]], lengths[axes[2]]
         blocks, elsewhere = _own_blocks(root, pixels, file_name=file_name)
         others |= elsewhere
+        is_alone = len(images) == 1
+        told: tuple[str, ...] = ()
+        if is_alone and pixels.find("{*}TiffData") is None:
+            blocks = [ElementTree.Element("TiffData")]
+            told = ("its OME-XML does not say which page is which plane; they are read in order",)
         pages = _planes(blocks, axes, sizes, page_count)
-        if number == 0 and len(pages) == math.prod(sizes):
+        is_whole = len(pages) == math.prod(sizes)
+        if is_whole and number == 0 and not (is_alone and (told or len(pages) < page_count)):
             return None
-        if len(images) == len(elsewhere) == 1 and not blocks:
+        if is_alone and len(elsewhere) == 1 and not blocks:
             all_pages = _planes(pixels.findall("{*}TiffData"), axes, sizes, page_count)
             if len(all_pages) == math.prod(sizes) == page_count:  # this file, by a former name
                 return _layout(all_pages, axes, page_shape, image=number)
         if pages:
             found = _layout(pages, axes, page_shape, image=number)
-            declared = (
-                f"its OME-XML declares {math.prod(sizes)} planes, the file holds {len(pages)}"
-            )
-            told: tuple[str, ...] = () if others else (declared,)
-            unnamed = page_count - len(set(pages.values())) if len(images) == 1 else 0
-            if len(images) > 1:
+            if not others and not is_whole:
+                told += (
+                    f"its OME-XML declares {math.prod(sizes)} planes, the file holds {len(pages)}",
+                )
+            unnamed = page_count - len(set(pages.values())) if is_alone else 0
+            if not is_alone:
                 told += (
                     f"of its {len(images)} images only number {number + 1} is read; export each to "
                     "a file of its own",

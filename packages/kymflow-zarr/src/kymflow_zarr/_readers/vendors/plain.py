@@ -21,8 +21,9 @@ from kymflow_zarr._storage.json_text import JsonValue
 
 _UM: Final = {2: 25_400.0, 3: 10_000.0}  # by ResolutionUnit
 _RANGE_UM: Final = (0.010, 50.0)
-_PRINT_STEP: Final = 25  # dots per inch: 72 is out of range as it is, 600, 1200 or 2400 are not
+_PRINT_STEPS: Final = (24, 25)  # dots per inch: 72, 96, 720 and 1440; 150, 300, 600 and 1200
 _MOST_PRINT: Final = 10_000
+_TOLERANCE: Final = 1e-3  # a centimetre's dots may have two decimals
 _MAX_COLORS: Final = 256
 
 
@@ -70,7 +71,9 @@ def _steps(metadata: TiffMetadata) -> dict[str, Quantity]:
             continue
         size = float(f"{unit_um / resolution:.9g}")
         dots = resolution * 25_400.0 / unit_um
-        is_print = dots < _MOST_PRINT and abs(dots / _PRINT_STEP - round(dots / _PRINT_STEP)) < 1e-4
+        is_print = dots < _MOST_PRINT and any(
+            abs(dots / step - round(dots / step)) < _TOLERANCE for step in _PRINT_STEPS
+        )
         if _RANGE_UM[0] <= size <= _RANGE_UM[1] and not is_print and not math.isclose(size, 1.0):
             steps[axis] = Quantity(value=size, unit=LENGTH)
     return steps

@@ -69,10 +69,16 @@ def scanimage_layout(
     by_channel = np.arange(frames * channels).reshape(frames, channels)
     arrange = _lines if settings.is_line_scan else _frames
     layout = arrange(settings, by_channel, page_shape)
+    warnings = [*layout.warnings]
     if left_over:
-        warning = f"{left_over} pages of its last frame, of {channels} channels, are not read"
-        layout = replace(layout, warnings=(*layout.warnings, warning))
-    return layout
+        warnings.append(
+            f"{left_over} pages of its last frame, of {channels} channels, are not read"
+        )
+    if settings.rows not in {None, page_shape[0]} and not settings.has_regions:
+        warnings.append(
+            f"ScanImage describes {settings.rows} lines a frame, its pages have {page_shape[0]}"
+        )
+    return replace(layout, warnings=tuple(warnings))
 
 
 def _lines(settings: ScanImage, by_channel: _Pages, page_shape: tuple[int, ...]) -> PageLayout:
@@ -84,9 +90,15 @@ def _lines(settings: ScanImage, by_channel: _Pages, page_shape: tuple[int, ...])
     if frames > 1 and not _is_continuous(settings, rows):
         lengths = {"c": channels, "z": frames, "t": rows, "x": columns}
         warnings = (
-            f"its {frames} blocks of {rows} lines do not follow each other without a gap; they "
-            "are kept apart along 'z'",
+            f"its {frames} blocks of {rows} lines are not known to follow each other without a "
+            "gap; they are kept apart along 'z'",
         )
+    if settings.average > 1:
+        warnings += (
+            f"each line is the mean of {settings.average} lines scanned at different times "
+            "(logAverageFactor), which no velocity can be read from",
+        )
+    warnings += _unfinished(settings, frames, "blocks of lines")
     if channels == 1:
         del lengths["c"]
     return PageLayout(
@@ -96,6 +108,14 @@ def _lines(settings: ScanImage, by_channel: _Pages, page_shape: tuple[int, ...])
         pages=by_channel.T.ravel().tolist(),
         warnings=warnings,
     )
+
+
+def _unfinished(settings: ScanImage, count: int, what: str) -> tuple[str, ...]:
+    """A warning where a run of frames has fewer than were asked for."""
+    asked = (settings.frames_per_slice or 0) // settings.average
+    if settings.slices > 1 or count >= asked:
+        return ()
+    return (f"{asked} {what} were to be recorded, the file holds {count}",)
 
 
 def _is_continuous(settings: ScanImage, rows: int) -> bool:
@@ -142,10 +162,7 @@ def _frames(settings: ScanImage, by_channel: _Pages, page_shape: tuple[int, ...]
     )[:, : stack.slices]
     names = ("t", "z", "t" if stack.volumes == 1 else "frame", "c")
     kept = [(name, length) for name, length in zip(names, pages.shape, strict=True) if length > 1]
-    warnings: list[str] = []
-    asked = (settings.frames_per_slice or 0) // settings.average
-    if settings.slices == 1 and count < asked:
-        warnings.append(f"{asked} frames were to be recorded, the file holds {count}")
+    warnings = list(_unfinished(settings, count, "frames"))
     if stack.slices < settings.slices:
         warnings.append(
             f"{settings.slices} slices were to be recorded, the file holds {stack.slices}"

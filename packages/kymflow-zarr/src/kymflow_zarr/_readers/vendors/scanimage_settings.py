@@ -4,30 +4,37 @@
 - 5 and 2015: the same behind ``scanimage.`` in each page's description; 4: ``scanimage.SI4.…``
 - 3: ``state.acq.msPerLine=…`` in each page's description, lines ended by a carriage return
 
-Values are written as MATLAB prints them. Read from the published key names.
+Values are written as MATLAB prints them. Since 2016, the tag may hold a JSON object of objects
+instead. Read from the published key names.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from kymflow_zarr._readers.clock import stated_clock
 from kymflow_zarr._readers.decimals import decimal_of
+from kymflow_zarr._storage.json_text import JsonValue, loads
+from kymflow_zarr.errors import CorruptDataError
 
 _LINE: Final = re.compile(
     r"^[ \t]*(?:scanimage\.)?((?:SI4?|state)\.[\w.]+|epoch|frameTimestamps_sec)[ \t]*=(.*)$",
     re.MULTILINE,
 )
-_MARK: Final = re.compile(r"(?:^|[\r\n])(?:(?:scanimage\.)?SI4?|state)\.\w")
+_PREFIXES: Final = ("SI.", "SI4.", "state.")
 _NUMBER: Final = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _QUOTED: Final = re.compile(r"'([^']*)'")
 _CORNERS: Final = 8  # four corners, x and y
 _MAX_CHANNELS: Final = 64
 _LONGEST_RUN_S: Final = 1e7
+_MAX_YEAR: Final = 10_000
+_TOLERANCE: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +97,32 @@ class ScanImage:
 
 def scanimage_settings(software: str, description: str) -> ScanImage | None:
     """The settings in two tags of a file's first page; None when ScanImage did not write it."""
-    if not (_MARK.search(software) or _MARK.search(description)):
-        return None
     values: dict[str, str] = {}
     for text in (software, description):
-        for key, value in _LINE.findall(text.replace("\r", "\n")):
+        for key, value in _entries(text):
             values.setdefault(key, value.strip())
+    if not any(key.startswith(_PREFIXES) for key in values):
+        return None
     return _third(values) if any(key.startswith("state.") for key in values) else _later(values)
+
+
+def _entries(text: str) -> Iterable[tuple[str, str]]:
+    """The settings of a tag, with their values as text."""
+    if not text.lstrip().startswith("{"):
+        return _LINE.findall(text.replace("\r", "\n"))
+    try:
+        return _flattened("", loads(text.encode("utf-8", errors="replace"), key="ScanImage"))
+    except CorruptDataError:
+        return ()
+
+
+def _flattened(key: str, value: JsonValue) -> Iterator[tuple[str, str]]:
+    """The entries of an object of objects, keys joined by points, values as MATLAB prints them."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _flattened(f"{key}.{name}" if key else name, inner)
+    else:
+        yield key, value if isinstance(value, str) else json.dumps(value).replace('"', "'")
 
 
 def _later(values: Mapping[str, str]) -> ScanImage:
@@ -120,6 +146,13 @@ def _later(values: Mapping[str, str]) -> ScanImage:
     direction = _text(values, "SI.hScan2D.bidirectional")
     line_s = _number(values, f"{roi}.linePeriod", "SI4.scanLinePeriod")
     fly_s = _number(values, "SI.hScan2D.flytoTimePerScanfield")
+    frame_s = _number(values, f"{roi}.scanFramePeriod", "SI4.scanFramePeriod")
+    by_rate_s = _period(_number(values, f"{roi}.scanFrameRate", "SI4.scanFrameRate"))
+    if frame_s and by_rate_s and not math.isclose(frame_s, by_rate_s, rel_tol=_TOLERANCE):
+        warnings.append(
+            f"ScanImage contradicts itself: a frame takes {frame_s:g} s, by its rate "
+            f"{by_rate_s:g} s"
+        )
     return ScanImage(
         is_line_scan=_number(
             values, f"{roi}.scanAngleMultiplierSlow", "SI4.scanAngleMultiplierSlow"
@@ -129,7 +162,7 @@ def _later(values: Mapping[str, str]) -> ScanImage:
         rows=_count(values, f"{roi}.linesPerFrame", "SI4.scanLinesPerFrame"),
         columns=_count(values, f"{roi}.pixelsPerLine", "SI4.scanPixelsPerLine"),
         line_period_s=line_s,
-        frame_period_s=_number(values, f"{roi}.scanFramePeriod", "SI4.scanFramePeriod"),
+        frame_period_s=frame_s or by_rate_s,
         dwell_time_us=None if dwell_s is None else float(f"{dwell_s * 1e6:.12g}"),
         width_um=width,
         height_um=height,
@@ -163,7 +196,7 @@ def _later(values: Mapping[str, str]) -> ScanImage:
 def _third(values: Mapping[str, str]) -> ScanImage:
     """ScanImage 3, whose line period is in ms."""
     acq = "state.acq"
-    line_ms, rate = _number(values, f"{acq}.msPerLine"), _number(values, f"{acq}.frameRate")
+    line_ms = _number(values, f"{acq}.msPerLine")
     dwell_s = _number(values, f"{acq}.pixelTime")
     channels = tuple(
         number
@@ -181,7 +214,7 @@ def _third(values: Mapping[str, str]) -> ScanImage:
         rows=_count(values, f"{acq}.linesPerFrame"),
         columns=_count(values, f"{acq}.pixelsPerLine"),
         line_period_s=None if line_ms is None else float(f"{line_ms / 1e3:.12g}"),
-        frame_period_s=float(f"{1 / rate:.12g}") if rate else None,
+        frame_period_s=_period(_number(values, f"{acq}.frameRate")),
         dwell_time_us=None if dwell_s is None else float(f"{dwell_s * 1e6:.12g}"),
         width_um=None,
         height_um=None,
@@ -209,13 +242,10 @@ def _started(values: Mapping[str, str], warnings: list[str]) -> int | None:
     Where a long run is cut into files, a later one starts when its first frame does.
     """
     clock = _text(values, "SI4.triggerClockTimeFirst").strip("'")
-    epoch = _NUMBER.findall(_text(values, "epoch"))
-    if len(epoch) == 6:
-        *date, seconds = epoch
-        whole, _, fraction = seconds.partition(".")
-        year, month, day, hour, minute = (int(float(number)) for number in date)
-        clock = f"{year:04}-{month}-{day} {hour}:{minute:02}:{int(whole):02}"
-        clock += f".{fraction[:9]}" if fraction.isdigit() else ""
+    epoch = [Decimal(number) for number in _NUMBER.findall(_text(values, "epoch"))]
+    if len(epoch) == 6 and max(map(abs, epoch)) < _MAX_YEAR:
+        year, month, day, hour, minute = map(int, epoch[:5])
+        clock = f"{year:04}-{month}-{day} {hour}:{minute:02}:{epoch[5]:012.9f}"
     start = stated_clock(clock, what="ScanImage's start", warnings=warnings)
     later_s = _number(values, "frameTimestamps_sec") or 0.0
     if start is None or not 0 < later_s < _LONGEST_RUN_S:
@@ -249,6 +279,11 @@ def _number(values: Mapping[str, str], *keys: str) -> float | None:
     return None if number is None else float(number)
 
 
+def _period(rate: float | None) -> float | None:
+    """The time that one of so many a second takes."""
+    return float(f"{1 / rate:.12g}") if rate else None
+
+
 def _count(values: Mapping[str, str], *keys: str) -> int | None:
     number = _number(values, *keys)
     return int(number) if number is not None and number >= 1 and number == int(number) else None
@@ -256,8 +291,8 @@ def _count(values: Mapping[str, str], *keys: str) -> int | None:
 
 def _integers(text: str) -> tuple[int, ...]:
     """The channels of ``1`` or ``[1;2]``."""
-    numbers = (int(number) for number in re.findall(r"(?<![\d.])\d{1,3}(?![\d.])", text))
-    return tuple(dict.fromkeys(number for number in numbers if 1 <= number <= _MAX_CHANNELS))
+    numbers = map(float, _NUMBER.findall(text))
+    return tuple(dict.fromkeys(int(n) for n in numbers if n in range(1, _MAX_CHANNELS + 1)))
 
 
 def _is_true(text: str) -> bool:

@@ -14,7 +14,13 @@ from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._readers.headers.payload import read_payload_header
 from kymflow_zarr._records.facts import OWN_NAMES
 from kymflow_zarr._storage.json_text import JsonValue
-from kymflow_zarr.errors import ArtifactNotFoundError, ImageNotFoundError
+from kymflow_zarr.errors import (
+    ArtifactNotFoundError,
+    ExportError,
+    ImageNotFoundError,
+    IngestError,
+    UnreadableImageError,
+)
 from kymflow_zarr.experimental_stores.stores.base import Artifact, PixelFacts, channel_index
 from kymflow_zarr.record import ZarrImageRecord, load_header
 
@@ -77,10 +83,14 @@ class ZarrPixelStore:
         """Copy the image with its id and all its results, unless the dataset already has it."""
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name) / "export"
-            self._dataset.export_legacy_folder(
-                folder, include_tables=False, table_format="parquet", image_ids=[source_key]
-            )
-            dataset.ingest_legacy_folder(folder)
+            try:
+                self._dataset.export_legacy_folder(
+                    folder, include_tables=False, table_format="parquet", image_ids=[source_key]
+                )
+                dataset.ingest_legacy_folder(folder)
+            except (ExportError, IngestError) as error:
+                reasons = "; ".join(error.failures.values())
+                raise UnreadableImageError(Path(source_key), reasons) from error
         return dataset.record(source_key)
 
 
