@@ -15,7 +15,7 @@ import pytest
 
 from kymflow.cli.errors import QueryError
 from kymflow.cli.verbs.query import query
-from kymflow_zarr import ZarrDataset
+from kymflow_zarr import CorruptDataError, ZarrDataset
 
 Kymflow = Callable[..., tuple[int, str, str]]
 
@@ -150,6 +150,29 @@ class TestWithDuckDB:
         first = query(dataset, 'SELECT v FROM "lab/many" ORDER BY v DESC', rows=2)
         assert (first.rows, len(first.items)) == (len(rows), 2)
         assert [row.row["v"] for row in first.items] == [2_999_999, 2_999_998]
+
+    def test_no_more_of_a_table_is_read_than_an_answer_needs(self, dataset: str) -> None:
+        rows = np.random.default_rng(0).normal(size=3_000_000)
+        ZarrDataset(dataset).save_table("lab/many", pa.table({"v": pa.array(rows)}))
+        place = Path(dataset, "tables", "lab", "many.parquet")
+        content = bytearray(place.read_bytes())
+        content[len(content) * 9 // 10] ^= 1
+        place.write_bytes(content)
+        answer = query(dataset, 'SELECT v FROM "lab/many" LIMIT 3')
+        assert [row.row["v"] for row in answer.items] == rows[:3].tolist()
+        with pytest.raises(CorruptDataError, match="lab/many"):
+            query(dataset, 'SELECT sum(v) AS s FROM "lab/many"')
+
+    def test_a_query_may_read_a_table_twice(self, dataset: str) -> None:
+        ZarrDataset(dataset).save_table("few", pa.table({"v": pa.array(np.arange(1000))}))
+        sql = "SELECT count(*) AS n FROM few a JOIN few b ON a.v = b.v + 1"
+        assert [row.row for row in query(dataset, sql).items] == [{"n": 999}]
+
+    def test_without_an_index_the_hint_says_how_to_make_one(self, tmp_path: Path) -> None:
+        ZarrDataset(tmp_path / "empty.zarr")
+        with pytest.raises(QueryError) as caught:
+            query(str(tmp_path / "empty.zarr"), "SELECT * FROM velocity")
+        assert "kymflow index" in caught.value.hint
 
     def test_an_answer_that_does_not_fit_into_memory_is_refused(self, dataset: str) -> None:
         with pytest.raises(QueryError, match="takes more than 64 MiB"):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kymflow.cli.report.frame import PER_INCH, Frame, frame_of
-from kymflow.cli.report.png import TRANSPARENT, data_uri, grey_png
+from kymflow.cli.report.png import COMPRESSION, TRANSPARENT, data_uri, grey_png
 from kymflow.core.analysis import Analysis, RegionData
 from kymflow.core.errors import FigureError
 from kymflow.core.metadata import Roi
@@ -151,21 +151,19 @@ def _overlay(
 @contextmanager
 def _new_figure(width: float, height: float) -> Iterator[Figure]:
     """An empty figure; a person's own style of figures must not make a report unreadable."""
-    from matplotlib import rc_context, rcdefaults
+    from matplotlib import rc_context, rcdefaults, rcParams
     from matplotlib.figure import Figure
 
     with rc_context():
         rcdefaults()
+        # Agg cannot draw a line of a million points in one go.
+        rcParams["agg.path.chunksize"] = 10_000
         yield Figure(figsize=(width, height), dpi=FIGURE_DPI, facecolor="none")
 
 
 def _png_of(figure: Figure) -> str:
-    from matplotlib import rc_context
-
     stream = io.BytesIO()
-    # Agg cannot draw a line of a million points in one go.
-    with rc_context({"agg.path.chunksize": 10_000}):
-        figure.savefig(stream, format="png")
+    figure.savefig(stream, format="png", pil_kwargs={"compress_level": COMPRESSION})
     return data_uri(stream.getvalue())
 
 

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 TRANSPARENT: Final = 255
 """The value of a pixel that is not known."""
 
+COMPRESSION: Final = 3
+"""Of zlib: in a third of the time of the usual 6, a page is about as large."""
+
 _UP: Final = 2
 """The PNG filter that stores what a row differs by from the one above: equal rows cost nothing."""
 
@@ -26,7 +29,7 @@ def grey_png(values: NDArray[np.uint8]) -> bytes:
     """
     rows, columns = values.shape
     differences = np.diff(values, axis=0, prepend=np.zeros((1, columns), np.uint8))
-    compressor = zlib.compressobj(level=6, strategy=zlib.Z_FILTERED)
+    compressor = zlib.compressobj(level=COMPRESSION, strategy=zlib.Z_FILTERED)
     pixels = compressor.compress(np.insert(differences, 0, _UP, axis=1).tobytes())
     return b"".join(
         (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -15,14 +14,13 @@ from kymflow.cli.verbs.table import ArrowRows, TableResult
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from duckdb import DuckDBPyConnection, Statement, StatementType
+    from duckdb import Statement, StatementType
 
-    from kymflow_zarr import ZarrDataset
+    from kymflow_zarr import KymflowZarrError, ZarrDataset
 
 _ABOUT_TABLES = ("show", "information_schema", "duckdb_", "pg_", "sqlite_")
 _SEALED_OFF = {"enable_external_access": False, "autoinstall_known_extensions": False}
 _SQL_MEMORY = "96MiB"  # what does not fit is on the disk meanwhile
-_TABLE_BYTES = 16 * 2**20  # a larger table is handed to DuckDB part by part
 _ANSWER_BYTES = 64 * 2**20
 _ANSWER_ROWS = 4096  # fetched at a time
 
@@ -69,84 +67,103 @@ def _ask(dataset: ZarrDataset, sql: str, rows: int | None) -> tuple[pa.Table, in
         import duckdb
     except ImportError as error:
         raise MissingExtraError("DuckDB", extra="sql") from error
+    import pyarrow as pa
+
+    from kymflow.core import KymDataset
 
     names = dataset.list_table_names()
     with TemporaryDirectory(ignore_cleanup_errors=True) as spill:
         limits = {"memory_limit": _SQL_MEMORY, "temp_directory": spill}
         with duckdb.connect(":memory:", config={**_SEALED_OFF, **limits}) as connection:
+            tables: dict[str, _TableStream] = {}
             try:
                 _require_one_query(connection.extract_statements(sql), duckdb.StatementType.SELECT)
-                _give_tables(connection, dataset, names, sql)
+                tables |= _tables(dataset, names, sql)
+                for name, table in tables.items():
+                    connection.register(name, table)
                 return _fetch(connection.sql(sql).to_arrow_reader(_ANSWER_ROWS), rows)
-            except duckdb.Error as error:
+            except (duckdb.Error, pa.ArrowException) as error:
+                for table in tables.values():
+                    for failure in table.failures:
+                        raise failure from error
                 message = " ".join(str(error).split("LINE 1:")[0].split())
-                raise QueryError(
-                    message, hint=f"the tables are: {', '.join(names) or 'none'}"
-                ) from error
+                hint = f"the tables are: {', '.join(names) or 'none'}"
+                if not KymDataset(dataset).list_indexes():
+                    hint += "; for those of the analyses, first run kymflow index"
+                raise QueryError(message, hint=hint) from error
 
 
-def _give_tables(
-    connection: DuckDBPyConnection, dataset: ZarrDataset, names: Sequence[str], sql: str
-) -> None:
-    """Make the tables that a query is about known to DuckDB."""
+def _tables(
+    dataset: ZarrDataset, names: Sequence[str], sql: str
+) -> Iterator[tuple[str, _TableStream]]:
+    """The tables that a query is about; those that it only lists without rows."""
     from kymflow.core import KymDataset
 
     text, kym = sql.lower(), KymDataset(dataset)
     lists_tables = any(word in text for word in _ABOUT_TABLES)
     for name in names:
-        # Rows of others cannot be asked for, and need not be read.
         if name.lower() in text:
-            _give(connection, name, _parts(dataset, name))
-        elif lists_tables and (schema := dataset.table_schema(name)) is not None:
-            connection.register(name, schema.empty_table())
+            yield name, _stream(dataset, name)
+        elif lists_tables:
+            yield name, _TableStream(_schema(dataset, name), lambda: iter(()))
     for name in kym.list_indexes():
-        schema = dataset.table_schema(f"kym_{name}")
-        is_of_images = schema is not None and "image_id" in schema.names
-        if is_of_images and name not in names and re.search(rf"\b{name}\b", text):
-            named = kym.image_names(name)
-            _give(connection, name, _parts(dataset, f"kym_{name}"), each=named.join_arrow)
+        if name not in names and re.search(rf"\b{name}\b", text):
+            table = f"kym_{name}"
+            if "image_id" in _schema(dataset, table).names:
+                yield name, _stream(dataset, table, each=kym.image_names(name).join_arrow)
 
 
-def _parts(dataset: ZarrDataset, name: str) -> Iterator[pa.Table]:
-    """The rows of a table, some at a time; at least one part, of which all columns are known."""
-    schema = dataset.table_schema(name)
-    if schema is not None:
-        yield schema.empty_table()
-    yield from dataset.tables.iter_arrow(name)
+def _schema(dataset: ZarrDataset, table: str) -> pa.Schema:
+    if (schema := dataset.table_schema(table)) is None:
+        raise QueryError(f"the table {table!r} was removed meanwhile", hint="ask again")
+    return schema
 
 
-def _give(
-    connection: DuckDBPyConnection,
-    name: str,
-    parts: Iterator[pa.Table],
+def _stream(
+    dataset: ZarrDataset,
+    table: str,
     *,
     each: Callable[[pa.Table], pa.Table] = lambda rows: rows,
-) -> None:
-    """Make a table known to DuckDB, which keeps a large one on the disk.
+) -> _TableStream:
+    """A table, with what becomes of its parts."""
+    schema = each(_schema(dataset, table).empty_table()).schema
+    return _TableStream(schema, lambda: map(each, dataset.tables.iter_arrow(table)))
+
+
+class _TableStream:
+    """A table that DuckDB reads from its start, part by part, each time that a query scans it.
+
+    So it reads no more than a query needs, and keeps nothing of it.
 
     Args:
-        connection: The database.
-        name: What the query calls it.
-        parts: Its rows.
-        each: What becomes of them.
+        schema: The schema.
+        parts: The rows, some at a time.
+
+    Attributes:
+        failures: What went wrong in reading it: DuckDB passes on just its text.
     """
-    import pyarrow as pa
 
-    first: deque[pa.Table] = deque()
-    for part in parts:
-        first.append(part)
-        if sum(one.nbytes for one in first) > _TABLE_BYTES:
-            break
-    else:
-        connection.register(name, each(pa.concat_tables(first)))
-        return
-    schema = each(first[0]).schema
+    def __init__(self, schema: pa.Schema, parts: Callable[[], Iterator[pa.Table]]) -> None:
+        self._schema = schema
+        self._parts = parts
+        self.failures: list[KymflowZarrError] = []
 
-    def batches() -> Iterator[pa.RecordBatch]:
-        while (part := first.popleft() if first else next(parts, None)) is not None:
-            yield from each(part).cast(schema).to_batches()
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """The rows, by the Arrow PyCapsule interface."""
+        import pyarrow as pa
 
-    connection.from_arrow(pa.RecordBatchReader.from_batches(schema, batches())).create(f'"{name}"')
+        reader = pa.RecordBatchReader.from_batches(self._schema, self._batches())
+        return reader.__arrow_c_stream__(requested_schema)  # type: ignore[no-untyped-call]
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        from kymflow_zarr import KymflowZarrError
+
+        try:
+            for part in self._parts():
+                yield from part.cast(self._schema).to_batches()
+        except KymflowZarrError as error:
+            self.failures.append(error)
+            raise
 
 
 def _fetch(answer: pa.RecordBatchReader, rows: int | None) -> tuple[pa.Table, int]:

@@ -80,11 +80,20 @@ def _draw(axes: Sequence[Axes], data: RegionData, theme: Theme) -> None:
     strip.tick_params(bottom=False)
     strip.spines[:].set_visible(False)
     starts, stops = data.time(intervals["start_line"]), data.time(intervals["stop_line"])
-    for kind, start, stop in zip(intervals["kind"], starts.tolist(), stops.tolist(), strict=True):
-        colour = _colour(kind, theme)
-        strip.axvspan(start, stop, color=colour, linewidth=_THINNEST_BAND)
+    for kind in _KINDS:
+        colour, chosen = _colour(kind, theme), (intervals["kind"] == kind).to_numpy()
+        spans = np.column_stack((starts, stops - starts))[chosen].tolist()
+        strip.broken_barh(spans, (0.0, 1.0), color=colour, linewidth=_THINNEST_BAND)
         for ax in (velocity, evidence):
-            ax.axvspan(start, stop, facecolor=colour, alpha=0.22, linewidth=0, zorder=0)
+            ax.broken_barh(
+                spans,
+                (0.0, 1.0),
+                facecolor=colour,
+                alpha=0.22,
+                linewidth=0,
+                zorder=0,
+                transform=ax.get_xaxis_transform(),
+            )
     _draw_velocity(velocity, data, theme)
     _draw_evidence(evidence, data, theme)
     handles, labels = velocity.get_legend_handles_labels()
