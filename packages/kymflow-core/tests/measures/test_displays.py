@@ -93,5 +93,6 @@ def test_every_result_is_drawn(
     known = data_of(records[name], analysis).values["status"] == "ok"
     assert not known or all(ax.has_data() for ax in panels)
     above, *below = (ax.get_tightbbox() for ax in figure.axes)
-    assert above is not None and above.y0 > max(box.y1 for box in below if box), "labels overlap"
+    assert above is not None
+    assert above.y0 > max(box.y1 for box in below if box), "labels overlap"
     figure.savefig(tmp_path / "figure.png")
