@@ -94,8 +94,8 @@ def test_every_result_is_drawn(
     assert all(ax.get_ylabel() for ax in panels)
     known = data_of(records[name], analysis).values["status"] == "ok"
     assert not known or all(ax.has_data() for ax in panels)
-    above, *below = (ax.get_tightbbox() for ax in figure.axes)
-    assert above is not None and above.y0 > max(box.y1 for box in below if box), "labels overlap"
+    above, *below = (box for ax in figure.axes if (box := ax.get_tightbbox()))
+    assert above.y0 > max(box.y1 for box in below), "labels overlap"
     figure.savefig(tmp_path / "figure.png")
 
 

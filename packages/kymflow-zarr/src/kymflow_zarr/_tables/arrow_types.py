@@ -108,8 +108,8 @@ def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     """The plain type that holds the values of two plain types as they are; None if there is none.
 
     Whole numbers and floats have ``double`` in common, signed and unsigned ones ``int64``: a value
-    that it cannot hold exactly is an error of the cast, not of the types. The fields of structs go by
-    name, as keys of dicts do, in the order of the first.
+    that it cannot hold exactly is an error of the cast, not of the types. Fields of structs are
+    known by their names, as keys of dicts are, and have the order of the first.
     """
     import pyarrow as pa
 
