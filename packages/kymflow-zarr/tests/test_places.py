@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -112,6 +115,29 @@ def test_to_write_to_a_store_that_is_read_only_is_refused(
         ):
             ZarrDataset(store, mode)
     assert snapshot(tmp_path) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts on Linux")
+def test_a_disk_that_is_read_only_is_named_by_the_whole_path(tmp_path: Path) -> None:
+    place, shown = tmp_path / "d.zarr", tmp_path / "shown.zarr"
+    made = ZarrDataset(place).add_image(np.ones((2, 3)))
+    shown.mkdir()
+    if subprocess.run(["mount", "--bind", place, shown], check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", shown], check=True)
+        dataset = ZarrDataset(shown)
+        calls: list[Callable[[], object]] = [
+            lambda: dataset[made.image_id].save_json("a", 1),
+            lambda: dataset.add_image(np.ones((2, 3))),
+            lambda: dataset.delete_image(made.image_id),
+        ]
+        for call in calls:
+            with pytest.raises(OSError, match="Read-only file system") as caught:
+                call()
+            assert str(caught.value.filename).startswith(str(shown))
+    finally:
+        subprocess.run(["umount", "--lazy", shown], check=True)
 
 
 def test_a_store_that_can_never_replace_a_key_is_for_reading(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -113,7 +113,7 @@ class InnerFolder:
             )
         except OSError as error:
             self._raise_if_link(name, error)
-            error.filename = f"{self.path}/{name}"
+            error.filename = self._path_of(name)
             raise
 
     def stat(self, name: str) -> os.stat_result | None:
@@ -203,7 +203,7 @@ class InnerFolder:
             return self.inner(key)
         name, _, rest = key.partition("/")
         if self.stat(name) is None:
-            with suppress(FileExistsError):  # made by another writer since
+            with suppress(FileExistsError), self._naming(name):  # made by another writer since
                 os.mkdir(self.at(name), dir_fd=self.fd)
             if durable:
                 sync_folder(self.at("."), dir_fd=self.fd)
@@ -224,7 +224,8 @@ class InnerFolder:
         """
         call = os.replace if replace else os.rename
         old, new = self.at(name), to.at(new_name)
-        when_released(lambda: call(old, new, src_dir_fd=self.fd, dst_dir_fd=to.fd))
+        with to._naming(new_name):
+            when_released(lambda: call(old, new, src_dir_fd=self.fd, dst_dir_fd=to.fd))
 
     def remove(self, name: str) -> None:
         """Remove a file, or a folder with all that it holds; of a link, the link.
@@ -240,16 +241,30 @@ class InnerFolder:
 
     def unlink(self, name: str) -> None:
         """Remove a file or a link."""
-        when_released(lambda: os.unlink(self.at(name), dir_fd=self.fd))
+        with self._naming(name):
+            when_released(lambda: os.unlink(self.at(name), dir_fd=self.fd))
 
     def _remove_folder(self, name: str) -> None:
         for left in reversed(range(_REMOVALS)):
             try:
-                when_released(lambda: shutil.rmtree(self.at(name), dir_fd=self.fd))
+                with self._naming(name):
+                    when_released(lambda: shutil.rmtree(self.at(name), dir_fd=self.fd))
                 break
             except OSError as error:
                 if error.errno != errno.ENOTEMPTY or not left:
                     raise
+
+    @contextmanager
+    def _naming(self, name: str) -> Iterator[None]:
+        """Errors say the whole path, of which a call that takes ``dir_fd`` knows the end only."""
+        try:
+            yield
+        except OSError as error:
+            error.filename = self._path_of(name)
+            raise
+
+    def _path_of(self, name: str) -> str:
+        return f"{self.path}/{name}"
 
     def links(self) -> Iterator[str]:
         """The keys of all links and mounts in it, sorted, as deep as it can be read."""
@@ -288,7 +303,7 @@ class InnerFolder:
                     raise _linked(self.key_of(part)) from error
 
     def _step(self, name: str) -> InnerFolder:
-        path = f"{self.path}/{name}"
+        path = self._path_of(name)
         found = self.stat(name)
         if found is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
