@@ -28,6 +28,14 @@ def hatch_config(root: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def hatch_scripts(hatch_config: dict[str, Any]) -> dict[str, set[str]]:
+    """The names of the scripts of each environment, with those of its template."""
+    environments = hatch_config["envs"]
+    own = {name: set(one.get("scripts", ())) for name, one in environments.items()}
+    return {name: own[name] | own[one.get("template", name)] for name, one in environments.items()}
+
+
+@pytest.fixture(scope="session")
 def package_index(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Skips a test where packages cannot be fetched, as it installs some."""
     environment = tmp_path_factory.mktemp("index") / "environment"

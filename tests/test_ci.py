@@ -13,20 +13,16 @@ import pytest
 
 
 def test_check_names_scripts_that_exist_and_ci_runs_them(
-    hatch_config: dict[str, Any], root: Path
+    hatch_config: dict[str, Any], hatch_scripts: dict[str, set[str]], root: Path
 ) -> None:
-    environments = hatch_config["envs"]
-    scripts = environments["default"]["scripts"]
-    assert "hatch run test-all" in scripts["check"]
+    commands = hatch_config["envs"]["default"]["scripts"]["check"]
+    assert "hatch run test-all" in commands
     ci = (root / ".ci" / "run").read_text(encoding="utf-8")
-    for command in scripts["check"]:
+    for command in commands:
         script = command.removeprefix("hatch run ")
         assert re.search(rf'^ *with "\$\w+" {script}$', ci, re.MULTILINE), script
-    for command in (*scripts["check"], *scripts["test-requirements"]):
-        found = re.match(r"hatch run (?:(?P<environment>\w+):)?(?P<script>[\w-]+)", command)
-        assert found is not None
-        environment = environments[found["environment"] or "default"]
-        assert found["script"] in environment["scripts"]
+        environment, _, name = script.rpartition(":")
+        assert name in hatch_scripts[environment or "default"]
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")

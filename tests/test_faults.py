@@ -41,7 +41,7 @@ PARTS = {
     "killed at a call": 4,
     "a call fails": 24,
     "power cut, modelled": 16,
-    "damaged files": 30,
+    "damaged files": 20,
     "crowd": 20,
     "hostile input": 200,
     "guard": 3,

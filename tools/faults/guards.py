@@ -109,7 +109,7 @@ def guard(
             yield from corrupt(templates, root, cases=_CASES, seed=seed).silent
             yield from _guard_digest(templates, root)
             yield from _guard_inventory(templates, root)
-            yield from _guard_footer(templates, root)
+            yield from _guard_table(templates, root)
 
 
 def _guard_cuts(
@@ -325,18 +325,26 @@ def _guard_digest(templates: Templates, root: Path) -> Iterator[str]:
     yield from [end.error] if end.value is None else end.value
 
 
-def _guard_footer(templates: Templates, root: Path) -> Iterator[str]:
-    """A footer that names another column than was written is damage, sound as the rows are."""
+def _guard_table(templates: Templates, root: Path) -> Iterator[str]:
+    """A table with another column in its footer, or any other byte in its rows, is damaged."""
     place = templates.copy("full", root)
+    path = place.dataset / "tables" / "notes.parquet"
 
     def work() -> list[str]:
-        path = place.dataset / "tables" / "notes.parquet"
-        path.write_bytes(path.read_bytes().replace(b"text", b"texu"))
-        try:
-            table = ZarrDataset(place.dataset, "r").load_table("notes")
-        except CorruptDataError:
-            return []
-        return [f"a damaged footer is read: {list(table.columns)}"]
+        dataset = ZarrDataset(place.dataset, "r")
+        before, data = dataset.load_table("notes"), path.read_bytes()
+        damaged = {"the footer": data.replace(b"text", b"texu")}
+        for at in range(4, len(data) - 8 - int.from_bytes(data[-8:-4], "little")):
+            damaged[f"byte {at}"] = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+        wrong = []
+        for what, changed in damaged.items():
+            path.write_bytes(changed)
+            try:
+                if not dataset.load_table("notes").equals(before):
+                    wrong.append(f"a table is read in which {what} is damaged")
+            except CorruptDataError:
+                pass
+        return wrong
 
     end = in_child(work)
     yield from [end.error] if end.value is None else end.value

@@ -337,7 +337,7 @@ def _mutate(run: _Run) -> None:
 def _guard(run: _Run, kind: str) -> None:
     """One violation is enough: this is run for each safeguard that is taken away."""
     with run.report.timed("guard", kind) as tally:
-        found = guard(kind, run.templates, run.place("guard"), seed=run.seed, jobs=run.jobs)
+        found = guard(kind, run.templates, run.place(f"guard-{kind}"), seed=run.seed, jobs=run.jobs)
         tally.tried, tally.wrong = 1, list(islice(found, 1))
 
 

@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -414,6 +415,22 @@ def test_one_value_of_hundreds_of_megabytes_is_refused(disk: ZarrDataset) -> Non
         with pytest.raises(CorruptDataError, match=r"would take \d+ bytes at once"):
             list(read("bomb"))
     assert {problem.kind for problem in disk.check(deep=True)} == {"unreadable", "inventory"}
+
+
+@pytest.mark.skipif(
+    int(pa.__version__.split(".")[0]) < 20, reason="pyarrow does not write how long the texts are"
+)
+def test_a_long_text_that_every_row_repeats_is_read_a_few_rows_at_a_time(disk: ZarrDataset) -> None:
+    # A dictionary holds it once: the file is small, and so is what its footer says of its pages.
+    disk.save_table("t", pd.DataFrame({"v": [1]}))
+    path = Path(disk.location, "tables", "repeated.parquet")
+    texts = pa.array(["x" * 2**20]).dictionary_encode().take(pa.array([0] * 20_000))
+    pq.write_table(pa.table({"v": texts}), path, compression="zstd", store_schema=False)
+    assert path.stat().st_size < 2**16
+    assert max(map(len, islice(disk.tables.iter_arrow("repeated"), 3))) < 100
+    assert len(disk.tables.head_arrow("repeated", 3)) == 3
+    with pytest.raises(CorruptDataError, match="read it part by part"):
+        disk.load_table("repeated")
 
 
 def test_the_first_rows_are_those_of_the_whole_table(dataset: ZarrDataset) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from kymflow.core.analysis.diameter import DIAMETER
 from kymflow.core.analysis.flow import FLOW
 from kymflow.core.analysis.pulse import PULSE
 from kymflow.core.metadata import Header, ImageMetadata, save_metadata
-from kymflow.core.result_plot import plot_result
+from kymflow.core.result_plot import draw_result, panel_axes, plot_result
 from kymflow.core.testing import simulate_cells, simulate_vessel
+from kymflow.core.themes import LIGHT
 from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
 MEASURES = (PULSE, CELLS, DIAMETER, FLOW)
@@ -92,4 +94,29 @@ def test_every_result_is_drawn(
     assert all(ax.get_ylabel() for ax in panels)
     known = data_of(records[name], analysis).values["status"] == "ok"
     assert not known or all(ax.has_data() for ax in panels)
+    above, *below = (box for ax in figure.axes if (box := ax.get_tightbbox()))
+    assert above.y0 > max(box.y1 for box in below), "labels overlap"
     figure.savefig(tmp_path / "figure.png")
+
+
+def test_a_diameter_between_unknown_ones_is_seen(
+    records: dict[str, ZarrImageRecord], tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    from matplotlib.colors import to_rgb
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+    data = data_of(records["vessel"], DIAMETER)
+    trace = data.tables["trace"].copy()
+    alone = trace.index != len(trace) // 2
+    trace.loc[alone, ["diameter_um", "low_um", "high_um"]] = np.nan
+    shown = replace(data, tables={**data.tables, "trace": trace})
+    figure = Figure(figsize=(10.0, 3.0))
+    axes = panel_axes(figure, (2.2,), LIGHT)
+    draw_result(DIAMETER, shown, axes, LIGHT, time_span=(0.0, 0.6))
+    figure.savefig(tmp_path / "figure.png")
+    with Image.open(tmp_path / "figure.png") as picture:
+        colours = np.asarray(picture.convert("RGB"), dtype=np.float64).reshape(-1, 3)
+    blue = np.round(255 * np.asarray(to_rgb(LIGHT.blue)))
+    assert np.abs(colours - blue).max(axis=1).min() <= 2

@@ -66,6 +66,8 @@ def test_a_result_is_plotted_under_its_kymograph(
     kymograph, _, velocity, evidence = figure.axes
     assert kymograph.get_xlim() == velocity.get_xlim() == evidence.get_xlim()
     assert velocity.get_ylabel().startswith("velocity (")
+    above, *below = (box for ax in figure.axes if (box := ax.get_tightbbox()))
+    assert above.y0 > max(box.y1 for box in below), "legends overlap"
     figure.savefig(tmp_path / f"figure.{suffix}")
     assert (tmp_path / f"figure.{suffix}").stat().st_size > 5000
 

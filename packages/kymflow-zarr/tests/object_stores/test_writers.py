@@ -53,7 +53,7 @@ def test_a_writer_whose_lock_was_broken_overwrites_nothing(in_memory: Any, befor
         assert len(other.unlock()) == 1
         add_row(other, "theirs")
 
-    with pytest.raises(LockLostError, match="'tables' while this one was at work; nothing of it"):
+    with pytest.raises(LockLostError, match="'tables' while this one was working; nothing of it"):
         robbed(mine, break_in)
     assert other.load_table("t")["image_id"].tolist() == ["first", "theirs"][1 - before :]
     add_row(mine, "mine")
@@ -300,7 +300,7 @@ def test_a_writer_that_wakes_after_a_repair_publishes_nothing(url: str, start: A
     assert swept.action == "removed what a killed writer left behind"
     os.kill(writer.pid, signal.SIGCONT)
     said, _ = writer.communicate("go on\n")
-    assert "another writer has taken over 'images'" in said
+    assert "another writer took over 'images'" in said
     assert dataset.list_image_ids() == []
     assert dataset.check(deep=True) == []
 

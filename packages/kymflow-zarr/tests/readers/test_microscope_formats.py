@@ -455,7 +455,7 @@ def test_an_archive_of_oir_files_gives_its_line_scan(tmp_path: Path) -> None:
         archive.writestr("b.oir", oir(kymograph()))
     pixels, header = read(path, READERS["oir"])
     np.testing.assert_array_equal(pixels, kymograph()[0])
-    assert header.warnings == ("of the file's 2 images 'a.oir' is read here, and not 'b.oir'",)
+    assert header.warnings == ("of the file's 2 images only 'a.oir' is read here, not 'b.oir'",)
 
 
 def test_an_oir_that_was_cut_short_is_an_error(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 A strict stand-in: it refuses what Windows refuses, and never allows more than Linux does. Empty
 `os.supports_dir_fd` before `shutil` is loaded, `impose` the rules, then import `kymflow_zarr`.
 
-- What only POSIX has is not there: ``dir_fd``, ``fcntl``, flags (but for those that filelock uses).
+- What only POSIX has is not there: ``dir_fd``, ``fcntl``, flags (but for what filelock
+  uses, such as ``fchmod`` in its oldest release).
 - A file that this process has open is neither replaced nor removed, nor is a folder that holds one.
 - `os.rename` replaces nothing, folders cannot be opened, `os.fsync` wants a file open for writing.
 - A path has at most 259 characters, no part of it is a device or has a sign that is not allowed.
@@ -40,7 +41,7 @@ _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECAS
 _NOT_ALLOWED = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]$')
 _POSIX_ONLY = (
     *("O_DIRECTORY", "O_PATH", "O_TMPFILE"),
-    *("chown", "fchmod", "fork", "geteuid", "getuid", "mkfifo", "posix_fallocate", "pread"),
+    *("chown", "fork", "geteuid", "getuid", "mkfifo", "posix_fallocate", "pread"),
     *("register_at_fork", "sched_getaffinity", "setsid", "statvfs", "sync", "uname"),
 )
 

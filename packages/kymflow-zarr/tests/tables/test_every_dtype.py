@@ -363,11 +363,20 @@ def test_objects_keep_what_stands_for_missing_ones_whichever_rows_come_first(mis
         dataset.delete_table("t")
 
 
-def test_values_in_dicts_may_be_missing_in_all_rows_of_an_image() -> None:
+@pytest.mark.parametrize(
+    "values",
+    [
+        [{"a": 1, "b": [1.5]}, {"a": None, "b": []}, {"a": 2, "b": None}],
+        [{"a": 1, "b": "x"}, {"b": "y", "a": 2}, {"b": None, "a": None}],
+        [[{"a": 1, "b": {"c": 1, "d": 2}}], [{"b": {"d": 3, "c": 4}, "a": 5}], []],
+    ],
+    ids=["missing values", "another order of keys", "another order in lists"],
+)
+def test_dicts_of_one_image_fit_those_of_another(values: list[object]) -> None:
     dataset = ZarrDataset(MemoryStore())
-    values = [{"a": 1, "b": [1.5]}, {"a": None, "b": []}, {"a": 2, "b": None}]
     for image_id, value in zip("abc", values, strict=True):
         rows = frame_of({"c": pd.Series([value], dtype=object)}, image_id, 1)
+        dataset.replace_rows_for_image_id("t", image_id, rows)
         dataset.replace_rows_for_image_id("t", image_id, rows)
     assert dataset.load_table("t")["c"].tolist() == values
 

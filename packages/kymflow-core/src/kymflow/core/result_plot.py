@@ -15,7 +15,7 @@ from kymflow.core.themes import LIGHT, Theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, FigureBase
 
     from kymflow.core.analysis import Analysis
     from kymflow.core.analysis.display import RegionData
@@ -57,11 +57,11 @@ def figure_height(heights: Sequence[float]) -> float:
     return FIGURE_TOP + sum(heights) + _GAP * (len(heights) - 1) + FIGURE_BOTTOM
 
 
-def panel_axes(figure: Figure, heights: Sequence[float], theme: Theme) -> list[Axes]:
+def panel_axes(figure: FigureBase, heights: Sequence[float], theme: Theme) -> list[Axes]:
     """Axes below each other, with the same margins in every figure.
 
     Args:
-        figure: A figure of `FIGURE_WIDTH` and `figure_height`.
+        figure: A figure, or a part of one, of `FIGURE_WIDTH` and `figure_height`.
         heights: Their heights in inches, from the top.
         theme: Its colours.
     """
@@ -198,11 +198,14 @@ def plot_result(
         raise ResultNotFoundError(rec.image_id, analysis.name, label)
     data = found[0]
     panels = analysis.display.panels
-    heights = (_KYMOGRAPH, *(() if panels is None else panels.heights))
-    figure = Figure(
-        figsize=(FIGURE_WIDTH, figure_height(heights)), dpi=FIGURE_DPI, facecolor=theme.ground
+    parts = ((_KYMOGRAPH,), () if panels is None else panels.heights)
+    each = [figure_height(heights) for heights in parts]
+    figure = Figure(figsize=(FIGURE_WIDTH, sum(each)), dpi=FIGURE_DPI, facecolor=theme.ground)
+    grid = figure.add_gridspec(2, 1, height_ratios=each, hspace=0.0)
+    (above,), below = (
+        panel_axes(figure.add_subfigure(grid[row]), heights, theme)
+        for row, heights in enumerate(parts)
     )
-    above, *below = panel_axes(figure, heights, theme)
     picture = load_picture(rec, channel=channel, z=data.region.z, lines=lines)
     draw_result(analysis, data, below, theme, time_span=picture.time_span)
     draw_picture(picture, above)

@@ -37,6 +37,10 @@ else:
     # Opening a pipe must not wait for a writer.
     _NOT_A_LINK = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
+# A writer that had a folder open may have added a file. On FUSE and NFS a file that is removed
+# while someone has it open stays until it is closed, under another name: that may take for ever.
+_REMOVALS = 20
+
 
 class InnerFolder:
     """An open folder: its files are named by ``folder.at(name)`` with ``dir_fd=folder.fd``.
@@ -223,11 +227,14 @@ class InnerFolder:
         when_released(lambda: call(old, new, src_dir_fd=self.fd, dst_dir_fd=to.fd))
 
     def remove(self, name: str) -> None:
-        """Remove a file, or a folder with all that it holds; of a link, the link."""
+        """Remove a file, or a folder with all that it holds; of a link, the link.
+
+        Raises:
+            OSError: Something is left of the folder, as on FUSE while a file in it is open.
+        """
         found = os.stat(self.at(name), dir_fd=self.fd, follow_symlinks=False)
         if stat.S_ISDIR(found.st_mode) and not _is_link(found):
-            while not self._remove_folder(name):  # a writer that had it open may have added a file
-                pass
+            self._remove_folder(name)
         else:
             self.unlink(name)
 
@@ -235,14 +242,14 @@ class InnerFolder:
         """Remove a file or a link."""
         when_released(lambda: os.unlink(self.at(name), dir_fd=self.fd))
 
-    def _remove_folder(self, name: str) -> bool:
-        try:
-            when_released(lambda: shutil.rmtree(self.at(name), dir_fd=self.fd))
-        except OSError as error:
-            if error.errno != errno.ENOTEMPTY:
-                raise
-            return False
-        return True
+    def _remove_folder(self, name: str) -> None:
+        for left in reversed(range(_REMOVALS)):
+            try:
+                when_released(lambda: shutil.rmtree(self.at(name), dir_fd=self.fd))
+                break
+            except OSError as error:
+                if error.errno != errno.ENOTEMPTY or not left:
+                    raise
 
     def links(self) -> Iterator[str]:
         """The keys of all links and mounts in it, sorted, as deep as it can be read."""

@@ -128,7 +128,8 @@ class LocalBlobs:
                 self._sync(folder)
         except _NOT_THERE:
             return False
-        scratch.remove(to_delete)
+        with suppress(OSError):  # what stays, repair() sweeps
+            scratch.remove(to_delete)
         return True
 
     def delete_empty_folders(self, key: str) -> None:
@@ -481,4 +482,5 @@ class _LocalStaging:
         except OSError:
             self._scratch.move(to_delete, parent, name)
             raise
-        self._scratch.remove(to_delete)
+        with suppress(OSError):  # what stays, repair() sweeps
+            self._scratch.remove(to_delete)

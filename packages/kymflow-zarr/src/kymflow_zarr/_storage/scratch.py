@@ -93,14 +93,18 @@ def sweep(staging: InnerFolder, name: str) -> None:
         try:
             if not _holds_only_scratch(folder):
                 return
-            for entry in list(folder.scan()):
-                if entry.name != _LOCK_FILE:
-                    folder.remove(entry.name)
-            if sys.platform != "win32":  # Windows cannot remove open files
-                staging.remove(name)
+            if sys.platform == "win32":  # an open file keeps its folder where it is
+                for entry in list(folder.scan()):
+                    if entry.name != _LOCK_FILE:
+                        folder.remove(entry.name)
+            else:
+                moved = new_name()
+                staging.move(name, staging, moved)
+                name = moved
         finally:
             lock.release()
-    if sys.platform == "win32":
+    # With the lock file closed: on FUSE and NFS an open one keeps its folder from being empty.
+    with suppress(FileNotFoundError):  # by another repair
         staging.remove(name)
 
 

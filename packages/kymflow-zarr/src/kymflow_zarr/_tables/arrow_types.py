@@ -7,7 +7,6 @@ and intervals are the values behind them. What they are in pandas stands in the 
 
 from __future__ import annotations
 
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -69,6 +68,21 @@ def plain_column(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
     return column if column.type == kind else column.cast(kind)
 
 
+def cast_column(column: pa.ChunkedArray[Any], kind: pa.DataType) -> pa.ChunkedArray[Any]:
+    """The values of a column in a plain type that has them all in common with the column's.
+
+    Raises:
+        ArrowInvalid: A value would change.
+    """
+    import pyarrow as pa
+
+    try:
+        return column.cast(kind)
+    except (pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        # Before Arrow 20, a cast does not put the fields of structs in another order.
+        return pa.chunked_array([pa.array(column.to_pylist(), kind)])
+
+
 def plain_categories(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
     """All values in the dictionaries of a column, each once, in their `plain_type`."""
     kind = plain_type(column.type)
@@ -94,7 +108,8 @@ def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     """The plain type that holds the values of two plain types as they are; None if there is none.
 
     Whole numbers and floats have ``double`` in common, signed and unsigned ones ``int64``: a value
-    that it cannot hold exactly is an error of the cast, not of the types.
+    that it cannot hold exactly is an error of the cast, not of the types. Fields of structs are
+    known by their names, as keys of dicts are, and have the order of the first.
     """
     import pyarrow as pa
 
@@ -110,11 +125,12 @@ def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
         inner = common_type(one.value_type, other.value_type)
         return None if inner is None else pa.list_(inner)
     if isinstance(one, pa.StructType) and isinstance(other, pa.StructType):
+        its = {field.name: field.type for field in other}
+        if len(one) != len(other) or {field.name for field in one} != set(its):
+            return None
         fields = []
-        for mine, its in zip_longest(one, other):
-            if mine is None or its is None or mine.name != its.name:
-                return None
-            inner = common_type(mine.type, its.type)
+        for mine in one:
+            inner = common_type(mine.type, its[mine.name])
             if inner is None:
                 return None
             fields.append(pa.field(mine.name, inner))

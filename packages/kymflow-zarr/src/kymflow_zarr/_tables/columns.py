@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kymflow_zarr._tables.arrow_types import (
+    cast_column,
     common_type,
     plain_categories,
     plain_column,
@@ -197,9 +198,9 @@ def fit_columns(rows: pa.Table, schema: pa.Schema, *, what: str) -> pa.Table:
             columns.append(pa.chunked_array([pa.nulls(len(rows), field.type)]))
             continue
         try:
-            if common_type(column.type, field.type) != field.type:
+            if common_type(field.type, column.type) != field.type:
                 raise pa.ArrowInvalid("no value is of both types")
-            columns.append(column.cast(field.type))
+            columns.append(cast_column(column, field.type))
         except pa.ArrowInvalid as error:
             raise ColumnError(
                 what,

@@ -33,6 +33,8 @@ class ColumnChunk:
         start: Its first byte.
         size: How many bytes it has.
         unpacked_size: How many it has once it is decompressed.
+        text_size: How many its texts have once each row has its own, as far as the file says so:
+            a dictionary holds a text once for all rows.
         null_count: How many of its rows have no value; None if the file does not say so.
         bounds: The least and the largest value, as bytes; None if the file does not say so.
     """
@@ -41,6 +43,7 @@ class ColumnChunk:
     start: int
     size: int
     unpacked_size: int
+    text_size: int
     null_count: int | None
     bounds: tuple[bytes, bytes] | None
 
@@ -80,6 +83,7 @@ def _column_chunk(chunk: dict[int, Any]) -> ColumnChunk:
         start=_size(data.get(11, data[9])),
         size=_size(data[7]),
         unpacked_size=_size(data[6]),
+        text_size=_size(data.get(16, {}).get(1, 0)),
         null_count=_size(statistics[3]) if 3 in statistics else None,
         bounds=bounds if all(isinstance(bound, bytes) for bound in bounds) else None,
     )

@@ -26,6 +26,7 @@ BYTES_PER_CELL = 8
 """What a value takes in memory, as an estimate."""
 _PART_BYTES = 64 * 2**20
 _LOADED_BYTES = 256 * 2**20
+_REPEATED_BYTES = 2 * 2**30  # of texts that many rows have; a dictionary holds each once
 _MOST_GROWTH = 100  # times the size of the file; measurements grow two- to tenfold
 _FILE_METADATA = tuple(key.encode("ascii") for key in (KEY_OF_FILE, *parquet_seal.METADATA_KEYS))
 
@@ -196,15 +197,16 @@ class StoredTable:
             CorruptDataError: A column of it has to be unpacked to far more than that, as for one
                 value of hundreds of megabytes, and far more than a file of this size can mean.
         """
-        sizes = [self._chunks[group][leaf].unpacked_size for leaf in leaves]
-        most, size = max(sizes, default=0), self._size()
+        chunks = [self._chunks[group][leaf] for leaf in leaves]
+        most, size = max((chunk.unpacked_size for chunk in chunks), default=0), self._size()
         if most > max(2 * _PART_BYTES, _MOST_GROWTH * size):
             raise CorruptDataError(
                 self._key,
                 f"a column would take {most} bytes at once, and the file has {size}; "
                 "restore it from a copy",
             )
-        per_row = max(BYTES_PER_CELL * len(leaves), sum(sizes) // max(1, self._rows_of(group)), 1)
+        whole = sum(max(chunk.unpacked_size, chunk.text_size) for chunk in chunks)
+        per_row = max(BYTES_PER_CELL * len(leaves), whole // max(1, self._rows_of(group)), 1)
         return max(1, min(ROW_GROUP_ROWS, _PART_BYTES // per_row))
 
     def _size(self) -> int:
@@ -218,10 +220,10 @@ class StoredTable:
         A kilobyte can declare millions of equal rows, and may be meant to do harm.
         """
         rows = sum(map(self._rows_of, groups))
-        declared = max(
-            rows * len(leaves) * BYTES_PER_CELL,
-            sum(self._chunks[group][leaf].unpacked_size for group in groups for leaf in leaves),
-        )
+        chunks = [self._chunks[group][leaf] for group in groups for leaf in leaves]
+        text = sum(chunk.text_size for chunk in chunks)
+        unpacked = sum(chunk.unpacked_size for chunk in chunks)
+        declared = max(rows * len(leaves) * BYTES_PER_CELL, unpacked, text - _REPEATED_BYTES)
         size = self._size()
         if declared > max(_LOADED_BYTES, _MOST_GROWTH * size):
             raise CorruptDataError(

@@ -21,7 +21,7 @@ def relocate(dataset: str, old: str, new: str, /, *, wait: Wait = DEFAULT_WAIT_S
 
     Args:
         dataset: Path or URL of the dataset.
-        old: The folder, or the file, where they were; it need not exist any more.
+        old: The folder, or the file, where they were; it need not exist any longer.
         new: The folder, or the file, where they are now.
         wait: How many seconds to wait for another writer.
 

@@ -44,7 +44,9 @@ def _draw(axes: Sequence[Axes], data: RegionData, theme: Theme) -> None:
     else:
         value, low, high, unit = rows["diameter_um"], rows["low_um"], rows["high_um"], "µm"
     ax.fill_between(time, low, high, color=theme.blue, alpha=0.25, linewidth=0)
-    ax.plot(time, value, color=theme.blue, linewidth=1.3)
+    ax.vlines(time, low, high, color=theme.blue, alpha=0.25, linewidth=1.0)
+    # Neither a line nor a band shows a window between unknown ones: a dot and a bar do.
+    ax.plot(time, value, ".-", color=theme.blue, linewidth=1.3, markersize=3.0)
     for kind, start, stop in zip(
         events["kind"], data.time(events["onset_line"]), data.time(events["stop_line"]), strict=True
     ):
