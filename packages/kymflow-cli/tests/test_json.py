@@ -19,11 +19,11 @@ from kymflow_zarr import ZarrDataset
 KymflowJson = Callable[..., tuple[int, list[dict[str, Any]]]]
 
 FILES = {"dataset", "folders", "missing_folders", "patterns"}
-COUNTS = {"unchanged", "changed", "waiting", "failed", "gone"}
+COUNTS = {"unchanged", "changed", "waiting", "failed", "gone", "in_subfolders"}
 FILE = {"path", "status", "image_id", "reason", "issues"}
 PLANNED = {"path", "state", "action", "image_id", "reason"}
 INGESTED = {
-    *("taken_in", "extended", "renewed", "issues", "in_subfolders", "by_rule"),
+    *("taken_in", "extended", "renewed", "issues", "by_rule"),
     *("without_line_period", "without_pixel_size"),
 }
 ISSUE = {"path", "kind", "message"}
@@ -44,7 +44,7 @@ PROMISED: dict[str, dict[str, set[str]]] = {
     },
     "ingest more k.zarr --dry-run": {
         "file": PLANNED,
-        "summary": FILES | COUNTS | {"dry_run", "to_take_in", "new", "in_subfolders"},
+        "summary": FILES | COUNTS | {"dry_run", "to_take_in", "new"},
     },
     "refresh k.zarr more": {
         "file": FILE,
@@ -52,7 +52,7 @@ PROMISED: dict[str, dict[str, set[str]]] = {
     },
     "refresh k.zarr more --dry-run": {
         "file": PLANNED,
-        "summary": FILES | COUNTS | {"dry_run", "to_take_in", "new", "in_subfolders"},
+        "summary": FILES | COUNTS | {"dry_run", "to_take_in", "new"},
     },
     "relocate k.zarr images pictures": {"summary": {"dataset", "old", "new", "relocated"}},
     "analyze k.zarr velocity": {

@@ -51,7 +51,7 @@ def test_1_problems_found(kymflow: Kymflow, dataset: str) -> None:
     ("arguments", "message"),
     [
         (("ingst",), 'unknown command "ingst". Did you mean "ingest"?'),
-        (("ls",), "requires an argument"),
+        (("ls",), "DATASET is missing"),
         (("ls", "k.zarr", "--nope"), "unknown option: --nope"),
         (("ls", "k.zarr", "--sort", "colour"), "colour"),
         (("ingest", "images", "k.zarr", "--workers", "0"), "workers"),

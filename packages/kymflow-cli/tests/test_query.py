@@ -119,11 +119,12 @@ class TestWithDuckDB:
         assert not (tmp_path / "stolen.csv").exists()
 
     def test_errors_name_the_tables(self, dataset: str, kymflow: Kymflow) -> None:
-        code, out, err = kymflow("query", dataset, "SELECT * FROM kym_image_sumary")
+        code, out, err = kymflow("query", dataset, "SELECT * FROM elsewhere")
         assert (code, out) == (2, "")
         error, hint = err.splitlines()
-        assert "kym_image_sumary" in error
-        assert hint == "hint: the tables are: kym_image_summary, run_log, source_folders, sources"
+        assert "elsewhere" in error
+        names = "kym_image_summary, run_log, source_folders, sources, image_summary"
+        assert hint == f"hint: the tables are: {names}"
 
     def test_answers_as_csv_and_json(
         self,

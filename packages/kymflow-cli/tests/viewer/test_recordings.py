@@ -171,7 +171,7 @@ def test_the_figure_is_an_svg_of_what_is_asked_for(ask: Ask, image_ids: dict[str
 
 
 @pytest.mark.parametrize(
-    ("pixels", "says"), [([30, 30], "must end before pixel 31"), ([-1, 9], "must begin at pixel 0")]
+    ("pixels", "says"), [([30, 30], "must end at pixel 31"), ([-1, 9], "must begin at pixel 0")]
 )
 def test_borders_that_do_not_fit_are_refused(
     ask: Ask, image_ids: dict[str, str], pixels: list[int], says: str

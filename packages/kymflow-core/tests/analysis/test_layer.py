@@ -46,7 +46,13 @@ from kymflow.core.metadata import (
     save_metadata,
 )
 from kymflow.core.provenance import params_hash
-from kymflow_zarr import CorruptDataError, ReadOnlyError, ZarrDataset, ZarrImageRecord
+from kymflow_zarr import (
+    CorruptDataError,
+    InvalidNameError,
+    ReadOnlyError,
+    ZarrDataset,
+    ZarrImageRecord,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,6 +343,11 @@ def test_labels_keep_sets_of_parameters_side_by_side(
     assert set(states(two_rois, params=COARSE, label="coarse").values()) == {("current",)}
     assert len(load_result_table(two_rois, BRIGHTNESS, "blocks")) == 8
     assert len(load_result_table(two_rois, BRIGHTNESS, "blocks", label="coarse")) == 4
+
+
+def test_a_label_cannot_be_two_folders(dataset: ZarrDataset) -> None:
+    with pytest.raises(InvalidNameError, match="'a/b' is not a valid label name"):
+        run_analysis(dataset, BRIGHTNESS, label="a/b")
 
 
 def test_nothing_is_overwritten_unasked(dataset: ZarrDataset, two_rois: ZarrImageRecord) -> None:

@@ -225,7 +225,7 @@ def test_borders_that_make_no_sense_are_refused(dataset: ZarrDataset) -> None:
         add_region(record, um=(1.0, 3.0))
     with pytest.raises(DecisionError, match="give one of them"):
         add_region(record, um=(1.0, 3.0), pixels=(2, 6))
-    with pytest.raises(RoiError, match="the region must end before pixel 5 to"):
+    with pytest.raises(RoiError, match="the region must end at pixel 5 to"):
         add_region(record, pixels=(4, 99))
     assert load_metadata(record).rois == ()
 

@@ -127,9 +127,9 @@ def test_images_with_malformed_metadata_stop_only_themselves(
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "its columns are"),
-        ("animal,sex\nm1,f\n", "give it one 'folder'"),
-        ("folder,sex,sex\nm1,f,m\n", "each name once"),
+        ("", "it is empty"),
+        ("animal,sex\nm1,f\n", "it has no column 'folder'"),
+        ("folder,sex,sex\nm1,f,m\n", "two columns .sex.; rename one"),
         ("folder,sex\nm1,f,m\n", "line 2 has more cells"),
         ("folder,sex\n,f\n", "line 2 has no 'folder'"),
         ('folder,sex\n"m1,f\n', "it is not CSV"),
@@ -140,6 +140,25 @@ def test_a_file_that_is_not_such_a_table_is_refused(
 ) -> None:
     with pytest.raises(MetadataFileError, match=reason):
         import_metadata(dataset, write(tmp_path, text), on="folder")
+
+
+def test_lines_that_contradict_each_other_are_refused(dataset: ZarrDataset, tmp_path: Path) -> None:
+    csv = write(tmp_path, "folder,genotype,sex\nm1,wt,f\nm2,ko,\nm1,ko,f\n")
+    with pytest.raises(MetadataFileError, match="'wt' in line 2 and 'ko' in line 4; keep one"):
+        import_metadata(dataset, csv, on="folder")
+    assert not load_rules(dataset)
+    csv = write(tmp_path, "folder,genotype,sex\nm1,wt,\nm1,wt,f\n")
+    assert len(import_metadata(dataset, csv, on="folder").changed) == 2
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_a_number_may_have_a_decimal_comma_beside_other_delimiters(
+    dataset: ZarrDataset, tmp_path: Path, delimiter: str
+) -> None:
+    csv = write(tmp_path, "\ufefffolder;depth;note\nm1;12,5;a, b\n".replace(";", delimiter))
+    import_metadata(dataset, csv, on="folder")
+    said = experiments(dataset)["m1/day1"]
+    assert (said.depth, said.note) == (12.5, "a, b")
 
 
 def test_a_file_in_another_encoding_is_refused(dataset: ZarrDataset, tmp_path: Path) -> None:

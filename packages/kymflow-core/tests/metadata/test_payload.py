@@ -161,7 +161,7 @@ def test_rois_that_do_not_fit_are_not_saved(dataset: ZarrDataset) -> None:
     rec = dataset.record(dataset.list_image_ids()[0])
     wide = Roi(id=1, dim0_start=0, dim0_stop=40, dim1_start=0, dim1_stop=13)
 
-    with pytest.raises(RoiError, match="must end before pixel"):
+    with pytest.raises(RoiError, match="must end at pixel"):
         save_metadata(rec, ImageMetadata(rois=(wide,)))
 
     assert load_metadata(rec) == ImageMetadata()

@@ -14,6 +14,7 @@ from kymflow.cli.errors import MissingExtraError, QueryError, UnknownNameError
 from kymflow.cli.image_failures import image_failures
 from kymflow.cli.opening import find_image, open_writer, source_of
 from kymflow.cli.safe_text import command, show
+from kymflow.cli.sql_errors import query_error
 
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
@@ -120,7 +121,7 @@ def decide(
         kymflow_zarr.NotADatasetError: There is no dataset there.
     """
     from kymflow.core.decisions import load_acts, new_act_id
-    from kymflow.core.errors import DecisionError, KymflowCoreError
+    from kymflow.core.errors import DecisionError, KymflowCoreError, RegionError
 
     opened = open_writer(dataset)
     entries = opened.load_manifest().entries
@@ -135,7 +136,7 @@ def decide(
             made = act(record, step)
             status = "ok" if len(load_acts(record)) > before else "unchanged"
         except KymflowCoreError as error:
-            reason = error.reason if isinstance(error, DecisionError) else str(error)
+            reason = error.reason if isinstance(error, DecisionError | RegionError) else str(error)
         items.append(
             DecidedImage(
                 image_id=image_id,
@@ -174,7 +175,8 @@ def choose_images(dataset: ZarrDataset, names: Sequence[str], where: str | None)
     if not chosen:
         raise UnknownNameError(
             "no images chosen" if where is None else f"no image matches {where!r}",
-            hint="name images, or give a condition: --where \"folder_1 = 'day1'\"; true is all",
+            hint="name images, or give a condition: --where \"folder_1 = 'day1'\"; "
+            "for all images: --where true",
         )
     return list(dict.fromkeys(chosen))
 
@@ -201,6 +203,4 @@ def images_where(dataset: ZarrDataset, condition: str) -> list[str]:
             connection.register("images", images)
             return [image_id for (image_id,) in connection.sql(sql).fetchall()]
         except duckdb.Error as error:
-            message = " ".join(str(error).split("LINE 1:")[0].split())
-            hint = f"the columns are: {', '.join(images.columns)}"
-            raise QueryError(message, hint=hint) from error
+            raise query_error(error, columns=list(images.columns)) from error

@@ -179,7 +179,7 @@ _Explanation = tuple[ExitCode, str, str]
 
 
 def _explain_cli(error: Exception) -> _Explanation | None:
-    from cyclopts import CycloptsError, UnusedCliTokensError
+    from cyclopts import CoercionError, CycloptsError, MissingArgumentError, UnusedCliTokensError
 
     match error:
         case KymflowCliError():
@@ -190,6 +190,18 @@ def _explain_cli(error: Exception) -> _Explanation | None:
                 ExitCode.USAGE,
                 f"too many arguments: {' '.join(map(repr, error.unused_tokens or ()))}",
                 f"quote what contains spaces; {_help_hint(chain)}",
+            )
+        case MissingArgumentError() if error.argument is not None and not error.tokens_so_far:
+            # Where the option was given, its value is missing.
+            what = "needs a value" if error.keyword else "is missing"
+            return ExitCode.USAGE, f"{error.argument.name} {what}", _help_hint(error.command_chain)
+        case CoercionError() if error.target_type in {int, float} and error.token is not None:
+            option = error.token.keyword or (error.argument.name if error.argument else "")
+            kind = "a number" if error.target_type is float else "a whole number"
+            return (
+                ExitCode.USAGE,
+                f"{option} is {error.token.value!r}, not {kind}",
+                "write it as 0.25" if error.target_type is float else "write it as 12",
             )
         case CycloptsError():
             message = (

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from kymflow.cli.blocks import Block, counted, remark
 from kymflow.cli.errors import FolderNotFoundError, OutputFileError
+from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.options import DEFAULT_PATTERNS
 from kymflow.cli.safe_text import command, show
 from kymflow.cli.source_names import folder_of
@@ -223,27 +224,38 @@ def require_outside(place: Path, dataset: str) -> None:
         )
 
 
-class Search(Protocol):
-    """A result that says where image files were looked for."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderSearch:
+    """What was found in the folders of a dataset: the part that several results have in common.
 
-    @property
-    def dataset(self) -> str:
-        """The dataset."""
+    Attributes:
+        dataset: The dataset.
+        folders: The folders that were looked at.
+        missing_folders: Folders that images came from and that are not there now.
+        patterns: Which files were looked for; ``**/`` stands for subfolders.
+        named: Whether the folders were named, now or before. Not in the JSON.
+        unchanged: How many files are in the dataset as they are.
+        changed: How many differ from when they were ingested.
+        waiting: How many are still being written, and are left for a later run.
+        failed: How many could not be ingested.
+        gone: How many known files are no longer in these folders; their images stay.
+        in_subfolders: How many new files lie in subfolders that were not looked at.
+    """
 
-    @property
-    def missing_folders(self) -> tuple[str, ...]:
-        """Folders that images came from and that are not there now."""
+    dataset: str
+    folders: tuple[str, ...]
+    missing_folders: tuple[str, ...]
+    patterns: tuple[str, ...]
+    named: bool = field(metadata=NOT_IN_JSON)
+    unchanged: int
+    changed: int
+    waiting: int
+    failed: int
+    gone: int
+    in_subfolders: int
 
-    @property
-    def patterns(self) -> tuple[str, ...]:
-        """Which files were looked for; ``**/`` stands for subfolders."""
 
-    @property
-    def named(self) -> bool:
-        """Whether the folders were named, and not only found in the dataset."""
-
-
-def search_remarks(result: Search) -> Iterator[Block]:
+def search_remarks(result: FolderSearch) -> Iterator[Block]:
     """When no folder was scanned."""
     for folder in result.missing_folders:
         yield remark(f"not found now: {show(folder)}")
@@ -254,10 +266,15 @@ def search_remarks(result: Search) -> Iterator[Block]:
         )
 
 
-def subfolder_remark(files: int) -> Block:
-    """New image files lie in subfolders that were not looked at."""
+def subfolder_remark(files: int, typed: str = "--recursive") -> Block:
+    """New image files lie in subfolders that were not looked at.
+
+    Args:
+        files: How many.
+        typed: What to type to ingest them.
+    """
     lie = "lies" if files == 1 else "lie"
-    return remark(f"{counted(files, 'new image file')} {lie} in subfolders; to ingest: --recursive")
+    return remark(f"{counted(files, 'new image file')} {lie} in subfolders; to ingest: {typed}")
 
 
 def nothing_matches(patterns: Sequence[str]) -> Block:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from kymflow.cli.blocks import Block, Screen, counted, sentence, table_blocks
 from kymflow.cli.folders import (
     ChosenFolders,
+    FolderSearch,
     expand_patterns,
     nothing_matches,
     search_remarks,
     subfolder_remark,
 )
-from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.options import IngestFlags
 from kymflow.cli.safe_text import show
 
@@ -25,44 +25,22 @@ FileState = Literal["new", "changed", "waiting", "failed", "gone", "refused"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlanResult:
+class PlanResult(FolderSearch):
     """What `ingest` or `refresh` would do (``--dry-run``).
 
     Attributes:
         verb: ``ingest`` or ``refresh``.
-        dataset: The dataset; it need not exist.
-        folders: The folders that were looked at.
-        missing_folders: Folders that images came from and that are not there now.
-        patterns: Which files were looked for; ``**/`` stands for subfolders.
-        named: Whether the folders were named, now or before. Not in the JSON.
         dry_run: Always true.
         to_take_in: How many files the run would ingest.
         new: How many are new.
-        changed: How many differ from when they were ingested.
-        waiting: How many changed too short a time ago, and would be left for a later run.
-        failed: How many could not be ingested before, and have not changed since.
-        unchanged: How many are in the dataset as they are.
-        gone: How many known files are no longer in these folders.
-        in_subfolders: How many new files lie in subfolders that were not looked at.
         items: One per file, except the unchanged ones.
     """
 
     streamed: ClassVar[bool] = False
     verb: str
-    dataset: str
-    folders: tuple[str, ...]
-    missing_folders: tuple[str, ...]
-    patterns: tuple[str, ...]
-    named: bool = field(metadata=NOT_IN_JSON)
     dry_run: bool = True
     to_take_in: int
     new: int
-    changed: int
-    waiting: int
-    failed: int
-    unchanged: int
-    gone: int
-    in_subfolders: int
     items: tuple[PlannedFile, ...]
 
     @property

@@ -8,7 +8,7 @@ from kymflow.cli.errors import UnknownNameError
 from kymflow.cli.guesses import guess
 from kymflow.cli.options import DEFAULT_WAIT_S, Durability
 from kymflow.cli.safe_text import command
-from kymflow.cli.source_names import source_name, source_path
+from kymflow.cli.source_names import folder_order, short_names, source_name, source_path
 
 if TYPE_CHECKING:
     from kymflow_zarr import ManifestEntry, ZarrDataset
@@ -69,7 +69,15 @@ def find_image(dataset: ZarrDataset, name: str) -> str:
         return dataset.find(name).image_id
     except AmbiguousImageError as error:
         found = error.candidates
-        shown = [f"{one} ({source_of(manifest.entries.get(one))})" for one in found[:_MOST_NAMED]]
+        names = short_names(source_of(entry) for entry in manifest.entries.values())
+        sources = {one: source_of(manifest.entries.get(one)) or "" for one in found}
+        known = sorted(found, key=lambda one: folder_order(sources[one]))
+        # Two images of one file have one name.
+        called = [names.get(sources[one], "") for one in known]
+        shown = [
+            repr(name) if name and called.count(name) == 1 else f"{one} ({name})"
+            for one, name in zip(known[:_MOST_NAMED], called, strict=False)
+        ]
         more = ["…"] if len(found) > _MOST_NAMED else []
         raise UnknownNameError(
             f"{name!r} matches {len(found)} images: {', '.join([*shown, *more])}",

@@ -595,14 +595,17 @@ class ResultNotFoundError(KymflowCoreError, LookupError):
     Attributes:
         image_id: The image.
         analysis: The analysis' name.
+        label: The label asked for; "" for none.
     """
 
-    def __init__(self, image_id: str, analysis: str) -> None:
+    def __init__(self, image_id: str, analysis: str, label: str = "") -> None:
         self.image_id = image_id
         self.analysis = analysis
+        self.label = label
+        under = f" under the label {label!r}" if label else ""
         super().__init__(
-            f"image {image_id!r} has no result of {analysis!r} in this region",
-            hint="run the analysis, or name another region",
+            f"image {image_id!r} has no result of {analysis!r} in this region{under}",
+            hint="run the analysis, or name another region" + (" or label" if label else ""),
         )
 
 

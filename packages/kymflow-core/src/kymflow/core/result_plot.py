@@ -195,7 +195,7 @@ def plot_result(
         if data.region.channel == channel and roi_id in {None, data.region.roi_id}
     ]
     if not found:
-        raise ResultNotFoundError(rec.image_id, analysis.name)
+        raise ResultNotFoundError(rec.image_id, analysis.name, label)
     data = found[0]
     panels = analysis.display.panels
     parts = ((_KYMOGRAPH,), () if panels is None else panels.heights)

@@ -5,18 +5,23 @@ from __future__ import annotations
 from typing import Annotated
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from kymflow.cli.decided import DecisionResult, Where, decide
 from kymflow.cli.errors import UnknownNameError
+
+_ABOVE_0 = Parameter(validator=Number(gt=0))
 
 
 def calibrate(
     dataset: str,
     /,
     *images: str,
-    seconds_per_line: float | None = None,
-    line_ms: float | None = None,
-    um_per_pixel: Annotated[float | None, Parameter(name=["--um-per-pixel", "--um"])] = None,
+    seconds_per_line: Annotated[float | None, _ABOVE_0] = None,
+    line_ms: Annotated[float | None, _ABOVE_0] = None,
+    um_per_pixel: Annotated[
+        float | None, Parameter(name=["--um-per-pixel", "--um"]), _ABOVE_0
+    ] = None,
     where: Where = None,
 ) -> DecisionResult:
     """Set the line period and the pixel size of images.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -21,6 +21,7 @@ from kymflow.cli.blocks import (
 from kymflow.cli.file_issues import FileIssue, file_issue, issue_blocks
 from kymflow.cli.folders import (
     ChosenFolders,
+    FolderSearch,
     SearchFolder,
     expand_patterns,
     nothing_matches,
@@ -30,7 +31,6 @@ from kymflow.cli.folders import (
     subfolder_remark,
 )
 from kymflow.cli.ingest_plan import PlanResult, count_in_subfolders, plan_folders
-from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.opening import open_reader
 from kymflow.cli.options import IngestFlags, ProgressParam, default_workers
 from kymflow.cli.progress import SILENT
@@ -94,25 +94,14 @@ def ingest(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IngestResult:
+class IngestResult(FolderSearch):
     """What a run of `ingest` or `refresh` did.
 
     Attributes:
         verb: ``ingest`` or ``refresh``.
-        dataset: The dataset.
-        folders: The folders that were looked at.
-        missing_folders: Folders that images came from and that are not there now.
-        patterns: Which files were looked for; ``**/`` stands for subfolders.
-        named: Whether the folders were named, now or before. Not in the JSON.
         taken_in: How many files are new images now.
         extended: To how many images metadata or results were added that came later.
         renewed: How many files are images already, under another path or with an older time.
-        waiting: How many are still being written, and are left for the next run.
-        failed: How many could not be ingested.
-        unchanged: How many were in the dataset already, as they are.
-        changed: How many differ from when they were ingested, and were left alone.
-        gone: How many known files are no longer in these folders; their images stay.
-        in_subfolders: How many new files lie in subfolders that were not looked at.
         issues: How many files beside images were left out, or are doubtful.
         by_rule: How many new images have fields or a calibration that were decided for all to come.
         without_line_period: How many new images have none that is known.
@@ -122,20 +111,9 @@ class IngestResult:
 
     streamed: ClassVar[bool] = True
     verb: str
-    dataset: str
-    folders: tuple[str, ...]
-    missing_folders: tuple[str, ...]
-    patterns: tuple[str, ...]
-    named: bool = field(metadata=NOT_IN_JSON)
     taken_in: int
     extended: int
     renewed: int
-    waiting: int
-    failed: int
-    unchanged: int
-    changed: int
-    gone: int
-    in_subfolders: int
     issues: int
     by_rule: int
     without_line_period: int

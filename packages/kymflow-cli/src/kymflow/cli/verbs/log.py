@@ -61,7 +61,7 @@ class LogResult:
                 (
                     to_the_second(item.at),
                     item.author,
-                    item.what,
+                    item.what if item.kind == "run" else item.what.replace("_", " "),
                     item.images,
                     "yes" if item.undone else "",
                     _as_words(item),

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from kymflow.core.decisions import FieldsImport
     from kymflow_zarr import JsonValue, ZarrDataset, ZarrImageRecord
 
+_SHAPES = {"import": "--import CSV --on folder", "set": "IMAGE --set FIELD=VALUE"}
+
 
 def metadata(
     dataset: str,
@@ -60,6 +62,10 @@ def metadata(
     """
     from kymflow.core import decisions
 
+    if dataset in {"import", "set"} and not Path(dataset).exists():
+        raise UnknownNameError(
+            "the dataset comes first", hint=f"type: kymflow metadata DATASET {_SHAPES[dataset]}"
+        )
     if csv is None:
         refuse_unused("fields that come from no CSV file", {"--on": on is not None})
     if csv is None and folders is None:

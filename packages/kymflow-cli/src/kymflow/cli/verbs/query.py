@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kymflow.cli.errors import MissingExtraError, QueryError
 from kymflow.cli.opening import open_reader
 from kymflow.cli.options import Rows
+from kymflow.cli.sql_errors import query_error
 from kymflow.cli.verbs.table import ArrowRows, TableResult
 
 if TYPE_CHECKING:
@@ -67,8 +68,6 @@ def _ask(dataset: ZarrDataset, sql: str, rows: int | None) -> tuple[pa.Table, in
         import duckdb
     except ImportError as error:
         raise MissingExtraError("DuckDB", extra="sql") from error
-    import pyarrow as pa
-
     from kymflow.core import KymDataset
 
     names = dataset.list_table_names()
@@ -82,15 +81,13 @@ def _ask(dataset: ZarrDataset, sql: str, rows: int | None) -> tuple[pa.Table, in
                 for name, table in tables.items():
                     connection.register(name, table)
                 return _fetch(connection.sql(sql).to_arrow_reader(_ANSWER_ROWS), rows)
-            except (duckdb.Error, pa.ArrowException) as error:
+            except duckdb.Error as error:
                 for table in tables.values():
                     for failure in table.failures:
                         raise failure from error
-                message = " ".join(str(error).split("LINE 1:")[0].split())
-                hint = f"the tables are: {', '.join(names) or 'none'}"
-                if not KymDataset(dataset).list_indexes():
-                    hint += "; for those of the analyses, first run kymflow index"
-                raise QueryError(message, hint=hint) from error
+                short = KymDataset(dataset).list_indexes()
+                more = "" if short else "; for those of the analyses, first run kymflow index"
+                raise query_error(error, tables=[*names, *short], more=more) from error
 
 
 def _tables(

@@ -19,8 +19,8 @@ from kymflow.cli.blocks import (
 )
 from kymflow.cli.concerns import CONCERNS, ImageConcern, concerns_of
 from kymflow.cli.file_issues import FileIssue, file_issue, issue_blocks
-from kymflow.cli.folders import choose_folders, search_remarks
-from kymflow.cli.ingest_plan import PlannedFile, planned_files
+from kymflow.cli.folders import FolderSearch, choose_folders, search_remarks, subfolder_remark
+from kymflow.cli.ingest_plan import PlannedFile, count_in_subfolders, planned_files
 from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.opening import open_reader
 from kymflow.cli.options import DEFAULT_PATTERNS, Patterns, Recursive
@@ -86,6 +86,7 @@ def status(
         failed=sum(len(plan.failed) for plan in plans),
         unchanged=sum(len(plan.unchanged) for plan in plans),
         gone=sum(len(plan.gone) for plan in plans),
+        in_subfolders=count_in_subfolders(opened, chosen, plans),
         never_run=found.never_run,
         issues=len(issues),
         items=(*files, *issues, *analyses, *tables, *concerns_of(found)),
@@ -93,24 +94,14 @@ def status(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StatusResult:
+class StatusResult(FolderSearch):
     """What there is to do.
 
     Attributes:
-        dataset: The dataset.
         images: How many it has.
         names: What its images are called, by id. Not in the JSON.
         to_do: The commands that do what there is to do.
-        folders: The folders that were looked at.
-        missing_folders: Folders that images came from and that are not there now.
-        patterns: Which files were looked for; ``**/`` stands for subfolders.
-        named: Whether the folders were named, now or before. Not in the JSON.
         new: How many files are new.
-        changed: How many files differ from when they were ingested.
-        waiting: How many files are still being written.
-        failed: How many files could not be ingested, and have not changed since.
-        unchanged: How many files are in the dataset as they are.
-        gone: How many known files are no longer in these folders.
         never_run: Analyses that are installed and were never run on this dataset.
         issues: How many files beside images were left out, or are doubtful.
         items: The files that are not unchanged, what was left out or is doubtful, the analyses by
@@ -119,20 +110,10 @@ class StatusResult:
 
     streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "status"
-    dataset: str
     images: int
     names: Mapping[str, str] = field(metadata=NOT_IN_JSON)
     to_do: tuple[str, ...]
-    folders: tuple[str, ...]
-    missing_folders: tuple[str, ...]
-    patterns: tuple[str, ...]
-    named: bool = field(metadata=NOT_IN_JSON)
     new: int
-    changed: int
-    waiting: int
-    failed: int
-    unchanged: int
-    gone: int
     never_run: tuple[str, ...]
     issues: int
     items: tuple[PlannedFile | FileIssue | AnalysisStatus | TableStatus | ImageConcern, ...]
@@ -200,6 +181,9 @@ class StatusResult:
         yield from issue_blocks(item for item in self.items if isinstance(item, FileIssue))
         for typed in self.to_do:
             yield remark(f"to do: {typed}")
+        if self.in_subfolders:
+            typed = command("refresh", self.dataset, *self.folders[:1], "--recursive")
+            yield subfolder_remark(self.in_subfolders, typed)
         if len(self.to_do) > 1:
             yield remark(f"all of it in one go: {command('update', self.dataset)}")
         if self.changed:

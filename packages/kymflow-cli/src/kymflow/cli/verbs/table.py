@@ -185,7 +185,10 @@ class TableListResult:
 
     def as_text(self, screen: Screen) -> Iterator[Block]:
         """See `Result`."""
-        rows = [(item.name, item.rows, ", ".join(item.columns)) for item in self.items]
+        rows = [
+            (item.name, item.rows, len(item.columns) if screen.out else ", ".join(item.columns))
+            for item in self.items
+        ]
         yield from table_blocks(("table", "rows", "columns"), rows, screen)
         if not self.tables:
             yield remark(f"no table yet: {command('index', self.dataset)}")

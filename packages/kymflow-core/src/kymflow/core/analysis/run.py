@@ -43,7 +43,7 @@ from kymflow.core.errors import (
 from kymflow.core.metadata import ImageMetadata, load_metadata
 from kymflow.core.provenance import params_hash
 from kymflow.core.run_log import Run, log_run, now
-from kymflow_zarr import KymflowZarrError, ReadOnlyError
+from kymflow_zarr import InvalidNameError, KymflowZarrError, ReadOnlyError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -126,11 +126,14 @@ def run_analysis(
     Raises:
         ReadOnlyError: The dataset was opened with ``mode="r"``.
         AnalysisParameterError: A parameter is outside its range.
+        InvalidNameError: The label cannot be the name of a folder.
         OtherParametersError: There are results of other parameters under this label.
         WorkerError: The executor could not do the work.
     """
     if dataset.mode == "r":
         raise ReadOnlyError(f"run the analysis {analysis.name!r}")
+    if "/" in label:
+        raise InvalidNameError(label, kind="label", reason="it has a slash")
     chosen = analysis.params() if params is None else params
     check_params(chosen)
     job = _Job(

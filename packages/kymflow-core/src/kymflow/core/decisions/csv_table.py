@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -37,7 +37,8 @@ class CsvRow:
 def read_csv(path: str | PathLike[str], *, key: str) -> tuple[CsvRow, ...]:
     """Read a CSV file: UTF-8, its columns separated by commas, semicolons or tabs.
 
-    Fields of `ExperimentMetadata` have their types. Another column holds numbers if every cell is
+    Fields of `ExperimentMetadata` have their types. Where columns are not separated by commas, a
+    number may have a decimal comma. Another column holds numbers if every cell is
     one, written without leading zeros.
 
     Args:
@@ -45,8 +46,8 @@ def read_csv(path: str | PathLike[str], *, key: str) -> tuple[CsvRow, ...]:
         key: The column that says what a line is about.
 
     Raises:
-        MetadataFileError: It cannot be read, or has no such column, a column twice, or cells that
-            belong to no column.
+        MetadataFileError: It cannot be read, or has no such column, a column twice, cells that
+            belong to no column, or lines about the same that contradict each other.
         OSError: The system refuses it.
     """
     where = str(path)
@@ -62,10 +63,13 @@ def read_csv(path: str | PathLike[str], *, key: str) -> tuple[CsvRow, ...]:
         numbered = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise MetadataFileError(where, f"it is not CSV ({error}); export it again") from error
-    if key not in header or len(set(header)) < len(header):
-        raise MetadataFileError(
-            where, f"its columns are {', '.join(header)}; give it one {key!r}, and each name once"
-        )
+    if not header:
+        raise MetadataFileError(where, "it is empty; export it again")
+    if key not in header:
+        listed = ", ".join(header)
+        raise MetadataFileError(where, f"it has no column {key!r}; its columns are {listed}")
+    if twice := sorted({name for name in header if header.count(name) > 1}):
+        raise MetadataFileError(where, f"it has two columns {twice[0]!r}; rename one")
     rows: list[CsvRow] = []
     for line, cells in numbered:
         if None in cells:
@@ -75,10 +79,33 @@ def read_csv(path: str | PathLike[str], *, key: str) -> tuple[CsvRow, ...]:
             raise MetadataFileError(where, f"line {line} has no {key!r}; fill it in")
         if said:
             rows.append(CsvRow(line=line, key=said.pop(key), values=said))
-    typed = [{n: parse_value(n, str(v)) for n, v in row.values.items()} for row in rows]
+    _refuse_contradictions(rows, where)
+    decimal = "," if delimiter != "," else "."
+    typed = [{n: _parse(n, str(v), decimal) for n, v in row.values.items()} for row in rows]
     texts = {n for values in typed for n, value in values.items() if isinstance(value, str)}
     texts.difference_update(NUMBER_FIELDS)  # one malformed number leaves the others what they are
     return tuple(
         replace(row, values=values | {n: v for n, v in row.values.items() if n in texts})
         for row, values in zip(rows, typed, strict=True)
     )
+
+
+def _parse(name: str, text: str, decimal: str) -> JsonValue:
+    """The value of a cell; a number that has a decimal comma is one with a point."""
+    if decimal == "," and name in NUMBER_FIELDS and text.count(",") == 1:
+        text = text.replace(",", ".")
+    return parse_value(name, text)
+
+
+def _refuse_contradictions(rows: Sequence[CsvRow], where: str) -> None:
+    """Refuse two lines about the same that give a column different values."""
+    given: dict[tuple[str, str], tuple[int, JsonValue]] = {}
+    for row in rows:
+        for name, value in row.values.items():
+            line, before = given.setdefault((row.key, name), (row.line, value))
+            if value != before:
+                raise MetadataFileError(
+                    where,
+                    f"{name!r} of {row.key!r} is {before!r} in line {line} and {value!r} in line "
+                    f"{row.line}; keep one",
+                )

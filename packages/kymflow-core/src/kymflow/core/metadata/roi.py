@@ -157,7 +157,9 @@ def check_roi(roi: Roi, extent: ImageExtent) -> None:
             raise RoiError(f"{side}_start", f"begin at {unit} 0 to {length - 1}, not {start}")
         if not start < stop <= length:
             stops = f"{start + 1} to {length}" if start + 1 < length else f"{length}"
-            raise RoiError(f"{side}_stop", f"end before {unit} {stops}, not {stop}")
+            raise RoiError(
+                f"{side}_stop", f"end at {unit} {stops}, one past its last, not at {stop}"
+            )
     if not 1 <= roi.channel <= extent.channels:
         raise RoiError("channel", f"be in a channel from 1 to {extent.channels}, not {roi.channel}")
     if not 0 <= roi.z < extent.slices:
