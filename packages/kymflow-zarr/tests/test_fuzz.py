@@ -22,6 +22,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import zarr
 from zarr.storage import MemoryStore
@@ -316,6 +318,33 @@ def test_a_column_name_that_is_not_text_in_a_table_of_format_1(tmp_path: Path) -
     with pytest.raises(CorruptDataError, match=r"tables/kym_x\.parquet"):
         dataset.load_table("kym_x")
     assert [problem.location for problem in dataset.check()] == ["tables/kym_x.parquet"]
+
+
+@pytest.mark.parametrize("text", ["an id", "plain", "category", "listed"])
+def test_values_that_are_not_text_in_a_table_of_another_program(tmp_path: Path, text: str) -> None:
+    # Found by fuzzing: a UnicodeDecodeError came through from wherever the value was first used.
+    values = {
+        "image_id": pa.array(["an id"]),
+        "v": pa.array(["plain"]),
+        "c": pa.array(["category"]).dictionary_encode(),
+        "l": pa.array([["listed"]]),
+    }
+    dataset = ZarrDataset(tmp_path / "d.zarr")
+    record = dataset.add_image(np.zeros((1, 1), np.uint8))
+    dataset.save_table("t", pd.DataFrame({"image_id": ["an id"]}))
+    record.save_df_parquet("t", pd.DataFrame({"v": [1]}))
+    for path in tmp_path.rglob("t.parquet"):
+        pq.write_table(pa.table(values), path, compression="none")
+        path.write_bytes(path.read_bytes().replace(text.encode(), b"\xff" * len(text)))
+    calls: list[Callable[[], object]] = [
+        lambda: dataset.load_table("t"),
+        lambda: list(dataset.tables.iter_arrow("t")),
+        lambda: record.load_df_parquet("t"),
+    ]
+    for call in calls:
+        with pytest.raises(CorruptDataError, match=r"t\.parquet"):
+            call()
+    assert {Path(problem.location).name for problem in dataset.check(deep=True)} == {"t.parquet"}
 
 
 @pytest.mark.parametrize("path", TIFFS, ids=lambda path: path.name)

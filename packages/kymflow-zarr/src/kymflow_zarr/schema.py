@@ -66,12 +66,12 @@ class DatasetSchema:
             NotADatasetError: There is a Zarr group, but not one of ours.
             CorruptDataError: The root document is damaged.
         """
-        data = blobs.get(_ROOT)
-        if data is not None:
-            return cls._from_root(blobs.location, data)
-        if blobs.get(_ROOT_V1[0]) is not None:
-            return cls._from_root_v1(blobs)
-        return None
+        if (data := blobs.get(_ROOT)) is None:
+            group, attributes = map(blobs.get, _ROOT_V1)
+            data = blobs.get(_ROOT)  # an upgrade that began since would have removed the others
+            if data is None:
+                return None if group is None else cls._from_root_v1(blobs.location, attributes)
+        return cls._from_root(blobs.location, data)
 
     def write(self, blobs: BlobStore) -> None:
         """Write the root document: from then on there is a dataset."""
@@ -115,15 +115,13 @@ class DatasetSchema:
         return cls._from_attributes(_attributes(parsed, key=_ROOT)).to_json()
 
     @classmethod
-    def _from_root_v1(cls, blobs: BlobStore) -> DatasetSchema:
-        key = _ROOT_V1[1]
-        data = blobs.get(key)
-        attributes = loads(data, key=key) if data is not None else {}
+    def _from_root_v1(cls, location: str, data: bytes | None) -> DatasetSchema:
+        attributes = loads(data, key=_ROOT_V1[1]) if data is not None else {}
         if not isinstance(attributes, dict) or attributes.get("format") != _FORMAT_V1:
             raise NotADatasetError(
-                blobs.location, "it is a Zarr group of another kind", hint="name another path"
+                location, "it is a Zarr group of another kind", hint="name another path"
             )
-        cls._check_version(blobs.location, attributes, supported=1)
+        cls._check_version(location, attributes, supported=1)
         created = attributes.get("created_utc")
         return cls(version=1, created_utc=created if isinstance(created, str) else "", software="")
 

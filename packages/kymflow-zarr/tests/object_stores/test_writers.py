@@ -229,11 +229,15 @@ def jobs(s3: Any, start: Any, folder: Path) -> Jobs:
 
 
 def check_what_is_left(place: str) -> list[str]:
-    """What a job that was killed leaves is whole once it is repaired; returns its images."""
+    """What a job that was killed leaves is whole once it is repaired; returns its images.
+
+    But for the array that it was about to replace, which is two steps here: that may be gone.
+    """
     left = ZarrDataset(place)
     left.unlock()
     left.repair()
-    assert left.check(deep=True) == []
+    gone = [problem.location.rpartition("/")[2] for problem in left.check(deep=True)]
+    assert gone in ([], ["scores"])
     return left.list_image_ids()
 
 

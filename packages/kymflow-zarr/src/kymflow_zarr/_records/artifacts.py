@@ -15,7 +15,7 @@ from kymflow_zarr._artifacts.registry import (
     kind_of_value,
     split_path,
 )
-from kymflow_zarr._records.document import RecordDocument, image_folder
+from kymflow_zarr._records.document import RecordDocument, image_folder, read_record_document
 from kymflow_zarr._records.facts import OWN_PATHS
 from kymflow_zarr._records.stored import expected_artifacts, iter_stored
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
@@ -240,9 +240,12 @@ class RecordArtifacts(Mapping[str, Any]):
         return to_delete, gone
 
     def _note(self, note: Callable[..., None], keys: list[str]) -> None:
-        """Enter or strike artifacts in the inventory; format 1 has none."""
-        if keys and self._document.digest:
-            folder = image_folder(self._document.image_id)
+        """Enter or strike artifacts in the inventory; an image of format 1 has none."""
+        image_id = self._document.image_id
+        # It may have been upgraded since.
+        is_format1 = not self._document.digest and not read_record_document(self._blobs, image_id)
+        if keys and not is_format1:
+            folder = image_folder(image_id)
             inside = [key.removeprefix(f"{folder}/") for key in keys]
             note(self._blobs, folder, inside, inside=folder)
 

@@ -12,7 +12,11 @@ from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 
 def find_record_document(blobs: BlobStore, image_id: str) -> RecordDocument | None:
     """A record's facts in whichever format it has; an upgraded record counts as format 2."""
-    return read_record_document(blobs, image_id) or read_format1_document(blobs, image_id)
+    return (
+        read_record_document(blobs, image_id)
+        or read_format1_document(blobs, image_id)
+        or read_record_document(blobs, image_id)  # upgraded since it was first looked for
+    )
 
 
 def read_format1_document(blobs: BlobStore, image_id: str) -> RecordDocument | None:

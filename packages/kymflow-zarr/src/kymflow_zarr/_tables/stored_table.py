@@ -186,6 +186,8 @@ class StoredTable:
             )
 
     def _plain(self, found: pa.Table, names: list[str] | None) -> pa.Table:
+        with as_damage(self._key):
+            found.validate(full=True)  # text that is not UTF-8 would fail wherever it is used
         # To Arrow, "a" also selects the columns "a.b".
         rows = plain_table(found if names is None else found.select(names), what=self._key)
         return rows.replace_schema_metadata(bare_schema(rows.schema).metadata)

@@ -99,6 +99,10 @@ def _upgrade_image(blobs: BlobStore, image_id: str, source: SourceRow | None) ->
         ome=ome_attributes(old.axes, scale={}, unit={}),
     )
     blobs.put(f"{folder}/{COMMIT_KEY}", document.to_bytes())
+    # Who saved before that saw an image of format 1, which has no inventory.
+    late = present_artifacts(blobs, image_id) - artifacts
+    if late:
+        enter(blobs, folder, sorted(key.removeprefix(f"{folder}/") for key in late))
 
 
 def _enter_tables(blobs: BlobStore) -> None:
