@@ -178,6 +178,8 @@ def sources_table(table: pa.Table) -> pa.Table:
     Raises:
         SchemaValidationError: Columns are missing, of another type, or hold nulls.
     """
+    import pyarrow as pa
+
     schema = sources_schema()
     missing = [name for name in schema.names if name not in table.schema.names]
     if missing:
@@ -186,7 +188,7 @@ def sources_table(table: pa.Table) -> pa.Table:
             f"its columns are {', '.join(schema.names)}"
         )
     if not len(table):  # of an empty data frame, whose types pandas makes up
-        return schema.empty_table()
+        return pa.Table.from_batches([], schema=schema)  # `empty_table` loads pandas
     for field in schema:
         column = table[field.name]
         if column.null_count:

@@ -163,12 +163,14 @@ class StoredTable:
         return self._file.metadata.row_group(group).num_rows
 
     def _read(self, groups: Iterable[int], columns: Sequence[str] | None) -> pa.Table:
+        import pyarrow as pa
+
         names, leaves = self._select(columns)
         wanted = list(groups)
         self._check_declared(wanted, leaves)
         self._verify(wanted, leaves)
-        if not wanted:
-            return self._plain(self._file.schema_arrow.empty_table(), names)
+        if not wanted:  # `empty_table` loads pandas
+            return self._plain(pa.Table.from_batches([], self._file.schema_arrow), names)
         with as_damage(self._key):
             rows = self._file.read_row_groups(wanted, columns=names, use_threads=False)
         return self._plain(rows, names)
