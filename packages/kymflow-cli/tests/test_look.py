@@ -142,6 +142,14 @@ def test_info_of_a_dataset(dataset: str, folder: Path, kymflow: Kymflow) -> None
     assert "kym_image_summary" in out
 
 
+def test_info_shows_the_file_beside_a_field_of_that_name(dataset: str, kymflow: Kymflow) -> None:
+    assert kymflow("metadata", dataset, "a.tif", "--set", "file=drawer 3")[0] == 0
+    _, out, _ = kymflow("info", dataset, "a.tif")
+    file, field = (line for line in out.splitlines() if line.startswith("file"))
+    assert file.endswith("a.tif")
+    assert field.split(maxsplit=2) == ["file", "(metadata)", "drawer 3"]
+
+
 def test_info_of_an_image(dataset: str, kymflow: Kymflow) -> None:
     opened = ZarrDataset(dataset)
     image_id = find_image(opened, "a.tif")

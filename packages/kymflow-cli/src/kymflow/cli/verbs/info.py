@@ -110,23 +110,20 @@ class ImageInfo:
     def as_text(self, screen: Screen) -> Iterator[Block]:
         """See `Result`."""
         image = self.image
-        yield from fact_blocks(
-            {
-                "image": image.image_id,
-                "file": image.source,
-                **({"image in the file": self.scene} if self.scene else {}),
-                "size": f"{image_size(image)} ({image.dtype})",
-                "steps": _steps(self.header),
-                "recorded": to_the_second(image.acquired_local),
-                "ingested": to_the_second(image.created_utc),
-                **{
-                    name.replace("_", " "): value
-                    for name, value in self.experiment_metadata.items()
-                    if value not in (None, "")
-                },
-                "warnings": _lines(self.header.get("warnings")),
-            }
-        )
+        facts: dict[str, object] = {
+            "image": image.image_id,
+            "file": image.source,
+            **({"image in the file": self.scene} if self.scene else {}),
+            "size": f"{image_size(image)} ({image.dtype})",
+            "steps": _steps(self.header),
+            "recorded": to_the_second(image.acquired_local),
+            "ingested": to_the_second(image.created_utc),
+        }
+        for name, value in self.experiment_metadata.items():
+            label = name.replace("_", " ")
+            if value not in (None, ""):  # a person may call a field "file", too
+                facts[f"{label} (metadata)" if label in facts else label] = value
+        yield from fact_blocks({**facts, "warnings": _lines(self.header.get("warnings"))})
         if self.rois:
             names = (
                 "id",
