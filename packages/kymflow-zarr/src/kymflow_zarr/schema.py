@@ -68,7 +68,7 @@ class DatasetSchema:
         """
         if (data := blobs.get(_ROOT)) is None:
             group, attributes = map(blobs.get, _ROOT_V1)
-            data = blobs.get(_ROOT)  # an upgrade that began since would have removed the others
+            data = blobs.get(_ROOT)  # an upgrade may have replaced the others since
             if data is None:
                 return None if group is None else cls._from_root_v1(blobs.location, attributes)
         return cls._from_root(blobs.location, data)

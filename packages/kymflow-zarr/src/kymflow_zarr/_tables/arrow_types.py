@@ -79,7 +79,7 @@ def cast_column(column: pa.ChunkedArray[Any], kind: pa.DataType) -> pa.ChunkedAr
     try:
         return column.cast(kind)
     except (pa.ArrowTypeError, pa.ArrowNotImplementedError):
-        # Before Arrow 20, a cast does not put the fields of structs in another order.
+        # The cast of older Arrows does not put the fields of structs in another order.
         return pa.chunked_array([pa.array(column.to_pylist(), kind)])
 
 

@@ -28,7 +28,7 @@ _TOLERANCE: Final = 0.01
 
 
 def read_ome(metadata: TiffMetadata) -> Facts | None:
-    """What an OME-TIFF tells; None when it is none."""
+    """What an OME-TIFF tells, or that its XML is cut off; None when it is none."""
     root = metadata.ome
     if root is None:
         is_cut = _CUT_XML.match(metadata.description) is not None
