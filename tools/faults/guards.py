@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from threading import Thread
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from faults.corruption import corrupt
 from faults.disk_model import Change, Disk, Loss
@@ -38,7 +39,8 @@ GUARDS = ("flush", "rename", "lock", "checksum", "planted")
 _MOMENTS = {"MARK", "RENAME", "EXCHANGE", "UNLINK", "TRUNCATE_OPEN", "WRITE"}
 _POINTS = 10
 _CASES = 250
-_SLOW_TO_SWEEP = 5_000  # files, of which the first is gone long before the last
+_SLOW_TO_SWEEP = 5_000  # files, which take longer than a writer needs to take its lock
+_TIMES_TO_BE_EARLY = 20
 _RESULTS: tuple[JsonValue, ...] = ({"values": [1] * 2000}, {"values": [2] * 2000})
 _BULK = {"ingest", "refresh", "ingest_export"}  # the jobs that publish several images at once
 _FLUSHING: tuple[tuple[Durability, bool], ...] = (
@@ -258,27 +260,41 @@ def _guard_live_writer(templates: Templates, root: Path) -> Iterator[str]:
 
 def _sweep_beside_a_new_writer(dataset: ZarrDataset, staging: Path) -> list[str]:
     """A folder gets a writer after `repair` has listed it as a leftover, and before its turn."""
-    first, second = (staging / (digit * 32) for digit in "01")
-    for leftover in (first, second):
-        leftover.mkdir()
-        (leftover / "writer.lock").touch()
-    for number in range(_SLOW_TO_SWEEP):
-        (first / f"{number:032x}").touch()
-    lock = FileLock(second / "writer.lock", thread_local=False)
+    for _ in range(_TIMES_TO_BE_EARLY):
+        first, second = (staging / (digit * 32) for digit in "01")
+        for leftover in (first, second):
+            leftover.mkdir()
+            (leftover / "writer.lock").touch()
+        for number in range(_SLOW_TO_SWEEP):
+            (first / f"{number:032x}").touch()
+        writer = _NewWriter(second, when_gone=first)
+        writer.start()
+        dataset.repair()
+        writer.join()
+        was_swept = not second.exists()
+        writer.lock.release()
+        dataset.repair()
+        if writer.was_early:
+            return ["a live writer's folder is swept"] if was_swept else []
+    return [f"in {_TIMES_TO_BE_EARLY} times no writer came before repair did"]
 
-    def write() -> None:
-        while sum(1 for _ in first.iterdir()) > _SLOW_TO_SWEEP:  # until one is gone
+
+class _NewWriter(Thread):
+    """Takes the lock of a leftover as soon as another one, which is swept before it, has gone."""
+
+    def __init__(self, folder: Path, *, when_gone: Path) -> None:
+        super().__init__()
+        self.lock = FileLock(folder / "writer.lock", thread_local=False)
+        self.was_early = False
+        self._folder = folder
+        self._when_gone = when_gone
+
+    def run(self) -> None:
+        while self._when_gone.exists():
             pass
-        lock.acquire(timeout=0)
-
-    writer = Thread(target=write)
-    writer.start()
-    dataset.repair()
-    writer.join()
-    wrong = [] if (second / "writer.lock").exists() else ["a live writer's folder is swept"]
-    lock.release()
-    dataset.repair()
-    return wrong
+        with suppress(Timeout, FileNotFoundError):
+            self.lock.acquire(timeout=0)
+            self.was_early = self._folder.exists()
 
 
 def _guard_digest(templates: Templates, root: Path) -> Iterator[str]:

@@ -132,6 +132,19 @@ def test_an_image_that_the_index_has_twice_is_found_and_repaired(
     pd.testing.assert_frame_equal(disk.load_sources_index(), index)
 
 
+def test_rows_that_are_older_than_a_delete_do_not_bring_the_image_back(
+    disk: ZarrDataset, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone, *_ = disk.refresh_from_folder(folder)
+    rows = disk.load_sources_index()
+    disk.delete_image(gone)
+    (again,) = disk.refresh_from_folder(folder)
+    disk.save_sources_index(rows)
+    assert f"rows of images that do not exist are left out: [{gone!r}]" in caplog.text
+    assert {problem.kind for problem in disk.check()} <= {"record_without_source"}
+    assert again in set(disk.load_sources_index()["image_id"])
+
+
 def test_one_file_can_be_relocated(disk: ZarrDataset, folder: Path, tmp_path: Path) -> None:
     disk.refresh_from_folder(folder)
     moved = (folder / "a.tif").rename(tmp_path / "other.tif")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from functools import partial
 from os import PathLike
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kymflow_zarr._catalog.failed_sources import FailedSource, load_failures
+from kymflow_zarr._catalog.listing import published_ids
 from kymflow_zarr._catalog.recorded_source import renew_source
 from kymflow_zarr._catalog.refresh_plan import RefreshMode, RefreshPlan
 from kymflow_zarr._catalog.relocation import relocated_rows, relocated_source
@@ -27,6 +29,8 @@ from kymflow_zarr.options import IngestOptions
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+logger = logging.getLogger(__name__)
 
 
 class DatasetSources:
@@ -62,6 +66,9 @@ class DatasetSources:
     def save(self, df: pd.DataFrame) -> None:
         """Replace the stored rows.
 
+        Rows of images that do not exist are left out, with a warning in the log: another process
+        may have deleted some since the rows were loaded.
+
         Raises:
             SchemaValidationError: Columns are missing, of another type, or hold nulls.
         """
@@ -70,7 +77,11 @@ class DatasetSources:
         self._access.require_writable("write the sources index")
         rows = rows_from_table(frame_to_table(df, what="the sources index"))
         with self._access.lock("tables", "write the sources index"):
-            self._index.save(rows)
+            existing = set(published_ids(self._access.blobs))
+            missing = sorted({row.image_id for row in rows} - existing)
+            if missing:
+                logger.warning("rows of images that do not exist are left out: %s", missing)
+            self._index.save(row for row in rows if row.image_id in existing)
 
     def plan(
         self,
