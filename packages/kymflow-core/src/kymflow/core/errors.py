@@ -255,7 +255,7 @@ class IndexUpdateError(KymflowCoreError, RuntimeError):
         self.table = table
         self.failures = dict(failures)
         self.indexed = indexed
-        listed = "; ".join(f"{image_id!r}: {_cause(e)}" for image_id, e in failures.items())
+        listed = "; ".join(f"{image_id!r}: {cause_of(e)}" for image_id, e in failures.items())
         super().__init__(
             f"{len(failures)} image(s) could not be indexed into {table!r}, {indexed} were: "
             f"{listed}",
@@ -263,7 +263,8 @@ class IndexUpdateError(KymflowCoreError, RuntimeError):
         )
 
 
-def _cause(error: ImageIndexError) -> str:
+def cause_of(error: ImageIndexError) -> str:
+    """Why an image could not be indexed, without the names of the indexer and the image."""
     match error:
         case IndexerFailedError():
             return error.reason

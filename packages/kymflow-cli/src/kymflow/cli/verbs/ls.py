@@ -17,6 +17,7 @@ from kymflow.cli.blocks import (
     to_the_second,
 )
 from kymflow.cli.opening import open_reader, source_of
+from kymflow.cli.results import DatasetResult
 from kymflow.cli.safe_text import command
 from kymflow.cli.source_names import folder_order, short_names
 
@@ -38,9 +39,6 @@ def ls(
         dataset: Path or URL of the dataset.
         sort: By name of the source file, by id, or by time of creation or acquisition; images
             that lack the value come last.
-
-    Returns:
-        The images.
 
     Raises:
         kymflow_zarr.NotADatasetError: There is no dataset there.
@@ -71,19 +69,16 @@ def ls(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListResult:
+class ListResult(DatasetResult):
     """The images of a dataset.
 
     Attributes:
-        dataset: The dataset.
         images: How many can be read.
         damaged: How many cannot.
         items: The images, in the order that was asked for, then those that cannot be read.
     """
 
-    streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "ls"
-    dataset: str
     images: int
     damaged: int
     items: tuple[ListedImage | DamagedImage, ...]
