@@ -5,7 +5,7 @@ All functions are pure: they return new values, and `save_metadata` writes them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kymflow.core.errors import RoiError, RoiNotFoundError
@@ -53,15 +53,15 @@ class Roi:
     """
 
     id: int
+    name: str = ""
+    note: str = ""
+    revision: int = 0
+    channel: int = 1
+    z: int = 0
     dim0_start: int
     dim0_stop: int
     dim1_start: int
     dim1_stop: int
-    channel: int = 1
-    z: int = 0
-    name: str = ""
-    note: str = ""
-    revision: int = 0
     extra: Mapping[str, JsonValue] = field(default_factory=dict)
 
     @classmethod
@@ -96,19 +96,9 @@ class Roi:
 
     def to_json(self) -> dict[str, JsonValue]:
         """The ROI as JSON."""
-        return {
-            "id": self.id,
-            "name": self.name,
-            "note": self.note,
-            "revision": self.revision,
-            "channel": self.channel,
-            "z": self.z,
-            "dim0_start": self.dim0_start,
-            "dim0_stop": self.dim0_stop,
-            "dim1_start": self.dim1_start,
-            "dim1_stop": self.dim1_stop,
-            **self.extra,
-        }
+        said = asdict(self)
+        extra = said.pop("extra")
+        return {**said, **extra}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
