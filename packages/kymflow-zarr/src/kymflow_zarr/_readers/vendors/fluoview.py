@@ -21,7 +21,7 @@ from kymflow_zarr._readers.clock import stated_clock
 from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._readers.facts import Channel, Facts
 from kymflow_zarr._readers.settings import finite, known, number_of
-from kymflow_zarr._readers.tiff_metadata import TiffMetadata
+from kymflow_zarr._readers.tiff_metadata import TiffMetadata, tag_text
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
 from kymflow_zarr._storage.json_text import JsonValue
 
@@ -38,17 +38,20 @@ def is_olympus_software(software: str) -> bool:
 
 def read_fluoview(metadata: TiffMetadata) -> Facts | None:
     """What a FluoView TIFF tells; None when it is none."""
-    if not metadata.fluoview:
+    header = metadata.tif.fluoview_metadata or {}
+    axes = [axis for axis in header.get("Dimensions", ()) if axis[0]]
+    if not axes:
         return None
+    description, page_name = metadata.page.description, tag_text(metadata.page, "PageName")
     steps: dict[str, Quantity] = {}
-    for name, size, _, stated, unit in metadata.fluoview:
+    for name, size, _, stated, unit in axes:
         axis = _AXES.get(name.upper())
         step = None if axis is None else _header_step(axis, size, finite(stated), unit)
         if axis is not None and step is not None:
             steps[axis] = step
     warnings: list[str] = []
-    steps.update(_page_name_steps(metadata.page_name, warnings))
-    parameters = _parameters(metadata.description)
+    steps.update(_page_name_steps(page_name, warnings))
+    parameters = _parameters(description)
     acquired = stated_clock(
         f"{parameters.get('Date', '')} {parameters.get('Time', '')}",
         what="FluoView's date",
@@ -57,10 +60,8 @@ def read_fluoview(metadata: TiffMetadata) -> Facts | None:
     )
     return Facts(
         source="vendor_tiff",
-        texts={"fluoview": f"{metadata.description}\n[PageName]\n{metadata.page_name}"},
-        pixels={
-            _AXES.get(name.upper(), name.lower()): int(size) for name, size, *_ in metadata.fluoview
-        },
+        texts={"fluoview": f"{description}\n[PageName]\n{page_name}"},
+        pixels={_AXES.get(name.upper(), name.lower()): int(size) for name, size, *_ in axes},
         steps=steps,
         acquired_local_epoch_ns=acquired,
         channels=_channels(parameters),

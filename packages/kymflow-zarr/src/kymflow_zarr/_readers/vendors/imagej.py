@@ -59,9 +59,9 @@ def read_imagej(metadata: TiffMetadata) -> Facts | None:
         what="ImageJ's frame interval",
         warnings=warnings,
     )
-    if not is_olympus_software(metadata.software):
-        x = _pixel_size(metadata.x_resolution, unit, "x", warnings)
-        y = _pixel_size(metadata.y_resolution, pairs.get("yunit", unit), "y", warnings)
+    if not is_olympus_software(metadata.page.software):
+        x = _pixel_size(metadata.pixels_per_unit("x"), unit, "x", warnings)
+        y = _pixel_size(metadata.pixels_per_unit("y"), pairs.get("yunit", unit), "y", warnings)
         others = metadata.axes[:-2]
         times = {axis for axis, step in (("x", x), ("y", y)) if step and step.unit == TIME}
         if axes or not times:  # of named axes, the frame interval is exact
@@ -81,7 +81,7 @@ def read_imagej(metadata: TiffMetadata) -> Facts | None:
         rank=Rank.IMAGEJ,
         axes=axes,
         steps={axis: step for axis, step in steps.items() if step is not None},
-        texts={"imagej": metadata.description},
+        texts={"imagej": metadata.page.description},
         warnings=tuple(dict.fromkeys(warnings)),
     )
 

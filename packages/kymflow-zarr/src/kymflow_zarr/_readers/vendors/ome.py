@@ -31,10 +31,10 @@ def read_ome(metadata: TiffMetadata) -> Facts | None:
     """What an OME-TIFF tells, or that its XML is cut off; None when it is none."""
     root = metadata.ome
     if root is None:
-        is_cut = _CUT_XML.match(metadata.description) is not None
+        is_cut = _CUT_XML.match(metadata.page.description) is not None
         warning = "its OME-XML has no end and is not used"
         return Facts(source="ome", rank=Rank.OME, warnings=(warning,)) if is_cut else None
-    texts = {"ome_xml": metadata.description}
+    texts = {"ome_xml": metadata.page.description}
     warnings: list[str] = []
     described = root.find("{*}BinaryOnly")
     if described is not None:

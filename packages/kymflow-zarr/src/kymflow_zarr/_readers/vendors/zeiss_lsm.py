@@ -26,7 +26,7 @@ _DAYS: Final = (25569.0, 109000.0)  # 1970 to 2198
 
 def read_zeiss_lsm(metadata: TiffMetadata) -> Facts | None:
     """What a Zeiss LSM file tells; None when it is none."""
-    info = metadata.lsm
+    info = metadata.tif.lsm_metadata
     if info is None:
         return None
     steps = {
