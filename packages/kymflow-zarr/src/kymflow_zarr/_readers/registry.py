@@ -103,7 +103,7 @@ class Registry(Generic[T]):
             ReaderError: It lacks a part of its protocol, or its name is in use.
         """
         self._check(plugin)
-        self._load().append(self._loaded_one(plugin, distribution="", version=""))
+        self._load().append(self._described(plugin.name, plugin))
 
     def unregister(self, name: str) -> None:
         """Remove one that was registered in this process; those of distributions stay."""
@@ -127,38 +127,40 @@ class Registry(Generic[T]):
         """Load one; a broken one is a warning that names it."""
         distribution = _OWN if point.dist is None else point.dist.name
         version = "" if point.dist is None else point.dist.version
+        plugin: T | None = None
+        problem = ""
         try:
             made = self._check(_make(point))
             if made.name != point.name:
                 raise ReaderError(f"it calls itself {made.name!r}")
+            plugin = made
         except ReaderError as error:
+            problem = str(error)
             warnings.warn(
-                f"the {self._role} {point.name!r} of {distribution!r} is not used: {error}; "
+                f"the {self._role} {point.name!r} of {distribution!r} is not used: {problem}; "
                 "update or uninstall that package",
                 PluginWarning,
                 stacklevel=2,
             )
-            info = ReaderInfo(
-                name=point.name,
-                role=self._role,
-                summary="",
-                suffixes=(),
-                distribution=distribution,
-                version=version,
-                problem=str(error),
-            )
-            return _Loaded(info=info, plugin=None)
-        return self._loaded_one(made, distribution=distribution, version=version)
+        return self._described(point.name, plugin, distribution, version, problem)
 
-    def _loaded_one(self, plugin: T, *, distribution: str, version: str) -> _Loaded[T]:
+    def _described(
+        self,
+        name: str,
+        plugin: T | None,
+        distribution: str = "",
+        version: str = "",
+        problem: str = "",
+    ) -> _Loaded[T]:
+        doc = "" if plugin is None else type(plugin).__doc__ or ""
         info = ReaderInfo(
-            name=plugin.name,
+            name=name,
             role=self._role,
-            summary=(type(plugin).__doc__ or "").strip().partition("\n")[0],
-            suffixes=tuple(plugin.suffixes),
+            summary=doc.strip().partition("\n")[0],
+            suffixes=() if plugin is None else tuple(plugin.suffixes),
             distribution=distribution,
             version=version,
-            problem="",
+            problem=problem,
         )
         return _Loaded(info=info, plugin=plugin)
 
