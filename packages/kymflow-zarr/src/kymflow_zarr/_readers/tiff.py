@@ -39,7 +39,7 @@ from kymflow_zarr._readers.tiff_metadata import (
 )
 from kymflow_zarr._readers.tiff_pixels import SeriesPixels
 from kymflow_zarr._readers.tiff_regions import RegionPixels
-from kymflow_zarr._readers.tiff_structure import scan_structure
+from kymflow_zarr._readers.tiff_structure import scan_pages
 from kymflow_zarr._readers.translate import BadTiffError
 from kymflow_zarr._readers.vendors import read_vendors
 from kymflow_zarr._readers.vendors.ome_pages import ome_layout
@@ -125,9 +125,7 @@ class _NoDescriptor(io.BufferedReader):
 
 def _open(path: Path, raw: io.FileIO, size_bytes: int, limits: ReadLimits, scene: str) -> OpenTiff:
     file = _NoDescriptor(raw)
-    structure = scan_structure(file, size_bytes=size_bytes, limits=limits)
-    if not structure.page_offsets:
-        raise BadTiffError("the TIFF holds no image", "export the file again")
+    page_offsets = scan_pages(file, size_bytes=size_bytes, limits=limits)
     file.seek(0)  # tifffile starts where the file stands
     tif = tifffile.TiffFile(
         file,
@@ -143,7 +141,7 @@ def _open(path: Path, raw: io.FileIO, size_bytes: int, limits: ReadLimits, scene
     if tif.is_ome:
         ome = parse_xml(first.description, max_tags=_TAGS_A_PLANE * limits.max_pages)
         check_planes(ome, tif, limits)
-    page_count = len(structure.page_offsets)
+    page_count = len(page_offsets)
     check_pages(tif, page_count)
     layout = _own_layout(tif, ome, page_count, file=file, limits=limits, scene=scene)
     series = as_series(tif, layout) if layout is not None else _first_series(tif)
@@ -162,7 +160,7 @@ def _open(path: Path, raw: io.FileIO, size_bytes: int, limits: ReadLimits, scene
         series,
         shape if region is None else series.shape,
         file,
-        page_offsets=structure.page_offsets,
+        page_offsets=page_offsets,
         size_bytes=size_bytes,
         max_segment_bytes=limits.max_segment_bytes,
     )

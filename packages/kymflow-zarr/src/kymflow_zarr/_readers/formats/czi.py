@@ -168,11 +168,9 @@ def _facts(
     image = ElementTree.Element("Image") if image is None else image
     objective = root.find("Metadata/Information/Instrument/Objectives/Objective")
     objective = ElementTree.Element("Objective") if objective is None else objective
-    steps = _pixel_sizes(root)
     doubts = [*warnings]
     period = _period(image, file.timestamps, doubts, line_scan="Y" not in letters)
-    if period is not None:
-        steps["t"] = period
+    steps = {**_pixel_sizes(root), **known({"t": period})}
     date = image.findtext("AcquisitionDateAndTime") or ""
     acquired = stated_clock(date, what="the acquisition time in the CZI", warnings=doubts)
     names = tuple(map(axis_name, letters))
@@ -199,11 +197,12 @@ def _facts(
 
 def _pixel_sizes(root: ElementTree.Element) -> dict[str, Quantity]:
     """``Scaling`` is in metres."""
-    found = {
-        element.get("Id", "").lower(): quantity(element.findtext("Value") or "", "m")
-        for element in root.iterfind("Metadata/Scaling/Items/Distance")
-    }
-    return {axis: step for axis, step in found.items() if step is not None}
+    return known(
+        {
+            element.get("Id", "").lower(): quantity(element.findtext("Value") or "", "m")
+            for element in root.iterfind("Metadata/Scaling/Items/Distance")
+        }
+    )
 
 
 def _period(

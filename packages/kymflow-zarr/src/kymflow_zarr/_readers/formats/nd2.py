@@ -155,4 +155,4 @@ def _steps(file: ND2File, channels: Sequence[Nd2Channel]) -> dict[str, Quantity]
         if loop.type == "TimeLoop":
             period = loop.parameters.periodDiff.avg or loop.parameters.periodMs
             steps["t"] = quantity(float(period), "ms")
-    return {axis: step for axis, step in steps.items() if step is not None}
+    return known(steps)

@@ -141,4 +141,4 @@ def _steps(image: OirFile, order: tuple[str, ...]) -> dict[str, Quantity]:
     }
     if image.is_linescan and scanner is not None:
         found["t"] = quantity(float(scanner.series_interval), "ms")
-    return {axis: step for axis, step in found.items() if step is not None}
+    return known(found)

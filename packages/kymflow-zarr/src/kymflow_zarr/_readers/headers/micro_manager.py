@@ -119,7 +119,7 @@ def _steps(
         asked = _text(summary, "Interval_ms") if len(times) < 2 else None
         steps["z"] = stated(_text(summary, "z-step_um"), LENGTH, LENGTH)
         steps["t"] = stated(asked if measured is None else repr(measured), "ms", TIME)
-    return {axis: step for axis, step in steps.items() if step is not None}
+    return known(steps)
 
 
 def _times_ms(frames: Sequence[Mapping[str, JsonValue]]) -> list[float]:

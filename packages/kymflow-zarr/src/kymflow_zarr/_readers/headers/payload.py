@@ -19,6 +19,7 @@ from kymflow_zarr._readers.axes import default_axes
 from kymflow_zarr._readers.facts import Facts, Rank
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
+from kymflow_zarr._readers.settings import known
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, kind_of, stated_quantity
 from kymflow_zarr._storage.json_text import MAX_BYTES, JsonValue, loads
 from kymflow_zarr.errors import CorruptDataError, UnreadableImageError
@@ -105,9 +106,12 @@ def _facts(
     steps: Mapping[str, Quantity | None] | None = None,
     warnings: Sequence[str] = (),
 ) -> Facts:
-    known = {axis: step for axis, step in (steps or {}).items() if step is not None}
     return Facts(
-        source="sidecar", rank=Rank.PAYLOAD, axes=axes, steps=known, warnings=tuple(warnings)
+        source="sidecar",
+        rank=Rank.PAYLOAD,
+        axes=axes,
+        steps=known(steps or {}),
+        warnings=tuple(warnings),
     )
 
 

@@ -168,7 +168,7 @@ def _steps(
         )
         for axis, (key, unit) in names.items()
     }
-    return {axis: step for axis, step in steps.items() if step is not None}
+    return known(steps)
 
 
 def _acquired(

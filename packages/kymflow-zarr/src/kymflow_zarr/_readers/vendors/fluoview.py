@@ -43,12 +43,11 @@ def read_fluoview(metadata: TiffMetadata) -> Facts | None:
     if not axes:
         return None
     description, page_name = metadata.page.description, tag_text(metadata.page, "PageName")
-    steps: dict[str, Quantity] = {}
-    for name, size, _, stated, unit in axes:
-        axis = _AXES.get(name.upper())
-        step = None if axis is None else _header_step(axis, size, finite(stated), unit)
-        if axis is not None and step is not None:
-            steps[axis] = step
+    steps = {
+        axis: _header_step(axis, size, finite(stated), unit)
+        for name, size, _, stated, unit in axes
+        if (axis := _AXES.get(name.upper())) is not None
+    }
     warnings: list[str] = []
     steps.update(_page_name_steps(page_name, warnings))
     parameters = _parameters(description)
@@ -62,7 +61,7 @@ def read_fluoview(metadata: TiffMetadata) -> Facts | None:
         source="vendor_tiff",
         texts={"fluoview": f"{description}\n[PageName]\n{page_name}"},
         pixels={_AXES.get(name.upper(), name.lower()): int(size) for name, size, *_ in axes},
-        steps=steps,
+        steps=known(steps),
         acquired_local_epoch_ns=acquired,
         channels=_channels(parameters),
         vendor=_settings(parameters),
@@ -89,23 +88,20 @@ def _page_name_steps(page_name: str, warnings: list[str]) -> dict[str, Quantity]
         if label.startswith("[Higher"):
             break
         rows.setdefault(label, cells)
-    steps: dict[str, Quantity] = {}
-    for name, number, unit in zip(
-        rows.get("Name", []), rows.get("Resolution", []), rows.get("Units", []), strict=False
-    ):
-        axis = _AXES.get(name.upper())
-        if axis is None:
-            continue
-        step = stated_quantity(
-            number,
-            unit,
-            of=TIME if axis == "t" else LENGTH,
-            what=f"FluoView's resolution along {axis!r}",
-            warnings=warnings,
-        )
-        if step is not None:
-            steps[axis] = step
-    return steps
+    columns = (rows.get(label, []) for label in ("Name", "Resolution", "Units"))
+    return known(
+        {
+            axis: stated_quantity(
+                number,
+                unit,
+                of=TIME if axis == "t" else LENGTH,
+                what=f"FluoView's resolution along {axis!r}",
+                warnings=warnings,
+            )
+            for name, number, unit in zip(*columns, strict=False)
+            if (axis := _AXES.get(name.upper())) is not None
+        }
+    )
 
 
 def _parameters(description: str) -> dict[str, str]:

@@ -21,6 +21,7 @@ from __future__ import annotations
 from typing import Final
 
 from kymflow_zarr._readers.facts import Facts, Rank
+from kymflow_zarr._readers.settings import known
 from kymflow_zarr._readers.tiff_metadata import TiffMetadata
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
 from kymflow_zarr._readers.vendors.fluoview import is_olympus_software
@@ -80,7 +81,7 @@ def read_imagej(metadata: TiffMetadata) -> Facts | None:
         source="imagej",
         rank=Rank.IMAGEJ,
         axes=axes,
-        steps={axis: step for axis, step in steps.items() if step is not None},
+        steps=known(steps),
         texts={"imagej": metadata.page.description},
         warnings=tuple(dict.fromkeys(warnings)),
     )

@@ -94,7 +94,7 @@ def _steps(pixels: ElementTree.Element, warnings: list[str]) -> dict[str, Quanti
                 f"the OME TimeIncrement is {stated_s:g} s, the planes are {planes_s:g} s apart; "
                 "the former is used"
             )
-    return {axis: step for axis, step in steps.items() if step is not None}
+    return known(steps)
 
 
 def _plane_interval(pixels: ElementTree.Element, warnings: list[str]) -> Quantity | None:

@@ -204,8 +204,7 @@ def _steps(settings: ScanImage, metadata: TiffMetadata) -> dict[str, Quantity]:
         "t": _rounded(time_s, TIME),
     }
     region = None if metadata.layout is None else metadata.layout.region
-    of_region = {} if region is None else region.steps
-    return {**{axis: step for axis, step in found.items() if step is not None}, **of_region}
+    return known(found) if region is None else {**known(found), **region.steps}
 
 
 def _quotient(length: float | None, count: int | None) -> float | None:
