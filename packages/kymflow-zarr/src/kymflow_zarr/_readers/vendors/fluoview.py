@@ -17,12 +17,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from kymflow_zarr._readers.clock import stated_clock
 from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._readers.facts import Channel, Facts
 from kymflow_zarr._readers.settings import finite, known, number_of
+from kymflow_zarr._readers.statements import Statements
 from kymflow_zarr._readers.tiff_metadata import TiffMetadata, tag_text
-from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
 from kymflow_zarr._storage.json_text import JsonValue
 
 _SOFTWARE: Final = re.compile(r"\s*(FV\d|FLUOVIEW|OLYMPUS)", re.IGNORECASE)
@@ -48,14 +48,11 @@ def read_fluoview(metadata: TiffMetadata) -> Facts | None:
         for name, size, _, stated, unit in axes
         if (axis := _AXES.get(name.upper())) is not None
     }
-    warnings: list[str] = []
-    steps.update(_page_name_steps(page_name, warnings))
+    stated = Statements(source="FluoView's")
+    steps.update(_page_name_steps(page_name, stated))
     parameters = _parameters(description)
-    acquired = stated_clock(
-        f"{parameters.get('Date', '')} {parameters.get('Time', '')}",
-        what="FluoView's date",
-        warnings=warnings,
-        month_first=True,
+    acquired = stated.clock(
+        f"{parameters.get('Date', '')} {parameters.get('Time', '')}", month_first=True
     )
     return Facts(
         source="vendor_tiff",
@@ -65,7 +62,7 @@ def read_fluoview(metadata: TiffMetadata) -> Facts | None:
         acquired_local_epoch_ns=acquired,
         channels=_channels(parameters),
         vendor=_settings(parameters),
-        warnings=tuple(warnings),
+        warnings=tuple(stated.warnings),
     )
 
 
@@ -80,7 +77,7 @@ def _header_step(axis: str, size: int, stated: float, unit: str) -> Quantity | N
     return quantity(step, unit)
 
 
-def _page_name_steps(page_name: str, warnings: list[str]) -> dict[str, Quantity]:
+def _page_name_steps(page_name: str, stated: Statements) -> dict[str, Quantity]:
     """Read the rows ``Name``, ``Resolution`` and ``Units`` of ``[Primary Dimensions]``."""
     rows: dict[str, list[str]] = {}
     for line in page_name.splitlines():
@@ -91,12 +88,11 @@ def _page_name_steps(page_name: str, warnings: list[str]) -> dict[str, Quantity]
     columns = (rows.get(label, []) for label in ("Name", "Resolution", "Units"))
     return known(
         {
-            axis: stated_quantity(
+            axis: stated.quantity(
                 number,
                 unit,
                 of=TIME if axis == "t" else LENGTH,
-                what=f"FluoView's resolution along {axis!r}",
-                warnings=warnings,
+                what=f"resolution along {axis!r}",
             )
             for name, number, unit in zip(*columns, strict=False)
             if (axis := _AXES.get(name.upper())) is not None
