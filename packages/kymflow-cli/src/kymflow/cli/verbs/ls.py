@@ -47,7 +47,7 @@ def ls(
     entries = list(manifest.entries.values())
     match sort:
         case "file":
-            entries.sort(key=_by_file)
+            entries.sort(key=lambda entry: (folder_order(source_of(entry)), entry.created_utc))
         case "created":
             entries.sort(key=lambda entry: (entry.created_utc == "", entry.created_utc))
         case "acquired":
@@ -172,11 +172,6 @@ def _local_time(epoch_ns: int | None) -> str | None:
     whole = datetime.fromtimestamp(epoch_ns // _NS_PER_S, UTC)
     micros = epoch_ns % _NS_PER_S // 1000
     return whole.replace(tzinfo=None, microsecond=micros).isoformat()
-
-
-def _by_file(entry: ManifestEntry) -> tuple[bool, tuple[object, ...], str]:
-    path = source_of(entry) or ""
-    return not path, folder_order(path), entry.created_utc
 
 
 def _by_acquisition(entry: ManifestEntry) -> tuple[bool, int]:

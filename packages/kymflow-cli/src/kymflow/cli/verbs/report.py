@@ -201,12 +201,10 @@ class ReportedImage(ImageOutcome):
 
 def _by_file(manifest: Manifest) -> list[str]:
     """All images by the names of their files; those without one, and damaged ones, come last."""
-
-    def key(image_id: str) -> tuple[bool, tuple[object, ...], str]:
-        path = source_of(manifest.entries.get(image_id)) or ""
-        return not path, folder_order(path), image_id
-
-    return sorted([*manifest.entries, *manifest.damaged], key=key)
+    return sorted(
+        [*manifest.entries, *manifest.damaged],
+        key=lambda image_id: (folder_order(source_of(manifest.entries.get(image_id))), image_id),
+    )
 
 
 def _find(dataset: ZarrDataset, manifest: Manifest, name: str) -> str:

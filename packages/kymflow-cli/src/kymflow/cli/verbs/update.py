@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -205,7 +205,7 @@ def _by_params(
 ) -> Iterator[tuple[Any, list[str]]]:
     """Images by the parameters of their results; those without any by those of the last run."""
     from kymflow.core import KymDataset
-    from kymflow.core.analysis import load_results, make_params
+    from kymflow.core.analysis import load_results, params_from_json
 
     if not image_ids:
         return
@@ -219,16 +219,7 @@ def _by_params(
         chosen = {json.dumps(one.get("parameters")) for one in stored.params.values()}
         groups.setdefault(min(chosen, default=json.dumps(json.loads(latest))), []).append(image_id)
     for document, members in groups.items():
-        yield make_params(analysis.params, dict(_flat(json.loads(document)))), members
-
-
-def _flat(document: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Parameters by name, nested ones as ``outer.inner``."""
-    for name, value in document.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
+        yield params_from_json(analysis.params, json.loads(document)), members
 
 
 def _index(

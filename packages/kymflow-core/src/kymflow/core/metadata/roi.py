@@ -244,14 +244,4 @@ def delete_roi(rois: Sequence[Roi], roi_id: int) -> tuple[Roi, ...]:
 
 
 def _changed(roi: Roi, change: RoiChange) -> Roi:
-    return replace(
-        roi,
-        name=roi.name if change.name is None else change.name,
-        note=roi.note if change.note is None else change.note,
-        channel=roi.channel if change.channel is None else change.channel,
-        z=roi.z if change.z is None else change.z,
-        dim0_start=roi.dim0_start if change.dim0_start is None else change.dim0_start,
-        dim0_stop=roi.dim0_stop if change.dim0_stop is None else change.dim0_stop,
-        dim1_start=roi.dim1_start if change.dim1_start is None else change.dim1_start,
-        dim1_stop=roi.dim1_stop if change.dim1_stop is None else change.dim1_stop,
-    )
+    return replace(roi, **{name: new for name, new in asdict(change).items() if new is not None})
