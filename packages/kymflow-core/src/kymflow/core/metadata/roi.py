@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from kymflow.core.errors import RoiError, RoiNotFoundError
+from kymflow.core.errors import RoiError, UnknownKeyError
 from kymflow.core.metadata.fields import Fields
 
 if TYPE_CHECKING:
@@ -177,12 +177,12 @@ def find_roi(rois: Sequence[Roi], roi_id: int) -> Roi:
     """The ROI with an id.
 
     Raises:
-        RoiNotFoundError: There is none.
+        UnknownKeyError: There is none.
     """
     for roi in rois:
         if roi.id == roi_id:
             return roi
-    raise RoiNotFoundError(roi_id, (roi.id for roi in rois))
+    raise UnknownKeyError("ROI", roi_id, (roi.id for roi in rois))
 
 
 def create_roi(
@@ -221,7 +221,7 @@ def edit_roi(
     """Change a ROI in its place; its revision goes up by one, unless nothing changes.
 
     Raises:
-        RoiNotFoundError: There is none with this id.
+        UnknownKeyError: There is none with this id.
         RoiError: It would not fit the image.
     """
     old = find_roi(rois, roi_id)
@@ -237,7 +237,7 @@ def delete_roi(rois: Sequence[Roi], roi_id: int) -> tuple[Roi, ...]:
     """Remove a ROI; its id is not given again.
 
     Raises:
-        RoiNotFoundError: There is none with this id.
+        UnknownKeyError: There is none with this id.
     """
     find_roi(rois, roi_id)
     return tuple(roi for roi in rois if roi.id != roi_id)
