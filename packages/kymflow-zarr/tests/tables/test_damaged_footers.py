@@ -83,9 +83,7 @@ def resealed(data: bytes) -> bytes:
         pytest.param([0x08], True, id="sealed again", marks=pytest.mark.slow),
     ],
 )
-def test_no_damaged_footer_aborts(
-    disk: ZarrDataset, masks: list[int], is_sealed: bool
-) -> None:
+def test_no_damaged_footer_aborts(disk: ZarrDataset, masks: list[int], is_sealed: bool) -> None:
     disk.save_table("t", ROWS)
     if not is_sealed:
         pq.write_table(ROWS, Path(disk.location, "tables", "t.parquet"), store_schema=False)
