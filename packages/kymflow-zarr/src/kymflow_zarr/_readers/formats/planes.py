@@ -112,16 +112,10 @@ def is_line_scan(letters: Iterable[str]) -> bool:
 
 
 def import_library(name: str, path: Path, *, extra: str, note: str = "") -> Any:
-    """The library that reads a format.
-
-    Args:
-        name: The library.
-        path: The file that cannot be read without it.
-        extra: The extra of this package that installs it.
-        note: What else is needed.
+    """The library that reads a format, which an extra of this package installs.
 
     Raises:
-        UnreadableImageError: It is not installed.
+        UnreadableImageError: It is not installed; the message ends with the command to install it.
     """
     try:
         return import_module(name)
