@@ -87,7 +87,6 @@ class ImageInfo:
     Attributes:
         dataset: The dataset.
         image: The image.
-        scene: Which of its file's images it is; None if the file is one image.
         pixels_digest: The checksum of its pixels; None in format 1.
         header: What its file said of it.
         experiment_metadata: What people said of it.
@@ -100,7 +99,6 @@ class ImageInfo:
     ok: ClassVar[bool] = True
     dataset: str
     image: ListedImage
-    scene: str | None
     pixels_digest: str | None
     header: Mapping[str, object]
     experiment_metadata: Mapping[str, object]
@@ -113,7 +111,7 @@ class ImageInfo:
         facts: dict[str, object] = {
             "image": image.image_id,
             "file": image.source,
-            **({"image in the file": self.scene} if self.scene else {}),
+            **({"image in the file": self.image.scene} if self.image.scene else {}),
             "size": f"{image_size(image)} ({image.dtype})",
             "steps": _steps(self.header),
             "recorded": to_the_second(image.acquired_local),
@@ -206,8 +204,7 @@ def _describe_image(dataset: ZarrDataset, record: ZarrImageRecord) -> ImageInfo:
     rois = metadata.get("rois")
     return ImageInfo(
         dataset=dataset.location,
-        image=listed_image(entry),
-        scene=load_source(record).scene,
+        image=listed_image(entry, load_source(record).scene),
         pixels_digest=record.pixels_digest or None,
         header=_mapping(metadata.get("header")),
         experiment_metadata=_mapping(metadata.get("experiment_metadata")),

@@ -17,6 +17,7 @@ from kymflow.cli.opening import find_image, open_reader
 from kymflow.cli.options import Rows
 from kymflow.cli.row_formats import separated_lines
 from kymflow.cli.safe_text import command, show
+from kymflow.cli.survey import kept_indexers
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -78,7 +79,8 @@ def table(
         name = f"kym_{name}"
     if name not in tables and name.removeprefix("kym_") in find_indexers():
         raise UnknownNameError(
-            f"table {name!r} has not been made yet", hint=f"make it: {command('update', dataset)}"
+            f"table {name!r} has not been made yet",
+            hint=_how_to_make(opened, name.removeprefix("kym_")),
         )
     _require_known(
         name,
@@ -121,6 +123,7 @@ def table(
         columns=tuple(loaded.schema.names),
         items=ArrowRows(loaded.slice(0, rows)),
         limit=rows,
+        exclusion=None if image_ids is None or count else _exclusion(opened, image_ids[0]),
     )
 
 
@@ -136,6 +139,8 @@ class TableResult:
         columns: The names of the columns.
         items: The rows that were asked for.
         limit: How many rows were asked for; None for all. Not in the JSON.
+        exclusion: Why the image that was asked for was excluded, and so has no rows. Not in the
+            JSON.
     """
 
     streamed: ClassVar[bool] = False
@@ -147,6 +152,7 @@ class TableResult:
     columns: tuple[str, ...]
     items: Sequence[Row]
     limit: int | None = field(default=None, metadata=NOT_IN_JSON)
+    exclusion: str | None = field(default=None, metadata=NOT_IN_JSON)
 
     def as_text(self, screen: Screen) -> Iterator[Block]:
         """See `Result`."""
@@ -164,6 +170,8 @@ class TableResult:
                 yield Block(lines=["  ".join(show(name) for name in self.columns)], style="bold")
         if shown < self.rows:
             yield remark(f"{shown} of {counted(self.rows, 'row')}; for more: --rows, --format")
+        if self.exclusion is not None:
+            yield remark(f"this image is excluded: {self.exclusion}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +244,24 @@ def list_tables(dataset: ZarrDataset) -> tuple[ListedTable, ...]:
                 )
             )
     return tuple(found)
+
+
+def _how_to_make(dataset: ZarrDataset, indexer_name: str) -> str:
+    from kymflow.core.indexers import AnalysisTable
+    from kymflow.core.plugins import load_indexer
+
+    indexer = load_indexer(indexer_name)
+    if isinstance(indexer, AnalysisTable) and indexer not in kept_indexers(dataset):
+        typed = command("analyze", dataset.location, indexer.analysis.name)
+        return f"run its analysis: {typed}"
+    return f"make it: {command('update', dataset.location)}"
+
+
+def _exclusion(dataset: ZarrDataset, image_id: str) -> str | None:
+    from kymflow.core.decisions import read_decisions
+
+    exclusion = read_decisions(dataset.record(image_id)).exclusion
+    return None if exclusion is None else exclusion.reason
 
 
 class ArrowRows(Sequence[Row]):
