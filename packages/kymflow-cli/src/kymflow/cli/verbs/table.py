@@ -11,10 +11,11 @@ from cyclopts import Parameter
 
 from kymflow.cli.blocks import Block, Screen, cell_value, counted, remark, table_blocks
 from kymflow.cli.errors import UnknownNameError, refuse_unused
-from kymflow.cli.guesses import guess
+from kymflow.cli.guesses import require_known
 from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.opening import find_image, open_reader
 from kymflow.cli.options import Rows
+from kymflow.cli.results import DatasetResult
 from kymflow.cli.row_formats import separated_lines
 from kymflow.cli.safe_text import command, show
 from kymflow.cli.survey import kept_indexers
@@ -52,9 +53,6 @@ def table(
         rows: Just this many rows.
         raw: The table as it is stored: its own columns, rows by image id, nothing left out.
 
-    Returns:
-        The rows, or the tables.
-
     Raises:
         UnknownNameError: There is no such table, column or image.
         UnusedOptionError: No table is named, and an option is about one.
@@ -82,11 +80,11 @@ def table(
             f"table {name!r} has not been made yet",
             hint=_how_to_make(opened, name.removeprefix("kym_")),
         )
-    _require_known(
+    require_known(
         name,
         tables,
         what="table",
-        where=repr(dataset),
+        where=f"in {dataset!r}",
         see=f"see those that exist: {command('table', dataset)}",
     )
     wanted = [part.strip() for text in columns for part in text.split(",") if part.strip()]
@@ -97,11 +95,11 @@ def table(
     if schema is not None and names is not None:
         known = names.join_arrow(schema.empty_table()).column_names
     for column in wanted:
-        _require_known(
+        require_known(
             column,
             known,
             what="column",
-            where=f"table {name!r}",
+            where=f"in table {name!r}",
             see=f"it has: {', '.join(known)}",
         )
     image_ids = None if image is None else [find_image(opened, image)]
@@ -128,12 +126,11 @@ def table(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TableResult:
+class TableResult(DatasetResult):
     """Rows of a table, or of a query.
 
     Attributes:
         verb: ``table`` or ``query``.
-        dataset: The dataset.
         table: The table's name; None for a query.
         rows: How many rows there are.
         columns: The names of the columns.
@@ -143,10 +140,7 @@ class TableResult:
             JSON.
     """
 
-    streamed: ClassVar[bool] = False
-    ok: ClassVar[bool] = True
     verb: str
-    dataset: str
     table: str | None
     rows: int
     columns: tuple[str, ...]
@@ -175,19 +169,15 @@ class TableResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TableListResult:
+class TableListResult(DatasetResult):
     """The tables of a dataset.
 
     Attributes:
-        dataset: The dataset.
         tables: How many it has.
         items: The tables.
     """
 
-    streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "table"
-    ok: ClassVar[bool] = True
-    dataset: str
     tables: int
     items: tuple[ListedTable, ...]
 
@@ -287,11 +277,3 @@ class ArrowRows(Sequence[Row]):
         if isinstance(picked, range):
             return ArrowRows(self.arrow.take(list(picked)))
         return Row(row=self.arrow.slice(picked, 1).to_pylist()[0])
-
-
-def _require_known(name: str, known: Sequence[str], *, what: str, where: str, see: str) -> None:
-    if name in known:
-        return
-    raise UnknownNameError(
-        f"there is no {what} {name!r} in {where}", hint=guess(name, known, otherwise=see)
-    )
