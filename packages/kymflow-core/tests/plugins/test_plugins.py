@@ -196,7 +196,7 @@ def test_a_fresh_process_finds_it_too(install: Install) -> None:
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(site), *filter(None, sys.path)])},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=True,
     )
 

@@ -82,7 +82,9 @@ def figure(
     if image is not None:
         unused = {"--column": column is not None, "--baseline": baseline is not None}
         refuse_unused("an image", unused)
-        drawn = _of_image(opened, image, analysis, channel=channel or 1, roi=roi, label=label)
+        drawn = _of_image(
+            opened, image, analysis, channel=1 if channel is None else channel, roi=roi, label=label
+        )
     else:
         refuse_unused("--group-by", {"--roi": roi is not None, "--channel": channel is not None})
         drawn, compared = _of_groups(
@@ -129,6 +131,7 @@ def _of_image(
     label: str,
 ) -> Figure:
     from kymflow.core.analysis import list_labels
+    from kymflow.core.errors import ResultNotFoundError
     from kymflow.core.result_plot import plot_result
 
     record = dataset.record(find_image(dataset, image))
@@ -139,7 +142,15 @@ def _of_image(
             f"no analysis has results of image {image!r}",
             hint=f"run one: {command('analyze', dataset.location, 'ANALYSIS')}",
         )
-    return plot_result(record, with_results[0], channel=channel, roi_id=roi, label=label)
+    try:
+        return plot_result(record, with_results[0], channel=channel, roi_id=roi, label=label)
+    except ResultNotFoundError as error:
+        where = f"channel {channel}" + ("" if roi is None else f", ROI {roi}")
+        labelled = f" under the label {label!r}" if label else ""
+        raise UnknownNameError(
+            f"{image!r} has no result of {error.analysis} in {where}{labelled}",
+            hint=f"{error.hint}: {command('info', dataset.location, image)}",
+        ) from error
 
 
 def _of_groups(

@@ -18,6 +18,7 @@ from kymflow.cli.options import DEFAULT_WAIT_S, ProgressParam, Wait, Workers
 from kymflow.cli.progress import SILENT, followed
 from kymflow.cli.results import BatchResult
 from kymflow.cli.source_names import source_name
+from kymflow.cli.survey import kept_indexers
 from kymflow.cli.verbs.plugins import PluginListResult, known_plugins
 from kymflow.cli.workers import worker_processes
 
@@ -46,7 +47,8 @@ def index(
 
     Args:
         dataset: Path or URL of the dataset.
-        indexers: Which ones to run; if none are named, all of them.
+        indexers: Which ones to run; if none are named, all that have something to show: those of
+            analyses that were never run are left out.
         list_them: List the indexers, and do nothing.
         workers: How many processes to use.
         wait: How many seconds to wait for another writer.
@@ -70,8 +72,9 @@ def index(
         )
     from kymflow.core import KymDataset, run_order
 
-    chosen = run_order(_choose(indexers))
+    named = _named(indexers)
     opened = open_writer(dataset, wait_s=wait)
+    chosen = run_order(named or kept_indexers(opened))
     images = len(opened.list_image_ids())
     items: list[IndexedTable | ImageFailure] = []
     with worker_processes(workers, images=images, per_process=_WORTH_A_PROCESS) as executor:
@@ -216,18 +219,17 @@ def run_indexer(
     return [done(status="ok", images=update.images, rows=update.rows, left_out=left_out)]
 
 
-def _choose(names: Sequence[str]) -> list[BaseIndexer]:
-    """The indexers of these names, each once; for no name, all that can be used.
+def _named(names: Sequence[str]) -> list[BaseIndexer]:
+    """The indexers of these names, or of the tables that they make, each once.
 
     Raises:
         UnknownNameError: There is none of that name.
         kymflow.core.errors.PluginError: One that was named cannot be used.
     """
-    from kymflow.core.plugins import find_indexers, load_indexer, load_indexers
+    from kymflow.core.plugins import find_indexers, load_indexer
 
-    if not names:
-        return list(load_indexers().values())
     known = find_indexers()
+    names = [name if name in known else name.removeprefix("kym_") for name in names]
     for name in names:
         require_known(name, known, what="indexer")
     return [load_indexer(name) for name in dict.fromkeys(names)]

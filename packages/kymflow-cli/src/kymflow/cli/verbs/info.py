@@ -80,7 +80,6 @@ class ImageInfo(DatasetResult):
 
     Attributes:
         image: The image.
-        scene: Which of its file's images it is; None if the file is one image.
         pixels_digest: The checksum of its pixels; None in format 1.
         header: What its file said of it.
         experiment_metadata: What people said of it.
@@ -90,7 +89,6 @@ class ImageInfo(DatasetResult):
 
     verb: ClassVar[str] = "info"
     image: ListedImage
-    scene: str | None
     pixels_digest: str | None
     header: Mapping[str, object]
     experiment_metadata: Mapping[str, object]
@@ -103,7 +101,7 @@ class ImageInfo(DatasetResult):
         facts: dict[str, object] = {
             "image": image.image_id,
             "file": image.source,
-            **({"image in the file": self.scene} if self.scene else {}),
+            **({"image in the file": self.image.scene} if self.image.scene else {}),
             "size": f"{image_size(image)} ({image.dtype})",
             "steps": _steps(self.header),
             "recorded": to_the_second(image.acquired_local),
@@ -196,8 +194,7 @@ def _describe_image(dataset: ZarrDataset, record: ZarrImageRecord) -> ImageInfo:
     rois = metadata.get("rois")
     return ImageInfo(
         dataset=dataset.location,
-        image=listed_image(entry),
-        scene=load_source(record).scene,
+        image=listed_image(entry, load_source(record).scene),
         pixels_digest=record.pixels_digest or None,
         header=_mapping(metadata.get("header")),
         experiment_metadata=_mapping(metadata.get("experiment_metadata")),

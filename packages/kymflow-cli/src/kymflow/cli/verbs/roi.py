@@ -81,8 +81,8 @@ def roi(
                 pixels=pixels,
                 um=um,
                 lines=lines,
-                channel=channel or 1,
-                z=z or 0,
+                channel=1 if channel is None else channel,
+                z=0 if z is None else z,
                 name=name,
                 step=step,
             )

@@ -18,6 +18,7 @@ from kymflow.cli.options import Rows
 from kymflow.cli.results import DatasetResult
 from kymflow.cli.row_formats import separated_lines
 from kymflow.cli.safe_text import command, show
+from kymflow.cli.survey import kept_indexers
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -76,7 +77,8 @@ def table(
         name = f"kym_{name}"
     if name not in tables and name.removeprefix("kym_") in find_indexers():
         raise UnknownNameError(
-            f"table {name!r} has not been made yet", hint=f"make it: {command('update', dataset)}"
+            f"table {name!r} has not been made yet",
+            hint=_how_to_make(opened, name.removeprefix("kym_")),
         )
     require_known(
         name,
@@ -119,6 +121,7 @@ def table(
         columns=tuple(loaded.schema.names),
         items=ArrowRows(loaded.slice(0, rows)),
         limit=rows,
+        exclusion=None if image_ids is None or count else _exclusion(opened, image_ids[0]),
     )
 
 
@@ -133,6 +136,8 @@ class TableResult(DatasetResult):
         columns: The names of the columns.
         items: The rows that were asked for.
         limit: How many rows were asked for; None for all. Not in the JSON.
+        exclusion: Why the image that was asked for was excluded, and so has no rows. Not in the
+            JSON.
     """
 
     verb: str
@@ -141,6 +146,7 @@ class TableResult(DatasetResult):
     columns: tuple[str, ...]
     items: Sequence[Row]
     limit: int | None = field(default=None, metadata=NOT_IN_JSON)
+    exclusion: str | None = field(default=None, metadata=NOT_IN_JSON)
 
     def as_text(self, screen: Screen) -> Iterator[Block]:
         """See `Result`."""
@@ -158,6 +164,8 @@ class TableResult(DatasetResult):
                 yield Block(lines=["  ".join(show(name) for name in self.columns)], style="bold")
         if shown < self.rows:
             yield remark(f"{shown} of {counted(self.rows, 'row')}; for more: --rows, --format")
+        if self.exclusion is not None:
+            yield remark(f"this image is excluded: {self.exclusion}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +234,24 @@ def list_tables(dataset: ZarrDataset) -> tuple[ListedTable, ...]:
                 )
             )
     return tuple(found)
+
+
+def _how_to_make(dataset: ZarrDataset, indexer_name: str) -> str:
+    from kymflow.core.indexers import AnalysisTable
+    from kymflow.core.plugins import load_indexer
+
+    indexer = load_indexer(indexer_name)
+    if isinstance(indexer, AnalysisTable) and indexer not in kept_indexers(dataset):
+        typed = command("analyze", dataset.location, indexer.analysis.name)
+        return f"run its analysis: {typed}"
+    return f"make it: {command('update', dataset.location)}"
+
+
+def _exclusion(dataset: ZarrDataset, image_id: str) -> str | None:
+    from kymflow.core.decisions import read_decisions
+
+    exclusion = read_decisions(dataset.record(image_id)).exclusion
+    return None if exclusion is None else exclusion.reason
 
 
 class ArrowRows(Sequence[Row]):

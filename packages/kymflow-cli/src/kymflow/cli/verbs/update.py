@@ -25,7 +25,7 @@ from kymflow.cli.progress import SILENT
 from kymflow.cli.results import BatchResult
 from kymflow.cli.safe_text import command, show
 from kymflow.cli.source_names import source_name
-from kymflow.cli.survey import Survey, kept_indexers, survey
+from kymflow.cli.survey import Survey, survey
 from kymflow.cli.verbs.analyze import AnalysedImage, analyze_images
 from kymflow.cli.verbs.index import ImageFailure, IndexedTable, run_indexer
 from kymflow.cli.verbs.ingest import (
@@ -226,11 +226,12 @@ def _index(
     dataset: ZarrDataset, found: Survey, *, progress: ProgressParam
 ) -> list[IndexedTable | ImageFailure]:
     from kymflow.core import KymDataset, run_order
+    from kymflow.core.plugins import load_indexers
 
     kymographs = KymDataset(dataset)
     done: list[IndexedTable | ImageFailure] = []
-    used = dict.fromkeys(name for name, _ in found.states)
-    for indexer in run_order(kept_indexers(dataset, used)) if found.images else ():
+    indexers = load_indexers()
+    for indexer in run_order([indexers[name] for name in found.outdated]):
         # A table that another one depends on may have changed by now.
         if kymographs.outdated_images(indexer) if done else found.outdated[indexer.name]:
             done += run_indexer(kymographs, indexer, mode="incremental", progress=progress)
