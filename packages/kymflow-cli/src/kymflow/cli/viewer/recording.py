@@ -18,8 +18,8 @@ from kymflow.core.analysis import (
     image_status,
     load_region_data,
 )
+from kymflow.core.analysis.display import running_median
 from kymflow.core.analysis.velocity import VELOCITY
-from kymflow.core.analysis.velocity.display import running_median
 from kymflow.core.decisions import read_decisions
 from kymflow.core.metadata import image_extent, load_metadata
 from kymflow.core.result_plot import plot_result

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from kymflow.core.plotting import KymographPicture
     from kymflow.core.themes import Theme
     from kymflow_zarr import JsonValue
+
+_SMOOTHED_OVER: Final = 1 / 150
+_FEWEST_SMOOTHED: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -110,3 +113,14 @@ class Display:
     headline: tuple[str, ...] = ()
     panels: Panels | None = None
     overlay: Overlay | None = None
+
+
+def smoothed_windows(windows: int) -> int:
+    """How many of so many windows the running median is over, an odd number."""
+    return max(_FEWEST_SMOOTHED, round(windows * _SMOOTHED_OVER) // 2 * 2 + 1)
+
+
+def running_median(values: pd.Series[float]) -> pd.Series[float]:
+    """The median over about a 150th of the recording; windows without a value are left out."""
+    windows = smoothed_windows(len(values))
+    return values.rolling(windows, center=True, min_periods=windows // 3 + 1).median()

@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kymflow.core.analysis.display import Display, Overlay, Panels, RegionData
+from kymflow.core.analysis.display import (
+    Display,
+    Overlay,
+    Panels,
+    RegionData,
+    running_median,
+    smoothed_windows,
+)
 from kymflow.core.wording import ABSENT, number, percent, quantity
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
     from kymflow.core.plotting import KymographPicture
     from kymflow.core.themes import Theme
 
-_SMOOTHED_OVER = 1 / 150
-_FEWEST_SMOOTHED = 5
 _KINDS: Final = ("stall", "transient", "unknown")
 _THINNEST_BAND: Final = 0.75
 """In points: the shortest interval is still seen."""
@@ -149,7 +153,7 @@ def _draw_velocity(ax: Axes, data: RegionData, theme: Theme) -> None:
             label="perhaps aliased",
         )
     step = float(np.median(np.diff(line))) if len(line) > 1 else 0.0
-    span, period = step * _smoothed_windows(len(rows)), data.calibration.seconds_per_line
+    span, period = step * smoothed_windows(len(rows)), data.calibration.seconds_per_line
     over = f"{span:.0f} lines" if period is None else f"{span * period:.2g} s"
     # A window without evidence has no velocity, whatever its neighbours have.
     smooth = np.where(known, running_median(rows[f"velocity_{suffix}"]), np.nan)
@@ -170,17 +174,6 @@ def _draw_evidence(ax: Axes, data: RegionData, theme: Theme) -> None:
     ax.plot(time, running_median(rows["r2adj"]), color=theme.green, linewidth=1.4, zorder=3)
     ax.set_ylabel("evidence $r^2_{adj}$")
     ax.set_ylim(min(0.0, float(np.nanmin(r2adj))), 1.02)
-
-
-def _smoothed_windows(windows: int) -> int:
-    """How many of so many windows the running median is over, an odd number."""
-    return max(_FEWEST_SMOOTHED, round(windows * _SMOOTHED_OVER) // 2 * 2 + 1)
-
-
-def running_median(values: pd.Series[float]) -> pd.Series[float]:
-    """The median over about a 150th of the recording; windows without a value are left out."""
-    windows = _smoothed_windows(len(values))
-    return values.rolling(windows, center=True, min_periods=windows // 3 + 1).median()
 
 
 def _colour(kind: str, theme: Theme) -> str:
