@@ -60,7 +60,8 @@ def export(
 
     Args:
         dataset: Path or URL of the dataset.
-        folder: Where to; created if it does not exist. Not needed with --xlsx.
+        folder: Where to; created if it does not exist. Not needed with --xlsx and
+            --combined.
         xlsx: Write this workbook; an existing one is replaced.
         combined: Write this table, which ends in .parquet, .csv or .mat; an existing one is
             replaced.
