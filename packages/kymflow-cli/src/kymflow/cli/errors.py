@@ -71,7 +71,7 @@ class FolderNotFoundError(KymflowCliError, NotADirectoryError):
             )
         elif exists:
             super().__init__(
-                f"{folder!r} is a file, not a folder", hint="name the folder that the images lie in"
+                f"{folder!r} is a file, not a folder", hint="name the folder that holds the images"
             )
         else:
             super().__init__(f"there is no folder {folder!r}", hint=hint)
