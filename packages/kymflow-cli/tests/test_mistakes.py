@@ -72,6 +72,7 @@ def test_sql_is_explained(
         (("metadata", "--folders", "{a}/{a}"), "the pattern '{a}/{a}'", "each field once"),
         (("relocate", "before", "never"), "there is no '", "check the path"),
         (("export", "."), "would lie among the recordings", "choose a folder"),
+        (("export",), "error: no destination is given", "name a folder"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -19,7 +19,7 @@ from kymflow.cli.blocks import (
     sentence,
     table_blocks,
 )
-from kymflow.cli.errors import OutputFileError, refuse_unused
+from kymflow.cli.errors import OutputFileError, UnknownNameError, refuse_unused
 from kymflow.cli.folders import require_outside
 from kymflow.cli.opening import find_image, open_reader
 from kymflow.cli.options import DEFAULT_WAIT_S, ProgressParam, Wait
@@ -111,8 +111,8 @@ def export(
         refuse_unused("--combined", {**for_folder, **for_groups})
         return _write_combined(opened, dataset, combined, over_time=over_time)
     if folder is None:
-        raise OutputFileError(
-            "", "no destination given", hint="name a folder, --xlsx FILE or --combined FILE"
+        raise UnknownNameError(
+            "no destination is given", hint="name a folder, --xlsx FILE or --combined FILE"
         )
     refuse_unused("a folder", {**for_groups, **for_combined})
     if not tables:
