@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
@@ -113,8 +112,3 @@ class IngestFlags:
             channels=_channel_files(self.channels),
             axes=None if self.axes is None else tuple(self.axes.split(",")),
         )
-
-
-def default_workers(asked: int | None) -> int:
-    """How many workers to use where the user does not say: one per core, at most eight."""
-    return asked if asked is not None else min(8, os.cpu_count() or 1)

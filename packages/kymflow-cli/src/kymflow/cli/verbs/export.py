@@ -134,11 +134,6 @@ def export(
             dataset=dataset,
             folder=str(folder),
             images=len(error.image_ids),
-            tables=None,
-            files_written=None,
-            files_unchanged=None,
-            files_removed=None,
-            files_kept=(),
             failed=len(failures),
             items=tuple(NotExported(name=name, reason=reason) for name, reason in failures),
         )
@@ -152,7 +147,6 @@ def export(
         files_removed=report.files_removed,
         files_kept=report.files_kept,
         failed=0,
-        items=(),
     )
 
 
@@ -174,12 +168,12 @@ class ExportResult(BatchResult):
     verb: ClassVar[str] = "export"
     folder: str
     images: int
-    tables: int | None
-    files_written: int | None
-    files_unchanged: int | None
-    files_removed: int | None
-    files_kept: tuple[str, ...]
-    items: tuple[NotExported, ...]
+    tables: int | None = None
+    files_written: int | None = None
+    files_unchanged: int | None = None
+    files_removed: int | None = None
+    files_kept: tuple[str, ...] = ()
+    items: tuple[NotExported, ...] = ()
 
     def as_text(self, screen: Screen) -> Iterator[Block]:
         """See `Result`."""

@@ -32,10 +32,11 @@ from kymflow.cli.folders import (
 )
 from kymflow.cli.ingest_plan import PlanResult, count_in_subfolders, plan_folders
 from kymflow.cli.opening import open_reader
-from kymflow.cli.options import IngestFlags, ProgressParam, default_workers
+from kymflow.cli.options import IngestFlags, ProgressParam
 from kymflow.cli.progress import SILENT
 from kymflow.cli.safe_text import command, show
 from kymflow.cli.settling import apply_rules, settle_image, unknown_steps
+from kymflow.cli.workers import default_workers
 
 if TYPE_CHECKING:
     from kymflow_zarr import IngestOutcome, RefreshPlan, ZarrDataset

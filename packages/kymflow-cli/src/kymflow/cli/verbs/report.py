@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +18,7 @@ from kymflow.cli.errors import OutputFileError, refuse_unused
 from kymflow.cli.folders import require_outside
 from kymflow.cli.image_failures import ImageOutcome, image_failures
 from kymflow.cli.opening import find_image, open_reader, source_of
-from kymflow.cli.options import ProgressParam, Workers, default_workers
+from kymflow.cli.options import ProgressParam, Workers
 from kymflow.cli.output_file import replaced, require_writable
 from kymflow.cli.progress import SILENT
 from kymflow.cli.results import DatasetResult
@@ -224,9 +223,8 @@ def _draw(
     from kymflow.core.plugins import load_analyses
 
     draw = partial(draw_image, dataset, tuple(load_analyses().values()))
-    worth = max(1, math.ceil(len(image_ids) / _WORTH_A_PROCESS))
-    count = min(default_workers(workers), worth) if workers is None else workers
-    with worker_processes(count) as executor:
+    images = len(image_ids)
+    with worker_processes(workers, images=images, per_process=_WORTH_A_PROCESS) as executor:
         yield from (map if executor is None else executor.map)(draw, image_ids, sources, titles)
 
 
