@@ -83,12 +83,7 @@ class Survey:
         Args:
             image_ids: Some of the images.
         """
-
-        def key(image_id: str) -> tuple[bool, tuple[object, ...], str]:
-            source = self.images[image_id].source or ""
-            return not source, folder_order(source), image_id
-
-        return sorted(image_ids, key=key)
+        return sorted(image_ids, key=lambda each: (folder_order(self.images[each].source), each))
 
 
 def survey(dataset: ZarrDataset) -> Survey:

@@ -21,13 +21,13 @@ from kymflow.core.analysis import (
     load_result_table,
     load_results,
 )
+from kymflow.core.analysis.storage import rows_of_region
 from kymflow.core.errors import KymflowCoreError, MissingExtraError
 from kymflow_zarr import KymflowZarrError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from kymflow.core.analysis.regions import Place
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
 __all__ = [
@@ -120,7 +120,7 @@ def combine_times(
         base = max(moments, key=lambda name: len(moments[name]))
         places = (entry.place for results in stored.values() for entry in results.results)
         for place in dict.fromkeys(places):
-            own = {name: _of_region(table, place) for name, table in tables.items()}
+            own = {name: rows_of_region(table, place) for name, table in tables.items()}
             part = _joined(own, base)
             roi_id = pd.array([place[1]] * len(part), dtype="Int64")
             parts.append(
@@ -168,7 +168,7 @@ def save_table(table: pd.DataFrame, path: str | Path, *, suffix: str | None = No
         path: The file.
         suffix: ``.parquet``, ``.csv`` or ``.mat``; that of the file if None. In a ``.mat`` file
             each column is a variable: numbers, with NaN for null, or a cell array of texts, with
-            an empty one for null. Names that MATLAB does not take are changed, see `matlab_names`.
+            an empty one for null. Names that MATLAB does not allow are changed, see `matlab_names`.
 
     Raises:
         ValueError: Another suffix.
@@ -191,7 +191,7 @@ def save_table(table: pd.DataFrame, path: str | Path, *, suffix: str | None = No
 
 
 def matlab_names(names: Iterable[str]) -> list[str]:
-    """Names that MATLAB takes for variables, each once.
+    """Names that MATLAB allows for variables, each once.
 
     They begin with a letter, consist of letters, digits and ``_``, have at most 63 characters, and
     are none of its keywords: ``2nd try`` becomes ``x2nd_try``, ``end`` becomes ``x_end``. Of
@@ -267,12 +267,6 @@ def _times_by_label(
 
 def _names(analysis: Analysis[Any]) -> list[str]:
     return [column.name for column in analysis.summary]
-
-
-def _of_region(table: pd.DataFrame, place: Place) -> pd.DataFrame:
-    channel, roi_id = place
-    own = table["roi_id"].fillna(-1) == (-1 if roi_id is None else roi_id)
-    return table[own & (table["channel"] == channel)]
 
 
 def _joined(tables: Mapping[str, pd.DataFrame], base: str) -> pd.DataFrame:

@@ -19,12 +19,13 @@ from kymflow.cli.blocks import (
     sentence,
     table_blocks,
 )
-from kymflow.cli.errors import OutputFileError, refuse_unused
+from kymflow.cli.errors import OutputFileError, UnknownNameError, refuse_unused
 from kymflow.cli.folders import require_outside
 from kymflow.cli.opening import find_image, open_reader
 from kymflow.cli.options import DEFAULT_WAIT_S, ProgressParam, Wait
 from kymflow.cli.output_file import replaced
 from kymflow.cli.progress import SILENT, followed
+from kymflow.cli.results import BatchResult, DatasetResult
 from kymflow.cli.safe_text import show
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def export(
 
     Args:
         dataset: Path or URL of the dataset.
-        folder: Where to; created if it does not exist. Not needed with --xlsx.
+        folder: Where to; created if it does not exist. Not needed with --xlsx and
+            --combined.
         xlsx: Write this workbook; an existing one is replaced.
         combined: Write this table, which ends in .parquet, .csv or .mat; an existing one is
             replaced.
@@ -75,9 +77,6 @@ def export(
         table_format: How to write tables: as Parquet alone, or as CSV beside it (if not given).
         wait: How many seconds to wait for another export into this folder.
         progress: Shows how far the work is.
-
-    Returns:
-        What was written.
 
     Raises:
         OutputFileError: There is a file, or it would lie in the dataset.
@@ -110,8 +109,8 @@ def export(
         refuse_unused("--combined", {**for_folder, **for_groups})
         return _write_combined(opened, dataset, combined, over_time=over_time)
     if folder is None:
-        raise OutputFileError(
-            "", "no destination given", hint="name a folder, --xlsx FILE or --combined FILE"
+        raise UnknownNameError(
+            "no destination is given", hint="name a folder, --xlsx FILE or --combined FILE"
         )
     refuse_unused("a folder", {**for_groups, **for_combined})
     if not tables:
@@ -135,11 +134,6 @@ def export(
             dataset=dataset,
             folder=str(folder),
             images=len(error.image_ids),
-            tables=None,
-            files_written=None,
-            files_unchanged=None,
-            files_removed=None,
-            files_kept=(),
             failed=len(failures),
             items=tuple(NotExported(name=name, reason=reason) for name, reason in failures),
         )
@@ -153,16 +147,14 @@ def export(
         files_removed=report.files_removed,
         files_kept=report.files_kept,
         failed=0,
-        items=(),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExportResult:
+class ExportResult(BatchResult):
     """What an export did. Counts are None where damage kept it from being complete.
 
     Attributes:
-        dataset: The dataset.
         folder: Where it was written to.
         images: How many images are in the folder, whole.
         tables: How many tables are in it.
@@ -170,27 +162,18 @@ class ExportResult:
         files_unchanged: How many were there as they should be.
         files_removed: How many files of an earlier export were removed.
         files_kept: Files of an earlier export that someone has changed since; they stay.
-        failed: How many things could not be exported.
         items: These things.
     """
 
-    streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "export"
-    dataset: str
     folder: str
     images: int
-    tables: int | None
-    files_written: int | None
-    files_unchanged: int | None
-    files_removed: int | None
-    files_kept: tuple[str, ...]
-    failed: int
-    items: tuple[NotExported, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether all of it was exported."""
-        return self.failed == 0
+    tables: int | None = None
+    files_written: int | None = None
+    files_unchanged: int | None = None
+    files_removed: int | None = None
+    files_kept: tuple[str, ...] = ()
+    items: tuple[NotExported, ...] = ()
 
     def as_text(self, screen: Screen) -> Iterator[Block]:
         """See `Result`."""
@@ -213,20 +196,16 @@ class ExportResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkbookResult:
+class WorkbookResult(DatasetResult):
     """What a workbook has.
 
     Attributes:
-        dataset: The dataset.
         workbook: The file that was written.
         sheets: How many sheets it has.
         items: The sheets.
     """
 
-    streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "export"
-    ok: ClassVar[bool] = True
-    dataset: str
     workbook: str
     sheets: int
     items: tuple[WrittenSheet, ...]
@@ -240,21 +219,17 @@ class WorkbookResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CombinedResult:
+class CombinedResult(DatasetResult):
     """What a table of all summaries has.
 
     Attributes:
-        dataset: The dataset.
         table: The file that was written.
         rows: How many rows it has, one for each image, label and region.
         columns: How many columns.
         items: Always empty.
     """
 
-    streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "export"
-    ok: ClassVar[bool] = True
-    dataset: str
     table: str
     rows: int
     columns: int

@@ -16,7 +16,7 @@ from kymflow.cli.guesses import require_known
 from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.opening import find_image, open_reader
 from kymflow.cli.output_file import replaced
-from kymflow.cli.results import Item
+from kymflow.cli.results import DatasetResult, Item
 from kymflow.cli.safe_text import command, show
 from kymflow.cli.survey import count_outdated
 
@@ -62,9 +62,6 @@ def figure(
         column: The number to compare; if not given, the first one of the analysis.
         baseline: The group that others are compared with; if not given, the first one.
 
-    Returns:
-        What was written.
-
     Raises:
         UnknownNameError: There is no such image, analysis, result, field or column.
         UnusedOptionError: An option is about an image, and groups are compared, or the reverse.
@@ -106,11 +103,10 @@ def figure(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FigureResult:
+class FigureResult(DatasetResult):
     """What was drawn.
 
     Attributes:
-        dataset: The dataset.
         figure: The file that was written.
         size_bytes: How large it is.
         compared: How many groups are compared with another one; None for a figure of an image.
@@ -118,10 +114,7 @@ class FigureResult:
         items: Always empty.
     """
 
-    streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "figure"
-    ok: ClassVar[bool] = True
-    dataset: str
     figure: str
     size_bytes: int
     compared: int | None
@@ -200,8 +193,8 @@ def _of_groups(
     images = kymographs.view().set_index("image_id")
     numbers = {one.name: one for one in chosen[0].summary if one.type in {float, int}}
     shown = column or next(iter(numbers))
-    require_known(shown, numbers, what="number", where=f"analysis {chosen[0].name!r}")
-    require_known(group_by, images.columns, what="field", where="the images")
+    require_known(shown, numbers, what="number", where=f"of analysis {chosen[0].name!r}")
+    require_known(group_by, images.columns, what="field", where="of the images")
     rows = kymographs[chosen[0].name]
     included = images.index[~images["excluded"].fillna(value=False)]
     rows = rows[rows["label"].eq(label) & rows["image_id"].isin(included)]
@@ -216,7 +209,7 @@ def _of_groups(
         )
     if baseline is not None:
         groups = sorted(frame[group_by].dropna().astype(str).unique())
-        require_known(baseline, groups, what="group", where=f"field {group_by!r}")
+        require_known(baseline, groups, what="group", where=f"of field {group_by!r}")
     comparisons = compare_with_baseline(frame, value=shown, group=group_by, baseline=baseline)
     drawn = plot_groups(frame, shown, group_by, unit=numbers[shown].unit, comparisons=comparisons)
     return drawn, len(comparisons), count_outdated(dataset, chosen[0].name)

@@ -19,6 +19,7 @@ from kymflow.cli.blocks import (
     to_the_second,
 )
 from kymflow.cli.opening import open_reader, source_of
+from kymflow.cli.results import DatasetResult
 from kymflow.cli.safe_text import command
 from kymflow.cli.source_names import folder_order, short_names
 
@@ -41,9 +42,6 @@ def ls(
         sort: By name of the source file, by id, or by time of creation or acquisition; images
             that lack the value come last.
 
-    Returns:
-        The images.
-
     Raises:
         kymflow_zarr.NotADatasetError: There is no dataset there.
     """
@@ -52,7 +50,7 @@ def ls(
     entries = list(manifest.entries.values())
     match sort:
         case "file":
-            entries.sort(key=_by_file)
+            entries.sort(key=lambda entry: (folder_order(source_of(entry)), entry.created_utc))
         case "created":
             entries.sort(key=lambda entry: (entry.created_utc == "", entry.created_utc))
         case "acquired":
@@ -74,19 +72,16 @@ def ls(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListResult:
+class ListResult(DatasetResult):
     """The images of a dataset.
 
     Attributes:
-        dataset: The dataset.
         images: How many can be read.
         damaged: How many cannot.
         items: The images, in the order that was asked for, then those that cannot be read.
     """
 
-    streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "ls"
-    dataset: str
     images: int
     damaged: int
     items: tuple[ListedImage | DamagedImage, ...]
@@ -202,11 +197,6 @@ def _local_time(epoch_ns: int | None) -> str | None:
     whole = datetime.fromtimestamp(epoch_ns // _NS_PER_S, UTC)
     micros = epoch_ns % _NS_PER_S // 1000
     return whole.replace(tzinfo=None, microsecond=micros).isoformat()
-
-
-def _by_file(entry: ManifestEntry) -> tuple[bool, tuple[object, ...], str]:
-    path = source_of(entry) or ""
-    return not path, folder_order(path), entry.created_utc
 
 
 def _by_acquisition(entry: ManifestEntry) -> tuple[bool, int]:

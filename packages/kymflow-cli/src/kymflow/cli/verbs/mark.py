@@ -42,9 +42,6 @@ def mark(
         move: Move the mark with this id to these seconds.
         remove: Remove the mark with this id.
 
-    Returns:
-        The image.
-
     Raises:
         UnknownNameError: The image does not exist, or the seconds are missing.
         UnusedOptionError: A mark is moved or removed, and an option is about a new one.

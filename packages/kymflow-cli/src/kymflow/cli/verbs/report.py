@@ -1,8 +1,7 @@
-"""Make a page of a dataset: one HTML file to look at, to print and to send."""
+"""Write a report on a dataset: one HTML file to look at, to print and to send."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,11 +16,12 @@ from kymflow.cli.blocks import Block, Screen, counted, remark, sentence
 from kymflow.cli.copies import copies_of
 from kymflow.cli.errors import OutputFileError, refuse_unused
 from kymflow.cli.folders import require_outside
-from kymflow.cli.image_failures import image_failures
+from kymflow.cli.image_failures import ImageOutcome, image_failures
 from kymflow.cli.opening import find_image, open_reader, source_of
-from kymflow.cli.options import ProgressParam, Workers, default_workers
+from kymflow.cli.options import ProgressParam, Workers
 from kymflow.cli.output_file import replaced, require_writable
 from kymflow.cli.progress import SILENT
+from kymflow.cli.results import DatasetResult
 from kymflow.cli.safe_text import command, show
 from kymflow.cli.source_names import folder_order, short_names
 from kymflow.cli.workers import worker_processes
@@ -53,10 +53,10 @@ def report(
     workers: Workers = None,
     progress: ProgressParam = SILENT,
 ) -> ReportResult:
-    """Make a page of a dataset: one HTML file to look at, to print and to send.
+    """Write a report on a dataset: one HTML file to look at, to print and to send.
 
-    A summary of the images, which sorts and filters, then for each of them the kymograph, what the
-    analyses found, and where it all comes from. The file needs no other one. For many images,
+    It has a summary of the images that can be sorted and filtered, then for each image the
+    kymograph, the results, and where they come from. The file needs no other one. For many images,
     --pages gives each its own page, in a folder beside the summary.
 
     Args:
@@ -65,14 +65,11 @@ def report(
             DATASET-report.html, beside the dataset.
         images: Just these images: ids, first characters of ids, or source files; all of them are
             shown.
-        limit: How many images to show at most, by name of their files: 50 if not given. It is not
-            for --images and --pages, which have no limit.
+        limit: How many images to show at most, by name of their files: 50 if not given. --images
+            and --pages have no limit.
         pages: Make a page for each image, in the folder NAME-images beside the summary.
         workers: How many processes to use.
         progress: Shows how far the work is.
-
-    Returns:
-        What was written.
 
     Raises:
         UnknownNameError: No image, or more than one, goes by a name.
@@ -141,11 +138,10 @@ def report(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReportResult:
+class ReportResult(DatasetResult):
     """What a report shows.
 
     Attributes:
-        dataset: The dataset.
         report: The file that was written.
         images: How many images the dataset has.
         shown: How many of them the report shows.
@@ -158,7 +154,6 @@ class ReportResult:
 
     streamed: ClassVar[bool] = True
     verb: ClassVar[str] = "report"
-    dataset: str
     report: str
     images: int
     shown: int
@@ -191,33 +186,24 @@ class ReportResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReportedImage:
+class ReportedImage(ImageOutcome):
     """One image of a report.
 
     Attributes:
-        image_id: The image.
-        source: The file that it was made of; None if there is none, or it is not known.
         status: ``damaged`` if some of it cannot be read; the report has the rest.
         regions: How many of its regions have results.
-        reason: What cannot be read; None if all can.
     """
 
-    type: ClassVar[str] = "image"
-    image_id: str
-    source: str | None
     status: Literal["ok", "damaged"]
     regions: int
-    reason: str | None
 
 
 def _by_file(manifest: Manifest) -> list[str]:
     """All images by the names of their files; those without one, and damaged ones, come last."""
-
-    def key(image_id: str) -> tuple[bool, tuple[object, ...], str]:
-        path = source_of(manifest.entries.get(image_id)) or ""
-        return not path, folder_order(path), image_id
-
-    return sorted([*manifest.entries, *manifest.damaged], key=key)
+    return sorted(
+        [*manifest.entries, *manifest.damaged],
+        key=lambda image_id: (folder_order(source_of(manifest.entries.get(image_id))), image_id),
+    )
 
 
 def _find(dataset: ZarrDataset, manifest: Manifest, name: str) -> str:
@@ -237,9 +223,8 @@ def _draw(
     from kymflow.core.plugins import load_analyses
 
     draw = partial(draw_image, dataset, tuple(load_analyses().values()))
-    worth = max(1, math.ceil(len(image_ids) / _WORTH_A_PROCESS))
-    count = min(default_workers(workers), worth) if workers is None else workers
-    with worker_processes(count) as executor:
+    images = len(image_ids)
+    with worker_processes(workers, images=images, per_process=_WORTH_A_PROCESS) as executor:
         yield from (map if executor is None else executor.map)(draw, image_ids, sources, titles)
 
 

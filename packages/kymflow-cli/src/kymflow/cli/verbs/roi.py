@@ -48,9 +48,6 @@ def roi(
         remove: Remove the region with this id.
         where: Choose images by a condition in SQL, such as "folder LIKE '%day1%'".
 
-    Returns:
-        The images.
-
     Raises:
         UnknownNameError: No image is chosen, or one does not exist.
         UnusedOptionError: A region is removed, or changed, and an option is about neither.

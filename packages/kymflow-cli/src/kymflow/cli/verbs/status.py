@@ -40,18 +40,15 @@ def status(
 ) -> StatusResult:
     """Show what there is to do, and what to look at.
 
-    New files, results that are not current and why, tables that are not up to date, and the
-    commands that do it; kymflow update does all of it. Then images that failed, are excluded, have
-    no calibration, or are copies of others. Nothing is changed.
+    To do: new files, results that are not current and why, and tables that are not up to date, with
+    the commands for it; kymflow update does all of it. To look at: images that failed, are
+    excluded, have no calibration, or are copies of others. Nothing is changed.
 
     Args:
         dataset: Path or URL of the dataset.
         folders: The folders to look in; if none are named, those that it was filled from.
         pattern: Which files; may be given several times.
         recursive: Include subfolders.
-
-    Returns:
-        What there is to do.
 
     Raises:
         FolderNotFoundError: A folder that was named is not there.
@@ -110,7 +107,6 @@ class StatusResult(FolderSearch):
             folder, the tables, and the images to look at.
     """
 
-    streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "status"
     images: int
     names: Mapping[str, str] = field(metadata=NOT_IN_JSON)

@@ -19,10 +19,11 @@ from kymflow.cli.blocks import (
     table_blocks,
 )
 from kymflow.cli.errors import UnknownNameError, refuse_unused
-from kymflow.cli.guesses import guess
+from kymflow.cli.guesses import require_known
 from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.opening import find_image, open_reader
 from kymflow.cli.options import Rows
+from kymflow.cli.results import DatasetResult
 from kymflow.cli.row_formats import separated_lines
 from kymflow.cli.safe_text import command, show
 from kymflow.cli.survey import count_outdated, kept_indexers
@@ -49,8 +50,8 @@ def table(
     """Show a table, or list the tables.
 
     On a terminal the first 20 rows and the columns that fit are shown; anywhere else, and with
-    --format, all of it. A table that kymflow index made is shown with the files of the images and
-    what is known of them, in the order of their names, without images that are excluded.
+    --format, all of it. A table that kymflow index made is shown with the file and the fields of
+    each image, in the order of the files' names, and without excluded images.
 
     Args:
         dataset: Path or URL of the dataset.
@@ -59,9 +60,6 @@ def table(
         image: Just the rows of this image: its id, the first characters of it, or its source file.
         rows: Just this many rows.
         raw: The table as it is stored: its own columns, rows by image id, nothing left out.
-
-    Returns:
-        The rows, or the tables.
 
     Raises:
         UnknownNameError: There is no such table, column or image.
@@ -90,11 +88,11 @@ def table(
             f"table {name!r} has not been made yet",
             hint=_how_to_make(opened, name.removeprefix("kym_")),
         )
-    _require_known(
+    require_known(
         name,
         tables,
         what="table",
-        where=repr(dataset),
+        where=f"in {dataset!r}",
         see=f"see those that exist: {command('table', dataset)}",
     )
     wanted = [part.strip() for text in columns for part in text.split(",") if part.strip()]
@@ -105,11 +103,11 @@ def table(
     if schema is not None and names is not None:
         known = names.join_arrow(schema.empty_table()).column_names
     for column in wanted:
-        _require_known(
+        require_known(
             column,
             known,
             what="column",
-            where=f"table {name!r}",
+            where=f"in table {name!r}",
             see=f"it has: {', '.join(known)}",
         )
     image_ids = None if image is None else [find_image(opened, image)]
@@ -137,12 +135,11 @@ def table(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TableResult:
+class TableResult(DatasetResult):
     """Rows of a table, or of a query.
 
     Attributes:
         verb: ``table`` or ``query``.
-        dataset: The dataset.
         table: The table's name; None for a query.
         rows: How many rows there are.
         columns: The names of the columns.
@@ -153,10 +150,7 @@ class TableResult:
             JSON.
     """
 
-    streamed: ClassVar[bool] = False
-    ok: ClassVar[bool] = True
     verb: str
-    dataset: str
     table: str | None
     rows: int
     columns: tuple[str, ...]
@@ -188,19 +182,15 @@ class TableResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TableListResult:
+class TableListResult(DatasetResult):
     """The tables of a dataset.
 
     Attributes:
-        dataset: The dataset.
         tables: How many it has.
         items: The tables.
     """
 
-    streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "table"
-    ok: ClassVar[bool] = True
-    dataset: str
     tables: int
     items: tuple[ListedTable, ...]
 
@@ -300,11 +290,3 @@ class ArrowRows(Sequence[Row]):
         if isinstance(picked, range):
             return ArrowRows(self.arrow.take(list(picked)))
         return Row(row=self.arrow.slice(picked, 1).to_pylist()[0])
-
-
-def _require_known(name: str, known: Sequence[str], *, what: str, where: str, see: str) -> None:
-    if name in known:
-        return
-    raise UnknownNameError(
-        f"there is no {what} {name!r} in {where}", hint=guess(name, known, otherwise=see)
-    )
