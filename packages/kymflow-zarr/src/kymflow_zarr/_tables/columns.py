@@ -261,6 +261,8 @@ def _metadata(field: pa.Field[Any], name: str | None) -> Metadata | None:
 
     known = field.metadata or {}
     if DTYPE in known:
+        if is_category(name_in(field)):
+            categories_in(field)  # refused where they cannot be read
         return {key: known[key] for key in (DTYPE, CATEGORIES) if key in known}
     if isinstance(field.type, pa.BaseExtensionType) and name is None:
         name = dtype_name(field.type.to_pandas_dtype())
