@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from kymflow_zarr._readers.axes import default_axes
 from kymflow_zarr._readers.facts import Facts, Rank
@@ -24,6 +25,8 @@ from kymflow_zarr._storage.json_text import MAX_BYTES, JsonValue, loads
 from kymflow_zarr.errors import CorruptDataError, UnreadableImageError
 
 PAYLOAD_SUFFIXES = (".json", ".metadata.json")
+
+_BITS: Final = range(1, 65)
 
 
 class PayloadHeader:
@@ -65,10 +68,11 @@ def find_payload(path: Path, listing: FolderListing) -> Path | None:
 def read_payload_header(header: JsonValue, *, shape: tuple[int, ...]) -> Facts:
     """What a metadata payload's ``header`` says about an image of this shape.
 
-    Nothing if it is not an object, only a warning if it describes another shape.
+    Only a warning if it is not an object, or describes another shape.
     """
     if not isinstance(header, dict):
-        return _facts()
+        problem = "the metadata payload's header is not an object and is not used"
+        return _facts(warnings=() if header is None else (problem,))
     declared = header.get("shape")
     if isinstance(declared, list) and tuple(declared) != shape:
         return _facts(
@@ -90,12 +94,21 @@ def read_payload_header(header: JsonValue, *, shape: tuple[int, ...]) -> Facts:
         name: _step(value, unit.get(name), _expected_kind(name, unit.get(name)), name, warnings)
         for name, value in scale.items()
     }
+    axes = _texts(header.get("axes"))
     acquired = header.get("acquired_local_epoch_ns")
+    acquired = acquired if type(acquired) is int else None
     bits = header.get("bits_per_pixel")
+    bits = bits if type(bits) is int and bits in _BITS else None
+    used = {"axes": axes, "acquired_local_epoch_ns": acquired, "bits_per_pixel": bits}
+    warnings += [
+        f"the metadata payload's entry {name!r} cannot be interpreted and is not used"
+        for name, value in used.items()
+        if header.get(name) and not value
+    ]
     return replace(
-        _facts(axes=_texts(header.get("axes")), steps=steps, warnings=warnings),
-        acquired_local_epoch_ns=acquired if type(acquired) is int else None,
-        bits_per_pixel=bits if type(bits) is int else None,
+        _facts(axes=axes, steps=steps, warnings=warnings),
+        acquired_local_epoch_ns=acquired,
+        bits_per_pixel=bits,
     )
 
 
