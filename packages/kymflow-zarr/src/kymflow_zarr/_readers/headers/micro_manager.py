@@ -108,8 +108,14 @@ def _steps(
         what = "Micro-Manager's pixel size, depth or interval"
         return stated_quantity(text or "", unit, of=of, what=what, warnings=warnings)
 
-    size = _text(summary, "PixelSize_um") or _text(first, "PixelSizeUm")
-    pixel = stated(size, LENGTH, LENGTH)
+    sizes = (_text(summary, "PixelSize_um"), _text(first, "PixelSizeUm"))
+    found = [pixel for pixel in (stated(size, LENGTH, LENGTH) for size in sizes) if pixel]
+    pixel = found[0] if found else None
+    if len(set(found)) > 1:
+        warnings.append(
+            f"Micro-Manager contradicts itself: a pixel is {found[0].value:g} um according to the "
+            f"summary, {found[1].value:g} um according to the first image"
+        )
     steps = {"x": pixel, "y": pixel}
     if frames is not None:
         times = _times_ms(frames)

@@ -6,6 +6,7 @@ period: it follows from the rate, since a frame takes as long as its lines.
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,7 @@ _SOURCE: Final = "thor_xml"
 _IMAGE: Final = re.compile(r"(?:Chan[A-Z]|Image)_\d.*", re.IGNORECASE)
 _LINE_MODES: Final = frozenset({"2", "3"})  # areaMode: square, rectangle, kymograph, line
 _CHANNELS: Final = 4
+_TOLERANCE: Final = 0.02  # the width may be rounded
 
 
 class ThorHeader:
@@ -84,6 +86,13 @@ def _steps(scan: ElementTree.Element, *, lines: int, warnings: list[str]) -> dic
     what = "ThorImage's pixel size"
     pixel = stated_quantity(size, LENGTH, of=LENGTH, what=what, warnings=warnings, signs=signs)
     steps = {} if pixel is None else {"x": pixel, "y": pixel}
+    width = quantity(scan.get("widthUM", ""), LENGTH, signs)
+    across = count_of(scan.get("pixelX"))
+    if pixel and width and not math.isclose(width.value, across * pixel.value, rel_tol=_TOLERANCE):
+        warnings.append(
+            f"ThorImage contradicts itself: {across} pixels of {pixel.value:g} um are "
+            f"{across * pixel.value:g} um, but the image is {width.value:g} um wide"
+        )
     if not lines:
         return steps
     written = scan.get("frameRate", "")
