@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from faults.loop_disk import FLUSHES, Filesystem, LoopDisk, require_filesystem
+from faults.loop_disk import FILESYSTEMS, FLUSHES, LoopDisk, require_filesystem
 from faults.shim import UnavailableError
 from kymflow_zarr import ZarrDataset
 
@@ -118,10 +118,10 @@ def _is_there(read: Read, place: Path, number: int) -> bool:
 def main() -> int:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--filesystem", choices=["ext4", "xfs"], default="ext4")
+    parser.add_argument("--filesystem", choices=list(FILESYSTEMS), default="ext4")
     parser.add_argument("--scratch", type=Path)
     arguments = parser.parse_args()
-    kind: Filesystem = arguments.filesystem
+    kind: str = arguments.filesystem
     try:
         require_filesystem(kind)
     except UnavailableError as error:

@@ -1,6 +1,7 @@
 """Real filesystems in a file: their power is cut by shutting them down under a running job.
 
-Needs root, ``mount`` with loop devices, and ``mkfs`` of the filesystem.
+A layered filesystem (an overlay, say) lies over such a one, which is what is shut down. Needs root,
+``mount`` with loop devices, and the programs that make or mount the filesystem.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import shutil
 import struct
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -23,28 +26,69 @@ from faults.shim import UnavailableError
 from faults.sweeps import KILLED, Sweep, chosen, count_calls, run_armed
 from faults.verdicts import States, judge, judge_detected, judge_repeat, reference_states
 
-Filesystem: TypeAlias = Literal["ext4", "xfs"]
 Flush: TypeAlias = Literal["journal flushed", "journal not flushed"]
 
 FLUSHES: tuple[Flush, ...] = ("journal flushed", "journal not flushed")
 _SHUTDOWN: Final = 0x8004587D  # EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN are the same number
 _FLAGS: Final = {"journal flushed": 1, "journal not flushed": 2}
-_SIZES: Final = {"ext4": 48 * 2**20, "xfs": 304 * 2**20}  # the smallest that mkfs.xfs makes
-_MAKE: Final = {
-    "ext4": ["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0"],
-    "xfs": ["mkfs.xfs", "-q", "-f"],
+_SECONDS_TO_LET_GO: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filesystem:
+    """A filesystem to try.
+
+    Attributes:
+        make: The command that makes it in a file, whose name comes last.
+        size_bytes: Of that file.
+        layer: The command that mounts a layer over a folder, if there is one.
+        is_lasting: Whether what it acknowledges outlasts a cut; if not, all that is asked is that
+            nothing wrong is read.
+    """
+
+    make: tuple[str, ...] = ("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0")
+    size_bytes: int = 48 * 2**20
+    layer: Callable[[Path, Path], tuple[str, ...]] | None = None
+    is_lasting: bool = True
+
+
+def _overlay(*command: str) -> Callable[[Path, Path], tuple[str, ...]]:
+    def mount(below: Path, top: Path) -> tuple[str, ...]:
+        for name in ("lower", "upper", "work"):
+            (below / name).mkdir(exist_ok=True)
+        folders = f"lowerdir={below}/lower,upperdir={below}/upper,workdir={below}/work"
+        return (*command, "-o", folders, str(top))
+
+    return mount
+
+
+FILESYSTEMS: Final = {
+    "ext4": Filesystem(),
+    # The smallest that mkfs.xfs makes.
+    "xfs": Filesystem(make=("mkfs.xfs", "-q", "-f"), size_bytes=304 * 2**20),
+    "overlay": Filesystem(layer=_overlay("mount", "-t", "overlay", "overlay")),
+    "fuse-overlayfs": Filesystem(layer=_overlay("fuse-overlayfs")),
+    # It does not pass on the flush of a folder.
+    "bindfs": Filesystem(
+        layer=lambda below, top: ("bindfs", str(below), str(top)), is_lasting=False
+    ),
 }
 
 
-def require_filesystem(kind: Filesystem) -> None:
+def require_filesystem(name: str) -> None:
     """Refuse where such a filesystem cannot be mounted.
 
     Raises:
         UnavailableError: The message says what is missing.
     """
     require_root()
-    if shutil.which(_MAKE[kind][0], path=_path()) is None:
-        raise UnavailableError(f"{_MAKE[kind][0]} is not installed")
+    kind = FILESYSTEMS[name]
+    programs = [kind.make[0]]
+    if kind.layer is not None:
+        programs.append(kind.layer(Path(), Path())[0])
+    for program in programs:
+        if shutil.which(program, path=_path()) is None:
+            raise UnavailableError(f"{program} is not installed")
     if not Path("/dev/loop-control").exists():
         raise UnavailableError("there are no loop devices")
 
@@ -63,47 +107,67 @@ class LoopDisk:
     """A filesystem in a file, copied from a prepared one for each trial.
 
     Args:
-        kind: Which filesystem.
-        folder: Where the files and the mount point lie.
+        name: Which of `FILESYSTEMS`.
+        folder: Where the files and the mount points lie.
+
+    Attributes:
+        top: Where to work: the filesystem, or the layer over it.
     """
 
-    def __init__(self, kind: Filesystem, folder: Path) -> None:
-        self._base = folder / f"{kind}.base"
-        self._image = folder / f"{kind}.image"
-        self.top = folder / f"{kind}.mounted"
-        self.top.mkdir(parents=True, exist_ok=True)
+    def __init__(self, name: str, folder: Path) -> None:
+        self._kind = FILESYSTEMS[name]
+        self._base = folder / f"{name}.base"
+        self._image = folder / f"{name}.image"
+        self._below = folder / f"{name}.mounted"
+        self.top = self._below if self._kind.layer is None else folder / f"{name}.layer"
+        for mount_point in {self._below, self.top}:
+            mount_point.mkdir(parents=True, exist_ok=True)
         with self._base.open("wb") as file:
-            file.truncate(_SIZES[kind])
-        _run(*_MAKE[kind], str(self._base))
+            file.truncate(self._kind.size_bytes)
+        _run(*self._kind.make, str(self._base))
 
     def prepare(self, templates: Templates, job: Job) -> None:
         """Put the dataset that a job starts from on the prepared filesystem."""
-        with _mounted(self._base, self.top):
+        with self._mounted(self._base):
             templates.copy(job.template, self.top / "trial")
 
     @contextmanager
     def trial(self) -> Iterator[None]:
         """A fresh copy, mounted for the block."""
         _run("cp", "--sparse=always", str(self._base), str(self._image))
-        try:
-            _run("mount", "-o", "loop", str(self._image), str(self.top))
+        with self._mounted(self._image):
             yield
-        finally:
-            _unmount(self.top)
 
     def cut_power(self, flush: Flush) -> None:
         """Shut the filesystem down as it is, and mount it again."""
-        folder = os.open(self.top, os.O_RDONLY)
+        folder = os.open(self._below, os.O_RDONLY)
         try:
             fcntl.ioctl(folder, _SHUTDOWN, struct.pack("I", _FLAGS[flush]))
         finally:
             os.close(folder)
-        _unmount(self.top)
-        _run("mount", "-o", "loop", str(self._image), str(self.top))
+        self._unmount()
+        self._mount(self._image)
+
+    @contextmanager
+    def _mounted(self, image: Path) -> Iterator[None]:
+        try:
+            self._mount(image)
+            yield
+        finally:
+            self._unmount()
+
+    def _mount(self, image: Path) -> None:
+        _run("mount", "-o", "loop", str(image), str(self._below))
+        if self._kind.layer is not None:
+            _run(*self._kind.layer(self._below, self.top))
+
+    def _unmount(self) -> None:
+        for mount_point in dict.fromkeys((self.top, self._below)):
+            _unmount(mount_point)
 
 
 def sweep_disk(
-    kind: Filesystem,
+    filesystem: str,
     jobs: Iterable[Job],
     templates: Templates,
     root: Path,
@@ -115,7 +179,7 @@ def sweep_disk(
     """Cut the power of a mounted filesystem at some calls of each job.
 
     Args:
-        kind: Which filesystem.
+        filesystem: Which of `FILESYSTEMS`.
         jobs: The jobs.
         templates: The datasets to start from.
         root: The folder to work in.
@@ -126,20 +190,31 @@ def sweep_disk(
     Raises:
         UnavailableError: It cannot be mounted here.
     """
-    require_filesystem(kind)
-    disk = LoopDisk(kind, root)
+    require_filesystem(filesystem)
+    is_promised = durability != "none" and FILESYSTEMS[filesystem].is_lasting
+    disk = LoopDisk(filesystem, root)
     for job in jobs:
-        calls = count_calls(job, templates, root / "reference")
         disk.prepare(templates, job)
+        with disk.trial():
+            calls = count_calls(job, templates, disk.top / "trial", durability)
         states = reference_states(job, templates, root / "reference", durability)
         for flush in FLUSHES:
-            name = f"power cut, {durability}, {kind}, {flush}"
+            name = f"power cut, {durability}, {filesystem}, {flush}"
             done = Sweep(job=job.name, fault=name, calls=calls)
             # One more than there are: the cut after everything was acknowledged.
             for at in chosen(calls + 1, points, seeded(seed, job.name, name)):
                 done.tried += 1
                 with disk.trial():
-                    wrong = _try(disk, job, templates, states, durability, flush, at)
+                    wrong = _try(
+                        disk,
+                        job,
+                        templates,
+                        states,
+                        durability,
+                        flush,
+                        at,
+                        is_promised=is_promised,
+                    )
                 done.violations += [f"{job.name}, {name} at call {at}: {w}" for w in wrong]
             yield done
 
@@ -152,6 +227,8 @@ def _try(
     durability: Durability,
     flush: Flush,
     at: int,
+    *,
+    is_promised: bool,
 ) -> list[str]:
     place = templates.place(disk.top / "trial")
     end, acknowledged = run_armed(job, place, KILLED, at, durability)
@@ -159,7 +236,7 @@ def _try(
         return [end.error or "it hangs"]
     disk.cut_power(flush)
     reached = len(states.steps) - 1 if end.value is not None else acknowledged
-    if durability == "none":
+    if not is_promised:
         return judge_detected(place, job, states, acknowledged=reached)
     return judge(place, states, acknowledged=reached) + judge_repeat(
         place, job, states, durability=durability
@@ -182,20 +259,25 @@ def grow(folder: Path, *, size_bytes: int) -> None:
     _run("mount", "-o", f"remount,size={size_bytes}", str(folder))
 
 
-@contextmanager
-def _mounted(image: Path, top: Path) -> Iterator[None]:
-    _run("mount", "-o", "loop", str(image), str(top))
-    try:
-        yield
-    finally:
-        _unmount(top)
-
-
 def _unmount(top: Path) -> None:
+    """Unmount what is mounted at a folder, if anything is.
+
+    The process behind a layer may end a moment after its folder is free, and holds what is below.
+    """
+    give_up = time.monotonic() + _SECONDS_TO_LET_GO
+    while _is_mounted(top):
+        try:
+            _run("umount", str(top))
+        except RuntimeError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.02)
+
+
+def _is_mounted(top: Path) -> bool:
     # Not by looking at the folder itself: one that was shut down answers with an error.
     mounted = Path("/proc/self/mounts").read_text(encoding="utf-8")
-    if any(line.split()[1] == str(top) for line in mounted.splitlines()):
-        _run("umount", str(top))
+    return any(line.split()[1] == str(top) for line in mounted.splitlines())
 
 
 def _run(*command: str) -> None:

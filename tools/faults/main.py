@@ -33,7 +33,7 @@ from faults.guards import GUARDS, guard
 from faults.hostile import hostile
 from faults.hostile_data import try_changing_files, try_datasets, try_names
 from faults.jobs import JOBS, Job, find_jobs
-from faults.loop_disk import Filesystem, sweep_disk
+from faults.loop_disk import FILESYSTEMS, sweep_disk
 from faults.mutation import mutate
 from faults.places import Templates, flowing
 from faults.power import sweep_cuts
@@ -256,18 +256,18 @@ def _cuts(run: _Run) -> None:
         _add_sweeps(run, f"power cut, modelled, {durability}", found)
 
 
-def _disk(run: _Run, kind: Filesystem) -> None:
+def _disk(run: _Run, filesystem: str) -> None:
     for durability in ("batch", "record", "none"):
         found = sweep_disk(
-            kind,
+            filesystem,
             run.cut_jobs,
             run.templates,
-            run.place(kind),
+            run.place(filesystem),
             durability=durability,
             points=run.number(6),
             seed=run.seed,
         )
-        _add_sweeps(run, f"power cut, {kind}, {durability}", found)
+        _add_sweeps(run, f"power cut, {filesystem}, {durability}", found)
 
 
 def _crowd(run: _Run) -> None:
@@ -359,8 +359,7 @@ _PARTS: dict[str, Callable[[_Run], None]] = {
     "errors": _errors,
     "full": _full,
     "cuts": _cuts,
-    "ext4": partial(_disk, kind="ext4"),
-    "xfs": partial(_disk, kind="xfs"),
+    **{name: partial(_disk, filesystem=name) for name in FILESYSTEMS},
     "crowd": _crowd,
     "corrupt": _corrupt,
     "hostile": _hostile,

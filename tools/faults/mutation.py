@@ -30,6 +30,7 @@ _JOBS = {
     "_storage/durability.py": ("ingest", "artifacts", "delete_image", "export"),
     "_storage/inner_folder.py": ("artifacts", "delete_image", "ingest", "replace_rows"),
     "_storage/local.py": ("artifacts", "delete_image", "ingest", "refresh", "replace_rows"),
+    "_storage/local_staging.py": ("artifacts", "ingest", "refresh", "replace_rows"),
     "_storage/scratch.py": ("repair",),
     "experimental_stores/stores/sidecar.py": ("repair",),
 }
@@ -43,7 +44,7 @@ _LOCKING_JOBS = (
 _EXEMPT = {
     ("_export/folder.py", "finish", "sync_folder"): "only after a run killed before its flush",
     ("_storage/key_staging.py", "put", "acquire"): "bounds how many uploads are in memory",
-    ("_storage/local.py", "_replace", "move"): "only where folders cannot change places",
+    ("_storage/local_staging.py", "_replace", "move"): "only where folders cannot change places",
 }
 # A call in the same function that must fail before this one matters: as if there were no syncfs.
 _FAILS_FIRST = {("_export/folder.py", "finish", "sync_tree"): "sync_filesystem"}

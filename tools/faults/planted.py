@@ -39,7 +39,7 @@ class PlantedBug:
 PLANTED = (
     PlantedBug(  # only the first image of a batch is flushed
         kind="flush",
-        file="_storage/local.py",
+        file="_storage/local_staging.py",
         right="        for name in names:\n            sync_tree(",
         wrong="        for name in names[:1]:\n            sync_tree(",
     ),

@@ -101,10 +101,12 @@ def sweep(
             yield done
 
 
-def count_calls(job: Job, templates: Templates, root: Path) -> int:
+def count_calls(
+    job: Job, templates: Templates, root: Path, durability: Durability = "batch"
+) -> int:
     """How many file-changing calls an undisturbed run makes."""
     place = templates.copy(job.template, root)
-    end, _ = run_armed(job, place, NO_FAULT, 0)
+    end, _ = run_armed(job, place, NO_FAULT, 0, durability)
     if end.value is None:
         raise RuntimeError(f"{job.name} fails without any fault:\n{end.error}")
     return end.value

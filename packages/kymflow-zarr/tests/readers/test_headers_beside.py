@@ -266,7 +266,7 @@ def test_thor_frames_are_not_lines() -> None:
     [
         ('frameRate="14.7"', 'frameRate="1,722"', "frame rate '1,722' cannot be interpreted"),
         ('areaMode="2"', 'areaMode="2" averageMode="1" averageNum="4"', "averaged 4 frames"),
-        ("pixelSizeUM", 'widthUM="36.61" pixelSizeUM', "7 pixels of 0.523 um are 3.661 um, but"),
+        ("pixelSizeUM", 'widthUM="36.61" pixelSizeUM', "its pixels are 3.661 um together, but"),
     ],
 )
 def test_what_thor_does_not_say_for_sure_is_a_warning(old: str, new: str, says: str) -> None:

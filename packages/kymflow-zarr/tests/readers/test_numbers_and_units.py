@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from kymflow_zarr._readers.clock import local_epoch_ns, stated_clock
 from kymflow_zarr._readers.decimals import decimal_of, decimal_signs
-from kymflow_zarr._readers.units import LENGTH, TIME, quantity, stated_quantity
+from kymflow_zarr._readers.statements import Statements
+from kymflow_zarr._readers.units import LENGTH, TIME, quantity
 
 COMMA = frozenset({","})
 
@@ -212,11 +213,10 @@ def test_what_is_not_a_unit_of_length_or_time(unit: str) -> None:
 def test_what_a_source_states_but_cannot_be_read_is_a_warning(
     value: str, unit: str, warned: bool
 ) -> None:
-    warnings: list[str] = []
-    found = stated_quantity(value, unit, of=LENGTH, what="the pixel size", warnings=warnings)
-    assert found is None
-    assert bool(warnings) is warned
-    assert all("the pixel size" in warning for warning in warnings)
+    stated = Statements(source="the lab's")
+    assert stated.quantity(value, unit, of=LENGTH, what="pixel size") is None
+    assert bool(stated.warnings) is warned
+    assert all("the lab's pixel size" in warning for warning in stated.warnings)
 
 
 @pytest.mark.parametrize(

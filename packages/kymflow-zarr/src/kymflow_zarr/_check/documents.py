@@ -15,6 +15,12 @@ from kymflow_zarr._storage.seal import AsWritten, reseal, unseal_zarr
 from kymflow_zarr.schema import DatasetSchema
 
 
+def is_current(blobs: BlobStore) -> bool:
+    """Whether the dataset has the current format: format 1 has no inventories, and no seals."""
+    schema = DatasetSchema.read(blobs)
+    return schema is not None and schema.version == DatasetSchema.CURRENT
+
+
 def check_root_documents(blobs: BlobStore) -> Iterator[Problem]:
     """All problems of the dataset's root document, and of those of its folders."""
     data = blobs.get(COMMIT_KEY)

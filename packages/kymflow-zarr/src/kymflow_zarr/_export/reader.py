@@ -26,11 +26,11 @@ from kymflow_zarr._export.manifest import (
     ExportManifest,
     ImageListing,
 )
-from kymflow_zarr._export.pixels import recut
 from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._readers.files import read_bounded
 from kymflow_zarr._readers.image_file import open_image
 from kymflow_zarr._readers.limits import ReadLimits
+from kymflow_zarr._readers.recut import recut
 from kymflow_zarr._readers.tiff_reader import TiffReader
 from kymflow_zarr._readers.translate import translated
 from kymflow_zarr._storage.inner_folder import open_root
@@ -176,10 +176,10 @@ class ExportedImage:
                 raise UnreadableImageError(path, _ALTERED)
             each = math.prod(tiff.shape[1:]) * tiff.dtype.itemsize
             blocks = tiff.iter_blocks(max(1, _BLOCK_BYTES // each))
-            row_bytes = math.prod(listing.shape[1:]) * dtype.itemsize
-            parts = (min(rows, listing.shape[0] - at) for at in range(0, listing.shape[0], rows))
-            for data in recut(blocks, (part * row_bytes for part in parts)):
-                yield np.frombuffer(data, dtype=dtype).reshape(-1, *listing.shape[1:])
+            length, row = listing.shape[0], math.prod(listing.shape[1:])
+            sizes = (min(rows, length - start) * row for start in range(0, length, rows))
+            for part in recut(blocks, sizes, stored):
+                yield part.view(dtype).reshape(-1, *listing.shape[1:])
 
     def iter_artifacts(self) -> Iterator[RestoredArtifact]:
         """All artifacts."""

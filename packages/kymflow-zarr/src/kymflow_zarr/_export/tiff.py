@@ -21,9 +21,9 @@ from typing import Any, BinaryIO, Final, TypeGuard
 
 import numpy as np
 
-from kymflow_zarr._export.pixels import recut
 from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._readers.headers.payload import read_payload_header
+from kymflow_zarr._readers.recut import recut
 from kymflow_zarr._readers.units import LENGTH, Quantity
 from kymflow_zarr._readers.vendors.imagej import AXES_KEY
 from kymflow_zarr._storage.json_text import JsonValue
@@ -141,16 +141,18 @@ def write_tiff(
     import tifffile
 
     pages = _Pages.of(facts)
-    row_bytes = pages.width * pages.samples * pages.dtype.itemsize
-    rows = max(1, min(pages.length, _STRIP_BYTES // row_bytes))
-    strips = [min(rows, pages.length - top) * row_bytes for top in range(0, pages.length, rows)]
-    page_bytes = sum(strips) + _DIRECTORY_BYTES + 16 * len(strips) + 8 * pages.samples
+    row = pages.width * pages.samples
+    rows = max(1, min(pages.length, _STRIP_BYTES // (row * pages.dtype.itemsize)))
+    strips = [min(rows, pages.length - top) * row for top in range(0, pages.length, rows)]
+    page_bytes = row * pages.length * pages.dtype.itemsize
+    page_bytes += _DIRECTORY_BYTES + 16 * len(strips) + 8 * pages.samples
     if big is None:
         big = pages.count * page_bytes > _CLASSIC_BYTES
     ome = _fits_ome(facts)
+    pieces = recut(blocks, (size for _ in range(pages.count) for size in strips), pages.dtype)
     with tifffile.TiffWriter(stream, bigtiff=big, byteorder="<", ome=ome, shaped=False) as writer:
         writer.write(
-            recut(blocks, (size for _ in range(pages.count) for size in strips)),
+            (piece.tobytes() for piece in pieces),
             shape=facts.shape if ome else pages.shape,
             dtype=pages.dtype,
             photometric=_photometric(facts, pages),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from kymflow_zarr._check.dataset import iter_problems, repair
+from kymflow_zarr._check.dataset import iter_problems
 from kymflow_zarr._check.image import check_image
+from kymflow_zarr._check.repair import repair
 from kymflow_zarr._front.access import Access
 from kymflow_zarr._problems import Problem, Repair, link_problem
 from kymflow_zarr._progress import ProgressCallback, no_progress

@@ -38,6 +38,10 @@ class CheckedArrayStore(Store):
         check: Looks at the bytes under a key of the array's folder before they are handed out.
     """
 
+    supports_writes = False
+    supports_deletes = False
+    supports_listing = True
+
     def __init__(
         self,
         blobs: BlobStore,
@@ -67,21 +71,6 @@ class CheckedArrayStore(Store):
 
     def __hash__(self) -> int:
         return hash((self._blobs.location, self._folder))
-
-    @property
-    def supports_writes(self) -> bool:
-        """False: pixels are write-once."""
-        return False
-
-    @property
-    def supports_deletes(self) -> bool:
-        """False: pixels are write-once."""
-        return False
-
-    @property
-    def supports_listing(self) -> bool:
-        """True."""
-        return True
 
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
@@ -113,10 +102,9 @@ class CheckedArrayStore(Store):
         """Refused: pixels are write-once."""
         self._check_writable()
 
-    async def list(self) -> AsyncIterator[str]:
+    def list(self) -> AsyncIterator[str]:
         """Every key of the array."""
-        async for key in self.list_prefix(""):
-            yield key
+        return self.list_prefix("")
 
     async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
         """Every key of the array that starts with `prefix`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from typing import Final
 
@@ -53,12 +53,7 @@ class Channel:
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the channel as a JSON object, unknown values as null."""
-        return {
-            "name": self.name,
-            "dye": self.dye,
-            "emission_nm": self.emission_nm,
-            "laser_nm": self.laser_nm,
-        }
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -164,7 +164,11 @@ class ImageReader(Protocol):
         """The endings of its files in lower case, such as ``(".npy",)``."""
 
     def claims(self, listing: FolderListing) -> Collection[str]:
-        """Which files of a folder this reader opens as images; no file is opened for this."""
+        """Which files of a folder this reader opens as images; no file is opened for this.
+
+        A reader that names `ImageReader` as its base class claims those with its suffixes.
+        """
+        return listing.with_suffix(self.suffixes)
 
     def open(self, path: Path, *, limits: ReadLimits) -> OpenImage:
         """Open an image file.

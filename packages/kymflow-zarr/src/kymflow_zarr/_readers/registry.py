@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final, Generic, Literal, Protocol, TypeAlias, TypeVar
 
@@ -53,19 +53,11 @@ class ReaderInfo:
 
     name: str
     role: ReaderRole
-    summary: str
-    suffixes: tuple[str, ...]
-    distribution: str
-    version: str
-    problem: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Loaded(Generic[T]):
-    """A plug-in, or None where it cannot be used."""
-
-    info: ReaderInfo
-    plugin: T | None
+    summary: str = ""
+    suffixes: tuple[str, ...] = ()
+    distribution: str = ""
+    version: str = ""
+    problem: str = ""
 
 
 class Registry(Generic[T]):
@@ -83,18 +75,18 @@ class Registry(Generic[T]):
         self._role: ReaderRole = role
         self._protocol = protocol
         self._built_in = tuple(built_in)
-        self._loaded: list[_Loaded[T]] | None = None
+        self._loaded: list[tuple[ReaderInfo, T | None]] | None = None
 
     def usable(self) -> tuple[T, ...]:
         """All that can be used, the last one added first and the built-in ones last.
 
         So a reader can take what a built-in one would, such as the TIFFs of one microscope.
         """
-        return tuple(item.plugin for item in reversed(self._load()) if item.plugin is not None)
+        return tuple(plugin for _, plugin in reversed(self._load()) if plugin is not None)
 
     def infos(self) -> tuple[ReaderInfo, ...]:
         """All there are, also those that cannot be used."""
-        return tuple(item.info for item in self._load())
+        return tuple(info for info, _ in self._load())
 
     def register(self, plugin: T) -> None:
         """Add one for this process.
@@ -102,16 +94,16 @@ class Registry(Generic[T]):
         Raises:
             ReaderError: It lacks a part of its protocol, or its name is in use.
         """
-        self._check(plugin)
-        self._load().append(self._loaded_one(plugin, distribution="", version=""))
+        loaded = self._load()
+        loaded.append((self._info(self._check(plugin)), plugin))
 
     def unregister(self, name: str) -> None:
         """Remove one that was registered in this process; those of distributions stay."""
-        self._loaded = [
-            item for item in self._load() if item.info.distribution or item.info.name != name
-        ]
+        loaded = self._load()
+        self._loaded = [item for item in loaded if item[0].distribution or item[0].name != name]
 
-    def _load(self) -> list[_Loaded[T]]:
+    def _load(self) -> list[tuple[ReaderInfo, T | None]]:
+        """What is known of each plug-in, and the plug-in, or None where it cannot be used."""
         if self._loaded is None:
             self._loaded = []
             group = f"kymflow_zarr.{self._role}s"
@@ -123,14 +115,14 @@ class Registry(Generic[T]):
                 self._loaded.append(self._from_entry_point(point))
         return self._loaded
 
-    def _from_entry_point(self, point: EntryPoint) -> _Loaded[T]:
+    def _from_entry_point(self, point: EntryPoint) -> tuple[ReaderInfo, T | None]:
         """Load one; a broken one is a warning that names it."""
         distribution = _OWN if point.dist is None else point.dist.name
         version = "" if point.dist is None else point.dist.version
         try:
-            made = self._check(_make(point))
-            if made.name != point.name:
-                raise ReaderError(f"it calls itself {made.name!r}")
+            plugin = self._check(_make(point))
+            if plugin.name != point.name:
+                raise ReaderError(f"it calls itself {plugin.name!r}")
         except ReaderError as error:
             warnings.warn(
                 f"the {self._role} {point.name!r} of {distribution!r} is not used: {error}; "
@@ -138,43 +130,30 @@ class Registry(Generic[T]):
                 PluginWarning,
                 stacklevel=2,
             )
-            info = ReaderInfo(
-                name=point.name,
-                role=self._role,
-                summary="",
-                suffixes=(),
-                distribution=distribution,
-                version=version,
-                problem=str(error),
-            )
-            return _Loaded(info=info, plugin=None)
-        return self._loaded_one(made, distribution=distribution, version=version)
+            info = ReaderInfo(name=point.name, role=self._role, problem=str(error))
+            return replace(info, distribution=distribution, version=version), None
+        return replace(self._info(plugin), distribution=distribution, version=version), plugin
 
-    def _loaded_one(self, plugin: T, *, distribution: str, version: str) -> _Loaded[T]:
-        info = ReaderInfo(
-            name=plugin.name,
-            role=self._role,
-            summary=(type(plugin).__doc__ or "").strip().partition("\n")[0],
-            suffixes=tuple(plugin.suffixes),
-            distribution=distribution,
-            version=version,
-            problem="",
+    def _info(self, plugin: T) -> ReaderInfo:
+        summary, _, _ = (type(plugin).__doc__ or "").strip().partition("\n")
+        return ReaderInfo(
+            name=plugin.name, role=self._role, summary=summary, suffixes=plugin.suffixes
         )
-        return _Loaded(info=info, plugin=plugin)
 
     def _check(self, made: object) -> T:
         """Refuse what is not such a plug-in, or has the name of another."""
         if not isinstance(made, self._protocol):
-            lacks = sorted(set(_members(self._protocol)).difference(dir(made)))
+            members = {name for name in vars(self._protocol) if name[0] != "_"}
+            lacks = sorted(members.difference(dir(made)))
             raise ReaderError(f"it is not a {self._role}, it lacks {', '.join(lacks)}")
         if isinstance(made, type):
             raise ReaderError(f"it is a class, not a {self._role}; call it")
         suffixes: object = made.suffixes
         if not isinstance(suffixes, tuple) or not suffixes or not all(map(_is_suffix, suffixes)):
             raise ReaderError(f"its suffixes are {suffixes!r}; give endings such as ('.npy',)")
-        for item in self._loaded or ():
-            if item.info.name == made.name:
-                origin = item.info.distribution or "this process"
+        for info, _ in self._loaded or ():
+            if info.name == made.name:
+                origin = info.distribution or "this process"
                 raise ReaderError(f"{origin!r} has a {self._role} of this name; rename one of them")
         return made
 
@@ -190,10 +169,6 @@ def _make(point: EntryPoint) -> object:
 
 def _is_suffix(suffix: object) -> bool:
     return isinstance(suffix, str) and _SUFFIX.fullmatch(suffix) is not None
-
-
-def _members(protocol: type) -> list[str]:
-    return [name for name in vars(protocol) if name[0] != "_"]
 
 
 READERS: Final[Registry[ImageReader]] = Registry(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
 from kymflow_zarr._readers.decimals import decimal_of
-from kymflow_zarr._storage.json_text import JsonValue
+
+T = TypeVar("T")
 
 _MAX_BITS: Final = 64
 _MAX_DIGITS: Final = 9
@@ -39,6 +40,6 @@ def bit_depth(text: str | None) -> int | None:
     return int(number) if number is not None and number in range(1, _MAX_BITS + 1) else None
 
 
-def known(settings: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """The settings that are there."""
+def known(settings: Mapping[str, T | None]) -> dict[str, T]:
+    """The settings, or steps, that are there."""
     return {name: value for name, value in settings.items() if value is not None and value != ""}

@@ -33,15 +33,13 @@ from kymflow_zarr._readers.tiff_checks import (
 )
 from kymflow_zarr._readers.tiff_layout import PageLayout, as_series
 from kymflow_zarr._readers.tiff_metadata import (
-    ARTIST,
     TiffMetadata,
-    gather_metadata,
     has_named_axes,
     tag_text,
 )
 from kymflow_zarr._readers.tiff_pixels import SeriesPixels
 from kymflow_zarr._readers.tiff_regions import RegionPixels
-from kymflow_zarr._readers.tiff_structure import scan_structure
+from kymflow_zarr._readers.tiff_structure import scan_pages
 from kymflow_zarr._readers.translate import BadTiffError
 from kymflow_zarr._readers.vendors import read_vendors
 from kymflow_zarr._readers.vendors.ome_pages import ome_layout
@@ -127,9 +125,7 @@ class _NoDescriptor(io.BufferedReader):
 
 def _open(path: Path, raw: io.FileIO, size_bytes: int, limits: ReadLimits, scene: str) -> OpenTiff:
     file = _NoDescriptor(raw)
-    structure = scan_structure(file, size_bytes=size_bytes, limits=limits)
-    if not structure.page_offsets:
-        raise BadTiffError("the TIFF holds no image", "export the file again")
+    page_offsets = scan_pages(file, size_bytes=size_bytes, limits=limits)
     file.seek(0)  # tifffile starts where the file stands
     tif = tifffile.TiffFile(
         file,
@@ -145,7 +141,7 @@ def _open(path: Path, raw: io.FileIO, size_bytes: int, limits: ReadLimits, scene
     if tif.is_ome:
         ome = parse_xml(first.description, max_tags=_TAGS_A_PLANE * limits.max_pages)
         check_planes(ome, tif, limits)
-    page_count = len(structure.page_offsets)
+    page_count = len(page_offsets)
     check_pages(tif, page_count)
     layout = _own_layout(tif, ome, page_count, file=file, limits=limits, scene=scene)
     series = as_series(tif, layout) if layout is not None else _first_series(tif)
@@ -157,14 +153,14 @@ def _open(path: Path, raw: io.FileIO, size_bytes: int, limits: ReadLimits, scene
     if region is not None:
         size = (*size[:-2], region.rows, size[-1])
     shape, axes = without_single_rows(size, axes, known=known)
-    metadata = gather_metadata(tif, series, axes=axes, ome=ome, layout=layout)
+    metadata = TiffMetadata(tif=tif, kind=series.kind, axes=axes, ome=ome, layout=layout)
     if layout is None:  # else pages are checked one by one
-        check_complete(tif, metadata, page_count)
+        check_complete(metadata, page_count)
     pages = SeriesPixels(
         series,
         shape if region is None else series.shape,
         file,
-        page_offsets=structure.page_offsets,
+        page_offsets=page_offsets,
         size_bytes=size_bytes,
         max_segment_bytes=limits.max_segment_bytes,
     )
@@ -195,7 +191,7 @@ def _own_layout(
     layout = scanimage_layout(settings, page_count=page_count, page_shape=first.shape)
     if layout is None or not settings.has_regions:
         return layout
-    regions = read_regions(tag_text(first.tags.valueof(ARTIST)), file, limits=limits)
+    regions = read_regions(tag_text(first, "Artist"), file, limits=limits)
     return with_region(layout, settings, regions, page_shape=first.shape, scene=scene)
 
 
@@ -210,10 +206,12 @@ def _of_structure(metadata: TiffMetadata, *, axes_known: bool) -> Facts:
     source, rank = "default", Rank.DEFAULT
     if axes_known:
         source, rank = _AXES.get(metadata.kind, ("tiff", Rank.GENERIC))
-    warnings = [] if metadata.layout is None else [*metadata.layout.warnings]
-    if metadata.series_count > 1 and metadata.kind != "lsm":  # its second one is of thumbnails
-        warnings.append(
-            f"the file holds {metadata.series_count} series of images, of which the first is read; "
-            "export each to a file of its own"
+    warnings: tuple[str, ...] = ()
+    if metadata.layout is not None:
+        warnings = metadata.layout.warnings
+    elif (count := len(metadata.tif.series)) > 1 and metadata.kind != "lsm":  # which has thumbnails
+        warnings = (
+            f"the file holds {count} series of images, of which the first is read; "
+            "export each to a file of its own",
         )
-    return Facts(source=source, rank=rank, axes=metadata.axes, warnings=tuple(warnings))
+    return Facts(source=source, rank=rank, axes=metadata.axes, warnings=warnings)

@@ -18,8 +18,6 @@ from kymflow_zarr._readers.xml_text import defines_entities
 if TYPE_CHECKING:
     import tifffile
 
-_IMAGE_DESCRIPTION: Final = 270
-_STRIP_OFFSETS: Final = 273
 # How a description begins by which one page may stand for a whole stack.
 _PLANE_COUNTS: Final = (b"ImageJ=", b"SCIFIO=", b"{", b"shape=")
 
@@ -96,35 +94,35 @@ def check_pages(tif: tifffile.TiffFile, pages: int) -> None:
         raise BadTiffError(f"only {len(tif.pages)} of its {pages} pages can be read")
 
 
-def check_complete(tif: tifffile.TiffFile, metadata: TiffMetadata, pages: int) -> None:
+def check_complete(metadata: TiffMetadata, pages: int) -> None:
     """Check that tifffile reads all that a file of so many pages holds and declares.
 
     Raises:
         BadTiffError: It reads less, or ignores metadata.
     """
-    kind, series = metadata.kind, tif.series[0]
+    tif, kind = metadata.tif, metadata.kind
+    series, first = tif.series[0], metadata.page
     declared = {
         "fluoview": tif.is_fluoview,
         "imagej": tif.is_imagej,
         "lsm": tif.is_lsm,
         # With this element, OME-XML leaves the description to another file.
-        "ome": tif.is_ome and "BinaryOnly" not in metadata.description,
+        "ome": tif.is_ome and "BinaryOnly" not in first.description,
         "shaped": tif.is_shaped,
         "stk": tif.is_stk,
     }
     if any(declared.values()) and not declared.get(kind, False):
         kinds = " and ".join(kind for kind, is_declared in declared.items() if is_declared)
-        first = tif.pages.first
         ends = map(sum, zip(first.dataoffsets, first.databytecounts, strict=False))
         is_cut = max(ends, default=0) > tif.filehandle.size
         raise (CutShortError if is_cut else BadTiffError)(
             f"its {kinds} metadata do not match its pages"
         )
-    description = tif.pages.first.tags.valueof(_IMAGE_DESCRIPTION)
+    description = first.tags.valueof("ImageDescription")
     if pages == 1 and isinstance(description, bytes) and description.startswith(_PLANE_COUNTS):
         raise BadTiffError("the text that gives the number of its planes is damaged")
     for page in (each.keyframe for each in tif.series if kind != "lsm"):
-        strips = page.tags.get(_STRIP_OFFSETS)
+        strips = page.tags.get("StripOffsets")
         if strips is not None and not page.is_tiled and strips.count != math.prod(page.chunked):
             raise BadTiffError(f"a page has {strips.count} strips, not {math.prod(page.chunked)}")
     stored = [(each.keyframe.shape, each.dtype) for each in tif.series]

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kymflow_zarr._readers.expansion import check_expansion
+from kymflow_zarr._readers.recut import recut
 from kymflow_zarr._readers.translate import BadTiffError, CutShortError
 
 if TYPE_CHECKING:
@@ -102,18 +103,10 @@ class SeriesPixels:
         Raises:
             BadTiffError: The file ends or the data do not decode.
         """
-        runs = self._runs()
-        run = np.empty(0, self.dtype)
-        for start in range(0, self.shape[0], rows):
-            block = np.empty((min(rows, self.shape[0] - start), *self.shape[1:]), self.dtype)
-            out = block.reshape(-1)
-            while out.size:
-                if not run.size:
-                    run = next(runs)
-                taken = min(out.size, run.size)
-                out[:taken] = run[:taken]
-                out, run = out[taken:], run[taken:]
-            yield block
+        length, row = self.shape[0], math.prod(self.shape[1:])
+        sizes = (min(rows, length - start) * row for start in range(0, length, rows))
+        for block in recut(self._runs(), sizes, self.dtype):
+            yield block.reshape(-1, *self.shape[1:])
 
     def _runs(self) -> Iterator[npt.NDArray[Any]]:
         """Yield consecutive pixels in C order: a part of the piece, a strip or a row of tiles."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kymflow_zarr._readers.limits import ReadLimits
-from kymflow_zarr._readers.protocols import FolderListing
+from kymflow_zarr._readers.protocols import SceneReader
 
 if TYPE_CHECKING:
     from kymflow_zarr._readers.tiff import OpenTiff
@@ -17,15 +16,11 @@ _REGIONS: Final = b"RoiGroups"  # in ScanImage's files, before their pixels
 _HEAD_BYTES: Final = 1024 * 1024
 
 
-class TiffReader:
+class TiffReader(SceneReader):
     """Reads TIFF files. See `kymflow_zarr.readers.ImageReader`."""
 
     name = "tiff"
     suffixes = (".tif", ".tiff", ".lsm", ".btf", ".tf8")
-
-    def claims(self, listing: FolderListing) -> Collection[str]:
-        """The files whose name ends like a TIFF's."""
-        return listing.with_suffix(self.suffixes)
 
     def open(self, path: Path, *, limits: ReadLimits) -> OpenTiff:
         """Open the first series of a TIFF; its structure is checked, its pixels are not decoded."""

@@ -11,7 +11,7 @@ Source of the layout: TIFF 6.0, section 2; BigTIFF as libtiff describes it.
 from __future__ import annotations
 
 import struct
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final
 
 from tifffile import TIFF
 
@@ -30,15 +30,11 @@ _NUMBER_WEIGHT: Final = 16  # a number takes more room in Python than in the fil
 _ALL_TAGS: Final = 16  # times what one tag may claim
 
 
-class TiffStructure(NamedTuple):
-    """Whether a file is a BigTIFF, and where each directory of its main chain starts."""
-
-    is_big: bool
-    page_offsets: list[int]
-
-
-def scan_structure(file: BinaryIO, *, size_bytes: int, limits: ReadLimits) -> TiffStructure:
+def scan_pages(file: BinaryIO, *, size_bytes: int, limits: ReadLimits) -> list[int]:
     """Check a TIFF's header, directories and the extents of its tags; the file's position changes.
+
+    Returns:
+        Where each directory of its main chain, or page, starts.
 
     Raises:
         BadTiffError: The file is empty, no TIFF, cut short or damaged, or exceeds a limit.
@@ -64,7 +60,9 @@ def scan_structure(file: BinaryIO, *, size_bytes: int, limits: ReadLimits) -> Ti
         following, sub_ifds = walk.directory(offset, f"page {len(pages)}")
         ahead += [(following, True)] if is_page else []
         ahead += [(sub_ifd, False) for sub_ifd in sub_ifds]
-    return TiffStructure(walk.layout.is_bigtiff, pages)
+    if not pages:
+        raise BadTiffError("the TIFF holds no image", "export the file again")
+    return pages
 
 
 class _Walk:

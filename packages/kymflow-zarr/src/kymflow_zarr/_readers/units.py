@@ -87,7 +87,6 @@ _READ_AS: Final = ("cp1252", "latin-1", "mac_roman", "cp437", "cp850", "cp1251",
                    "gbk", "euc_kr", "big5")  # fmt: skip
 _WRITTEN_AS: Final = ("utf-8", "cp1252", "cp437", "mac_roman", "cp1253", "shift_jis", "gbk",
                       "euc_kr", "big5")  # fmt: skip
-_PIXELS: Final = frozenset({"pixel", "pixels", "px"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,42 +137,6 @@ def kind_of(unit: str) -> str | None:
     """Whether a unit is one of `LENGTH` or `TIME`; None for any other."""
     found = _factor(unit)
     return None if found is None else found[1]
-
-
-def stated_quantity(
-    value: str | float,
-    unit: str,
-    *,
-    of: str,
-    what: str,
-    warnings: list[str],
-    signs: frozenset[str] = POINT,
-) -> Quantity | None:
-    """Convert what a source states, and say so where that is not possible.
-
-    Args:
-        value: The number, or its text; empty or zero for unknown.
-        unit: Its unit as some software writes it; empty, or pixels for 1, for no calibration.
-        of: What it has to be: `LENGTH` or `TIME`.
-        what: What it is, for the warning, like ``"ImageJ's frame interval"``.
-        warnings: The warning is added here.
-        signs: What `decimal_signs` finds in the text around it.
-
-    Returns:
-        The quantity, or None.
-    """
-    found = quantity(value, unit, signs)
-    if found is not None and found.unit == of:
-        return found
-    text = value.strip() if isinstance(value, str) else repr(value)
-    name, number = unit.strip().lower(), decimal_of(value, signs)
-    if text and name and number != 0 and not (number == 1 and name in _PIXELS):
-        kind = "length" if of == LENGTH else "time"
-        warnings.append(
-            f"{what}, {text[:40]!r} {unit.strip()[:40]!r}, cannot be interpreted as a {kind} "
-            "and is not used"
-        )
-    return None
 
 
 @lru_cache(maxsize=256)

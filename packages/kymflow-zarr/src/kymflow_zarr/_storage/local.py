@@ -20,20 +20,14 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from kymflow_zarr._storage.blobs import BlobStat, Durability, FolderListing, is_hidden
-from kymflow_zarr._storage.durability import (
-    make_folders,
-    sync_file,
-    sync_filesystem,
-    sync_folder,
-    sync_tree,
-)
-from kymflow_zarr._storage.exchange import exchange
+from kymflow_zarr._storage.durability import make_folders, sync_file, sync_folder
 from kymflow_zarr._storage.inner_folder import InnerFolder, open_root
+from kymflow_zarr._storage.local_staging import LocalStaging
 from kymflow_zarr._storage.locks import hold_file_lock
 from kymflow_zarr._storage.openat2 import has_openat2
 from kymflow_zarr._storage.refusal import is_per_file_error
 from kymflow_zarr._storage.scratch import Scratch, is_left_behind, new_name, sweep
-from kymflow_zarr.errors import AlreadyExistsError, CorruptDataError
+from kymflow_zarr.errors import CorruptDataError
 
 _T = TypeVar("_T")
 _NOT_THERE = (FileNotFoundError, NotADirectoryError)
@@ -242,12 +236,12 @@ class LocalBlobs:
         names: Sequence[str],  # noqa: ARG002 - what is staged lies elsewhere
         *,
         inside: str = "",
-    ) -> Iterator[_LocalStaging]:
+    ) -> Iterator[LocalStaging]:
         """Stage folders that will be published directly in the folder `parent`."""
         scratch, name = self._open_scratch().folder, new_name()
         with scratch.make_inner(name, durable=False) as folder:
             try:
-                yield _LocalStaging(
+                yield LocalStaging(
                     folder,
                     parent=parent,
                     make_parent=partial(self._make, parent, inside=inside),
@@ -403,84 +397,3 @@ def _file_stamps(folder: InnerFolder, inside: str) -> Iterator[str]:
                 yield f"{inside}{entry.name} {now.st_size} {now.st_mtime_ns} {now.st_ino}"
         except _NOT_THERE:  # removed since it was listed
             continue
-
-
-class _LocalStaging:
-    """Folders staged in a scratch folder; see `blobs.Staging`."""
-
-    def __init__(
-        self,
-        folder: InnerFolder,
-        *,
-        parent: str,
-        make_parent: Callable[[], InnerFolder],
-        scratch: InnerFolder,
-        durability: Durability,
-    ) -> None:
-        self._folder = folder
-        self._parent = parent
-        self._make_parent = make_parent
-        self._scratch = scratch
-        self._durability = durability
-        self._made = {""}
-
-    def put(self, key: str, data: bytes) -> None:
-        folder, _, _ = key.rpartition("/")
-        self._make(folder)
-        with open(key, "xb", opener=self._folder.open) as stream:
-            stream.write(data)
-
-    def publish(self, names: Sequence[str], *, replace: bool = False) -> None:
-        durable = self._durability != "none"
-        if durable:
-            self._flush(names)
-        with self._make_parent() as parent:
-            for name in names:
-                self._rename(name, parent, replace=replace)
-            if durable:
-                sync_folder(parent.at("."), dir_fd=parent.fd)
-
-    def discard(self, name: str) -> None:
-        shutil.rmtree(self._folder.at(name), ignore_errors=True, dir_fd=self._folder.fd)
-
-    def _make(self, folder: str) -> None:
-        """Make a folder and its parents, unless this staging has made them before."""
-        if folder in self._made:
-            return
-        above, _, _ = folder.rpartition("/")
-        self._make(above)
-        with suppress(FileExistsError):  # by another thread
-            os.mkdir(self._folder.at(folder), dir_fd=self._folder.fd)
-        self._made.add(folder)
-
-    def _flush(self, names: Sequence[str]) -> None:
-        top = Path(self._folder.path)
-        if self._durability == "batch" and len(names) > 1 and sync_filesystem(top):
-            return
-        for name in names:
-            sync_tree(top / name)
-
-    def _rename(self, name: str, parent: InnerFolder, *, replace: bool) -> None:
-        if replace and parent.stat(name) is not None:
-            self._replace(name, parent)
-            return
-        try:
-            self._folder.move(name, parent, name, replace=False)
-        except OSError as error:
-            if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
-                raise AlreadyExistsError(f"{self._parent}/{name}") from error
-            raise
-
-    def _replace(self, name: str, parent: InnerFolder) -> None:
-        # Afterwards the old one is in the staging, which is removed.
-        if exchange(self._folder, name, parent, name):
-            return
-        to_delete = new_name()
-        parent.move(name, self._scratch, to_delete)
-        try:
-            self._folder.move(name, parent, name)
-        except OSError:
-            self._scratch.move(to_delete, parent, name)
-            raise
-        with suppress(OSError):  # what stays, repair() sweeps
-            self._scratch.remove(to_delete)

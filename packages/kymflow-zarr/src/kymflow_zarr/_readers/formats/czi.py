@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 import struct
-from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree
@@ -22,15 +21,15 @@ from kymflow_zarr._readers.facts import Channel, Facts
 from kymflow_zarr._readers.files import closed_on_error
 from kymflow_zarr._readers.formats.planes import (
     PlaneImage,
+    PlaneReader,
     axis_name,
     check_expansion,
-    library_missing,
+    import_library,
+    is_line_scan,
     line_scan_sizes,
-    open_first_scene,
 )
 from kymflow_zarr._readers.intervals import steady_step
 from kymflow_zarr._readers.limits import ReadLimits
-from kymflow_zarr._readers.protocols import FolderListing
 from kymflow_zarr._readers.scene_names import unique_names
 from kymflow_zarr._readers.settings import bit_depth, known, number_of
 from kymflow_zarr._readers.units import TIME, Quantity, quantity
@@ -45,32 +44,21 @@ _DAYS: Final = 20_000  # as a number of days since 1899, the year 1954
 _IMAGE: Final = "Metadata/Information/Image"
 
 
-class CziReader:
+class CziReader(PlaneReader):
     """Reads ZEISS CZI files. See `kymflow_zarr.readers.ImageReader`."""
 
     name = "czi"
     suffixes = (".czi",)
 
-    def claims(self, listing: FolderListing) -> Collection[str]:
-        """The files whose name ends like a CZI's."""
-        return listing.with_suffix(self.suffixes)
-
-    def open(self, path: Path, *, limits: ReadLimits) -> PlaneImage:
-        """Open the first scene; a plane, or all lines of a channel, is read at a time.
-
-        Raises:
-            UnreadableImageError: czifile is not installed.
-        """
-        return open_first_scene(self, path, limits=limits)
-
     def scenes(self, path: Path, *, limits: ReadLimits) -> tuple[str, ...]:  # noqa: ARG002
         """The names of the scenes, line scans first."""
         with _czi_file(path) as file:
             scenes = _by_name(file)
-            return tuple(sorted(scenes, key=lambda name: not _is_line_scan(scenes[name].sizes)))
+            kept = {name: line_scan_sizes(scenes[name].sizes) for name in scenes}
+        return tuple(sorted(kept, key=lambda name: not is_line_scan(kept[name])))
 
     def open_scene(self, path: Path, scene: str, *, limits: ReadLimits) -> PlaneImage:
-        """Open one scene."""
+        """Open one scene; a plane, or all lines of a channel, is read at a time."""
         with closed_on_error(_czi_file(path)) as file:
             image = _by_name(file)[scene]
             check_expansion(path, image.sizes, image.dtype, limits)
@@ -129,23 +117,14 @@ def _check_directory(path: Path) -> None:
 
 
 def _czi_file(path: Path) -> CziFile:
-    try:
-        from czifile import CziFile
-    except ImportError as error:
-        raise library_missing(
-            path, library="czifile", extra="czi", note=", and Python 3.12 or newer"
-        ) from error
+    czifile = import_library("czifile", path, extra="czi", note=", and Python 3.12 or newer")
     _check_directory(path)
-    return CziFile(path)
+    file: CziFile = czifile.CziFile(path)
+    return file
 
 
 def _by_name(file: CziFile) -> dict[str, CziImage]:
     return unique_names((str(name), file.scenes[name]) for name in file.scenes)
-
-
-def _is_line_scan(sizes: Mapping[str, int]) -> bool:
-    kept = line_scan_sizes(sizes)
-    return "T" in kept and "Y" not in kept
 
 
 def _xml(file: CziFile, limits: ReadLimits) -> str:
@@ -189,18 +168,16 @@ def _facts(
     image = ElementTree.Element("Image") if image is None else image
     objective = root.find("Metadata/Information/Instrument/Objectives/Objective")
     objective = ElementTree.Element("Objective") if objective is None else objective
-    steps = _pixel_sizes(root)
     doubts = [*warnings]
     period = _period(image, file.timestamps, doubts, line_scan="Y" not in letters)
-    if period is not None:
-        steps["t"] = period
+    steps = {**_pixel_sizes(root), **known({"t": period})}
     date = image.findtext("AcquisitionDateAndTime") or ""
     acquired = stated_clock(date, what="the acquisition time in the CZI", warnings=doubts)
     names = tuple(map(axis_name, letters))
     return Facts(
         source="czi",
         axes=names,
-        line_scan="T" in letters and "Y" not in letters,
+        line_scan=is_line_scan(letters),
         steps={axis: step for axis, step in steps.items() if axis in names},
         acquired_local_epoch_ns=acquired,
         bits_per_pixel=bit_depth(image.findtext("ComponentBitCount")),
@@ -220,11 +197,12 @@ def _facts(
 
 def _pixel_sizes(root: ElementTree.Element) -> dict[str, Quantity]:
     """``Scaling`` is in metres."""
-    found = {
-        element.get("Id", "").lower(): quantity(element.findtext("Value") or "", "m")
-        for element in root.iterfind("Metadata/Scaling/Items/Distance")
-    }
-    return {axis: step for axis, step in found.items() if step is not None}
+    return known(
+        {
+            element.get("Id", "").lower(): quantity(element.findtext("Value") or "", "m")
+            for element in root.iterfind("Metadata/Scaling/Items/Distance")
+        }
+    )
 
 
 def _period(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,14 +14,14 @@ from kymflow_zarr._readers.facts import Channel, Facts
 from kymflow_zarr._readers.files import closed_on_error
 from kymflow_zarr._readers.formats.planes import (
     PlaneImage,
+    PlaneReader,
     axis_name,
     check_expansion,
-    library_missing,
+    import_library,
+    is_line_scan,
     line_scan_sizes,
-    open_first_scene,
 )
 from kymflow_zarr._readers.limits import ReadLimits
-from kymflow_zarr._readers.protocols import FolderListing
 from kymflow_zarr._readers.scene_names import unique_names
 from kymflow_zarr._readers.settings import bit_depth
 from kymflow_zarr._readers.units import Quantity, quantity
@@ -35,49 +35,30 @@ _DIMENSIONS: Final = {"1": "x", "2": "y", "3": "z", "4": "t"}
 _DESCRIPTION: Final = "./Data/Image/ImageDescription"
 
 
-class LifReader:
+class LifReader(PlaneReader):
     """Reads Leica LIF and LOF files. See `kymflow_zarr.readers.ImageReader`."""
 
     name = "lif"
     suffixes = (".lif", ".lof")
 
-    def claims(self, listing: FolderListing) -> Collection[str]:
-        """The files whose name ends like a LIF's or LOF's."""
-        return listing.with_suffix(self.suffixes)
-
-    def open(self, path: Path, *, limits: ReadLimits) -> PlaneImage:
-        """Open the first of a file's images.
-
-        Line scans and single frames are read as a whole, of others one plane at a time.
-
-        Raises:
-            UnreadableImageError: liffile is not installed.
-        """
-        return open_first_scene(self, path, limits=limits)
-
     def scenes(self, path: Path, *, limits: ReadLimits) -> tuple[str, ...]:  # noqa: ARG002
         """The names of a file's images, those of line scans first."""
         with _lif_file(path) as file:
             images = _by_name(file)
-        return tuple(sorted(images, key=lambda name: not _is_line_scan(images[name])))
+        return tuple(sorted(images, key=lambda name: not is_line_scan(images[name].sizes)))
 
     def open_scene(self, path: Path, scene: str, *, limits: ReadLimits) -> PlaneImage:
-        """Open one of a file's images."""
+        """Open an image: line scans and single frames are read as a whole, others by planes."""
         with closed_on_error(_lif_file(path)) as file:
             image = _by_name(file)[scene]
             check_expansion(path, image.sizes, image.dtype, limits)
             order = tuple(line_scan_sizes(image.sizes))
-            letters = {"S": "C"} if "S" in order and "C" not in order else {}
+            letters = ["C" if axis == "S" and "C" not in order else axis for axis in order]
             lead = len(order) - 2 if image.frames.dims[-2:] == order[-2:] == ("Y", "X") else 0
             return PlaneImage(
                 shape=tuple(image.sizes[axis] for axis in order),
                 dtype=image.dtype.newbyteorder("="),
-                facts=(
-                    _facts(
-                        image,
-                        tuple(axis_name(letters.get(axis, axis)) for axis in order),
-                    ),
-                ),
+                facts=(_facts(image, letters),),
                 plane_ndim=len(order) - lead,
                 read_plane=lambda number: image.frames[number] if lead else _pixels(image, order),
                 close=file.close,
@@ -85,11 +66,8 @@ class LifReader:
 
 
 def _lif_file(path: Path) -> LifFile:
-    try:
-        from liffile import LifFile
-    except ImportError as error:
-        raise library_missing(path, library="liffile", extra="lif") from error
-    return LifFile(path)
+    file: LifFile = import_library("liffile", path, extra="lif").LifFile(path)
+    return file
 
 
 def _by_name(file: LifFile) -> dict[str, LifImageABC]:
@@ -97,15 +75,12 @@ def _by_name(file: LifFile) -> dict[str, LifImageABC]:
     return unique_names((f"{image.parent.name}/{image.name}", image) for image in file.images)
 
 
-def _is_line_scan(image: LifImageABC) -> bool:
-    return "T" in image.sizes and "Y" not in image.sizes
-
-
 def _pixels(image: LifImageABC, order: tuple[str, ...]) -> npt.NDArray[Any]:
     return np.transpose(image.asarray(), [image.dims.index(axis) for axis in order])
 
 
-def _facts(image: LifImageABC, axes: tuple[str, ...]) -> Facts:
+def _facts(image: LifImageABC, letters: Sequence[str]) -> Facts:
+    axes = tuple(map(axis_name, letters))
     element = image.xml_element
     channels = element.findall(f"{_DESCRIPTION}/Channels/ChannelDescription")
     bits = {channel.get("Resolution") for channel in channels}
@@ -118,7 +93,7 @@ def _facts(image: LifImageABC, axes: tuple[str, ...]) -> Facts:
     return Facts(
         source="lif",
         axes=axes,
-        line_scan="t" in axes and "y" not in axes,
+        line_scan=is_line_scan(letters),
         steps={axis: step for axis, step in _steps(element).items() if axis in axes},
         acquired_local_epoch_ns=acquired,
         bits_per_pixel=bit_depth(bits.pop()) if len(bits) == 1 else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,11 +17,12 @@ from kymflow_zarr._readers.formats.planes import (
     PlaneImage,
     axis_name,
     check_expansion,
-    library_missing,
+    import_library,
+    is_line_scan,
     line_scan_sizes,
 )
 from kymflow_zarr._readers.limits import ReadLimits
-from kymflow_zarr._readers.protocols import FolderListing
+from kymflow_zarr._readers.protocols import ImageReader
 from kymflow_zarr._readers.settings import bit_depth, known
 from kymflow_zarr._readers.units import LENGTH, Quantity, quantity
 
@@ -32,27 +33,16 @@ if TYPE_CHECKING:
 _IN_FRAME: Final = frozenset("CYXS")
 
 
-class Nd2Reader:
+class Nd2Reader(ImageReader):
     """Reads Nikon ND2 files. See `kymflow_zarr.readers.ImageReader`."""
 
     name = "nd2"
     suffixes = (".nd2",)
 
-    def claims(self, listing: FolderListing) -> Collection[str]:
-        """The files whose name ends like an ND2's."""
-        return listing.with_suffix(self.suffixes)
-
     def open(self, path: Path, *, limits: ReadLimits) -> PlaneImage:
-        """Open an image; frames are read one at a time.
-
-        Raises:
-            UnreadableImageError: nd2 is not installed.
-        """
-        try:
-            from nd2 import ND2File
-        except ImportError as error:
-            raise library_missing(path, library="nd2", extra="nd2") from error
-        with closed_on_error(ND2File(path)) as file:
+        """Open an image; frames are read one at a time."""
+        opened: ND2File = import_library("nd2", path, extra="nd2").ND2File(path)
+        with closed_on_error(opened) as file:
             sizes, warnings = _recorded(file)
             check_expansion(path, sizes, file.dtype, limits)
             kept = line_scan_sizes(sizes)
@@ -97,7 +87,7 @@ def _facts(file: ND2File, letters: tuple[str, ...], warnings: tuple[str, ...]) -
     volume = channels[0].volume if channels else None
     microscope = channels[0].microscope if channels else None
     names = list(map(axis_name, letters))
-    line_scan = "T" in letters and "Y" not in letters
+    line_scan = is_line_scan(letters)
     if volume is not None and volume.axesInterpretation[1] == "time" and "t" not in names:
         names = ["t" if name == "y" else name for name in names]
         line_scan = True
@@ -165,4 +155,4 @@ def _steps(file: ND2File, channels: Sequence[Nd2Channel]) -> dict[str, Quantity]
         if loop.type == "TimeLoop":
             period = loop.parameters.periodDiff.avg or loop.parameters.periodMs
             steps["t"] = quantity(float(period), "ms")
-    return {axis: step for axis, step in steps.items() if step is not None}
+    return known(steps)

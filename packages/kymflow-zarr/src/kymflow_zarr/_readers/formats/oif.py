@@ -7,7 +7,7 @@ ends in the plane's place, such as ``scan_C001T002.tif``. An OIB is all this in 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
@@ -23,11 +23,12 @@ from kymflow_zarr._readers.files import closed_on_error, regular_file_state
 from kymflow_zarr._readers.formats.planes import (
     PlaneImage,
     axis_name,
-    library_missing,
+    import_library,
+    is_line_scan,
     line_scan_sizes,
 )
 from kymflow_zarr._readers.limits import ReadLimits
-from kymflow_zarr._readers.protocols import FolderListing
+from kymflow_zarr._readers.protocols import ImageReader
 from kymflow_zarr._readers.settings import bit_depth, known, number_of
 from kymflow_zarr._readers.units import Quantity, quantity
 
@@ -41,27 +42,16 @@ _CHANNELS: Final = 16
 Settings = Mapping[str, Any]
 
 
-class OifReader:
+class OifReader(ImageReader):
     """Reads Olympus OIF and OIB files. See `kymflow_zarr.readers.ImageReader`."""
 
     name = "oif"
     suffixes = (".oif", ".oib")
 
-    def claims(self, listing: FolderListing) -> Collection[str]:
-        """The files whose name ends like an OIF's or OIB's."""
-        return listing.with_suffix(self.suffixes)
-
     def open(self, path: Path, *, limits: ReadLimits) -> PlaneImage:  # noqa: ARG002 - planes are checked
-        """Open an image; planes are read one at a time.
-
-        Raises:
-            UnreadableImageError: oiffile is not installed.
-        """
-        try:
-            import oiffile
-        except ImportError as error:
-            raise library_missing(path, library="oiffile", extra="oif") from error
-        with closed_on_error(oiffile.OifFile(path)) as file:
+        """Open an image; planes are read one at a time."""
+        opened: oiffile.OifFile = import_library("oiffile", path, extra="oif").OifFile(path)
+        with closed_on_error(opened) as file:
             sizes = _sizes(file.mainfile)
             letters = tuple(line_scan_sizes(sizes))
             lead = [axis for axis in letters if axis not in file.axes[-2:]]
@@ -138,7 +128,7 @@ def _facts(settings: Settings, letters: tuple[str, ...]) -> Facts:
     return Facts(
         source="oif",
         axes=tuple(map(axis_name, letters)),
-        line_scan="T" in letters and "Y" not in letters,
+        line_scan=is_line_scan(letters),
         steps=_steps(settings, image, letters),
         acquired_local_epoch_ns=None if acquired is None else acquired[0],
         bits_per_pixel=bit_depth(str(image.get("ValidBitCounts", ""))),

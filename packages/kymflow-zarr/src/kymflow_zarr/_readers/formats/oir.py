@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,14 +16,13 @@ from kymflow_zarr._readers.facts import Channel, Facts
 from kymflow_zarr._readers.formats.oir_blocks import plane_bytes
 from kymflow_zarr._readers.formats.planes import (
     PlaneImage,
+    PlaneReader,
     axis_name,
     check_expansion,
-    library_missing,
+    import_library,
     line_scan_sizes,
-    open_first_scene,
 )
 from kymflow_zarr._readers.limits import ReadLimits
-from kymflow_zarr._readers.protocols import FolderListing
 from kymflow_zarr._readers.settings import bit_depth, known
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
 
@@ -33,25 +32,11 @@ if TYPE_CHECKING:
 _UNITS: Final = {"T": TIME, "Z": LENGTH, "Y": LENGTH, "X": LENGTH}
 
 
-class OirReader:
+class OirReader(PlaneReader):
     """Reads Olympus OIR and POIR files. See `kymflow_zarr.readers.ImageReader`."""
 
     name = "oir"
     suffixes = (".oir", ".poir")
-
-    def claims(self, listing: FolderListing) -> Collection[str]:
-        """The files whose name ends like an OIR file's."""
-        return listing.with_suffix(self.suffixes)
-
-    def open(self, path: Path, *, limits: ReadLimits) -> PlaneImage:
-        """Open the image of an OIR file, or the first in a POIR archive.
-
-        oirfile decodes an image as a whole, and so it is in memory as a whole.
-
-        Raises:
-            UnreadableImageError: oirfile is not installed, or the archive is too large.
-        """
-        return open_first_scene(self, path, limits=limits)
 
     def scenes(self, path: Path, *, limits: ReadLimits) -> tuple[str, ...]:
         """The names of the OIR files in a POIR archive, line scans first; an OIR file has none."""
@@ -62,7 +47,7 @@ class OirReader:
             return tuple(sorted(archive, key=lambda name: not archive[name].is_linescan))
 
     def open_scene(self, path: Path, scene: str, *, limits: ReadLimits) -> PlaneImage:
-        """Open one of the OIR files in a POIR archive."""
+        """Open an OIR file, or one in a POIR archive; oirfile decodes an image as a whole."""
         oirfile = _library(path)
         with ExitStack() as stack:
             file: OirFile | PoirFile
@@ -88,13 +73,7 @@ class OirReader:
 
 
 def _library(path: Path) -> Any:  # imported where it is needed
-    try:
-        import oirfile
-    except ImportError as error:
-        raise library_missing(
-            path, library="oirfile", extra="oir", note=", and Python 3.12 or newer"
-        ) from error
-    return oirfile
+    return import_library("oirfile", path, extra="oir", note=", and Python 3.12 or newer")
 
 
 def _recorded(image: OirFile) -> tuple[dict[str, int], tuple[str, ...]]:
@@ -162,4 +141,4 @@ def _steps(image: OirFile, order: tuple[str, ...]) -> dict[str, Quantity]:
     }
     if image.is_linescan and scanner is not None:
         found["t"] = quantity(float(scanner.series_interval), "ms")
-    return {axis: step for axis, step in found.items() if step is not None}
+    return known(found)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -13,15 +15,11 @@ import numpy.typing as npt
 
 from kymflow_zarr._readers.facts import Facts
 from kymflow_zarr._readers.limits import ReadLimits
+from kymflow_zarr._readers.protocols import SceneReader
 from kymflow_zarr.errors import UnreadableImageError
 
 _NAMES: Final = {"P": "position", "M": "mosaic", "L": "lambda", "S": "s"}
 _NAMED: Final = 5
-
-
-class _PlaneReader(Protocol):
-    def scenes(self, path: Path, *, limits: ReadLimits) -> Sequence[str]: ...
-    def open_scene(self, path: Path, scene: str, *, limits: ReadLimits) -> PlaneImage: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,38 +106,54 @@ def axis_name(letter: str) -> str:
     return _NAMES.get(letter, letter.lower())
 
 
-def library_missing(
-    path: Path, *, library: str, extra: str, note: str = ""
-) -> UnreadableImageError:
-    """The error where a format's library is not installed; it ends with the command to install it.
+def is_line_scan(letters: Iterable[str]) -> bool:
+    """Whether an image, by the letters of its axes, is of lines over time."""
+    return {"T", "Y"}.intersection(letters) == {"T"}
+
+
+def import_library(name: str, path: Path, *, extra: str, note: str = "") -> Any:
+    """The library that reads a format.
 
     Args:
+        name: The library.
         path: The file that cannot be read without it.
-        library: The library.
         extra: The extra of this package that installs it.
-        note: What else to know.
-    """
-    return UnreadableImageError(
-        path, f"this format needs {library}{note}: pip install 'kymflow-zarr[{extra}]'"
-    )
-
-
-def open_first_scene(reader: _PlaneReader, path: Path, *, limits: ReadLimits) -> PlaneImage:
-    """Open the first image of a file, with a warning that names the others.
+        note: What else is needed.
 
     Raises:
-        ValueError: There is none.
+        UnreadableImageError: It is not installed.
     """
-    names = reader.scenes(path, limits=limits)
-    if not names:
-        raise ValueError("it holds no image")
-    image = reader.open_scene(path, names[0], limits=limits)
-    if len(names) == 1:
-        return image
-    listed = ", ".join(map(repr, names[1 : 1 + _NAMED]))
-    more = f" and {len(names) - 1 - _NAMED} more" if len(names) > 1 + _NAMED else ""
-    warning = (
-        f"of the file's {len(names)} images only {names[0]!r} is read here, not {listed}{more}"
-    )
-    (facts,) = image.facts
-    return replace(image, facts=(replace(facts, warnings=(warning, *facts.warnings)),))
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise UnreadableImageError(
+            path, f"this format needs {name}{note}: pip install 'kymflow-zarr[{extra}]'"
+        ) from error
+
+
+class PlaneReader(SceneReader, Protocol):
+    """A reader of files of several images, each of which is read in planes."""
+
+    @abstractmethod
+    def open_scene(self, path: Path, scene: str, *, limits: ReadLimits) -> PlaneImage:
+        """Open one of the images that `scenes` names."""
+
+    def open(self, path: Path, *, limits: ReadLimits) -> PlaneImage:
+        """Open the first image of a file, with a warning that names the others.
+
+        Raises:
+            ValueError: There is none.
+        """
+        names = self.scenes(path, limits=limits)
+        if not names:
+            raise ValueError("it holds no image")
+        image = self.open_scene(path, names[0], limits=limits)
+        if len(names) == 1:
+            return image
+        listed = ", ".join(map(repr, names[1 : 1 + _NAMED]))
+        more = f" and {len(names) - 1 - _NAMED} more" if len(names) > 1 + _NAMED else ""
+        warning = (
+            f"of the file's {len(names)} images only {names[0]!r} is read here, not {listed}{more}"
+        )
+        (facts,) = image.facts
+        return replace(image, facts=(replace(facts, warnings=(warning, *facts.warnings)),))

@@ -18,7 +18,8 @@ from kymflow_zarr._readers.intervals import steady_step
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
 from kymflow_zarr._readers.settings import bit_depth, known
-from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, stated_quantity
+from kymflow_zarr._readers.statements import Statements
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity
 from kymflow_zarr._storage.json_text import JsonValue, loads
 from kymflow_zarr.errors import CorruptDataError
 
@@ -75,12 +76,12 @@ def read_micro_manager(
         frame for frame in document.values() if isinstance(frame, dict) and "PixelSizeUm" in frame
     ]
     first = frames[0] if frames else {}
-    warnings: list[str] = []
+    stated = Statements(source="Micro-Manager's")
     return Facts(
         source=_SOURCE,
         rank=Rank.HEADER_FILE,
         texts={_SOURCE: text},
-        steps=_steps(summary, first, frames if pages else None, warnings),
+        steps=_steps(summary, first, frames if pages else None, stated),
         acquired_local_epoch_ns=_acquired(summary, first),
         bits_per_pixel=bit_depth(_text(summary, "BitDepth") or _text(first, "BitDepth")),
         channels=tuple(
@@ -92,7 +93,7 @@ def read_micro_manager(
                 "system": f"Micro-Manager {_text(summary, 'MicroManagerVersion') or ''}".strip(),
             }
         ),
-        warnings=tuple(warnings),
+        warnings=tuple(stated.warnings),
     )
 
 
@@ -100,19 +101,15 @@ def _steps(
     summary: Mapping[str, JsonValue],
     first: Mapping[str, JsonValue],
     frames: Sequence[Mapping[str, JsonValue]] | None,
-    warnings: list[str],
+    stated: Statements,
 ) -> dict[str, Quantity]:
     """Pixel sizes; with frames, also how far these are apart in depth and time."""
-
-    def stated(text: str | None, unit: str, of: str) -> Quantity | None:
-        what = "Micro-Manager's pixel size, depth or interval"
-        return stated_quantity(text or "", unit, of=of, what=what, warnings=warnings)
-
     sizes = (_text(summary, "PixelSize_um"), _text(first, "PixelSizeUm"))
-    found = [pixel for pixel in (stated(size, LENGTH, LENGTH) for size in sizes) if pixel]
+    read = (stated.quantity(size or "", LENGTH, of=LENGTH, what="pixel size") for size in sizes)
+    found = [pixel for pixel in read if pixel is not None]
     pixel = found[0] if found else None
     if len(set(found)) > 1:
-        warnings.append(
+        stated.warnings.append(
             f"Micro-Manager contradicts itself: a pixel is {found[0].value:g} um according to the "
             f"summary, {found[1].value:g} um according to the first image"
         )
@@ -121,11 +118,13 @@ def _steps(
         times = _times_ms(frames)
         measured = steady_step(times)
         if len(times) > 1 and measured is None:
-            warnings.append("Micro-Manager's frames are not evenly spaced in time")
+            stated.warnings.append("Micro-Manager's frames are not evenly spaced in time")
         asked = _text(summary, "Interval_ms") if len(times) < 2 else None
-        steps["z"] = stated(_text(summary, "z-step_um"), LENGTH, LENGTH)
-        steps["t"] = stated(asked if measured is None else repr(measured), "ms", TIME)
-    return {axis: step for axis, step in steps.items() if step is not None}
+        interval = (asked or "") if measured is None else measured
+        depth = _text(summary, "z-step_um") or ""
+        steps["z"] = stated.quantity(depth, LENGTH, of=LENGTH, what="depth")
+        steps["t"] = stated.quantity(interval, "ms", of=TIME, what="interval")
+    return known(steps)
 
 
 def _times_ms(frames: Sequence[Mapping[str, JsonValue]]) -> list[float]:

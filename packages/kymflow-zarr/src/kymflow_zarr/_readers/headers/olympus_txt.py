@@ -22,13 +22,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from kymflow_zarr._readers.clock import stated_clock
 from kymflow_zarr._readers.decimals import NUMBER, decimal_of, decimal_signs
 from kymflow_zarr._readers.facts import Channel, Facts, Rank
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
 from kymflow_zarr._readers.settings import bit_depth, known
-from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
+from kymflow_zarr._readers.statements import Statements
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
 from kymflow_zarr._storage.json_text import JsonValue
 
 _LETTERS: Final = re.compile(r"[A-Za-z]+")
@@ -74,15 +74,13 @@ def read_olympus_text(text: str) -> Facts:
         )
     general = sections.get("General", {})
     scan_mode = general.get("Scan Mode", "")
-    numbers = _Numbers(signs=_signs(sections), warnings=[])
-    pixels, extents = _image_size(sections.get("Image", {}), numbers.warnings)
+    stated = _OlympusStatements(source="the Olympus header's", signs=_signs(sections))
+    pixels, extents = _image_size(sections.get("Image", {}), stated.warnings)
     line_scan = scan_mode.upper() == "XT"
     dimensions = sections.get("Dimensions", {})
-    steps = _steps(dimensions, pixels, extents, numbers, line_scan=line_scan)
-    acquired = stated_clock(
-        general.get("Date", ""), what="the Olympus header's date", warnings=numbers.warnings
-    )
-    channels, bits = _channels(sections, numbers)
+    steps = _steps(dimensions, pixels, extents, stated, line_scan=line_scan)
+    acquired = stated.clock(general.get("Date", ""))
+    channels, bits = _channels(sections, stated)
     return Facts(
         source="vendor_text",
         rank=Rank.HEADER_FILE,
@@ -93,39 +91,22 @@ def read_olympus_text(text: str) -> Facts:
         acquired_local_epoch_ns=acquired,
         bits_per_pixel=bits,
         channels=channels,
-        vendor=_settings(general, sections.get("Acquisition", {}), numbers),
-        warnings=tuple(numbers.warnings),
+        vendor=_settings(general, sections.get("Acquisition", {}), stated),
+        warnings=tuple(stated.warnings),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Numbers:
-    """Reads the numbers of one header.
-
-    Attributes:
-        signs: The decimal signs that the header uses.
-        warnings: What is doubtful.
-    """
-
-    signs: frozenset[str]
-    warnings: list[str]
-
-    def step(self, number: str, unit: str, *, of: str, what: str) -> Quantity | None:
-        """A length or time; a warning if it is ambiguous."""
-        what = f"the Olympus header's {what}"
-        return stated_quantity(
-            number, unit, of=of, what=what, warnings=self.warnings, signs=self.signs
-        )
+class _OlympusStatements(Statements):
+    """Reads the numbers of one header."""
 
     def per_pixel(self, text: str, *, of: str, what: str) -> Quantity | None:
         """The last part of a value like ``7, 0.0 - 3.15 [um], 0.450 [um/pixel]``."""
         match = _PER_PIXEL.search(text)
         if match is not None:
-            return self.step(match[1], match[2], of=of, what=what)
+            return self.quantity(match[1], match[2], of=of, what=what)
         if text:
-            self.warnings.append(
-                f"the Olympus header's {what} is not given per pixel in {text[:60]!r}"
-            )
+            self.warnings.append(f"{self.source} {what} is not given per pixel in {text[:60]!r}")
         return None
 
     def first(self, text: str | None) -> float | None:
@@ -195,23 +176,23 @@ def _steps(
     dimensions: Mapping[str, str],
     pixels: Mapping[str, int],
     extents: Mapping[str, tuple[str, str]],
-    numbers: _Numbers,
+    stated: _OlympusStatements,
     *,
     line_scan: bool,
 ) -> dict[str, Quantity]:
     steps: dict[str, Quantity] = {}
     for axis in ("x", "y", "z"):
         text = dimensions.get(f"{axis.upper()} Dimension", "")
-        step = numbers.per_pixel(text, of=LENGTH, what=f"pixel size along {axis!r}")
+        step = stated.per_pixel(text, of=LENGTH, what=f"pixel size along {axis!r}")
         if step is not None:
             steps[axis] = step
-            _compare(step, _per_pixel(axis, pixels, extents, numbers), numbers)
-    period = _per_pixel("t", pixels, extents, numbers) if line_scan else None
-    rounded = _rounded_period(dimensions.get("T Dimension", ""), pixels, numbers, line_scan)
+            _compare(step, _per_pixel(axis, pixels, extents, stated), stated)
+    period = _per_pixel("t", pixels, extents, stated) if line_scan else None
+    rounded = _rounded_period(dimensions.get("T Dimension", ""), pixels, stated, line_scan)
     if period is not None:
-        _compare(period, rounded, numbers)
+        _compare(period, rounded, stated)
     elif rounded is not None and line_scan:
-        numbers.warnings.append(
+        stated.warnings.append(
             "the line period comes from the Olympus header's rounded T Dimension, because its "
             "image size is missing or cannot be read"
         )
@@ -224,11 +205,11 @@ def _per_pixel(
     axis: str,
     pixels: Mapping[str, int],
     extents: Mapping[str, tuple[str, str]],
-    numbers: _Numbers,
+    stated: _OlympusStatements,
 ) -> Quantity | None:
     """Divide an extent by its number of pixels: of a line scan's time, the exact line period."""
     kind = TIME if axis == "t" else LENGTH
-    extent = numbers.step(*extents.get(axis, ("", "")), of=kind, what=f"extent along {axis!r}")
+    extent = stated.quantity(*extents.get(axis, ("", "")), of=kind, what=f"extent along {axis!r}")
     count = pixels.get(axis, 0)
     if extent is None or count < 1:
         return None
@@ -236,16 +217,16 @@ def _per_pixel(
 
 
 def _rounded_period(
-    text: str, pixels: Mapping[str, int], numbers: _Numbers, line_scan: bool
+    text: str, pixels: Mapping[str, int], stated: _OlympusStatements, line_scan: bool
 ) -> Quantity | None:
     """Divide a ``T Dimension`` by its intervals: it runs from the first start to the last one."""
     match = _RANGE.match(text)
     if match is None:
         return None
     count = pixels.get("t", 0) if line_scan else int(match[1])
-    start, stop = (decimal_of(number, numbers.signs) for number in match.group(2, 3))
+    start, stop = (decimal_of(number, stated.signs) for number in match.group(2, 3))
     if start is None or stop is None:
-        numbers.warnings.append(
+        stated.warnings.append(
             f"the Olympus header's T Dimension {text[:60]!r} cannot be interpreted"
         )
         return None
@@ -255,16 +236,16 @@ def _rounded_period(
     return found if found is not None and found.unit == TIME else None
 
 
-def _compare(step: Quantity, other: Quantity | None, numbers: _Numbers) -> None:
+def _compare(step: Quantity, other: Quantity | None, stated: _OlympusStatements) -> None:
     if other is not None and not math.isclose(step.value, other.value, rel_tol=_TOLERANCE):
-        numbers.warnings.append(
+        stated.warnings.append(
             f"the Olympus header contradicts itself: {step.value:g} {step.unit} a pixel or line by "
             f"one of its numbers, {other.value:g} {other.unit} by another"
         )
 
 
 def _channels(
-    sections: Mapping[str, Mapping[str, str]], numbers: _Numbers
+    sections: Mapping[str, Mapping[str, str]], stated: _OlympusStatements
 ) -> tuple[tuple[Channel, ...], int | None]:
     numbered = sorted(
         (int(match[1]), values)
@@ -275,31 +256,31 @@ def _channels(
         Channel(
             name=values.get("Channel Name") or None,
             dye=values.get("Dye Name") or None,
-            emission_nm=numbers.first(values.get("Emission WaveLength")),
-            laser_nm=numbers.first(values.get("Laser Wavelength")),
+            emission_nm=stated.first(values.get("Emission WaveLength")),
+            laser_nm=stated.first(values.get("Laser Wavelength")),
         )
         for _, values in numbered
     )
-    bits = {numbers.first(values.get("Bits/Pixel")) for _, values in numbered} - {None}
+    bits = {stated.first(values.get("Bits/Pixel")) for _, values in numbered} - {None}
     return channels, bit_depth(repr(bits.pop())) if len(bits) == 1 else None
 
 
 def _settings(
-    general: Mapping[str, str], scan: Mapping[str, str], numbers: _Numbers
+    general: Mapping[str, str], scan: Mapping[str, str], stated: _OlympusStatements
 ) -> dict[str, JsonValue]:
     """Return the scan settings under plain names; those that are absent are left out."""
-    dwell = numbers.per_pixel(scan.get("Sampling Speed", ""), of=TIME, what="sampling speed")
+    dwell = stated.per_pixel(scan.get("Sampling Speed", ""), of=TIME, what="sampling speed")
     return known(
         {
             "scan_mode": general.get("Scan Mode"),
             "scan_direction": scan.get("Scan Direction"),
             "dwell_time_us": None if dwell is None else float(f"{dwell.value * 1e6:.12g}"),
-            "zoom": numbers.first(scan.get("Zoom")),
+            "zoom": stated.first(scan.get("Zoom")),
             "objective": scan.get("Objective Lens"),
-            "objective_magnification": numbers.first(scan.get("Objective Lens Mag.")),
-            "objective_na": numbers.first(scan.get("Objective Lens NA")),
+            "objective_magnification": stated.first(scan.get("Objective Lens Mag.")),
+            "objective_na": stated.first(scan.get("Objective Lens NA")),
             "scan_device": scan.get("Scan Device"),
-            "rotation_deg": numbers.first(scan.get("Rotation")),
+            "rotation_deg": stated.first(scan.get("Rotation")),
             "system": general.get("System Name"),
             "original_name": general.get("Name"),
         }

@@ -20,7 +20,9 @@ from kymflow_zarr._readers.axes import default_axes
 from kymflow_zarr._readers.facts import Facts, Rank
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
-from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, kind_of, stated_quantity
+from kymflow_zarr._readers.settings import known
+from kymflow_zarr._readers.statements import Statements
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, kind_of
 from kymflow_zarr._storage.json_text import MAX_BYTES, JsonValue, loads
 from kymflow_zarr.errors import CorruptDataError, UnreadableImageError
 
@@ -83,15 +85,15 @@ def read_payload_header(header: JsonValue, *, shape: tuple[int, ...]) -> Facts:
         )
     if "voxels" in header:
         return _lab_header(header, ndim=len(shape))
-    warnings: list[str] = []
+    stated = Statements(source="the metadata payload's")
     scale, unit = header.get("scale", {}), header.get("unit", {})
     if not isinstance(scale, dict) or not isinstance(unit, dict):
-        warnings.append(
+        stated.warnings.append(
             "the metadata payload's scale and unit are not objects with a value per axis"
         )
         scale = unit = {}
     steps = {
-        name: _step(value, unit.get(name), _expected_kind(name, unit.get(name)), name, warnings)
+        name: _step(value, unit.get(name), _expected_kind(name, unit.get(name)), name, stated)
         for name, value in scale.items()
     }
     axes = _texts(header.get("axes"))
@@ -100,13 +102,13 @@ def read_payload_header(header: JsonValue, *, shape: tuple[int, ...]) -> Facts:
     bits = header.get("bits_per_pixel")
     bits = bits if type(bits) is int and bits in _BITS else None
     used = {"axes": axes, "acquired_local_epoch_ns": acquired, "bits_per_pixel": bits}
-    warnings += [
+    stated.warnings.extend(
         f"the metadata payload's entry {name!r} cannot be interpreted and is not used"
         for name, value in used.items()
         if header.get(name) and not value
-    ]
+    )
     return replace(
-        _facts(axes=axes, steps=steps, warnings=warnings),
+        _facts(axes=axes, steps=steps, warnings=stated.warnings),
         acquired_local_epoch_ns=acquired,
         bits_per_pixel=bits,
     )
@@ -118,9 +120,12 @@ def _facts(
     steps: Mapping[str, Quantity | None] | None = None,
     warnings: Sequence[str] = (),
 ) -> Facts:
-    known = {axis: step for axis, step in (steps or {}).items() if step is not None}
     return Facts(
-        source="sidecar", rank=Rank.PAYLOAD, axes=axes, steps=known, warnings=tuple(warnings)
+        source="sidecar",
+        rank=Rank.PAYLOAD,
+        axes=axes,
+        steps=known(steps or {}),
+        warnings=tuple(warnings),
     )
 
 
@@ -134,12 +139,12 @@ def _lab_header(header: Mapping[str, JsonValue], *, ndim: int) -> Facts:
     )
     if len(set(axes)) != ndim:
         return _facts(warnings=["the metadata payload's voxels have several units of time"])
-    warnings: list[str] = []
+    stated = Statements(source="the metadata payload's")
     steps = {
-        axis: _step(value, unit, kind_of(unit) or LENGTH, axis, warnings)
+        axis: _step(value, unit, kind_of(unit) or LENGTH, axis, stated)
         for axis, value, unit in zip(axes, voxels, units, strict=True)
     }
-    return _facts(axes=axes, steps=steps, warnings=warnings)
+    return _facts(axes=axes, steps=steps, warnings=stated.warnings)
 
 
 def _texts(value: JsonValue) -> tuple[str, ...]:
@@ -157,14 +162,14 @@ def _expected_kind(axis: str, unit: JsonValue) -> str:
 
 
 def _step(
-    value: JsonValue, unit: JsonValue, kind: str, axis: str, warnings: list[str]
+    value: JsonValue, unit: JsonValue, kind: str, axis: str, stated: Statements
 ) -> Quantity | None:
     """A step, or None for null; a warning unless it is a number with a unit of its kind."""
-    what = f"the metadata payload's step along {axis!r}"
+    what = f"step along {axis!r}"
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         if isinstance(unit, str) and unit.strip():
-            return stated_quantity(value, unit, of=kind, what=what, warnings=warnings)
-        warnings.append(f"{what}, {value!r}, has no unit and is not used")
+            return stated.quantity(value, unit, of=kind, what=what)
+        stated.warnings.append(f"{stated.source} {what}, {value!r}, has no unit and is not used")
     elif value is not None:
-        warnings.append(f"{what} is not a number and is not used")
+        stated.warnings.append(f"{stated.source} {what} is not a number and is not used")
     return None

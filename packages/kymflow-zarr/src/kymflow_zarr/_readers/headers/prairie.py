@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
 
-from kymflow_zarr._readers.clock import stated_clock
 from kymflow_zarr._readers.decimals import decimal_signs
 from kymflow_zarr._readers.facts import Channel, Facts, Rank
 from kymflow_zarr._readers.intervals import steady_step
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
 from kymflow_zarr._readers.settings import bit_depth, count_of, known, number_of
-from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
+from kymflow_zarr._readers.statements import Statements
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
 from kymflow_zarr._readers.xml_text import parse_xml
 from kymflow_zarr._storage.json_text import JsonValue
 
@@ -69,14 +69,14 @@ def read_prairie(text: str, file_name: str, *, pages: bool = False) -> Facts | N
     if place is None:
         return _doubtful(f"the recording's XML does not name {file_name!r}, and is not used")
     sequence, frame = place
-    warnings: list[str] = []
     settings = dict(_settings(root)) | dict(_settings(sequence)) | dict(_settings(frame))
+    stated = Statements(source="Prairie View's", signs=decimal_signs(settings.values()))
     line_scan = "linescan" in sequence.get("type", "").lower()
     counts = {
         "x": settings.get("pixelsperline"),
         "t" if line_scan else "y": settings.get("linesperframe"),
     }
-    steps = _steps(settings, line_scan=line_scan, pages=pages, warnings=warnings)
+    steps = _steps(settings, line_scan=line_scan, pages=pages, stated=stated)
     if pages and not line_scan and (measured := _time_between_pages(sequence, file_name)):
         steps["t"] = measured
     return Facts(
@@ -87,14 +87,14 @@ def read_prairie(text: str, file_name: str, *, pages: bool = False) -> Facts | N
         line_scan=line_scan,
         pixels={axis: count for axis, text in counts.items() if (count := count_of(text))},
         steps=steps,
-        acquired_local_epoch_ns=_acquired(root, sequence, warnings),
+        acquired_local_epoch_ns=_acquired(root, sequence, stated),
         bits_per_pixel=bit_depth(settings.get("bitdepth")),
         channels=tuple(
             Channel(name=file.get("channelName") or None)
             for file in sorted(frame.findall("File"), key=_channel_of)
         ),
         vendor=_vendor(root, settings),
-        warnings=tuple(warnings),
+        warnings=tuple(stated.warnings),
     )
 
 
@@ -149,7 +149,7 @@ def _settings(element: ElementTree.Element) -> Iterator[tuple[str, str]]:
 
 
 def _steps(
-    settings: Mapping[str, str], *, line_scan: bool, pages: bool, warnings: list[str]
+    settings: Mapping[str, str], *, line_scan: bool, pages: bool, stated: Statements
 ) -> dict[str, Quantity]:
     period = "scanlineperiod" if line_scan else "frameperiod"
     names = {
@@ -158,48 +158,38 @@ def _steps(
         "y": ("micronsperpixel.yaxis", LENGTH),
         "z": ("micronsperpixel.zaxis", LENGTH),
     }
-    signs = decimal_signs(settings.values())
     steps = {
-        axis: stated_quantity(
-            settings.get(key, ""),
-            unit,
-            of=unit,
-            what=f"Prairie View's {key}",
-            warnings=warnings,
-            signs=signs,
-        )
+        axis: stated.quantity(settings.get(key, ""), unit, of=unit, what=key)
         for axis, (key, unit) in names.items()
     }
-    _compare_periods(settings, steps["t"] if line_scan else None, signs, warnings)
-    return {axis: step for axis, step in steps.items() if step is not None}
+    if line_scan:
+        _compare_periods(settings, steps["t"], stated)
+    return known(steps)
 
 
 def _compare_periods(
-    settings: Mapping[str, str],
-    line: Quantity | None,
-    signs: frozenset[str],
-    warnings: list[str],
+    settings: Mapping[str, str], line: Quantity | None, stated: Statements
 ) -> None:
     """A frame of a line scan takes as long as its lines."""
-    frame = quantity(settings.get("frameperiod", ""), TIME, signs)
+    frame = quantity(settings.get("frameperiod", ""), TIME, stated.signs)
     lines = count_of(settings.get("linesperframe"))
     if line is None or frame is None or not lines:
         return
     if not math.isclose(frame.value, lines * line.value, rel_tol=_TOLERANCE):
-        warnings.append(
+        stated.warnings.append(
             f"Prairie View contradicts itself: {lines} lines of {line.value:g} s take "
             f"{lines * line.value:g} s, but a frame takes {frame.value:g} s"
         )
 
 
 def _acquired(
-    root: ElementTree.Element, sequence: ElementTree.Element, warnings: list[str]
+    root: ElementTree.Element, sequence: ElementTree.Element, stated: Statements
 ) -> int | None:
     """The recording's date, with the sequence's time of day where it is given: it is exact."""
     date, time = root.get("date", ""), sequence.get("time", "")[:18]
     if time:
         date = f"{date.partition(' ')[0]} {time}"
-    return stated_clock(date, what="Prairie View's date", warnings=warnings)
+    return stated.clock(date)
 
 
 def _vendor(root: ElementTree.Element, settings: Mapping[str, str]) -> dict[str, JsonValue]:

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
 
-from kymflow_zarr._readers.clock import stated_clock
 from kymflow_zarr._readers.decimals import decimal_of, decimal_signs
 from kymflow_zarr._readers.facts import Channel, Facts, Rank
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
 from kymflow_zarr._readers.settings import count_of, known, number_of
-from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
+from kymflow_zarr._readers.statements import Statements
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
 from kymflow_zarr._readers.xml_text import parse_xml
 from kymflow_zarr._storage.json_text import JsonValue
 
@@ -56,9 +56,9 @@ def read_thor(text: str) -> Facts | None:
         return Facts(source=_SOURCE, rank=Rank.HEADER_FILE, warnings=(warning,))
     if root.tag != "ThorImageExperiment":
         return None
-    warnings: list[str] = []
     scan = root.find("LSM")
     scan = ElementTree.Element("LSM") if scan is None else scan
+    stated = Statements(source="ThorImage's", signs=decimal_signs(scan.attrib.values()))
     line_scan = scan.get("areaMode") in _LINE_MODES
     rows = "t" if line_scan else "y"
     counts = {"x": count_of(scan.get("pixelX")), rows: count_of(scan.get("pixelY"))}
@@ -68,47 +68,45 @@ def read_thor(text: str) -> Facts | None:
         texts={_SOURCE: text},
         line_scan=line_scan,
         pixels={axis: count for axis, count in counts.items() if count},
-        steps=_steps(scan, lines=counts.get("t", 0), warnings=warnings),
-        acquired_local_epoch_ns=stated_clock(
-            _attribute(root, "Date", "date") or "",
-            what="ThorImage's date",
-            warnings=warnings,
-            month_first=True,
+        steps=_steps(scan, lines=counts.get("t", 0), stated=stated),
+        acquired_local_epoch_ns=stated.clock(
+            _attribute(root, "Date", "date") or "", month_first=True
         ),
         channels=_channels(scan),
         vendor=_vendor(root, scan),
-        warnings=tuple(warnings),
+        warnings=tuple(stated.warnings),
     )
 
 
-def _steps(scan: ElementTree.Element, *, lines: int, warnings: list[str]) -> dict[str, Quantity]:
-    size, signs = scan.get("pixelSizeUM", ""), decimal_signs(scan.attrib.values())
-    what = "ThorImage's pixel size"
-    pixel = stated_quantity(size, LENGTH, of=LENGTH, what=what, warnings=warnings, signs=signs)
+def _steps(scan: ElementTree.Element, *, lines: int, stated: Statements) -> dict[str, Quantity]:
+    size = scan.get("pixelSizeUM", "")
+    pixel = stated.quantity(size, LENGTH, of=LENGTH, what="pixel size")
     steps = {} if pixel is None else {"x": pixel, "y": pixel}
-    width = quantity(scan.get("widthUM", ""), LENGTH, signs)
-    across = count_of(scan.get("pixelX"))
-    if pixel and width and not math.isclose(width.value, across * pixel.value, rel_tol=_TOLERANCE):
-        warnings.append(
-            f"ThorImage contradicts itself: {across} pixels of {pixel.value:g} um are "
-            f"{across * pixel.value:g} um, but the image is {width.value:g} um wide"
+    width = quantity(scan.get("widthUM", ""), LENGTH, stated.signs)
+    across = 0.0 if pixel is None else count_of(scan.get("pixelX")) * pixel.value
+    if width and across and not math.isclose(width.value, across, rel_tol=_TOLERANCE):
+        stated.warnings.append(
+            f"ThorImage contradicts itself: its pixels are {across:g} um together, but the image "
+            f"is {width.value:g} um wide"
         )
     if not lines:
         return steps
     written = scan.get("frameRate", "")
-    rate = decimal_of(written, signs)
+    rate = decimal_of(written, stated.signs)
     averaged = count_of(scan.get("averageNum")) if scan.get("averageMode", "0") != "0" else 1
     period = quantity(1 / (rate * lines), TIME) if rate else None
     if averaged > 1:
-        warnings.append(f"ThorImage averaged {averaged} frames, so their rate gives no line period")
+        stated.warnings.append(
+            f"ThorImage averaged {averaged} frames, so their rate gives no line period"
+        )
     elif period is not None:
         steps["t"] = period
-        warnings.append(
+        stated.warnings.append(
             "the line period is that of ThorImage's frames, divided by their lines, since "
             "ThorImage notes no other"
         )
     elif written and rate != 0:
-        warnings.append(
+        stated.warnings.append(
             f"ThorImage's frame rate {written[:40]!r} cannot be interpreted and is not used"
         )
     return steps

@@ -17,12 +17,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from kymflow_zarr._readers.clock import stated_clock
 from kymflow_zarr._readers.decimals import decimal_of
 from kymflow_zarr._readers.facts import Channel, Facts
 from kymflow_zarr._readers.settings import finite, known, number_of
-from kymflow_zarr._readers.tiff_metadata import TiffMetadata
-from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
+from kymflow_zarr._readers.statements import Statements
+from kymflow_zarr._readers.tiff_metadata import TiffMetadata, tag_text
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
 from kymflow_zarr._storage.json_text import JsonValue
 
 _SOFTWARE: Final = re.compile(r"\s*(FV\d|FLUOVIEW|OLYMPUS)", re.IGNORECASE)
@@ -38,34 +38,31 @@ def is_olympus_software(software: str) -> bool:
 
 def read_fluoview(metadata: TiffMetadata) -> Facts | None:
     """What a FluoView TIFF tells; None when it is none."""
-    if not metadata.fluoview:
+    header = metadata.tif.fluoview_metadata or {}
+    axes = [axis for axis in header.get("Dimensions", ()) if axis[0]]
+    if not axes:
         return None
-    steps: dict[str, Quantity] = {}
-    for name, size, _, stated, unit in metadata.fluoview:
-        axis = _AXES.get(name.upper())
-        step = None if axis is None else _header_step(axis, size, finite(stated), unit)
-        if axis is not None and step is not None:
-            steps[axis] = step
-    warnings: list[str] = []
-    steps.update(_page_name_steps(metadata.page_name, warnings))
-    parameters = _parameters(metadata.description)
-    acquired = stated_clock(
-        f"{parameters.get('Date', '')} {parameters.get('Time', '')}",
-        what="FluoView's date",
-        warnings=warnings,
-        month_first=True,
+    description, page_name = metadata.page.description, tag_text(metadata.page, "PageName")
+    steps = {
+        axis: _header_step(axis, size, finite(stated), unit)
+        for name, size, _, stated, unit in axes
+        if (axis := _AXES.get(name.upper())) is not None
+    }
+    stated = Statements(source="FluoView's")
+    steps.update(_page_name_steps(page_name, stated))
+    parameters = _parameters(description)
+    acquired = stated.clock(
+        f"{parameters.get('Date', '')} {parameters.get('Time', '')}", month_first=True
     )
     return Facts(
         source="vendor_tiff",
-        texts={"fluoview": f"{metadata.description}\n[PageName]\n{metadata.page_name}"},
-        pixels={
-            _AXES.get(name.upper(), name.lower()): int(size) for name, size, *_ in metadata.fluoview
-        },
-        steps=steps,
+        texts={"fluoview": f"{description}\n[PageName]\n{page_name}"},
+        pixels={_AXES.get(name.upper(), name.lower()): int(size) for name, size, *_ in axes},
+        steps=known(steps),
         acquired_local_epoch_ns=acquired,
         channels=_channels(parameters),
         vendor=_settings(parameters),
-        warnings=tuple(warnings),
+        warnings=tuple(stated.warnings),
     )
 
 
@@ -80,7 +77,7 @@ def _header_step(axis: str, size: int, stated: float, unit: str) -> Quantity | N
     return quantity(step, unit)
 
 
-def _page_name_steps(page_name: str, warnings: list[str]) -> dict[str, Quantity]:
+def _page_name_steps(page_name: str, stated: Statements) -> dict[str, Quantity]:
     """Read the rows ``Name``, ``Resolution`` and ``Units`` of ``[Primary Dimensions]``."""
     rows: dict[str, list[str]] = {}
     for line in page_name.splitlines():
@@ -88,23 +85,19 @@ def _page_name_steps(page_name: str, warnings: list[str]) -> dict[str, Quantity]
         if label.startswith("[Higher"):
             break
         rows.setdefault(label, cells)
-    steps: dict[str, Quantity] = {}
-    for name, number, unit in zip(
-        rows.get("Name", []), rows.get("Resolution", []), rows.get("Units", []), strict=False
-    ):
-        axis = _AXES.get(name.upper())
-        if axis is None:
-            continue
-        step = stated_quantity(
-            number,
-            unit,
-            of=TIME if axis == "t" else LENGTH,
-            what=f"FluoView's resolution along {axis!r}",
-            warnings=warnings,
-        )
-        if step is not None:
-            steps[axis] = step
-    return steps
+    columns = (rows.get(label, []) for label in ("Name", "Resolution", "Units"))
+    return known(
+        {
+            axis: stated.quantity(
+                number,
+                unit,
+                of=TIME if axis == "t" else LENGTH,
+                what=f"resolution along {axis!r}",
+            )
+            for name, number, unit in zip(*columns, strict=False)
+            if (axis := _AXES.get(name.upper())) is not None
+        }
+    )
 
 
 def _parameters(description: str) -> dict[str, str]:

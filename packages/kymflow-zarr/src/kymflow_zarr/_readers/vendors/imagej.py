@@ -21,8 +21,10 @@ from __future__ import annotations
 from typing import Final
 
 from kymflow_zarr._readers.facts import Facts, Rank
+from kymflow_zarr._readers.settings import known
+from kymflow_zarr._readers.statements import Statements
 from kymflow_zarr._readers.tiff_metadata import TiffMetadata
-from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity, stated_quantity
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, quantity
 from kymflow_zarr._readers.vendors.fluoview import is_olympus_software
 
 AXES_KEY: Final = "kymflow_axes"
@@ -35,40 +37,33 @@ def read_imagej(metadata: TiffMetadata) -> Facts | None:
     pairs = metadata.imagej
     if not pairs:
         return None
-    warnings: list[str] = []
+    stated = Statements(source="ImageJ's")
     steps: dict[str, Quantity | None] = {}
     axes = tuple(name.strip() for name in pairs.get(AXES_KEY, "").split(",") if name.strip())
     unit = pairs.get("unit", "")
     if "z" in metadata.axes:
-        steps["z"] = stated_quantity(
-            pairs.get("spacing", "").lstrip("-"),  # a stack may go down
-            pairs.get("zunit", unit),
-            of=LENGTH,
-            what="ImageJ's distance of slices",
-            warnings=warnings,
+        spacing = pairs.get("spacing", "").lstrip("-")  # a stack may go down
+        steps["z"] = stated.quantity(
+            spacing, pairs.get("zunit", unit), of=LENGTH, what="distance of slices"
         )
     if "c0" in pairs:
-        warnings.append(
+        stated.warnings.append(
             f"ImageJ shows other values than those stored (c0={pairs['c0'][:40]}, as of signed "
             "pixels); pixels are kept as stored"
         )
-    steps["t"] = stated_quantity(
-        pairs.get("finterval", ""),
-        pairs.get("tunit") or TIME,
-        of=TIME,
-        what="ImageJ's frame interval",
-        warnings=warnings,
+    steps["t"] = stated.quantity(
+        pairs.get("finterval", ""), pairs.get("tunit") or TIME, of=TIME, what="frame interval"
     )
-    if not is_olympus_software(metadata.software):
-        x = _pixel_size(metadata.x_resolution, unit, "x", warnings)
-        y = _pixel_size(metadata.y_resolution, pairs.get("yunit", unit), "y", warnings)
+    if not is_olympus_software(metadata.page.software):
+        x = _pixel_size(metadata.pixels_per_unit("x"), unit, "x", stated)
+        y = _pixel_size(metadata.pixels_per_unit("y"), pairs.get("yunit", unit), "y", stated)
         others = metadata.axes[:-2]
         times = {axis for axis, step in (("x", x), ("y", y)) if step and step.unit == TIME}
         if axes or not times:  # of named axes, the frame interval is exact
             steps |= {axis: step for axis, step in (("x", x), ("y", y)) if axis not in times}
         elif len(times) > 1 or "t" in others or metadata.axes[-2:] != ("y", "x"):
             steps |= {axis: step for axis, step in (("x", x), ("y", y)) if axis not in times}
-            warnings.append(
+            stated.warnings.append(
                 f"ImageJ gives pixel sizes in units of time along {' and '.join(sorted(times))}, "
                 "which are not used"
             )
@@ -80,27 +75,27 @@ def read_imagej(metadata: TiffMetadata) -> Facts | None:
         source="imagej",
         rank=Rank.IMAGEJ,
         axes=axes,
-        steps={axis: step for axis, step in steps.items() if step is not None},
-        texts={"imagej": metadata.description},
-        warnings=tuple(dict.fromkeys(warnings)),
+        steps=known(steps),
+        texts={"imagej": metadata.page.description},
+        warnings=tuple(dict.fromkeys(stated.warnings)),
     )
 
 
 def _pixel_size(
-    resolution: float | None, unit: str, axis: str, warnings: list[str]
+    resolution: float | None, unit: str, axis: str, stated: Statements
 ) -> Quantity | None:
     """Turn pixels per unit into the size of a pixel, which may be a length or a time.
 
     The resolution is a quotient of integers with 6 decimals or so, hence the rounding.
     """
     if unit.lower() in _PRINT_UNITS:
-        warnings.append(
+        stated.warnings.append(
             f"ImageJ gives the pixel size in {unit!r}, which is a print resolution and not used"
         )
         return None
     if resolution is None:
         return None
     size = float(f"{1 / resolution:.9g}")
-    return quantity(size, unit) or stated_quantity(
-        size, unit, of=LENGTH, what=f"ImageJ's pixel size along {axis!r}", warnings=warnings
+    return quantity(size, unit) or stated.quantity(
+        size, unit, of=LENGTH, what=f"pixel size along {axis!r}"
     )

@@ -13,12 +13,12 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 from xml.etree import ElementTree
 
-from kymflow_zarr._readers.clock import stated_clock
 from kymflow_zarr._readers.facts import Channel, Facts, Rank
 from kymflow_zarr._readers.intervals import steady_step
 from kymflow_zarr._readers.settings import bit_depth, known, number_of
+from kymflow_zarr._readers.statements import Statements
 from kymflow_zarr._readers.tiff_metadata import TiffMetadata
-from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, kind_of, quantity, stated_quantity
+from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, kind_of, quantity
 from kymflow_zarr._storage.json_text import JsonValue
 
 _SIZES: Final = {"x": "PhysicalSizeX", "y": "PhysicalSizeY", "z": "PhysicalSizeZ"}
@@ -31,21 +31,21 @@ def read_ome(metadata: TiffMetadata) -> Facts | None:
     """What an OME-TIFF tells, or that its XML is cut off; None when it is none."""
     root = metadata.ome
     if root is None:
-        is_cut = _CUT_XML.match(metadata.description) is not None
+        is_cut = _CUT_XML.match(metadata.page.description) is not None
         warning = "its OME-XML has no end and is not used"
         return Facts(source="ome", rank=Rank.OME, warnings=(warning,)) if is_cut else None
-    texts = {"ome_xml": metadata.description}
-    warnings: list[str] = []
+    texts = {"ome_xml": metadata.page.description}
+    stated = Statements(source="the OME")
     described = root.find("{*}BinaryOnly")
     if described is not None:
         name = described.get("MetadataFile", "")
-        warnings.append(f"its OME-XML is in another file, which is not read: {name[:120]!r}")
+        stated.warnings.append(f"its OME-XML is in another file, which is not read: {name[:120]!r}")
     layout = metadata.layout
     images = root.findall("{*}Image")[0 if layout is None else layout.image :]
     image = images[0] if images else None
     pixels = None if image is None else image.find("{*}Pixels")
     if image is None or pixels is None:
-        return Facts(source="ome", rank=Rank.OME, texts=texts, warnings=tuple(warnings))
+        return Facts(source="ome", rank=Rank.OME, texts=texts, warnings=tuple(stated.warnings))
     channels = tuple(_channel(element) for element in pixels.findall("{*}Channel"))
     elsewhere: dict[str, tuple[Channel, ...]] = {}
     if layout is not None:
@@ -56,45 +56,36 @@ def read_ome(metadata: TiffMetadata) -> Facts | None:
         source="ome",
         rank=Rank.OME,
         texts=texts,
-        steps=_steps(pixels, warnings),
-        acquired_local_epoch_ns=_acquired(image, warnings),
+        steps=_steps(pixels, stated),
+        acquired_local_epoch_ns=_acquired(image, stated),
         bits_per_pixel=bit_depth(pixels.get("SignificantBits")),
         channels=channels,
         vendor=_objective(root),
-        warnings=tuple(warnings),
+        warnings=tuple(stated.warnings),
         elsewhere=elsewhere,
     )
 
 
-def _steps(pixels: ElementTree.Element, warnings: list[str]) -> dict[str, Quantity]:
+def _steps(pixels: ElementTree.Element, stated: Statements) -> dict[str, Quantity]:
     steps = {
-        axis: stated_quantity(
-            pixels.get(name, ""),
-            pixels.get(f"{name}Unit", LENGTH),
-            of=LENGTH,
-            what=f"the OME {name}",
-            warnings=warnings,
+        axis: stated.quantity(
+            pixels.get(name, ""), pixels.get(f"{name}Unit", LENGTH), of=LENGTH, what=name
         )
         for axis, name in _SIZES.items()
     }
-    steps["t"] = stated_quantity(
-        pixels.get("TimeIncrement", ""),
-        pixels.get("TimeIncrementUnit", TIME),
-        of=TIME,
-        what="the OME TimeIncrement",
-        warnings=warnings,
-    )
-    by_planes = _plane_interval(pixels, warnings)
+    increment, unit = pixels.get("TimeIncrement", ""), pixels.get("TimeIncrementUnit", TIME)
+    steps["t"] = stated.quantity(increment, unit, of=TIME, what="TimeIncrement")
+    by_planes = _plane_interval(pixels, stated.warnings)
     if steps["t"] is None:
         steps["t"] = by_planes
     elif by_planes is not None:
         stated_s, planes_s = steps["t"].value, by_planes.value
         if not math.isclose(stated_s, planes_s, rel_tol=_TOLERANCE):
-            warnings.append(
+            stated.warnings.append(
                 f"the OME TimeIncrement is {stated_s:g} s, the planes are {planes_s:g} s apart; "
                 "the former is used"
             )
-    return {axis: step for axis, step in steps.items() if step is not None}
+    return known(steps)
 
 
 def _plane_interval(pixels: ElementTree.Element, warnings: list[str]) -> Quantity | None:
@@ -119,10 +110,10 @@ def _plane_interval(pixels: ElementTree.Element, warnings: list[str]) -> Quantit
     return quantity(step, TIME)
 
 
-def _acquired(image: ElementTree.Element, warnings: list[str]) -> int | None:
+def _acquired(image: ElementTree.Element, stated: Statements) -> int | None:
     dates = (image.findtext(f"{{*}}{name}") for name in ("AcquisitionDate", "CreationDate"))
     text = next((date for date in dates if date), "")
-    return stated_clock(text, what="the OME acquisition date", warnings=warnings)
+    return stated.clock(text, what="acquisition date")
 
 
 def _chosen(channels: Sequence[Channel], numbers: Iterable[int]) -> tuple[Channel, ...]:

@@ -10,15 +10,23 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from kymflow_zarr._readers.clock import stated_clock
 from kymflow_zarr._readers.facts import Facts, Rank
-from kymflow_zarr._readers.tiff_metadata import TiffMetadata
+from kymflow_zarr._readers.settings import finite
+from kymflow_zarr._readers.tiff_metadata import TiffMetadata, tag_text
 from kymflow_zarr._readers.units import LENGTH, Quantity
 from kymflow_zarr._readers.vendors.fluoview import is_olympus_software
 from kymflow_zarr._storage.json_text import JsonValue
 
+if TYPE_CHECKING:
+    import tifffile
+
+_WHITE_IS_ZERO: Final = 0  # PhotometricInterpretation
+_PALETTE: Final = 3
 _UM: Final = {2: 25_400.0, 3: 10_000.0}  # by ResolutionUnit
 _RANGE_UM: Final = (0.010, 50.0)
 _PRINT_STEPS: Final = (24, 25)  # dots per inch: 72, 96, 720 and 1440; 150, 300, 600 and 1200
@@ -30,21 +38,24 @@ _MAX_COLORS: Final = 256
 def read_plain(metadata: TiffMetadata) -> Facts:
     """What the tags that every TIFF may have tell."""
     warnings: list[str] = []
-    written = metadata.date_time.strip()
+    page = metadata.page
+    written = tag_text(page, "DateTime")
     vendor: dict[str, JsonValue] = {}
-    if metadata.white_is_zero:
+    photometric = page.tags.valueof("PhotometricInterpretation")
+    if photometric == _WHITE_IS_ZERO:
         vendor["photometric"] = "miniswhite"
         warnings.append("the file says that its lowest value is white; pixels are kept as stored")
-    if metadata.orientation > 1:
+    orientation = int(finite(page.tags.valueof("Orientation")))
+    if orientation > 1:
         warnings.append(
-            f"the file asks to be shown mirrored or turned (orientation {metadata.orientation}); "
+            f"the file asks to be shown mirrored or turned (orientation {orientation}); "
             "pixels are kept as stored"
         )
-    if metadata.palette:
-        if len(metadata.palette[0]) <= _MAX_COLORS:
-            vendor |= {"photometric": "palette", "palette": [list(c) for c in metadata.palette]}
-        else:
-            warnings.append(f"its table of {len(metadata.palette[0])} colours is not kept")
+    colors = _palette(page) if photometric == _PALETTE else []
+    if colors and len(colors[0]) > _MAX_COLORS:
+        warnings.append(f"its table of {len(colors[0])} colours is not kept")
+    elif colors:
+        vendor |= {"photometric": "palette", "palette": [*colors]}
     return Facts(
         source="tiff",
         rank=Rank.GENERIC,
@@ -59,14 +70,24 @@ def read_plain(metadata: TiffMetadata) -> Facts:
     )
 
 
+def _palette(page: tifffile.TiffPage) -> list[list[JsonValue]]:
+    """Red, green and blue of each value, as the tag lists them one after another."""
+    table = np.ravel(page.tags.valueof("ColorMap", default=()))
+    if table.dtype.kind != "u" or not table.size or table.size % 3:
+        return []
+    colors: list[list[JsonValue]] = table.reshape(3, -1).tolist()
+    return colors
+
+
 def _steps(metadata: TiffMetadata) -> dict[str, Quantity]:
     """Pixel sizes of plain resolution tags, where they are those of a microscope."""
-    if metadata.imagej or metadata.fluoview or is_olympus_software(metadata.software):
+    page = metadata.page
+    if page.is_imagej or page.is_fluoview or is_olympus_software(page.software):
         return {}  # which give these tags another meaning, or a false value
-    unit_um = _UM.get(metadata.resolution_unit)
-    found = {"x": metadata.x_resolution, "y": metadata.y_resolution}
+    unit_um = _UM.get(int(finite(page.tags.valueof("ResolutionUnit"))))
     steps: dict[str, Quantity] = {}
-    for axis, resolution in found.items():
+    for axis in "xy":
+        resolution = metadata.pixels_per_unit(axis)
         if resolution is None or unit_um is None:
             continue
         size = float(f"{unit_um / resolution:.9g}")

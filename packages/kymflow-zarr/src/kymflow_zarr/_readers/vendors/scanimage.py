@@ -31,7 +31,7 @@ _Pages: TypeAlias = npt.NDArray[np.int_]
 
 def read_scanimage(metadata: TiffMetadata) -> Facts | None:
     """What a ScanImage TIFF tells; None when it is none."""
-    settings = scanimage_settings(metadata.software, metadata.description)
+    settings = scanimage_settings(metadata.page.software, metadata.page.description)
     if settings is None:
         return None
     warnings = list(settings.warnings)
@@ -48,7 +48,7 @@ def read_scanimage(metadata: TiffMetadata) -> Facts | None:
         acquired_local_epoch_ns=settings.acquired_local_epoch_ns,
         channels=tuple(Channel(name=name or None) for name in settings.channel_names),
         vendor=_vendor(settings),
-        texts={"scanimage": f"{metadata.software}\n{metadata.description}"},
+        texts={"scanimage": f"{metadata.page.software}\n{metadata.page.description}"},
         warnings=tuple(warnings),
     )
 
@@ -190,7 +190,7 @@ def _time_step_s(settings: ScanImage, stack: _Stack) -> float | None:
 
 
 def _steps(settings: ScanImage, metadata: TiffMetadata) -> dict[str, Quantity]:
-    stack = _stack(settings, metadata.page_count // max(1, len(settings.channels)))
+    stack = _stack(settings, len(metadata.tif.pages) // max(1, len(settings.channels)))
     time_s = _time_step_s(settings, stack)
     width, height = settings.width_um, settings.height_um
     if settings.has_regions or settings.is_line_scan:
@@ -204,8 +204,7 @@ def _steps(settings: ScanImage, metadata: TiffMetadata) -> dict[str, Quantity]:
         "t": _rounded(time_s, TIME),
     }
     region = None if metadata.layout is None else metadata.layout.region
-    of_region = {} if region is None else region.steps
-    return {**{axis: step for axis, step in found.items() if step is not None}, **of_region}
+    return known(found) if region is None else {**known(found), **region.steps}
 
 
 def _quotient(length: float | None, count: int | None) -> float | None:

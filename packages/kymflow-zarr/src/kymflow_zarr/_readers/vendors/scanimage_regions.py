@@ -17,6 +17,7 @@ from typing import BinaryIO, Final
 
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.scene_names import unique_names
+from kymflow_zarr._readers.settings import known
 from kymflow_zarr._readers.tiff_layout import PageLayout, PageRegion
 from kymflow_zarr._readers.translate import BadTiffError
 from kymflow_zarr._readers.units import LENGTH, Quantity, quantity
@@ -155,7 +156,7 @@ def _steps(field: _Field, settings: ScanImage) -> dict[str, Quantity]:
         axis: quantity(float(f"{degrees * um / pixels:.12g}"), LENGTH)
         for axis, degrees, pixels in zip("xy", field.degrees, field.pixels, strict=True)
     }
-    return {axis: step for axis, step in found.items() if step is not None}
+    return known(found)
 
 
 def _field(value: JsonValue) -> _Field | None:

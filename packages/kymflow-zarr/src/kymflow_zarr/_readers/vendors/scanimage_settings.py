@@ -31,10 +31,11 @@ _PREFIXES: Final = ("SI.", "SI4.", "state.")
 _NUMBER: Final = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _QUOTED: Final = re.compile(r"'([^']*)'")
 _CORNERS: Final = 8  # four corners, x and y
-_MAX_CHANNELS: Final = 64
+_CHANNELS: Final = range(1, 65)
 _LONGEST_RUN_S: Final = 1e7
 _MAX_YEAR: Final = 10_000
 _TOLERANCE: Final = 0.01
+_TRIGGER_OF_3: Final = "state.internal.triggerTimeString"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +104,7 @@ def scanimage_settings(software: str, description: str) -> ScanImage | None:
             values.setdefault(key, value.strip())
     if not any(key.startswith(_PREFIXES) for key in values):
         return None
-    return _third(values) if any(key.startswith("state.") for key in values) else _later(values)
+    return _settings(values)
 
 
 def _entries(text: str) -> Iterable[tuple[str, str]]:
@@ -125,14 +126,19 @@ def _flattened(key: str, value: JsonValue) -> Iterator[tuple[str, str]]:
         yield key, value if isinstance(value, str) else json.dumps(value).replace('"', "'")
 
 
-def _later(values: Mapping[str, str]) -> ScanImage:
-    """ScanImage 4 and later."""
-    roi, stack = "SI.hRoiManager", "SI.hStackManager"
+def _settings(values: Mapping[str, str]) -> ScanImage:
+    """Each setting by the names that it has since version 5, in 4 and in 3."""
+    roi, stack, acq = "SI.hRoiManager", "SI.hStackManager", "state.acq"
     warnings: list[str] = []
-    channels = _integers(_text(values, "SI.hChannels.channelSave", "SI4.channelsSave"))
-    names = _QUOTED.findall(_text(values, "SI.hChannels.channelName", "SI4.channelsName"))
+    channels, names = _channels(values)
     width, height = _field_of_view(_text(values, f"{roi}.imagingFovUm"), warnings)
-    slices = _count(values, f"{stack}.actualNumSlices", f"{stack}.numSlices", "SI4.stackNumSlices")
+    slices = _count(
+        values,
+        f"{stack}.actualNumSlices",
+        f"{stack}.numSlices",
+        "SI4.stackNumSlices",
+        f"{acq}.numberOfZSlices",
+    )
     with_flyback = _count(
         values, f"{stack}.numFramesPerVolumeWithFlyback", "SI.hFastZ.numFramesPerVolume"
     )
@@ -142,25 +148,37 @@ def _later(values: Mapping[str, str]) -> ScanImage:
         _is_true(_text(values, "SI.hFastZ.enable", "SI4.fastZActive"))
         or "fast" in _text(values, f"{stack}.stackMode").lower()
     )
-    dwell_s = _number(values, "SI.hScan2D.scanPixelTimeMean")
-    direction = _text(values, "SI.hScan2D.bidirectional")
+    dwell_s = _number(values, "SI.hScan2D.scanPixelTimeMean", f"{acq}.pixelTime")
+    direction = _text(values, "SI.hScan2D.bidirectional", f"{acq}.bidirectionalScan")
     line_s = _number(values, f"{roi}.linePeriod", "SI4.scanLinePeriod")
+    line_ms = _number(values, f"{acq}.msPerLine")
+    if line_ms is not None:
+        line_s = float(f"{line_ms / 1e3:.12g}")
     fly_s = _number(values, "SI.hScan2D.flytoTimePerScanfield")
     frame_s = _number(values, f"{roi}.scanFramePeriod", "SI4.scanFramePeriod")
-    by_rate_s = _period(_number(values, f"{roi}.scanFrameRate", "SI4.scanFrameRate"))
+    by_rate_s = _period(
+        _number(values, f"{roi}.scanFrameRate", "SI4.scanFrameRate", f"{acq}.frameRate")
+    )
+    slow = _number(
+        values,
+        f"{roi}.scanAngleMultiplierSlow",
+        "SI4.scanAngleMultiplierSlow",
+        f"{acq}.scanAngleMultiplierSlow",
+    )
     if frame_s and by_rate_s and not math.isclose(frame_s, by_rate_s, rel_tol=_TOLERANCE):
         warnings.append(
             f"ScanImage contradicts itself: a frame takes {frame_s:g} s, by its rate "
             f"{by_rate_s:g} s"
         )
     return ScanImage(
-        is_line_scan=_number(
-            values, f"{roi}.scanAngleMultiplierSlow", "SI4.scanAngleMultiplierSlow"
-        )
-        == 0,
+        is_line_scan=slow == 0 or _is_true(_text(values, f"{acq}.linescan")),
         has_regions=_is_true(_text(values, f"{roi}.mroiEnable")),
-        rows=_count(values, f"{roi}.linesPerFrame", "SI4.scanLinesPerFrame"),
-        columns=_count(values, f"{roi}.pixelsPerLine", "SI4.scanPixelsPerLine"),
+        rows=_count(
+            values, f"{roi}.linesPerFrame", "SI4.scanLinesPerFrame", f"{acq}.linesPerFrame"
+        ),
+        columns=_count(
+            values, f"{roi}.pixelsPerLine", "SI4.scanPixelsPerLine", f"{acq}.pixelsPerLine"
+        ),
         line_period_s=line_s,
         frame_period_s=frame_s or by_rate_s,
         dwell_time_us=None if dwell_s is None else float(f"{dwell_s * 1e6:.12g}"),
@@ -174,15 +192,24 @@ def _later(values: Mapping[str, str]) -> ScanImage:
             f"{stack}.actualStackZStepSize",
             f"{stack}.stackZStepSize",
             "SI4.stackZStepSize",
+            f"{acq}.zStepSize",
         ),
         channels=channels,
-        channel_names=_chosen(names, channels),
-        average=_count(values, "SI.hScan2D.logAverageFactor", "SI4.acqNumAveragedFrames") or 1,
-        frames_per_slice=_count(values, f"{stack}.framesPerSlice", "SI4.acqNumFrames"),
+        channel_names=names,
+        average=_count(
+            values,
+            "SI.hScan2D.logAverageFactor",
+            "SI4.acqNumAveragedFrames",
+            f"{acq}.numAvgFramesSave",
+        )
+        or 1,
+        frames_per_slice=_count(
+            values, f"{stack}.framesPerSlice", "SI4.acqNumFrames", f"{acq}.numberOfFrames"
+        ),
         slices=slices or 1,
         slices_with_flyback=max(with_flyback or 0, slices or 1) if is_fast else slices or 1,
         is_fast=is_fast,
-        zoom=_number(values, f"{roi}.scanZoomFactor", "SI4.scanZoomFactor"),
+        zoom=_number(values, f"{roi}.scanZoomFactor", "SI4.scanZoomFactor", f"{acq}.zoomFactor"),
         is_bidirectional=_is_true(direction)
         if direction
         else {"bidirectional": True, "unidirectional": False}.get(
@@ -193,60 +220,19 @@ def _later(values: Mapping[str, str]) -> ScanImage:
     )
 
 
-def _third(values: Mapping[str, str]) -> ScanImage:
-    """ScanImage 3, whose line period is in ms."""
-    acq = "state.acq"
-    line_ms = _number(values, f"{acq}.msPerLine")
-    dwell_s = _number(values, f"{acq}.pixelTime")
-    channels = tuple(
-        number
-        for number in range(1, _MAX_CHANNELS)
-        if _is_true(_text(values, f"{acq}.savingChannel{number}"))
-    )
-    slices = _count(values, f"{acq}.numberOfZSlices") or 1
-    trigger = _text(values, "state.internal.triggerTimeString").strip("'")
-    warnings: list[str] = []
-    acquired = stated_clock(trigger, what="ScanImage's start", warnings=warnings, month_first=True)
-    return ScanImage(
-        is_line_scan=_number(values, f"{acq}.scanAngleMultiplierSlow") == 0
-        or _is_true(_text(values, f"{acq}.linescan")),
-        has_regions=False,
-        rows=_count(values, f"{acq}.linesPerFrame"),
-        columns=_count(values, f"{acq}.pixelsPerLine"),
-        line_period_s=None if line_ms is None else float(f"{line_ms / 1e3:.12g}"),
-        frame_period_s=_period(_number(values, f"{acq}.frameRate")),
-        dwell_time_us=None if dwell_s is None else float(f"{dwell_s * 1e6:.12g}"),
-        width_um=None,
-        height_um=None,
-        um_per_degree=None,
-        flyback_lines=None,
-        z_um=None,
-        z_step_um=_number(values, f"{acq}.zStepSize"),
-        channels=channels,
-        channel_names=tuple(f"Channel {number}" for number in channels),
-        average=_count(values, f"{acq}.numAvgFramesSave") or 1,
-        frames_per_slice=_count(values, f"{acq}.numberOfFrames"),
-        slices=slices,
-        slices_with_flyback=slices,
-        is_fast=False,
-        zoom=_number(values, f"{acq}.zoomFactor"),
-        is_bidirectional=_is_true(_text(values, f"{acq}.bidirectionalScan")),
-        acquired_local_epoch_ns=acquired,
-        warnings=tuple(warnings),
-    )
-
-
 def _started(values: Mapping[str, str], warnings: list[str]) -> int | None:
     """The start: ``[2022 8 8 16 39 49.190]``, or a clock's text before 2015.
 
     Where a long run is cut into files, a later one starts when its first frame does.
     """
-    clock = _text(values, "SI4.triggerClockTimeFirst").strip("'")
+    clock = _text(values, "SI4.triggerClockTimeFirst", _TRIGGER_OF_3).strip("'")
     epoch = [Decimal(number) for number in _NUMBER.findall(_text(values, "epoch"))]
     if len(epoch) == 6 and max(map(abs, epoch)) < _MAX_YEAR:
         year, month, day, hour, minute = map(int, epoch[:5])
         clock = f"{year:04}-{month}-{day} {hour}:{minute:02}:{epoch[5]:012.9f}"
-    start = stated_clock(clock, what="ScanImage's start", warnings=warnings)
+    start = stated_clock(
+        clock, what="ScanImage's start", warnings=warnings, month_first=_TRIGGER_OF_3 in values
+    )
     later_s = _number(values, "frameTimestamps_sec") or 0.0
     if start is None or not 0 < later_s < _LONGEST_RUN_S:
         return start
@@ -264,8 +250,16 @@ def _field_of_view(corners: str, warnings: list[str]) -> tuple[float | None, flo
     return math.dist(first, second), math.dist(second, third)
 
 
-def _chosen(names: list[str], channels: tuple[int, ...]) -> tuple[str, ...]:
-    return tuple(names[number - 1] if number <= len(names) else "" for number in channels)
+def _channels(values: Mapping[str, str]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """The saved channels and their names, which version 3 does not give."""
+    of_3 = [n for n in _CHANNELS if _is_true(_text(values, f"state.acq.savingChannel{n}"))]
+    if of_3:
+        return tuple(of_3), tuple(f"Channel {number}" for number in of_3)
+    saved = _text(values, "SI.hChannels.channelSave", "SI4.channelsSave")  # 1 or [1;2]
+    numbers = map(float, _NUMBER.findall(saved))
+    channels = tuple(dict.fromkeys(int(number) for number in numbers if number in _CHANNELS))
+    names = _QUOTED.findall(_text(values, "SI.hChannels.channelName", "SI4.channelsName"))
+    return channels, tuple(names[n - 1] if n <= len(names) else "" for n in channels)
 
 
 def _text(values: Mapping[str, str], *keys: str) -> str:
@@ -287,12 +281,6 @@ def _period(rate: float | None) -> float | None:
 def _count(values: Mapping[str, str], *keys: str) -> int | None:
     number = _number(values, *keys)
     return int(number) if number is not None and number >= 1 and number == int(number) else None
-
-
-def _integers(text: str) -> tuple[int, ...]:
-    """The channels of ``1`` or ``[1;2]``."""
-    numbers = map(float, _NUMBER.findall(text))
-    return tuple(dict.fromkeys(int(n) for n in numbers if n in range(1, _MAX_CHANNELS + 1)))
 
 
 def _is_true(text: str) -> bool:

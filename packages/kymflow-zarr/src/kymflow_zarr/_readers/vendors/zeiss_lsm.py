@@ -26,22 +26,17 @@ _DAYS: Final = (25569.0, 109000.0)  # 1970 to 2198
 
 def read_zeiss_lsm(metadata: TiffMetadata) -> Facts | None:
     """What a Zeiss LSM file tells; None when it is none."""
-    info = metadata.lsm
+    info = metadata.tif.lsm_metadata
     if info is None:
         return None
-    steps = {
-        axis: step
-        for axis in ("x", "y", "z")
-        if (step := quantity(finite(info.get(f"VoxelSize{axis.upper()}")), "m")) is not None
-    }
+    steps = {axis: quantity(finite(info.get(f"VoxelSize{axis.upper()}")), "m") for axis in "xyz"}
     scan, colors = _section(info, "ScanInformation"), _section(info, "ChannelColors")
     warnings: list[str] = []
-    step_s = _time_step(info, warnings) if "t" in metadata.axes else None
-    if (step := quantity(step_s or 0.0, TIME)) is not None:
-        steps["t"] = step
+    if "t" in metadata.axes:
+        steps["t"] = quantity(_time_step(info, warnings) or 0.0, TIME)
     return Facts(
         source="vendor_tiff",
-        steps=steps,
+        steps=known(steps),
         acquired_local_epoch_ns=_acquired(finite(scan.get("Sample0time"))),
         channels=tuple(
             Channel(name=name) for name in colors.get("ColorNames", ()) if isinstance(name, str)
