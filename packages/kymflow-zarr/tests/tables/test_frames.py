@@ -284,6 +284,15 @@ def test_values_that_would_change_are_refused_and_the_table_stays(
     pd.testing.assert_frame_equal(dataset.load_table("t"), first)
 
 
+def test_two_orders_of_categories_are_told_apart(dataset: ZarrDataset) -> None:
+    texts = ["low", "high"]
+    dataset.save_table("t", rows("a", v=pd.Categorical(["low"], texts, ordered=True)))
+    with pytest.raises(ColumnError, match=r"'high' < 'low'\), but .* \('low' < 'high'\); convert"):
+        dataset.replace_rows_for_image_id(
+            "t", "b", rows("b", v=pd.Categorical(["low"], texts[::-1], ordered=True))
+        )
+
+
 def test_categories_of_several_images_come_together(dataset: ZarrDataset) -> None:
     for image_id, kinds in {"a": ["up", "down"], "b": ["down", "lost"]}.items():
         frame = pd.DataFrame({"image_id": [image_id] * 2, "kind": pd.Categorical(kinds)})

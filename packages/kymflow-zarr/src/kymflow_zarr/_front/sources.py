@@ -243,7 +243,7 @@ class DatasetSources:
             was = str(Path(old).expanduser())
             now = place.resolve()
             moved = relocated_rows(self._index.rows_to_store(), was, now)
-            if moved and not any(map(os.path.lexists, [row.source_primary_path for row in moved])):
+            if moved and not any(os.path.lexists(row.source_primary_path) for row in moved):
                 raise FileNotFoundError(
                     f"none of the files that came from {was!r} is in {str(now)!r}; check the path"
                 )
