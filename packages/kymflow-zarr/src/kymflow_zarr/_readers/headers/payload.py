@@ -20,15 +20,14 @@ from kymflow_zarr._readers.axes import default_axes
 from kymflow_zarr._readers.facts import Facts, Rank
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
-from kymflow_zarr._readers.settings import known
+from kymflow_zarr._readers.settings import BIT_DEPTHS, known
 from kymflow_zarr._readers.statements import Statements
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, kind_of
 from kymflow_zarr._storage.json_text import MAX_BYTES, JsonValue, loads
 from kymflow_zarr.errors import CorruptDataError, UnreadableImageError
 
+_TIMES_NS: Final = range(1 - 2**63, 2**63)  # what tables and TIFFs keep
 PAYLOAD_SUFFIXES = (".json", ".metadata.json")
-
-_BITS: Final = range(1, 65)
 
 
 class PayloadHeader:
@@ -97,10 +96,8 @@ def read_payload_header(header: JsonValue, *, shape: tuple[int, ...]) -> Facts:
         for name, value in scale.items()
     }
     axes = _texts(header.get("axes"))
-    acquired = header.get("acquired_local_epoch_ns")
-    acquired = acquired if type(acquired) is int else None
-    bits = header.get("bits_per_pixel")
-    bits = bits if type(bits) is int and bits in _BITS else None
+    acquired = _int_in(_TIMES_NS, header.get("acquired_local_epoch_ns"))
+    bits = _int_in(BIT_DEPTHS, header.get("bits_per_pixel"))
     used = {"axes": axes, "acquired_local_epoch_ns": acquired, "bits_per_pixel": bits}
     stated.warnings.extend(
         f"the metadata payload's entry {name!r} cannot be interpreted and is not used"
@@ -145,6 +142,10 @@ def _lab_header(header: Mapping[str, JsonValue], *, ndim: int) -> Facts:
         for axis, value, unit in zip(axes, voxels, units, strict=True)
     }
     return _facts(axes=axes, steps=steps, warnings=stated.warnings)
+
+
+def _int_in(allowed: range, value: JsonValue) -> int | None:
+    return value if type(value) is int and value in allowed else None
 
 
 def _texts(value: JsonValue) -> tuple[str, ...]:
