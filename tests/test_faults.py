@@ -34,7 +34,7 @@ def run(root: Path, *arguments: str, path: Path | None = None) -> dict[str, Any]
     return report
 
 
-JOBS = "ingest,artifacts,replace_rows,upgrade"
+JOBS = "ingest,artifacts,replace_rows"  # test_format1.py cuts an upgrade off at each of its steps
 
 
 PARTS = {

@@ -26,7 +26,12 @@ from kymflow.cli.verbs.relocate import relocate
 
 # How long an example takes says more of the machine than of the code.
 _EXAMPLES = int(os.environ.get("KYMFLOW_EXAMPLES", "40"))
-hypothesis.settings.register_profile("kymflow", deadline=None, max_examples=_EXAMPLES)
+hypothesis.settings.register_profile(
+    "kymflow",
+    deadline=None,
+    max_examples=_EXAMPLES,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("kymflow")
 
 
@@ -183,7 +188,7 @@ def process(
             cwd=tmp_path,
             capture_output=True,
             encoding="utf-8",
-            timeout=120,
+            timeout=300,
             check=False,
         )
 

@@ -80,7 +80,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
         env={**environment, "PATH": path},
         capture_output=True,
         encoding="utf-8",
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert (done.stdout, done.stderr) == ("a\\ copy.tif\n", "")

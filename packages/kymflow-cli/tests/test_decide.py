@@ -129,6 +129,37 @@ def test_a_stall_is_marked_moved_and_removed(dataset: str, kymflow: Kymflow) -> 
     assert kymflow("mark", dataset, "a", "1", "2", "--channel", "2")[0] == 1
 
 
+@pytest.mark.parametrize("verb", ["index", "update"])
+def test_a_mark_is_in_its_table_before_anything_was_analyzed(
+    dataset: str, kymflow: Kymflow, verb: str
+) -> None:
+    assert kymflow("update", dataset)[0] == 0
+    kymflow("mark", dataset, "a", "0.01", "0.02")
+    assert kymflow("status", dataset)[0] == 1
+    assert kymflow(verb, dataset)[0] == 0
+    marked = ZarrDataset(dataset, mode="r").load_table("kym_velocity_intervals")
+    assert marked["origin"].tolist() == ["by hand"]
+    assert kymflow("status", dataset)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("roi", "--pixels", "2", "9", "--channel", "0"),
+        ("roi", "--pixels", "2", "9", "--z", "-1"),
+        ("mark", "0.01", "0.02", "--channel", "0"),
+        ("figure", "-o", "f.svg", "--channel", "0"),
+    ],
+)
+def test_a_channel_or_slice_that_does_not_exist_is_not_taken_for_the_first(
+    made_dataset: str, kymflow: Kymflow, arguments: tuple[str, ...]
+) -> None:
+    verb, *options = arguments
+    before = record(made_dataset, "a").load_metadata_payload()
+    assert kymflow(verb, made_dataset, "a", *options)[0] != 0
+    assert record(made_dataset, "a").load_metadata_payload() == before
+
+
 def test_verdicts_and_notes(dataset: str, kymflow: Kymflow) -> None:
     kymflow("accept", dataset, "a", "b")
     kymflow("reject", dataset, "b", "--reason", "out of focus")

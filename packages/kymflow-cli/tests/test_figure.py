@@ -18,7 +18,6 @@ from kymflow.cli.verbs.figure import figure
 from kymflow.cli.verbs.index import index
 from kymflow.cli.workbook import sheets_of
 from kymflow.core.decisions import exclude, set_fields
-from kymflow.core.errors import ResultNotFoundError
 from kymflow.core.testing import simulate_cells
 from kymflow_zarr import ZarrDataset
 
@@ -77,7 +76,7 @@ def test_what_cannot_be_drawn(analyzed: str, tmp_path: Path) -> None:
         figure(analyzed, out=place, group_by="condition", baseline="befor")
     with pytest.raises(UnknownNameError, match="no number 'speed'"):
         figure(analyzed, out=place, group_by="condition", column="speed")
-    with pytest.raises(ResultNotFoundError):
+    with pytest.raises(UnknownNameError, match="'a' has no result of velocity in channel 2"):
         figure(analyzed, "a", out=place, analysis="velocity", channel=2)
     with pytest.raises(OutputFileError, match=r"does not end in \.svg or \.pdf or \.png"):
         figure(analyzed, "a", out=tmp_path / "f.docx")

@@ -60,7 +60,7 @@ def test_a_folder_with_a_file_of_each_format(
     images = len(written) + 2 * (".lif" in written)
     assert summary["taken_in"] == images
 
-    _, (*items, summary) = kymflow_json("analyze", "d.zarr", "velocity")
+    _, (*items, summary) = kymflow_json("analyze", "d.zarr", "velocity", "--workers", "1")
     left = [Path(item["source"]).name for item in items if item["status"] == "left out"]
     assert left == ["scan.lif"] * (".lif" in written)  # its overview
     assert summary["analyzed"] == images - len(left)
@@ -74,6 +74,6 @@ def test_a_folder_with_a_file_of_each_format(
     named = {f"session/{name}" for name in ("overview", "scan 1", "scan 2")}
     assert scenes == (named if ".lif" in written else set())
 
-    kymflow("report", "d.zarr")
+    kymflow("report", "d.zarr", "--workers", "1")
     page = (tmp_path / "d-report.html").read_text(encoding="utf-8")
     assert all(f"scan{suffix}" in page for suffix in written)

@@ -59,10 +59,21 @@ def picky_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "lab_tools", raising=False)
 
 
-def test_every_indexer_makes_its_table(dataset: str) -> None:
-    result = index(dataset)
+def made_by(*arguments: str) -> list[IndexedTable]:
+    result = index(*arguments)
     assert isinstance(result, IndexResult)
-    tables = [item for item in result.items if isinstance(item, IndexedTable)]
+    return [item for item in result.items if isinstance(item, IndexedTable)]
+
+
+def test_an_analysis_that_never_ran_gets_no_empty_table_unless_it_is_named(dataset: str) -> None:
+    always = ["kym_image_summary", "kym_images", "kym_roi"]
+    assert [item.table for item in made_by(dataset)] == always
+    assert [item.table for item in made_by(dataset, "kym_velocity")] == ["kym_velocity"]
+    assert [item.table for item in made_by(dataset)] == [*always, "kym_velocity"]
+
+
+def test_every_indexer_makes_its_table(dataset: str) -> None:
+    tables = made_by(dataset, *BUILT_IN)
     assert [item.table for item in tables] == [f"kym_{name}" for name in BUILT_IN]
     assert all((item.status, item.images, item.failed) == ("ok", 3, 0) for item in tables)
     frame = ZarrDataset(dataset).load_table("kym_image_summary")

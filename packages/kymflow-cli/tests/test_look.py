@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -22,12 +23,20 @@ from kymflow.cli.verbs.analyze import analyze
 from kymflow.cli.verbs.check import check
 from kymflow.cli.verbs.index import index
 from kymflow.cli.verbs.info import DatasetInfo, ImageInfo, info
+from kymflow.cli.verbs.ingest import ingest
 from kymflow.cli.verbs.ls import ListedImage, ls
 from kymflow.cli.verbs.repair import repair
 from kymflow.cli.verbs.status import status
 from kymflow.cli.verbs.table import TableListResult, TableResult, table
 from kymflow.cli.verbs.upgrade import upgrade
 from kymflow_zarr import NotADatasetError, ZarrDataset
+from kymflow_zarr.readers import (
+    ArrayImage,
+    FolderListing,
+    ReadLimits,
+    register_reader,
+    unregister,
+)
 
 Kymflow = Callable[..., tuple[int, str, str]]
 KymflowJson = Callable[..., tuple[int, list[dict[str, Any]]]]
@@ -65,6 +74,43 @@ def test_ls_lists_images_in_the_order_asked_for(dataset: str) -> None:
     assert created == sorted(created)
     item = listed(dataset)["a.tif"]
     assert (item.shape, item.axes, item.dtype) == ((60, 16), ("t", "x"), "uint16")
+
+
+class TwoScenes:
+    """Reads text files, whose words are the names of images."""
+
+    name = "two_scenes"
+    suffixes = (".two",)
+
+    def claims(self, listing: FolderListing) -> list[str]:
+        return listing.with_suffix(self.suffixes)
+
+    def scenes(self, path: Path, *, limits: ReadLimits) -> list[str]:  # noqa: ARG002
+        return path.read_text(encoding="utf-8").split()
+
+    def open_scene(self, path: Path, scene: str, *, limits: ReadLimits) -> ArrayImage:
+        at = self.scenes(path, limits=limits).index(scene)
+        return ArrayImage(np.full((8, 4), at, np.uint16))
+
+    def open(self, path: Path, *, limits: ReadLimits) -> ArrayImage:
+        return self.open_scene(path, self.scenes(path, limits=limits)[0], limits=limits)
+
+
+def test_ls_tells_images_of_one_file_apart(dataset: str, folder: Path, kymflow: Kymflow) -> None:
+    (folder / "pair.two").write_text("first second", encoding="utf-8")
+    register_reader(TwoScenes())
+    try:
+        assert ingest(folder, dataset).ok
+    finally:
+        unregister(TwoScenes.name)
+    _, out, _ = kymflow("ls", dataset, "--format", "csv")
+    rows = csv.DictReader(io.StringIO(out))
+    assert [(Path(row["source"]).name, row["scene"]) for row in rows][2:] == [
+        ("c.tiff", ""),
+        ("pair.two", "first"),
+        ("pair.two", "second"),
+    ]
+    assert kymflow("ls", dataset)[1].startswith("file\timage in the file\t")
 
 
 def test_ls_puts_images_without_a_time_last_and_shows_local_time(dataset: str) -> None:
@@ -227,6 +273,9 @@ def test_wrong_names_get_a_suggestion(dataset: str) -> None:
     assert caught.value.hint == "did you mean 'image_id'?"
     with pytest.raises(UnknownNameError, match="has not been made yet") as caught:
         table(dataset, "velocity")
+    assert caught.value.hint == f"run its analysis: kymflow analyze {dataset} velocity"
+    with pytest.raises(UnknownNameError, match="has not been made yet") as caught:
+        table(dataset, "roi")
     assert caught.value.hint == f"make it: kymflow update {dataset}"
     with pytest.raises(UnknownNameError, match="there is no table 'xyz'"):
         table(dataset, "xyz")
@@ -278,6 +327,17 @@ def test_a_table_names_its_images_and_is_raw_when_asked(dataset: str, kymflow: K
     stored = ZarrDataset(dataset, mode="r").load_arrow_table("kym_image_summary")
     assert raw[0].split(",") == stored.column_names
     assert [row.split(",")[0] for row in raw[1:]] == stored["image_id"].to_pylist()
+
+
+def test_a_table_without_rows_of_an_image_says_that_it_is_excluded(
+    dataset: str, kymflow: Kymflow
+) -> None:
+    kymflow("exclude", dataset, "a", "--reason", "moved")
+    kymflow("index", dataset)
+    _, out, err = kymflow("table", dataset, "image_summary", "--image", "a")
+    assert len(out.splitlines()) == 1
+    assert "this image is excluded: moved" in err
+    assert "excluded" not in kymflow("table", dataset, "image_summary", "--image", "b")[2]
 
 
 def test_csv_is_whole_exact_and_safe_for_spreadsheets(dataset: str, kymflow: Kymflow) -> None:

@@ -83,7 +83,7 @@ def test_every_error_is_in_the_list() -> None:
 
 
 def test_messages_are_sentences_and_survive_pickling() -> None:
-    error = errors.UnknownPluginError("velocty", kind="indexer", known=["roi", "image_summary"])
-    assert str(error) == "no indexer is called 'velocty'; choose from: image_summary, roi"
+    error = errors.UnknownKeyError("indexer", "velocty", ["image_summary", "roi"])
+    assert str(error) == "there is no indexer 'velocty'; choose from: image_summary, roi"
     copy = pickle.loads(pickle.dumps(error))
     assert (str(copy), copy.known) == (str(error), error.known)

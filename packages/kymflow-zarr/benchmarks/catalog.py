@@ -27,6 +27,14 @@ def make_dataset(folder: Path, count: int) -> None:
     dataset.update_manifest()
 
 
+def make_two(folder: Path, count: int) -> None:
+    """The same beside a dataset of 100 images, and one file more."""
+    make_dataset(folder, count)
+    (folder / "small").mkdir()
+    make_dataset(folder / "small", 100)
+    tifffile.imwrite(folder / "another.tif", np.arange(64, dtype=np.uint16).reshape(8, 8))
+
+
 def _open(folder: Path, durability: str = "batch") -> ZarrDataset:
     return ZarrDataset(
         folder / "dataset.zarr", durability="none" if durability == "none" else "batch"
@@ -108,6 +116,24 @@ def check(inputs: Path, scratch: Path) -> None:  # noqa: ARG001 - a job takes bo
     assert _open(inputs).check() == []
 
 
+def single_calls(inputs: Path, scratch: Path) -> None:  # noqa: ARG001 - a job takes both
+    """Images ingested, validated and deleted, each on its own."""
+    _single_calls(inputs, inputs / "another.tif")
+
+
+def single_calls_floor(inputs: Path, scratch: Path) -> None:  # noqa: ARG001 - a job takes both
+    """The same in the dataset of 100 images."""
+    _single_calls(inputs / "small", inputs / "another.tif")
+
+
+def _single_calls(folder: Path, file: Path) -> None:
+    for _ in range(20):
+        dataset = _open(folder, durability="none")
+        image_id = dataset.ingest_image(file).image_id
+        dataset.validate_image(image_id)
+        dataset.delete_image(image_id)
+
+
 _of_a_dataset = partial(
     Benchmark, sizes=(100, 1_000, 10_000), small=(100, 400), prepare=make_dataset
 )
@@ -139,5 +165,13 @@ BENCHMARKS = (
     _of_a_dataset(
         name="check",
         work=check,
+    ),
+    _of_a_dataset(
+        name="single calls next to those in a dataset of 100",
+        prepare=make_two,
+        work=single_calls,
+        floor=single_calls_floor,
+        most_ratio=1.3,
+        most_growth=None,
     ),
 )

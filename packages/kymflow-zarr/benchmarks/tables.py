@@ -79,6 +79,8 @@ def rewrite(inputs: Path, scratch: Path) -> None:
         target,
         old.schema_arrow,
         compression="zstd",
+        # What repeats; the stubs know of True and False only.
+        use_dictionary=["image_id", "analysis_version", "params_hash", "line"],  # type: ignore[arg-type]
         write_page_checksum=True,
         write_page_index=True,
     ) as writer:

@@ -17,7 +17,12 @@ from kymflow_zarr import ZarrDataset
 
 # How long an example takes says more of the machine than of the code.
 _EXAMPLES = int(os.environ.get("KYMFLOW_EXAMPLES", "40"))
-hypothesis.settings.register_profile("kymflow", deadline=None, max_examples=_EXAMPLES)
+hypothesis.settings.register_profile(
+    "kymflow",
+    deadline=None,
+    max_examples=_EXAMPLES,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("kymflow")
 
 

@@ -116,8 +116,14 @@ def test_a_file_of_a_new_kind_beside_an_image_is_ingested(disk: ZarrDataset, fol
     assert SidecarArtifactStore().list_artifacts(str(folder / "a.tif")) == (
         Artifact(name="observed", kind="note"),
     )
+    assert SidecarArtifactStore().load(str(folder / "a.tif"), "observed", "note") == "shaky"
     record = disk.ingest_image(folder / "a.tif")
     assert record.artifacts["observed"] == "shaky"
+    assert ZarrArtifactStore(disk).load(record.image_id, "observed", "note") == "shaky"
+    SidecarArtifactStore().save(str(folder / "a.tif"), "later", "calm", "note")
+    assert (folder / "a.later.md").read_bytes() == b"calm"
+    with pytest.raises(ArtifactKindError, match="'csv' has no form beside an image"):
+        SidecarArtifactStore().save(str(folder / "a.tif"), "later", b"", "csv")
     (folder / "b.observed.md").write_bytes(b"\xff")
     strict = IngestOptions(strict=True)
     with pytest.raises(IngestError, match=r"b\.observed\.md"):

@@ -43,6 +43,7 @@ def test_a_reader_of_an_array_that_is_replaced_sees_the_old_or_the_new(
         reads = 0
         while reads < 300 or len(seen) < 2:  # until the other process has had its turn
             reads += 1
+            assert writer.poll() is None
             assert record.list_array_artifacts() == ["scores"]
             (number,) = set(record.load_array_artifact("scores").tolist())
             seen.add(number)
@@ -82,7 +83,7 @@ def test_a_process_that_may_open_no_more_files_gets_a_clear_error(tmp_path: Path
         [sys.executable, "-c", NO_HANDLES, str(tmp_path / "dataset.zarr")],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=True,
     )
     assert done.stdout == "Too many open files\n"

@@ -312,6 +312,13 @@ def test_replaced_rows_are_exactly_the_last_ones_of_the_images_kept(
         assert total == len(expected)
 
 
+def test_values_that_do_not_repeat_take_no_dictionary(disk: ZarrDataset) -> None:
+    measured = np.random.default_rng(0).normal(size=30_000)
+    disk.save_table("t", pd.DataFrame({"image_id": "a", "measured": measured}))
+    path = Path(disk.location, "tables", "t.parquet")
+    assert path.stat().st_size < measured.nbytes
+
+
 def test_a_table_larger_than_a_row_group_is_rewritten_in_parts(disk: ZarrDataset) -> None:
     ids = [f"i{number:05d}" for number in range(3000)]
     frame = pd.DataFrame({"image_id": np.repeat(ids, 30), "v": np.tile(np.arange(30), 3000)})

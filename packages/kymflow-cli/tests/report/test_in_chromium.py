@@ -198,7 +198,7 @@ def test_the_summary_sorts_filters_and_groups(tmp_path: Path, drive: str, order:
         env={**os.environ, "HOME": str(tmp_path)},
         capture_output=True,
         encoding="utf-8",
-        timeout=120,
+        timeout=300,
         check=True,
     )
     assert f"<title>{order}</title>" in done.stdout

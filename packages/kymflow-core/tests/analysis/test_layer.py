@@ -169,7 +169,7 @@ def test_one_roi_alone(dataset: ZarrDataset, two_rois: ZarrImageRecord) -> None:
     assert states(two_rois) == {1: ("missing",), 2: ("current",)}
     (outcome,) = run(dataset, roi_ids=[5])
     assert outcome.error is not None
-    assert "no ROI has the id 5; choose from: 1, 2" in outcome.error.reason
+    assert "there is no ROI 5; choose from: 1, 2" in outcome.error.reason
 
 
 def test_parameters_are_checked_before_anything_is_computed(dataset: ZarrDataset) -> None:

@@ -38,7 +38,7 @@ def test_processes(place: Path) -> None:
         subprocess.Popen([sys.executable, "-c", DECIDE, str(place), name])
         for name in ("Ada", "Bob")
     ]
-    assert [person.wait(timeout=120) for person in people] == [0, 0]
+    assert [person.wait(timeout=300) for person in people] == [0, 0]
     dataset = ZarrDataset(place)
     (record,) = dataset.values()
     assert len(read_decisions(record).notes) == 10

@@ -33,10 +33,10 @@ from kymflow.core.decisions import (
 )
 from kymflow.core.errors import (
     DecisionError,
-    MarkNotFoundError,
     MetadataError,
     NothingToUndoError,
     RoiError,
+    UnknownKeyError,
 )
 from kymflow.core.metadata import (
     Header,
@@ -177,7 +177,7 @@ def test_a_mark_is_set_moved_and_removed(record: ZarrImageRecord) -> None:
     assert read_decisions(record).marks == (moved,)
     remove_mark(record, mark.id)
     assert read_decisions(record).marks == ()
-    with pytest.raises(MarkNotFoundError, match="choose from: none"):
+    with pytest.raises(UnknownKeyError, match="choose from: none"):
         remove_mark(record, mark.id)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -180,11 +179,9 @@ def test_an_interrupted_run_takes_no_new_work(
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[str]:
-    """A scheduler and two workers, each a separate process, on loopback."""
+    """The file that names a scheduler of two workers, each a separate process, on loopback."""
     pytest.importorskip("distributed", reason="needs the extra dask")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    address = tmp_path / "scheduler.json"  # which all of them wait for
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
@@ -204,17 +201,17 @@ def cluster(tmp_path: Path) -> Iterator[str]:
         )
 
     try:
-        port = address.rpartition(":")[2]
-        start("dask_scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")
+        file = ("--scheduler-file", str(address))
+        start("dask_scheduler", *file, "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
         for number in range(2):
             start(
                 "dask_worker",
-                address,
+                *file,
                 *("--nworkers", "1", "--nthreads", "1", "--no-dashboard", "--no-nanny"),
                 *("--name", f"worker-{number}", "--death-timeout", "300"),
                 *("--local-directory", str(tmp_path / f"worker-{number}")),
             )
-        yield address
+        yield str(address)
     finally:
         for process in started:
             process.kill()
@@ -227,7 +224,7 @@ def test_dask(on_disk: ZarrDataset, serial: pd.DataFrame, cluster: str) -> None:
     from distributed import Client
 
     kym = KymDataset(on_disk)
-    with Client(cluster, timeout=300, set_as_default=False) as client:  # type: ignore[no-untyped-call]
+    with Client(scheduler_file=cluster, timeout=300, set_as_default=False) as client:  # type: ignore[no-untyped-call]
         client.wait_for_workers(2, timeout=300)
         workers = set(client.run(os.getpid).values())
         update = kym.update_index(ImageSummary(), executor=client.get_executor())

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from numpy.typing import NDArray
@@ -455,5 +455,4 @@ TestHistory = History.TestCase
 TestHistory.settings = settings(
     max_examples=int(os.environ.get("KYMFLOW_EXAMPLES", "10")),
     stateful_step_count=10,
-    suppress_health_check=[HealthCheck.too_slow],
 )

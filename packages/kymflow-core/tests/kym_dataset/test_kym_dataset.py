@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from kymflow.core import BaseIndexer, KymDataset, params_hash
-from kymflow.core.errors import NotAKymTableError, TableNameError
+from kymflow.core.errors import TableNameError
 from kymflow_zarr import ReadOnlyError, ZarrDataset, ZarrImageRecord
 
 MakeIndexer = Callable[..., BaseIndexer]
@@ -73,7 +73,7 @@ def test_a_table_that_no_indexer_made_is_never_overwritten(
     mine = pd.DataFrame({"image_id": ["a"], "note": ["by hand"]})
     dataset.save_table("kym_probe", mine)
 
-    with pytest.raises(NotAKymTableError, match="no text column 'analysis_version'"):
+    with pytest.raises(TableNameError, match="no text column 'analysis_version'"):
         KymDataset(dataset).update_index(make_indexer(two_rows))
 
     pd.testing.assert_frame_equal(dataset.load_table("kym_probe"), mine)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kymflow.core.errors import RoiError, RoiNotFoundError
+from kymflow.core.errors import RoiError, UnknownKeyError
 from kymflow.core.metadata import (
     ImageExtent,
     Roi,
@@ -92,7 +92,7 @@ def test_what_does_not_fit_is_refused(
     ids=["find", "delete", "edit"],
 )
 def test_unknown_ids_list_the_known(act: Callable[[], object]) -> None:
-    with pytest.raises(RoiNotFoundError, match="choose from: 1, 2"):
+    with pytest.raises(UnknownKeyError, match="choose from: 1, 2"):
         act()
 
 

@@ -102,11 +102,12 @@ def test_a_calibration_that_is_not_known_is_not_made_up(
 def test_odd_names_of_channels_and_axes_do_no_harm(dataset: ZarrDataset, tmp_path: Path) -> None:
     record = dataset.add_image(np.zeros((3, 4, 5), np.uint8), axes=("c", "y", "x"))
     channels = [{"name": "a<b>&'µ"}, {"name": "bell\a"}, {"name": 'say "x"'}]
-    record.save_metadata_payload({"header": {"scale": {}, "unit": {}, "channels": channels}})
+    header = {"channels": channels, "acquired_local_epoch_ns": 10**30}  # beyond what a TIFF says
+    record.save_metadata_payload({"header": {"scale": {}, "unit": {}, **header}})
     odd = dataset.add_image(np.zeros((4, 5), np.uint8), axes=("Zeit, s\n", "µm"))
     dataset.export_legacy_folder(tmp_path)
-    header = header_of(tmp_path / "images" / record.image_id / "image.tif")
-    assert [channel.name for channel in header.channels] == ["a<b>&'µ", None, None]
+    written = header_of(tmp_path / "images" / record.image_id / "image.tif")
+    assert [channel.name for channel in written.channels] == ["a<b>&'µ", None, None]
     assert header_of(tmp_path / "images" / odd.image_id / "image.tif").axes == ("y", "x")
     other = ZarrDataset(tmp_path / "other.zarr")
     other.ingest_legacy_folder(tmp_path)

@@ -7,12 +7,13 @@ all of it when standard input ends. Debian: ``apt install radosgw ceph-mon ceph-
 from __future__ import annotations
 
 import os
+import random
 import socket
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 KEY = "of-a-test"  # the name and the secret of the only user
@@ -106,9 +107,12 @@ def _daemon(*command: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _free_port() -> int:
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    """A port that no connection is given meanwhile: systems take those from above 32767."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with closing(socket.socket()) as free, suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
 
 
 def _answers(port: int) -> bool:

@@ -114,7 +114,7 @@ def test_chunks_travel_side_by_side_before_anything_is_published(url: str, s3: A
 
     def meet(number: int) -> None:
         if "/data/c." in s3.log[number - 1][1]:
-            meeting.wait(60)
+            meeting.wait(300)
 
     s3.before = meet
     record = dataset.add_image(np.arange(24.0).reshape(6, 4), chunks=(1, 4))
@@ -130,7 +130,7 @@ def test_records_are_opened_side_by_side(url: str, s3: Any) -> None:
     def meet(number: int) -> None:
         verb, path = s3.log[number - 1]
         if verb == "GET" and "/images/" in path and path.endswith("/zarr.json"):
-            meeting.wait(60)
+            meeting.wait(300)
 
     s3.log.clear()
     s3.before = meet

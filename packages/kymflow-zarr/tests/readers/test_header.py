@@ -622,6 +622,7 @@ def test_a_payload_of_another_shape_is_not_used(write: Write, ramp: Ramp) -> Non
         {"voxels": [0.001], "voxels_units": ["s"]},
         {"axes": [1, 2], "scale": {"t": "fast"}, "unit": {"t": None}},
         {"axes": ["t", "t"], "scale": [], "unit": 1, "acquired_local_epoch_ns": "noon"},
+        {"acquired_local_epoch_ns": 10**30, "bits_per_pixel": 10**12},
     ],
 )
 def test_payloads_that_make_no_sense_are_ignored(

@@ -426,7 +426,7 @@ def test_a_missing_library_is_a_command(tmp_path: Path) -> None:
         assert f"pip install 'kymflow-zarr[{form}]'" in done.stdout
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_damage_is_an_unreadable_image_or_none(
     form: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

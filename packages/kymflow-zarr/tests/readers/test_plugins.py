@@ -11,6 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kymflow_zarr._readers.registry import Registry
+from kymflow_zarr._readers.tiff_reader import TiffReader
+from kymflow_zarr.errors import ReaderError
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "npy-reader"
 Install = Callable[..., Path]
 
@@ -178,6 +182,13 @@ BROKEN = {
     "constructor": ("class Reader:\n    def __init__(self, x): ...", "TypeError"),
     "misnamed": ("from kymflow_zarr._readers.tiff_reader import TiffReader as Reader", "name"),
 }
+
+
+def test_the_name_of_a_built_in_reader_is_taken_from_the_start() -> None:
+    built_in = [("tiff", "kymflow_zarr._readers.tiff_reader:TiffReader")]
+    fresh = Registry[TiffReader](role="reader", protocol=TiffReader, built_in=built_in)
+    with pytest.raises(ReaderError, match="'kymflow-zarr' has a reader of this name"):
+        fresh.register(TiffReader())
 
 
 def test_each_broken_reader_is_a_warning_that_names_it(install: Install, tmp_path: Path) -> None:

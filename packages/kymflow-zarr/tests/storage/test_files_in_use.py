@@ -40,7 +40,7 @@ def layered(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts on Linux")
 def test_what_a_killed_writer_left_is_swept(layered: Path) -> None:
     path = layered / "dataset.zarr"
-    subprocess.run([sys.executable, "-c", WRITER, path], check=False, timeout=120)
+    subprocess.run([sys.executable, "-c", WRITER, path], check=False, timeout=300)
     staging = path / "index" / "staging"
     assert list(staging.iterdir())
     ZarrDataset(path).repair()

@@ -65,7 +65,7 @@ def in_use(key, call):
         windows_rules.REFUSED.clear()
         writer = threading.Thread(target=call)
         writer.start()
-        assert windows_rules.REFUSED.wait(60)
+        assert windows_rules.REFUSED.wait(300)
     writer.join()
 in_use("tables/cells.parquet", lambda: dataset.save_table("cells", rows(2)))
 in_use(

@@ -79,13 +79,11 @@ def resealed(data: bytes) -> bytes:
     ("masks", "is_sealed"),
     [
         pytest.param([0x08], False, id="one bit"),
-        pytest.param([1 << bit for bit in range(8)], False, id="all", marks=pytest.mark.slow),
+        pytest.param([0x01, 0x20, 0x80], False, id="more bits", marks=pytest.mark.slow),
         pytest.param([0x08], True, id="sealed again", marks=pytest.mark.slow),
     ],
 )
-def test_no_damaged_footer_ends_the_process(
-    disk: ZarrDataset, masks: list[int], is_sealed: bool
-) -> None:
+def test_no_damaged_footer_aborts(disk: ZarrDataset, masks: list[int], is_sealed: bool) -> None:
     disk.save_table("t", ROWS)
     if not is_sealed:
         pq.write_table(ROWS, Path(disk.location, "tables", "t.parquet"), store_schema=False)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from cyclopts import Parameter
 
 from kymflow.cli.blocks import Block, Screen, counted, remark, sentence
 from kymflow.cli.errors import MissingExtraError, QueryError, UnknownNameError
-from kymflow.cli.image_failures import image_failures
+from kymflow.cli.image_failures import ImageOutcome, image_failures
 from kymflow.cli.opening import find_image, open_writer, source_of
+from kymflow.cli.results import BatchResult
 from kymflow.cli.safe_text import command, show
 from kymflow.cli.sql_errors import query_error
 
@@ -39,30 +40,20 @@ _SEALED_OFF = {"enable_external_access": False, "autoinstall_known_extensions": 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DecisionResult:
+class DecisionResult(BatchResult):
     """What a decision on images did.
 
     Attributes:
         verb: The verb.
-        dataset: The dataset.
         decided: On how many images it is new.
         unchanged: On how many it held already.
-        failed: On how many it could not be made.
         items: The images that were chosen.
     """
 
-    streamed: ClassVar[bool] = False
     verb: str
-    dataset: str
     decided: int
     unchanged: int
-    failed: int
     items: tuple[DecidedImage, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether no image failed."""
-        return self.failed == 0
 
     def as_text(self, screen: Screen) -> Iterator[Block]:
         """See `Result`."""
@@ -80,23 +71,16 @@ class DecisionResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DecidedImage:
+class DecidedImage(ImageOutcome):
     """One image that was chosen.
 
     Attributes:
-        image_id: The image.
-        source: The file that it was made of; None if there is none.
         status: ``unchanged``: this held already.
         made: What was made, such as ``ROI 3``; None for nothing that has a name.
-        reason: Why it failed; None if it did not.
     """
 
-    type: ClassVar[str] = "image"
-    image_id: str
-    source: str | None
     status: Literal["ok", "unchanged", "failed"]
     made: str | None
-    reason: str | None
 
 
 def decide(

@@ -201,7 +201,7 @@ def _explain_cli(error: Exception) -> _Explanation | None:
             return (
                 ExitCode.USAGE,
                 f"{option} is {error.token.value!r}, not {kind}",
-                "write it as 0.25" if error.target_type is float else "write it as 12",
+                "write it like 0.25" if error.target_type is float else "write it like 12",
             )
         case CycloptsError():
             message = (

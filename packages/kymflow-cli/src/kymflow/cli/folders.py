@@ -13,6 +13,7 @@ from kymflow.cli.blocks import Block, counted, remark
 from kymflow.cli.errors import FolderNotFoundError, OutputFileError
 from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.options import DEFAULT_PATTERNS
+from kymflow.cli.results import BatchResult
 from kymflow.cli.safe_text import command, show
 from kymflow.cli.source_names import folder_of
 
@@ -225,11 +226,10 @@ def require_outside(place: Path, dataset: str) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FolderSearch:
+class FolderSearch(BatchResult):
     """What was found in the folders of a dataset: the part that several results have in common.
 
     Attributes:
-        dataset: The dataset.
         folders: The folders that were looked at.
         missing_folders: Folders that images came from and that are not there now.
         patterns: Which files were looked for; ``**/`` stands for subfolders.
@@ -237,12 +237,10 @@ class FolderSearch:
         unchanged: How many files are in the dataset as they are.
         changed: How many differ from when they were ingested.
         waiting: How many are still being written, and are left for a later run.
-        failed: How many could not be ingested.
         gone: How many known files are no longer in these folders; their images stay.
         in_subfolders: How many new files lie in subfolders that were not looked at.
     """
 
-    dataset: str
     folders: tuple[str, ...]
     missing_folders: tuple[str, ...]
     patterns: tuple[str, ...]
@@ -250,7 +248,6 @@ class FolderSearch:
     unchanged: int
     changed: int
     waiting: int
-    failed: int
     gone: int
     in_subfolders: int
 

@@ -23,14 +23,17 @@ def guess(name: str, known: Iterable[str], *, otherwise: str) -> str:
     return f"did you mean {likely[0]!r}?" if likely else otherwise
 
 
-def require_known(name: str, known: Iterable[str], *, what: str, where: str) -> None:
+def require_known(
+    name: str, known: Iterable[str], *, what: str, where: str = "", see: str = ""
+) -> None:
     """Refuse an unknown name.
 
     Args:
         name: The name as given.
         known: The names that exist.
         what: What has such a name, as in ``field``.
-        where: What has these, as in ``the images``.
+        where: What has these, as in ``of the images``; empty for this installation.
+        see: The hint if no known name is like it; lists those known if empty.
 
     Raises:
         UnknownNameError: It is none of them.
@@ -38,6 +41,6 @@ def require_known(name: str, known: Iterable[str], *, what: str, where: str) -> 
     names = list(known)
     if name not in names:
         raise UnknownNameError(
-            f"there is no {what} {name!r} of {where}",
-            hint=guess(name, names, otherwise=f"there are: {', '.join(names)}"),
+            f"there is no {what} {name!r} {where}".rstrip(),
+            hint=guess(name, names, otherwise=see or f"there are: {', '.join(names)}"),
         )

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from dataclasses import dataclass
+from typing import ClassVar
 
 from kymflow.cli.blocks import Block, Screen, counted, failure_blocks
 from kymflow.cli.source_names import short_names
 
 
-class ImageOutcome(Protocol):
-    """What became of one image."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageOutcome:
+    """What became of one image.
 
-    @property
-    def image_id(self) -> str:
-        """The image."""
+    Attributes:
+        image_id: The image.
+        source: The file that it was made of; None if there is none.
+        reason: Why it failed or was left out; None if neither.
+    """
 
-    @property
-    def source(self) -> str | None:
-        """The file that it was made of; None if there is none."""
-
-    @property
-    def reason(self) -> str | None:
-        """Why it failed; None if it did not."""
+    type: ClassVar[str] = "image"
+    image_id: str
+    source: str | None
+    reason: str | None
 
 
 def image_failures(what: str, items: Iterable[ImageOutcome], screen: Screen) -> Iterator[Block]:

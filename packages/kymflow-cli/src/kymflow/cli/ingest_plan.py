@@ -36,7 +36,6 @@ class PlanResult(FolderSearch):
         items: One per file, except the unchanged ones.
     """
 
-    streamed: ClassVar[bool] = False
     verb: str
     dry_run: bool = True
     to_take_in: int

@@ -8,7 +8,8 @@ the fields are those of ``--json``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 from kymflow.cli.blocks import Block, Screen
 from kymflow.cli.json_values import json_fields
@@ -43,6 +44,39 @@ class Result(Protocol):
 
     def as_text(self, screen: Screen) -> Iterator[Block]:
         """The result as text for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetResult:
+    """What a verb answers about one dataset.
+
+    Attributes:
+        dataset: The dataset.
+    """
+
+    streamed: ClassVar[bool] = False
+    dataset: str
+
+    @property
+    def ok(self) -> bool:
+        """See `Result`."""
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchResult(DatasetResult):
+    """What a verb did with many things, each of which may fail on its own.
+
+    Attributes:
+        failed: How many failed.
+    """
+
+    failed: int
+
+    @property
+    def ok(self) -> bool:
+        """See `Result`."""
+        return self.failed == 0
 
 
 def item_to_json(item: Item) -> dict[str, object]:

@@ -41,9 +41,12 @@ def short_names(paths: Iterable[str | None]) -> dict[str, str]:
     return names
 
 
-def folder_order(path: str) -> tuple[object, ...]:
-    """A key to sort files by: folders, then files, 2 before 10, and a file before its copy."""
+def folder_order(path: str | None) -> tuple[object, ...]:
+    """A key to sort files by: folders, then files, 2 before 10, and a file before its copy.
+
+    Images of no file come last.
+    """
     from kymflow_zarr.natural_order import file_key, natural_key
 
-    *folders, file = source_path(path).parts or ("",)
-    return natural_key("/".join(folders)), file_key(file)
+    *folders, file = source_path(path or "").parts or ("",)
+    return not path, natural_key("/".join(folders)), file_key(file)

@@ -21,6 +21,7 @@ _FACTS: Final = (
     "axes",
     "seconds_per_line",
     "um_per_pixel",
+    "marks",
     "pixels_digest",
 )
 
@@ -35,6 +36,7 @@ class KnownImage:
         excluded: Why a person excluded it; None if it is not excluded.
         calibration: Whether line period and pixel size are known, by their names; empty for what is
             no kymograph.
+        marks: How many intervals people marked in it.
         digest: The checksum of its pixels; empty if there is none.
     """
 
@@ -42,6 +44,7 @@ class KnownImage:
     folder: str
     excluded: str | None
     calibration: Mapping[str, bool]
+    marks: int
     digest: str
 
 
@@ -80,12 +83,7 @@ class Survey:
         Args:
             image_ids: Some of the images.
         """
-
-        def key(image_id: str) -> tuple[bool, tuple[object, ...], str]:
-            source = self.images[image_id].source or ""
-            return not source, folder_order(source), image_id
-
-        return sorted(image_ids, key=key)
+        return sorted(image_ids, key=lambda each: (folder_order(self.images[each].source), each))
 
 
 def survey(dataset: ZarrDataset) -> Survey:
@@ -111,7 +109,7 @@ def survey(dataset: ZarrDataset) -> Survey:
         },
         outdated={
             indexer.name: KymDataset(dataset).outdated_images(indexer, stamps=stamps)
-            for indexer in kept_indexers(dataset, labels)
+            for indexer in _kept_indexers(dataset, labels, images)
         }
         if images
         else {},
@@ -119,18 +117,32 @@ def survey(dataset: ZarrDataset) -> Survey:
     )
 
 
-def kept_indexers(dataset: ZarrDataset, used: Mapping[str, object]) -> list[BaseIndexer]:
-    """The indexers whose tables a dataset keeps: all but those of analyses that never ran here.
+def kept_indexers(dataset: ZarrDataset) -> list[BaseIndexer]:
+    """The indexers whose tables a dataset keeps: all but those that have nothing to show here.
 
-    Args:
-        dataset: The dataset.
-        used: The analyses that ran, by name.
+    A table of an analysis that never ran is kept if it was made, or has intervals that people
+    marked.
     """
+    from kymflow.core.analysis import used_labels
+    from kymflow.core.plugins import load_analyses
+
+    stamps = dataset.artifact_stamps(dataset.list_image_ids())
+    labels = used_labels(dataset, load_analyses(), stamps=stamps)
+    return _kept_indexers(dataset, labels, dict(_images(dataset, stamps)))
+
+
+def _kept_indexers(
+    dataset: ZarrDataset, used: Mapping[str, object], images: Mapping[str, KnownImage]
+) -> list[BaseIndexer]:
     from kymflow.core.indexers import AnalysisTable
     from kymflow.core.plugins import load_indexers
 
+    is_marked = any(image.marks for image in images.values())
+
     def is_kept(indexer: BaseIndexer) -> bool:
         if not isinstance(indexer, AnalysisTable) or indexer.analysis.name in used:
+            return True
+        if is_marked and indexer.analysis.table(indexer.table).marks:
             return True
         return dataset.table_schema(f"kym_{indexer.name}") is not None
 
@@ -151,6 +163,7 @@ def _images(dataset: ZarrDataset, stamps: Mapping[str, str]) -> Iterator[tuple[s
                 folder=_text(facts.get("folder")),
                 excluded=_text(facts.get("exclusion_reason")) if facts.get("excluded") else None,
                 calibration=_calibration(facts),
+                marks=int(str(facts.get("marks", 0))),
                 digest=_text(facts.get("pixels_digest")),
             ),
         )

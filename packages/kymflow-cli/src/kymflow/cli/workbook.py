@@ -74,10 +74,10 @@ def sheets_of(
     analyses = load_analyses()
     images = kymographs.view()
     if group_by is not None:
-        require_known(group_by, images.columns, what="field", where="the images")
+        require_known(group_by, images.columns, what="field", where="of the images")
         if baseline is not None:
             groups = sorted(images[group_by].dropna().astype(str).unique())
-            require_known(baseline, groups, what="group", where=f"field {group_by!r}")
+            require_known(baseline, groups, what="group", where=f"of field {group_by!r}")
     yield _sheet(_IMAGES, images)
     for table in dataset.list_table_names():
         name = table.removeprefix(_PREFIX)

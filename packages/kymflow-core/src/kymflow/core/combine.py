@@ -21,13 +21,13 @@ from kymflow.core.analysis import (
     load_result_table,
     load_results,
 )
+from kymflow.core.analysis.storage import rows_of_region
 from kymflow.core.errors import KymflowCoreError, MissingExtraError
 from kymflow_zarr import KymflowZarrError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from kymflow.core.analysis.regions import Place
     from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
 __all__ = [
@@ -120,7 +120,7 @@ def combine_times(
         base = max(moments, key=lambda name: len(moments[name]))
         places = (entry.place for results in stored.values() for entry in results.results)
         for place in dict.fromkeys(places):
-            own = {name: _of_region(table, place) for name, table in tables.items()}
+            own = {name: rows_of_region(table, place) for name, table in tables.items()}
             part = _joined(own, base)
             roi_id = pd.array([place[1]] * len(part), dtype="Int64")
             parts.append(
@@ -267,12 +267,6 @@ def _times_by_label(
 
 def _names(analysis: Analysis[Any]) -> list[str]:
     return [column.name for column in analysis.summary]
-
-
-def _of_region(table: pd.DataFrame, place: Place) -> pd.DataFrame:
-    channel, roi_id = place
-    own = table["roi_id"].fillna(-1) == (-1 if roi_id is None else roi_id)
-    return table[own & (table["channel"] == channel)]
 
 
 def _joined(tables: Mapping[str, pd.DataFrame], base: str) -> pd.DataFrame:

@@ -5,8 +5,7 @@ data as attributes, and has a message that ends with what to do::
 
     KymflowCoreError
     ├── a table cannot be made under this name
-    │   ├── TableNameError            ValueError    breaks a rule for names
-    │   ├── NotAKymTableError         ValueError    another kind of table has the name already
+    │   ├── TableNameError            ValueError    breaks a rule for names, or is taken
     │   └── TableSchemaError          ValueError    … or it has columns of other types (TypeError)
     ├── one image cannot be indexed: ImageIndexError
     │   ├── IndexerFailedError        RuntimeError  its record, or the indexer, raised
@@ -23,15 +22,12 @@ data as attributes, and has a message that ends with what to do::
     │   ├── MetadataError             ValueError    a field of the payload is malformed
     │   ├── MetadataFileError         ValueError    a file of metadata cannot be imported
     │   ├── FolderPatternError        ValueError    a pattern for names of folders is malformed
-    │   ├── RoiError                  ValueError    a region that does not fit its image
-    │   └── RoiNotFoundError          KeyError      no region with this id
+    │   └── RoiError                  ValueError    a region that does not fit its image
     ├── decisions
     │   ├── DecisionError             ValueError    it makes no sense for its image
-    │   ├── MarkNotFoundError         KeyError      no interval was marked under this id
     │   └── NothingToUndoError        LookupError   no decision is left to undo
-    ├── plugins
-    │   ├── PluginError               ImportError   a plugin that cannot be used
-    │   └── UnknownPluginError        KeyError      no plugin with this name
+    ├── UnknownKeyError               KeyError      no ROI, mark, indexer or analysis is called so
+    ├── PluginError                   ImportError   a plugin that cannot be used
     ├── ComparisonError               ValueError    groups that cannot be compared
     └── analyses
         ├── AnalysisDefinitionError   TypeError     an analysis is not well defined
@@ -76,11 +72,9 @@ __all__ = [
     "IndexerFailedError",
     "InvalidKymographError",
     "KymflowCoreError",
-    "MarkNotFoundError",
     "MetadataError",
     "MetadataFileError",
     "MissingExtraError",
-    "NotAKymTableError",
     "NotAKymographError",
     "NothingToUndoError",
     "OtherParametersError",
@@ -91,11 +85,10 @@ __all__ = [
     "RegionError",
     "ResultNotFoundError",
     "RoiError",
-    "RoiNotFoundError",
     "RowError",
     "TableNameError",
     "TableSchemaError",
-    "UnknownPluginError",
+    "UnknownKeyError",
     "WorkerError",
 ]
 
@@ -104,45 +97,40 @@ class KymflowCoreError(KymflowError):
     """Base of every error that this package raises on purpose."""
 
 
-def _choose_from(known: Iterable[object]) -> str:
-    return f"choose from: {', '.join(map(str, known)) or 'none'}"
+class UnknownKeyError(KymflowCoreError, KeyError):
+    """No ROI, mark, indexer or analysis has this id or name.
+
+    Attributes:
+        kind: What was asked for.
+        key: The id or name.
+        known: Those that exist.
+    """
+
+    def __init__(self, kind: str, key: object, known: Iterable[object], *, where: str = "") -> None:
+        self.kind = kind
+        self.key = key
+        self.known = tuple(known)
+        super().__init__(
+            f"there is no {kind} {key!r}{where}",
+            hint=f"choose from: {', '.join(map(str, self.known)) or 'none'}",
+        )
 
 
 # --- tables ---------------------------------------------------------------------------------------
 
 
 class TableNameError(KymflowCoreError, ValueError):
-    """An indexer has a name that no table can have.
+    """An indexer has a name that no table can have, or that a table of another kind has.
 
     Attributes:
         name: The name.
         rule: The rule that it breaks.
     """
 
-    def __init__(self, name: object, rule: str) -> None:
+    def __init__(self, name: object, rule: str, *, hint: str = "choose another name") -> None:
         self.name = name
         self.rule = rule
-        super().__init__(f"{name!r} cannot name an index: {rule}", hint="choose another name")
-
-
-class NotAKymTableError(KymflowCoreError, ValueError):
-    """A table of this name exists and no indexer made it.
-
-    Attributes:
-        table: The table's name.
-        rule: The rule that it breaks.
-    """
-
-    def __init__(self, table: str, rule: str) -> None:
-        self.table = table
-        self.rule = rule
-        super().__init__(
-            f"the table {table!r} was not made by an indexer: {rule}",
-            hint=(
-                "it is never overwritten, "
-                "so delete it with delete_table(), or give the indexer another name"
-            ),
-        )
+        super().__init__(f"{name!r} cannot name an index: {rule}", hint=hint)
 
 
 class TableSchemaError(KymflowCoreError, ValueError, TypeError):
@@ -255,7 +243,7 @@ class IndexUpdateError(KymflowCoreError, RuntimeError):
         self.table = table
         self.failures = dict(failures)
         self.indexed = indexed
-        listed = "; ".join(f"{image_id!r}: {_cause(e)}" for image_id, e in failures.items())
+        listed = "; ".join(f"{image_id!r}: {cause_of(e)}" for image_id, e in failures.items())
         super().__init__(
             f"{len(failures)} image(s) could not be indexed into {table!r}, {indexed} were: "
             f"{listed}",
@@ -263,7 +251,8 @@ class IndexUpdateError(KymflowCoreError, RuntimeError):
         )
 
 
-def _cause(error: ImageIndexError) -> str:
+def cause_of(error: ImageIndexError) -> str:
+    """Why an image could not be indexed, without the names of the indexer and the image."""
     match error:
         case IndexerFailedError():
             return error.reason
@@ -387,20 +376,6 @@ class RoiError(KymflowCoreError, ValueError):
         super().__init__(f"the region must {needed}")
 
 
-class RoiNotFoundError(KymflowCoreError, KeyError):
-    """No region of interest has this id.
-
-    Attributes:
-        roi_id: The id.
-        known: The ids that exist.
-    """
-
-    def __init__(self, roi_id: int, known: Iterable[int]) -> None:
-        self.roi_id = roi_id
-        self.known = tuple(known)
-        super().__init__(f"no ROI has the id {roi_id!r}", hint=_choose_from(self.known))
-
-
 # --- decisions ------------------------------------------------------------------------------------
 
 
@@ -416,24 +391,6 @@ class DecisionError(KymflowCoreError, ValueError):
         self.image_id = image_id
         self.reason = reason
         super().__init__(f"image {image_id!r}: {reason}")
-
-
-class MarkNotFoundError(KymflowCoreError, KeyError):
-    """No interval of the image was marked under this id.
-
-    Attributes:
-        image_id: The image.
-        mark_id: The id.
-        known: The ids that exist.
-    """
-
-    def __init__(self, image_id: str, mark_id: str, known: Iterable[str]) -> None:
-        self.image_id = image_id
-        self.mark_id = mark_id
-        self.known = tuple(known)
-        super().__init__(
-            f"image {image_id!r} has no mark with the id {mark_id!r}", hint=_choose_from(self.known)
-        )
 
 
 class NothingToUndoError(KymflowCoreError, LookupError):
@@ -469,21 +426,6 @@ class PluginError(KymflowCoreError, ImportError):
             f"plugin {plugin!r} of {origin!r} cannot be used: {reason}",
             hint=f"update or uninstall {origin!r}",
         )
-
-
-class UnknownPluginError(KymflowCoreError, KeyError):
-    """No plugin has this name.
-
-    Attributes:
-        plugin: The name.
-        known: The names that exist.
-    """
-
-    def __init__(self, plugin: str, *, kind: str, known: Iterable[str]) -> None:
-        self.plugin = plugin
-        self.kind = kind
-        self.known = tuple(sorted(known))
-        super().__init__(f"no {kind} is called {plugin!r}", hint=_choose_from(self.known))
 
 
 # --- analyses -------------------------------------------------------------------------------------

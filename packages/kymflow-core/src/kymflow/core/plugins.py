@@ -23,7 +23,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from kymflow.core.analysis.definition import Analysis
-from kymflow.core.errors import KymflowCoreError, PluginError, PluginWarning, UnknownPluginError
+from kymflow.core.errors import KymflowCoreError, PluginError, PluginWarning, UnknownKeyError
 from kymflow.core.indexers.analysis_table import AnalysisTable, analysis_tables
 from kymflow.core.kym_dataset.indexer_base import BaseIndexer
 from kymflow.core.kym_dataset.table_names import table_name
@@ -76,7 +76,7 @@ def load_indexer(name: str) -> BaseIndexer:
     """Make an indexer.
 
     Raises:
-        UnknownPluginError: There is none of this name; it lists those that exist.
+        UnknownKeyError: There is none of this name; it lists those that exist.
         PluginError: It cannot be imported or made, or is not an indexer.
     """
     found = _find(_INDEXERS)
@@ -84,7 +84,7 @@ def load_indexer(name: str) -> BaseIndexer:
         return _make(_INDEXERS, found[name])
     tables = _tables(found)
     if name not in tables:
-        raise UnknownPluginError(name, kind=_INDEXERS.title, known={*found, *tables})
+        raise UnknownKeyError(_INDEXERS.title, name, sorted({*found, *tables}))
     return tables[name][0]
 
 
@@ -105,12 +105,12 @@ def load_analysis(name: str) -> Analysis[Any]:
     """Import an analysis.
 
     Raises:
-        UnknownPluginError: There is none of this name; it lists those that exist.
+        UnknownKeyError: There is none of this name; it lists those that exist.
         PluginError: It cannot be imported, or is not an `Analysis`.
     """
     found = _find(_ANALYSES)
     if name not in found:
-        raise UnknownPluginError(name, kind=_ANALYSES.title, known=found)
+        raise UnknownKeyError(_ANALYSES.title, name, found)
     return _make(_ANALYSES, found[name])
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from kymflow_zarr._artifacts.kind import ArtifactKind
+from kymflow_zarr._artifacts.kind import ArtifactKind, not_stored
 from kymflow_zarr._pixels.array_like import as_pixels
 from kymflow_zarr._pixels.check import check_chunks, check_format1_array
 from kymflow_zarr._pixels.codec import AnyArray
@@ -22,7 +22,7 @@ from kymflow_zarr._pixels.writer import write_whole_array
 from kymflow_zarr._problems import Problem, damage_problem
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore, PutFile
 from kymflow_zarr._storage.names import check_segment
-from kymflow_zarr.errors import CorruptDataError, NotFoundError
+from kymflow_zarr.errors import CorruptDataError
 
 _MAX_NDIM: Final = 8
 
@@ -108,7 +108,7 @@ class ArrayKind(ArtifactKind):
         if array is not None:
             return array
         if blobs.stat(f"{key}/{FORMAT1_DOCUMENT}") is None:
-            raise NotFoundError(key, f"no array is stored under {key!r}; check the name")
+            raise not_stored(key)
         return read_format1_array(blobs, key)
 
     def check(self, blobs: BlobStore, key: str, *, deep: bool) -> Iterator[Problem]:

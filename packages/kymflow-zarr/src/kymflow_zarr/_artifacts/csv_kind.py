@@ -5,13 +5,13 @@ from __future__ import annotations
 import gzip
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from kymflow_zarr._artifacts.kind import MAX_CSV_BYTES, ArtifactKind
+from kymflow_zarr._artifacts.kind import MAX_CSV_BYTES, ArtifactKind, not_stored
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.gunzip import gunzip_bounded
 from kymflow_zarr._tables.csv_text import frame_to_csv, read_csv
 from kymflow_zarr._tables.spreadsheet import harmless_csv
 from kymflow_zarr._tables.to_pandas import table_to_frame
-from kymflow_zarr.errors import NotFoundError, SchemaValidationError
+from kymflow_zarr.errors import SchemaValidationError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,7 @@ class CsvKind(ArtifactKind):
         """The CSV with its cells made harmless."""
         packed = blobs.get(key)
         if packed is None:
-            raise NotFoundError(key, f"no table is stored under {key!r}; check the name")
+            raise not_stored(key)
         stream.write(harmless_csv(gunzip_bounded(packed, key=key, limit=MAX_CSV_BYTES)))
 
     def restore(self, data: bytes, *, key: str, axes: tuple[str, ...] = ()) -> bytes:

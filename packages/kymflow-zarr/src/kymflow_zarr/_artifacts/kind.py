@@ -25,6 +25,11 @@ MAX_CSV_BYTES: Final = 64 * 2**20
 _COPY_BYTES: Final = 2**20
 
 
+def not_stored(key: str) -> NotFoundError:
+    """The error where nothing is stored under a key."""
+    return NotFoundError(key, f"nothing is stored under {key!r}; check the name")
+
+
 class ArtifactKind(ABC):
     """One kind of artifact: what its values are, and how they are stored and ingested.
 
@@ -130,7 +135,7 @@ class ArtifactKind(ABC):
         """
         data = blobs.get(key)
         if data is None:
-            raise NotFoundError(key, f"nothing is stored under {key!r}; check the name")
+            raise not_stored(key)
         try:
             return self.decode(data, key=key)
         except CorruptDataError:
@@ -216,7 +221,7 @@ class ArtifactKind(ABC):
             raise CorruptDataError(problem.location, problem.message)
         source = blobs.open_read(key)
         if source is None:
-            raise NotFoundError(key, f"nothing is stored under {key!r}; check the name")
+            raise not_stored(key)
         with source:
             shutil.copyfileobj(source, stream, _COPY_BYTES)
 

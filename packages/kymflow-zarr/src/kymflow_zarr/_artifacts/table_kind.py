@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from kymflow_zarr._artifacts.kind import MAX_CSV_BYTES, MAX_FILE_BYTES, ArtifactKind
+from kymflow_zarr._artifacts.kind import MAX_CSV_BYTES, MAX_FILE_BYTES, ArtifactKind, not_stored
 from kymflow_zarr._problems import Problem, damage_problem
 from kymflow_zarr._storage.blobs import BlobStore, PutFile
 from kymflow_zarr._storage.gunzip import gunzip_bounded
@@ -21,7 +21,7 @@ from kymflow_zarr._tables.parquet import (
 )
 from kymflow_zarr._tables.spreadsheet import write_csv
 from kymflow_zarr._tables.to_pandas import table_to_frame
-from kymflow_zarr.errors import CorruptDataError, NotFoundError
+from kymflow_zarr.errors import CorruptDataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +60,7 @@ class TableKind(ArtifactKind):
         """The stored table, every page checked."""
         table = read_parquet(blobs, key)
         if table is None:
-            raise NotFoundError(key, f"no table is stored under {key!r}; check the name")
+            raise not_stored(key)
         return table_to_frame(table)
 
     def check(self, blobs: BlobStore, key: str, *, deep: bool) -> Iterator[Problem]:
@@ -98,7 +98,7 @@ class TableKind(ArtifactKind):
         """The rows, one row group at a time."""
         with open_parquet(blobs, key) as table:
             if table is None:
-                raise NotFoundError(key, f"no table is stored under {key!r}; check the name")
+                raise not_stored(key)
             write_csv(stream, table.schema, table.iter_parts())
 
     def restore(self, data: bytes, *, key: str, axes: tuple[str, ...] = ()) -> pa.Table:

@@ -140,8 +140,10 @@ class RecentSources:
 
 def _not_in_index(lines: bytes) -> bytes:
     """The lines after the last one that says that what is above is in the index."""
-    _, mark, rest = (b"\n" + lines).rpartition(b"\n" + _IN_INDEX)
-    return rest.partition(b"\n")[2] if mark else lines
+    at = lines.rfind(b"\n" + _IN_INDEX)
+    if at < 0 and not lines.startswith(_IN_INDEX):
+        return lines
+    return lines[at + 1 :].partition(b"\n")[2]
 
 
 def _added_line(image: RecentImage) -> bytes:

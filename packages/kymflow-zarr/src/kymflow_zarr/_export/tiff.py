@@ -15,7 +15,6 @@ import re
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any, BinaryIO, Final, TypeGuard
 
@@ -244,17 +243,10 @@ def _ome_options(facts: TiffFacts) -> dict[str, Any]:
         if axis in facts.steps:
             metadata[name] = facts.steps[axis].value
     if facts.acquired_local_epoch_ns is not None:
-        metadata["AcquisitionDate"] = _iso(facts.acquired_local_epoch_ns)
+        metadata["AcquisitionDate"] = str(np.datetime64(facts.acquired_local_epoch_ns, "ns"))
     if len(facts.channel_names) == dict(zip(facts.axes, facts.shape, strict=True)).get("c", 1):
         metadata["Channel"] = [{"Name": name} if name else {} for name in facts.channel_names]
     return {"metadata": metadata}
-
-
-def _iso(local_epoch_ns: int) -> str:
-    """The wall time, to the nanosecond and without a zone."""
-    seconds, rest = divmod(local_epoch_ns, 10**9)
-    wall = datetime.fromtimestamp(0, UTC) + timedelta(seconds=seconds)
-    return f"{wall:%Y-%m-%dT%H:%M:%S}.{rest:09d}"
 
 
 def _imagej_options(facts: TiffFacts, pages: _Pages) -> dict[str, Any]:

@@ -5,5 +5,6 @@ reader** reads what lies beside them: those in `headers`. What the programs that
 inside of them is in `vendors`. `protocols` says what all these provide, `registry` which there are.
 
 Each says what it knows as `facts`; `image_file` opens an image and asks them all, and `header`
-brings together what they say. `units`, `decimals`, `clock` and `xml_text` read what vendors write.
+brings together what they say. `statements`, `units`, `decimals`, `clock` and `xml_text` read what
+vendors write.
 """

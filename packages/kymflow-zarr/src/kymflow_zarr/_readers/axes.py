@@ -78,12 +78,8 @@ def without_single_rows(
 ) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """Drop ``y`` where pictures of one row are stacked: those are lines, one a page.
 
-    Of lines over time, every other axis of length 1 goes, too.
-
-    Args:
-        shape: An image's shape.
-        axes: One name per dimension.
-        known: Whether the file tells them; else they follow from the number of dimensions.
+    Of lines over time, every other axis of length 1 goes, too. Axes that are not `known` follow
+    from the number of dimensions.
     """
     lengths = dict(zip(axes, shape, strict=True))
     if len(lengths) > 2 and lengths.get("y") == 1:

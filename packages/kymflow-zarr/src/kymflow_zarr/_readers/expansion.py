@@ -22,10 +22,7 @@ _MAX_DEFLATE_RATIO: Final = 1032  # what the format allows at most
 def check_expansion(compression: int, data: bytes, *, limit: int) -> None:
     """Check that a compressed strip or tile does not decompress to more than a limit.
 
-    Args:
-        compression: TIFF code of the compression; those that cannot explode are let through.
-        data: The compressed bytes.
-        limit: Most bytes that they may become.
+    `compression` is its code in TIFF; those that cannot explode are let through.
 
     Raises:
         BadTiffError: They become more, or another stream follows, which would be decompressed, too.

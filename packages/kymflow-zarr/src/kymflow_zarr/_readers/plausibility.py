@@ -27,16 +27,9 @@ def doubts(
     vendor: Mapping[str, JsonValue],
     facts: Sequence[Facts],
 ) -> Iterator[str]:
-    """What is doubtful about an image's calibration.
+    """What is doubtful about an image's calibration, a sentence for each doubt.
 
-    Args:
-        shape: Number of pixels per axis.
-        scale: Step per axis, in seconds along ``t``, else in micrometres; None when unknown.
-        vendor: Other settings, of which ``dwell_time_us`` is looked at.
-        facts: What each source says.
-
-    Yields:
-        A sentence for each doubt.
+    Shape and scale are by axis: in seconds along ``t``, else in micrometres; None when unknown.
     """
     for axis in ("x", "y"):
         step = scale.get(axis)

@@ -11,7 +11,7 @@ from kymflow_zarr._readers.decimals import decimal_of
 
 T = TypeVar("T")
 
-_MAX_BITS: Final = 64
+BIT_DEPTHS: Final = range(1, 65)
 _MAX_DIGITS: Final = 9
 
 
@@ -37,7 +37,7 @@ def count_of(text: str | None) -> int:
 def bit_depth(text: str | None) -> int | None:
     """A number of bits, 1 to 64."""
     number = number_of(text)
-    return int(number) if number is not None and number in range(1, _MAX_BITS + 1) else None
+    return int(number) if number is not None and number in BIT_DEPTHS else None
 
 
 def known(settings: Mapping[str, T | None]) -> dict[str, T]:

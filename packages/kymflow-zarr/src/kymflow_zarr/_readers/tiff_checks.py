@@ -1,7 +1,8 @@
 """Compare what tifffile makes of a file with what the file holds, declares and may ask for.
 
 Where a file is damaged or its metadata do not fit, tifffile reads fewer pages or ignores metadata,
-and only its log says so. So each way of losing something is looked for here.
+and only its log says so. So each way of losing something is looked for here; what does not hold is
+a `BadTiffError`.
 """
 
 from __future__ import annotations
@@ -23,11 +24,7 @@ _PLANE_COUNTS: Final = (b"ImageJ=", b"SCIFIO=", b"{", b"shape=")
 
 
 def check_entities(description: str) -> None:
-    """Check that tifffile may parse a description, which it does where it looks like XML.
-
-    Raises:
-        BadTiffError: It defines entities.
-    """
+    """Check that tifffile may parse a description, which it does where it looks like XML."""
     if defines_entities(description):
         raise BadTiffError(
             "its XML defines entities, which is not accepted", "export the file again"
@@ -38,7 +35,6 @@ def check_planes(ome: ElementTree.Element, tif: tifffile.TiffFile, limits: ReadL
     """Check how many planes OME-XML declares: tifffile lists all before it looks for their pages.
 
     Raises:
-        BadTiffError: They are more than a file may have pages.
         ValueError: A number in it is none.
     """
     planes = 0.0
@@ -61,11 +57,7 @@ def check_planes(ome: ElementTree.Element, tif: tifffile.TiffFile, limits: ReadL
 
 
 def check_series(series: tifffile.TiffPageSeries, size_bytes: int, limits: ReadLimits) -> None:
-    """Check that an image is of a kind that tifffile decodes, and is not much larger than its file.
-
-    Raises:
-        BadTiffError: It is not of such a kind, or larger.
-    """
+    """Check that tifffile decodes such an image, and that it is not much larger than its file."""
     keyframe = series.keyframe
     if keyframe.dtype is None or series.transform is not None:
         raise BadTiffError(
@@ -85,21 +77,13 @@ def check_series(series: tifffile.TiffPageSeries, size_bytes: int, limits: ReadL
 
 
 def check_pages(tif: tifffile.TiffFile, pages: int) -> None:
-    """Check that tifffile finds all pages that the file holds.
-
-    Raises:
-        BadTiffError: It finds fewer.
-    """
+    """Check that tifffile finds all pages that the file holds."""
     if len(tif.pages) != pages:
         raise BadTiffError(f"only {len(tif.pages)} of its {pages} pages can be read")
 
 
 def check_complete(metadata: TiffMetadata, pages: int) -> None:
-    """Check that tifffile reads all that a file of so many pages holds and declares.
-
-    Raises:
-        BadTiffError: It reads less, or ignores metadata.
-    """
+    """Check that tifffile reads all that a file of so many pages holds and declares."""
     tif, kind = metadata.tif, metadata.kind
     series, first = tif.series[0], metadata.page
     declared = {

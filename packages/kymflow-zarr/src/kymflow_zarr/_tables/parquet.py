@@ -89,11 +89,14 @@ def open_parquet_writer(
         leaf = sum(count_leaves(schema.field(at).type) for at in before)
         sorting = [pq.SortingColumn(leaf, nulls_first=False)]
     bare = bare_schema(schema)
+    # Measured values hardly repeat: a dictionary of them would take longer than all the rest.
+    repeating = [field.name for field in bare if not pa.types.is_floating(field.type)]
     try:
         opened = pq.ParquetWriter(
             stream,
             bare.with_metadata({**(bare.metadata or {}), **pandas_metadata(schema)}),
             compression="zstd",
+            use_dictionary=repeating,  # type: ignore[arg-type]  # the stubs know of True and False only
             write_page_checksum=True,
             write_page_index=True,
             sorting_columns=sorting,

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from cyclopts import Group, Parameter
 
 from kymflow.cli.blocks import Block, Screen, counted, remark, sentence
-from kymflow.cli.errors import UnknownNameError
-from kymflow.cli.guesses import guess
-from kymflow.cli.image_failures import image_failures
+from kymflow.cli.guesses import require_known
+from kymflow.cli.image_failures import ImageOutcome, image_failures
 from kymflow.cli.opening import find_image, open_writer, source_of
 from kymflow.cli.options import ProgressParam, Workers, default_workers
 from kymflow.cli.progress import SILENT
+from kymflow.cli.results import BatchResult
 from kymflow.cli.safe_text import command, show
 from kymflow.cli.workers import worker_processes
 
@@ -61,9 +61,6 @@ def analyze(
         workers: How many processes to use.
         progress: Shows how far the work is.
         parameters: Parameters of the analysis by name; ``__`` is the dot in that of a nested one.
-
-    Returns:
-        What was done.
 
     Raises:
         UnknownNameError: There is no such analysis or image.
@@ -144,37 +141,28 @@ def analyze_images(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnalyzeResult:
+class AnalyzeResult(BatchResult):
     """What a run of `analyze` did.
 
     Attributes:
-        dataset: The dataset.
         analysis: The analysis.
         images: How many of the images asked for have results now, new ones or older ones.
         analyzed: How many were analyzed.
         skipped: How many had results of these parameters, and were left alone.
         left_out: How many are not kymographs.
         assumed: How many were taken for kymographs, though nothing says that they are.
-        failed: How many failed.
         items: The images that were asked for.
     """
 
     streamed: ClassVar[bool] = True
     verb: ClassVar[str] = "analyze"
-    dataset: str
     analysis: str
     images: int
     analyzed: int
     skipped: int
     left_out: int
     assumed: int
-    failed: int
     items: tuple[AnalysedImage, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether no image failed."""
-        return self.failed == 0
 
     def as_text(self, screen: Screen) -> Iterator[Block]:
         """See `Result`."""
@@ -196,23 +184,16 @@ class AnalyzeResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnalysedImage:
+class AnalysedImage(ImageOutcome):
     """What became of one image.
 
     Attributes:
-        image_id: The image.
-        source: The file that it was made of; None if there is none.
         status: ``skipped``: it had results of these parameters, and was left alone.
-        reason: Why it failed, or is not a kymograph and was left out; None if neither.
         assumed: Whether it was taken for a kymograph, though nothing says that its rows are lines
             over time.
     """
 
-    type: ClassVar[str] = "image"
-    image_id: str
-    source: str | None
     status: Literal["ok", "skipped", "left out", "failed"]
-    reason: str | None
     assumed: bool
 
 
@@ -235,12 +216,7 @@ def load_analysis(name: str) -> Analysis[Any]:
     """
     from kymflow.core import plugins as core
 
-    known = core.find_analyses()
-    if name not in known:
-        raise UnknownNameError(
-            f"there is no analysis {name!r}",
-            hint=guess(name, known, otherwise=f"there are: {', '.join(known)}"),
-        )
+    require_known(name, core.find_analyses(), what="analysis")
     return core.load_analysis(name)
 
 

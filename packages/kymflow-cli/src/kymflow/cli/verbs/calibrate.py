@@ -38,9 +38,6 @@ def calibrate(
         um_per_pixel: Length of a pixel along the line, in micrometres.
         where: Choose images by a condition in SQL, such as "folder LIKE '%day1%'".
 
-    Returns:
-        The images.
-
     Raises:
         UnknownNameError: No image is chosen, one does not exist, or no value is given, or the line
             period twice.

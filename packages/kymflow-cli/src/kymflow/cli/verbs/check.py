@@ -10,6 +10,7 @@ from kymflow.cli.blocks import Block, Screen, counted, remark, sentence, table_b
 from kymflow.cli.opening import open_reader
 from kymflow.cli.options import ProgressParam
 from kymflow.cli.progress import SILENT, followed
+from kymflow.cli.results import DatasetResult
 from kymflow.cli.safe_text import command, show
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ def check(dataset: str, /, *, deep: bool = False, progress: ProgressParam = SILE
         dataset: Path or URL of the dataset.
         deep: Read every byte and compare the checksums.
         progress: Shows how far the work is.
-
-    Returns:
-        The problems.
 
     Raises:
         kymflow_zarr.NotADatasetError: There is no dataset there.
@@ -49,11 +47,10 @@ def check(dataset: str, /, *, deep: bool = False, progress: ProgressParam = SILE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckResult:
+class CheckResult(DatasetResult):
     """What a check found.
 
     Attributes:
-        dataset: The dataset.
         deep: Whether every byte was read.
         images: How many images there are.
         problems: How many problems there are.
@@ -63,7 +60,6 @@ class CheckResult:
 
     streamed: ClassVar[bool] = True
     verb: ClassVar[str] = "check"
-    dataset: str
     deep: bool
     images: int
     problems: int

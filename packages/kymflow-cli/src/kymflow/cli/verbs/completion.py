@@ -18,9 +18,6 @@ def completion(shell: Literal["bash", "zsh", "fish", "powershell"], /) -> Comple
 
     Args:
         shell: The shell.
-
-    Returns:
-        The script.
     """
     return CompletionResult(shell=shell, script=SCRIPTS[shell])
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from kymflow.cli.blocks import Block, Screen, cell_value, fact_blocks, remark, table_blocks
 from kymflow.cli.options import IngestFlags, ProgressParam
 from kymflow.cli.progress import SILENT
+from kymflow.cli.results import DatasetResult
 from kymflow.cli.safe_text import command
 from kymflow.cli.verbs.analyze import analyze
 from kymflow.cli.verbs.index import index
@@ -29,9 +30,6 @@ def demo(folder: Path = Path("kymflow-demo"), /, *, progress: ProgressParam = SI
     Args:
         folder: Where to put it all. A second run there ingests nothing new.
         progress: Shows how far the work is.
-
-    Returns:
-        Where everything is, and the table.
 
     Raises:
         OSError: The folder cannot be written to.
@@ -54,12 +52,11 @@ def demo(folder: Path = Path("kymflow-demo"), /, *, progress: ProgressParam = SI
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DemoResult:
+class DemoResult(DatasetResult):
     """What the demo made.
 
     Attributes:
         folder: The folder of it all.
-        dataset: The dataset.
         images_folder: The folder with the TIFF files.
         taken_in: How many images were ingested by this run.
         images: How many images the dataset has.
@@ -68,11 +65,8 @@ class DemoResult:
         items: Its rows.
     """
 
-    streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "demo"
-    ok: ClassVar[bool] = True
     folder: str
-    dataset: str
     images_folder: str
     taken_in: int
     images: int

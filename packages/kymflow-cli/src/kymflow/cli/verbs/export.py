@@ -25,6 +25,7 @@ from kymflow.cli.opening import find_image, open_reader
 from kymflow.cli.options import DEFAULT_WAIT_S, ProgressParam, Wait
 from kymflow.cli.output_file import replaced
 from kymflow.cli.progress import SILENT, followed
+from kymflow.cli.results import BatchResult, DatasetResult
 from kymflow.cli.safe_text import show
 
 if TYPE_CHECKING:
@@ -75,9 +76,6 @@ def export(
         table_format: How to write tables: as Parquet alone, or as CSV beside it (if not given).
         wait: How many seconds to wait for another export into this folder.
         progress: Shows how far the work is.
-
-    Returns:
-        What was written.
 
     Raises:
         OutputFileError: There is a file, or it would lie in the dataset.
@@ -158,11 +156,10 @@ def export(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExportResult:
+class ExportResult(BatchResult):
     """What an export did. Counts are None where damage kept it from being complete.
 
     Attributes:
-        dataset: The dataset.
         folder: Where it was written to.
         images: How many images are in the folder, whole.
         tables: How many tables are in it.
@@ -170,13 +167,10 @@ class ExportResult:
         files_unchanged: How many were there as they should be.
         files_removed: How many files of an earlier export were removed.
         files_kept: Files of an earlier export that someone has changed since; they stay.
-        failed: How many things could not be exported.
         items: These things.
     """
 
-    streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "export"
-    dataset: str
     folder: str
     images: int
     tables: int | None
@@ -184,13 +178,7 @@ class ExportResult:
     files_unchanged: int | None
     files_removed: int | None
     files_kept: tuple[str, ...]
-    failed: int
     items: tuple[NotExported, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether all of it was exported."""
-        return self.failed == 0
 
     def as_text(self, screen: Screen) -> Iterator[Block]:
         """See `Result`."""
@@ -213,20 +201,16 @@ class ExportResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkbookResult:
+class WorkbookResult(DatasetResult):
     """What a workbook has.
 
     Attributes:
-        dataset: The dataset.
         workbook: The file that was written.
         sheets: How many sheets it has.
         items: The sheets.
     """
 
-    streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "export"
-    ok: ClassVar[bool] = True
-    dataset: str
     workbook: str
     sheets: int
     items: tuple[WrittenSheet, ...]
@@ -240,21 +224,17 @@ class WorkbookResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CombinedResult:
+class CombinedResult(DatasetResult):
     """What a table of all summaries has.
 
     Attributes:
-        dataset: The dataset.
         table: The file that was written.
         rows: How many rows it has, one for each image, label and region.
         columns: How many columns.
         items: Always empty.
     """
 
-    streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "export"
-    ok: ClassVar[bool] = True
-    dataset: str
     table: str
     rows: int
     columns: int

@@ -15,7 +15,7 @@ from kymflow.cli.folders import require_outside
 from kymflow.cli.guesses import require_known
 from kymflow.cli.opening import find_image, open_reader
 from kymflow.cli.output_file import replaced
-from kymflow.cli.results import Item
+from kymflow.cli.results import DatasetResult, Item
 from kymflow.cli.safe_text import command, show
 
 if TYPE_CHECKING:
@@ -60,9 +60,6 @@ def figure(
         column: The number to compare; if not given, the first one of the analysis.
         baseline: The group that others are compared with; if not given, the first one.
 
-    Returns:
-        What was written.
-
     Raises:
         UnknownNameError: There is no such image, analysis, field or column.
         UnusedOptionError: An option is about an image, and groups are compared, or the reverse.
@@ -85,7 +82,9 @@ def figure(
     if image is not None:
         unused = {"--column": column is not None, "--baseline": baseline is not None}
         refuse_unused("an image", unused)
-        drawn = _of_image(opened, image, analysis, channel=channel or 1, roi=roi, label=label)
+        drawn = _of_image(
+            opened, image, analysis, channel=1 if channel is None else channel, roi=roi, label=label
+        )
     else:
         refuse_unused("--group-by", {"--roi": roi is not None, "--channel": channel is not None})
         drawn, compared = _of_groups(
@@ -99,21 +98,17 @@ def figure(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FigureResult:
+class FigureResult(DatasetResult):
     """What was drawn.
 
     Attributes:
-        dataset: The dataset.
         figure: The file that was written.
         size_bytes: How large it is.
         compared: How many groups are compared with another one; None for a figure of an image.
         items: Always empty.
     """
 
-    streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "figure"
-    ok: ClassVar[bool] = True
-    dataset: str
     figure: str
     size_bytes: int
     compared: int | None
@@ -136,6 +131,7 @@ def _of_image(
     label: str,
 ) -> Figure:
     from kymflow.core.analysis import list_labels
+    from kymflow.core.errors import ResultNotFoundError
     from kymflow.core.result_plot import plot_result
 
     record = dataset.record(find_image(dataset, image))
@@ -146,7 +142,15 @@ def _of_image(
             f"no analysis has results of image {image!r}",
             hint=f"run one: {command('analyze', dataset.location, 'ANALYSIS')}",
         )
-    return plot_result(record, with_results[0], channel=channel, roi_id=roi, label=label)
+    try:
+        return plot_result(record, with_results[0], channel=channel, roi_id=roi, label=label)
+    except ResultNotFoundError as error:
+        where = f"channel {channel}" + ("" if roi is None else f", ROI {roi}")
+        labelled = f" under the label {label!r}" if label else ""
+        raise UnknownNameError(
+            f"{image!r} has no result of {error.analysis} in {where}{labelled}",
+            hint=f"{error.hint}: {command('info', dataset.location, image)}",
+        ) from error
 
 
 def _of_groups(
@@ -180,8 +184,8 @@ def _of_groups(
     images = kymographs.view().set_index("image_id")
     numbers = {one.name: one for one in chosen[0].summary if one.type in {float, int}}
     shown = column or next(iter(numbers))
-    require_known(shown, numbers, what="number", where=f"analysis {chosen[0].name!r}")
-    require_known(group_by, images.columns, what="field", where="the images")
+    require_known(shown, numbers, what="number", where=f"of analysis {chosen[0].name!r}")
+    require_known(group_by, images.columns, what="field", where="of the images")
     rows = kymographs[chosen[0].name]
     included = images.index[~images["excluded"].fillna(value=False)]
     rows = rows[rows["label"].eq(label) & rows["image_id"].isin(included)]
@@ -189,7 +193,7 @@ def _of_groups(
     frame = rows.assign(**{name: rows["image_id"].map(images[name]) for name in facts})
     if baseline is not None:
         groups = sorted(frame[group_by].dropna().astype(str).unique())
-        require_known(baseline, groups, what="group", where=f"field {group_by!r}")
+        require_known(baseline, groups, what="group", where=f"of field {group_by!r}")
     comparisons = compare_with_baseline(frame, value=shown, group=group_by, baseline=baseline)
     drawn = plot_groups(frame, shown, group_by, unit=numbers[shown].unit, comparisons=comparisons)
     return drawn, len(comparisons)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from cyclopts import Parameter
 
 from kymflow.cli.blocks import Block, Screen, counted, failure_blocks, remark, table_blocks
-from kymflow.cli.errors import UnknownNameError, refuse_unused
-from kymflow.cli.guesses import guess
+from kymflow.cli.errors import refuse_unused
+from kymflow.cli.guesses import require_known
+from kymflow.cli.image_failures import ImageOutcome
 from kymflow.cli.opening import open_reader, open_writer, source_of
 from kymflow.cli.options import DEFAULT_WAIT_S, ProgressParam, Wait, Workers, default_workers
 from kymflow.cli.progress import SILENT, followed
+from kymflow.cli.results import BatchResult
 from kymflow.cli.source_names import source_name
+from kymflow.cli.survey import kept_indexers
 from kymflow.cli.verbs.plugins import PluginListResult, known_plugins
 from kymflow.cli.workers import worker_processes
 
@@ -23,7 +27,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from kymflow.core import BaseIndexer, KymDataset
-    from kymflow.core.errors import ImageIndexError, IndexUpdateError
 
 _WORTH_A_PROCESS = 64
 """A process takes about as long to start as this many images to index."""
@@ -45,14 +48,12 @@ def index(
 
     Args:
         dataset: Path or URL of the dataset.
-        indexers: Which ones to run; if none are named, all of them.
+        indexers: Which ones to run; if none are named, all that have something to show: those of
+            analyses that were never run are left out.
         list_them: List the indexers, and do nothing.
         workers: How many processes to use.
         wait: How many seconds to wait for another writer.
         progress: Shows how far the work is.
-
-    Returns:
-        What was done.
 
     Raises:
         UnknownNameError: There is no such indexer.
@@ -72,8 +73,9 @@ def index(
         )
     from kymflow.core import KymDataset, run_order
 
-    chosen = run_order(_choose(indexers))
+    named = _named(indexers)
     opened = open_writer(dataset, wait_s=wait)
+    chosen = run_order(named or kept_indexers(opened))
     image_count = len(opened.list_image_ids())
     most = max(1, math.ceil(image_count / _WORTH_A_PROCESS)) if workers is None else workers
     items: list[IndexedTable | ImageFailure] = []
@@ -94,27 +96,18 @@ def index(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IndexResult:
+class IndexResult(BatchResult):
     """What a run of `index` did.
 
     Attributes:
-        dataset: The dataset.
         tables: How many tables were written.
-        failed: How many indexers failed, on some images or on all.
         items: The tables, each followed by the images that failed.
     """
 
     streamed: ClassVar[bool] = True
     verb: ClassVar[str] = "index"
-    dataset: str
     tables: int
-    failed: int
     items: tuple[IndexedTable | ImageFailure, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing failed."""
-        return self.failed == 0
 
     def as_text(self, screen: Screen) -> Iterator[Block]:
         """See `Result`."""
@@ -166,29 +159,23 @@ class IndexedTable:
     indexer: str
     table: str
     status: Literal["ok", "partial", "failed"]
-    images: int
-    failed: int
-    rows: int | None
-    left_out: int
-    reason: str | None
+    images: int = 0
+    failed: int = 0
+    rows: int | None = None
+    left_out: int = 0
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageFailure:
-    """One image that could not be worked on.
+class ImageFailure(ImageOutcome):
+    """One image that could not be indexed.
 
     Attributes:
-        image_id: The image.
-        source: The file that it was made of; None if there is none.
-        step: The indexer or analysis that failed.
-        reason: Why.
+        step: The indexer that failed.
     """
 
     type: ClassVar[str] = "failure"
-    image_id: str
-    source: str | None
     step: str
-    reason: str
 
 
 def run_indexer(
@@ -200,97 +187,51 @@ def run_indexer(
     progress: ProgressParam,
 ) -> Sequence[IndexedTable | ImageFailure]:
     """Run one indexer: the table, then the images that failed."""
-    from kymflow.core.errors import IndexUpdateError, KymflowCoreError
+    from kymflow.core.errors import IndexUpdateError, KymflowCoreError, cause_of
 
     follow = followed(progress, f"indexing: {indexer.name}")
-    table = f"kym_{indexer.name}"
+    done = partial(IndexedTable, indexer=indexer.name, table=f"kym_{indexer.name}")
     try:
         update = dataset.update_index(
             indexer, mode=mode, on_error="collect", executor=executor, progress=follow
         )
     except IndexUpdateError as error:
-        rows = dataset.ds.table_row_count(error.table)
+        entries = dataset.ds.load_manifest().entries
         return [
-            IndexedTable(
-                indexer=indexer.name,
-                table=error.table,
+            done(
                 status="partial" if error.indexed else "failed",
                 images=error.indexed,
                 failed=len(error.failures),
-                rows=rows,
-                left_out=0,
-                reason=None,
+                rows=dataset.ds.table_row_count(error.table),
             ),
-            *_failures(dataset, error),
+            *(
+                ImageFailure(
+                    image_id=image_id,
+                    source=source_of(entries.get(image_id)),
+                    step=cause.indexer,
+                    reason=cause_of(cause),
+                )
+                for image_id, cause in error.failures.items()
+            ),
         ]
     except KymflowCoreError as error:
-        return [
-            IndexedTable(
-                indexer=indexer.name,
-                table=table,
-                status="failed",
-                images=0,
-                failed=len(dataset.ds.list_image_ids()),
-                rows=None,
-                left_out=0,
-                reason=str(error),
-            )
-        ]
-    return [
-        IndexedTable(
-            indexer=indexer.name,
-            table=update.table,
-            status="ok",
-            images=update.images,
-            failed=0,
-            rows=update.rows,
-            left_out=sum(len(reasons) for reasons in update.left_out.values()),
-            reason=None,
-        )
-    ]
+        failed = len(dataset.ds.list_image_ids())
+        return [done(status="failed", failed=failed, reason=str(error))]
+    left_out = sum(len(reasons) for reasons in update.left_out.values())
+    return [done(status="ok", images=update.images, rows=update.rows, left_out=left_out)]
 
 
-def _failures(dataset: KymDataset, error: IndexUpdateError) -> list[ImageFailure]:
-    entries = dataset.ds.load_manifest().entries
-    found = []
-    for image_id, cause in error.failures.items():
-        source = source_of(entries.get(image_id))
-        found.append(
-            ImageFailure(
-                image_id=image_id, source=source, step=cause.indexer, reason=_reason(cause)
-            )
-        )
-    return found
-
-
-def _reason(error: ImageIndexError) -> str:
-    """The reason, without words that are for programmers."""
-    from kymflow.core.errors import IndexerFailedError, RowError
-
-    match error:
-        case IndexerFailedError():
-            return error.reason
-        case RowError():
-            return f"column {error.column!r}: {error.reason}" if error.column else error.reason
-    return str(error)
-
-
-def _choose(names: Sequence[str]) -> list[BaseIndexer]:
-    """The indexers of these names, each once; for no name, all that can be used.
+def _named(names: Sequence[str]) -> list[BaseIndexer]:
+    """The indexers of these names, or of the tables that they make, each once.
 
     Raises:
         UnknownNameError: There is none of that name.
         kymflow.core.errors.PluginError: One that was named cannot be used.
     """
-    from kymflow.core.plugins import find_indexers, load_indexer, load_indexers
+    from kymflow.core.plugins import find_indexers, load_indexer
 
-    if not names:
-        return list(load_indexers().values())
     known = find_indexers()
+    names = [name if name in known else name.removeprefix("kym_") for name in names]
     for name in names:
-        if name not in known:
-            raise UnknownNameError(
-                f"there is no indexer {name!r}",
-                hint=guess(name, known, otherwise=f"there are: {', '.join(known)}"),
-            )
+        require_known(name, known, what="indexer")
     return [load_indexer(name) for name in dict.fromkeys(names)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from kymflow.cli.blocks import Block, Screen, cell_value, fact_blocks, table_blocks, to_the_second
 from kymflow.cli.folders import source_folders
 from kymflow.cli.opening import find_image, open_reader
+from kymflow.cli.results import DatasetResult
 from kymflow.cli.verbs.ls import ListedImage, image_size, listed_image
 from kymflow.cli.verbs.table import ListedTable, list_tables
 
@@ -23,9 +24,6 @@ def info(dataset: str, image: str | None = None, /) -> DatasetInfo | ImageInfo:
         dataset: Path or URL of the dataset.
         image: An image: its id, the first characters of it, or its source file.
 
-    Returns:
-        What it is and what it holds.
-
     Raises:
         UnknownNameError: No image, or more than one, goes by that name.
         kymflow_zarr.NotADatasetError: There is no dataset there.
@@ -37,11 +35,10 @@ def info(dataset: str, image: str | None = None, /) -> DatasetInfo | ImageInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DatasetInfo:
+class DatasetInfo(DatasetResult):
     """What a dataset is.
 
     Attributes:
-        dataset: Where it is.
         format_version: The version of its format.
         created_utc: When it was made, ISO 8601; None if unknown.
         software: What made it; None if unknown.
@@ -50,10 +47,7 @@ class DatasetInfo:
         items: Its tables.
     """
 
-    streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "info"
-    ok: ClassVar[bool] = True
-    dataset: str
     format_version: int
     created_utc: str | None
     software: str | None
@@ -81,13 +75,11 @@ class DatasetInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageInfo:
+class ImageInfo(DatasetResult):
     """What an image is.
 
     Attributes:
-        dataset: The dataset.
         image: The image.
-        scene: Which of its file's images it is; None if the file is one image.
         pixels_digest: The checksum of its pixels; None in format 1.
         header: What its file said of it.
         experiment_metadata: What people said of it.
@@ -95,12 +87,8 @@ class ImageInfo:
         items: The results that are kept with it.
     """
 
-    streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "info"
-    ok: ClassVar[bool] = True
-    dataset: str
     image: ListedImage
-    scene: str | None
     pixels_digest: str | None
     header: Mapping[str, object]
     experiment_metadata: Mapping[str, object]
@@ -113,7 +101,7 @@ class ImageInfo:
         facts: dict[str, object] = {
             "image": image.image_id,
             "file": image.source,
-            **({"image in the file": self.scene} if self.scene else {}),
+            **({"image in the file": self.image.scene} if self.image.scene else {}),
             "size": f"{image_size(image)} ({image.dtype})",
             "steps": _steps(self.header),
             "recorded": to_the_second(image.acquired_local),
@@ -206,8 +194,7 @@ def _describe_image(dataset: ZarrDataset, record: ZarrImageRecord) -> ImageInfo:
     rois = metadata.get("rois")
     return ImageInfo(
         dataset=dataset.location,
-        image=listed_image(entry),
-        scene=load_source(record).scene,
+        image=listed_image(entry, load_source(record).scene),
         pixels_digest=record.pixels_digest or None,
         header=_mapping(metadata.get("header")),
         experiment_metadata=_mapping(metadata.get("experiment_metadata")),

@@ -68,9 +68,6 @@ def ingest(
         options: How.
         progress: Shows how far the work is.
 
-    Returns:
-        What was done, or with ``--dry-run`` what would be.
-
     Raises:
         FolderNotFoundError: There is no such folder.
         kymflow_zarr.KymflowZarrError: The dataset cannot be opened or written to.
@@ -119,11 +116,6 @@ class IngestResult(FolderSearch):
     without_line_period: int
     without_pixel_size: int
     items: tuple[FileOutcome, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether no file failed."""
-        return self.failed == 0
 
     def as_text(self, screen: Screen) -> Iterator[Block]:
         """See `Result`."""

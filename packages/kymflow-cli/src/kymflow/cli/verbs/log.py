@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from kymflow.cli.blocks import Block, Screen, remark, table_blocks, to_the_second
 from kymflow.cli.opening import open_reader
 from kymflow.cli.options import Rows
+from kymflow.cli.results import DatasetResult
 
 if TYPE_CHECKING:
     from kymflow_zarr import ZarrDataset
@@ -24,9 +25,6 @@ def log(dataset: str, /, *, rows: Rows = None) -> LogResult:
         dataset: Path or URL of the dataset.
         rows: Just this many, the latest.
 
-    Returns:
-        The entries, oldest first.
-
     Raises:
         kymflow_zarr.NotADatasetError: There is no dataset there.
     """
@@ -37,19 +35,15 @@ def log(dataset: str, /, *, rows: Rows = None) -> LogResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LogResult:
+class LogResult(DatasetResult):
     """The log of a dataset.
 
     Attributes:
-        dataset: The dataset.
         entries: How many there are.
         items: Those that were asked for, oldest first.
     """
 
-    streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "log"
-    ok: ClassVar[bool] = True
-    dataset: str
     entries: int
     items: tuple[LogEntry, ...]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -17,11 +19,12 @@ from kymflow.cli.blocks import (
     to_the_second,
 )
 from kymflow.cli.opening import open_reader, source_of
+from kymflow.cli.results import DatasetResult
 from kymflow.cli.safe_text import command
 from kymflow.cli.source_names import folder_order, short_names
 
 if TYPE_CHECKING:
-    from kymflow_zarr import ManifestEntry
+    from kymflow_zarr import ManifestEntry, ZarrDataset
 
 _NS_PER_S = 10**9
 
@@ -39,17 +42,15 @@ def ls(
         sort: By name of the source file, by id, or by time of creation or acquisition; images
             that lack the value come last.
 
-    Returns:
-        The images.
-
     Raises:
         kymflow_zarr.NotADatasetError: There is no dataset there.
     """
-    manifest = open_reader(dataset).load_manifest()
+    opened = open_reader(dataset)
+    manifest = opened.load_manifest()
     entries = list(manifest.entries.values())
     match sort:
         case "file":
-            entries.sort(key=_by_file)
+            entries.sort(key=lambda entry: (folder_order(source_of(entry)), entry.created_utc))
         case "created":
             entries.sort(key=lambda entry: (entry.created_utc == "", entry.created_utc))
         case "acquired":
@@ -61,7 +62,7 @@ def ls(
         images=len(entries),
         damaged=len(manifest.damaged),
         items=(
-            *(listed_image(entry) for entry in entries),
+            *_listed_images(opened, entries),
             *(
                 DamagedImage(image_id=image_id, reason=f"{error.key!r}: {error.reason}")
                 for image_id, error in manifest.damaged.items()
@@ -71,19 +72,16 @@ def ls(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListResult:
+class ListResult(DatasetResult):
     """The images of a dataset.
 
     Attributes:
-        dataset: The dataset.
         images: How many can be read.
         damaged: How many cannot.
         items: The images, in the order that was asked for, then those that cannot be read.
     """
 
-    streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "ls"
-    dataset: str
     images: int
     damaged: int
     items: tuple[ListedImage | DamagedImage, ...]
@@ -103,9 +101,11 @@ class ListResult:
         )
         images = [item for item in self.items if isinstance(item, ListedImage)]
         names = short_names(image.source for image in images)
+        scenes = any(image.scene for image in images)
         rows = [
             (
                 names.get(image.source or "", ""),
+                *([image.scene or ""] if scenes else []),
                 image_size(image),
                 image.dtype,
                 to_the_second(image.acquired_local),
@@ -113,7 +113,9 @@ class ListResult:
             )
             for image in images
         ]
-        yield from table_blocks(("file", "size", "type", "recorded", "id"), rows, screen)
+        which = ["image in the file"] if scenes else []
+        columns = ("file", *which, "size", "type", "recorded", "id")
+        yield from table_blocks(columns, rows, screen)
         if not self.items:
             yield remark(f"no image yet: {command('ingest', 'FOLDER', self.dataset)}")
 
@@ -125,6 +127,7 @@ class ListedImage:
     Attributes:
         image_id: Its id.
         source: The file that it was made of; None if there is none.
+        scene: Which of its file's images it is; None if the file is one image.
         shape: The pixels' shape.
         axes: A name for each dimension.
         dtype: The pixels' type.
@@ -136,6 +139,7 @@ class ListedImage:
     type: ClassVar[str] = "image"
     image_id: str
     source: str | None
+    scene: str | None
     shape: tuple[int, ...]
     axes: tuple[str, ...]
     dtype: str
@@ -157,11 +161,27 @@ class DamagedImage:
     reason: str
 
 
-def listed_image(entry: ManifestEntry) -> ListedImage:
+def _listed_images(dataset: ZarrDataset, entries: Sequence[ManifestEntry]) -> Iterator[ListedImage]:
+    """Images as the lists show them; records are opened only where images share a file."""
+    from kymflow.core.metadata import load_source
+    from kymflow_zarr import CorruptDataError, ImageNotFoundError
+
+    counts = Counter(source_of(entry) for entry in entries)
+    for entry in entries:
+        scene = None
+        source = source_of(entry)
+        if source is not None and counts[source] > 1:
+            with suppress(CorruptDataError, ImageNotFoundError):  # check and info report these
+                scene = load_source(dataset.record(entry.image_id)).scene
+        yield listed_image(entry, scene)
+
+
+def listed_image(entry: ManifestEntry, scene: str | None) -> ListedImage:
     """An image as the lists show it."""
     return ListedImage(
         image_id=entry.image_id,
         source=source_of(entry),
+        scene=scene,
         shape=entry.shape,
         axes=entry.axes,
         dtype=entry.dtype,
@@ -177,11 +197,6 @@ def _local_time(epoch_ns: int | None) -> str | None:
     whole = datetime.fromtimestamp(epoch_ns // _NS_PER_S, UTC)
     micros = epoch_ns % _NS_PER_S // 1000
     return whole.replace(tzinfo=None, microsecond=micros).isoformat()
-
-
-def _by_file(entry: ManifestEntry) -> tuple[bool, tuple[object, ...], str]:
-    path = source_of(entry) or ""
-    return not path, folder_order(path), entry.created_utc
 
 
 def _by_acquisition(entry: ManifestEntry) -> tuple[bool, int]:

@@ -42,9 +42,6 @@ def mark(
         move: Move the mark with this id to these seconds.
         remove: Remove the mark with this id.
 
-    Returns:
-        The image.
-
     Raises:
         UnknownNameError: The image does not exist, or the seconds are missing.
         UnusedOptionError: A mark is moved or removed, and an option is about a new one.
@@ -70,7 +67,9 @@ def mark(
         if move is not None:
             made = decisions.move_mark(record, move, start, stop, step=step)
         else:
-            region = find_region(record, load_metadata(record), channel=channel or 1, roi_id=roi)
+            region = find_region(
+                record, load_metadata(record), channel=1 if channel is None else channel, roi_id=roi
+            )
             made = decisions.mark_interval(record, region, start, stop, kind or "stall", step=step)
         return f"mark {made.id}"
 

@@ -12,8 +12,9 @@ from cyclopts import Parameter
 from kymflow.cli.blocks import Block, Screen, counted, remark, sentence
 from kymflow.cli.decided import DecisionResult, Where, choose_images, decide
 from kymflow.cli.errors import UnknownNameError, refuse_unused
-from kymflow.cli.image_failures import image_failures
+from kymflow.cli.image_failures import ImageOutcome, image_failures
 from kymflow.cli.opening import open_writer, source_of
+from kymflow.cli.results import BatchResult
 from kymflow.cli.safe_text import command
 
 if TYPE_CHECKING:
@@ -51,9 +52,6 @@ def metadata(
         folders: Take fields from names of folders: '{animal}/{date}' for m07/2026-01-31/run.tif.
         where: Choose images by a condition in SQL, such as "folder LIKE '%day1%'".
 
-    Returns:
-        The images.
-
     Raises:
         UnknownNameError: No image or no field is chosen.
         UnusedOptionError: Fields are given in two ways, or --on is about no file.
@@ -90,35 +88,25 @@ def metadata(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FieldsResult:
+class FieldsResult(BatchResult):
     """What an import of fields did.
 
     Attributes:
-        dataset: The dataset.
         matched: How many images a line, or the pattern, is about.
         changed: How many of them have other fields now.
         unchanged: How many of them had these fields already.
         unmatched_images: How many images a line, or the pattern, is missing for.
         unmatched_lines: The lines of the file that are about no image: number → what they name.
-        failed: On how many images fields could not be set.
         items: These images.
     """
 
-    streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "metadata"
-    dataset: str
     matched: int
     changed: int
     unchanged: int
     unmatched_images: int
     unmatched_lines: Mapping[str, str]
-    failed: int
     items: tuple[FieldsFailure, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether no image failed."""
-        return self.failed == 0
 
     def as_text(self, screen: Screen) -> Iterator[Block]:
         """See `Result`."""
@@ -138,19 +126,10 @@ class FieldsResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FieldsFailure:
-    """One image whose fields could not be set.
-
-    Attributes:
-        image_id: The image.
-        source: The file that it was made of; None if there is none.
-        reason: Why.
-    """
+class FieldsFailure(ImageOutcome):
+    """One image whose fields could not be set."""
 
     type: ClassVar[str] = "failure"
-    image_id: str
-    source: str | None
-    reason: str
 
 
 def _values(fields: Sequence[str]) -> dict[str, JsonValue]:

@@ -13,9 +13,6 @@ def plugins() -> PluginListResult:
     """List the installed readers of image files and headers, indexers and analyses.
 
     Some are built in, others come from other packages.
-
-    Returns:
-        The plugins, also those that cannot be used, with the reason.
     """
     items = (*known_readers(), *known_plugins("indexer"), *known_plugins("analysis"))
     return PluginListResult(

@@ -40,9 +40,6 @@ def query(dataset: str, sql: str, /, *, rows: Rows = None) -> TableResult:
         sql: One SELECT.
         rows: Just this many rows.
 
-    Returns:
-        The rows of the answer.
-
     Raises:
         QueryError: The query cannot be run.
         MissingExtraError: DuckDB is not installed.

@@ -38,9 +38,6 @@ def refresh(
         options: How.
         progress: Shows how far the work is.
 
-    Returns:
-        What was done, or with ``--dry-run`` what would be.
-
     Raises:
         FolderNotFoundError: A folder that was named is not there; or none is that images came from.
         UnknownNameError: No folder was named and the dataset records none.

@@ -11,6 +11,7 @@ from kymflow.cli.blocks import Block, Screen, counted, remark
 from kymflow.cli.folders import relocate_folders
 from kymflow.cli.opening import open_writer
 from kymflow.cli.options import DEFAULT_WAIT_S, Wait
+from kymflow.cli.results import DatasetResult
 from kymflow.cli.safe_text import command, show
 
 
@@ -25,9 +26,6 @@ def relocate(dataset: str, old: str, new: str, /, *, wait: Wait = DEFAULT_WAIT_S
         new: The folder, or the file, where they are now.
         wait: How many seconds to wait for another writer.
 
-    Returns:
-        How many images were concerned.
-
     Raises:
         FileNotFoundError: The new place does not exist.
         kymflow_zarr.NotADatasetError: There is no dataset there.
@@ -39,20 +37,17 @@ def relocate(dataset: str, old: str, new: str, /, *, wait: Wait = DEFAULT_WAIT_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RelocateResult:
+class RelocateResult(DatasetResult):
     """What a relocation changed.
 
     Attributes:
-        dataset: The dataset.
         old: Where files were.
         new: Where they are now.
         relocated: How many images were made of files there.
     """
 
-    streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "relocate"
     items: ClassVar[tuple[()]] = ()
-    dataset: str
     old: str
     new: str
     relocated: int

@@ -9,6 +9,7 @@ from typing import ClassVar
 from kymflow.cli.blocks import Block, Screen, counted, table_blocks
 from kymflow.cli.opening import open_reader, open_writer
 from kymflow.cli.options import DEFAULT_WAIT_S, DryRun, Wait
+from kymflow.cli.results import DatasetResult
 from kymflow.cli.verbs.check import FoundProblem, found_problem, problems_table
 
 
@@ -33,9 +34,6 @@ def repair(
             dataset for another 20 s.
         dry_run: Show what would be repaired, and do nothing.
         wait: How many seconds to wait for another writer.
-
-    Returns:
-        What was done, and what is left.
 
     Raises:
         kymflow_zarr.NotADatasetError: There is no dataset there.
@@ -68,20 +66,17 @@ def repair(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RepairResult:
+class RepairResult(DatasetResult):
     """What a repair did, and what is left.
 
     Attributes:
-        dataset: The dataset.
         dry_run: Whether it was a dry run that only lists what would be repaired.
         repairs: How many things were repaired, or with ``dry_run`` would be.
         problems: How many problems are left that `repair` cannot fix.
         items: The repairs, then the problems that are left.
     """
 
-    streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "repair"
-    dataset: str
     dry_run: bool
     repairs: int
     problems: int

@@ -17,11 +17,12 @@ from kymflow.cli.blocks import Block, Screen, counted, remark, sentence
 from kymflow.cli.copies import copies_of
 from kymflow.cli.errors import OutputFileError, refuse_unused
 from kymflow.cli.folders import require_outside
-from kymflow.cli.image_failures import image_failures
+from kymflow.cli.image_failures import ImageOutcome, image_failures
 from kymflow.cli.opening import find_image, open_reader, source_of
 from kymflow.cli.options import ProgressParam, Workers, default_workers
 from kymflow.cli.output_file import replaced, require_writable
 from kymflow.cli.progress import SILENT
+from kymflow.cli.results import DatasetResult
 from kymflow.cli.safe_text import command, show
 from kymflow.cli.source_names import folder_order, short_names
 from kymflow.cli.workers import worker_processes
@@ -70,9 +71,6 @@ def report(
         pages: Make a page for each image, in the folder NAME-images beside the summary.
         workers: How many processes to use.
         progress: Shows how far the work is.
-
-    Returns:
-        What was written.
 
     Raises:
         UnknownNameError: No image, or more than one, goes by a name.
@@ -141,11 +139,10 @@ def report(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReportResult:
+class ReportResult(DatasetResult):
     """What a report shows.
 
     Attributes:
-        dataset: The dataset.
         report: The file that was written.
         images: How many images the dataset has.
         shown: How many of them the report shows.
@@ -158,7 +155,6 @@ class ReportResult:
 
     streamed: ClassVar[bool] = True
     verb: ClassVar[str] = "report"
-    dataset: str
     report: str
     images: int
     shown: int
@@ -191,33 +187,24 @@ class ReportResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReportedImage:
+class ReportedImage(ImageOutcome):
     """One image of a report.
 
     Attributes:
-        image_id: The image.
-        source: The file that it was made of; None if there is none, or it is not known.
         status: ``damaged`` if some of it cannot be read; the report has the rest.
         regions: How many of its regions have results.
-        reason: What cannot be read; None if all can.
     """
 
-    type: ClassVar[str] = "image"
-    image_id: str
-    source: str | None
     status: Literal["ok", "damaged"]
     regions: int
-    reason: str | None
 
 
 def _by_file(manifest: Manifest) -> list[str]:
     """All images by the names of their files; those without one, and damaged ones, come last."""
-
-    def key(image_id: str) -> tuple[bool, tuple[object, ...], str]:
-        path = source_of(manifest.entries.get(image_id)) or ""
-        return not path, folder_order(path), image_id
-
-    return sorted([*manifest.entries, *manifest.damaged], key=key)
+    return sorted(
+        [*manifest.entries, *manifest.damaged],
+        key=lambda image_id: (folder_order(source_of(manifest.entries.get(image_id))), image_id),
+    )
 
 
 def _find(dataset: ZarrDataset, manifest: Manifest, name: str) -> str:

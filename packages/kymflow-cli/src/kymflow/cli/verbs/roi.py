@@ -48,9 +48,6 @@ def roi(
         remove: Remove the region with this id.
         where: Choose images by a condition in SQL, such as "folder LIKE '%day1%'".
 
-    Returns:
-        The images.
-
     Raises:
         UnknownNameError: No image is chosen, or one does not exist.
         UnusedOptionError: A region is removed, or changed, and an option is about neither.
@@ -84,8 +81,8 @@ def roi(
                 pixels=pixels,
                 um=um,
                 lines=lines,
-                channel=channel or 1,
-                z=z or 0,
+                channel=1 if channel is None else channel,
+                z=0 if z is None else z,
                 name=name,
                 step=step,
             )

@@ -50,9 +50,6 @@ def status(
         pattern: Which files; may be given several times.
         recursive: Include subfolders.
 
-    Returns:
-        What there is to do.
-
     Raises:
         FolderNotFoundError: A folder that was named is not there.
         kymflow_zarr.NotADatasetError: There is no dataset there.
@@ -108,7 +105,6 @@ class StatusResult(FolderSearch):
             folder, the tables, and the images to look at.
     """
 
-    streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "status"
     images: int
     names: Mapping[str, str] = field(metadata=NOT_IN_JSON)

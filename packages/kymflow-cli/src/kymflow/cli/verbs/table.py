@@ -11,12 +11,14 @@ from cyclopts import Parameter
 
 from kymflow.cli.blocks import Block, Screen, cell_value, counted, remark, table_blocks
 from kymflow.cli.errors import UnknownNameError, refuse_unused
-from kymflow.cli.guesses import guess
+from kymflow.cli.guesses import require_known
 from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.opening import find_image, open_reader
 from kymflow.cli.options import Rows
+from kymflow.cli.results import DatasetResult
 from kymflow.cli.row_formats import separated_lines
 from kymflow.cli.safe_text import command, show
+from kymflow.cli.survey import kept_indexers
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,9 +53,6 @@ def table(
         rows: Just this many rows.
         raw: The table as it is stored: its own columns, rows by image id, nothing left out.
 
-    Returns:
-        The rows, or the tables.
-
     Raises:
         UnknownNameError: There is no such table, column or image.
         UnusedOptionError: No table is named, and an option is about one.
@@ -78,13 +77,14 @@ def table(
         name = f"kym_{name}"
     if name not in tables and name.removeprefix("kym_") in find_indexers():
         raise UnknownNameError(
-            f"table {name!r} has not been made yet", hint=f"make it: {command('update', dataset)}"
+            f"table {name!r} has not been made yet",
+            hint=_how_to_make(opened, name.removeprefix("kym_")),
         )
-    _require_known(
+    require_known(
         name,
         tables,
         what="table",
-        where=repr(dataset),
+        where=f"in {dataset!r}",
         see=f"see those that exist: {command('table', dataset)}",
     )
     wanted = [part.strip() for text in columns for part in text.split(",") if part.strip()]
@@ -95,11 +95,11 @@ def table(
     if schema is not None and names is not None:
         known = names.join_arrow(schema.empty_table()).column_names
     for column in wanted:
-        _require_known(
+        require_known(
             column,
             known,
             what="column",
-            where=f"table {name!r}",
+            where=f"in table {name!r}",
             see=f"it has: {', '.join(known)}",
         )
     image_ids = None if image is None else [find_image(opened, image)]
@@ -121,32 +121,32 @@ def table(
         columns=tuple(loaded.schema.names),
         items=ArrowRows(loaded.slice(0, rows)),
         limit=rows,
+        exclusion=None if image_ids is None or count else _exclusion(opened, image_ids[0]),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TableResult:
+class TableResult(DatasetResult):
     """Rows of a table, or of a query.
 
     Attributes:
         verb: ``table`` or ``query``.
-        dataset: The dataset.
         table: The table's name; None for a query.
         rows: How many rows there are.
         columns: The names of the columns.
         items: The rows that were asked for.
         limit: How many rows were asked for; None for all. Not in the JSON.
+        exclusion: Why the image that was asked for was excluded, and so has no rows. Not in the
+            JSON.
     """
 
-    streamed: ClassVar[bool] = False
-    ok: ClassVar[bool] = True
     verb: str
-    dataset: str
     table: str | None
     rows: int
     columns: tuple[str, ...]
     items: Sequence[Row]
     limit: int | None = field(default=None, metadata=NOT_IN_JSON)
+    exclusion: str | None = field(default=None, metadata=NOT_IN_JSON)
 
     def as_text(self, screen: Screen) -> Iterator[Block]:
         """See `Result`."""
@@ -164,22 +164,20 @@ class TableResult:
                 yield Block(lines=["  ".join(show(name) for name in self.columns)], style="bold")
         if shown < self.rows:
             yield remark(f"{shown} of {counted(self.rows, 'row')}; for more: --rows, --format")
+        if self.exclusion is not None:
+            yield remark(f"this image is excluded: {self.exclusion}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TableListResult:
+class TableListResult(DatasetResult):
     """The tables of a dataset.
 
     Attributes:
-        dataset: The dataset.
         tables: How many it has.
         items: The tables.
     """
 
-    streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "table"
-    ok: ClassVar[bool] = True
-    dataset: str
     tables: int
     items: tuple[ListedTable, ...]
 
@@ -238,6 +236,24 @@ def list_tables(dataset: ZarrDataset) -> tuple[ListedTable, ...]:
     return tuple(found)
 
 
+def _how_to_make(dataset: ZarrDataset, indexer_name: str) -> str:
+    from kymflow.core.indexers import AnalysisTable
+    from kymflow.core.plugins import load_indexer
+
+    indexer = load_indexer(indexer_name)
+    if isinstance(indexer, AnalysisTable) and indexer not in kept_indexers(dataset):
+        typed = command("analyze", dataset.location, indexer.analysis.name)
+        return f"run its analysis: {typed}"
+    return f"make it: {command('update', dataset.location)}"
+
+
+def _exclusion(dataset: ZarrDataset, image_id: str) -> str | None:
+    from kymflow.core.decisions import read_decisions
+
+    exclusion = read_decisions(dataset.record(image_id)).exclusion
+    return None if exclusion is None else exclusion.reason
+
+
 class ArrowRows(Sequence[Row]):
     """The rows of an Arrow table, made as they are asked for."""
 
@@ -261,11 +277,3 @@ class ArrowRows(Sequence[Row]):
         if isinstance(picked, range):
             return ArrowRows(self.arrow.take(list(picked)))
         return Row(row=self.arrow.slice(picked, 1).to_pylist()[0])
-
-
-def _require_known(name: str, known: Sequence[str], *, what: str, where: str, see: str) -> None:
-    if name in known:
-        return
-    raise UnknownNameError(
-        f"there is no {what} {name!r} in {where}", hint=guess(name, known, otherwise=see)
-    )

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from kymflow.cli.blocks import Block, Screen, counted
 from kymflow.cli.opening import find_image, open_writer
+from kymflow.cli.results import DatasetResult
 from kymflow.cli.safe_text import show
 
 
@@ -21,9 +22,6 @@ def undo(dataset: str, image: str | None = None, /) -> UndoResult:
     Args:
         dataset: Path or URL of the dataset.
         image: Just on this image: its id, the first characters of it, or its source file.
-
-    Returns:
-        What was undone.
 
     Raises:
         kymflow.core.errors.NothingToUndoError: No decision is left.
@@ -45,19 +43,15 @@ def undo(dataset: str, image: str | None = None, /) -> UndoResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UndoResult:
+class UndoResult(DatasetResult):
     """What was undone.
 
     Attributes:
-        dataset: The dataset.
         undone: How many decisions, each on one image.
         items: These decisions.
     """
 
-    streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "undo"
-    ok: ClassVar[bool] = True
-    dataset: str
     undone: int
     items: tuple[UndoneAct, ...]
 

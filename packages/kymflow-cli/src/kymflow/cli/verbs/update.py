@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -22,9 +22,10 @@ from kymflow.cli.options import (
     Workers,
 )
 from kymflow.cli.progress import SILENT
+from kymflow.cli.results import BatchResult
 from kymflow.cli.safe_text import command, show
 from kymflow.cli.source_names import source_name
-from kymflow.cli.survey import Survey, kept_indexers, survey
+from kymflow.cli.survey import Survey, survey
 from kymflow.cli.verbs.analyze import AnalysedImage, analyze_images
 from kymflow.cli.verbs.index import ImageFailure, IndexedTable, run_indexer
 from kymflow.cli.verbs.ingest import (
@@ -66,9 +67,6 @@ def update(
         wait: How many seconds to wait for another writer.
         progress: Shows how far the work is.
 
-    Returns:
-        What was done.
-
     Raises:
         kymflow_zarr.NotADatasetError: There is no dataset there.
         kymflow_zarr.LockedError: Another writer is at work.
@@ -99,35 +97,26 @@ def update(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateResult:
+class UpdateResult(BatchResult):
     """What an update did.
 
     Attributes:
-        dataset: The dataset.
         taken_in: How many files are new images now.
         by_rule: How many new images have fields or a calibration that were decided for all to come.
         analyzed: How many times an image was analyzed.
         tables: How many tables were brought up to date.
-        failed: How many files and images failed.
         report: The report, if it was written; None if it was not.
         items: The files that were tried, the images that were analyzed, the tables.
     """
 
     streamed: ClassVar[bool] = True
     verb: ClassVar[str] = "update"
-    dataset: str
     taken_in: int
     by_rule: int
     analyzed: int
     tables: int
-    failed: int
     report: str | None
     items: tuple[FileOutcome | AnalysedImage | IndexedTable | ImageFailure, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing failed."""
-        return self.failed == 0
 
     def as_text(self, screen: Screen) -> Iterator[Block]:
         """See `Result`."""
@@ -179,11 +168,7 @@ def _refresh(
 def _analyze(
     dataset: ZarrDataset, *, workers: int | None, progress: ProgressParam
 ) -> tuple[list[AnalysedImage], Survey]:
-    """Compute what is not current, and then what builds on it.
-
-    Returns:
-        What became of each image in the end, and how the dataset stands after that.
-    """
+    """Compute what is not current, then what builds on it; the survey is of the time after that."""
     from kymflow.core.plugins import load_analyses
 
     analyses = load_analyses()
@@ -220,7 +205,7 @@ def _by_params(
 ) -> Iterator[tuple[Any, list[str]]]:
     """Images by the parameters of their results; those without any by those of the last run."""
     from kymflow.core import KymDataset
-    from kymflow.core.analysis import load_results, make_params
+    from kymflow.core.analysis import load_results, params_from_json
 
     if not image_ids:
         return
@@ -234,27 +219,19 @@ def _by_params(
         chosen = {json.dumps(one.get("parameters")) for one in stored.params.values()}
         groups.setdefault(min(chosen, default=json.dumps(json.loads(latest))), []).append(image_id)
     for document, members in groups.items():
-        yield make_params(analysis.params, dict(_flat(json.loads(document)))), members
-
-
-def _flat(document: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Parameters by name, nested ones as ``outer.inner``."""
-    for name, value in document.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
+        yield params_from_json(analysis.params, json.loads(document)), members
 
 
 def _index(
     dataset: ZarrDataset, found: Survey, *, progress: ProgressParam
 ) -> list[IndexedTable | ImageFailure]:
     from kymflow.core import KymDataset, run_order
+    from kymflow.core.plugins import load_indexers
 
     kymographs = KymDataset(dataset)
     done: list[IndexedTable | ImageFailure] = []
-    used = dict.fromkeys(name for name, _ in found.states)
-    for indexer in run_order(kept_indexers(dataset, used)) if found.images else ():
+    indexers = load_indexers()
+    for indexer in run_order([indexers[name] for name in found.outdated]):
         # A table that another one depends on may have changed by now.
         if kymographs.outdated_images(indexer) if done else found.outdated[indexer.name]:
             done += run_indexer(kymographs, indexer, mode="incremental", progress=progress)

@@ -9,6 +9,7 @@ from typing import ClassVar
 from kymflow.cli.blocks import Block, Screen, counted
 from kymflow.cli.opening import open_writer
 from kymflow.cli.options import DEFAULT_WAIT_S, Wait
+from kymflow.cli.results import DatasetResult
 from kymflow.cli.safe_text import show
 
 
@@ -21,9 +22,6 @@ def upgrade(dataset: str, /, *, wait: Wait = DEFAULT_WAIT_S) -> UpgradeResult:
     Args:
         dataset: Path or URL of the dataset.
         wait: How many seconds to wait for another writer.
-
-    Returns:
-        What was upgraded.
 
     Raises:
         kymflow_zarr.NotADatasetError: There is no dataset there.
@@ -42,21 +40,17 @@ def upgrade(dataset: str, /, *, wait: Wait = DEFAULT_WAIT_S) -> UpgradeResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UpgradeResult:
+class UpgradeResult(DatasetResult):
     """What an upgrade did.
 
     Attributes:
-        dataset: The dataset.
         format_before: The version of its format before.
         format_version: The version that it has now.
         upgraded: How many images were upgraded.
         items: These images.
     """
 
-    streamed: ClassVar[bool] = False
     verb: ClassVar[str] = "upgrade"
-    ok: ClassVar[bool] = True
-    dataset: str
     format_before: int
     format_version: int
     upgraded: int

@@ -16,6 +16,7 @@ from kymflow.cli.blocks import Block, Screen
 from kymflow.cli.opening import open_writer
 from kymflow.cli.options import DEFAULT_WAIT_S, ProgressParam, Wait
 from kymflow.cli.progress import SILENT
+from kymflow.cli.results import DatasetResult
 from kymflow.cli.safe_text import show
 
 
@@ -40,9 +41,6 @@ def view(
         wait: How many seconds to wait for another writer.
         progress: Shows the address.
 
-    Returns:
-        What was served.
-
     Raises:
         OSError: The port is taken.
         kymflow_zarr.NotADatasetError: There is no dataset there.
@@ -64,18 +62,15 @@ def view(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ViewResult:
+class ViewResult(DatasetResult):
     """What was served.
 
     Attributes:
-        dataset: The dataset.
         items: Its page.
     """
 
     streamed: ClassVar[bool] = True
     verb: ClassVar[str] = "view"
-    ok: ClassVar[bool] = True
-    dataset: str
     items: tuple[ServedPage, ...]
 
     def as_text(self, screen: Screen) -> Iterator[Block]:  # noqa: ARG002

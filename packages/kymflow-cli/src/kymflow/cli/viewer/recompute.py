@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from kymflow.core.analysis import load_results, make_params, run_analysis
+from kymflow.core.analysis import load_results, params_from_json, run_analysis
 from kymflow.core.analysis.velocity import VELOCITY, VelocityParams
 
 if TYPE_CHECKING:
-    from kymflow_zarr import JsonValue, ZarrDataset, ZarrImageRecord
+    from kymflow_zarr import ZarrDataset, ZarrImageRecord
 
 
 def recompute(
@@ -37,14 +37,5 @@ def _params_of(record: ZarrImageRecord) -> VelocityParams:
     for document in load_results(record, VELOCITY).params.values():
         chosen = document.get("parameters")
         if isinstance(chosen, dict):
-            return make_params(VelocityParams, dict(_flat(chosen)))
+            return params_from_json(VelocityParams, chosen)
     return VelocityParams()
-
-
-def _flat(values: Mapping[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, JsonValue]]:
-    """Nested parameters by names like ``stall_rule.merge_s``."""
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value

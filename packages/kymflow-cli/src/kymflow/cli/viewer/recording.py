@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Final, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from kymflow.core.analysis import (
     load_region_data,
 )
 from kymflow.core.analysis.velocity import VELOCITY
+from kymflow.core.analysis.velocity.display import running_median
 from kymflow.core.decisions import read_decisions
 from kymflow.core.metadata import image_extent, load_metadata
 from kymflow.core.result_plot import plot_result
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from kymflow_zarr import JsonValue, ZarrDataset, ZarrImageRecord
-
-_SMOOTHED_SHARE: Final = 1 / 150
-_FEWEST_SMOOTHED: Final = 5
 
 
 class Stretch(TypedDict):
@@ -128,7 +126,7 @@ def read_trace(record: ZarrImageRecord, *, channel: int, roi: int | None) -> byt
     columns = (
         rows["center_line"],
         velocity,
-        _running_median(velocity),
+        running_median(velocity).where(velocity.notna()),
         rows["velocity_px_per_line"],
         rows["r2adj"],
         rows["status"].eq("alias"),
@@ -149,13 +147,6 @@ def draw_figure(
     figure = plot_result(record, VELOCITY, channel=channel, roi_id=roi, lines=lines)
     figure.savefig(stream, format="svg")
     return stream.getvalue()
-
-
-def _running_median(velocity: pd.Series[float]) -> pd.Series[float]:
-    """A median over about a 150th of the recording; none where a window has no evidence."""
-    windows = max(_FEWEST_SMOOTHED, round(len(velocity) * _SMOOTHED_SHARE) // 2 * 2 + 1)
-    median = velocity.rolling(windows, center=True, min_periods=windows // 3 + 1).median()
-    return median.where(velocity.notna())
 
 
 def _region(status: RegionStatus, name: str, data: RegionData | None) -> RegionView:

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from kymflow.cli.errors import expected_errors, explain
-from kymflow.cli.viewer.changes import CHANGES, Target
+from kymflow.cli.viewer.changes import CHANGES, make_change
 from kymflow.cli.viewer.guard import check_request
 from kymflow.cli.viewer.messages import (
     Answer,
@@ -103,9 +103,9 @@ class Viewer:
                 self.shown.set()
                 return binary_answer(trace)
             case "POST", ("api", "recordings", image_id, change) if change in CHANGES:
-                target = Target(dataset=self.dataset, record=self.dataset.record(image_id))
+                record = self.dataset.record(image_id)
                 with self.writing:
-                    CHANGES[change](target, request.json())
+                    make_change(self.dataset, record, change, request.json())
                 self.recordings.look_again(image_id)
                 return json_answer(describe_recording(self.dataset, image_id))
             case "GET", path if path in page_files():

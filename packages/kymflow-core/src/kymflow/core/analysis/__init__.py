@@ -16,7 +16,13 @@ from kymflow.core.analysis.definition import (
     ResultTable,
 )
 from kymflow.core.analysis.display import Display, Overlay, Panels, RegionData
-from kymflow.core.analysis.params import Param, ParamInfo, describe_params, make_params
+from kymflow.core.analysis.params import (
+    Param,
+    ParamInfo,
+    describe_params,
+    make_params,
+    params_from_json,
+)
 from kymflow.core.analysis.region_data import load_region_data
 from kymflow.core.analysis.regions import (
     Calibration,
@@ -69,6 +75,7 @@ __all__ = [
     "load_result_table",
     "load_results",
     "make_params",
+    "params_from_json",
     "regions_of",
     "run_analysis",
     "survey_images",

@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kymflow.core.analysis.definition import InputResult
-from kymflow.core.analysis.storage import load_result_table, load_results
+from kymflow.core.analysis.storage import load_result_table, load_results, rows_of_region
 from kymflow.core.errors import AnalysisInputError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from kymflow.core.analysis.definition import Analysis, Input
-    from kymflow.core.analysis.storage import RegionResult
     from kymflow.core.provenance import Params
     from kymflow_zarr import JsonValue, ZarrImageRecord
 
@@ -59,13 +56,9 @@ def _load(rec: ZarrImageRecord, needed: Input, said: dict[str, JsonValue]) -> In
         parameters=parameters if isinstance(parameters, dict) else {},
         summary=entry.values,
         tables={
-            table.name: _own_rows(load_result_table(rec, analysis, table.name, label=label), entry)
+            table.name: rows_of_region(
+                load_result_table(rec, analysis, table.name, label=label), entry.place
+            ).reset_index(drop=True)
             for table in analysis.tables
         },
     )
-
-
-def _own_rows(frame: pd.DataFrame, entry: RegionResult) -> pd.DataFrame:
-    roi_id = -1 if entry.roi_id is None else entry.roi_id
-    own = (frame["channel"] == entry.channel) & (frame["roi_id"].fillna(-1) == roi_id)
-    return frame[own].reset_index(drop=True)

@@ -175,6 +175,24 @@ def params_json(params: DataclassInstance) -> dict[str, JsonValue]:
     return asdict(params)
 
 
+def params_from_json(params: type[P], document: Mapping[str, JsonValue]) -> P:
+    """The parameters that `params_json` made a document of; defaults for those it does not have.
+
+    Raises:
+        AnalysisParameterError: There is no such parameter, or a value is not accepted.
+    """
+    return make_params(params, dict(_flat(document, "")))
+
+
+def _flat(document: Mapping[str, JsonValue], prefix: str) -> Iterator[tuple[str, JsonValue]]:
+    """Nested parameters by names like ``stall_rule.merge_s``."""
+    for name, value in document.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
 def _describe(params: type[Any], prefix: str) -> Iterator[ParamInfo]:
     if not (is_dataclass(params) and _is_frozen(params)):
         raise AnalysisDefinitionError(f"{params!r} is not a frozen dataclass; make parameters one")

@@ -6,14 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from kymflow.core.analysis.display import RegionData
 from kymflow.core.analysis.regions import calibration_of, regions_of
-from kymflow.core.analysis.storage import load_result_table, load_results
+from kymflow.core.analysis.storage import load_result_table, load_results, rows_of_region
 from kymflow.core.metadata import load_metadata
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from kymflow.core.analysis.definition import Analysis
-    from kymflow.core.analysis.storage import RegionResult
     from kymflow_zarr import ZarrImageRecord
 
 
@@ -52,19 +49,13 @@ def load_region_data(
             region=now[entry.place],
             calibration=calibration,
             values=entry.values,
-            tables={name: _rows_of(frame, entry) for name, frame in frames.items()},
+            # Of exactly the parameters that the summary names.
+            tables={
+                name: rows_of_region(frame[frame["params_hash"] == entry.params_hash], entry.place)
+                for name, frame in frames.items()
+            },
             marks=tuple(mark for mark in marks if mark.place == entry.place),
         )
         for entry in stored.results
         if entry.place in now
     )
-
-
-def _rows_of(frame: pd.DataFrame, entry: RegionResult) -> pd.DataFrame:
-    """A region's rows, of exactly the parameters that its summary names."""
-    roi = frame["roi_id"]
-    same_roi = roi.isna() if entry.roi_id is None else roi.eq(entry.roi_id).fillna(value=False)
-    wanted = (
-        same_roi & frame["channel"].eq(entry.channel) & frame["params_hash"].eq(entry.params_hash)
-    )
-    return frame[wanted.to_numpy(dtype=bool)]

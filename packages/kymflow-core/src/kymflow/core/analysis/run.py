@@ -38,7 +38,7 @@ from kymflow.core.errors import (
     KymflowCoreError,
     NotAKymographError,
     OtherParametersError,
-    RoiNotFoundError,
+    UnknownKeyError,
 )
 from kymflow.core.metadata import ImageMetadata, load_metadata
 from kymflow.core.provenance import params_hash
@@ -259,7 +259,7 @@ def _analyze(job: _Job[P], image_id: str) -> AnalysisOutcome:
     wanted = [r for r in regions if job.roi_ids is None or r.roi_id in job.roi_ids]
     if job.roi_ids is not None and not wanted:
         known = (region.roi_id for region in regions if region.roi_id is not None)
-        raise RoiNotFoundError(min(job.roi_ids, default=0), known)
+        raise UnknownKeyError("ROI", min(job.roi_ids, default=0), known)
     current: set[Region] = set()
     has_gone = False
     if not job.recompute:

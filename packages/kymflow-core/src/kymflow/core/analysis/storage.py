@@ -190,6 +190,13 @@ def load_result_table(
     return frame
 
 
+def rows_of_region(frame: pd.DataFrame, place: Place) -> pd.DataFrame:
+    """The rows of one region in a table of the results of all regions."""
+    channel, roi_id = place
+    own = frame["roi_id"].fillna(-1).eq(-1 if roi_id is None else roi_id)
+    return frame[own & frame["channel"].eq(channel)]
+
+
 def save_results(
     rec: ZarrImageRecord,
     analysis: Analysis[Any],

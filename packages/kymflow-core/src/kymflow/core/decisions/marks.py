@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kymflow.core.analysis.regions import Place, Region, calibration_of, regions_of
 from kymflow.core.decisions.ledger import add_act, exclusive
 from kymflow.core.decisions.state import Mark, read_decisions
-from kymflow.core.errors import DecisionError, MarkNotFoundError
+from kymflow.core.errors import DecisionError, UnknownKeyError
 from kymflow.core.metadata import load_metadata
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def move_mark(
     """Move a mark. Nothing happens if it is there already; arguments as for `mark_interval`.
 
     Raises:
-        MarkNotFoundError: There is no mark with this id.
+        UnknownKeyError: There is no mark with this id.
         DecisionError: The interval does not lie in the region.
     """
     mark = _find(record, mark_id)
@@ -99,7 +99,7 @@ def remove_mark(
     """Remove a mark.
 
     Raises:
-        MarkNotFoundError: There is no mark with this id.
+        UnknownKeyError: There is no mark with this id.
     """
     _find(record, mark_id)
     add_act(record, "remove_mark", {"mark": mark_id}, author=author, step=step)
@@ -108,7 +108,7 @@ def remove_mark(
 def _find(record: ZarrImageRecord, mark_id: str) -> Mark:
     marks = {mark.id: mark for mark in read_decisions(record).marks}
     if mark_id not in marks:
-        raise MarkNotFoundError(record.image_id, mark_id, marks)
+        raise UnknownKeyError("mark", mark_id, marks, where=f" of image {record.image_id!r}")
     return marks[mark_id]
 
 

@@ -132,7 +132,7 @@ def change_region(
     """Change the borders or the name of a region; arguments as for `add_region`.
 
     Raises:
-        RoiNotFoundError: There is none with this id.
+        UnknownKeyError: There is none with this id.
         RoiError: It would not fit the image.
     """
     metadata = load_metadata(record)
@@ -151,7 +151,7 @@ def remove_region(
     """Remove a region. Its id is never used again.
 
     Raises:
-        RoiNotFoundError: There is none with this id.
+        UnknownKeyError: There is none with this id.
     """
     metadata = load_metadata(record)
     changed = replace(metadata, rois=delete_roi(metadata.rois, roi_id))

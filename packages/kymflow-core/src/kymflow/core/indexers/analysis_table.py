@@ -17,10 +17,10 @@ from kymflow.core.analysis.storage import (
 )
 from kymflow.core.decisions import Mark, read_decisions
 from kymflow.core.errors import RegionError
-from kymflow.core.indexers.mark_rows import COMPUTED, ORIGIN, mark_rows
+from kymflow.core.indexers.mark_rows import COMPUTED, ORIGIN, mark_rows, result_rows
 from kymflow.core.kym_dataset.indexer_base import RegionRows
 from kymflow.core.metadata import load_metadata
-from kymflow.core.provenance import ANALYSIS_VERSION, PARAMS_HASH, params_hash
+from kymflow.core.provenance import PARAMS_HASH, params_hash
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -159,24 +159,10 @@ class AnalysisTable:
         regions: Mapping[Place, Region],
     ) -> pd.DataFrame:
         """The rows of some results under one label."""
-        import pandas as pd
-
         declared = self._result_table.columns
-        places = pd.DataFrame(
-            {
-                PARAMS_HASH: pd.Series([e.params_hash for e in shown], dtype="str"),
-                ANALYSIS_VERSION: pd.Series([e.analysis_version for e in shown], dtype="str"),
-                "label": pd.Series([label] * len(shown), dtype="str"),
-                "channel": pd.array([e.channel for e in shown], dtype="int64"),
-                "roi_id": pd.array([e.roi_id for e in shown], dtype="Int64"),
-                "region_hash": pd.Series([regions[e.place].hash for e in shown], dtype="str"),
-            }
-        )
         if not self.table:
-            for column in declared:
-                values = [entry.values.get(column.name) for entry in shown]
-                places[column.name] = pd.Series(values, dtype=column.dtype)
-            return places
+            return result_rows(shown, regions, declared, label=label)
+        places = result_rows(shown, regions, (), label=label)
         frame = load_result_table(rec, self.analysis, self.table, label=label)
         keys = ["channel", "roi_id", PARAMS_HASH]
         return places.merge(frame[[*keys, *(column.name for column in declared)]], on=keys)

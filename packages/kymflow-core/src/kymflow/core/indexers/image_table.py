@@ -20,9 +20,9 @@ class ImageTable:
 
     Columns: ``file``, ``folder``, ``folder_1`` (the folder of the file) to ``folder_3``,
     ``acquired``, ``shape``, ``dtype``, ``axes``, ``seconds_per_line``, ``um_per_pixel``, ``rois``,
-    ``excluded``, ``exclusion_reason``, ``verdict``, ``verdict_reason``, ``notes``, the fields of
-    `ExperimentMetadata`, ``supersedes``, ``pixels_digest`` (equal for copies), and other fields of
-    the experiment as text.
+    ``marks`` (intervals that people marked), ``excluded``, ``exclusion_reason``, ``verdict``,
+    ``verdict_reason``, ``notes``, the fields of `ExperimentMetadata`, ``supersedes``,
+    ``pixels_digest`` (equal for copies), and other fields of the experiment as text.
     """
 
     name: ClassVar[str] = "images"
@@ -46,4 +46,4 @@ class ImageTable:
 
     def analysis_version(self) -> str:
         """The version of these rows' layout."""
-        return "1"
+        return "2"

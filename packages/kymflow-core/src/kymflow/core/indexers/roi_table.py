@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from kymflow.core.metadata import load_metadata
 from kymflow.core.provenance import params_hash
@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from kymflow_zarr import JsonValue, ZarrImageRecord
+
+
+_FIELDS: Final = ("id", "name", "note", "revision", "channel", "z")
+_BORDERS: Final = ("dim0_start", "dim0_stop", "dim1_start", "dim1_stop")
+_COLUMNS: Final = {
+    f"roi_{name}" if name in {"id", "name", "note"} else name: name
+    for name in (*_FIELDS, *_BORDERS)
+}
+"""The columns, and for each the field of a ROI that it holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,40 +38,16 @@ class RoiTable:
         """The columns."""
         import pyarrow as pa
 
-        types: dict[str, pa.DataType] = {
-            "roi_id": pa.int64(),
-            "roi_name": pa.string(),
-            "roi_note": pa.string(),
-            "revision": pa.int64(),
-            "channel": pa.int64(),
-            "z": pa.int64(),
-            "dim0_start": pa.int64(),
-            "dim0_stop": pa.int64(),
-            "dim1_start": pa.int64(),
-            "dim1_stop": pa.int64(),
-        }
-        return pa.schema(types)
+        types: dict[str, pa.DataType] = dict.fromkeys(_COLUMNS, pa.int64())
+        return pa.schema({**types, "roi_name": pa.string(), "roi_note": pa.string()})
 
     def extract_rows(self, rec: ZarrImageRecord) -> pd.DataFrame:
         """One row per ROI, in their order."""
         import pandas as pd
 
+        rois = [roi.to_json() for roi in load_metadata(rec).rois]
         return pd.DataFrame(
-            [
-                {
-                    "roi_id": roi.id,
-                    "roi_name": roi.name,
-                    "roi_note": roi.note,
-                    "revision": roi.revision,
-                    "channel": roi.channel,
-                    "z": roi.z,
-                    "dim0_start": roi.dim0_start,
-                    "dim0_stop": roi.dim0_stop,
-                    "dim1_start": roi.dim1_start,
-                    "dim1_stop": roi.dim1_stop,
-                }
-                for roi in load_metadata(rec).rois
-            ]
+            [{column: roi[field] for column, field in _COLUMNS.items()} for roi in rois]
         )
 
     def params(self, rec: ZarrImageRecord) -> dict[str, JsonValue]:

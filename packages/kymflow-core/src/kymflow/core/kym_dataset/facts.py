@@ -80,6 +80,8 @@ def _tabled_facts(
         return {}
     fingerprints = take_fingerprints(dataset, ImageTable(), stamps, keep_excluded=True)
     unchanged = fingerprints.unchanged(origins)
+    if not unchanged:
+        return {}  # a table of another version may lack some of these columns
     wanted = None if columns is None else [IMAGE_ID, *columns]
     rows = dataset.load_arrow_table(table, columns=wanted)
     # Times as whole nanoseconds, which datetimes do not have.

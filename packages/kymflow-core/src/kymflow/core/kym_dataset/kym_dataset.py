@@ -128,7 +128,7 @@ class KymDataset:
             What became of each image. One that failed has an ``error``, and stopped no other.
 
         Raises:
-            UnknownPluginError: There is no analysis of this name.
+            UnknownKeyError: There is no analysis of this name.
             AnalysisParameterError: It has no such parameter, or not with this value.
             OtherParametersError: There are results of other parameters under this label.
             ReadOnlyError: The dataset was opened with ``mode="r"``.
@@ -305,8 +305,7 @@ class KymDataset:
             What was done.
 
         Raises:
-            TableNameError: The indexer's name breaks a rule.
-            NotAKymTableError: A table of that name exists that no indexer made.
+            TableNameError: The indexer's name breaks a rule, or no indexer made its table.
             TableSchemaError: The indexer declares other types than its table has.
             ImageIndexError: With ``on_error="raise"``: an image that failed.
             IndexUpdateError: With ``on_error="collect"``: all images that failed.

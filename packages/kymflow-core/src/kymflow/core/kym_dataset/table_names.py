@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from kymflow.core.errors import NotAKymTableError, TableNameError
+from kymflow.core.errors import TableNameError
 from kymflow.core.provenance import PROVENANCE_COLUMNS
 
 if TYPE_CHECKING:
@@ -49,11 +49,15 @@ def check_is_kym_table(table: str, schema: pa.Schema) -> None:
     """Refuse a table that lacks the columns which all tables of indexers have.
 
     Raises:
-        NotAKymTableError: It names the column.
+        TableNameError: It names the column.
     """
     import pyarrow as pa
 
     for column in PROVENANCE_COLUMNS:
         at = schema.get_field_index(column)
         if at < 0 or not pa.types.is_string(schema.field(at).type):
-            raise NotAKymTableError(table, f"it has no text column {column!r}")
+            raise TableNameError(
+                table.removeprefix(TABLE_PREFIX),
+                f"the table {table!r} was not made by an indexer: it has no text column {column!r}",
+                hint="it is never overwritten: call delete_table(), or choose another name",
+            )

@@ -40,7 +40,6 @@ from kymflow_zarr.frames import fit_columns
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Executor
-    from datetime import datetime
 
     import pyarrow as pa
 
@@ -117,7 +116,22 @@ def update_table(
         unchanged_params=_count_same_params(old, found.origins) + len(unchanged & old.keys()),
         left_out=found.left_out,
     )
-    log_run(dataset, _run(indexer, update, version=version, started=started, found=found))
+    log_run(
+        dataset,
+        Run(
+            action="index",
+            name=indexer.name,
+            version=version,
+            started=started,
+            counts={
+                "images": update.images,
+                "recomputed": update.recomputed,
+                "failed": len(found.failures),
+                "rows": update.rows,
+                "left_out": sum(len(reasons) for reasons in update.left_out.values()),
+            },
+        ),
+    )
     logger.info(
         "index %r: %d of %d images had an unchanged params_hash; %s were replaced",
         indexer.name,
@@ -228,24 +242,6 @@ def _count_same_params(old: RowOrigins, new: RowOrigins) -> int:
 
 def _hashes(origins: Iterable[tuple[str, str, int]]) -> set[str]:
     return {digest for _, digest, _ in origins}
-
-
-def _run(
-    indexer: BaseIndexer, update: IndexUpdate, *, version: str, started: datetime, found: _Found
-) -> Run:
-    return Run(
-        action="index",
-        name=indexer.name,
-        version=version,
-        started=started,
-        counts={
-            "images": update.images,
-            "recomputed": update.recomputed,
-            "failed": len(found.failures),
-            "rows": update.rows,
-            "left_out": sum(len(reasons) for reasons in update.left_out.values()),
-        },
-    )
 
 
 def _with_details(error: ImageIndexError) -> ImageIndexError:

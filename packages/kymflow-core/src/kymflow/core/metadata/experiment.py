@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from kymflow.core.metadata.fields import Fields
@@ -84,21 +84,9 @@ class ExperimentMetadata:
 
     def to_json(self) -> dict[str, JsonValue]:
         """The metadata as JSON, every field in it."""
-        return {
-            "species": self.species,
-            "region": self.region,
-            "cell_type": self.cell_type,
-            "depth": self.depth,
-            "branch_order": self.branch_order,
-            "direction": self.direction,
-            "sex": self.sex,
-            "genotype": self.genotype,
-            "condition": self.condition,
-            "treatment": self.treatment,
-            "date": self.date,
-            "note": self.note,
-            **self.extra,
-        }
+        said = asdict(self)
+        extra = said.pop("extra")
+        return {**said, **extra}
 
 
 def parse_value(name: str, text: str) -> JsonValue:

@@ -5,10 +5,10 @@ All functions are pure: they return new values, and `save_metadata` writes them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from kymflow.core.errors import RoiError, RoiNotFoundError
+from kymflow.core.errors import RoiError, UnknownKeyError
 from kymflow.core.metadata.fields import Fields
 
 if TYPE_CHECKING:
@@ -53,15 +53,15 @@ class Roi:
     """
 
     id: int
+    name: str = ""
+    note: str = ""
+    revision: int = 0
+    channel: int = 1
+    z: int = 0
     dim0_start: int
     dim0_stop: int
     dim1_start: int
     dim1_stop: int
-    channel: int = 1
-    z: int = 0
-    name: str = ""
-    note: str = ""
-    revision: int = 0
     extra: Mapping[str, JsonValue] = field(default_factory=dict)
 
     @classmethod
@@ -96,19 +96,9 @@ class Roi:
 
     def to_json(self) -> dict[str, JsonValue]:
         """The ROI as JSON."""
-        return {
-            "id": self.id,
-            "name": self.name,
-            "note": self.note,
-            "revision": self.revision,
-            "channel": self.channel,
-            "z": self.z,
-            "dim0_start": self.dim0_start,
-            "dim0_stop": self.dim0_stop,
-            "dim1_start": self.dim1_start,
-            "dim1_stop": self.dim1_stop,
-            **self.extra,
-        }
+        said = asdict(self)
+        extra = said.pop("extra")
+        return {**said, **extra}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,12 +177,12 @@ def find_roi(rois: Sequence[Roi], roi_id: int) -> Roi:
     """The ROI with an id.
 
     Raises:
-        RoiNotFoundError: There is none.
+        UnknownKeyError: There is none.
     """
     for roi in rois:
         if roi.id == roi_id:
             return roi
-    raise RoiNotFoundError(roi_id, (roi.id for roi in rois))
+    raise UnknownKeyError("ROI", roi_id, (roi.id for roi in rois))
 
 
 def create_roi(
@@ -231,7 +221,7 @@ def edit_roi(
     """Change a ROI in its place; its revision goes up by one, unless nothing changes.
 
     Raises:
-        RoiNotFoundError: There is none with this id.
+        UnknownKeyError: There is none with this id.
         RoiError: It would not fit the image.
     """
     old = find_roi(rois, roi_id)
@@ -247,21 +237,11 @@ def delete_roi(rois: Sequence[Roi], roi_id: int) -> tuple[Roi, ...]:
     """Remove a ROI; its id is not given again.
 
     Raises:
-        RoiNotFoundError: There is none with this id.
+        UnknownKeyError: There is none with this id.
     """
     find_roi(rois, roi_id)
     return tuple(roi for roi in rois if roi.id != roi_id)
 
 
 def _changed(roi: Roi, change: RoiChange) -> Roi:
-    return replace(
-        roi,
-        name=roi.name if change.name is None else change.name,
-        note=roi.note if change.note is None else change.note,
-        channel=roi.channel if change.channel is None else change.channel,
-        z=roi.z if change.z is None else change.z,
-        dim0_start=roi.dim0_start if change.dim0_start is None else change.dim0_start,
-        dim0_stop=roi.dim0_stop if change.dim0_stop is None else change.dim0_stop,
-        dim1_start=roi.dim1_start if change.dim1_start is None else change.dim1_start,
-        dim1_stop=roi.dim1_stop if change.dim1_stop is None else change.dim1_stop,
-    )
+    return replace(roi, **{name: new for name, new in asdict(change).items() if new is not None})

@@ -24,9 +24,9 @@ from kymflow_zarr._readers.formats.planes import (
     PlaneReader,
     axis_name,
     check_expansion,
-    import_library,
     is_line_scan,
     line_scan_sizes,
+    required,
 )
 from kymflow_zarr._readers.intervals import steady_step
 from kymflow_zarr._readers.limits import ReadLimits
@@ -117,10 +117,10 @@ def _check_directory(path: Path) -> None:
 
 
 def _czi_file(path: Path) -> CziFile:
-    czifile = import_library("czifile", path, extra="czi", note=", and Python 3.12 or newer")
+    with required("czifile, and Python 3.12 or newer", path, extra="czi"):
+        from czifile import CziFile
     _check_directory(path)
-    file: CziFile = czifile.CziFile(path)
-    return file
+    return CziFile(path)
 
 
 def _by_name(file: CziFile) -> dict[str, CziImage]:

@@ -17,9 +17,9 @@ from kymflow_zarr._readers.formats.planes import (
     PlaneReader,
     axis_name,
     check_expansion,
-    import_library,
     is_line_scan,
     line_scan_sizes,
+    required,
 )
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.scene_names import unique_names
@@ -66,8 +66,9 @@ class LifReader(PlaneReader):
 
 
 def _lif_file(path: Path) -> LifFile:
-    file: LifFile = import_library("liffile", path, extra="lif").LifFile(path)
-    return file
+    with required("liffile", path, extra="lif"):
+        from liffile import LifFile
+    return LifFile(path)
 
 
 def _by_name(file: LifFile) -> dict[str, LifImageABC]:

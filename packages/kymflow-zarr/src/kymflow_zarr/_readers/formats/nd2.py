@@ -17,9 +17,9 @@ from kymflow_zarr._readers.formats.planes import (
     PlaneImage,
     axis_name,
     check_expansion,
-    import_library,
     is_line_scan,
     line_scan_sizes,
+    required,
 )
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import ImageReader
@@ -41,8 +41,9 @@ class Nd2Reader(ImageReader):
 
     def open(self, path: Path, *, limits: ReadLimits) -> PlaneImage:
         """Open an image; frames are read one at a time."""
-        opened: ND2File = import_library("nd2", path, extra="nd2").ND2File(path)
-        with closed_on_error(opened) as file:
+        with required("nd2", path, extra="nd2"):
+            from nd2 import ND2File
+        with closed_on_error(ND2File(path)) as file:
             sizes, warnings = _recorded(file)
             check_expansion(path, sizes, file.dtype, limits)
             kept = line_scan_sizes(sizes)

@@ -23,9 +23,9 @@ from kymflow_zarr._readers.files import closed_on_error, regular_file_state
 from kymflow_zarr._readers.formats.planes import (
     PlaneImage,
     axis_name,
-    import_library,
     is_line_scan,
     line_scan_sizes,
+    required,
 )
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import ImageReader
@@ -50,8 +50,9 @@ class OifReader(ImageReader):
 
     def open(self, path: Path, *, limits: ReadLimits) -> PlaneImage:  # noqa: ARG002 - planes are checked
         """Open an image; planes are read one at a time."""
-        opened: oiffile.OifFile = import_library("oiffile", path, extra="oif").OifFile(path)
-        with closed_on_error(opened) as file:
+        with required("oiffile", path, extra="oif"):
+            import oiffile
+        with closed_on_error(oiffile.OifFile(path)) as file:
             sizes = _sizes(file.mainfile)
             letters = tuple(line_scan_sizes(sizes))
             lead = [axis for axis in letters if axis not in file.axes[-2:]]

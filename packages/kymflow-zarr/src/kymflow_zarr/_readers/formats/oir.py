@@ -19,8 +19,8 @@ from kymflow_zarr._readers.formats.planes import (
     PlaneReader,
     axis_name,
     check_expansion,
-    import_library,
     line_scan_sizes,
+    required,
 )
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.settings import bit_depth, known
@@ -73,7 +73,9 @@ class OirReader(PlaneReader):
 
 
 def _library(path: Path) -> Any:  # imported where it is needed
-    return import_library("oirfile", path, extra="oir", note=", and Python 3.12 or newer")
+    with required("oirfile, and Python 3.12 or newer", path, extra="oir"):
+        import oirfile
+    return oirfile
 
 
 def _recorded(image: OirFile) -> tuple[dict[str, int], tuple[str, ...]]:

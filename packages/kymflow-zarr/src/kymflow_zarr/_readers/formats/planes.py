@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -111,23 +111,18 @@ def is_line_scan(letters: Iterable[str]) -> bool:
     return {"T", "Y"}.intersection(letters) == {"T"}
 
 
-def import_library(name: str, path: Path, *, extra: str, note: str = "") -> Any:
-    """The library that reads a format.
-
-    Args:
-        name: The library.
-        path: The file that cannot be read without it.
-        extra: The extra of this package that installs it.
-        note: What else is needed.
+@contextmanager
+def required(library: str, path: Path, *, extra: str) -> Iterator[None]:
+    """Import the library that reads a format inside; an extra of this package installs it.
 
     Raises:
-        UnreadableImageError: It is not installed.
+        UnreadableImageError: It is not installed; the message ends with the command to install it.
     """
     try:
-        return import_module(name)
+        yield
     except ImportError as error:
         raise UnreadableImageError(
-            path, f"this format needs {name}{note}: pip install 'kymflow-zarr[{extra}]'"
+            path, f"this format needs {library}: pip install 'kymflow-zarr[{extra}]'"
         ) from error
 
 

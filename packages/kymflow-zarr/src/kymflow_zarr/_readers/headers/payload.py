@@ -14,17 +14,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from kymflow_zarr._readers.axes import default_axes
 from kymflow_zarr._readers.facts import Facts, Rank
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import FolderListing
-from kymflow_zarr._readers.settings import known
+from kymflow_zarr._readers.settings import BIT_DEPTHS, known
 from kymflow_zarr._readers.statements import Statements
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity, kind_of
 from kymflow_zarr._storage.json_text import MAX_BYTES, JsonValue, loads
 from kymflow_zarr.errors import CorruptDataError, UnreadableImageError
 
+_TIMES_NS: Final = range(1 - 2**63, 2**63)  # what tables and TIFFs keep
 PAYLOAD_SUFFIXES = (".json", ".metadata.json")
 
 
@@ -92,12 +94,10 @@ def read_payload_header(header: JsonValue, *, shape: tuple[int, ...]) -> Facts:
         name: _step(value, unit.get(name), _expected_kind(name, unit.get(name)), name, stated)
         for name, value in scale.items()
     }
-    acquired = header.get("acquired_local_epoch_ns")
-    bits = header.get("bits_per_pixel")
     return replace(
         _facts(axes=_texts(header.get("axes")), steps=steps, warnings=stated.warnings),
-        acquired_local_epoch_ns=acquired if type(acquired) is int else None,
-        bits_per_pixel=bits if type(bits) is int else None,
+        acquired_local_epoch_ns=_int_in(_TIMES_NS, header.get("acquired_local_epoch_ns")),
+        bits_per_pixel=_int_in(BIT_DEPTHS, header.get("bits_per_pixel")),
     )
 
 
@@ -132,6 +132,10 @@ def _lab_header(header: Mapping[str, JsonValue], *, ndim: int) -> Facts:
         for axis, value, unit in zip(axes, voxels, units, strict=True)
     }
     return _facts(axes=axes, steps=steps, warnings=stated.warnings)
+
+
+def _int_in(allowed: range, value: JsonValue) -> int | None:
+    return value if type(value) is int and value in allowed else None
 
 
 def _texts(value: JsonValue) -> tuple[str, ...]:

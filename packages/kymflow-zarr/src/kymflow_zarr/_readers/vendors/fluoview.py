@@ -44,8 +44,8 @@ def read_fluoview(metadata: TiffMetadata) -> Facts | None:
         return None
     description, page_name = metadata.page.description, tag_text(metadata.page, "PageName")
     steps = {
-        axis: _header_step(axis, size, finite(stated), unit)
-        for name, size, _, stated, unit in axes
+        axis: _header_step(axis, size, finite(step), unit)
+        for name, size, _, step, unit in axes
         if (axis := _AXES.get(name.upper())) is not None
     }
     stated = Statements(source="FluoView's")

@@ -121,9 +121,7 @@ def _page_regions(
 def _fields_in_plane(roi: JsonValue, z_um: float | None) -> list[JsonValue]:
     """A region's scan fields in a plane; one that is not of discrete planes is in each.
 
-    Args:
-        roi: The region.
-        z_um: The plane; None where pages are of several.
+    The plane is None where pages are of several.
     """
     fields = _items(_entry(roi, "scanfields"))
     is_discrete = _entry(roi, "discretePlaneMode") in (1, True)

@@ -111,38 +111,48 @@ class ArtifactStore(Protocol):
     def list_artifacts(self, source_key: str) -> tuple[Artifact, ...]:
         """All results, sorted by name."""
 
-    def load_json(self, source_key: str, name: str) -> JsonValue:
-        """A JSON artifact.
+    def load(self, source_key: str, name: str, kind: str) -> Any:
+        """A result of any kind.
 
         Raises:
             ArtifactNotFoundError: There is none (it is a `KeyError`).
-            CorruptDataError: It is not JSON.
+            ArtifactKindError: The kind is unknown.
+            CorruptDataError: It is damaged.
         """
+
+    def save(self, source_key: str, name: str, value: Any, kind: str) -> None:
+        """Write a result of any kind in one step, replacing one of the same name and kind.
+
+        Raises:
+            ArtifactKindError: The kind is unknown, or cannot be kept in this store.
+        """
+
+    def load_json(self, source_key: str, name: str) -> JsonValue:
+        """`load` a JSON artifact."""
+        value: JsonValue = self.load(source_key, name, "json")
+        return value
 
     def save_json(self, source_key: str, name: str, value: JsonValue) -> None:
-        """Write a JSON artifact in one step."""
+        """`save` a JSON artifact."""
+        self.save(source_key, name, value, "json")
 
     def load_df(self, source_key: str, name: str) -> pd.DataFrame:
-        """A table.
-
-        Raises:
-            ArtifactNotFoundError: There is none.
-            CorruptDataError: It is damaged.
-        """
+        """`load` a table."""
+        frame: pd.DataFrame = self.load(source_key, name, "table")
+        return frame
 
     def save_df(self, source_key: str, name: str, df: pd.DataFrame) -> None:
-        """Write a table as Parquet."""
+        """`save` a table."""
+        self.save(source_key, name, df, "table")
 
     def load_array(self, source_key: str, name: str) -> AnyArray:
-        """An array.
-
-        Raises:
-            ArtifactNotFoundError: There is none.
-            CorruptDataError: It is damaged.
-        """
+        """`load` an array."""
+        array: AnyArray = self.load(source_key, name, "array")
+        return array
 
     def save_array(self, source_key: str, name: str, array: AnyArray) -> None:
-        """Write an array."""
+        """`save` an array."""
+        self.save(source_key, name, array, "array")
 
 
 def channel_index(source_key: str, channel: int, count: int) -> int:

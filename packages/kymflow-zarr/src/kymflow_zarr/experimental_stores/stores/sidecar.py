@@ -10,36 +10,33 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-from kymflow_zarr._artifacts.array_kind import ARRAY
 from kymflow_zarr._artifacts.json_kind import JSON
 from kymflow_zarr._artifacts.kind import ArtifactKind
+from kymflow_zarr._artifacts.registry import kind_named
 from kymflow_zarr._artifacts.sidecars import Sidecar, Sidecars, find_sidecars, group_by_stem
 from kymflow_zarr._artifacts.table_kind import TABLE
 from kymflow_zarr._ingest.folder import images_in, list_folder
-from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._readers.headers.payload import find_payload
 from kymflow_zarr._records.facts import OWN_NAMES
 from kymflow_zarr._storage.durability import sync_file
 from kymflow_zarr._storage.json_text import JsonValue
 from kymflow_zarr._storage.names import check_no_collision, check_segment
 from kymflow_zarr.errors import (
+    ArtifactKindError,
     ArtifactNotFoundError,
     CorruptDataError,
     InvalidNameError,
     MetadataNotFoundError,
     UnreadableImageError,
 )
-from kymflow_zarr.experimental_stores.stores.base import Artifact
-
-if TYPE_CHECKING:
-    import pandas as pd
+from kymflow_zarr.experimental_stores.stores.base import Artifact, ArtifactStore
 
 TableForm: TypeAlias = Literal["parquet", "csv"]
 
 
-class SidecarArtifactStore:
+class SidecarArtifactStore(ArtifactStore):
     """Reads and writes the files beside an image. See `base.ArtifactStore`.
 
     Args:
@@ -71,32 +68,27 @@ class SidecarArtifactStore:
         found = sorted((item.name, item.kind.name) for item in _sidecars(source_key).artifacts)
         return tuple(Artifact(name=name, kind=kind) for name, kind in found)
 
-    def load_json(self, source_key: str, name: str) -> JsonValue:
-        """The document in ``<stem>.<name>.json``."""
-        value: JsonValue = _load(source_key, name, JSON)
-        return value
+    def load(self, source_key: str, name: str, kind: str) -> Any:
+        """The value in ``<stem>.<name>.<suffix>``; of a table in several forms, that in Parquet."""
+        found = _of_kind(_sidecars(source_key), name, kind_named(kind))
+        if not found:
+            key = f"{Path(source_key).stem}.{name}"
+            raise ArtifactNotFoundError(key, image_id=source_key, name=name)
+        return _read(found[0].path, found[0].kind)
 
-    def save_json(self, source_key: str, name: str, value: JsonValue) -> None:
-        """Write ``<stem>.<name>.json``."""
-        _save(source_key, name, value, JSON, ".json")
-
-    def load_df(self, source_key: str, name: str) -> pd.DataFrame:
-        """The table in ``<stem>.<name>.parquet``, else ``.csv``, else ``.csv.gz``."""
-        frame: pd.DataFrame = _load(source_key, name, TABLE)
-        return frame
-
-    def save_df(self, source_key: str, name: str, df: pd.DataFrame) -> None:
-        """Write a table, in place of one with this name in any form."""
-        _save(source_key, name, df, TABLE, self._table_suffix)
-
-    def load_array(self, source_key: str, name: str) -> AnyArray:
-        """The array in ``<stem>.<name>.npy``."""
-        array: AnyArray = _load(source_key, name, ARRAY)
-        return array
-
-    def save_array(self, source_key: str, name: str, array: AnyArray) -> None:
-        """Write ``<stem>.<name>.npy``, little-endian and in C order."""
-        _save(source_key, name, array, ARRAY, ".npy")
+    def save(self, source_key: str, name: str, value: Any, kind: str) -> None:
+        """Write ``<stem>.<name>.<suffix>``, in place of one in any form."""
+        found = kind_named(kind)
+        if not found.sidecar_suffixes:
+            raise ArtifactKindError(
+                f"artifact kind {kind!r} has no form beside an image; choose another", kinds=(kind,)
+            )
+        suffix = self._table_suffix if found is TABLE else found.sidecar_suffixes[0]
+        place = _place(source_key, name, found, suffix)
+        _write(place, found.encode_file(value, suffix))
+        for other in _of_kind(_sidecars(source_key), name, found):
+            if other.path != place:
+                other.path.unlink()
 
 
 def _names(path: Path) -> list[str]:
@@ -116,27 +108,11 @@ def _of_kind(found: Sidecars, name: str, kind: ArtifactKind) -> list[Sidecar]:
     return [file for file in files if file.name == name and file.kind is kind]
 
 
-def _load(source_key: str, name: str, kind: ArtifactKind) -> Any:
-    found = _of_kind(_sidecars(source_key), name, kind)
-    if not found:
-        key = f"{Path(source_key).stem}.{name}"
-        raise ArtifactNotFoundError(key, image_id=source_key, name=name)
-    return _read(found[0].path, kind)
-
-
 def _read(path: Path, kind: ArtifactKind) -> Any:
     try:
         return kind.read_file(path)
     except UnreadableImageError as error:
         raise CorruptDataError(str(path), error.reason) from error
-
-
-def _save(source_key: str, name: str, value: Any, kind: ArtifactKind, suffix: str) -> None:
-    place = _place(source_key, name, kind, suffix)
-    _write(place, kind.encode_file(value, suffix))
-    for other in _of_kind(_sidecars(source_key), name, kind):
-        if other.path != place:
-            other.path.unlink()
 
 
 def _place(source_key: str, name: str, kind: ArtifactKind, suffix: str) -> Path:

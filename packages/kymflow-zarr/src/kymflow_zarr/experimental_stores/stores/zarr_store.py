@@ -21,12 +21,15 @@ from kymflow_zarr.errors import (
     IngestError,
     UnreadableImageError,
 )
-from kymflow_zarr.experimental_stores.stores.base import Artifact, PixelFacts, channel_index
+from kymflow_zarr.experimental_stores.stores.base import (
+    Artifact,
+    ArtifactStore,
+    PixelFacts,
+    channel_index,
+)
 from kymflow_zarr.record import ZarrImageRecord, load_header
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from kymflow_zarr.dataset import ZarrDataset
 
 logger = logging.getLogger(__name__)
@@ -94,7 +97,7 @@ class ZarrPixelStore:
         return dataset.record(source_key)
 
 
-class ZarrArtifactStore:
+class ZarrArtifactStore(ArtifactStore):
     """Reads and writes the artifacts of a dataset's records. See `base.ArtifactStore`."""
 
     def __init__(self, dataset: ZarrDataset) -> None:
@@ -120,30 +123,16 @@ class ZarrArtifactStore:
             if not (kind == "json" and name in OWN_NAMES)
         )
 
-    def load_json(self, source_key: str, name: str) -> JsonValue:
-        """A JSON artifact."""
-        return self._dataset.record(source_key).load_json(name)
-
-    def save_json(self, source_key: str, name: str, value: JsonValue) -> None:
-        """Write a JSON artifact."""
-        self._dataset.record(source_key).save_json(name, value)
-
-    def load_df(self, source_key: str, name: str) -> pd.DataFrame:
-        """A table, from Parquet, else from gzipped CSV."""
-        record = self._dataset.record(source_key)
+    def load(self, source_key: str, name: str, kind: str) -> Any:
+        """An artifact; of a table that is not there as Parquet, that in gzipped CSV."""
+        artifacts = self._dataset.record(source_key).artifacts
         try:
-            return record.load_df_parquet(name)
+            return artifacts.load(name, kind)
         except ArtifactNotFoundError:
-            return record.load_df_csv_gz(name)
+            if kind != "table":
+                raise
+            return artifacts.load(name, "csv")
 
-    def save_df(self, source_key: str, name: str, df: pd.DataFrame) -> None:
-        """Write a table as Parquet."""
-        self._dataset.record(source_key).save_df_parquet(name, df)
-
-    def load_array(self, source_key: str, name: str) -> AnyArray:
-        """An array artifact."""
-        return self._dataset.record(source_key).load_array_artifact(name)
-
-    def save_array(self, source_key: str, name: str, array: AnyArray) -> None:
-        """Write an array artifact."""
-        self._dataset.record(source_key).save_array_artifact(name, array)
+    def save(self, source_key: str, name: str, value: Any, kind: str) -> None:
+        """Write an artifact."""
+        self._dataset.record(source_key).artifacts.save(name, value, kind)

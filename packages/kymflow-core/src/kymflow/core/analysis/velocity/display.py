@@ -149,10 +149,10 @@ def _draw_velocity(ax: Axes, data: RegionData, theme: Theme) -> None:
             label="perhaps aliased",
         )
     step = float(np.median(np.diff(line))) if len(line) > 1 else 0.0
-    span, period = step * _smoothed_windows(rows), data.calibration.seconds_per_line
+    span, period = step * _smoothed_windows(len(rows)), data.calibration.seconds_per_line
     over = f"{span:.0f} lines" if period is None else f"{span * period:.2g} s"
     # A window without evidence has no velocity, whatever its neighbours have.
-    smooth = np.where(known, _smoothed(rows, f"velocity_{suffix}"), np.nan)
+    smooth = np.where(known, running_median(rows[f"velocity_{suffix}"]), np.nan)
     ax.plot(time, smooth, color=theme.blue, linewidth=1.5, zorder=3, label=f"median over {over}")
     ax.axhline(0.0, color=theme.ink, linewidth=0.7, zorder=1)
     ax.set_ylabel(f"velocity ({unit})")
@@ -167,21 +167,20 @@ def _draw_evidence(ax: Axes, data: RegionData, theme: Theme) -> None:
     time = data.time(rows["center_line"].to_numpy(dtype=np.float64))
     r2adj = rows["r2adj"].to_numpy(dtype=np.float64)
     ax.plot(time, r2adj, ",", color=theme.green, alpha=0.5, zorder=2)
-    ax.plot(time, _smoothed(rows, "r2adj"), color=theme.green, linewidth=1.4, zorder=3)
+    ax.plot(time, running_median(rows["r2adj"]), color=theme.green, linewidth=1.4, zorder=3)
     ax.set_ylabel("evidence $r^2_{adj}$")
     ax.set_ylim(min(0.0, float(np.nanmin(r2adj))), 1.02)
 
 
-def _smoothed_windows(rows: pd.DataFrame) -> int:
-    """How many windows the running median is over, an odd number."""
-    return max(_FEWEST_SMOOTHED, round(len(rows) * _SMOOTHED_OVER) // 2 * 2 + 1)
+def _smoothed_windows(windows: int) -> int:
+    """How many of so many windows the running median is over, an odd number."""
+    return max(_FEWEST_SMOOTHED, round(windows * _SMOOTHED_OVER) // 2 * 2 + 1)
 
 
-def _smoothed(rows: pd.DataFrame, name: str) -> NDArray[np.float64]:
-    """The running median of a column; windows without a value are left out."""
-    windows = _smoothed_windows(rows)
-    rolling = rows[name].rolling(windows, center=True, min_periods=windows // 3 + 1)
-    return rolling.median().to_numpy(dtype=np.float64)
+def running_median(values: pd.Series[float]) -> pd.Series[float]:
+    """The median over about a 150th of the recording; windows without a value are left out."""
+    windows = _smoothed_windows(len(values))
+    return values.rolling(windows, center=True, min_periods=windows // 3 + 1).median()
 
 
 def _colour(kind: str, theme: Theme) -> str:
