@@ -272,6 +272,22 @@ def test_sidecars_that_come_later_are_added_and_results_are_kept(
     assert dataset.check(deep=True) == []
 
 
+def test_a_record_that_says_nothing_of_sidecars_is_not_taken_for_changed(
+    disk: ZarrDataset, folder: Path
+) -> None:
+    (folder / "a.json").write_text(json.dumps(HEADER), encoding="utf-8")
+    disk.refresh_from_folder(folder)
+    top = Path(disk.location)
+    for path in (top / "images").glob("*/analysis/provenance.json"):
+        provenance = json.loads(path.read_text(encoding="utf-8"))
+        del provenance["source"]["beside"]
+        path.write_text(json.dumps(provenance), encoding="utf-8")
+    (top / "index" / "source_details.parquet").unlink()
+    plan = ZarrDataset(top, "r").sources.plan(folder)
+    assert (plan.new, plan.changed) == ((), ())
+    assert len(plan.unchanged) == len(disk)
+
+
 def test_a_sidecar_that_changed_replaces_its_artifact_unless_someone_changed_that(
     dataset: ZarrDataset, folder: Path
 ) -> None:
