@@ -356,6 +356,18 @@ def test_files_that_failed_are_remembered_and_not_opened_again(
     assert disk.sources.failures() == ()
 
 
+def test_a_refresh_of_another_folder_forgets_no_failure(
+    dataset: ZarrDataset, folder: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    for path in (folder / "b.tif", other / "x.tif"):
+        path.write_bytes(b"no TIFF")
+        with pytest.raises(IngestError):
+            dataset.refresh_from_folder(path.parent)
+    assert {Path(it.path).name for it in dataset.sources.failures()} == {"b.tif", "x.tif"}
+
+
 def test_a_failed_file_is_tried_again_when_asked(dataset: ZarrDataset, folder: Path) -> None:
     sound = (folder / "b.tif").read_bytes()
     (folder / "b.tif").write_bytes(bytes(len(sound)))
