@@ -195,6 +195,15 @@ def test_an_id_that_begins_like_another_is_not_it(dataset: ZarrDataset) -> None:
         dataset.record(record.image_id[:-1])
 
 
+def test_deleting_an_image_leaves_a_folder_whose_name_goes_on() -> None:
+    store = MemoryStore()
+    dataset = ZarrDataset(store)
+    image_id = dataset.add_image(np.ones((2, 3)), axes=("t", "x")).image_id
+    zarr.create_group(store, path=f"images/{image_id}0")
+    dataset.delete_image(image_id)
+    assert list(zarr.open_group(store, path="images", mode="r").group_keys()) == [f"{image_id}0"]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such file names")
 def test_a_name_with_a_colon_is_not_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
