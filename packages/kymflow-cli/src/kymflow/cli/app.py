@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from kymflow.cli.completion import ASKED, completions
-from kymflow.cli.errors import ExitCode, UnusedOptionError, expected_errors, explain
+from kymflow.cli.errors import ExitCode, Failure, UnusedOptionError, expected_errors, explain
 from kymflow.cli.messages import shown_messages
 from kymflow.cli.results import Result
 from kymflow.cli.row_formats import Format
@@ -167,8 +167,8 @@ def _add_common_options(app: App) -> None:
 
 
 def _default_in_help(value: object) -> str | None:
-    """The default of a flag goes without saying."""
-    return None if value is False or value is None or value == () else str(value)
+    """No default is shown for a flag, nor where it is nothing."""
+    return None if value is False or value is None or value in ((), "") else str(value)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -250,10 +250,26 @@ def _from_home(word: str) -> str:
 
 
 def _report(error: Exception, terminal: Terminal, *, debug: bool) -> int:
-    failure = explain(error)
     if debug:
         traceback.print_exception(error)
-    terminal.labelled("error", failure.message, style="bold red")
+    failure = explain(error)
+    return _tell(failure, terminal, "error", style="bold red", message=failure.message)
+
+
+def _interrupted(terminal: Terminal) -> int:
+    failure = Failure(
+        exit_code=ExitCode.INTERRUPTED,
+        kind="KeyboardInterrupt",
+        message="what was done before stays",
+        hint="run the same command again to continue",
+    )
+    message = f"interrupted: {failure.message}"
+    return _tell(failure, terminal, "interrupted", style="bold yellow", message=message)
+
+
+def _tell(failure: Failure, terminal: Terminal, label: str, *, style: str, message: str) -> int:
+    """Say why the work was not done; `message` is what a program is told."""
+    terminal.labelled(label, failure.message, style=style)
     if failure.hint:
         terminal.labelled("hint", failure.hint, style="bold cyan")
     if terminal.output == "json":
@@ -261,30 +277,12 @@ def _report(error: Exception, terminal: Terminal, *, debug: bool) -> int:
             {
                 "type": "error",
                 "error": failure.kind,
-                "message": failure.message,
+                "message": message,
                 "hint": failure.hint,
                 "exit_code": int(failure.exit_code),
             }
         )
     return failure.exit_code
-
-
-def _interrupted(terminal: Terminal) -> int:
-    message = "what was done before stays"
-    hint = "run the same command again to continue"
-    terminal.labelled("interrupted", message, style="bold yellow")
-    terminal.labelled("hint", hint, style="bold cyan")
-    if terminal.output == "json":
-        terminal.write_json(
-            {
-                "type": "error",
-                "error": "KeyboardInterrupt",
-                "message": f"interrupted: {message}",
-                "hint": hint,
-                "exit_code": int(ExitCode.INTERRUPTED),
-            }
-        )
-    return ExitCode.INTERRUPTED
 
 
 def _versions() -> str:

@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
@@ -180,42 +180,32 @@ class _Stream:
         self.console().print(Text.assemble((f"{label}:", style), f" {text}"), soft_wrap=True)
 
     def write(self, text: str) -> None:
-        if not self._open:
-            return
-        try:
-            self._stream.write(text)
-        except OSError as error:
-            self._give_up(error)
+        self._do(lambda: self._stream.write(text))
 
     def write_bytes(self, data: bytes) -> None:
-        if not self._open:
-            return
-        try:
-            self._stream.flush()
-            self._stream.buffer.write(data)
-        except OSError as error:
-            self._give_up(error)
+        self._do(self._stream.flush)
+        self._do(lambda: self._stream.buffer.write(data))
 
     def flush(self) -> None:
-        if not self._open:
-            return
-        try:
-            self._stream.flush()
-        except OSError as error:
-            self._give_up(error)
+        self._do(self._stream.flush)
 
-    def _give_up(self, error: OSError) -> None:
-        """The reader is gone (``kymflow ls … | head``) or the disk is full: the rest is dropped.
+    def _do(self, act: Callable[[], object]) -> None:
+        """Act on the stream until the reader is gone (``kymflow ls … | head``).
 
         Raises:
             OSError: The rest should have been written: the disk is full.
         """
-        self._open = False
-        # Python flushes stdout once more at exit, and would complain then.
-        with suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
-        if not isinstance(error, BrokenPipeError):
-            raise error
+        if not self._open:
+            return
+        try:
+            act()
+        except OSError as error:
+            self._open = False
+            # Python flushes stdout once more at exit, and would complain then.
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            if not isinstance(error, BrokenPipeError):
+                raise
 
 
 class _Bar:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -9,12 +11,26 @@ from contextlib import contextmanager
 from multiprocessing.context import SpawnContext, SpawnProcess
 
 
+def default_workers(asked: int | None) -> int:
+    """How many workers to use where the user does not say: one per core, at most eight."""
+    return asked if asked is not None else min(8, os.cpu_count() or 1)
+
+
 @contextmanager
-def worker_processes(count: int) -> Iterator[Executor | None]:
-    """An executor with this many processes; none at all for one, which needs no other process.
+def worker_processes(
+    asked: int | None, *, images: int, per_process: int
+) -> Iterator[Executor | None]:
+    """An executor for work on images; none at all for one process, which needs no other.
 
     Left early, by an error or Ctrl-C, it drops the work that no process has begun.
+
+    Args:
+        asked: How many processes to use; None for as many as are worth it.
+        images: How many images there are.
+        per_process: How many of them take as long as a process takes to start.
     """
+    worth = max(1, math.ceil(images / per_process))
+    count = min(default_workers(None), worth) if asked is None else asked
     if count <= 1:
         yield None
         return

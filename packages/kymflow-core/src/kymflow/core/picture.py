@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from kymflow.core.analysis.regions import UNCALIBRATED, Calibration, calibration_of
 from kymflow.core.errors import InvalidKymographError, RegionError
-from kymflow.core.metadata import ImageExtent, image_extent, load_metadata
+from kymflow.core.metadata import ImageExtent, image_extent, load_metadata, picture_axes
 from kymflow_zarr import ZarrImageRecord
 
 _SLAB_VALUES = 2**24
@@ -240,7 +240,7 @@ def _checked_extent(
     rec: ZarrImageRecord, *, channel: int, z: int, lines: tuple[int, int] | None
 ) -> ImageExtent:
     """The extent of a kymograph, if it has this channel, slice and stretch."""
-    if sum(axis not in {"c", "z"} for axis in rec.get_axes()) != 2:
+    if len(picture_axes(rec)) != 2:
         raise RegionError(
             rec.image_id, f"its axes are {rec.get_axes()!r}; a kymograph has lines and pixels"
         )

@@ -22,7 +22,7 @@ from kymflow.core.analysis import (
     regions_of,
 )
 from kymflow.core.errors import RegionError
-from kymflow.core.metadata import ImageMetadata, load_metadata
+from kymflow.core.metadata import ImageMetadata, load_metadata, picture_axes
 from kymflow.core.plotting import KymographPicture, load_picture
 from kymflow_zarr import JsonValue, KymflowZarrError
 
@@ -132,7 +132,7 @@ def read_image(
         metadata = _attempt("its metadata", lambda: load_metadata(record), problems)
     if record is not None and metadata is not None:
         regions = _regions(record, metadata, remarks)
-        if _has_lines(record):
+        if len(picture_axes(record)) == 2:  # if not, a remark says so already
             _read_pictures(record, regions, pictures, details, problems)
         for analysis in analyses:
             results += [
@@ -173,11 +173,6 @@ def _regions(
     except RegionError as error:
         remarks.append(f"It cannot be analyzed: {error.reason}")
         return ()
-
-
-def _has_lines(record: ZarrImageRecord) -> bool:
-    """Whether there are lines and pixels to draw; if not, a remark says so already."""
-    return sum(axis not in {"c", "z"} for axis in record.get_axes()) == 2
 
 
 def _read_pictures(

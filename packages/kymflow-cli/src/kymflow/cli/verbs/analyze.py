@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from kymflow.cli.blocks import Block, Screen, counted, remark, sentence
 from kymflow.cli.guesses import require_known
 from kymflow.cli.image_failures import ImageOutcome, image_failures
 from kymflow.cli.opening import find_image, open_writer, source_of
-from kymflow.cli.options import ProgressParam, Workers, default_workers
+from kymflow.cli.options import ProgressParam, Workers
 from kymflow.cli.progress import SILENT
 from kymflow.cli.results import BatchResult
 from kymflow.cli.safe_text import command, show
@@ -120,8 +119,8 @@ def analyze_images(
 
     sources = dataset.load_manifest().entries
     items: list[AnalysedImage] = []
-    most = max(1, math.ceil(len(image_ids) / _WORTH_A_PROCESS)) if workers is None else workers
-    with worker_processes(min(default_workers(workers), most)) as executor:
+    images = len(image_ids)
+    with worker_processes(workers, images=images, per_process=_WORTH_A_PROCESS) as executor:
         outcomes = run_analysis(
             dataset,
             analysis,
@@ -132,7 +131,7 @@ def analyze_images(
             overwrite=overwrite,
             executor=executor,
         )
-        progress.begin(f"analyzing: {analysis.name}", len(image_ids))
+        progress.begin(f"analyzing: {analysis.name}", images)
         for outcome in outcomes:
             items.append(_item(outcome, source_of(sources.get(outcome.image_id))))
             progress.tell(items[-1])

@@ -19,7 +19,7 @@ from kymflow.cli.blocks import (
     sentence,
     table_blocks,
 )
-from kymflow.cli.errors import OutputFileError, refuse_unused
+from kymflow.cli.errors import OutputFileError, UnknownNameError, refuse_unused
 from kymflow.cli.folders import require_outside
 from kymflow.cli.opening import find_image, open_reader
 from kymflow.cli.options import DEFAULT_WAIT_S, ProgressParam, Wait
@@ -61,7 +61,8 @@ def export(
 
     Args:
         dataset: Path or URL of the dataset.
-        folder: Where to; created if it does not exist. Not needed with --xlsx.
+        folder: Where to; created if it does not exist. Not needed with --xlsx and
+            --combined.
         xlsx: Write this workbook; an existing one is replaced.
         combined: Write this table, which ends in .parquet, .csv or .mat; an existing one is
             replaced.
@@ -108,8 +109,8 @@ def export(
         refuse_unused("--combined", {**for_folder, **for_groups})
         return _write_combined(opened, dataset, combined, over_time=over_time)
     if folder is None:
-        raise OutputFileError(
-            "", "no destination given", hint="name a folder, --xlsx FILE or --combined FILE"
+        raise UnknownNameError(
+            "no destination is given", hint="name a folder, --xlsx FILE or --combined FILE"
         )
     refuse_unused("a folder", {**for_groups, **for_combined})
     if not tables:
@@ -133,11 +134,6 @@ def export(
             dataset=dataset,
             folder=str(folder),
             images=len(error.image_ids),
-            tables=None,
-            files_written=None,
-            files_unchanged=None,
-            files_removed=None,
-            files_kept=(),
             failed=len(failures),
             items=tuple(NotExported(name=name, reason=reason) for name, reason in failures),
         )
@@ -151,7 +147,6 @@ def export(
         files_removed=report.files_removed,
         files_kept=report.files_kept,
         failed=0,
-        items=(),
     )
 
 
@@ -173,12 +168,12 @@ class ExportResult(BatchResult):
     verb: ClassVar[str] = "export"
     folder: str
     images: int
-    tables: int | None
-    files_written: int | None
-    files_unchanged: int | None
-    files_removed: int | None
-    files_kept: tuple[str, ...]
-    items: tuple[NotExported, ...]
+    tables: int | None = None
+    files_written: int | None = None
+    files_unchanged: int | None = None
+    files_removed: int | None = None
+    files_kept: tuple[str, ...] = ()
+    items: tuple[NotExported, ...] = ()
 
     def as_text(self, screen: Screen) -> Iterator[Block]:
         """See `Result`."""

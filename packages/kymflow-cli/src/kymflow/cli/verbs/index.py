@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +14,7 @@ from kymflow.cli.errors import refuse_unused
 from kymflow.cli.guesses import require_known
 from kymflow.cli.image_failures import ImageOutcome
 from kymflow.cli.opening import open_reader, open_writer, source_of
-from kymflow.cli.options import DEFAULT_WAIT_S, ProgressParam, Wait, Workers, default_workers
+from kymflow.cli.options import DEFAULT_WAIT_S, ProgressParam, Wait, Workers
 from kymflow.cli.progress import SILENT, followed
 from kymflow.cli.results import BatchResult
 from kymflow.cli.source_names import source_name
@@ -41,7 +40,7 @@ def index(
     wait: Wait = DEFAULT_WAIT_S,
     progress: ProgressParam = SILENT,
 ) -> IndexResult | PluginListResult:
-    """Make the tables over all images.
+    """Make tables over all images.
 
     Each indexer makes one, named kym_INDEXER. An image that fails stops only itself, and keeps
     the rows that it had.
@@ -76,10 +75,9 @@ def index(
     named = _named(indexers)
     opened = open_writer(dataset, wait_s=wait)
     chosen = run_order(named or kept_indexers(opened))
-    image_count = len(opened.list_image_ids())
-    most = max(1, math.ceil(image_count / _WORTH_A_PROCESS)) if workers is None else workers
+    images = len(opened.list_image_ids())
     items: list[IndexedTable | ImageFailure] = []
-    with worker_processes(min(default_workers(workers), most)) as executor:
+    with worker_processes(workers, images=images, per_process=_WORTH_A_PROCESS) as executor:
         for indexer in chosen:
             done = run_indexer(KymDataset(opened), indexer, executor=executor, progress=progress)
             items += done

@@ -32,10 +32,11 @@ from kymflow.cli.folders import (
 )
 from kymflow.cli.ingest_plan import PlanResult, count_in_subfolders, plan_folders
 from kymflow.cli.opening import open_reader
-from kymflow.cli.options import IngestFlags, ProgressParam, default_workers
+from kymflow.cli.options import IngestFlags, ProgressParam
 from kymflow.cli.progress import SILENT
 from kymflow.cli.safe_text import command, show
 from kymflow.cli.settling import apply_rules, settle_image, unknown_steps
+from kymflow.cli.workers import default_workers
 
 if TYPE_CHECKING:
     from kymflow_zarr import IngestOutcome, RefreshPlan, ZarrDataset
@@ -59,8 +60,8 @@ def ingest(
     """Ingest the images of a folder into a dataset.
 
     The dataset is created if it does not exist. Files that it has already are left alone, so the
-    same command ingests what is new. A file that cannot be read stops only itself. The folder and
-    the options are remembered: kymflow refresh looks there again.
+    same command ingests what is new. A file that cannot be read stops only itself. The folder is
+    remembered, with --pattern and --recursive: kymflow refresh looks there again.
 
     Args:
         folder: The folder with the image files.

@@ -1,8 +1,7 @@
-"""Make a page of a dataset: one HTML file to look at, to print and to send."""
+"""Write a report on a dataset: one HTML file to look at, to print and to send."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +18,7 @@ from kymflow.cli.errors import OutputFileError, refuse_unused
 from kymflow.cli.folders import require_outside
 from kymflow.cli.image_failures import ImageOutcome, image_failures
 from kymflow.cli.opening import find_image, open_reader, source_of
-from kymflow.cli.options import ProgressParam, Workers, default_workers
+from kymflow.cli.options import ProgressParam, Workers
 from kymflow.cli.output_file import replaced, require_writable
 from kymflow.cli.progress import SILENT
 from kymflow.cli.results import DatasetResult
@@ -54,10 +53,10 @@ def report(
     workers: Workers = None,
     progress: ProgressParam = SILENT,
 ) -> ReportResult:
-    """Make a page of a dataset: one HTML file to look at, to print and to send.
+    """Write a report on a dataset: one HTML file to look at, to print and to send.
 
-    A summary of the images, which sorts and filters, then for each of them the kymograph, what the
-    analyses found, and where it all comes from. The file needs no other one. For many images,
+    It has a summary of the images that can be sorted and filtered, then for each image the
+    kymograph, the results, and where they come from. The file needs no other one. For many images,
     --pages gives each its own page, in a folder beside the summary.
 
     Args:
@@ -66,8 +65,8 @@ def report(
             DATASET-report.html, beside the dataset.
         images: Just these images: ids, first characters of ids, or source files; all of them are
             shown.
-        limit: How many images to show at most, by name of their files: 50 if not given. It is not
-            for --images and --pages, which have no limit.
+        limit: How many images to show at most, by name of their files: 50 if not given. --images
+            and --pages have no limit.
         pages: Make a page for each image, in the folder NAME-images beside the summary.
         workers: How many processes to use.
         progress: Shows how far the work is.
@@ -224,9 +223,8 @@ def _draw(
     from kymflow.core.plugins import load_analyses
 
     draw = partial(draw_image, dataset, tuple(load_analyses().values()))
-    worth = max(1, math.ceil(len(image_ids) / _WORTH_A_PROCESS))
-    count = min(default_workers(workers), worth) if workers is None else workers
-    with worker_processes(count) as executor:
+    images = len(image_ids)
+    with worker_processes(workers, images=images, per_process=_WORTH_A_PROCESS) as executor:
         yield from (map if executor is None else executor.map)(draw, image_ids, sources, titles)
 
 

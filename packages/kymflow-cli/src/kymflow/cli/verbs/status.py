@@ -40,9 +40,9 @@ def status(
 ) -> StatusResult:
     """Show what there is to do, and what to look at.
 
-    New files, results that are not current and why, tables that are not up to date, and the
-    commands that do it; kymflow update does all of it. Then images that failed, are excluded, have
-    no calibration, or are copies of others. Nothing is changed.
+    To do: new files, results that are not current and why, and tables that are not up to date, with
+    the commands for it; kymflow update does all of it. To look at: images that failed, are
+    excluded, have no calibration, or are copies of others. Nothing is changed.
 
     Args:
         dataset: Path or URL of the dataset.

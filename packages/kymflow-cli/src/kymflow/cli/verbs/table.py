@@ -42,8 +42,8 @@ def table(
     """Show a table, or list the tables.
 
     On a terminal the first 20 rows and the columns that fit are shown; anywhere else, and with
-    --format, all of it. A table that kymflow index made is shown with the files of the images and
-    what is known of them, in the order of their names, without images that are excluded.
+    --format, all of it. A table that kymflow index made is shown with the file and the fields of
+    each image, in the order of the files' names, and without excluded images.
 
     Args:
         dataset: Path or URL of the dataset.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypedDict
 
@@ -20,6 +20,7 @@ from kymflow.core.analysis import ImageStatus, image_status, load_results
 from kymflow.core.analysis.velocity import VELOCITY
 from kymflow.core.decisions import Decisions, read_decisions
 from kymflow.core.metadata import load_metadata
+from kymflow.core.wording import number
 from kymflow_zarr import JsonValue, KymflowZarrError
 
 if TYPE_CHECKING:
@@ -165,16 +166,16 @@ def _with_results(dataset: ZarrDataset, row: Row) -> Row:
     except (KymflowCoreError, KymflowZarrError, OSError) as error:
         return {**row, "state": "failed", "reason": explain(error).message}
     values = stored[0].values if stored else {}
-    calibrated = _number(values, "median_mm_s") is not None
+    calibrated = number(values, "median_mm_s") is not None
     return {
         **row,
         "animal": _text(experiment.extra.get("animal")),
         "condition": experiment.condition,
         "state": state,
         "reason": reason,
-        "velocity": _number(values, "median_mm_s" if calibrated else "median_px_per_line"),
+        "velocity": number(values, "median_mm_s" if calibrated else "median_px_per_line"),
         "unit": "mm/s" if calibrated else "px/line",
-        "unknown": _number(values, "share_unknown"),
+        "unknown": number(values, "share_unknown"),
         "decision": decision,
     }
 
@@ -199,8 +200,3 @@ def _decision_of(decisions: Decisions) -> Decision:
 def _text(value: JsonValue) -> str | None:
     """A free field as text: some labs number their animals."""
     return str(value) if isinstance(value, str | int | float) else None
-
-
-def _number(values: Mapping[str, JsonValue], name: str) -> float | None:
-    value = values.get(name)
-    return float(value) if isinstance(value, int | float) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -88,11 +88,7 @@ class Calibration:
 
     def to_json(self) -> dict[str, JsonValue]:
         """The calibration as JSON."""
-        return {
-            "seconds_per_line": self.seconds_per_line,
-            "um_per_pixel": self.um_per_pixel,
-            "dwell_seconds": self.dwell_seconds,
-        }
+        return asdict(self)
 
 
 _MICROSCOPE_FILES: Final = frozenset(

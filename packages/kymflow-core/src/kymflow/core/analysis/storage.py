@@ -38,22 +38,18 @@ _REMEDY: Final = "run the analysis on all regions of the image again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegionResult:
-    """What is stored of one region's result, its tables apart.
+class RegionEntry:
+    """What is stored of one region.
 
     Attributes:
         channel: From 1.
         roi_id: The ROI; None for the whole picture.
-        params_hash: The hash of the parameter document.
-        analysis_version: The version of the analysis that computed it.
-        values: The summary by column; None where there is no value.
+        analysis_version: The version of the analysis that ran.
     """
 
     channel: int
     roi_id: int | None
-    params_hash: str
     analysis_version: str
-    values: Mapping[str, JsonValue]
 
     @property
     def place(self) -> Place:
@@ -62,27 +58,29 @@ class RegionResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegionFailure:
+class RegionResult(RegionEntry):
+    """What is stored of one region's result, its tables apart.
+
+    Attributes:
+        params_hash: The hash of the parameter document.
+        values: The summary by column; None where there is no value.
+    """
+
+    params_hash: str
+    values: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionFailure(RegionEntry):
     """Why the last run on a region failed; forgotten as soon as one succeeds.
 
     Attributes:
-        channel: From 1.
-        roi_id: The ROI; None for the whole picture.
         params: The parameter document of that run.
-        analysis_version: The version of the analysis.
         reason: The cause as one line.
     """
 
-    channel: int
-    roi_id: int | None
     params: Params
-    analysis_version: str
     reason: str
-
-    @property
-    def place(self) -> Place:
-        """Channel and ROI."""
-        return self.channel, self.roi_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,7 +271,7 @@ def _save_summary(
     rec.save_json(f"{folder}/{_SUMMARY}", said)
 
 
-def _order(entry: RegionResult | RegionFailure) -> tuple[int, int]:
+def _order(entry: RegionEntry) -> tuple[int, int]:
     return entry.channel, -1 if entry.roi_id is None else entry.roi_id
 
 

@@ -20,54 +20,55 @@ UNDO: Final = "undo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exclusion:
-    """Why an image stays out of tables.
+class Decided:
+    """Something that a person decided.
 
     Attributes:
-        reason: Why.
-        author: Who decided it.
+        author: Who decided it last.
         at: When, ISO 8601 in UTC.
     """
 
-    reason: str
     author: str
     at: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Exclusion(Decided):
+    """Why an image stays out of tables.
+
+    Attributes:
+        reason: Why.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict(Decided):
     """What a person thinks of the results of an image.
 
     Attributes:
         verdict: ``accepted`` or ``rejected``.
         reason: Why; may be empty.
-        author: Who decided it.
-        at: When, ISO 8601 in UTC.
     """
 
     verdict: Literal["accepted", "rejected"]
     reason: str
-    author: str
-    at: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
+class Note(Decided):
     """A note about an image.
 
     Attributes:
         text: The note.
-        author: Who wrote it.
-        at: When, ISO 8601 in UTC.
     """
 
     text: str
-    author: str
-    at: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Mark(Decided):
     """An interval that a person marked in one region.
 
     It is kept in lines, so that it stays where it is when the line period is corrected.
@@ -79,8 +80,6 @@ class Mark:
         start_line: Its beginning in lines of the recording.
         stop_line: Its end.
         kind: What happens in it, such as ``stall``.
-        author: Who marked it, or moved it last.
-        at: When, ISO 8601 in UTC.
         seconds_per_line: Line period; None if unknown.
     """
 
@@ -90,8 +89,6 @@ class Mark:
     start_line: float
     stop_line: float
     kind: str
-    author: str
-    at: str
     seconds_per_line: float | None = None
 
     @property
@@ -115,20 +112,16 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CalibrationDecision:
+class CalibrationDecision(Decided):
     """A calibration that a person gave; None where they left it as it was.
 
     Attributes:
         seconds_per_line: Line period.
         um_per_pixel: Pixel size along the line.
-        author: Who decided last.
-        at: When, ISO 8601 in UTC.
     """
 
     seconds_per_line: float | None
     um_per_pixel: float | None
-    author: str
-    at: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
