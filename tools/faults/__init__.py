@@ -6,7 +6,7 @@ module is one way of breaking things:
 - `sweeps`: killed at the n-th file-changing call, or that call fails;
 - `disk_full`: a filesystem with no room left;
 - `power`: power cuts, worked out from a log of all changes (`disk_model`), and real ones on
-  loop-mounted filesystems (`loop_disk`);
+  loop-mounted filesystems and layers over them (`loop_disk`);
 - `crowd`: many processes at once;
 - `corruption`: damaged files;
 - `hostile`: folders full of bad input;

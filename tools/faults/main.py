@@ -264,7 +264,7 @@ def _disk(run: _Run, filesystem: str) -> None:
             run.templates,
             run.place(filesystem),
             durability=durability,
-            points=run.number(6),
+            points=run.number(3 if FILESYSTEMS[filesystem].layer else 6),
             seed=run.seed,
         )
         _add_sweeps(run, f"power cut, {filesystem}, {durability}", found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import logging
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -55,7 +56,7 @@ def test_each_verb_works_on_a_url(
     pytest.importorskip("duckdb")
     pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)  # where `update` leaves the report of a dataset that is far away
-    (tmp_path / "moved").mkdir()
+    shutil.copytree(folder, tmp_path / "moved")
     failed: list[tuple[str, int, str]] = []
     for line in (
         f"ingest {folder} {url}",

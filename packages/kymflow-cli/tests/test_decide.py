@@ -180,7 +180,7 @@ def test_fields_are_set(dataset: str, kymflow: Kymflow) -> None:
     assert kymflow("metadata", dataset, "a")[0] == 2
     assert kymflow("metadata", dataset, "a", "--set", "n=3", "--folders", "{n}")[0] == 2
     code, _, err = kymflow("metadata", dataset, "--folders", "animal/day")
-    assert (code, "give each field once and by name" in err) == (1, True)
+    assert (code, "give each field once and by name" in err) == (2, True)
 
 
 def test_fields_come_from_a_file_and_from_folders(
@@ -274,7 +274,7 @@ def test_the_log_does_not_give_all_images_the_values_of_the_first(
         {"genotype": "(varies)", "sex": "f"},
     )
     code, _, err = kymflow("metadata", dataset, "--import", str(tmp_path / "none.csv"))
-    assert (code, "check the path" in err) == (1, True)
+    assert (code, "check the path" in err) == (2, True)
 
 
 def test_decisions_follow_a_file_that_is_ingested_again(

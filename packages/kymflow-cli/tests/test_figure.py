@@ -78,6 +78,10 @@ def test_what_cannot_be_drawn(analyzed: str, tmp_path: Path) -> None:
         figure(analyzed, out=place, group_by="condition", column="speed")
     with pytest.raises(UnknownNameError, match="'a' has no result of velocity in channel 2"):
         figure(analyzed, "a", out=place, analysis="velocity", channel=2)
+    for field, label in (("condition", "long"), ("genotype", "")):
+        with pytest.raises(UnknownNameError, match="no image has both a field") as caught:
+            figure(analyzed, out=place, group_by=field, label=label)
+        assert "kymflow status" in caught.value.hint
     with pytest.raises(OutputFileError, match=r"does not end in \.svg or \.pdf or \.png"):
         figure(analyzed, "a", out=tmp_path / "f.docx")
     with pytest.raises(OutputFileError, match="inside the dataset"):

@@ -66,7 +66,7 @@ def test_a_folder_with_a_file_of_each_format(
     assert summary["analyzed"] == images - len(left)
 
     scenes = {
-        info["scene"]
+        info["image"]["scene"]
         for item in items
         if item["source"].endswith(".lif")
         for info in kymflow_json("info", "d.zarr", item["image_id"])[1][-1:]

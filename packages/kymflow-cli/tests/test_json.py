@@ -27,7 +27,7 @@ INGESTED = {
     *("without_line_period", "without_pixel_size"),
 }
 ISSUE = {"path", "kind", "message"}
-IMAGE = {"image_id", "source", "shape", "axes", "dtype", "created_utc", "acquired_local"}
+IMAGE = {"image_id", "source", "scene", "shape", "axes", "dtype", "created_utc", "acquired_local"}
 PLUGIN = {"suffixes", "kind", "name", "origin", "version", "status", "summary", "reason"}
 TABLE = {"name", "rows", "columns"}
 PROBLEM = {"location", "kind", "message", "repairable"}
@@ -84,7 +84,7 @@ PROMISED: dict[str, dict[str, set[str]]] = {
         "table": {"name", "rows", "images", "outdated"},
         "image": {"image_id", "source", "concern", "why"},
         "issue": ISSUE,
-        "summary": FILES | COUNTS | {"issues", "images", "to_do", "never_run", "new"},
+        "summary": FILES | COUNTS | {"issues", "images", "to_do", "never_run", "kept_as_is", "new"},
     },
     "ls k.zarr": {
         "image": IMAGE,
@@ -98,7 +98,7 @@ PROMISED: dict[str, dict[str, set[str]]] = {
     "info k.zarr a": {
         "artifact": {"name", "kind", "key"},
         "summary": {
-            *("dataset", "image", "scene", "pixels_digest"),
+            *("dataset", "image", "pixels_digest"),
             *("header", "experiment_metadata", "rois"),
         },
     },

@@ -340,6 +340,22 @@ def test_a_table_without_rows_of_an_image_says_that_it_is_excluded(
     assert "excluded" not in kymflow("table", dataset, "image_summary", "--image", "b")[2]
 
 
+def test_a_table_that_is_not_up_to_date_says_so(
+    made_dataset: str, tmp_path: Path, kymflow: Kymflow
+) -> None:
+    place = str(shutil.copytree(made_dataset, tmp_path / "k.zarr"))
+    asked = {
+        "table": ("table", place, "velocity"),
+        "figure": ("figure", place, "--group-by", "file", "-o", str(tmp_path / "f.svg")),
+    }
+    assert index(place, workers=1).ok
+    assert not any("up to date" in kymflow(*words)[2] for words in asked.values())
+    kymflow("roi", place, "a", "--pixels", "2", "12")
+    for words in asked.values():
+        assert f"may not be up to date for 1 image: kymflow update {place}\n" in kymflow(*words)[2]
+    assert kymflow("table", place, "velocity", "--json")[2] == ""
+
+
 def test_csv_is_whole_exact_and_safe_for_spreadsheets(dataset: str, kymflow: Kymflow) -> None:
     image_id = ls(dataset).items[0].image_id
     texts: list[str | None]

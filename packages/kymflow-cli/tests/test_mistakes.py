@@ -65,6 +65,35 @@ def test_sql_is_explained(
     assert "Binder" not in err
 
 
+@pytest.mark.parametrize(
+    ("words", "error", "hint"),
+    [
+        (("metadata", "--import", "never.csv"), "'never.csv': No such file", "check the path"),
+        (("metadata", "--folders", "{a}/{a}"), "the pattern '{a}/{a}'", "each field once"),
+        (("relocate", "before", "never"), "there is no '", "check the path"),
+        (("export", "."), "would lie among the recordings", "choose a folder"),
+        (("export",), "error: no destination is given", "name a folder"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_place_that_is_not_there_or_not_for_it_is_a_matter_of_usage(
+    words: tuple[str, ...],
+    error: str,
+    hint: str,
+    dataset: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kymflow: Kymflow,
+) -> None:
+    monkeypatch.chdir(folder)
+    verb, *others = words
+    code, _, err = kymflow(verb, dataset, *others)
+    said, todo = err.splitlines()
+    assert code == 2
+    assert error in said
+    assert hint in todo
+
+
 def test_an_ambiguous_name_is_answered_with_names_that_are_not(
     dataset: str, folder: Path, kymflow: Kymflow
 ) -> None:

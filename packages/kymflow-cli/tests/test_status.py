@@ -109,6 +109,13 @@ def test_an_analysis_that_never_ran_is_named_and_nothing_to_do(
     assert "not run here yet: " in kymflow("status", dataset)[2]
 
 
+def test_tables_of_what_is_not_installed_are_named(dataset: str, kymflow: Kymflow) -> None:
+    opened = ZarrDataset(dataset)
+    opened.tables.save("kym_gone", opened.load_table("kym_image_summary"))
+    assert status(dataset).kept_as_is == ("kym_gone",)
+    assert "not installed: kym_gone\n" in kymflow("status", dataset)[2]
+
+
 def test_excluded_images_are_reported_and_need_no_results(current: str) -> None:
     opened = ZarrDataset(current)
     exclude(opened.record(find_image(opened, "b")), reason="out of focus")

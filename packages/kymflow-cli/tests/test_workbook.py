@@ -12,6 +12,7 @@ import pytest
 
 from kymflow.cli.errors import OutputFileError, UnknownNameError
 from kymflow.cli.verbs.export import export
+from kymflow.cli.workbook import Sheet, write_workbook
 from kymflow.core.decisions import exclude, set_fields
 from kymflow_zarr import ZarrDataset
 
@@ -48,6 +49,12 @@ def cells_of(row: ET.Element) -> list[str]:
         texts += [""] * (at - 1 - len(texts))
         texts.append("".join(cell.itertext()))
     return texts
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
+def test_a_full_disk_is_an_error_of_the_system() -> None:
+    with pytest.raises(OSError, match="No space left"):
+        write_workbook([Sheet(name="one", columns=("a",), rows=[(1,)])], Path("/dev/full"))
 
 
 @pytest.fixture(scope="module")

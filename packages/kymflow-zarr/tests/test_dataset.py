@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import zarr
 from zarr.storage import LocalStore, MemoryStore
@@ -174,9 +175,12 @@ def test_deleting_an_image(dataset: ZarrDataset) -> None:
     kept = dataset.add_image(np.ones((2, 3)), axes=("t", "x"))
     gone = dataset.add_image(np.ones((2, 3)), axes=("t", "x"))
     gone.save_json("result", {"a": 1})
+    rows = pa.table({"image_id": [kept.image_id, gone.image_id]})
+    dataset.save_table("t", rows)
     dataset.update_manifest()
     dataset.delete_image(gone.image_id)
     assert dataset.list_image_ids() == [kept.image_id]
+    assert dataset.load_table("t")["image_id"].tolist() == [kept.image_id]
     assert list(dataset.load_manifest().entries) == [kept.image_id]
     with pytest.raises(ImageNotFoundError):
         dataset.record(gone.image_id)
@@ -189,6 +193,15 @@ def test_an_id_that_begins_like_another_is_not_it(dataset: ZarrDataset) -> None:
     record = dataset.add_image(np.ones((2, 3)), axes=("t", "x"))
     with pytest.raises(ImageNotFoundError):
         dataset.record(record.image_id[:-1])
+
+
+def test_deleting_an_image_leaves_a_folder_whose_name_goes_on() -> None:
+    store = MemoryStore()
+    dataset = ZarrDataset(store)
+    image_id = dataset.add_image(np.ones((2, 3)), axes=("t", "x")).image_id
+    zarr.create_group(store, path=f"images/{image_id}0")
+    dataset.delete_image(image_id)
+    assert list(zarr.open_group(store, path="images", mode="r").group_keys()) == [f"{image_id}0"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such file names")

@@ -272,6 +272,22 @@ def test_sidecars_that_come_later_are_added_and_results_are_kept(
     assert dataset.check(deep=True) == []
 
 
+def test_a_record_that_says_nothing_of_sidecars_is_not_taken_for_changed(
+    disk: ZarrDataset, folder: Path
+) -> None:
+    (folder / "a.json").write_text(json.dumps(HEADER), encoding="utf-8")
+    disk.refresh_from_folder(folder)
+    top = Path(disk.location)
+    for path in (top / "images").glob("*/analysis/provenance.json"):
+        provenance = json.loads(path.read_text(encoding="utf-8"))
+        del provenance["source"]["beside"]
+        path.write_text(json.dumps(provenance), encoding="utf-8")
+    (top / "index" / "source_details.parquet").unlink()
+    plan = ZarrDataset(top, "r").sources.plan(folder)
+    assert (plan.new, plan.changed) == ((), ())
+    assert len(plan.unchanged) == len(disk)
+
+
 def test_a_sidecar_that_changed_replaces_its_artifact_unless_someone_changed_that(
     dataset: ZarrDataset, folder: Path
 ) -> None:
@@ -338,6 +354,18 @@ def test_files_that_failed_are_remembered_and_not_opened_again(
     assert len(plan.new) == 1, "its size is another one"
     assert [item.status for item in refreshed(disk, folder)] == ["ingested"]
     assert disk.sources.failures() == ()
+
+
+def test_a_refresh_of_another_folder_forgets_no_failure(
+    dataset: ZarrDataset, folder: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    for path in (folder / "b.tif", other / "x.tif"):
+        path.write_bytes(b"no TIFF")
+        with pytest.raises(IngestError):
+            dataset.refresh_from_folder(path.parent)
+    assert {Path(it.path).name for it in dataset.sources.failures()} == {"b.tif", "x.tif"}
 
 
 def test_a_failed_file_is_tried_again_when_asked(dataset: ZarrDataset, folder: Path) -> None:

@@ -296,6 +296,7 @@ def test_a_strict_ingest_refuses_an_image_with_a_bad_sidecar(
     with pytest.raises(IngestError, match=r"'a\.tif': in 'a\.velocity\.json': ") as caught:
         dataset.refresh_from_folder(folder, options=strict)
     assert [path.name for path in caught.value.failures] == ["a.tif"]
+    assert dataset.sources.failures() == (), "the image itself is not at fault"
     (folder / "a.velocity.json").write_text('{"w": 16}', encoding="utf-8")
     (added,) = dataset.refresh_from_folder(folder, options=strict)
     assert dataset.record(added).load_json("velocity") == {"w": 16}

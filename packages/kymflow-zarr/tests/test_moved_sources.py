@@ -85,8 +85,12 @@ def test_sources_can_be_relocated(disk: ZarrDataset, folder: Path, tmp_path: Pat
     assert {Path(path).parent for path in paths_of(disk).values()} == {archive.resolve()}
     assert list(disk.iter_refresh(archive)) == []
     assert disk.sources.relocate(folder, archive) == 0
-    with pytest.raises(FileNotFoundError, match="check the path"):
+    with pytest.raises(FileNotFoundError, match=r"there is no .*nowhere'; check the path"):
         disk.sources.relocate(archive, tmp_path / "nowhere")
+    for wrong in (tmp_path, archive / "a.tif"):
+        with pytest.raises(FileNotFoundError, match=r"none of the files .*; check the path"):
+            disk.sources.relocate(archive, wrong)
+    assert {Path(path).parent for path in paths_of(disk).values()} == {archive.resolve()}
 
 
 @pytest.mark.parametrize("how", ["relocate", "refresh"])

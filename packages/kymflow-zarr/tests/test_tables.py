@@ -190,6 +190,17 @@ def test_replacing_one_image_leaves_the_others(dataset: ZarrDataset) -> None:
     assert dataset.load_table("t").to_dict("list") == {"image_id": ["b"], "v": [3]}
 
 
+def test_rows_of_images_that_are_gone_are_dropped_and_rows_without_an_image_stay(
+    dataset: ZarrDataset,
+) -> None:
+    image_id = dataset.add_image(np.zeros((2, 2)), axes=("y", "x")).image_id
+    frame = pd.DataFrame({"image_id": ["gone", image_id, None], "v": [1, 2, 3]})
+    dataset.save_table("t", frame)
+    schema = dataset.tables.load_arrow("t").schema
+    assert dataset.replace_rows("t", [], schema=schema, drop_gone=True) == 2
+    assert sorted(dataset.load_table("t")["v"]) == [2, 3]
+
+
 def test_another_column_can_hold_the_image(dataset: ZarrDataset) -> None:
     frame = pd.DataFrame({"picture": ["p"], "v": [1]})
     dataset.replace_rows_for_image_id("t", "p", frame, image_id_col="picture")

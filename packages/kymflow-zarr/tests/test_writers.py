@@ -5,17 +5,24 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import tifffile
 from filelock import FileLock
 from zarr.storage import MemoryStore
 
-from kymflow_zarr import LockedError, ZarrDataset
+from kymflow_zarr import LockedError, RowUpdate, ZarrDataset
+
+if TYPE_CHECKING:
+    from zarr.abc.buffer import Buffer
 
 REFRESH = """
 import sys
@@ -180,6 +187,37 @@ def test_a_lock_in_a_store_without_files(tmp_path: Path) -> None:
     ):
         dataset.save_table("t", frame)
     dataset.save_table("t", frame)
+
+
+class _Contended(MemoryStore):
+    """A store in memory that knows when a second writer asks for the tables' lock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = [threading.Event(), threading.Event()]
+
+    async def set_if_not_exists(self, key: str, value: Buffer) -> None:
+        if key == "index/tables.lock":
+            first, second = self.asked
+            (second if first.is_set() else first).set()
+        await super().set_if_not_exists(key, value)
+
+
+def test_which_images_are_gone_is_decided_once_the_writer_has_its_turn() -> None:
+    store = _Contended()
+    dataset = ZarrDataset(store)
+    schema = pa.schema([("image_id", pa.string())])
+
+    def updates() -> Iterator[RowUpdate]:
+        waiting = executor.submit(dataset.replace_rows, "t", [], schema=schema, drop_gone=True)
+        assert store.asked[1].wait(60) or waiting.done()
+        image_id = dataset.add_image(np.zeros((2, 2)), axes=("y", "x")).image_id
+        rows = pa.table({"image_id": [image_id]}, schema=schema)
+        yield RowUpdate(image_ids=frozenset({image_id}), rows=rows)
+
+    with ThreadPoolExecutor(1) as executor:
+        dataset.replace_rows("t", updates(), schema=schema)
+    assert dataset.load_table("t")["image_id"].tolist() == dataset.list_image_ids()
 
 
 def test_images_added_by_threads_are_all_there(dataset: ZarrDataset) -> None:

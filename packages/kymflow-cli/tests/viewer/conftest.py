@@ -24,7 +24,7 @@ from kymflow_zarr import ZarrDataset
 _TOKEN = "the-token-of-the-tests"
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 # A machine that does much else at the time is slow, and still right.
-_PATIENCE_MS = 60_000
+_PATIENCE_MS = 300_000
 
 Serve = Callable[..., AbstractContextManager[ViewServer]]
 Ask = Callable[..., "Reply"]

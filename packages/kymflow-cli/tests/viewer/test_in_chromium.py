@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import os
+import random
 import re
 import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,10 +48,11 @@ def page(open_page: Open, server: ViewServer) -> Any:
 
 @pytest.fixture
 def free_port() -> int:
-    """A free port."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that no connection is given meanwhile: systems take those from above 32767."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def expect(locator: Any) -> Any:

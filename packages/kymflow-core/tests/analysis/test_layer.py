@@ -213,6 +213,11 @@ def test_what_an_analysis_returns_is_held_against_its_declaration(
         blocks = {"line": np.arange(2), "brightness": np.ones(1)}
         return Result(summary={"brightness": 1.0, "seconds": None}, tables={"blocks": blocks})
 
+    def with_value(brightness: object, seconds: object = None, line: object = 0) -> Any:
+        blocks = {"line": np.array([line]), "brightness": np.ones(1)}
+        summary: Any = {"brightness": brightness, "seconds": seconds}
+        return lambda *_: Result(summary=summary, tables={"blocks": blocks})
+
     def writes(pixels: Any, *_: object) -> Result:
         pixels[0] = 0
         raise AssertionError("the pixels are read-only")
@@ -221,6 +226,13 @@ def test_what_an_analysis_returns_is_held_against_its_declaration(
         (lacks_a_column, "returned a summary of ['brightness']; return those declared"),
         (uneven, "columns of shapes [(1,), (2,)] in 'blocks'"),
         (lambda *_: None, "returned a NoneType; return a Result"),
+        (with_value(np.inf), "returned inf for 'brightness'; return a finite number, or None"),
+        (with_value("bright"), "returned 'bright' for 'brightness'"),
+        (with_value(1.0, True), "returned True for 'seconds'"),
+        (with_value(1.0, 1j), "returned 1j for 'seconds'"),
+        (with_value(1.0, np.ones(2)), "for 'seconds'; return a finite number"),
+        (with_value(1.0, line=0.5), "returned other types in 'blocks'"),
+        (with_value(1.0, line="a"), "returned other types in 'blocks'"),
         (writes, "ValueError: assignment destination is read-only"),
     )
     for function, reason in cases:

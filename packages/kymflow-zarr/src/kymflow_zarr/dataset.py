@@ -77,8 +77,8 @@ class ZarrDataset(FlatNames, Caches, Conversion, Health, Mapping[str, ZarrImageR
         NotADatasetError: There is no dataset, or something else is there.
         UnsupportedFormatError: It was written by a newer version.
         CorruptDataError: Its root document is damaged.
-        ReadOnlyError: It should be written to, but the store is read-only.
-        TypeError: `store_or_path` is nothing that can hold a dataset.
+        ReadOnlyError: It is opened for writing, but the store is read-only.
+        TypeError: `store_or_path` cannot hold a dataset.
     """
 
     def __init__(
@@ -301,7 +301,7 @@ class ZarrDataset(FlatNames, Caches, Conversion, Health, Mapping[str, ZarrImageR
         Raises:
             UnreadableImageError: The file cannot be ingested.
             SchemaValidationError: The object's pixels or metadata cannot be stored.
-            TypeError: It is nothing of these.
+            TypeError: It is none of these.
         """
         if isinstance(src, str | PathLike):
             return self.record(self.sources.ingest_file(src, options=options))
@@ -318,12 +318,12 @@ class ZarrDataset(FlatNames, Caches, Conversion, Health, Mapping[str, ZarrImageR
     def delete_image(self, image_id: str) -> None:
         """Delete an image with all its artifacts and its rows in all tables.
 
-        A file that the image was made of, if it is still in its folder, counts as new again. What
-        is left of an image (without its commit document, say) can be deleted, too.
+        The file that it was made of counts as new again, if it still exists. What is left of a
+        damaged image, for example without its commit document, can be deleted, too.
 
         Raises:
             ImageNotFoundError: There is none with this id.
-            InvalidNameError: There can be none.
+            InvalidNameError: No image can have this id.
         """
         self._access.require_writable("delete an image")
         check_segment(image_id, kind="image")

@@ -23,9 +23,10 @@ class IngestOptions:
         channels: Whether files whose names differ only in their channel (``_c1``, ``_C001T001``,
             ``C1-``, ``ChanA_`` …) are one image (``"auto"``), or one image each (``"off"``). An
             expression with one group says where in the name the channel's number or letter is.
-        axes: A name for each dimension of the files, such as ``("x", "t")`` for sheets with time
-            across, which are turned; None if the files say so themselves, or time runs down.
-        follow_links: Whether a symbolic link is read as the file that it leads to; else it is
+        axes: A name for each dimension of the files, such as ``("x", "t")`` for images with time
+            from left to right, which are transposed; None if the files name their axes, or time
+            runs down.
+        follow_links: Whether a symbolic link is read as the file that it points to; else it is
             refused. Its own name and folder count, as for DataLad or git-annex.
         sidecars: Whether results and metadata beside an image are ingested with it.
         strict: Whether an image is refused if something beside it has to be left out; by default

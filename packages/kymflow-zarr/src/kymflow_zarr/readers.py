@@ -1,4 +1,4 @@
-"""Readers of image files, and of headers beside them: how a format becomes one more.
+"""Readers of image files, and of headers beside them: how to add a format.
 
 A reader is a class with a name, the suffixes of its files, `ImageReader.claims` and
 `ImageReader.open`; a distribution offers it by an entry point of the group

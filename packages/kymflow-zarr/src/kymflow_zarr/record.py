@@ -278,6 +278,10 @@ class ZarrImageRecord:
 
         Returns:
             The key that it is stored under.
+
+        Raises:
+            SchemaValidationError: A value would come back as another one: text such as ``"1"``, an
+                empty text, a date. `save_df_parquet` keeps them.
         """
         return self.artifacts.save(name, df, "csv")
 

@@ -1,4 +1,4 @@
-"""For authors of readers: does mine keep every rule?
+"""Checks for authors of readers.
 
 One test is enough::
 

@@ -647,14 +647,20 @@ def test_payloads_that_make_no_sense_are_ignored(
         ({"voxels": [0.3], "voxels_units": ["um"]}, "are not 2 numbers"),
         ({"voxels": [0.001, 0.3], "voxels_units": ["fps", "um"]}, "'0.001' 'fps'"),
         ({"voxels": [1, 1], "voxels_units": ["s", "s"]}, "several units of time"),
+        ({"axes": "tx"}, "'axes' cannot be interpreted"),
+        ({"axes": [0, 1]}, "'axes' cannot be interpreted"),
+        ({"acquired_local_epoch_ns": "2025-07-22"}, "'acquired_local_epoch_ns' cannot be"),
+        ({"bits_per_pixel": "12"}, "'bits_per_pixel' cannot be interpreted"),
+        ({"bits_per_pixel": -1}, "'bits_per_pixel' cannot be interpreted"),
+        (["t", "x"], "header is not an object"),
     ],
 )
 def test_what_a_payload_states_but_cannot_be_read_is_a_warning(
-    header: dict[str, JsonValue], says: str
+    header: JsonValue, says: str
 ) -> None:
     facts = read_payload_header(header, shape=(60, 7))
-    assert "t" not in facts.steps
-    assert "y" not in facts.steps
+    assert not {"t", "y"}.intersection(facts.steps)
+    assert (facts.acquired_local_epoch_ns, facts.bits_per_pixel) == (None, None)
     assert says in facts.warnings[0]
 
 

@@ -20,6 +20,7 @@ from kymflow_zarr._readers.facts import Facts
 from kymflow_zarr._readers.headers.micro_manager import MicroManagerHeader, read_micro_manager
 from kymflow_zarr._readers.headers.prairie import PrairieHeader, read_prairie
 from kymflow_zarr._readers.headers.thor import ThorHeader, read_thor
+from kymflow_zarr._readers.units import Quantity
 from kymflow_zarr.testing import check_header_reader
 
 Ramp = npt.NDArray[np.uint16]
@@ -119,9 +120,10 @@ def ingest(tmp_path: Path) -> Callable[..., dict[str, Any]]:
     return ingest
 
 
-def test_a_prairie_line_scan(ingest: Callable[..., dict[str, Any]], ramp: Ramp) -> None:
+@pytest.mark.parametrize("name", [f"{STEM}.xml", f"{STEM}.XML"])
+def test_a_prairie_line_scan(ingest: Callable[..., dict[str, Any]], ramp: Ramp, name: str) -> None:
     images = {PRAIRIE_IMAGE.format(1): ramp, PRAIRIE_IMAGE.format(2): ramp}
-    header = ingest(images, f"{STEM}.xml", prairie())
+    header = ingest(images, name, prairie())
     assert (header["axes"], header["shape"]) == (["c", "t", "x"], [2, 60, 7])
     assert header["scale"] == {"c": None, "t": 0.001134, "x": 0.331}
     assert [channel["name"] for channel in header["channels"]] == ["Ch1", "Ch2"]
@@ -235,6 +237,12 @@ def test_numbers_of_pixels_that_are_not_those_of_the_image_are_warnings(
         (prairie(date="yesterday"), "Prairie View's date"),
         (prairie().replace(PRAIRIE_IMAGE.format(1), "other.tif"), "does not name"),
         (prairie()[:-20], "is not XML"),
+        (
+            prairie().replace(
+                '"0.45"/>', '"0.9072"/><PVStateValue key="linesPerFrame" value="400"/>'
+            ),
+            "400 lines of 0.001134 s take 0.4536 s, but a frame takes 0.9072 s",
+        ),
     ],
 )
 def test_what_prairie_does_not_say_for_sure_is_a_warning(text: str, warning: str) -> None:
@@ -258,12 +266,13 @@ def test_thor_frames_are_not_lines() -> None:
     [
         ('frameRate="14.7"', 'frameRate="1,722"', "frame rate '1,722' cannot be interpreted"),
         ('areaMode="2"', 'areaMode="2" averageMode="1" averageNum="4"', "averaged 4 frames"),
+        ("pixelSizeUM", 'widthUM="36.61" pixelSizeUM', "its pixels are 3.661 um together, but"),
     ],
 )
 def test_what_thor_does_not_say_for_sure_is_a_warning(old: str, new: str, says: str) -> None:
     facts = read_thor(thor().replace(old, new))
-    assert stated(facts) == {"x": 0.523, "y": 0.523}
     assert facts is not None
+    assert facts.steps["x"] == facts.steps["y"] == Quantity(value=0.523, unit="um")
     assert any(says in warning for warning in facts.warnings), facts.warnings
 
 
@@ -294,6 +303,15 @@ def test_micro_manager_frames_are_steady_or_have_no_step(
         "2020-01-10T12:13:14.620"
     )
     assert bool(facts.warnings) == (times == (0.0, 10.0, 40.0))
+
+
+def test_micro_manager_that_gives_two_pixel_sizes_is_a_warning() -> None:
+    document = micro_manager()
+    document["Summary"]["PixelSize_um"] = 0.5
+    facts = read_micro_manager(json.dumps(document))
+    assert stated(facts)["x"] == 0.5
+    assert facts is not None
+    assert "a pixel is 0.5 um according to the summary, 0.331 um" in facts.warnings[0]
 
 
 def test_micro_manager_that_was_cut_off_is_a_warning() -> None:

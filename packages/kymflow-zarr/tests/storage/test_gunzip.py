@@ -25,6 +25,13 @@ def test_gzip_is_bounded_exactly() -> None:
     assert len(gunzip_bounded(bomb, key="a.json.gz")) < 100_000
 
 
+def test_contents_that_a_file_holds_twice_are_damage_where_only_one_is_expected() -> None:
+    twice = gzip.compress(b"a,b\n") * 2
+    assert gunzip_bounded(twice, key="a.csv.gz") == b"a,b\na,b\n"
+    with pytest.raises(CorruptDataError, match="something follows"):
+        gunzip_bounded(twice, key="a.csv.gz", one_member=True)
+
+
 @pytest.mark.parametrize("cut", [0, 1, 9, 15, -1])
 def test_damaged_gzip_is_refused(cut: int) -> None:
     data = gzip.compress(b'{"a": 1}')

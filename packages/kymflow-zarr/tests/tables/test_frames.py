@@ -284,6 +284,15 @@ def test_values_that_would_change_are_refused_and_the_table_stays(
     pd.testing.assert_frame_equal(dataset.load_table("t"), first)
 
 
+def test_two_orders_of_categories_are_told_apart(dataset: ZarrDataset) -> None:
+    texts = ["low", "high"]
+    dataset.save_table("t", rows("a", v=pd.Categorical(["low"], texts, ordered=True)))
+    with pytest.raises(ColumnError, match=r"'high' < 'low'\), but .* \('low' < 'high'\); convert"):
+        dataset.replace_rows_for_image_id(
+            "t", "b", rows("b", v=pd.Categorical(["low"], texts[::-1], ordered=True))
+        )
+
+
 def test_categories_of_several_images_come_together(dataset: ZarrDataset) -> None:
     for image_id, kinds in {"a": ["up", "down"], "b": ["down", "lost"]}.items():
         frame = pd.DataFrame({"image_id": [image_id] * 2, "kind": pd.Categorical(kinds)})
@@ -352,6 +361,30 @@ def test_a_table_whose_metadata_do_not_fit_its_columns_is_read(disk: ZarrDataset
     assert disk.load_table("t")["n"].tolist() == [3.0, 1.5]
     disk.replace_rows_for_image_id("t", "c", frame.assign(image_id="c"))
     assert disk.load_table("t")["n"].tolist() == [3.0, 1.5, 3.0]
+
+
+@pytest.mark.parametrize("name", ["category", "object[other]", "Int8", "\xff", ""])
+def test_a_name_of_a_dtype_that_does_not_hold_is_ignored(disk: ZarrDataset, name: str) -> None:
+    named = pa.field("n", pa.int64(), metadata={"kymflow_zarr.dtype": name.encode("latin-1")})
+    schema = pa.schema([pa.field("image_id", pa.string())]).append(named)
+    table = pa.table({"image_id": ["a"], "n": [3]}, schema=schema)
+    disk.save_table("given", table)
+    pq.write_table(table, Path(disk.location, "tables", "written.parquet"))
+    for stored in ("given", "written"):
+        assert disk.load_table(stored)["n"].tolist() == [3]
+        disk.replace_rows_for_image_id(stored, "b", rows("b", n=[4]))
+        assert disk.load_table(stored)["n"].tolist() == [3, 4]
+
+
+def test_categories_that_cannot_be_read_are_refused(disk: ZarrDataset) -> None:
+    metadata = {"kymflow_zarr.dtype": "category", "kymflow_zarr.categories": "no stream"}
+    schema = pa.schema([pa.field("kind", pa.string(), metadata=metadata)])
+    table = pa.table({"kind": ["a"]}, schema=schema)
+    with pytest.raises(ColumnError, match="column 'kind' holds string"):
+        disk.save_table("t", table)
+    pq.write_table(table, Path(disk.location, "tables", "t.parquet"))
+    with pytest.raises(ColumnError, match=r"t\.parquet: column 'kind' holds string"):
+        disk.load_table("t")
 
 
 def test_categories_that_version_0_1_stored_stay_categories(disk: ZarrDataset) -> None:

@@ -167,8 +167,8 @@ def _add_common_options(app: App) -> None:
 
 
 def _default_in_help(value: object) -> str | None:
-    """The default of a flag goes without saying."""
-    return None if value is False or value is None or value == () else str(value)
+    """No default is shown for a flag, nor where it is nothing."""
+    return None if value is False or value is None or value in ((), "") else str(value)
 
 
 def run(arguments: Sequence[str]) -> int:

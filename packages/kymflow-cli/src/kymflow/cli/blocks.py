@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kymflow.cli.json_values import plain
-from kymflow.cli.safe_text import show
+from kymflow.cli.safe_text import command, show
 from kymflow.cli.text_table import layout
 
 
@@ -105,6 +105,13 @@ def cell_value(value: object) -> object:
     if isinstance(simple, str):
         return simple
     return json.dumps(simple, ensure_ascii=False)
+
+
+def outdated_remark(images: int, dataset: str) -> Block:
+    """That a table shows what was true when it was made; a copied dataset looks changed, too."""
+    return remark(
+        f"may not be up to date for {counted(images, 'image')}: {command('update', dataset)}"
+    )
 
 
 def not_compared() -> Block:

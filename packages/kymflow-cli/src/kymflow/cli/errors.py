@@ -71,7 +71,7 @@ class FolderNotFoundError(KymflowCliError, NotADirectoryError):
             )
         elif exists:
             super().__init__(
-                f"{folder!r} is a file, not a folder", hint="name the folder that the images lie in"
+                f"{folder!r} is a file, not a folder", hint="name the folder that holds the images"
             )
         else:
             super().__init__(f"there is no folder {folder!r}", hint=hint)
@@ -245,22 +245,32 @@ def _explain_store(error: Exception) -> _Explanation | None:
         case errors.TableNotFoundError():
             text = f"there is no table {error.name!r}"
             return ExitCode.USAGE, text, "see those that exist: kymflow table DATASET"
+        case errors.AlreadyExistsError() | errors.SourceFolderError():
+            return ExitCode.USAGE, error.message, error.hint
         case errors.KymflowZarrError():
             return ExitCode.PROBLEMS, error.message, error.hint
     return None
 
 
 def _explain_core(error: Exception) -> _Explanation | None:
-    from kymflow.core import KymflowCoreError
+    from kymflow.core import errors
 
-    if not isinstance(error, KymflowCoreError):
-        return None
-    return ExitCode.PROBLEMS, error.message, error.hint
+    match error:
+        case errors.OtherParametersError():
+            hint = "keep both with --label NAME, or replace the old ones with --overwrite"
+            return ExitCode.PROBLEMS, error.message, hint
+        case errors.FolderPatternError() | errors.MetadataFileError():
+            return ExitCode.USAGE, error.message, error.hint
+        case errors.KymflowCoreError():
+            return ExitCode.PROBLEMS, error.message, error.hint
+    return None
 
 
 def _explain_system(error: Exception) -> _Explanation:
+    exit_code = ExitCode.USAGE if isinstance(error, FileNotFoundError) else ExitCode.PROBLEMS
     if not isinstance(error, OSError) or error.errno is None:
-        return ExitCode.PROBLEMS, str(error) or type(error).__name__, ""
+        message, _, hint = str(error).partition("; ")
+        return exit_code, message or type(error).__name__, hint
     what = error.strerror or type(error).__name__
     if error.filename is not None:
         what = f"{error.filename!r}: {what}"
@@ -271,4 +281,4 @@ def _explain_system(error: Exception) -> _Explanation:
         errno.EPERM: "check who may read and write there",
         errno.EROFS: "name a place that can be written to",
     }
-    return ExitCode.PROBLEMS, what, hints.get(error.errno, "run again with --debug to see more")
+    return exit_code, what, hints.get(error.errno, "run again with --debug to see more")

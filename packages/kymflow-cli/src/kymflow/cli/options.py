@@ -64,14 +64,15 @@ class IngestFlags:
     Attributes:
         pattern: Which files; may be given several times.
         recursive: Include subfolders.
-        changed: Read again what has changed since: new pixels become a new image, and the old one
-            stays; metadata and results that came later are added, and results that changed replace
-            the old ones, unless someone has edited those.
-        retry: Try files again that failed before and have not changed since.
-        strict: Refuse an image if a file beside it cannot be read, instead of leaving that out.
+        changed: Read changed files again: new pixels become a new image, and the old one stays;
+            metadata and results that came later are added, and results that changed replace the
+            old ones, unless someone has edited those.
+        retry: Try again the files that failed before and have not changed since.
+        strict: Refuse an image if a file beside it cannot be read, instead of leaving that file
+            out.
         settle: Ingest only files that have not changed for this many seconds.
-        new_copies: Make a new image of pixels whose file has moved, instead of renewing its path.
-        follow_links: Read symbolic links as the files that they lead to, as for DataLad.
+        new_copies: Make a new image if a file has moved, instead of updating its path.
+        follow_links: Read symbolic links as the files that they point to, as for DataLad.
         channels: Which files are channels of one image: those with the names that microscopes give
             them (auto), none (off), or an expression with one group for the channel's number.
         axes: Axes of the files, with commas between them; images with time across (x,t) are

@@ -117,6 +117,26 @@ def survey(dataset: ZarrDataset) -> Survey:
     )
 
 
+def count_outdated(dataset: ZarrDataset, indexer_name: str) -> int:
+    """Of how many images a table has rows that are not up to date, or lacks some.
+
+    Args:
+        dataset: The dataset.
+        indexer_name: What makes the table; nothing is known of one that is not installed.
+
+    Returns:
+        Their number; 0 in a store that does not tell what has changed.
+    """
+    from kymflow.core import KymDataset
+    from kymflow.core.plugins import load_indexers
+
+    indexer = load_indexers().get(indexer_name)
+    stamps = dataset.artifact_stamps(dataset.list_image_ids())
+    if indexer is None or not all(stamps.values()):
+        return 0
+    return len(KymDataset(dataset).outdated_images(indexer, stamps=stamps))
+
+
 def kept_indexers(dataset: ZarrDataset) -> list[BaseIndexer]:
     """The indexers whose tables a dataset keeps: all but those that have nothing to show here.
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -127,7 +128,9 @@ def write_workbook(sheets: Iterable[Sheet], target: Path) -> None:
         import xlsxwriter
     except ImportError as error:
         raise MissingExtraError("XlsxWriter", extra="xlsx") from error
-    with xlsxwriter.Workbook(target, {"constant_memory": True}) as book:
+    # In memory until it is whole: XlsxWriter has errors of its own for a full disk.
+    packed = BytesIO()
+    with xlsxwriter.Workbook(packed, {"constant_memory": True}) as book:
         bold = book.add_format({"bold": True, "bottom": 1})
         moment = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         taken: set[str] = set()
@@ -149,6 +152,7 @@ def write_workbook(sheets: Iterable[Sheet], target: Path) -> None:
             for number, row in enumerate(sheet.rows, start=1):
                 for at, value in enumerate(row):
                     _write(page, number, at, value, moment)
+    target.write_bytes(packed.getbuffer())
 
 
 def _sheet(name: str, frame: pd.DataFrame) -> Sheet:

@@ -109,7 +109,12 @@ def _split(image_ids: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
 def _result(future: Future[T]) -> T:
     try:
         return future.result()
-    except (BrokenExecutor, CancelledError, PicklingError, TypeError, AttributeError) as error:
+    except BrokenExecutor as error:
+        raise WorkerError(
+            f"a worker ended before its work was done ({error}); use fewer workers if memory is "
+            "short, or threads, or make sure that another process can import the code"
+        ) from error
+    except (CancelledError, PicklingError, TypeError, AttributeError) as error:
         # What plugins raise comes back inside the results: this is the way there and back.
         raise WorkerError(
             f"the executor could not do the work ({type(error).__name__}: {error}); use threads, "

@@ -168,7 +168,7 @@ def save_table(table: pd.DataFrame, path: str | Path, *, suffix: str | None = No
         path: The file.
         suffix: ``.parquet``, ``.csv`` or ``.mat``; that of the file if None. In a ``.mat`` file
             each column is a variable: numbers, with NaN for null, or a cell array of texts, with
-            an empty one for null. Names that MATLAB does not take are changed, see `matlab_names`.
+            an empty one for null. Names that MATLAB does not allow are changed, see `matlab_names`.
 
     Raises:
         ValueError: Another suffix.
@@ -191,7 +191,7 @@ def save_table(table: pd.DataFrame, path: str | Path, *, suffix: str | None = No
 
 
 def matlab_names(names: Iterable[str]) -> list[str]:
-    """Names that MATLAB takes for variables, each once.
+    """Names that MATLAB allows for variables, each once.
 
     They begin with a letter, consist of letters, digits and ``_``, have at most 63 characters, and
     are none of its keywords: ``2nd try`` becomes ``x2nd_try``, ``end`` becomes ``x_end``. Of

@@ -3,7 +3,7 @@
 Windows of a recording, recordings of a vessel and vessels of an animal are alike: they are not
 independent. What is independent are animals. So rows are averaged up to one value per animal and
 group, and the interval is Student's over animals, which holds for few of them, too: paired where
-the animals of both groups are the same ones (before and after), Welch's where they are others.
+the animals of both groups are the same ones (before and after), Welch's where they differ.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Comparison:
         animals: How many animals there are in each group.
         rows: How many rows had a value.
         per_animal: One row per animal, with its value in each group.
-        estimates: What each group and each animal is estimated at. A row has ``animal`` (null for a
+        estimates: The estimates for each group and each animal. A row has ``animal`` (null for a
             group as a whole), ``group`` (null for the change of an animal), ``value`` with its 95 %
             interval ``low`` to ``high``, and ``count``: of how many animals a group is the mean,
             and of how many vessels an animal. One alone has no interval.

@@ -403,7 +403,7 @@ class NothingToUndoError(KymflowCoreError, LookupError):
     def __init__(self, where: str) -> None:
         self.where = where
         super().__init__(
-            f"no decision is left to undo in {where}", hint="the log lists those undone"
+            f"no decision is left to undo in {where}", hint="the log lists those that were undone"
         )
 
 

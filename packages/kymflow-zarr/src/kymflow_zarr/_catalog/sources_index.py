@@ -80,13 +80,8 @@ class SourcesIndex:
         except (CorruptDataError, SchemaValidationError) as error:
             logger.warning("the sources index is read from the records instead: %s", error)
             stored = rows_to_table([])
-        fresh = rows_to_table(extra)
-        if len(fresh):
-            renewed = set(fresh["image_id"].to_pylist())
-            kept = [image_id not in renewed for image_id in stored["image_id"].to_pylist()]
-            stored = stored.filter(pa.array(kept, pa.bool_()))
         return reconcile(
-            pa.concat_tables([stored, fresh]),
+            pa.concat_tables([stored, rows_to_table(extra)]),  # of several rows the last one holds
             image_ids,
             read_sources=self._read_sources,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 from os import PathLike
@@ -229,7 +230,7 @@ class DatasetSources:
             How many images were made of files there.
 
         Raises:
-            FileNotFoundError: `new` does not exist.
+            FileNotFoundError: `new` does not exist, or holds none of the files.
         """
         self._access.require_writable("relocate sources")
         place = Path(new).expanduser()
@@ -242,6 +243,10 @@ class DatasetSources:
             was = str(Path(old).expanduser())
             now = place.resolve()
             moved = relocated_rows(self._index.rows_to_store(), was, now)
+            if moved and not any(os.path.lexists(row.source_primary_path) for row in moved):
+                raise FileNotFoundError(
+                    f"none of the files that came from {was!r} is in {str(now)!r}; check the path"
+                )
             for row in moved:
                 renew_source(
                     self._access.blobs,

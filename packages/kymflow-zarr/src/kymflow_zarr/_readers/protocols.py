@@ -74,9 +74,9 @@ class FolderListing:
         return os.path.relpath(path, self.folder.resolve()).replace(os.sep, "/")
 
     def named(self, name: str) -> Path | None:
-        """The file of this name, or None."""
-        at = bisect_left(self.names, name)
-        return self.folder / name if self.names[at : at + 1] == (name,) else None
+        """The file of this name, also if its ending is in capitals, or None."""
+        stem, _, ending = name.rpartition(".")
+        return self._called(stem, f".{ending.lower()}")
 
     def _called(self, stem: str, suffix: str) -> Path | None:
         """A stem's file; a Mac may have written an accent in it as a separate character."""

@@ -171,9 +171,10 @@ class ObjectKeys:
                 raise
 
         while page := await self._requests.ask(next_page):
-            found += page
-            if found != sorted(found, key=_path):
+            page = [*found[-1:], *page]  # so that its first key is compared, too
+            if page != sorted(page, key=_path):
                 raise OSError("the object store lists keys out of order; use another one")
+            found[-1:] = page
             if (most and len(found) >= most) or (until and found[-1]["path"] > until):
                 break
         return [one for one in found if not until or one["path"] <= until]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from kymflow_zarr._tables.arrow_types import (
     cast_column,
@@ -43,6 +43,8 @@ from kymflow_zarr.errors import ColumnError
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+_NAMED: Final = 5  # of an order of categories, in a message
 
 
 def to_table(rows: pd.DataFrame | pa.Table, *, what: str) -> pa.Table:
@@ -261,6 +263,8 @@ def _metadata(field: pa.Field[Any], name: str | None) -> Metadata | None:
 
     known = field.metadata or {}
     if DTYPE in known:
+        if is_category(name_in(field)):
+            categories_in(field)  # refused where they cannot be read
         return {key: known[key] for key in (DTYPE, CATEGORIES) if key in known}
     if isinstance(field.type, pa.BaseExtensionType) and name is None:
         name = dtype_name(field.type.to_pandas_dtype())
@@ -287,4 +291,7 @@ def _describe(field: pa.Field[Any]) -> str:
     name = name_in(field)
     if name is None:
         return str(field.type)
+    if name.startswith(CATEGORY) and name != CATEGORY:
+        first = " < ".join(map(repr, categories_in(field)[0].slice(0, _NAMED).to_pylist()))
+        return f"{name} of {field.type} ({first})"
     return f"{name} of {field.type}" if name.startswith((OBJECT, CATEGORY)) else name

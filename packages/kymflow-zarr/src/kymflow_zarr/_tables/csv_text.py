@@ -16,7 +16,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import numpy as np
+
 from kymflow_zarr._tables.from_pandas import check_frame
+from kymflow_zarr._tables.to_pandas import table_to_frame
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 
 if TYPE_CHECKING:
@@ -29,9 +32,11 @@ Rows: TypeAlias = "Iterator[tuple[int, list[str | None]]]"
 _MAX_COLUMNS: Final = 10_000
 _ROWS_AT_ONCE: Final = 10_000
 _DELIMITERS: Final = ("\t", ";", "|", ",")
-_SEPARATOR_LINE: Final = r'"?sep=([^\w"\r\n])"?([\r\n]+)'  # Excel's
-# Control codes are letters in other encodings, and no Latin word has so many of its own in a row.
-_NOT_LATIN: Final = r"[\x80-\x9f]|[^\x00-\x7f]{3}"
+_SEPARATOR_LINE: Final = r'"?sep=([^\w"\r\n])"?[ \t,;]*([\r\n]+)'  # Excel's
+# What the encodings of Western and Central Europe and of Turkey mean alike; a raised 2 or 3 is a
+# letter in some, but not of a unit. No word has so many letters of that kind in a row.
+_SURE: Final = "\xa0°±µ·ÁÂÄÇÉËÍÎÓÔÖÚÜßáâäçéëíîóôöúü²³"
+_UNSURE: Final = rf"[^\x00-\x7f{_SURE}]|(?<!m)[²³]|[^\x00-\x7f]{{3}}"
 
 # For Python's regular expressions and Arrow's, which are those of RE2.
 _WHOLE: Final = r"^[+-]?(0|[1-9][0-9]*)$"
@@ -43,13 +48,15 @@ _NOT_FINITE: Final = r"^[+-]?(?i:inf|infinity|nan)$"
 _NOT_ZERO: Final = r"^[^eE]*[1-9]"
 _MISSING: Final = r"^(NA|N/A|#N/A|NULL|null|None)$"
 _BOOLEAN: Final = r"^(?i:true|false)$"
+_SEVERAL: Final = rf"^\s*({_NUMBER[1:-1]}\s+)+{_NUMBER[1:-1]}\s*$"
 
 
 def read_csv(data: bytes, *, key: str, delimiter: str | None = None) -> pa.Table:
     """A CSV file as a table of text, whole numbers, floats and booleans.
 
     Args:
-        data: The file's contents: UTF-8, UTF-16 with its mark, or else Latin-1.
+        data: The file's contents: UTF-8, UTF-16 with its mark, or else what
+            most encodings of one byte a letter mean alike.
         key: Where they come from, for messages.
         delimiter: What separates the cells of a file whose first line is its header. If None, it is
             found out: a tab, a semicolon or a bar, with which decimals may have a comma, a comma,
@@ -64,9 +71,14 @@ def read_csv(data: bytes, *, key: str, delimiter: str | None = None) -> pa.Table
         rows = _rows(text, delimiter, key=key)
         _, names = next(rows, (1, []))
         return _table([name or "" for name in names], rows, delimiter=delimiter, key=key)
-    candidates = _candidates(text)
-    if said := re.match(_SEPARATOR_LINE, text, re.IGNORECASE):
-        candidates, text = [said[1]], text[said.start(2) :]
+    said = re.match(_SEPARATOR_LINE, text, re.IGNORECASE)
+    text = text if said is None else text[said.start(2) :]
+    first = _first_line(text)
+    candidates = [one for one in _DELIMITERS if one in first] or [","]
+    if said is not None:
+        if said[1] not in first and candidates[0] in first:
+            raise CorruptDataError(key, f"line 2: {said[1]!r} separates no cells, as line 1 says")
+        candidates = [said[1]]
     found: dict[str, pa.Table] = {}
     refused: list[CorruptDataError] = []
     for candidate in candidates:
@@ -84,7 +96,7 @@ def read_csv(data: bytes, *, key: str, delimiter: str | None = None) -> pa.Table
 
 
 def frame_to_csv(frame: pd.DataFrame, *, what: str, delimiter: str | None = None) -> bytes:
-    """A frame as CSV that `read_csv` makes a table of the same columns and rows of, without types.
+    """A frame as CSV of which `read_csv` makes a table of the same values, maybe of other types.
 
     An index of unnamed whole numbers is dropped. `delimiter` is what `read_csv` will be given.
 
@@ -92,19 +104,38 @@ def frame_to_csv(frame: pd.DataFrame, *, what: str, delimiter: str | None = None
         SchemaValidationError: CSV cannot hold it, or could not be read back unambiguously.
     """
     check_frame(frame, what=what)
-    text: str = frame.to_csv(index=False, lineterminator="\n")
-    if "\r" in text:  # pandas quotes a cell for a line feed, but not for a carriage return
-        text = frame.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-    data = text.encode("utf-8")
+    exact = frame.astype(dict.fromkeys(frame.select_dtypes(np.floating), float))
     try:
-        found = read_csv(data, key=what, delimiter=delimiter)
-        same = found.column_names == list(frame) and found.num_rows == len(frame)
-        problem = None if same else "it would have other columns or rows"
-    except CorruptDataError as error:
-        problem = error.reason
-    if problem is not None:
-        raise SchemaValidationError(f"{what} cannot be CSV: {problem}; save it as Parquet")
+        text: str = exact.to_csv(index=False, lineterminator="\n")
+        if "\r" in text:  # pandas quotes a cell for a line feed, but not for a carriage return
+            text = exact.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+        data = text.encode("utf-8")
+        found = table_to_frame(read_csv(data, key=what, delimiter=delimiter))
+        _check_values(frame, found)
+    # A value has no text, or none in UTF-8, or one that would be read as another value.
+    except (ArithmeticError, ValueError) as error:
+        problem = error.reason if isinstance(error, CorruptDataError) else str(error)
+        raise SchemaValidationError(
+            f"{what} cannot be CSV: {problem}; save it as Parquet"
+        ) from error
     return data
+
+
+def _check_values(frame: pd.DataFrame, found: pd.DataFrame) -> None:
+    """Compare a frame with the one that came back from CSV, leaving types aside.
+
+    Raises:
+        ValueError: They differ.
+    """
+    if list(found) != list(frame) or len(found) != len(frame):
+        raise ValueError("it would have other columns or rows")
+    for name, column in frame.items():
+        values, others = column.dropna().tolist(), found[name].dropna().tolist()
+        if (column.isna().to_numpy() != found[name].isna().to_numpy()).any() or not all(
+            type(value) is type(other) and value == other
+            for value, other in zip(values, others, strict=True)
+        ):
+            raise ValueError(f"the values of column {name!r} would change")
 
 
 def _decode(data: bytes, *, key: str) -> str:
@@ -113,7 +144,7 @@ def _decode(data: bytes, *, key: str) -> str:
         text = data.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         text = data.decode("latin-1")
-        if unknown := re.search(_NOT_LATIN, text):
+        if unknown := re.search(_UNSURE, text):
             line = _line_at(text, unknown.start())
             raise CorruptDataError(
                 key, f"line {line}: its encoding is unknown; save it as UTF-8"
@@ -129,11 +160,10 @@ def _line_at(text: str, at: int) -> int:
     return text.count("\n", 0, at) + 1
 
 
-def _candidates(text: str) -> list[str]:
-    """What could separate the cells, by the first line that is not a comment."""
+def _first_line(text: str) -> str:
+    """The first line that is neither blank nor a comment."""
     lines = (line for line in io.StringIO(text) if line.strip() and not line.startswith("#"))
-    first = next(lines, text)
-    return [one for one in _DELIMITERS if one in first] or [","]
+    return next(lines, text)
 
 
 def _rows(text: str, delimiter: str, *, key: str) -> Rows:
@@ -169,13 +199,16 @@ def _split_header(rows: Rows, *, key: str) -> tuple[list[str], Rows]:
         line, row = next(rows, (line, []))
     header = [(name or "").strip() for name in row]
     numbers = _find_numbers(row)
+    below = next(rows, (line, []))
+    if below[1]:
+        rows = chain([below], rows)
+    for at, cells in ((line, row), below):
+        if len(cells) == 1 and re.search(_SEVERAL, cells[0] or ""):
+            raise CorruptDataError(key, f"line {at}: blanks do not separate cells; use commas")
     if len(comment) == len(row):
-        below, cells = next(rows, (line, []))
-        is_header = bool(_find_numbers(cells) - numbers)
+        is_header = bool(_find_numbers(below[1]) - numbers)
         if not is_header and not numbers and len(row) > 1:
             raise CorruptDataError(key, f"line {line}: the comment above could be the header")
-        if cells:
-            rows = chain([(below, cells)], rows)
         if numbers and not is_header:  # NumPy makes a comment of the header
             first, *others = ((name or "").strip() for name in comment)
             return [first.lstrip("#").strip() or first, *others], chain([(line, row)], rows)

@@ -49,9 +49,10 @@ _MASKED_NAMES: Final = frozenset(MASKED.values())
 
 
 def name_in(field: pa.Field[Any]) -> str | None:
-    """The name of a column's dtype; None where it has none."""
-    name = (field.metadata or {}).get(DTYPE)
-    return None if name is None else name.decode("utf-8")
+    """The name of a column's dtype; None where it has none, or one that says nothing."""
+    known = field.metadata or {}
+    name = known.get(DTYPE, b"").decode("utf-8", errors="replace")
+    return name if name and (CATEGORIES in known or not is_category(name)) else None
 
 
 def is_category(name: str | None) -> bool:

@@ -105,8 +105,8 @@ def _to_objects(column: pa.ChunkedArray[Any], *, marker: str = "") -> pd.Series[
 
     # A bare array would become times where its objects are such.
     values = pd.Series(column.to_pylist(), dtype=object)
-    if marker not in ("", "None"):
-        missing = {"nan": np.nan, "NA": pd.NA, "NaT": pd.NaT}[marker]
+    missing = {"nan": np.nan, "NA": pd.NA, "NaT": pd.NaT}.get(marker)
+    if missing is not None:
         values[column.is_null().to_numpy()] = missing
     return values
 

@@ -12,7 +12,7 @@ from kymflow.cli.results import Item
 
 
 def completion(shell: Literal["bash", "zsh", "fish", "powershell"], /) -> CompletionResult:
-    """Print a script that makes a shell complete verbs, options and the names in a dataset.
+    """Print a script with which a shell completes commands, options and names in a dataset.
 
     For bash: kymflow completion bash > ~/.local/share/bash-completion/completions/kymflow
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def demo(folder: Path = Path("kymflow-demo"), /, *, progress: ProgressParam = SILENT) -> DemoResult:
     """Make a small dataset of synthetic kymographs to try things out.
 
-    The kymographs are written as TIFF files, put into a dataset, and analyzed. The table shows
-    what each was made with beside what was found.
+    The kymographs are written as TIFF files, ingested into a dataset, and analyzed. The table shows
+    the velocity that each was made with beside the one that was found.
 
     Args:
         folder: Where to put it all. A second run there ingests nothing new.

@@ -19,7 +19,7 @@ from kymflow.cli.blocks import (
     sentence,
     table_blocks,
 )
-from kymflow.cli.errors import OutputFileError, refuse_unused
+from kymflow.cli.errors import OutputFileError, UnknownNameError, refuse_unused
 from kymflow.cli.folders import require_outside
 from kymflow.cli.opening import find_image, open_reader
 from kymflow.cli.options import DEFAULT_WAIT_S, ProgressParam, Wait
@@ -61,7 +61,8 @@ def export(
 
     Args:
         dataset: Path or URL of the dataset.
-        folder: Where to; created if it does not exist. Not needed with --xlsx.
+        folder: Where to; created if it does not exist. Not needed with --xlsx and
+            --combined.
         xlsx: Write this workbook; an existing one is replaced.
         combined: Write this table, which ends in .parquet, .csv or .mat; an existing one is
             replaced.
@@ -108,8 +109,8 @@ def export(
         refuse_unused("--combined", {**for_folder, **for_groups})
         return _write_combined(opened, dataset, combined, over_time=over_time)
     if folder is None:
-        raise OutputFileError(
-            "", "no destination given", hint="name a folder, --xlsx FILE or --combined FILE"
+        raise UnknownNameError(
+            "no destination is given", hint="name a folder, --xlsx FILE or --combined FILE"
         )
     refuse_unused("a folder", {**for_groups, **for_combined})
     if not tables:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from cyclopts import Parameter
 
-from kymflow.cli.blocks import Block, Screen, not_compared
+from kymflow.cli.blocks import Block, Screen, not_compared, outdated_remark
 from kymflow.cli.errors import OutputFileError, UnknownNameError, refuse_unused
 from kymflow.cli.folders import require_outside
 from kymflow.cli.guesses import require_known
+from kymflow.cli.json_values import NOT_IN_JSON
 from kymflow.cli.opening import find_image, open_reader
 from kymflow.cli.output_file import replaced
 from kymflow.cli.results import DatasetResult, Item
 from kymflow.cli.safe_text import command, show
+from kymflow.cli.survey import count_outdated
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,10 +63,9 @@ def figure(
         baseline: The group that others are compared with; if not given, the first one.
 
     Raises:
-        UnknownNameError: There is no such image, analysis, field or column.
+        UnknownNameError: There is no such image, analysis, result, field or column.
         UnusedOptionError: An option is about an image, and groups are compared, or the reverse.
         OutputFileError: The figure cannot be written to that place.
-        kymflow.core.errors.ResultNotFoundError: This region has no result.
         kymflow.core.errors.FigureError: The analysis declares no figure, or cannot draw this.
         kymflow_zarr.NotADatasetError: There is no dataset there.
     """
@@ -78,7 +79,7 @@ def figure(
             "a figure is of one image, or compares groups",
             hint="name an image, or --group-by FIELD",
         )
-    compared = None
+    compared, outdated = None, 0
     if image is not None:
         unused = {"--column": column is not None, "--baseline": baseline is not None}
         refuse_unused("an image", unused)
@@ -87,13 +88,17 @@ def figure(
         )
     else:
         refuse_unused("--group-by", {"--roi": roi is not None, "--channel": channel is not None})
-        drawn, compared = _of_groups(
+        drawn, compared, outdated = _of_groups(
             opened, analysis, str(group_by), column, label=label, baseline=baseline
         )
     with replaced(out) as unfinished:
         drawn.savefig(unfinished, format=out.suffix[1:].lower())
     return FigureResult(
-        dataset=dataset, figure=str(out), size_bytes=out.stat().st_size, compared=compared
+        dataset=dataset,
+        figure=str(out),
+        size_bytes=out.stat().st_size,
+        compared=compared,
+        outdated=outdated,
     )
 
 
@@ -105,6 +110,7 @@ class FigureResult(DatasetResult):
         figure: The file that was written.
         size_bytes: How large it is.
         compared: How many groups are compared with another one; None for a figure of an image.
+        outdated: Of how many images the numbers are not up to date. Not in the JSON.
         items: Always empty.
     """
 
@@ -112,6 +118,7 @@ class FigureResult(DatasetResult):
     figure: str
     size_bytes: int
     compared: int | None
+    outdated: int = field(default=0, metadata=NOT_IN_JSON)
     items: tuple[Item, ...] = ()
 
     def as_text(self, screen: Screen) -> Iterator[Block]:  # noqa: ARG002
@@ -119,6 +126,8 @@ class FigureResult(DatasetResult):
         yield Block(lines=[show(self.figure)])
         if self.compared == 0:
             yield not_compared()
+        if self.outdated:
+            yield outdated_remark(self.outdated, self.dataset)
 
 
 def _of_image(
@@ -161,8 +170,8 @@ def _of_groups(
     *,
     label: str,
     baseline: str | None,
-) -> tuple[Figure, int]:
-    """The figure, and how many groups are compared in it."""
+) -> tuple[Figure, int, int]:
+    """The figure, how many groups are compared in it, and how many images are not up to date."""
     from kymflow.core import KymDataset
     from kymflow.core.analysis import used_labels
     from kymflow.core.compare import compare_with_baseline
@@ -191,12 +200,19 @@ def _of_groups(
     rows = rows[rows["label"].eq(label) & rows["image_id"].isin(included)]
     facts = {name for name in (group_by, "animal", "vessel") if name in images.columns}
     frame = rows.assign(**{name: rows["image_id"].map(images[name]) for name in facts})
+    if not (frame[group_by].notna() & frame[shown].notna()).any():
+        labelled = f" under the label {label!r}" if label else ""
+        raise UnknownNameError(
+            f"no image has both a field {group_by!r} and a {shown!r} in the table "
+            f"kym_{chosen[0].name}{labelled}",
+            hint=f"see what is missing: {command('status', dataset.location)}",
+        )
     if baseline is not None:
         groups = sorted(frame[group_by].dropna().astype(str).unique())
         require_known(baseline, groups, what="group", where=f"of field {group_by!r}")
     comparisons = compare_with_baseline(frame, value=shown, group=group_by, baseline=baseline)
     drawn = plot_groups(frame, shown, group_by, unit=numbers[shown].unit, comparisons=comparisons)
-    return drawn, len(comparisons)
+    return drawn, len(comparisons), count_outdated(dataset, chosen[0].name)
 
 
 def _analyses(name: str | None) -> list[Analysis[Any]]:

@@ -40,7 +40,7 @@ def index(
     wait: Wait = DEFAULT_WAIT_S,
     progress: ProgressParam = SILENT,
 ) -> IndexResult | PluginListResult:
-    """Make the tables over all images.
+    """Make tables over all images.
 
     Each indexer makes one, named kym_INDEXER. An image that fails stops only itself, and keeps
     the rows that it had.

@@ -60,8 +60,8 @@ def ingest(
     """Ingest the images of a folder into a dataset.
 
     The dataset is created if it does not exist. Files that it has already are left alone, so the
-    same command ingests what is new. A file that cannot be read stops only itself. The folder and
-    the options are remembered: kymflow refresh looks there again.
+    same command ingests what is new. A file that cannot be read stops only itself. The folder is
+    remembered, with --pattern and --recursive: kymflow refresh looks there again.
 
     Args:
         folder: The folder with the image files.

@@ -12,7 +12,7 @@ from kymflow.cli.blocks import Block, Screen, counted, failure_blocks, table_blo
 def plugins() -> PluginListResult:
     """List the installed readers of image files and headers, indexers and analyses.
 
-    Some are built in, others come from other packages.
+    Some are built in; others come from other packages.
     """
     items = (*known_readers(), *known_plugins("indexer"), *known_plugins("analysis"))
     return PluginListResult(

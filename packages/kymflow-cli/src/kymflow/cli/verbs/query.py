@@ -27,13 +27,12 @@ _ANSWER_ROWS = 4096  # fetched at a time
 
 
 def query(dataset: str, sql: str, /, *, rows: Rows = None) -> TableResult:
-    """Ask the tables in SQL.
+    """Query the tables in SQL.
 
-    DuckDB answers; tables have their own names, as in SELECT * FROM sources. A name with a
+    DuckDB runs the query. Tables have their own names, as in SELECT * FROM sources; a name with a
     slash or a dot needs quotes: SELECT * FROM "lab/notes". Without kym_ before its name, a table
-    has the files of the images and what is known of them, too, and no image that is excluded:
-    SELECT file, median_mm_s FROM velocity. The query sees the tables and nothing else: no files,
-    no network.
+    also has the file and the fields of each image, and leaves out excluded images: SELECT file,
+    median_mm_s FROM velocity. The query sees the tables and nothing else: no files, no network.
 
     Args:
         dataset: Path or URL of the dataset.

@@ -30,8 +30,8 @@ def repair(
     Args:
         dataset: Path or URL of the dataset.
         forget_gone: No longer report results and tables that someone removed on purpose.
-        unlock: Free the locks of an object store first: that of a killed writer would block the
-            dataset for another 20 s.
+        unlock: Free the locks of an object store first: that of a killed writer blocks the dataset
+            for up to 20 s.
         dry_run: Show what would be repaired, and do nothing.
         wait: How many seconds to wait for another writer.
 

@@ -1,4 +1,4 @@
-"""Make a page of a dataset: one HTML file to look at, to print and to send."""
+"""Write a report on a dataset: one HTML file to look at, to print and to send."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def report(
     workers: Workers = None,
     progress: ProgressParam = SILENT,
 ) -> ReportResult:
-    """Make a page of a dataset: one HTML file to look at, to print and to send.
+    """Write a report on a dataset: one HTML file to look at, to print and to send.
 
-    A summary of the images, which sorts and filters, then for each of them the kymograph, what the
-    analyses found, and where it all comes from. The file needs no other one. For many images,
+    It has a summary of the images that can be sorted and filtered, then for each image the
+    kymograph, the results, and where they come from. The file needs no other one. For many images,
     --pages gives each its own page, in a folder beside the summary.
 
     Args:
@@ -65,8 +65,8 @@ def report(
             DATASET-report.html, beside the dataset.
         images: Just these images: ids, first characters of ids, or source files; all of them are
             shown.
-        limit: How many images to show at most, by name of their files: 50 if not given. It is not
-            for --images and --pages, which have no limit.
+        limit: How many images to show at most, by name of their files: 50 if not given. --images
+            and --pages have no limit.
         pages: Make a page for each image, in the folder NAME-images beside the summary.
         workers: How many processes to use.
         progress: Shows how far the work is.

@@ -40,9 +40,9 @@ def status(
 ) -> StatusResult:
     """Show what there is to do, and what to look at.
 
-    New files, results that are not current and why, tables that are not up to date, and the
-    commands that do it; kymflow update does all of it. Then images that failed, are excluded, have
-    no calibration, or are copies of others. Nothing is changed.
+    To do: new files, results that are not current and why, and tables that are not up to date, with
+    the commands for it; kymflow update does all of it. To look at: images that failed, are
+    excluded, have no calibration, or are copies of others. Nothing is changed.
 
     Args:
         dataset: Path or URL of the dataset.
@@ -85,6 +85,7 @@ def status(
         gone=sum(len(plan.gone) for plan in plans),
         in_subfolders=count_in_subfolders(opened, chosen, plans),
         never_run=found.never_run,
+        kept_as_is=_tables_of_nothing(opened),
         issues=len(issues),
         items=(*files, *issues, *analyses, *tables, *concerns_of(found)),
     )
@@ -100,6 +101,7 @@ class StatusResult(FolderSearch):
         to_do: The commands that do what there is to do.
         new: How many files are new.
         never_run: Analyses that are installed and were never run on this dataset.
+        kept_as_is: Tables of indexers that are not installed here; no run brings them up to date.
         issues: How many files beside images were left out, or are doubtful.
         items: The files that are not unchanged, what was left out or is doubtful, the analyses by
             folder, the tables, and the images to look at.
@@ -111,6 +113,7 @@ class StatusResult(FolderSearch):
     to_do: tuple[str, ...]
     new: int
     never_run: tuple[str, ...]
+    kept_as_is: tuple[str, ...]
     issues: int
     items: tuple[PlannedFile | FileIssue | AnalysisStatus | TableStatus | ImageConcern, ...]
 
@@ -194,6 +197,9 @@ class StatusResult(FolderSearch):
             listed = ", ".join(self.never_run)
             typed = command("analyze", self.dataset, self.never_run[0])
             yield remark(f"not run here yet: {listed}; to run one of them: {typed}")
+        if self.kept_as_is:
+            listed = ", ".join(self.kept_as_is)
+            yield remark(f"not kept up to date, as what makes them is not installed: {listed}")
         yield from search_remarks(self)
 
 
@@ -290,6 +296,15 @@ def _tables(dataset: ZarrDataset, found: Survey) -> Iterator[TableStatus]:
             images=_images_with_rows(dataset, table),
             outdated=len(outdated),
         )
+
+
+def _tables_of_nothing(dataset: ZarrDataset) -> tuple[str, ...]:
+    """The tables of indexers that are not installed."""
+    from kymflow.core import KymDataset
+    from kymflow.core.plugins import find_indexers
+
+    made_here = find_indexers()
+    return tuple(f"kym_{n}" for n in KymDataset(dataset).list_indexes() if n not in made_here)
 
 
 def _images_with_rows(dataset: ZarrDataset, table: str) -> int:

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, overload
 
 from cyclopts import Parameter
 
-from kymflow.cli.blocks import Block, Screen, cell_value, counted, remark, table_blocks
+from kymflow.cli.blocks import (
+    Block,
+    Screen,
+    cell_value,
+    counted,
+    outdated_remark,
+    remark,
+    table_blocks,
+)
 from kymflow.cli.errors import UnknownNameError, refuse_unused
 from kymflow.cli.guesses import require_known
 from kymflow.cli.json_values import NOT_IN_JSON
@@ -18,7 +26,7 @@ from kymflow.cli.options import Rows
 from kymflow.cli.results import DatasetResult
 from kymflow.cli.row_formats import separated_lines
 from kymflow.cli.safe_text import command, show
-from kymflow.cli.survey import kept_indexers
+from kymflow.cli.survey import count_outdated, kept_indexers
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,8 +50,8 @@ def table(
     """Show a table, or list the tables.
 
     On a terminal the first 20 rows and the columns that fit are shown; anywhere else, and with
-    --format, all of it. A table that kymflow index made is shown with the files of the images and
-    what is known of them, in the order of their names, without images that are excluded.
+    --format, all of it. A table that kymflow index made is shown with the file and the fields of
+    each image, in the order of the files' names, and without excluded images.
 
     Args:
         dataset: Path or URL of the dataset.
@@ -121,6 +129,7 @@ def table(
         columns=tuple(loaded.schema.names),
         items=ArrowRows(loaded.slice(0, rows)),
         limit=rows,
+        outdated=0 if names is None else count_outdated(opened, name.removeprefix("kym_")),
         exclusion=None if image_ids is None or count else _exclusion(opened, image_ids[0]),
     )
 
@@ -136,6 +145,7 @@ class TableResult(DatasetResult):
         columns: The names of the columns.
         items: The rows that were asked for.
         limit: How many rows were asked for; None for all. Not in the JSON.
+        outdated: Of how many images the rows are not up to date. Not in the JSON.
         exclusion: Why the image that was asked for was excluded, and so has no rows. Not in the
             JSON.
     """
@@ -146,6 +156,7 @@ class TableResult(DatasetResult):
     columns: tuple[str, ...]
     items: Sequence[Row]
     limit: int | None = field(default=None, metadata=NOT_IN_JSON)
+    outdated: int = field(default=0, metadata=NOT_IN_JSON)
     exclusion: str | None = field(default=None, metadata=NOT_IN_JSON)
 
     def as_text(self, screen: Screen) -> Iterator[Block]:
@@ -164,6 +175,8 @@ class TableResult(DatasetResult):
                 yield Block(lines=["  ".join(show(name) for name in self.columns)], style="bold")
         if shown < self.rows:
             yield remark(f"{shown} of {counted(self.rows, 'row')}; for more: --rows, --format")
+        if self.outdated:
+            yield outdated_remark(self.outdated, self.dataset)
         if self.exclusion is not None:
             yield remark(f"this image is excluded: {self.exclusion}")
 

@@ -16,8 +16,8 @@ def undo(dataset: str, image: str | None = None, /) -> UndoResult:
     """Take the latest decision back.
 
     What one command decided on many images is undone at once. A decision is everything that
-    kymflow log lists except runs: exclusions, notes, marks, regions, calibrations, metadata. Tables
-    and results change with the next kymflow analyze and kymflow index.
+    kymflow log lists except runs: exclusions, notes, marks, regions, calibrations, metadata.
+    Results and tables change with the next kymflow update.
 
     Args:
         dataset: Path or URL of the dataset.

@@ -54,11 +54,11 @@ def update(
 ) -> UpdateResult:
     """Bring a dataset up to date, in one go.
 
-    What is new in its folders is ingested, and gets the fields and the calibration that were
-    decided for images to come; results that are missing or outdated are computed, with
-    the parameters that they had; tables follow, and the report. What is up to date is left alone:
-    a second run does nothing. An analysis that was never run is not begun, and one that failed
-    is tried again only once something has changed.
+    New files in its folders are ingested, with the fields and the calibration that were decided for
+    later images. Results that are missing or outdated are computed, with the parameters that they
+    had. Then tables and the report follow. What is up to date is left alone: a second run does
+    nothing. An analysis that was never run is not started, and one that failed is tried again only
+    after something has changed.
 
     Args:
         dataset: Path or URL of the dataset.

@@ -6,6 +6,7 @@ executors and tables.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -37,6 +38,12 @@ REGION_COLUMNS: Final = ("label", "channel", "roi_id", "region_hash")
 _PLAIN_DISPLAY: Final = Display()
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 _DTYPES: Final[Mapping[type, str]] = {float: "float64", int: "Int64", str: "str", bool: "boolean"}
+_KINDS: Final[Mapping[type, str]] = {
+    float: "a finite number",
+    int: "a whole number",
+    str: "text",
+    bool: "True or False",
+}
 _TAKEN: Final = frozenset({"image_id", "analysis_version", "params_hash", *REGION_COLUMNS})
 
 
@@ -60,6 +67,17 @@ class Column:
     def dtype(self) -> str:
         """The pandas dtype of its values."""
         return _DTYPES[self.type]
+
+    def accepts(self, value: object) -> bool:
+        """Whether a summary may have this value; None and NaN are no value, infinity is refused."""
+        plain = value.item() if isinstance(value, np.generic) else value
+        if plain is None or (isinstance(plain, float) and math.isnan(plain)):
+            return True
+        if isinstance(plain, bool) or self.type in {str, bool}:
+            return type(plain) is self.type
+        if not isinstance(plain, int | float) or math.isinf(plain):
+            return False
+        return self.type is float or plain == int(plain)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,12 +291,26 @@ class Analysis(Generic[P]):
         expected = {table.name: table.columns for table in self.tables}
         self._compare("tables", found.tables, expected)
         self._compare("a summary of", found.summary, [column.name for column in self.summary])
+        for column in self.summary:
+            value = found.summary[column.name]
+            if not column.accepts(value):
+                raise AnalysisResultError(
+                    self.name,
+                    f"{value!r} for {column.name!r}",
+                    f"{_KINDS[column.type]}, or None for no value",
+                )
         for name, values in found.tables.items():
             self._compare(f"{name!r} with", values, [column.name for column in expected[name]])
             lengths = {np.shape(array) for array in values.values()}
             if len(lengths) > 1 or any(len(shape) != 1 for shape in lengths):
                 shapes = f"columns of shapes {sorted(lengths)} in {name!r}"
                 raise AnalysisResultError(self.name, shapes, "one value per row in each column")
+            try:
+                self.table(name).frame(values)
+            except (TypeError, ValueError) as error:
+                raise AnalysisResultError(
+                    self.name, f"other types in {name!r} ({error})", "those declared"
+                ) from error
         return found
 
     def _compare(self, what: str, found: Iterable[str], declared: Iterable[str]) -> None:

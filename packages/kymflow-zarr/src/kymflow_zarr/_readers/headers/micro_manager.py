@@ -104,8 +104,15 @@ def _steps(
     stated: Statements,
 ) -> dict[str, Quantity]:
     """Pixel sizes; with frames, also how far these are apart in depth and time."""
-    size = _text(summary, "PixelSize_um") or _text(first, "PixelSizeUm")
-    pixel = stated.quantity(size or "", LENGTH, of=LENGTH, what="pixel size")
+    sizes = (_text(summary, "PixelSize_um"), _text(first, "PixelSizeUm"))
+    read = (stated.quantity(size or "", LENGTH, of=LENGTH, what="pixel size") for size in sizes)
+    found = [pixel for pixel in read if pixel is not None]
+    pixel = found[0] if found else None
+    if len(set(found)) > 1:
+        stated.warnings.append(
+            f"Micro-Manager contradicts itself: a pixel is {found[0].value:g} um according to the "
+            f"summary, {found[1].value:g} um according to the first image"
+        )
     steps = {"x": pixel, "y": pixel}
     if frames is not None:
         times = _times_ms(frames)

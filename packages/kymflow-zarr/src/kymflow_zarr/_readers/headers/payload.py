@@ -69,10 +69,11 @@ def find_payload(path: Path, listing: FolderListing) -> Path | None:
 def read_payload_header(header: JsonValue, *, shape: tuple[int, ...]) -> Facts:
     """What a metadata payload's ``header`` says about an image of this shape.
 
-    Nothing if it is not an object, only a warning if it describes another shape.
+    Only a warning if it is not an object, or describes another shape.
     """
     if not isinstance(header, dict):
-        return _facts()
+        problem = "the metadata payload's header is not an object and is not used"
+        return _facts(warnings=() if header is None else (problem,))
     declared = header.get("shape")
     if isinstance(declared, list) and tuple(declared) != shape:
         return _facts(
@@ -94,10 +95,19 @@ def read_payload_header(header: JsonValue, *, shape: tuple[int, ...]) -> Facts:
         name: _step(value, unit.get(name), _expected_kind(name, unit.get(name)), name, stated)
         for name, value in scale.items()
     }
+    axes = _texts(header.get("axes"))
+    acquired = _int_in(_TIMES_NS, header.get("acquired_local_epoch_ns"))
+    bits = _int_in(BIT_DEPTHS, header.get("bits_per_pixel"))
+    used = {"axes": axes, "acquired_local_epoch_ns": acquired, "bits_per_pixel": bits}
+    stated.warnings.extend(
+        f"the metadata payload's entry {name!r} cannot be interpreted and is not used"
+        for name, value in used.items()
+        if header.get(name) and not value
+    )
     return replace(
-        _facts(axes=_texts(header.get("axes")), steps=steps, warnings=stated.warnings),
-        acquired_local_epoch_ns=_int_in(_TIMES_NS, header.get("acquired_local_epoch_ns")),
-        bits_per_pixel=_int_in(BIT_DEPTHS, header.get("bits_per_pixel")),
+        _facts(axes=axes, steps=steps, warnings=stated.warnings),
+        acquired_local_epoch_ns=acquired,
+        bits_per_pixel=bits,
     )
 
 

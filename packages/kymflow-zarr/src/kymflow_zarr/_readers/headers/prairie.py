@@ -8,6 +8,7 @@ with a value, or with one for each index; before, ``<Key key="micronsPerPixel_XA
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -28,6 +29,7 @@ from kymflow_zarr._storage.json_text import JsonValue
 
 _SOURCE: Final = "prairie_xml"
 _IMAGE: Final = re.compile(r"(.+)_Cycle\d+_.+\.tiff?", re.IGNORECASE)
+_TOLERANCE: Final = 0.1  # a frame may end with a flight back
 
 
 class PrairieHeader:
@@ -160,7 +162,24 @@ def _steps(
         axis: stated.quantity(settings.get(key, ""), unit, of=unit, what=key)
         for axis, (key, unit) in names.items()
     }
+    if line_scan:
+        _compare_periods(settings, steps["t"], stated)
     return known(steps)
+
+
+def _compare_periods(
+    settings: Mapping[str, str], line: Quantity | None, stated: Statements
+) -> None:
+    """A frame of a line scan takes as long as its lines."""
+    frame = quantity(settings.get("frameperiod", ""), TIME, stated.signs)
+    lines = count_of(settings.get("linesperframe"))
+    if line is None or frame is None or not lines:
+        return
+    if not math.isclose(frame.value, lines * line.value, rel_tol=_TOLERANCE):
+        stated.warnings.append(
+            f"Prairie View contradicts itself: {lines} lines of {line.value:g} s take "
+            f"{lines * line.value:g} s, but a frame takes {frame.value:g} s"
+        )
 
 
 def _acquired(

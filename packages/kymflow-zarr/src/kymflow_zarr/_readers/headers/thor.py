@@ -6,6 +6,7 @@ period: it follows from the rate, since a frame takes as long as its lines.
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,7 @@ _SOURCE: Final = "thor_xml"
 _IMAGE: Final = re.compile(r"(?:Chan[A-Z]|Image)_\d.*", re.IGNORECASE)
 _LINE_MODES: Final = frozenset({"2", "3"})  # areaMode: square, rectangle, kymograph, line
 _CHANNELS: Final = 4
+_TOLERANCE: Final = 0.02  # the width may be rounded
 
 
 class ThorHeader:
@@ -80,6 +82,13 @@ def _steps(scan: ElementTree.Element, *, lines: int, stated: Statements) -> dict
     size = scan.get("pixelSizeUM", "")
     pixel = stated.quantity(size, LENGTH, of=LENGTH, what="pixel size")
     steps = {} if pixel is None else {"x": pixel, "y": pixel}
+    width = quantity(scan.get("widthUM", ""), LENGTH, stated.signs)
+    across = 0.0 if pixel is None else count_of(scan.get("pixelX")) * pixel.value
+    if width and across and not math.isclose(width.value, across, rel_tol=_TOLERANCE):
+        stated.warnings.append(
+            f"ThorImage contradicts itself: its pixels are {across:g} um together, but the image "
+            f"is {width.value:g} um wide"
+        )
     if not lines:
         return steps
     written = scan.get("frameRate", "")

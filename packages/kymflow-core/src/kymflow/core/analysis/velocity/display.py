@@ -243,7 +243,7 @@ VELOCITY_DISPLAY: Final = Display(
         draw=_draw,
         heights=(0.16, 1.75, 0.85),
         caption="Velocity, positive towards growing position, and the evidence for it: about 1 "
-        "where the texture only moves, about 0 for noise. The bar on top tells stalls, transients "
+        "where the texture only moves, about 0 for noise. The bar on top marks stalls, transients "
         "and times without evidence.",
     ),
     overlay=Overlay(
