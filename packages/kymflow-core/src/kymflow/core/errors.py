@@ -75,6 +75,7 @@ __all__ = [
     "MetadataError",
     "MetadataFileError",
     "MissingExtraError",
+    "NotAKymTableError",
     "NotAKymographError",
     "NothingToUndoError",
     "OtherParametersError",
@@ -628,3 +629,8 @@ class MissingExtraError(KymflowCoreError, ImportError):
 
 class PluginWarning(UserWarning):
     """A plugin is left out: it cannot be used, or its name is taken."""
+
+
+# Their names in version 0.1, for the `except` clauses of its users.
+RoiNotFoundError = UnknownPluginError = UnknownKeyError
+NotAKymTableError = TableNameError
