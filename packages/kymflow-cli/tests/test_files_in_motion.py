@@ -204,6 +204,6 @@ def test_an_export_among_recordings_is_refused(
     folder: Path, dataset: str, kymflow: Kymflow
 ) -> None:
     code, _, err = kymflow("export", dataset, folder / "plain")
-    assert code == 1
+    assert code == 2
     assert "would lie among the recordings" in err
     assert not (folder / "plain").exists()

@@ -28,7 +28,7 @@ VERBS = {
     "refresh K more": SHOWN,
     "status K more": SHOWN,
     "analyze K velocity": SHOWN,
-    "index K": "kym_velocity",
+    "index K": "kym_image_summary",
     "ls K": SHOWN,
     "info K": SHOWN,
     "info K IMAGE": SHOWN,

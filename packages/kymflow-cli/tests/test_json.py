@@ -54,7 +54,7 @@ PROMISED: dict[str, dict[str, set[str]]] = {
         "file": PLANNED,
         "summary": FILES | COUNTS | {"dry_run", "to_take_in", "new"},
     },
-    "relocate k.zarr images pictures": {"summary": {"dataset", "old", "new", "relocated"}},
+    "relocate k.zarr elsewhere images": {"summary": {"dataset", "old", "new", "relocated"}},
     "analyze k.zarr velocity": {
         "image": {"image_id", "source", "status", "reason", "assumed"},
         "summary": {

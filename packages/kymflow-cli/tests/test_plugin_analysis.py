@@ -65,7 +65,7 @@ def test_it_is_computed_tabled_and_known_to_be_current(
     assert (code, out) == (0, "brightness: 0 images analyzed, 3 left alone\n")
     code, _, err = kymflow("analyze", dataset, "brightness")
     assert code == 1
-    assert "a label of their own" in err
+    assert "--label NAME" in err
     label = ("--label", "median", "--statistic", "median", "--block-lines", "8")
     assert kymflow("analyze", dataset, "brightness", *label)[0] == 0
 

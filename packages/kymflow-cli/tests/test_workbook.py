@@ -118,5 +118,5 @@ def test_groups_that_are_not_there_are_refused(analyzed: str, tmp_path: Path) ->
 
 
 def test_a_place_is_needed(analyzed: str) -> None:
-    with pytest.raises(OutputFileError, match="--xlsx"):
+    with pytest.raises(UnknownNameError, match="--xlsx"):
         export(analyzed)

@@ -75,7 +75,6 @@ __all__ = [
     "MetadataError",
     "MetadataFileError",
     "MissingExtraError",
-    "NotAKymTableError",
     "NotAKymographError",
     "NothingToUndoError",
     "OtherParametersError",
@@ -631,6 +630,6 @@ class PluginWarning(UserWarning):
     """A plugin is left out: it cannot be used, or its name is taken."""
 
 
-# Their names in version 0.1, for the `except` clauses of its users.
+# Names of version 0.1, for the `except` clauses of its users.
 RoiNotFoundError = UnknownPluginError = UnknownKeyError
 NotAKymTableError = TableNameError

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -163,17 +162,22 @@ class DamagedImage:
 
 def _listed_images(dataset: ZarrDataset, entries: Sequence[ManifestEntry]) -> Iterator[ListedImage]:
     """Images as the lists show them; records are opened only where images share a file."""
+    counts = Counter(source_of(entry) for entry in entries)
+    for entry in entries:
+        source = source_of(entry)
+        is_shared = source is not None and counts[source] > 1
+        yield listed_image(entry, _scene_of(dataset, entry.image_id) if is_shared else None)
+
+
+def _scene_of(dataset: ZarrDataset, image_id: str) -> str | None:
+    """Which of its file's images one is; None if its record is damaged, as check and info say."""
     from kymflow.core.metadata import load_source
     from kymflow_zarr import CorruptDataError, ImageNotFoundError
 
-    counts = Counter(source_of(entry) for entry in entries)
-    for entry in entries:
-        scene = None
-        source = source_of(entry)
-        if source is not None and counts[source] > 1:
-            with suppress(CorruptDataError, ImageNotFoundError):  # check and info report these
-                scene = load_source(dataset.record(entry.image_id)).scene
-        yield listed_image(entry, scene)
+    try:
+        return load_source(dataset.record(image_id)).scene
+    except (CorruptDataError, ImageNotFoundError):
+        return None
 
 
 def listed_image(entry: ManifestEntry, scene: str | None) -> ListedImage:
