@@ -54,10 +54,8 @@ def _refresh(place: Place, durability: Durability) -> Iterator[None]:
 
 def _relocate(place: Place, durability: Durability) -> Iterator[None]:
     """The recordings are elsewhere now."""
-    moved = place.recordings.parent / "moved"  # the same for all trials, as the records name it
-    moved.mkdir(exist_ok=True)
     dataset = ZarrDataset(place.dataset, "r+", durability=durability)
-    dataset.sources.relocate(place.recordings, moved)
+    dataset.sources.relocate(place.recordings, place.moved)
     yield
 
 

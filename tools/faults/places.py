@@ -32,11 +32,13 @@ class Place:
     Attributes:
         root: Its folder.
         recordings: The folder with image files; shared by all trials, and only read.
+        moved: Another folder with the same files; shared, and only read.
         exported: An export of the full dataset; shared, and only read.
     """
 
     root: Path
     recordings: Path
+    moved: Path
     exported: Path
 
     @property
@@ -85,6 +87,7 @@ class Templates:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.recordings = folder / "recordings"
+        self.moved = folder / "moved"
         self.exported = folder / "exported"
         self._makers: dict[str, Callable[[Path], None]] = {
             "empty": _make_empty,
@@ -105,6 +108,7 @@ class Templates:
         for number in range(3):
             _write_recording(self.recordings / f"a{number}.tif", seed=number)
             _write_recording(self.recordings / f"b{number}.tif", seed=10 + number)
+        shutil.copytree(self.recordings, self.moved)
         for name, maker in self._makers.items():
             if names and name not in names:
                 continue
@@ -125,7 +129,9 @@ class Templates:
 
     def place(self, root: Path) -> Place:
         """A place at a folder, as it is."""
-        return Place(root=root, recordings=self.recordings, exported=self.exported)
+        return Place(
+            root=root, recordings=self.recordings, moved=self.moved, exported=self.exported
+        )
 
     def _make_full(self, path: Path) -> None:
         import pandas as pd
