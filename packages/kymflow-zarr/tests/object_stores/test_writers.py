@@ -314,6 +314,30 @@ def is_commit(path: str) -> bool:
     return path.endswith("/zarr.json") and path.count("/") == 6
 
 
+def test_a_writer_whose_claim_is_taken_while_it_commits_publishes_nothing(
+    url: str, s3: Any
+) -> None:
+    """As `repair` does with the claim of one that slept: the chunks may be gone by then."""
+    import obstore
+    from obstore.store import from_url
+
+    dataset = ZarrDataset(url)
+
+    def take_the_claim(number: int) -> None:
+        verb, path = s3.log[number - 1]
+        if verb == "PUT" and is_commit(path):
+            s3.before = lambda _: None
+            (claim,) = {path for verb, path in s3.log if verb == "PUT" and "/staging/" in path}
+            obstore.put(from_url(url), claim.partition("/d.zarr/")[2], b"{}")
+
+    s3.before = take_the_claim
+    with pytest.raises(LockLostError, match="'images'"):
+        dataset.add_image(np.ones((4, 3)))
+    assert len(dataset) == 0
+    left = [item["path"] for page in obstore.list(from_url(url), "images/") for item in page]
+    assert left == ["images/zarr.json"]
+
+
 @pytest.mark.slow
 def test_an_image_whose_commit_was_not_answered_is_whole_or_removed(url: str, s3: Any) -> None:
     """It is unknown then whether it exists: what belongs to it must not be removed."""
