@@ -76,17 +76,17 @@ def test_ls_lists_images_in_the_order_asked_for(dataset: str) -> None:
     assert (item.shape, item.axes, item.dtype) == ((60, 16), ("t", "x"), "uint16")
 
 
-class TwoScenes:
-    """Reads text files, whose words are the names of images."""
+class SceneByLine:
+    """Reads text files, whose lines are the names of images."""
 
-    name = "two_scenes"
-    suffixes = (".two",)
+    name = "scene_by_line"
+    suffixes = (".scenes",)
 
     def claims(self, listing: FolderListing) -> list[str]:
         return listing.with_suffix(self.suffixes)
 
     def scenes(self, path: Path, *, limits: ReadLimits) -> list[str]:  # noqa: ARG002
-        return path.read_text(encoding="utf-8").split()
+        return path.read_text(encoding="utf-8").splitlines()
 
     def open_scene(self, path: Path, scene: str, *, limits: ReadLimits) -> ArrayImage:
         at = self.scenes(path, limits=limits).index(scene)
@@ -97,18 +97,18 @@ class TwoScenes:
 
 
 def test_ls_tells_images_of_one_file_apart(dataset: str, folder: Path, kymflow: Kymflow) -> None:
-    (folder / "pair.two").write_text("first second", encoding="utf-8")
-    register_reader(TwoScenes())
+    names = [f"run {number}" for number in range(1, 13)]
+    (folder / "runs.scenes").write_text("\n".join(names), encoding="utf-8")
+    register_reader(SceneByLine())
     try:
         assert ingest(folder, dataset).ok
     finally:
-        unregister(TwoScenes.name)
+        unregister(SceneByLine.name)
     _, out, _ = kymflow("ls", dataset, "--format", "csv")
     rows = csv.DictReader(io.StringIO(out))
     assert [(Path(row["source"]).name, row["scene"]) for row in rows][2:] == [
         ("c.tiff", ""),
-        ("pair.two", "first"),
-        ("pair.two", "second"),
+        *(("runs.scenes", name) for name in names),
     ]
     assert kymflow("ls", dataset)[1].startswith("file\timage in the file\t")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from cyclopts import App
 
 from kymflow.cli.opening import open_reader, source_of
-from kymflow.cli.source_names import folder_order, short_names
+from kymflow.cli.source_names import file_order, short_names
 
 if TYPE_CHECKING:
     from cyclopts import Argument
@@ -143,7 +143,7 @@ def _indexers() -> Iterable[str]:
 
 def _images(dataset: ZarrDataset) -> list[str]:
     names = short_names(map(source_of, dataset.load_manifest().entries.values()))
-    return [names[path] for path in sorted(names, key=folder_order)]
+    return [names[path] for path in sorted(names, key=file_order)]
 
 
 def _tables(dataset: ZarrDataset) -> list[str]:

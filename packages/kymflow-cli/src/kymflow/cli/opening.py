@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kymflow.cli.errors import UnknownNameError
 from kymflow.cli.guesses import guess
 from kymflow.cli.options import DEFAULT_WAIT_S, Durability
 from kymflow.cli.safe_text import command
-from kymflow.cli.source_names import folder_order, short_names, source_name, source_path
+from kymflow.cli.source_names import file_order, short_names, source_name, source_path
 
 if TYPE_CHECKING:
     from kymflow_zarr import ManifestEntry, ZarrDataset
@@ -71,7 +74,7 @@ def find_image(dataset: ZarrDataset, name: str) -> str:
         found = error.candidates
         names = short_names(source_of(entry) for entry in manifest.entries.values())
         sources = {one: source_of(manifest.entries.get(one)) or "" for one in found}
-        known = sorted(found, key=lambda one: folder_order(sources[one]))
+        known = sorted(found, key=lambda one: file_order(sources[one]))
         # Two images of one file have one name.
         called = [names.get(sources[one], "") for one in known]
         shown = [
@@ -94,6 +97,40 @@ def find_image(dataset: ZarrDataset, name: str) -> str:
                 + command("ls", dataset.location),
             ),
         ) from error
+
+
+def shared_scenes(
+    dataset: ZarrDataset,
+    entries: Iterable[ManifestEntry],
+    *,
+    known: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, str]:
+    """Which of its file's images each is, by image id: of images that share a file.
+
+    Only their records are opened. One that is damaged is left out, as check and info say.
+
+    Args:
+        dataset: The dataset.
+        entries: All its images.
+        known: What an earlier call found, which stays as it is.
+    """
+    from kymflow.core.metadata import load_source
+    from kymflow_zarr import CorruptDataError, ImageNotFoundError
+
+    by_file: dict[str, list[str]] = {}
+    for entry in entries:
+        if (source := source_of(entry)) is not None:
+            by_file.setdefault(source, []).append(entry.image_id)
+    scenes = dict(known)
+    shared = chain.from_iterable(ids for ids in by_file.values() if len(ids) > 1)
+    for image_id in (each for each in shared if each not in known):
+        try:
+            scene = load_source(dataset.record(image_id)).scene
+        except (CorruptDataError, ImageNotFoundError):
+            continue
+        if scene is not None:
+            scenes[image_id] = scene
+    return scenes
 
 
 def source_of(entry: ManifestEntry | None) -> str | None:

@@ -41,12 +41,26 @@ def short_names(paths: Iterable[str | None]) -> dict[str, str]:
     return names
 
 
-def folder_order(path: str | None) -> tuple[object, ...]:
-    """A key to sort files by: folders, then files, 2 before 10, and a file before its copy.
+def with_scene(name: str, scene: str | None) -> str:
+    """What an image is called: its file, and which of the file's images it is.
+
+    Args:
+        name: The file's name; empty for none.
+        scene: Which of the file's images it is; empty if the file is one image.
+    """
+    return f"{name} ({scene})" if name and scene else name
+
+
+def file_order(path: str | None, scene: str | None = None) -> tuple[object, ...]:
+    """A key to sort images by: folders, then files, 2 before 10, and a file before its copy.
 
     Images of no file come last.
+
+    Args:
+        path: The image's file.
+        scene: Which of the file's images it is.
     """
     from kymflow_zarr.natural_order import file_key, natural_key
 
     *folders, file = source_path(path or "").parts or ("",)
-    return not path, natural_key("/".join(folders)), file_key(file)
+    return not path, natural_key("/".join(folders)), file_key(file), natural_key(scene or "")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from kymflow.cli.source_names import folder_order, short_names
+from kymflow.cli.source_names import file_order, short_names, with_scene
 
 if TYPE_CHECKING:
     from kymflow.core import BaseIndexer
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _FACTS: Final = (
     "folder",
+    "scene",
     "excluded",
     "exclusion_reason",
     "axes",
@@ -32,6 +33,7 @@ class KnownImage:
 
     Attributes:
         source: The file that it was made of; None if there is none.
+        scene: Which of the file's images it is; empty if the file is one image.
         folder: The folder of that file; empty for none.
         excluded: Why a person excluded it; None if it is not excluded.
         calibration: Whether line period and pixel size are known, by their names; empty for what is
@@ -41,6 +43,7 @@ class KnownImage:
     """
 
     source: str | None
+    scene: str
     folder: str
     excluded: str | None
     calibration: Mapping[str, bool]
@@ -72,7 +75,7 @@ class Survey:
         """What the images are called, by id: the shortest ends of paths that are unique."""
         names = short_names(image.source for image in self.images.values())
         return {
-            image_id: names[image.source]
+            image_id: with_scene(names[image.source], image.scene)
             for image_id, image in self.images.items()
             if image.source is not None
         }
@@ -83,7 +86,12 @@ class Survey:
         Args:
             image_ids: Some of the images.
         """
-        return sorted(image_ids, key=lambda each: (folder_order(self.images[each].source), each))
+
+        def place(image_id: str) -> tuple[object, ...]:
+            image = self.images[image_id]
+            return file_order(image.source, image.scene), image_id
+
+        return sorted(image_ids, key=place)
 
 
 def survey(dataset: ZarrDataset) -> Survey:
@@ -180,6 +188,7 @@ def _images(dataset: ZarrDataset, stamps: Mapping[str, str]) -> Iterator[tuple[s
             image_id,
             KnownImage(
                 source=sources.get(image_id),
+                scene=_text(facts.get("scene")),
                 folder=_text(facts.get("folder")),
                 excluded=_text(facts.get("exclusion_reason")) if facts.get("excluded") else None,
                 calibration=_calibration(facts),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -17,13 +16,13 @@ from kymflow.cli.blocks import (
     table_blocks,
     to_the_second,
 )
-from kymflow.cli.opening import open_reader, source_of
+from kymflow.cli.opening import open_reader, shared_scenes, source_of
 from kymflow.cli.results import DatasetResult
 from kymflow.cli.safe_text import command
-from kymflow.cli.source_names import folder_order, short_names
+from kymflow.cli.source_names import file_order, short_names
 
 if TYPE_CHECKING:
-    from kymflow_zarr import ManifestEntry, ZarrDataset
+    from kymflow_zarr import ManifestEntry
 
 _NS_PER_S = 10**9
 
@@ -47,9 +46,12 @@ def ls(
     opened = open_reader(dataset)
     manifest = opened.load_manifest()
     entries = list(manifest.entries.values())
+    scenes = shared_scenes(opened, entries)
     match sort:
         case "file":
-            entries.sort(key=lambda entry: (folder_order(source_of(entry)), entry.created_utc))
+            entries.sort(
+                key=lambda e: (file_order(source_of(e), scenes.get(e.image_id)), e.created_utc)
+            )
         case "created":
             entries.sort(key=lambda entry: (entry.created_utc == "", entry.created_utc))
         case "acquired":
@@ -61,7 +63,7 @@ def ls(
         images=len(entries),
         damaged=len(manifest.damaged),
         items=(
-            *_listed_images(opened, entries),
+            *(listed_image(entry, scenes.get(entry.image_id)) for entry in entries),
             *(
                 DamagedImage(image_id=image_id, reason=f"{error.key!r}: {error.reason}")
                 for image_id, error in manifest.damaged.items()
@@ -158,26 +160,6 @@ class DamagedImage:
     type: ClassVar[str] = "failure"
     image_id: str
     reason: str
-
-
-def _listed_images(dataset: ZarrDataset, entries: Sequence[ManifestEntry]) -> Iterator[ListedImage]:
-    """Images as the lists show them; records are opened only where images share a file."""
-    counts = Counter(source_of(entry) for entry in entries)
-    for entry in entries:
-        source = source_of(entry)
-        is_shared = source is not None and counts[source] > 1
-        yield listed_image(entry, _scene_of(dataset, entry.image_id) if is_shared else None)
-
-
-def _scene_of(dataset: ZarrDataset, image_id: str) -> str | None:
-    """Which of its file's images one is; None if its record is damaged, as check and info say."""
-    from kymflow.core.metadata import load_source
-    from kymflow_zarr import CorruptDataError, ImageNotFoundError
-
-    try:
-        return load_source(dataset.record(image_id)).scene
-    except (CorruptDataError, ImageNotFoundError):
-        return None
 
 
 def listed_image(entry: ManifestEntry, scene: str | None) -> ListedImage:

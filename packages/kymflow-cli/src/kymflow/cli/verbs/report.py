@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -17,13 +17,13 @@ from kymflow.cli.copies import copies_of
 from kymflow.cli.errors import OutputFileError, refuse_unused
 from kymflow.cli.folders import require_outside
 from kymflow.cli.image_failures import ImageOutcome, image_failures
-from kymflow.cli.opening import find_image, open_reader, source_of
+from kymflow.cli.opening import find_image, open_reader, shared_scenes, source_of
 from kymflow.cli.options import ProgressParam, Workers
 from kymflow.cli.output_file import replaced, require_writable
 from kymflow.cli.progress import SILENT
 from kymflow.cli.results import DatasetResult
 from kymflow.cli.safe_text import command, show
-from kymflow.cli.source_names import folder_order, short_names
+from kymflow.cli.source_names import file_order, short_names, with_scene
 from kymflow.cli.workers import worker_processes
 
 if TYPE_CHECKING:
@@ -86,12 +86,15 @@ def report(
     opened = open_reader(dataset)
     target = _target(dataset, out)
     manifest = opened.load_manifest()
-    everything = _by_file(manifest)
+    scenes = shared_scenes(opened, manifest.entries.values())
+    everything = _by_file(manifest, scenes)
     asked = list(dict.fromkeys(_find(opened, manifest, name) for name in images))
     chosen = asked or (everything if pages else everything[: limit or REPORT_LIMIT])
     sources = {image_id: source_of(manifest.entries.get(image_id)) for image_id in everything}
     names = short_names(sources.values())
-    titles = [names.get(sources[image_id] or "", image_id) for image_id in chosen]
+    titles = [
+        with_scene(names.get(sources[each] or "", ""), scenes.get(each)) or each for each in chosen
+    ]
     folder = target.with_name(f"{target.stem}-images")
     items: list[ReportedImage] = []
     rows: list[ImageRow] = []
@@ -198,12 +201,14 @@ class ReportedImage(ImageOutcome):
     regions: int
 
 
-def _by_file(manifest: Manifest) -> list[str]:
+def _by_file(manifest: Manifest, scenes: Mapping[str, str]) -> list[str]:
     """All images by the names of their files; those without one, and damaged ones, come last."""
-    return sorted(
-        [*manifest.entries, *manifest.damaged],
-        key=lambda image_id: (folder_order(source_of(manifest.entries.get(image_id))), image_id),
-    )
+
+    def place(image_id: str) -> tuple[object, ...]:
+        source = source_of(manifest.entries.get(image_id))
+        return file_order(source, scenes.get(image_id)), image_id
+
+    return sorted([*manifest.entries, *manifest.damaged], key=place)
 
 
 def _find(dataset: ZarrDataset, manifest: Manifest, name: str) -> str:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypedDict
 
 from kymflow.cli.errors import explain
-from kymflow.cli.opening import source_of
-from kymflow.cli.source_names import folder_of, source_name
+from kymflow.cli.opening import shared_scenes, source_of
+from kymflow.cli.source_names import folder_of, source_name, with_scene
 from kymflow.core import KymflowCoreError
 from kymflow.core.analysis import ImageStatus, image_status, load_results
 from kymflow.core.analysis.velocity import VELOCITY
@@ -81,6 +81,7 @@ class RecordingList:
         self._version = 0
         self._known: dict[str, _Known] = {}
         self._pending: dict[str, tuple[str, Row]] = {}
+        self._scenes: dict[str, str] = {}
 
     def changes(self, since: int) -> ListChanges:
         """What is new since a version; 0 for everything."""
@@ -106,7 +107,8 @@ class RecordingList:
 
     def _list(self) -> None:
         manifest = self._dataset.load_manifest()
-        rows = dict(_listed(manifest))
+        self._scenes = shared_scenes(self._dataset, manifest.entries.values(), known=self._scenes)
+        rows = dict(_listed(manifest, self._scenes))
         for image_id, known in self._known.items():
             if image_id not in rows and known.row is not None:
                 self._keep(image_id, stamp=None, row=None)
@@ -130,18 +132,22 @@ class RecordingList:
         self._known[image_id] = _Known(stamp=stamp, version=self._version, row=row)
 
 
-def _listed(manifest: Manifest) -> Iterator[tuple[str, Row]]:
+def _listed(manifest: Manifest, scenes: Mapping[str, str]) -> Iterator[tuple[str, Row]]:
     for image_id, entry in manifest.entries.items():
-        yield image_id, _row(image_id, entry, state=None, reason="")
+        name = with_scene(source_name(source_of(entry) or ""), scenes.get(image_id))
+        yield image_id, _row(image_id, entry, name or image_id, state=None, reason="")
     for image_id, error in manifest.damaged.items():
-        yield image_id, _row(image_id, None, state="failed", reason=explain(error).message)
+        reason = explain(error).message
+        yield image_id, _row(image_id, None, image_id, state="failed", reason=reason)
 
 
-def _row(image_id: str, entry: ManifestEntry | None, *, state: State | None, reason: str) -> Row:
+def _row(
+    image_id: str, entry: ManifestEntry | None, name: str, *, state: State | None, reason: str
+) -> Row:
     path = source_of(entry) or ""
     return Row(
         id=image_id,
-        file=source_name(path) or image_id,
+        file=name,
         folder=folder_of(path),
         shape=[] if entry is None else list(entry.shape),
         animal=None,
