@@ -87,7 +87,7 @@ def regular_file_state(path: Path, *, follow_links: bool) -> FileFacts:
 
 def _look(path: Path, *, follow_links: bool) -> os.stat_result:
     try:
-        found = path.stat(follow_symlinks=follow_links)
+        found = os.stat(path, follow_symlinks=follow_links)  # noqa: PTH116 - half the cost
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise UnreadableImageError(path, os_reason(error)) from error
     if not stat.S_ISREG(found.st_mode):
