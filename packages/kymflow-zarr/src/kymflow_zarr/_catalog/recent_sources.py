@@ -91,7 +91,8 @@ class RecentSources:
         """Take note of images that were ingested."""
         lines = b"".join(_added_line(image) for image in images)
         if lines:
-            self._blobs.append_lines(_KEY, lines, flush=True)
+            # Not flushed: what a power cut takes is read from the images' records.
+            self._blobs.append_lines(_KEY, lines, flush=False)
             self._stat = self._blobs.stat(_KEY)
             self._pass_over(lines)
 
