@@ -203,7 +203,7 @@ def read_header(
         facts.append(stated_facts(len(image.shape), axes=axes))
         header = merge_facts(image.shape, image.dtype, facts)
         # What JSON cannot carry is refused here, where the file can be named.
-        dumps([header.to_json(), dict(header.vendor_texts), dict(header.metadata)], indent=False)
+        dumps([header.to_json(), dict(header.vendor_texts), dict(header.metadata)])
     return replace(header, left_out=tuple(left_out)) if left_out else header
 
 
@@ -227,7 +227,7 @@ def _read_beside(
         if not isinstance(found, Facts):
             raise TypeError(f"the reader {reader.name!r} gave a {type(found).__name__!r}")
     try:
-        dumps([dict(found.vendor), dict(found.texts), dict(found.metadata)], indent=False)
+        dumps([dict(found.vendor), dict(found.texts), dict(found.metadata)])
     except (TypeError, ValueError) as error:
         path = reader.find(image.path, listing) or image.path
         reason = f"what the reader {reader.name!r} finds in it cannot be stored: {error}"

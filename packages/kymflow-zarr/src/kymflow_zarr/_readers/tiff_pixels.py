@@ -7,10 +7,11 @@ plainly in one piece are read from the file, however long it is; tifffile decode
 
 from __future__ import annotations
 
+import io
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 _Page: TypeAlias = "tifffile.TiffPage | tifffile.TiffFrame"
 _Range: TypeAlias = tuple[int, int]  # offset in the file and number of bytes
 
-_PIECE_BYTES: Final = 1024 * 1024
 _UNCOMPRESSED: Final = 1
 _JPEG: Final = frozenset({6, 7, 34892, 33007})  # compressions that keep their tables apart
 # Segments may decompress to more than they declare (padding); much more is an attack.
@@ -57,7 +57,7 @@ class SeriesPixels:
         self,
         series: tifffile.TiffPageSeries,
         shape: tuple[int, ...],
-        file: BinaryIO,
+        file: io.BufferedReader,
         *,
         page_offsets: Sequence[int],
         size_bytes: int,
@@ -105,16 +105,25 @@ class SeriesPixels:
         """
         length, row = self.shape[0], math.prod(self.shape[1:])
         sizes = (min(rows, length - start) * row for start in range(0, length, rows))
-        for block in recut(self._runs(), sizes, self.dtype):
+        if self._piece is None:
+            blocks = recut(self._bands(), sizes, self.dtype)
+        else:
+            blocks = self._parts(self._piece[0], sizes)
+        for block in blocks:
             yield block.reshape(-1, *self.shape[1:])
 
-    def _runs(self) -> Iterator[npt.NDArray[Any]]:
-        """Yield consecutive pixels in C order: a part of the piece, a strip or a row of tiles."""
-        if self._piece is not None:
-            offset, count = self._piece
-            for start in range(0, count, _PIECE_BYTES):
-                part = self._read(offset + start, min(_PIECE_BYTES, count - start))
-                yield np.frombuffer(part, self._stored)
+    def _parts(self, offset: int, sizes: Iterable[int]) -> Iterator[npt.NDArray[Any]]:
+        """Yield consecutive pixels of the piece that starts there, so many at a time."""
+        for size in sizes:
+            part = np.empty(size, self._stored)
+            self._file.seek(offset)
+            if self._file.readinto(part.view(np.uint8).data) != part.nbytes:
+                raise BadTiffError("it ends within its pixels")
+            offset += part.nbytes
+            yield part.astype(self.dtype, copy=False)
+
+    def _bands(self) -> Iterator[npt.NDArray[Any]]:
+        """Yield consecutive pixels in C order: a strip or a row of tiles."""
         for page in self._pages:
             for first in range(0, len(page.dataoffsets), self._tiles_across):
                 band = [self._segment(page, first + step) for step in range(self._tiles_across)]

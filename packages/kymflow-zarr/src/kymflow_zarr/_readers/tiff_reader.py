@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +12,10 @@ if TYPE_CHECKING:
     from kymflow_zarr._readers.tiff import OpenTiff
 
 
-_REGIONS: Final = b"RoiGroups"  # in ScanImage's files, before their pixels
+# In ScanImage's files, before their pixels.
+_SETTINGS: Final = (b"SI.", b'"SI"')
+_START_BYTES: Final = 64 * 1024
+_REGIONS: Final = b"RoiGroups"
 _HEAD_BYTES: Final = 1024 * 1024
 
 
@@ -32,8 +34,10 @@ class TiffReader(SceneReader):
     def scenes(self, path: Path, *, limits: ReadLimits) -> tuple[str, ...]:
         """The names of the regions of a ScanImage file; of another TIFF, the head is read."""
         with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if _REGIONS not in file.read(min(size, _HEAD_BYTES)):
+            head = file.read(_START_BYTES)
+            if not any(name in head for name in _SETTINGS):
+                return ()
+            if _REGIONS not in head + file.read(_HEAD_BYTES):
                 return ()
         image = self.open(path, limits=limits)
         image.close()
