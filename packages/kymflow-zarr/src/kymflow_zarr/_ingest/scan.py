@@ -58,8 +58,10 @@ def scan_folder(
         asked = [*flat, *deep] if inner == top else deep
         listing = list_folder(inner, names)
         images = images_in(listing)
-        matches = _one_pattern(asked).fullmatch
-        chosen = {name: reader for name, reader in images.items() if matches(name.lower())}
+        chosen = images
+        if asked != ["*"]:
+            matches = _one_pattern(asked).fullmatch
+            chosen = {name: reader for name, reader in images.items() if matches(name.lower())}
         refused.update(_without_reader(inner, asked, names, images))
         beside = files_beside(listing, chosen, images)
         with open_folder(inner) as opened:
