@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from kymflow_zarr._catalog.source_issue import SourceIssue, issues_to_json
-from kymflow_zarr._storage.json_text import JsonValue
+from kymflow_zarr._storage.json_text import JsonObject, JsonValue, json_object
 from kymflow_zarr.errors import SchemaValidationError, UnreadableImageError
 
 if TYPE_CHECKING:
@@ -263,11 +263,9 @@ def row_to_json(row: SourceRow) -> dict[str, JsonValue]:
     return source_to_json(file, ingested_epoch_ns=row.ingested_epoch_ns, supersedes=None)
 
 
-def source_from_provenance(image_id: str, provenance: JsonValue) -> SourceRow | None:
+def source_from_provenance(image_id: str, provenance: JsonObject | None) -> SourceRow | None:
     """The sources row that a record's provenance stands for; None if it names no file."""
-    source = provenance.get("source") if isinstance(provenance, dict) else None
-    if not isinstance(source, dict):
-        return None
+    source = json_object((provenance or {}).get("source"))
     path = source.get("primary_path")
     mtime_ns, size, ingested = (
         int64_or_none(source.get(name)) for name in ("mtime_ns", "size_bytes", "ingested_epoch_ns")

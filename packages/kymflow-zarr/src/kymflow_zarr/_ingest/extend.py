@@ -14,13 +14,13 @@ from kymflow_zarr._catalog.recorded_source import renew_source
 from kymflow_zarr._catalog.source_issue import SourceIssue, issues_to_json
 from kymflow_zarr._catalog.sources import BesideState, SourceFile, file_to_json, row_to_json
 from kymflow_zarr._ingest.image import StagedImage
-from kymflow_zarr._ingest.merged_metadata import axis_names, json_object, merged_metadata
+from kymflow_zarr._ingest.merged_metadata import axis_names, merged_metadata
 from kymflow_zarr._ingest.sidecars import read_sidecar, stored_digest
 from kymflow_zarr._pixels.ome import ome_attributes, ome_axes
 from kymflow_zarr._records.document import RecordDocument, image_folder, read_record_document
 from kymflow_zarr._records.facts import METADATA, PROVENANCE, VENDOR_HEADER
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
-from kymflow_zarr._storage.json_text import JsonValue
+from kymflow_zarr._storage.json_text import JsonValue, json_object
 from kymflow_zarr.errors import ArtifactNotFoundError
 from kymflow_zarr.options import IngestOptions
 from kymflow_zarr.record import ZarrImageRecord, open_record

@@ -11,12 +11,15 @@ import json
 import math
 import re
 from collections import Counter
+from collections.abc import Mapping
 from typing import Final, TypeAlias, cast
 
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 """A value that JSON can carry; numbers are finite, strings are well-formed Unicode."""
+
+JsonObject: TypeAlias = Mapping[str, JsonValue]
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 """Largest document, in bytes of UTF-8."""
@@ -111,6 +114,11 @@ def loads(data: bytes, *, key: str) -> JsonValue:
     except ValueError as error:  # also UnicodeDecodeError and JSONDecodeError
         raise CorruptDataError(key, f"it is not strict JSON: {error}") from error
     return value
+
+
+def json_object(value: JsonValue) -> dict[str, JsonValue]:
+    """A JSON object as it is; an empty one in place of anything else."""
+    return value if isinstance(value, dict) else {}
 
 
 def _check(value: object, place: list[object]) -> int:
