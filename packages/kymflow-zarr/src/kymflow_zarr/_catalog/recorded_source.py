@@ -42,12 +42,9 @@ def scene_of(blobs: BlobStore, image_id: str) -> str:
 def renew_source(
     blobs: BlobStore, image_id: str, renewed: Callable[[SourceFacts], SourceFacts]
 ) -> None:
-    """Change what a record says of its file.
+    """Change what a record says of its file: `renewed` makes it of what it says now.
 
-    Args:
-        blobs: The dataset's key space.
-        image_id: The image. If it is damaged, or gone, it is left as it is, with a warning.
-        renewed: Makes what it is to say of what it says now.
+    A record that is damaged, or gone, is left as it is, with a warning.
     """
     try:
         record = open_record(blobs, image_id, writable=True)

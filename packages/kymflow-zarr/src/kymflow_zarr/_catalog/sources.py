@@ -113,16 +113,9 @@ def reconcile(
     *,
     read_sources: Callable[[Sequence[str]], Iterable[SourceRow]],
 ) -> pa.Table:
-    """Bring the index in line with the images that exist.
+    """The rows of just the images that exist: stored ones, and those that `read_sources` finds.
 
-    Args:
-        stored: The index as stored.
-        image_ids: The images that exist.
-        read_sources: Finds the rows of images in their records; images that came from no file
-            have none.
-
-    Returns:
-        The rows of images that exist; those that were missing are read from their records.
+    It reads rows that are missing from the records; images that came from no file have none.
     """
     import pyarrow as pa
 
@@ -214,13 +207,8 @@ def source_to_json(
 ) -> dict[str, JsonValue]:
     """The ``source`` entry of a record's provenance.
 
-    Args:
-        file: The file.
-        ingested_epoch_ns: When it was ingested, ns since 1970.
-        supersedes: The image that was made of an earlier state of it.
-        scene: Which of its images, in a file of several.
-        issues: What was left out or is doubtful.
-        sidecars: The artifacts that were made of files beside it → the SHA-256 of each.
+    `supersedes` is the image that was made of an earlier state of the file, `scene` says which of
+    its images this is, and `sidecars` which artifacts were made of files beside it → their SHA-256.
     """
     return {
         **file_to_json(file),

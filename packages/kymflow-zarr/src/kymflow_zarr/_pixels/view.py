@@ -29,13 +29,8 @@ class CheckedArrayStore(Store):
     """One array's folder as a read-only Zarr store.
 
     zarr-python reads a missing chunk as zeros and cannot know of a swapped one; this store compares
-    each chunk with the array's document before handing it out.
-
-    Args:
-        blobs: The dataset's key space.
-        folder: The array's folder in it.
-        document: The array's document; None in format 1, which has no checksums.
-        check: Looks at the bytes under a key of the array's folder before they are handed out.
+    each chunk with the array's document before handing it out. In format 1, which has no checksums,
+    there is no such document, but `check` looks at the bytes under each key.
     """
 
     supports_writes = False

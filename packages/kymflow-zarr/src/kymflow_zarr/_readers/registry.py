@@ -63,10 +63,7 @@ class ReaderInfo:
 class Registry(Generic[T]):
     """All plug-ins of one role: built-in, of other distributions by name, registered.
 
-    Args:
-        role: What they are.
-        protocol: What they must have.
-        built_in: ``name = module:class`` of those that come with this package.
+    `built_in` has the name and ``module:class`` of each that comes with this package.
     """
 
     def __init__(

@@ -41,14 +41,8 @@ _EMPTY: Final = re.compile(rb"\[\s*+\]|\{\s*+\}")
 def dumps(value: JsonValue, *, indent: int | None = 2) -> bytes:
     """Write a document: raw UTF-8, indented, keys in their order, a newline at the end.
 
-    Tuples are written as arrays. Equal values give equal bytes.
-
-    Args:
-        value: The document.
-        indent: Spaces per level; None for one line, which is written several times as fast.
-
-    Returns:
-        The document's bytes.
+    Tuples are written as arrays. Equal values give equal bytes. Without `indent` it is one line,
+    which is written several times as fast.
 
     Raises:
         TypeError: A value or key has a type that JSON lacks (a NumPy scalar, a date, a set, an
@@ -74,16 +68,9 @@ def dumps(value: JsonValue, *, indent: int | None = 2) -> bytes:
 
 
 def loads(data: bytes, *, key: str) -> JsonValue:
-    """Read a document, refusing all that is not strict JSON.
+    """Read a document, refusing all that is not strict JSON; errors name the key.
 
     A UTF-8 byte order mark at the start, which some editors write, is skipped.
-
-    Args:
-        data: The document's bytes.
-        key: What the bytes were stored under; named in the error.
-
-    Returns:
-        The document.
 
     Raises:
         CorruptDataError: The bytes are not UTF-8 or not JSON, or hold a duplicate key, ``NaN``,
@@ -125,10 +112,7 @@ def _check(value: object, place: list[object]) -> int:
     """Refuse what strict JSON cannot carry; returns how many values there are.
 
     Types are compared exactly: a NumPy float is a subclass of `float`, an `IntEnum` of `int`.
-
-    Args:
-        value: The document, or a value inside it.
-        place: The keys and indexes that lead to the value; one list for the whole walk.
+    `place` has the keys and indexes that lead to the value: one list for the whole walk.
 
     Raises:
         TypeError, ValueError: JSON cannot carry it, or something in it; see `dumps`.

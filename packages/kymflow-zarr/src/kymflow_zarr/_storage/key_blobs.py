@@ -22,9 +22,7 @@ from kymflow_zarr._storage.keys import Keys
 class KeyBlobs:
     """A `BlobStore` over keys. Durability is the store's own affair.
 
-    Args:
-        keys: The keys.
-        url: The URL that the store was opened by, if it was.
+    A store that was opened by a URL is known by it, and opened by it again in another process.
     """
 
     def __init__(self, keys: Keys, *, url: str | None = None) -> None:
@@ -204,13 +202,10 @@ class KeyBlobs:
 
 
 async def _require(keys: Keys, inside: str, *, else_delete: Iterable[str] = ()) -> None:
-    """Refuse to go on if a published folder is not there any more.
+    """Refuse to go on if a published folder is not there any more; any will do if it is empty.
 
-    Args:
-        keys: The keys.
-        inside: The folder; any will do if empty.
-        else_delete: Keys to remove then: whoever deleted the folder may have listed it before they
-            were written.
+    Then some keys are deleted, too: whoever deleted the folder may have listed it before they were
+    written.
 
     Raises:
         FileNotFoundError: The folder is not there.

@@ -37,12 +37,7 @@ _STARTS: Final = "0123456789abcdef"  # how the ids of images begin
 
 
 class ObjectKeys:
-    """The `Keys` of an object store.
-
-    Args:
-        store: The store.
-        folder: Where in the store the dataset is; empty for its root.
-    """
+    """The `Keys` of an object store, in a folder of it or at its root."""
 
     def __init__(self, store: ObjectStore, folder: str = "") -> None:
         self._store = store

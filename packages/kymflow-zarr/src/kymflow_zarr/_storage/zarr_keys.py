@@ -20,14 +20,10 @@ _POLL_S = 0.02
 
 
 class ZarrKeys:
-    """The `Keys` of an open Zarr store.
+    """The `Keys` of an open Zarr store, in a folder of it or at its root.
 
     It can be written to if it creates a key only where there is none by itself, as that in memory:
     then a lock is such a key, which its holder removes.
-
-    Args:
-        store: The store.
-        folder: Where in the store the dataset is; empty for its root.
     """
 
     at_once = 1
