@@ -31,7 +31,7 @@ def software_version() -> str:
 
 def utc_now() -> str:
     """The time now as ``2026-01-31T12:00:00.000000Z``, which sorts as text."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,16 +114,19 @@ def shared_scenes(
         entries: All its images.
         known: What an earlier call found, which stays as it is.
     """
-    from kymflow.core.metadata import load_source
-    from kymflow_zarr import CorruptDataError, ImageNotFoundError
-
     by_file: dict[str, list[str]] = {}
     for entry in entries:
         if (source := source_of(entry)) is not None:
             by_file.setdefault(source, []).append(entry.image_id)
-    scenes = dict(known)
     shared = chain.from_iterable(ids for ids in by_file.values() if len(ids) > 1)
-    for image_id in (each for each in shared if each not in known):
+    if not (unknown := [each for each in shared if each not in known]):
+        return dict(known)
+
+    from kymflow.core.metadata import load_source
+    from kymflow_zarr import CorruptDataError, ImageNotFoundError
+
+    scenes = dict(known)
+    for image_id in unknown:
         try:
             scene = load_source(dataset.record(image_id)).scene
         except (CorruptDataError, ImageNotFoundError):

@@ -45,5 +45,5 @@ def source_detail(
         image_id=image_id,
         pixels_digest=pixels_digest,
         beside=None if beside is None else beside_to_text(beside),
-        issues=dumps(listed, indent=None).decode().strip() if listed else "",
+        issues=dumps(listed, indent=False).decode().strip() if listed else "",
     )

@@ -57,12 +57,13 @@ class BatchIngest:
             file: The file.
             supersedes: The image that was made last of an earlier state of it.
         """
-        reader = self.folders[_folder_of(file)].readers.get(file.primary.name)
+        path = file.primary
+        reader = self.folders[_folder_of(file)].readers.get(path.name)
         scenes: tuple[str, ...] = ("",)
         if len(file.paths) == 1:
             with suppress(UnreadableImageError):  # as ingesting the file reports
                 scenes = list_scenes(
-                    file.primary,
+                    path,
                     reader,
                     limits=self.options.limits,
                     follow_links=self.options.follow_links,

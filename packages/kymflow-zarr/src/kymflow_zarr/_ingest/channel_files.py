@@ -130,4 +130,6 @@ def header_of_channels(
     if left:
         text = f"{', '.join(map(repr, left))} belong to further channels and are not ingested"
         warnings = (*warnings, f"{text}; with channels='off' each channel is an image of its own")
+    if channels is header.channels and not left:
+        return header
     return replace(header, channels=channels, warnings=warnings)

@@ -49,6 +49,12 @@ def check_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype.newbyteorder("<")
 
 
+@cache
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """The name of a data type; NumPy puts it together each time."""
+    return dtype.name
+
+
 def choose_chunks(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
     """A chunk shape: one chunk up to `DEFAULT_CHUNK_BYTES`, beyond that slabs along the first axes.
 
@@ -102,7 +108,7 @@ class ArrayDocument:
             "zarr_format": 3,
             "node_type": "array",
             "shape": list(self.shape),
-            "data_type": self.dtype.name,
+            "data_type": dtype_name(self.dtype),
             "chunk_grid": {
                 "name": "regular",
                 "configuration": {"chunk_shape": list(self.chunks)},

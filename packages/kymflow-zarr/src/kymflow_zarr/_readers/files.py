@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, TypeVar
 
-from kymflow_zarr._storage.open_folder import OpenFolder, by_path
+from kymflow_zarr._storage.open_folder import OpenFolder
 from kymflow_zarr.errors import IncompleteImageError, UnreadableImageError
 
 # Windows has neither: there the comparison of lstat with fstat catches a link that was swapped in.
@@ -56,8 +56,7 @@ def stat_regular_file(
         found = os.stat(folder.start + name, dir_fd=folder.fd, follow_symlinks=follow_links)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         path = Path(folder.path + name)
-        is_gone = isinstance(error, FileNotFoundError) and path.is_symlink()
-        reason = _NOT_FETCHED if is_gone else os_reason(error)
+        reason = _NOT_FETCHED if follow_links and path.is_symlink() else os_reason(error)
         raise UnreadableImageError(path, reason) from error
     if not stat.S_ISREG(found.st_mode):
         raise UnreadableImageError(Path(folder.path + name), _irregular_reason(found))
@@ -71,7 +70,17 @@ def regular_file_state(path: Path, *, follow_links: bool) -> FileFacts:
         UnreadableImageError: There is no such file, or it is a link that is not followed, a folder,
             FIFO or device.
     """
-    return _facts(stat_regular_file(by_path(path.parent), path.name, follow_links=follow_links))
+    return _facts(_look(path, follow_links=follow_links))
+
+
+def _look(path: Path, *, follow_links: bool) -> os.stat_result:
+    try:
+        found = os.stat(path, follow_symlinks=follow_links)  # noqa: PTH116 - half the cost
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise UnreadableImageError(path, os_reason(error)) from error
+    if not stat.S_ISREG(found.st_mode):
+        raise UnreadableImageError(path, _irregular_reason(found))
+    return found
 
 
 def open_regular_file(path: Path, *, follow_symlinks: bool = False) -> tuple[io.FileIO, FileFacts]:
@@ -81,7 +90,7 @@ def open_regular_file(path: Path, *, follow_symlinks: bool = False) -> tuple[io.
         UnreadableImageError: There is no such file, it is a link, folder, FIFO or device, or it
             must not be read.
     """
-    before = stat_regular_file(by_path(path.parent), path.name, follow_links=follow_symlinks)
+    before = _look(path, follow_links=follow_symlinks)
     flags = os.O_RDONLY | _NONBLOCK | _BINARY | _CLOEXEC
     if not follow_symlinks:
         flags |= _NOFOLLOW

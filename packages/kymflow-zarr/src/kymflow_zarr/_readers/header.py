@@ -199,9 +199,11 @@ def _axes(
     warnings: list[str],
 ) -> tuple[str, ...]:
     """Choose the axes: the best source's; of a line scan, the rows of the file are times."""
-    default = Facts(source="default", rank=Rank.DEFAULT, axes=default_axes(len(shape)))
-    fitting = [*(source for source in facts if _fits(source.axes, shape)), default]
-    own = next(source for source in fitting if source.rank not in _NOT_IN_THE_FILE)
+    fitting = [source for source in facts if _fits(source.axes, shape)]
+    own = next((source for source in fitting if source.rank not in _NOT_IN_THE_FILE), None)
+    if own is None:
+        own = Facts(source="default", rank=Rank.DEFAULT, axes=default_axes(len(shape)))
+        fitting.append(own)
     is_picture = _is_picture(facts)
     corrected = [
         replace(header, axes=axes)
@@ -215,7 +217,7 @@ def _axes(
     warnings += [
         f"the axes {', '.join(source.axes)!r} by {source.source} do not fit the shape {shape}"
         for source in facts
-        if source.axes and source.rank in _NOT_IN_THE_FILE and not _fits(source.axes, shape)
+        if source.axes and source.rank in _NOT_IN_THE_FILE and source not in fitting
     ]
     lengths = dict(zip(best.axes, shape, strict=True))
     warnings += [

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -135,12 +135,17 @@ def list_scenes(
     Raises:
         UnreadableImageError: The file cannot be read.
     """
-    if not isinstance(reader, SceneReader):
+    if reader is None or not _reads_scenes(reader):
         return ("",)
     regular_file_state(path, follow_links=follow_links)
     with translated(path):
         names = tuple(reader.scenes(path.resolve() if follow_links else path, limits=limits))
     return names if len(names) > 1 else ("",)
+
+
+def _reads_scenes(reader: ImageReader) -> TypeGuard[SceneReader]:
+    # Asked for each file, and only a class that does not name the protocol is looked at in whole.
+    return SceneReader in type(reader).__mro__ or isinstance(reader, SceneReader)
 
 
 def read_header(
@@ -177,12 +182,14 @@ def read_header(
         facts.append(stated_facts(len(image.shape), axes=axes))
         header = merge_facts(image.shape, image.dtype, facts)
         # What JSON cannot carry is refused here, where the file can be named.
-        dumps([header.to_json(), dict(header.vendor_texts), dict(header.metadata)])
-    return replace(header, left_out=tuple(left_out))
+        dumps([header.to_json(), dict(header.vendor_texts), dict(header.metadata)], indent=False)
+    return replace(header, left_out=tuple(left_out)) if left_out else header
 
 
 def _of_all_channels(facts: Facts, channel_files: Sequence[str]) -> Facts:
     """What one channel's file says, for an image of which other files are read, too."""
+    if not facts.elsewhere:
+        return facts
     further = (one for name in channel_files for one in facts.elsewhere.get(name, ()))
     left = {name: facts.elsewhere[name] for name in facts.elsewhere.keys() - set(channel_files)}
     return replace(facts, channels=(*facts.channels, *further), elsewhere=left)
@@ -199,7 +206,7 @@ def _read_beside(
         if not isinstance(found, Facts):
             raise TypeError(f"the reader {reader.name!r} gave a {type(found).__name__!r}")
     try:
-        dumps([dict(found.vendor), dict(found.texts), dict(found.metadata)])
+        dumps([dict(found.vendor), dict(found.texts), dict(found.metadata)], indent=False)
     except (TypeError, ValueError) as error:
         path = reader.find(image.path, listing) or image.path
         reason = f"what the reader {reader.name!r} finds in it cannot be stored: {error}"

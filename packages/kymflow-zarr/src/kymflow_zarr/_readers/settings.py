@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final, TypeVar
 
@@ -23,7 +24,7 @@ def number_of(text: str | None) -> float | None:
 
 def finite(value: object) -> float:
     """A finite number, or 0 for anything else."""
-    if isinstance(value, (int, float, np.integer, np.floating)) and np.isfinite(value):
+    if isinstance(value, (int, float, np.integer, np.floating)) and math.isfinite(value):
         return float(value)
     return 0.0
 

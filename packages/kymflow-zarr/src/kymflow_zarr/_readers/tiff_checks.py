@@ -87,13 +87,13 @@ def check_complete(metadata: TiffMetadata, pages: int) -> None:
     tif, kind = metadata.tif, metadata.kind
     series, first = tif.series[0], metadata.page
     declared = {
-        "fluoview": tif.is_fluoview,
-        "imagej": tif.is_imagej,
-        "lsm": tif.is_lsm,
+        "fluoview": first.is_fluoview,
+        "imagej": first.is_imagej,
+        "lsm": first.is_lsm,
         # With this element, OME-XML leaves the description to another file.
-        "ome": tif.is_ome and "BinaryOnly" not in first.description,
-        "shaped": tif.is_shaped,
-        "stk": tif.is_stk,
+        "ome": first.is_ome and "BinaryOnly" not in first.description,
+        "shaped": first.is_shaped,
+        "stk": first.is_stk,
     }
     if any(declared.values()) and not declared.get(kind, False):
         kinds = " and ".join(kind for kind, is_declared in declared.items() if is_declared)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -31,7 +32,8 @@ class TiffReader(SceneReader):
     def scenes(self, path: Path, *, limits: ReadLimits) -> tuple[str, ...]:
         """The names of the regions of a ScanImage file; of another TIFF, the head is read."""
         with path.open("rb") as file:
-            if _REGIONS not in file.read(_HEAD_BYTES):
+            size = os.fstat(file.fileno()).st_size
+            if _REGIONS not in file.read(min(size, _HEAD_BYTES)):
                 return ()
         image = self.open(path, limits=limits)
         image.close()

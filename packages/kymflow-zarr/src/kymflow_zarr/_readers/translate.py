@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 
 from kymflow_zarr.errors import IncompleteImageError, UnreadableImageError
 
@@ -28,38 +27,53 @@ class CutShortError(BadTiffError):
     """
 
 
-@contextmanager
-def translated(path: Path) -> Iterator[None]:
+class translated:  # noqa: N801 - used as a verb: with translated(path): ...
     """Translate every failure inside into an `UnreadableImageError`.
 
     Decoders of damaged or hostile data raise errors of any class, those of native libraries
     included, so none can be named here; each is raised on at once, as one that names the file.
 
+    A class, as there are a dozen for each file and a generator costs several times as much.
+
     Raises:
         UnreadableImageError: In place of any `Exception`.
     """
-    try:
-        yield
-    except UnreadableImageError:
-        raise
-    except CutShortError as error:
-        raise IncompleteImageError(path, f"{error.problem}; {error.advice}") from error
-    except BadTiffError as error:
-        raise UnreadableImageError(path, f"{error.problem}; {error.advice}") from error
-    except MemoryError as error:
-        raise UnreadableImageError(
-            path, "it needs more memory than this machine has; read it on a larger one"
-        ) from error
-    except Exception as error:
-        detail = shortened(str(error) or type(error).__name__)
-        if "imagecodecs" in detail:
-            reason = (
-                f"its pixels are compressed or packed ({detail}); "
-                "install kymflow-zarr[codecs], or export it uncompressed"
-            )
-        else:
-            reason = f"its contents do not decode ({detail}); copy or export it again"
-        raise UnreadableImageError(path, reason) from error
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, Exception) and not isinstance(error, UnreadableImageError):
+            raise _translation(self._path, error) from error
+
+
+def _translation(path: Path, error: Exception) -> UnreadableImageError:
+    if isinstance(error, CutShortError):
+        return IncompleteImageError(path, f"{error.problem}; {error.advice}")
+    if isinstance(error, BadTiffError):
+        return UnreadableImageError(path, f"{error.problem}; {error.advice}")
+    if isinstance(error, MemoryError):
+        reason = "it needs more memory than this machine has; read it on a larger one"
+        return UnreadableImageError(path, reason)
+    detail = shortened(str(error) or type(error).__name__)
+    if "imagecodecs" in detail:
+        reason = (
+            f"its pixels are compressed or packed ({detail}); "
+            "install kymflow-zarr[codecs], or export it uncompressed"
+        )
+    else:
+        reason = f"its contents do not decode ({detail}); copy or export it again"
+    return UnreadableImageError(path, reason)
 
 
 def shortened(text: str) -> str:

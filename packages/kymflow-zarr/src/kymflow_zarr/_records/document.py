@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kymflow_zarr._pixels.layout import check_dtype, check_geometry, named_axes
+from kymflow_zarr._pixels.layout import check_dtype, check_geometry, dtype_name, named_axes
 from kymflow_zarr._pixels.ome import written_ome
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.json_text import JsonValue
@@ -66,7 +66,7 @@ class RecordDocument:
                 "software": self.software,
                 "axes": list(self.axes),
                 "shape": list(self.shape),
-                "dtype": self.dtype.name,
+                "dtype": dtype_name(self.dtype),
                 "digest": self.digest,
                 "artifacts": list(self.artifacts),
                 "seal": BLANK_SEAL,

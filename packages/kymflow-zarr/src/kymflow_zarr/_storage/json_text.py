@@ -14,6 +14,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final, TypeAlias, cast
 
+import orjson
+
 from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
@@ -31,6 +33,7 @@ MAX_VALUES: Final = 6_000_000
 """Most values in a document, containers among them: 64 MiB of "[]," would become gigabytes."""
 
 _MAX_INT_BITS: Final = 14_000  # Python refuses to print integers of more than 4,300 digits
+_SMALL: Final = 2**63
 _HALF_PAIR: Final = re.compile("[\ud800-\udfff]")
 _ESCAPED_HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 # Both match in one pass, whatever the text is, even if a string does not end.
@@ -38,11 +41,11 @@ _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.?[^"\\]*+)*+"?', re.DOTALL)
 _EMPTY: Final = re.compile(rb"\[\s*+\]|\{\s*+\}")
 
 
-def dumps(value: JsonValue, *, indent: int | None = 2) -> bytes:
+def dumps(value: JsonValue, *, indent: bool = True) -> bytes:
     """Write a document: raw UTF-8, indented, keys in their order, a newline at the end.
 
     Tuples are written as arrays. Equal values give equal bytes. Without `indent` it is one line,
-    which is written several times as fast.
+    for programs.
 
     Raises:
         TypeError: A value or key has a type that JSON lacks (a NumPy scalar, a date, a set, an
@@ -58,10 +61,23 @@ def dumps(value: JsonValue, *, indent: int | None = 2) -> bytes:
             f"the document holds {count} values, but the limit is {MAX_VALUES}; "
             "store large data as a table or an array"
         )
-    data = json.dumps(value, ensure_ascii=False, indent=indent).encode("utf-8") + b"\n"
+    options = orjson.OPT_APPEND_NEWLINE | (orjson.OPT_INDENT_2 if indent else 0)
+    try:
+        return bounded(orjson.dumps(value, option=options))
+    except orjson.JSONEncodeError:  # an integer of more than 64 bits
+        text = json.dumps(value, ensure_ascii=False, indent=2 if indent else None)
+        return bounded(text.encode("utf-8") + b"\n")
+
+
+def bounded(data: bytes) -> bytes:
+    """A document's bytes, if `loads` will take them.
+
+    Raises:
+        SchemaValidationError: They are more than `MAX_BYTES`.
+    """
     if len(data) > MAX_BYTES:
         raise SchemaValidationError(
-            f"indented, the document has {len(data)} bytes, but the limit is {MAX_BYTES}; "
+            f"the document has {len(data)} bytes, but the limit is {MAX_BYTES}; "
             "store large data as a table or an array"
         )
     return data
@@ -155,7 +171,11 @@ def _check_members(
                 _check(key, place)
     count = 1
     for step, item in value.items() if isinstance(value, dict) else enumerate(value):
-        if item is None or (type(item) is str and item.isascii()):  # most are, and need no call
+        if (  # most are, and need no call
+            item is None
+            or (type(item) is str and item.isascii())
+            or (type(item) is int and -_SMALL < item < _SMALL)
+        ):
             count += 1
             continue
         place.append(step)

@@ -12,11 +12,12 @@ what this package would write for such a document is sealed: if that gives its s
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from kymflow_zarr._storage.json_text import JsonValue, dumps, loads
+from kymflow_zarr._storage.json_text import JsonValue, bounded, loads
 from kymflow_zarr.errors import CorruptDataError
 
 BLANK_SEAL = "sha256:" + "0" * 64
@@ -27,7 +28,9 @@ _FIRST_SEAL = "first_seal"
 _CONSOLIDATED = b'"consolidated_metadata"'
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]]', re.DOTALL)
 
-_LAYOUTS = (None, 2)  # on one line; and indented, as 0.1.0 wrote documents
+# Not `dumps`: what was sealed has to be written again byte for byte, by any later version, too.
+_LINE = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+_INDENTED = json.JSONEncoder(ensure_ascii=False, allow_nan=False, indent=2)  # by 0.1.0
 
 AsWritten: TypeAlias = Callable[[Any], dict[str, Any]]
 """From what a document says to what this package would write for that, with a blank seal.
@@ -37,7 +40,7 @@ It raises a `LookupError`, `TypeError`, `ValueError` or `AttributeError` for ano
 
 def sealed_bytes(document: JsonValue) -> bytes:
     """Encode a document that holds `BLANK_SEAL` under a key ``"seal"``, once, and fill that in."""
-    blank = dumps(document, indent=None)  # for programs: there are two for each image
+    blank = _written(document, _LINE)
     match = _only_seal(blank)
     if match is None or match.group(1) != b"0" * 64:
         raise ValueError("the document has no blank seal to fill in; put BLANK_SEAL under 'seal'")
@@ -96,7 +99,7 @@ def unseal_zarr(
         return parsed, None
     try:
         ours = as_written(parsed)
-        if _first_seal(parsed) in {_seal_of(dumps(ours, indent=indent)) for indent in _LAYOUTS}:
+        if _first_seal(parsed) in {_seal_of(_written(ours, each)) for each in (_LINE, _INDENTED)}:
             return parsed, _added(parsed, ours)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise _broken(key) from error
@@ -121,6 +124,10 @@ def reseal(parsed: Any, *, as_written: AsWritten) -> bytes:
         _own(ours)[_FIRST_SEAL] = _first_seal(parsed)
         document["attributes"] = {**ours, **theirs}
     return sealed_bytes(document)
+
+
+def _written(document: JsonValue, layout: json.JSONEncoder) -> bytes:
+    return bounded(layout.encode(document).encode("utf-8") + b"\n")
 
 
 def _first_seal(parsed: Any) -> Any:

@@ -60,11 +60,9 @@ def read_plain(metadata: TiffMetadata) -> Facts:
         source="tiff",
         rank=Rank.GENERIC,
         steps=_steps(metadata),
-        acquired_local_epoch_ns=stated_clock(
-            written if any(digit in written for digit in "123456789") else "",
-            what="the TIFF's date",
-            warnings=warnings,
-        ),
+        acquired_local_epoch_ns=stated_clock(written, what="the TIFF's date", warnings=warnings)
+        if any(digit in written for digit in "123456789")
+        else None,
         vendor=vendor,
         warnings=tuple(warnings),
     )
@@ -85,10 +83,12 @@ def _steps(metadata: TiffMetadata) -> dict[str, Quantity]:
     if page.is_imagej or page.is_fluoview or is_olympus_software(page.software):
         return {}  # which give these tags another meaning, or a false value
     unit_um = _UM.get(int(finite(page.tags.valueof("ResolutionUnit"))))
+    if unit_um is None:
+        return {}
     steps: dict[str, Quantity] = {}
     for axis in "xy":
         resolution = metadata.pixels_per_unit(axis)
-        if resolution is None or unit_um is None:
+        if resolution is None:
             continue
         size = float(f"{unit_um / resolution:.9g}")
         dots = resolution * 25_400.0 / unit_um

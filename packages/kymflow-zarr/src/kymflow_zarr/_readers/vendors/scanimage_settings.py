@@ -27,6 +27,7 @@ _LINE: Final = re.compile(
     r"^[ \t]*(?:scanimage\.)?((?:SI4?|state)\.[\w.]+|epoch|frameTimestamps_sec)[ \t]*=(.*)$",
     re.MULTILINE,
 )
+_NAMES: Final = ("SI", "state")
 _PREFIXES: Final = ("SI.", "SI4.", "state.")
 _NUMBER: Final = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _QUOTED: Final = re.compile(r"'([^']*)'")
@@ -98,8 +99,11 @@ class ScanImage:
 
 def scanimage_settings(software: str, description: str) -> ScanImage | None:
     """The settings in two tags of a file's first page; None when ScanImage did not write it."""
+    texts = (software, description)
+    if not any(name in text for name in _NAMES for text in texts):  # as in most files
+        return None
     values: dict[str, str] = {}
-    for text in (software, description):
+    for text in texts:
         for key, value in _entries(text):
             values.setdefault(key, value.strip())
     if not any(key.startswith(_PREFIXES) for key in values):
