@@ -46,13 +46,8 @@ def extend_image(
 ) -> tuple[SourceIssue, ...]:
     """Bring what lies beside a file to the image of its pixels. May be cut off and made again.
 
-    Args:
-        blobs: The dataset's key space.
-        image_id: The image.
-        file: The file.
-        staged: What it was read as now.
-        known: What lay beside it when it was ingested, by the names of now.
-        options: How large sidecars may be, and whether links are followed.
+    `staged` is what the file was read as now, and `known` what lay beside it when it was ingested,
+    by the names of now.
 
     Returns:
         What was left out or is doubtful.

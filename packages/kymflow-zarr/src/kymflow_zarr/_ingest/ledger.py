@@ -79,14 +79,10 @@ class IngestLedger:
     def enter(
         self, batch: Iterable[tuple[SourceFile, IngestOutcome]], *, strict: bool
     ) -> list[IngestOutcome]:
-        """Note the outcomes of a batch. The caller holds the lock ``ingest``.
+        """Note the outcomes of a batch, and return them as they are to be reported.
 
-        Args:
-            batch: Each file with its outcome.
-            strict: Whether a file beside it may be at fault: failures are not remembered then.
-
-        Returns:
-            The outcomes as they are to be reported.
+        The caller holds the lock ``ingest``. If it is strict, a file beside an image may be at
+        fault, and failures are not remembered.
         """
         reported: list[IngestOutcome] = []
         fresh: list[RecentImage] = []
