@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from kymflow_zarr._catalog.sources import SourceFile, beside_to_text
-from kymflow_zarr._readers.files import is_text
 from kymflow_zarr._storage.blobs import BlobStore
-from kymflow_zarr._storage.json_text import JsonValue, dumps, loads
+from kymflow_zarr._storage.json_text import JsonValue, as_unicode, dumps, is_unicode, loads
 from kymflow_zarr.errors import CorruptDataError
 
 logger = logging.getLogger(__name__)
@@ -75,15 +74,12 @@ def load_failures(blobs: BlobStore) -> dict[str, FailedSource]:
 def save_failures(blobs: BlobStore, failures: Mapping[str, FailedSource]) -> None:
     """Replace the files that failed, in one step."""
     # Files with other names fail before they are opened.
-    storable = sorted(filter(is_text, failures))
+    storable = sorted(filter(is_unicode, failures))
     blobs.put(_KEY, dumps([_to_json(failures[path]) for path in storable]))
 
 
 def _to_json(failure: FailedSource) -> dict[str, JsonValue]:
-    return {
-        **asdict(failure),
-        "reason": failure.reason.encode("utf-8", "backslashreplace").decode("utf-8"),
-    }
+    return {**asdict(failure), "reason": as_unicode(failure.reason)}
 
 
 def _from_json(value: JsonValue) -> FailedSource:

@@ -9,10 +9,10 @@ from pathlib import Path
 from kymflow_zarr._artifacts.registry import split_sidecar
 from kymflow_zarr._artifacts.sidecars import group_by_stem, stem_of
 from kymflow_zarr._catalog.sources import BesideState
-from kymflow_zarr._readers.files import is_text
 from kymflow_zarr._readers.protocols import FolderListing, HeaderReader
 from kymflow_zarr._readers.registry import HEADERS
 from kymflow_zarr._readers.translate import translated
+from kymflow_zarr._storage.json_text import is_unicode
 from kymflow_zarr._storage.open_folder import OpenFolder
 from kymflow_zarr.errors import UnreadableImageError
 
@@ -45,7 +45,7 @@ def files_beside(
             name for name in by_stem.get(stem, ()) if split_sidecar(name[len(stem) + 1 :].lower())
         )
         if names:
-            found[primary] = tuple(sorted(filter(is_text, names)))
+            found[primary] = tuple(sorted(filter(is_unicode, names)))
     return found
 
 

@@ -29,7 +29,7 @@ from kymflow_zarr._records.build import stage_artifact, stage_record
 from kymflow_zarr._records.document import RecordDocument
 from kymflow_zarr._records.facts import VENDOR_HEADER
 from kymflow_zarr._storage.blobs import Staging
-from kymflow_zarr._storage.json_text import JsonValue
+from kymflow_zarr._storage.json_text import JsonValue, is_unicode
 from kymflow_zarr.errors import (
     CorruptDataError,
     InvalidNameError,
@@ -200,12 +200,10 @@ def _blocks(
 def _check_paths(paths: Sequence[Path]) -> None:
     """Refuse a path that provenance, which is UTF-8, cannot hold."""
     for path in paths:
-        try:
-            str(path).encode("utf-8")
-        except UnicodeEncodeError as error:
+        if not is_unicode(str(path)):
             raise UnreadableImageError(
                 path, "its path is not valid UTF-8; rename the file, or its folder"
-            ) from error
+            )
 
 
 def _check_channels(channels: Sequence[ImageFile]) -> None:

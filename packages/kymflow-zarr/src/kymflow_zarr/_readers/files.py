@@ -140,15 +140,6 @@ def read_bounded(path: Path, *, limit: int, follow_symlinks: bool = False) -> by
     return data
 
 
-def is_text(name: str) -> bool:
-    """Whether JSON can carry a file name: systems allow bytes that are not UTF-8."""
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _irregular_reason(found: os.stat_result) -> str:
     if stat.S_ISLNK(found.st_mode):
         return (

@@ -184,10 +184,7 @@ HEADERS: Final[Registry[HeaderReader]] = Registry(
     role="header",
     protocol=HeaderReader,  # type: ignore[type-abstract]
     built_in=[
-        (
-            "kymflow_toml",
-            "kymflow_zarr._readers.headers.folder_calibration:FolderCalibration",
-        ),
+        ("kymflow_toml", "kymflow_zarr._readers.headers.folder_calibration:FolderCalibration"),
         ("olympus_txt", "kymflow_zarr._readers.headers.olympus_txt:OlympusTextHeader"),
         ("prairie", "kymflow_zarr._readers.headers.prairie:PrairieHeader"),
         ("thor", "kymflow_zarr._readers.headers.thor:ThorHeader"),

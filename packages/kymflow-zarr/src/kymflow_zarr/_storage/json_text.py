@@ -124,6 +124,16 @@ def json_object(value: JsonValue) -> dict[str, JsonValue]:
     return value if isinstance(value, dict) else {}
 
 
+def is_unicode(text: str) -> bool:
+    """Whether JSON can carry a text: names of files, whose bytes may not be UTF-8, may hold any."""
+    return text.isascii() or _HALF_PAIR.search(text) is None
+
+
+def as_unicode(text: str) -> str:
+    """A text that JSON can carry, with what it cannot escaped."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _check(value: object, place: list[object]) -> int:
     """Refuse what strict JSON cannot carry; returns how many values there are.
 
