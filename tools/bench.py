@@ -100,16 +100,9 @@ def result(
     peak: int | None,
     last: bool,
 ) -> Result:
-    """Sum up what was measured at one size.
+    """Sum up the seconds of ``"work"`` and ``"floor"``, and the peak, as measured at one size.
 
-    Args:
-        benchmark: The benchmark.
-        file: Its file.
-        size: The size.
-        taken: Seconds by ``"work"`` and ``"floor"``.
-        smaller: The result at the next smaller size.
-        peak: Peak memory in bytes.
-        last: Whether this is the largest size, which the targets are for.
+    The next smaller size tells the growth; targets are for the last size, the largest.
     """
     work, floor = taken["work"], taken.get("floor", [])
     middle = statistics.median(work)

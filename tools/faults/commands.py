@@ -15,12 +15,9 @@ from faults.places import Place
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One command line.
+    """One command line: a verb, the dataset that it starts from, and what stands behind `kymflow`.
 
-    Attributes:
-        name: Its verb.
-        template: The dataset that it starts from.
-        arguments: What stands behind `kymflow`; ``{0.dataset}`` is the dataset of a `Place`.
+    There, ``{0.dataset}`` is the dataset of a `Place`.
     """
 
     name: str

@@ -103,14 +103,7 @@ _MOVES = ("delete", "swap", "copy beside")
 
 
 def corrupt(templates: Templates, root: Path, *, cases: int, seed: int) -> Corruption:
-    """Damage one file after another of the full dataset, and restore it.
-
-    Args:
-        templates: The datasets to start from.
-        root: The folder to work in.
-        cases: How many damages.
-        seed: Of the random numbers.
-    """
+    """Damage one file after another of the full dataset, and restore it."""
     total = Corruption()
     for first in range(0, cases, _BATCH):
         count = min(_BATCH, cases - first)
@@ -132,11 +125,7 @@ def corrupt(templates: Templates, root: Path, *, cases: int, seed: int) -> Corru
 
 
 class _Trials:
-    """Damages done to one dataset, each undone before the next.
-
-    Args:
-        path: The dataset.
-    """
+    """Damages done to one dataset, each undone before the next."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

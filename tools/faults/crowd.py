@@ -45,15 +45,10 @@ class Crowd:
 
 
 def crowd(root: Path, *, writers: int, readers: int, victims: int, rounds: int, seed: int) -> Crowd:
-    """Let many processes work on one dataset.
+    """Let many processes work on one dataset, in an empty folder.
 
-    Args:
-        root: An empty folder to work in.
-        writers: Processes that refresh, add, replace rows and update indexes.
-        readers: Processes that read everything all the time.
-        victims: Writers that are killed one after the other meanwhile.
-        rounds: How often each does its work.
-        seed: Of the moments at which victims are killed.
+    Writers refresh, add, replace rows and update indexes, readers read everything all the time;
+    victims are writers that are killed one after the other meanwhile.
     """
     folder, place = root / "recordings", root / "dataset.zarr"
     folder.mkdir(parents=True)

@@ -20,14 +20,7 @@ _ENOUGH = 64 * 2**20
 def sweep_sizes(
     jobs: Iterable[Job], templates: Templates, root: Path, *, points: int, seed: int
 ) -> Iterator[Sweep]:
-    """Run each job on filesystems of some sizes between what is there and what is needed.
-
-    Args:
-        jobs: The jobs.
-        templates: The datasets to start from.
-        root: The folder to work in.
-        points: How many sizes.
-        seed: Of the random numbers.
+    """Run each job on filesystems of `points` sizes between what is there and what is needed.
 
     Raises:
         UnavailableError: Nothing can be mounted here.

@@ -66,11 +66,7 @@ class _Folder:
 
 
 class Disk:
-    """A folder, in the cache and on the disk below it.
-
-    Args:
-        top: A folder as it is now: all of it counts as synced.
-    """
+    """A folder, in the cache and on the disk below it; what it holds at first counts as synced."""
 
     def __init__(self, top: Path) -> None:
         self._top = str(top)

@@ -89,11 +89,9 @@ def warm_up() -> None:
 
 
 def in_child(work: Callable[[], _T], *, timeout_s: float = 300.0) -> End[_T]:
-    """Call a function in a forked child.
+    """Call a function, which returns what can be pickled, in a forked child.
 
-    Args:
-        work: The function; what it returns must be picklable.
-        timeout_s: When a child counts as hung, and is stopped.
+    A child that takes longer than `timeout_s` counts as hung, and is stopped.
     """
     reading, writing = os.pipe()
     sys.stdout.flush()

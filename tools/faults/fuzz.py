@@ -15,12 +15,7 @@ _SPARE_S = 300
 
 
 def fuzz(workspace: Path, *, seconds: float, seed: int) -> tuple[int, list[str]]:
-    """Damage headers, sidecars and datasets of format 1, and take them in.
-
-    Args:
-        workspace: The top of the source tree.
-        seconds: For how long.
-        seed: Of the random numbers.
+    """Damage headers, sidecars and datasets of format 1 for a while, and take them in.
 
     Returns:
         How many inputs were tried, and what went wrong.

@@ -85,14 +85,9 @@ _LOCKS: dict[str, dict[str, tuple[str, ...]]] = {
 def guard(
     kind: str, templates: Templates, root: Path, *, seed: int, jobs: Sequence[Job] = JOBS
 ) -> Iterator[str]:
-    """Violations that show that a safeguard of some kind is missing; none if all are there.
+    """Violations that show that a safeguard of one of `GUARDS` is missing; none if all are there.
 
-    Args:
-        kind: One of `GUARDS`.
-        templates: The datasets to start from.
-        root: The folder to work in.
-        seed: Of the random numbers.
-        jobs: Where to look; of some kinds only.
+    Some kinds are looked for in all jobs that are given.
     """
     match kind:
         case "flush":

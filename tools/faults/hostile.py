@@ -58,12 +58,7 @@ class Hostile:
 def hostile(root: Path, *, good: int, variants: int, bombs: bool, seed: int) -> Hostile:
     """Ingest a folder of good and bad files twice: the second time there must be nothing new.
 
-    Args:
-        root: An empty folder to work in.
-        good: How many good images.
-        variants: How many variants of each kind of bad file.
-        bombs: Whether there are files that take seconds to refuse.
-        seed: Of the random numbers.
+    `variants` is how many there are of each kind of bad file; bombs take seconds to refuse.
     """
     folder, place = root / "recordings", root / "dataset.zarr"
     folder.mkdir(parents=True)

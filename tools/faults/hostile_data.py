@@ -44,10 +44,7 @@ Tamper = Callable[[Path], None]
 def try_datasets(templates: Templates, root: Path, *, every: int = 1) -> tuple[int, list[str]]:
     """Read, check and export datasets in which one image is hostile, in bounded memory.
 
-    Args:
-        templates: The datasets to start from.
-        root: The folder to work in.
-        every: Of how many kinds one is tried.
+    One of `every` so many kinds is tried.
 
     Returns:
         How many there were, and what was wrong: a crash, a hang, a neighbour that cannot be read.

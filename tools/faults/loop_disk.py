@@ -104,11 +104,7 @@ def require_root() -> None:
 
 
 class LoopDisk:
-    """A filesystem in a file, copied from a prepared one for each trial.
-
-    Args:
-        name: Which of `FILESYSTEMS`.
-        folder: Where the files and the mount points lie.
+    """One of `FILESYSTEMS` in a file, copied from a prepared one in a folder for each trial.
 
     Attributes:
         top: Where to work: the filesystem, or the layer over it.
@@ -176,16 +172,7 @@ def sweep_disk(
     points: int,
     seed: int,
 ) -> Iterator[Sweep]:
-    """Cut the power of a mounted filesystem at some calls of each job.
-
-    Args:
-        filesystem: Which of `FILESYSTEMS`.
-        jobs: The jobs.
-        templates: The datasets to start from.
-        root: The folder to work in.
-        durability: How datasets are opened.
-        points: At how many calls of a job, at most, for each way of cutting.
-        seed: Of the random numbers.
+    """Cut the power of one of `FILESYSTEMS` at `points` calls of each job at most, in each way.
 
     Raises:
         UnavailableError: It cannot be mounted here.

@@ -123,12 +123,7 @@ def mutate(
 ) -> Mutation:
     """Take safeguards away, one at a time, and see whether the harness notices.
 
-    Args:
-        root: The folder to work in.
-        workspace: The top of the source tree.
-        seed: Passed on to the harness.
-        share: Which share of them; all if 1.
-        holding: Only those whose names hold this text.
+    Only a `share` of them, or those whose names hold the text `holding`.
     """
     done = Mutation()
     draw = seeded(seed, "mutants")

@@ -78,11 +78,7 @@ def pixels_digest(image: NDArray[Any]) -> str:
 
 
 class Templates:
-    """Datasets that trials start from, copied for each.
-
-    Args:
-        folder: Where they are made.
-    """
+    """Datasets that trials start from, made in a folder and copied for each."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -99,11 +95,7 @@ class Templates:
         }
 
     def make(self, names: Collection[str] = ()) -> None:
-        """Make them.
-
-        Args:
-            names: Which; all if empty.
-        """
+        """Make those that are named; all if none is."""
         self.recordings.mkdir(parents=True)
         for number in range(3):
             _write_recording(self.recordings / f"a{number}.tif", seed=number)

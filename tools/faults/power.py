@@ -34,16 +34,7 @@ def sweep_cuts(
     points: int,
     seed: int,
 ) -> Iterator[Sweep]:
-    """Cut the power at some moments of each job, in each way.
-
-    Args:
-        jobs: The jobs.
-        templates: The datasets to start from.
-        root: The folder to work in.
-        durability: How datasets are opened.
-        points: At how many moments of a job, at most.
-        seed: Of the random numbers.
-    """
+    """Cut the power at `points` moments of each job at most, in each way."""
     for job in jobs:
         states = reference_states(job, templates, root, durability)
         log = logged_run(job, templates, root, durability)
@@ -61,15 +52,7 @@ def logged_run(
     *,
     has_syncfs: bool = True,
 ) -> list[Change]:
-    """All changes of an undisturbed run.
-
-    Args:
-        job: The job.
-        templates: The datasets to start from.
-        root: The folder to work in.
-        durability: How the dataset is opened.
-        has_syncfs: Whether the system can flush a whole filesystem with one call.
-    """
+    """All changes of an undisturbed run, on a system that may have no ``syncfs``."""
     place = templates.copy(job.template, root)
     file = root / "log"
 

@@ -28,13 +28,7 @@ _LONGEST_S = 3600
 def check_properties(
     workspace: Path, root: Path, part: str, *, examples: int
 ) -> tuple[int, list[str], str]:
-    """Run the tests of one part.
-
-    Args:
-        workspace: The top of the source tree.
-        root: The folder to work in.
-        part: One of `PROPERTIES`.
-        examples: What `KYMFLOW_EXAMPLES` says.
+    """Run the tests of one of `PROPERTIES`, with so many examples for each.
 
     Returns:
         How many tests ran, what went wrong, and what was skipped.

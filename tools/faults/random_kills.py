@@ -28,13 +28,6 @@ def kill_job(
 ) -> tuple[int, list[str]]:
     """Kill a job at random times.
 
-    Args:
-        job: Which.
-        templates: The datasets to start from.
-        root: The folder to work in.
-        trials: How many kills.
-        seed: Of the random times.
-
     Returns:
         How often it was killed before it was done, and what was wrong afterwards.
     """
@@ -54,18 +47,7 @@ def kill_job(
 def kill_command(
     command: Command, templates: Templates, root: Path, *, trials: int, seed: int
 ) -> tuple[int, list[str]]:
-    """Kill a command at random times.
-
-    Args:
-        command: Which.
-        templates: The datasets to start from.
-        root: The folder to work in.
-        trials: How many kills.
-        seed: Of the random times.
-
-    Returns:
-        How often it was killed before it was done, and what was wrong afterwards.
-    """
+    """Kill a command at random times; returns what `kill_job` does."""
     place = templates.copy(command.job.template, root)
     whole_s = _seconds(lambda: start(command.words(place)).communicate())
     draw = seeded(seed, "random kills", command.name)
@@ -108,16 +90,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def kill_ingest(root: Path, *, trials: int, seed: int) -> tuple[int, list[str]]:
-    """Kill `kymflow ingest` of many images at random times.
-
-    Args:
-        root: An empty folder to work in.
-        trials: How many kills.
-        seed: Of the random times.
-
-    Returns:
-        How often it was killed before it was done, and what was wrong afterwards.
-    """
+    """Kill `kymflow ingest` of many images at random times; returns what `kill_job` does."""
     folder, place = root / "recordings", root / "dataset.zarr"
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(_FILES):

@@ -76,13 +76,9 @@ def _library() -> ctypes.CDLL:
 
 
 def arm(folder: Path, *, at: int, fault: int = KILL, sticky: bool = False) -> None:
-    """Count changes below a folder from now on, and fail at one of them.
+    """Count changes below a folder from now on, and fail at one of them, from 1; 0 for none.
 
-    Args:
-        folder: The folder.
-        at: The call to fail at, from 1; 0 for none.
-        fault: `KILL`, `SHORT_WRITE` or an ``errno``.
-        sticky: Whether all calls after that one fail, too.
+    The fault is `KILL`, `SHORT_WRITE` or an ``errno``. If it is sticky, all later calls fail, too.
     """
     _library().flt_set(f"{folder}/".encode(), at, fault, int(sticky))
 

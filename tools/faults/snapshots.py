@@ -89,9 +89,7 @@ def read_what_can_be(
 ) -> tuple[Snapshot, list[str]]:
     """All that can be read, and the keys that errors named for the rest.
 
-    Args:
-        dataset: The dataset.
-        names: Image id → what it is called; by its pixels, as they are read, if None.
+    Images are called by their names, by id, or if there are none by their pixels, as they are read.
     """
     seen: Snapshot = {}
     damaged: list[str] = []

@@ -75,17 +75,7 @@ def sweep(
     points: int,
     seed: int,
 ) -> Iterator[Sweep]:
-    """Try each fault at some calls of each job.
-
-    Args:
-        jobs: The jobs.
-        faults: The faults.
-        templates: The datasets to start from.
-        root: The folder to work in.
-        points: At how many calls of a job, at most; they are drawn at random, the first and the
-            last always.
-        seed: Of the random numbers.
-    """
+    """Try each fault at `points` calls of each job at most: the first, the last and random ones."""
     kinds = list(faults)
     for job in jobs:
         states = reference_states(job, templates, root)

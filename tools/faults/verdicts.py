@@ -62,13 +62,7 @@ def reference_states(
 
 
 def judge(place: Place, states: States, *, acknowledged: int) -> list[str]:
-    """What is wrong with a place in which a job was cut off; nothing is changed.
-
-    Args:
-        place: The place.
-        states: The undisturbed run.
-        acknowledged: How many steps were acknowledged.
-    """
+    """What is wrong with a place in which a job was cut off; nothing is changed."""
     end = in_child(lambda: _judge(place, states, acknowledged))
     if end.value is None:
         return [_how_it_ended(end.error, hung=end.hung)]

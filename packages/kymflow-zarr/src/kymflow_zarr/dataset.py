@@ -198,8 +198,8 @@ class ZarrDataset(FlatNames, Caches, Conversion, Health, Mapping[str, ZarrImageR
             ImageNotFoundError: No image has this name.
             AmbiguousImageError: Several do; the error lists them.
         """
-        sources = SourcesIndex(self._access.blobs, Tables(self._access.blobs))
-        return self.record(find_image_id(name, self.list_image_ids(), sources.current()))
+        sources = SourcesIndex(self._access.blobs).current()
+        return self.record(find_image_id(name, self.list_image_ids(), sources))
 
     def iter_records(
         self,

@@ -24,7 +24,7 @@ from kymflow_zarr._artifacts.sidecars import Sidecars, find_sidecars, group_by_s
 from kymflow_zarr._artifacts.table_kind import TABLE
 from kymflow_zarr._ingest.folder import images_in, list_folder
 from kymflow_zarr._readers.channels import group_channels
-from kymflow_zarr._readers.headers.payload import find_payload
+from kymflow_zarr._readers.headers.payload import PayloadHeader
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr.artifacts import ArtifactKind, artifact_kinds
 from kymflow_zarr.errors import UnreadableImageError
@@ -39,7 +39,7 @@ def sidecars_of(path: Path, names: Iterable[str]) -> Sidecars:
 
 
 def payload_of(path: Path, names: Iterable[str]) -> Path | None:
-    return find_payload(path, list_folder(path.parent, names))
+    return PayloadHeader().find(path, list_folder(path.parent, names))
 
 
 def artifacts_of(image: str, names: list[str]) -> list[tuple[str, str]]:
@@ -91,7 +91,7 @@ def test_suffixes_may_be_in_capitals_but_stems_count_to_the_letter() -> None:
     names = ["Scan.TIF", "Scan.JSON", "Scan.TXT", "Scan.Fit.CSV", "scan.other.csv"]
     path, listing = FOLDER / "Scan.TIF", list_folder(FOLDER, names)
     found = sidecars_of(path, names)
-    assert find_payload(path, listing) == FOLDER / "Scan.JSON"
+    assert PayloadHeader().find(path, listing) == FOLDER / "Scan.JSON"
     assert listing.beside(path, ".txt") == FOLDER / "Scan.TXT"
     assert [(sidecar.name, sidecar.suffix) for sidecar in found.artifacts] == [("Fit", ".csv")]
     assert list(images_in(listing)) == ["Scan.TIF"]

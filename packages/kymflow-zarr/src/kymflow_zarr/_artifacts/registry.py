@@ -103,8 +103,7 @@ def split_path(path: str) -> tuple[str, ArtifactKind] | None:
 def split_sidecar(rest: str) -> tuple[str, ArtifactKind, str] | None:
     """Name, kind and suffix of a file beside an image; None if no kind ingests it.
 
-    Args:
-        rest: The file's name after the image's stem and a dot: ``"fit.json"``.
+    `rest` is the file's name after the image's stem and a dot: ``"fit.json"``.
     """
     lowered = rest.lower()
     for kind in artifact_kinds():

@@ -68,11 +68,7 @@ def is_sidecar(name: str, *, stems: Set[str]) -> bool:
 
 
 def group_by_stem(names: Iterable[str], *, images: Container[str]) -> dict[str, tuple[str, ...]]:
-    """Sort the files of one folder by the image that they belong to.
-
-    Returns:
-        Stem of an image → names of the files beside it.
-    """
+    """The names of the files beside each image of one folder, by the image's stem."""
     others = [name for name in names if name not in images]
     stems = {stem_of(name) for name in names if name in images}
     by_stem: dict[str, list[str]] = {}

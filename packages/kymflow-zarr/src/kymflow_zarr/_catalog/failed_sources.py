@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from kymflow_zarr._catalog.sources import SourceFile, beside_to_text
-from kymflow_zarr._readers.files import is_text
 from kymflow_zarr._storage.blobs import BlobStore
-from kymflow_zarr._storage.json_text import JsonValue, dumps, loads
+from kymflow_zarr._storage.json_text import JsonValue, as_unicode, dumps, is_unicode, loads
 from kymflow_zarr.errors import CorruptDataError
 
 logger = logging.getLogger(__name__)
@@ -67,7 +66,7 @@ def load_failures(blobs: BlobStore) -> dict[str, FailedSource]:
         stored = loads(data, key=_KEY)
         failures = map(_from_json, stored if isinstance(stored, list) else [])
         return {failure.path: failure for failure in failures}
-    except (CorruptDataError, KeyError, TypeError) as error:
+    except (CorruptDataError, TypeError) as error:
         logger.warning("the list of files that failed before is lost: %s", error)
         return {}
 
@@ -75,39 +74,30 @@ def load_failures(blobs: BlobStore) -> dict[str, FailedSource]:
 def save_failures(blobs: BlobStore, failures: Mapping[str, FailedSource]) -> None:
     """Replace the files that failed, in one step."""
     # Files with other names fail before they are opened.
-    storable = sorted(filter(is_text, failures))
+    storable = sorted(filter(is_unicode, failures))
     blobs.put(_KEY, dumps([_to_json(failures[path]) for path in storable]))
 
 
 def _to_json(failure: FailedSource) -> dict[str, JsonValue]:
-    return {
-        "path": failure.path,
-        "mtime_ns": failure.mtime_ns,
-        "size_bytes": failure.size_bytes,
-        "beside": failure.beside,
-        "reason": failure.reason.encode("utf-8", "backslashreplace").decode("utf-8"),
-        "incomplete": failure.incomplete,
-    }
+    return {**asdict(failure), "reason": as_unicode(failure.reason)}
 
 
 def _from_json(value: JsonValue) -> FailedSource:
-    if not isinstance(value, dict):
-        raise TypeError(f"{value!r} is not an object")
-    path, beside, reason = value["path"], value["beside"], value["reason"]
-    mtime_ns, size_bytes = value["mtime_ns"], value["size_bytes"]
-    if not (
-        isinstance(path, str)
-        and isinstance(beside, str)
-        and isinstance(reason, str)
-        and isinstance(mtime_ns, int)
-        and isinstance(size_bytes, int)
-    ):
-        raise TypeError(f"{value!r} is not the entry of a file that failed")
-    return FailedSource(
-        path=path,
-        mtime_ns=mtime_ns,
-        size_bytes=size_bytes,
-        beside=beside,
-        reason=reason,
-        incomplete=value["incomplete"] is True,
-    )
+    match value:
+        case {
+            "path": str() as path,
+            "mtime_ns": int() as mtime_ns,
+            "size_bytes": int() as size_bytes,
+            "beside": str() as beside,
+            "reason": str() as reason,
+            "incomplete": incomplete,
+        }:
+            return FailedSource(
+                path=path,
+                mtime_ns=mtime_ns,
+                size_bytes=size_bytes,
+                beside=beside,
+                reason=reason,
+                incomplete=incomplete is True,
+            )
+    raise TypeError(f"{value!r} is not the entry of a file that failed")

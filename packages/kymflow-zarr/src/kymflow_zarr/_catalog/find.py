@@ -11,18 +11,7 @@ from kymflow_zarr.errors import AmbiguousImageError, ImageNotFoundError
 
 
 def find_image_id(name: str, image_ids: Iterable[str], sources: Iterable[SourceRow]) -> str:
-    """The image that a name stands for.
-
-    Args:
-        name: An image id, the start of one, or the end of the path of an image's file: whole
-            folder and file names, the ending of the last one left out or not.
-        image_ids: The images that exist.
-        sources: Which file each was made of.
-
-    Raises:
-        ImageNotFoundError: It stands for none.
-        AmbiguousImageError: It stands for several; the error lists them.
-    """
+    """The image that a name stands for, as `ZarrDataset.find` explains it; errors are the same."""
     ids = set(image_ids)
     if name in ids:
         return name

@@ -14,21 +14,17 @@ from functools import partial
 
 from kymflow_zarr._artifacts.json_kind import JSON
 from kymflow_zarr._catalog.listing import IMAGES
+from kymflow_zarr._catalog.recorded_source import read_provenance
 from kymflow_zarr._catalog.sources import SourceRow, int64_or_none, source_from_provenance
 from kymflow_zarr._records.document import image_folder
-from kymflow_zarr._records.facts import METADATA, PROVENANCE, provenance_key
+from kymflow_zarr._records.facts import METADATA, PROVENANCE
 from kymflow_zarr._records.stored import analysis_keys
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
-from kymflow_zarr._storage.json_text import JsonValue, loads
+from kymflow_zarr._storage.json_text import json_object
 from kymflow_zarr._storage.refusal import is_per_file_error
 from kymflow_zarr._storage.side_by_side import side_by_side
-from kymflow_zarr.errors import (
-    ArtifactNotFoundError,
-    CorruptDataError,
-    ImageNotFoundError,
-    MetadataNotFoundError,
-)
-from kymflow_zarr.record import ZarrImageRecord, open_record
+from kymflow_zarr.errors import CorruptDataError, ImageNotFoundError
+from kymflow_zarr.record import load_header, open_record
 
 logger = logging.getLogger(__name__)
 
@@ -138,40 +134,23 @@ def with_sources(manifest: Manifest, rows: Mapping[str, SourceRow]) -> Manifest:
 
 def _read_entry(blobs: BlobStore, image_id: str, stamp: int) -> ManifestEntry:
     record = open_record(blobs, image_id, writable=False)
-    try:
-        provenance = record.load_json(PROVENANCE)
-    except ArtifactNotFoundError:
-        provenance = None
+    header = json_object(load_header(record))
     return ManifestEntry(
         image_id=image_id,
         created_utc=record.created_utc,
-        acquired_local_epoch_ns=_acquired(record),
+        acquired_local_epoch_ns=int64_or_none(header.get("acquired_local_epoch_ns")),
         shape=record.shape,
         dtype=record.dtype.name,
         axes=record.get_axes(),
-        source=source_from_provenance(image_id, provenance),
+        source=source_from_provenance(image_id, read_provenance(blobs, image_id)),
         stamp=stamp,
     )
 
 
 def read_provenance_source(blobs: BlobStore, image_id: str) -> SourceRow | None:
     """The sources row that an image's provenance stands for; None if it names no file."""
-    key = provenance_key(image_id)
-    data = blobs.get(key)
-    if data is None:
-        return None
     try:
-        return source_from_provenance(image_id, loads(data, key=key))
+        return source_from_provenance(image_id, read_provenance(blobs, image_id))
     except CorruptDataError as error:
         logger.warning("which file image %r was made of is unknown: %s", image_id, error)
         return None
-
-
-def _acquired(record: ZarrImageRecord) -> int | None:
-    try:
-        header: JsonValue = record.load_metadata_payload().get("header")
-    except MetadataNotFoundError:
-        return None
-    if not isinstance(header, dict):
-        return None
-    return int64_or_none(header.get("acquired_local_epoch_ns"))

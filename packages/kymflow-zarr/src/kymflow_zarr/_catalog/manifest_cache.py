@@ -88,7 +88,7 @@ def _schema() -> pa.Schema:
 
 def _row(entry: ManifestEntry) -> tuple[Any, ...]:
     """An entry as a row, in the order of the schema."""
-    source = entry.source
+    path, _, *numbers = entry.source or (None,) * len(SourceRow._fields)
     return (
         entry.image_id,
         entry.created_utc,
@@ -98,16 +98,8 @@ def _row(entry: ManifestEntry) -> tuple[Any, ...]:
         entry.axes,
         0,
         entry.stamp,
-        *(
-            (None, None, None, None)
-            if source is None
-            else (
-                source.source_primary_path,
-                source.source_mtime_ns,
-                source.source_size_bytes,
-                source.ingested_epoch_ns,
-            )
-        ),
+        path,
+        *numbers,
     )
 
 
@@ -121,9 +113,7 @@ def _entry(
     _: int,
     stamp: int,
     path: str | None,
-    mtime_ns: int,
-    size_bytes: int,
-    ingested_ns: int,
+    *numbers: int,
 ) -> ManifestEntry:
     return ManifestEntry(
         image_id=image_id,
@@ -132,8 +122,6 @@ def _entry(
         shape=tuple(shape),
         dtype=dtype,
         axes=tuple(axes),
-        source=None
-        if path is None
-        else SourceRow(path, image_id, mtime_ns, size_bytes, ingested_ns),
+        source=None if path is None else SourceRow(path, image_id, *numbers),
         stamp=stamp,
     )

@@ -17,10 +17,7 @@ def ordered_ids(
 ) -> list[str]:
     """Image ids sorted by a value of their manifest entries, and by id where that is equal.
 
-    Args:
-        manifest: The entries.
-        order_by: The value.
-        missing: Where images go that lack the value, or are damaged.
+    `missing` says where images go that lack the value, or are damaged.
     """
     known: list[tuple[int | str, str]] = []
     unknown: list[str] = list(manifest.damaged)

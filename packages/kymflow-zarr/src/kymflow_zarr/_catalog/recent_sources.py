@@ -46,12 +46,7 @@ class RecentImage(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecentImages:
-    """What the lines say; of several about one image the last one counts.
-
-    Attributes:
-        added: The images that were ingested, by id.
-        deleted: The ids of those that were deleted.
-    """
+    """What the lines say, by image id; of several about one image the last one counts."""
 
     added: Mapping[str, RecentImage]
     deleted: frozenset[str]

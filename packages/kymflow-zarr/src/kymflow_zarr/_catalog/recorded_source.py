@@ -3,48 +3,53 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TypeAlias
 
-from kymflow_zarr._records.facts import PROVENANCE
+from kymflow_zarr._records.facts import PROVENANCE, provenance_key
 from kymflow_zarr._storage.blobs import BlobStore
-from kymflow_zarr._storage.json_text import JsonValue
+from kymflow_zarr._storage.json_text import JsonObject, json_object, loads
 from kymflow_zarr.errors import ArtifactNotFoundError, CorruptDataError, ImageNotFoundError
 from kymflow_zarr.record import open_record
 
 logger = logging.getLogger(__name__)
 
-SourceFacts: TypeAlias = Mapping[str, JsonValue]
+SourceFacts: TypeAlias = JsonObject
 """The ``source`` entry of a record's provenance."""
+
+
+def read_provenance(blobs: BlobStore, image_id: str) -> JsonObject | None:
+    """What an image's provenance says; None if there is none.
+
+    Raises:
+        CorruptDataError: It is damaged.
+    """
+    key = provenance_key(image_id)
+    data = blobs.get(key)
+    return None if data is None else json_object(loads(data, key=key))
 
 
 def scene_of(blobs: BlobStore, image_id: str) -> str:
     """Which image of a file of several an image is; empty if it is all of a file, or is damaged."""
     try:
-        provenance = open_record(blobs, image_id, writable=False).load_json(PROVENANCE)
-    except (ArtifactNotFoundError, CorruptDataError, ImageNotFoundError):
+        provenance = read_provenance(blobs, image_id) or {}
+    except CorruptDataError:
         return ""
-    source = provenance.get("source") if isinstance(provenance, dict) else None
-    scene = source.get("scene") if isinstance(source, dict) else None
+    scene = json_object(provenance.get("source")).get("scene")
     return scene if isinstance(scene, str) else ""
 
 
 def renew_source(
     blobs: BlobStore, image_id: str, renewed: Callable[[SourceFacts], SourceFacts]
 ) -> None:
-    """Change what a record says of its file.
+    """Change what a record says of its file: `renewed` makes it of what it says now.
 
-    Args:
-        blobs: The dataset's key space.
-        image_id: The image. If it is damaged, or gone, it is left as it is, with a warning.
-        renewed: Makes what it is to say of what it says now.
+    A record that is damaged, or gone, is left as it is, with a warning.
     """
     try:
         record = open_record(blobs, image_id, writable=True)
-        provenance = record.load_json(PROVENANCE)
-        said = provenance if isinstance(provenance, dict) else {}
-        source = said.get("source")
-        before = source if isinstance(source, dict) else {}
+        said = json_object(record.load_json(PROVENANCE))
+        before = json_object(said.get("source"))
         after = dict(renewed(before))
         if after != before:
             record.save_json(PROVENANCE, {**said, "source": after})

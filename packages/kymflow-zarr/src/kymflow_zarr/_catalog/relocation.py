@@ -13,10 +13,8 @@ from kymflow_zarr._catalog.sources import SourceRow, row_to_json
 def relocated_rows(rows: Iterable[SourceRow], old: str, new: Path) -> list[SourceRow]:
     """The rows of the sources index whose files have moved, with the paths that they have now.
 
-    Args:
-        rows: The index.
-        old: The folder, or the file itself, as it was called: on this system or on another one.
-        new: Where that is now, absolute.
+    `old` is the folder, or the file itself, as it was called, on this system or on another one;
+    `new` is where that is now, absolute.
     """
     places = [_relocated(row.source_primary_path, old, new) for row in rows]
     return [
@@ -29,11 +27,7 @@ def relocated_rows(rows: Iterable[SourceRow], old: str, new: Path) -> list[Sourc
 def relocated_source(source: SourceFacts, row: SourceRow, old: str, new: Path) -> SourceFacts:
     """What a record says of its file after that has moved.
 
-    Args:
-        source: What it said before.
-        row: The file's row as `relocated_rows` returned it.
-        old: As it was told there.
-        new: As it was told there.
+    `row` is as `relocated_rows` returned it, for the same `old` and `new`.
     """
     files = source.get("files")
     others = (

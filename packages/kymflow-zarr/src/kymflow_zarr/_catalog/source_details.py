@@ -12,12 +12,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from kymflow_zarr._catalog.recent_sources import read_recent
+from kymflow_zarr._catalog.recorded_source import read_provenance
 from kymflow_zarr._catalog.source_detail import SourceDetail, source_detail
 from kymflow_zarr._catalog.source_issue import issues_from_json
 from kymflow_zarr._catalog.sources import BesideState, int64_or_none
-from kymflow_zarr._records.facts import provenance_key
 from kymflow_zarr._storage.blobs import BlobStore
-from kymflow_zarr._storage.json_text import JsonValue, loads
+from kymflow_zarr._storage.json_text import JsonObject, JsonValue, json_object
 from kymflow_zarr._tables.parquet import read_parquet, write_parquet
 from kymflow_zarr.errors import CorruptDataError
 
@@ -70,17 +70,12 @@ class SourceDetails:
 
 
 def _read(blobs: BlobStore, image_id: str) -> SourceDetail:
-    key = provenance_key(image_id)
-    data = blobs.get(key)
+    said: JsonObject = {}
     try:
-        provenance = None if data is None else loads(data, key=key)
+        said = read_provenance(blobs, image_id) or {}
     except CorruptDataError as error:
         logger.warning("what image %r was made of is unknown: %s", image_id, error)
-        provenance = None
-    said = provenance if isinstance(provenance, dict) else {}
-    source = said.get("source")
-    digest = said.get("pixels_digest")
-    facts = source if isinstance(source, dict) else {}
+    digest, facts = said.get("pixels_digest"), json_object(said.get("source"))
     return source_detail(
         image_id,
         pixels_digest=digest if isinstance(digest, str) else "",

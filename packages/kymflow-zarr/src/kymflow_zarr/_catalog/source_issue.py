@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from kymflow_zarr._storage.json_text import JsonValue
+from kymflow_zarr._storage.json_text import JsonValue, as_unicode
 
 IssueKind: TypeAlias = Literal["sidecar_left_out", "header_left_out", "doubtful_header"]
 
@@ -30,7 +30,7 @@ class SourceIssue:
 def issues_to_json(issues: Iterable[SourceIssue]) -> list[JsonValue]:
     """Issues as a record's provenance has them."""
     return [
-        {"file": _text(issue.file), "kind": issue.kind, "message": _text(issue.message)}
+        {"file": as_unicode(issue.file), "kind": issue.kind, "message": as_unicode(issue.message)}
         for issue in issues
     ]
 
@@ -49,8 +49,3 @@ def issues_from_json(value: JsonValue) -> tuple[SourceIssue, ...]:
                 if kind == item.get("kind")
             ]
     return tuple(found)
-
-
-def _text(value: str) -> str:
-    """A text that JSON can carry: file names may hold bytes that are not UTF-8."""
-    return value.encode("utf-8", "backslashreplace").decode("utf-8")

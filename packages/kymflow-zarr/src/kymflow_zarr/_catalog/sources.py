@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from kymflow_zarr._catalog.source_issue import SourceIssue, issues_to_json
-from kymflow_zarr._storage.json_text import JsonValue
+from kymflow_zarr._storage.json_text import JsonObject, JsonValue, json_object
 from kymflow_zarr.errors import SchemaValidationError, UnreadableImageError
 
 if TYPE_CHECKING:
@@ -113,16 +113,9 @@ def reconcile(
     *,
     read_sources: Callable[[Sequence[str]], Iterable[SourceRow]],
 ) -> pa.Table:
-    """Bring the index in line with the images that exist.
+    """The rows of just the images that exist: stored ones, and those that `read_sources` finds.
 
-    Args:
-        stored: The index as stored.
-        image_ids: The images that exist.
-        read_sources: Finds the rows of images in their records; images that came from no file
-            have none.
-
-    Returns:
-        The rows of images that exist; those that were missing are read from their records.
+    It reads rows that are missing from the records; images that came from no file have none.
     """
     import pyarrow as pa
 
@@ -214,13 +207,8 @@ def source_to_json(
 ) -> dict[str, JsonValue]:
     """The ``source`` entry of a record's provenance.
 
-    Args:
-        file: The file.
-        ingested_epoch_ns: When it was ingested, ns since 1970.
-        supersedes: The image that was made of an earlier state of it.
-        scene: Which of its images, in a file of several.
-        issues: What was left out or is doubtful.
-        sidecars: The artifacts that were made of files beside it → the SHA-256 of each.
+    `supersedes` is the image that was made of an earlier state of the file, `scene` says which of
+    its images this is, and `sidecars` which artifacts were made of files beside it → their SHA-256.
     """
     return {
         **file_to_json(file),
@@ -263,11 +251,9 @@ def row_to_json(row: SourceRow) -> dict[str, JsonValue]:
     return source_to_json(file, ingested_epoch_ns=row.ingested_epoch_ns, supersedes=None)
 
 
-def source_from_provenance(image_id: str, provenance: JsonValue) -> SourceRow | None:
+def source_from_provenance(image_id: str, provenance: JsonObject | None) -> SourceRow | None:
     """The sources row that a record's provenance stands for; None if it names no file."""
-    source = provenance.get("source") if isinstance(provenance, dict) else None
-    if not isinstance(source, dict):
-        return None
+    source = json_object((provenance or {}).get("source"))
     path = source.get("primary_path")
     mtime_ns, size, ingested = (
         int64_or_none(source.get(name)) for name in ("mtime_ns", "size_bytes", "ingested_epoch_ns")

@@ -31,9 +31,9 @@ logger = logging.getLogger(__name__)
 class SourcesIndex:
     """Reads and writes ``tables/sources.parquet``. The caller holds the tables' lock to write."""
 
-    def __init__(self, blobs: BlobStore, tables: Tables) -> None:
+    def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
-        self._tables = tables
+        self._tables = Tables(blobs)
 
     def stored(self) -> list[SourceRow]:
         """The rows as stored, those of images that were ingested since among them.

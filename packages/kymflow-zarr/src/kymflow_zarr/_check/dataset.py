@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kymflow_zarr._catalog.listing import IMAGES, published_ids
-from kymflow_zarr._catalog.manifest_cache import (
-    MANIFEST_KEY,
-    is_damaged,
-)
-from kymflow_zarr._catalog.sources_index import SourcesIndex
-from kymflow_zarr._check.documents import (
-    check_root_documents,
-    is_current,
-)
+from kymflow_zarr._catalog.manifest_cache import MANIFEST_KEY, is_damaged
+from kymflow_zarr._check.documents import check_root_documents, is_current
 from kymflow_zarr._check.image import check_image
 from kymflow_zarr._check.strays import iter_strays
 from kymflow_zarr._check.tables import (
@@ -50,8 +43,7 @@ def _iter_problems(
     tables = Tables(blobs)
     yield from _until_damage(IMAGES, _check_images(blobs, deep=deep, progress=progress))
     yield from _until_damage(TABLES, _check_tables(blobs, tables, deep=deep))
-    found = check_sources(blobs, SourcesIndex(blobs, tables), deep=deep)
-    yield from _until_damage(SOURCES_KEY, found)
+    yield from _until_damage(SOURCES_KEY, check_sources(blobs, deep=deep))
     if is_current(blobs):
         yield from _until_damage(TABLES, compare_tables(blobs, tables))
     yield from _until_damage("", iter_strays(blobs))

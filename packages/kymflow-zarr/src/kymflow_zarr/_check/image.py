@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from kymflow_zarr._catalog.listing import IMAGES
+from kymflow_zarr._catalog.recorded_source import read_provenance
 from kymflow_zarr._check.inventory import compare
 from kymflow_zarr._check.strays import iter_strays_of_image
 from kymflow_zarr._pixels.check import check_chunks, check_format1_array
@@ -17,7 +18,6 @@ from kymflow_zarr._records.format1 import find_record_document
 from kymflow_zarr._records.stored import expected_artifacts, iter_stored
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
 from kymflow_zarr._storage.inventory import read_inventory
-from kymflow_zarr._storage.json_text import JsonValue, loads
 from kymflow_zarr.errors import CorruptDataError
 
 
@@ -131,15 +131,13 @@ def _check_pixels(
 
 def _check_provenance(blobs: BlobStore, document: RecordDocument) -> Iterator[Problem]:
     key = provenance_key(document.image_id)
-    data = blobs.get(key)
-    if data is None:
-        yield Problem(location=key, kind="missing", message="the image's provenance is missing")
-        return
     try:
-        provenance: JsonValue = loads(data, key=key)
+        stored = read_provenance(blobs, document.image_id)
     except CorruptDataError:
         return  # reported with the other artifacts
-    stored = provenance if isinstance(provenance, dict) else {}
+    if stored is None:
+        yield Problem(location=key, kind="missing", message="the image's provenance is missing")
+        return
     for name, value in (("image_id", document.image_id), ("pixels_digest", document.digest)):
         if stored.get(name) != value:
             yield Problem(

@@ -42,7 +42,6 @@ def repair(blobs: BlobStore, *, forget_gone: bool) -> Iterator[Repair]:
     The caller holds the writer's locks.
     """
     tables = Tables(blobs)
-    sources = SourcesIndex(blobs, tables)
     leftovers = blobs.leftovers()
     blobs.sweep(leftovers)
     for leftover in leftovers:
@@ -51,7 +50,8 @@ def repair(blobs: BlobStore, *, forget_gone: bool) -> Iterator[Repair]:
         yield from _ignore_damage(_remove_remnant(blobs, image_id))
     # Rows of an image that has lost its commit document stay: it may be restored from a copy.
     existing = set(published_ids(blobs))
-    if any(check_sources(blobs, sources, deep=True)):
+    if any(check_sources(blobs, deep=True)):
+        sources = SourcesIndex(blobs)
         rows = sources.rows_to_store()
         sources.save(rows)
         SourceDetails(blobs).save([row.image_id for row in rows])

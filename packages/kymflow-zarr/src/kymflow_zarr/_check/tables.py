@@ -63,8 +63,9 @@ def orphans(tables: Tables, name: str, existing: set[str]) -> set[str]:
     return {image_id for image_id in ids if isinstance(image_id, str)} - existing
 
 
-def check_sources(blobs: BlobStore, sources: SourcesIndex, *, deep: bool) -> Iterator[Problem]:
+def check_sources(blobs: BlobStore, *, deep: bool) -> Iterator[Problem]:
     """Whether the sources index has one row for each record that came from a file."""
+    sources = SourcesIndex(blobs)
     try:
         if deep:
             verify_parquet(blobs, SOURCES_KEY, deep=True)

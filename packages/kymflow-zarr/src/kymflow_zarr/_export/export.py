@@ -64,7 +64,7 @@ def export_folder(
     """
     if table_format not in get_args(TableFormat):
         raise ValueError(f"table_format {table_format!r} is neither 'csv' nor 'parquet'")
-    _check_place(directory, SourcesIndex(blobs, Tables(blobs)).current())
+    _check_place(directory, SourcesIndex(blobs).current())
     existing = list_image_ids(blobs)
     wanted = existing if image_ids is None else sorted(set(image_ids))
     for image_id in sorted(set(wanted).difference(existing)):
@@ -197,7 +197,7 @@ def _tables(blobs: BlobStore, table_format: TableFormat) -> Iterator[PlainArtifa
 
 def _current_sources(blobs: BlobStore, sources: PlainArtifact) -> PlainArtifact:
     """The sources index, made of the records' provenances where it is out of date."""
-    rows = cache(lambda: rows_to_table(SourcesIndex(blobs, Tables(blobs)).current()))
+    rows = cache(lambda: rows_to_table(SourcesIndex(blobs).current()))
     return replace(
         sources,
         write=lambda stream: stream.write(table_to_bytes(rows())),

@@ -302,7 +302,7 @@ def _ingest_tables(
         except UnreadableImageError as error:
             yield failed(path, error)
     yield from map(_edited_file_outcome, contents.edited_tables())
-    sources = SourcesIndex(blobs, tables)
+    sources = SourcesIndex(blobs)
     try:
         stored, is_damaged = {row.image_id for row in sources.stored()}, False
     except (CorruptDataError, SchemaValidationError):  # `rows_to_store` logs it

@@ -50,10 +50,7 @@ def is_export(directory: Path) -> bool:
 
 
 def read_export(directory: Path) -> ExportContents:
-    """Open an export.
-
-    Returns:
-        What it holds; nothing but the manifest is read yet.
+    """Open an export; nothing but its manifest is read yet.
 
     Raises:
         UnreadableImageError: There is no manifest, it is damaged, or the export was interrupted.

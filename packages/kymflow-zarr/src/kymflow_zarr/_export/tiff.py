@@ -25,7 +25,7 @@ from kymflow_zarr._readers.headers.payload import read_payload_header
 from kymflow_zarr._readers.recut import recut
 from kymflow_zarr._readers.units import LENGTH, Quantity
 from kymflow_zarr._readers.vendors.imagej import AXES_KEY
-from kymflow_zarr._storage.json_text import JsonValue
+from kymflow_zarr._storage.json_text import JsonValue, json_object
 from kymflow_zarr.errors import CorruptDataError
 from kymflow_zarr.record import ZarrImageRecord, load_header
 
@@ -82,10 +82,9 @@ class TiffFacts:
 def tiff_facts(record: ZarrImageRecord) -> TiffFacts:
     """What the metadata payload says of an image; little if it is missing or damaged."""
     try:
-        found = load_header(record)
+        header = json_object(load_header(record))
     except CorruptDataError:
-        found = None
-    header = found if isinstance(found, dict) else {}
+        header = {}
     facts = read_payload_header(header, shape=record.shape)
     channels = header.get("channels")
     names = [
@@ -93,8 +92,7 @@ def tiff_facts(record: ZarrImageRecord) -> TiffFacts:
         for channel in (channels if isinstance(channels, list) else [])
         if isinstance(channel, dict)
     ]
-    vendor = header.get("vendor")
-    display = vendor if isinstance(vendor, dict) else {}
+    display = json_object(header.get("vendor"))
     return TiffFacts(
         image_id=record.image_id,
         shape=record.shape,

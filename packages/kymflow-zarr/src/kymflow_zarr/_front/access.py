@@ -15,15 +15,7 @@ Mode: TypeAlias = Literal["r", "r+", "a"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """How a dataset is open.
-
-    Attributes:
-        blobs: Its key space.
-        schema: Its format.
-        mode: Whether it can be written to.
-        durability: What a returned call promises.
-        lock_timeout_s: How long a writer waits for another one.
-    """
+    """How a dataset is open; `ZarrDataset` says what its parts mean."""
 
     blobs: BlobStore
     schema: DatasetSchema

@@ -15,7 +15,6 @@ from kymflow_zarr._catalog.manifest import (
 from kymflow_zarr._catalog.manifest_cache import load_cache, save_cache
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._front.access import Access
-from kymflow_zarr._tables.tables import Tables
 
 
 class Caches:
@@ -57,7 +56,7 @@ class Caches:
     def _manifest(self, include_analysis_keys: bool, *, cached: bool) -> Manifest:
         blobs = self._access.blobs
         manifest = build_manifest(blobs, list_image_ids(blobs), load_cache(blobs) if cached else {})
-        rows = SourcesIndex(blobs, Tables(blobs)).stored_or_none()
+        rows = SourcesIndex(blobs).stored_or_none()
         manifest = with_sources(manifest, {row.image_id: row for row in rows or ()})
         return with_analysis_keys(blobs, manifest) if include_analysis_keys else manifest
 

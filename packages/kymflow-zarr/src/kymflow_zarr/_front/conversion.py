@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._front.access import Access
 from kymflow_zarr._progress import ProgressCallback, no_progress
-from kymflow_zarr._tables.tables import Tables
 from kymflow_zarr.schema import DatasetSchema
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ class Conversion:
         self._access.require_writable("upgrade")
         blobs = self._access.blobs
         with self._access.lock("ingest", "upgrade"), self._access.lock("tables", "upgrade"):
-            rows = {row.image_id: row for row in SourcesIndex(blobs, Tables(blobs)).stored()}
+            rows = {row.image_id: row for row in SourcesIndex(blobs).stored()}
             done = list(upgrade_dataset(blobs, self._access.schema, rows))
         schema = DatasetSchema.read(blobs) or self._access.schema
         self._access = replace(self._access, schema=schema)

@@ -26,7 +26,6 @@ from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._front.access import Access
 from kymflow_zarr._ingest.ledger import IngestLedger
 from kymflow_zarr._ingest.outcome import IngestOutcome
-from kymflow_zarr._tables.tables import Tables
 from kymflow_zarr.errors import IncompleteImageError, UnreadableImageError
 from kymflow_zarr.options import IngestOptions
 
@@ -41,7 +40,7 @@ _ToIngest: TypeAlias = tuple[SourceFile, str | None]
 
 def plan(access: Access, scan: FolderScan, options: IngestOptions) -> RefreshPlan:
     """What a refresh of a folder would do; nothing is written."""
-    known = _index(access).rows_for_refresh()
+    known = SourcesIndex(access.blobs).rows_for_refresh()
     details, failures = SourceDetails(access.blobs), load_failures(access.blobs)
     return _plan(scan, known, details, failures, options)
 
@@ -55,7 +54,7 @@ def refresh(
 
     action = f"ingest {scan.folder}"
     ledger = IngestLedger(access.blobs)
-    known = _index(access).rows_for_refresh()
+    known = SourcesIndex(access.blobs).rows_for_refresh()
     found = _plan(scan, known, ledger.details, ledger.failures, options)
     yield from _without_reading(found, mode)
     to_ingest = found.to_ingest(mode)
@@ -108,10 +107,6 @@ def ingest_one(access: Access, path: Path, options: IngestOptions) -> IngestOutc
         ledger.save_failures()
         _merge_if_full(access, ledger, action)
     return next((item for item in outcomes if item.error is None), outcomes[0])
-
-
-def _index(access: Access) -> SourcesIndex:
-    return SourcesIndex(access.blobs, Tables(access.blobs))
 
 
 def _plan(

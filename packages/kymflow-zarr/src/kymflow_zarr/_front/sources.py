@@ -23,7 +23,7 @@ from kymflow_zarr._front.access import Access, check_choice
 from kymflow_zarr._front.ingesting import ingest_one, plan, refresh
 from kymflow_zarr._ingest.outcome import IngestOutcome
 from kymflow_zarr._ingest.report import log_outcomes
-from kymflow_zarr._tables.tables import IMAGE_ID, Tables
+from kymflow_zarr._tables.tables import IMAGE_ID
 from kymflow_zarr.errors import IngestError
 from kymflow_zarr.options import IngestOptions
 
@@ -44,7 +44,7 @@ class DatasetSources:
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._index = SourcesIndex(access.blobs, Tables(access.blobs))
+        self._index = SourcesIndex(access.blobs)
 
     def __repr__(self) -> str:
         return f"DatasetSources({self._access.blobs.location!r})"

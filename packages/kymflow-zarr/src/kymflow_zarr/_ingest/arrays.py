@@ -28,18 +28,7 @@ def stage_array(
     unit: Mapping[str, str] | None,
     metadata: Mapping[str, Any] | None,
 ) -> None:
-    """Stage the record that is made of an array.
-
-    Args:
-        staging: A staging of the folder ``images``.
-        image_id: The new image's id.
-        pixels: Its pixels.
-        axes: A name for each dimension; those of the payload's header, or what is usual for as many
-            dimensions, if None.
-        chunks: A chunk shape; chosen if None.
-        scale: Axis → distance of two pixels along it.
-        unit: Axis → unit of that distance.
-        metadata: The metadata payload.
+    """Stage the record that is made of an array; `ZarrDataset.add_image` explains the arguments.
 
     Raises:
         SchemaValidationError: Axes, shape, type or steps cannot be stored.

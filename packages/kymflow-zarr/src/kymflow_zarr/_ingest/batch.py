@@ -37,10 +37,7 @@ class BatchIngest:
     """How the batches of one run are ingested. The caller holds the lock ``ingest`` for each.
 
     Attributes:
-        blobs: The dataset's key space.
-        folders: The folders of the files.
         known: The images whose pixels are not to be ingested again; None if all are.
-        options: How files are read.
         executor: Reads and compresses several at a time; None for one.
     """
 
@@ -53,9 +50,7 @@ class BatchIngest:
     def jobs_of(self, file: SourceFile, supersedes: str | None) -> list[IngestJob]:
         """The images to make of a file, each under a new id.
 
-        Args:
-            file: The file.
-            supersedes: The image that was made last of an earlier state of it.
+        `supersedes` is the image that was made last of an earlier state of the file.
         """
         path = file.primary
         reader = self.folders[_folder_of(file)].readers.get(path.name)
@@ -81,10 +76,7 @@ class BatchIngest:
         ]
 
     def ingest(self, jobs: Sequence[IngestJob]) -> list[IngestOutcome]:
-        """Ingest one batch.
-
-        Returns:
-            An outcome per job, in order; all images are published.
+        """Ingest one batch; returns an outcome per job, in order, once all images are published.
 
         Raises:
             OSError: The dataset cannot be written to.

@@ -9,10 +9,10 @@ from pathlib import Path
 from kymflow_zarr._artifacts.registry import split_sidecar
 from kymflow_zarr._artifacts.sidecars import group_by_stem, stem_of
 from kymflow_zarr._catalog.sources import BesideState
-from kymflow_zarr._readers.files import is_text
 from kymflow_zarr._readers.protocols import FolderListing, HeaderReader
 from kymflow_zarr._readers.registry import HEADERS
 from kymflow_zarr._readers.translate import translated
+from kymflow_zarr._storage.json_text import is_unicode
 from kymflow_zarr._storage.open_folder import OpenFolder
 from kymflow_zarr.errors import UnreadableImageError
 
@@ -22,10 +22,8 @@ def files_beside(
 ) -> dict[str, tuple[str, ...]]:
     """The headers and sidecars of each image in a folder; nothing is opened.
 
-    Args:
-        listing: The files of the folder.
-        primaries: The names of the images, each that of its first channel's file.
-        images: The names of all image files in the folder.
+    Of an image of several channels, the name of the first one's file is among the `primaries`, and
+    all are among the `images`.
 
     Returns:
         Name of an image → names of the files beside it, sorted; only images that have some.
@@ -47,7 +45,7 @@ def files_beside(
             name for name in by_stem.get(stem, ()) if split_sidecar(name[len(stem) + 1 :].lower())
         )
         if names:
-            found[primary] = tuple(sorted(filter(is_text, names)))
+            found[primary] = tuple(sorted(filter(is_unicode, names)))
     return found
 
 
@@ -64,13 +62,7 @@ def _headers(readers: Sequence[HeaderReader], path: Path, listing: FolderListing
 
 
 def state_beside(folder: OpenFolder, names: Iterable[str], *, follow_links: bool) -> BesideState:
-    """The state of files beside an image; what cannot be looked at has none, and is left out.
-
-    Args:
-        folder: Their folder.
-        names: Their names.
-        follow_links: Whether a symbolic link stands for the file that it leads to.
-    """
+    """The state of files beside an image; what cannot be looked at has none, and is left out."""
     states: list[tuple[str, int, int]] = []
     for name in names:
         try:

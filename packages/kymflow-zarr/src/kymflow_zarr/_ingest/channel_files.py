@@ -25,12 +25,7 @@ from kymflow_zarr.options import IngestOptions
 def group_files(
     listing: FolderListing, images: Mapping[str, ImageReader], options: IngestOptions
 ) -> tuple[tuple[str, ...], ...]:
-    """Group the images of a folder by their names, and by the headers beside them.
-
-    Args:
-        listing: The files of the folder.
-        images: Those to group, each with its reader.
-        options: Where a name has the channel's number; headers are looked at only by default.
+    """Group images by their names and, unless options say otherwise, by the headers beside them.
 
     Returns:
         For each image the names of its files, lowest channel first.
@@ -54,16 +49,10 @@ def states_of(
     beside: Mapping[str, tuple[str, ...]],
     options: IngestOptions,
 ) -> list[FileState]:
-    """What a refresh compares: one state for the files of one image.
+    """What a refresh compares: one state for the files of one image, from `group_files`.
 
-    Files that differ in size are opened, and are an image each where their shapes or types differ.
-
-    Args:
-        folder: Their folder.
-        channels: Their names, from `group_files`.
-        images: Their readers.
-        beside: Names of the headers and sidecars of each, where it has some.
-        options: Whether links are followed, and whether a person said what channels are.
+    Files that differ in size are opened, and are an image each where their shapes or types differ,
+    unless a person said what channels are. Some have headers and sidecars beside them.
 
     Raises:
         UnreadableImageError: One is not a regular file.
@@ -113,13 +102,8 @@ def header_of_channels(
     """What was read with the first channel's file, for the files that make the image.
 
     Of a header that describes more channels than there are files, those count whose numbers are in
-    the names: ``scan_C002.tif`` alone is the second.
-
-    Args:
-        header: The header by the first file.
-        files: The files, in the order of their channels.
-        beside: Stem of an image → names of the files beside it; those of further channels' files
-            are not ingested, and named in a warning.
+    the names: ``scan_C002.tif`` alone is the second. Files beside those of further channels, by the
+    stems of these, are not ingested, and named in a warning.
     """
     numbers = [channel_number(path.name) or 0 for path in files]
     channels, warnings = header.channels, header.warnings

@@ -14,13 +14,13 @@ from kymflow_zarr._catalog.recorded_source import renew_source
 from kymflow_zarr._catalog.source_issue import SourceIssue, issues_to_json
 from kymflow_zarr._catalog.sources import BesideState, SourceFile, file_to_json, row_to_json
 from kymflow_zarr._ingest.image import StagedImage
-from kymflow_zarr._ingest.merged_metadata import axis_names, json_object, merged_metadata
+from kymflow_zarr._ingest.merged_metadata import axis_names, merged_metadata
 from kymflow_zarr._ingest.sidecars import read_sidecar, stored_digest
 from kymflow_zarr._pixels.ome import ome_attributes, ome_axes
 from kymflow_zarr._records.document import RecordDocument, image_folder, read_record_document
 from kymflow_zarr._records.facts import METADATA, PROVENANCE, VENDOR_HEADER
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
-from kymflow_zarr._storage.json_text import JsonValue
+from kymflow_zarr._storage.json_text import JsonValue, json_object
 from kymflow_zarr.errors import ArtifactNotFoundError
 from kymflow_zarr.options import IngestOptions
 from kymflow_zarr.record import ZarrImageRecord, open_record
@@ -46,13 +46,8 @@ def extend_image(
 ) -> tuple[SourceIssue, ...]:
     """Bring what lies beside a file to the image of its pixels. May be cut off and made again.
 
-    Args:
-        blobs: The dataset's key space.
-        image_id: The image.
-        file: The file.
-        staged: What it was read as now.
-        known: What lay beside it when it was ingested, by the names of now.
-        options: How large sidecars may be, and whether links are followed.
+    `staged` is what the file was read as now, and `known` what lay beside it when it was ingested,
+    by the names of now.
 
     Returns:
         What was left out or is doubtful.

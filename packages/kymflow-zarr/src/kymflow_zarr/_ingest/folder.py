@@ -36,12 +36,7 @@ class ImageFolder:
 def list_folder(
     folder: Path, names: Iterable[str] | None = None, *, follow_links: bool = False
 ) -> FolderListing:
-    """The files of a folder, hidden ones left out.
-
-    Args:
-        folder: The folder.
-        names: The names of its files, where they are known; else the folder is listed.
-        follow_links: Whether headers that are symbolic links are read.
+    """The files of a folder, hidden ones left out; it is not listed if their names are known.
 
     Raises:
         OSError: It cannot be listed.
@@ -89,10 +84,6 @@ def _claims(reader: ImageReader, listing: FolderListing) -> list[str]:
 
 def read_folder(folder: Path, *, follow_links: bool = False) -> ImageFolder:
     """List a folder, and sort its files by the image that they belong to.
-
-    Args:
-        folder: The folder.
-        follow_links: Whether headers that are symbolic links are read.
 
     Raises:
         OSError: It cannot be listed.

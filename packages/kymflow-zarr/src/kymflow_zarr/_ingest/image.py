@@ -29,7 +29,7 @@ from kymflow_zarr._records.build import stage_artifact, stage_record
 from kymflow_zarr._records.document import RecordDocument
 from kymflow_zarr._records.facts import VENDOR_HEADER
 from kymflow_zarr._storage.blobs import Staging
-from kymflow_zarr._storage.json_text import JsonValue
+from kymflow_zarr._storage.json_text import JsonValue, is_unicode
 from kymflow_zarr.errors import (
     CorruptDataError,
     InvalidNameError,
@@ -44,10 +44,6 @@ class StagedImage:
     """An image that was read and can be published.
 
     Attributes:
-        row: Its row in the sources index.
-        document: Its commit document.
-        metadata: Its metadata payload.
-        vendor_texts: The vendor's texts, by name.
         sidecars: The files that became its artifacts.
         issues: What was left out or is doubtful.
     """
@@ -63,16 +59,10 @@ class StagedImage:
 def stage_image_file(
     staging: Staging, job: IngestJob, *, folder: ImageFolder, options: IngestOptions
 ) -> StagedImage:
-    """Read an image file and stage the record that is made of it.
+    """Read an image file, or one image of it, and stage the record that is made of it.
 
     Several channel files become one image with a leading axis ``c``. What lies beside the file and
     cannot be read is left out, and named in the provenance.
-
-    Args:
-        staging: A staging of the folder ``images``.
-        job: The file, or the image of it.
-        folder: Its folder.
-        options: How it is read, and whether what lies beside it comes along.
 
     Raises:
         UnreadableImageError: The file cannot be ingested, or one beside it if the options are
@@ -210,12 +200,10 @@ def _blocks(
 def _check_paths(paths: Sequence[Path]) -> None:
     """Refuse a path that provenance, which is UTF-8, cannot hold."""
     for path in paths:
-        try:
-            str(path).encode("utf-8")
-        except UnicodeEncodeError as error:
+        if not is_unicode(str(path)):
             raise UnreadableImageError(
                 path, "its path is not valid UTF-8; rename the file, or its folder"
-            ) from error
+            )
 
 
 def _check_channels(channels: Sequence[ImageFile]) -> None:

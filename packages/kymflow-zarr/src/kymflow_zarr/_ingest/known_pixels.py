@@ -24,11 +24,7 @@ from kymflow_zarr.errors import CorruptDataError
 class KnownPixels:
     """The images of a dataset that came from files, by their pixels.
 
-    Args:
-        blobs: The dataset's key space.
-        rows: The sources index.
-        details: The digests of the images' pixels.
-        new_copies: Whether pixels from a path that is gone are not looked for.
+    If `new_copies`, pixels from a path that is gone are not looked for.
     """
 
     def __init__(
@@ -48,11 +44,7 @@ class KnownPixels:
         """The image of the same pixels that was made of this file, or of one that has moved here.
 
         Of several that were made of files which are gone, the one whose file had the same name, and
-        of these the one that was ingested last.
-
-        Args:
-            job: The file, or the image of it.
-            read: The document that a record of it would have.
+        of these the one that was ingested last. `read` is the document that its record would have.
         """
         file = job.file
         rows = [self._rows[image_id] for image_id in self._by_digest.get(read.digest, ())]

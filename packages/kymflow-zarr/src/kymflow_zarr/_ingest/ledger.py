@@ -19,7 +19,6 @@ from kymflow_zarr._catalog.sources import SourceFile, SourceRow, beside_to_text,
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._ingest.outcome import IngestOutcome
 from kymflow_zarr._storage.blobs import BlobStore
-from kymflow_zarr._tables.tables import Tables
 from kymflow_zarr.errors import IncompleteImageError
 
 
@@ -62,7 +61,7 @@ class IngestLedger:
         if later is not None:
             rows = [image.row for image in later.added.values()]
         else:  # they have written the index, with what they ingested
-            table = SourcesIndex(self._blobs, Tables(self._blobs)).rows_for_refresh()
+            table = SourcesIndex(self._blobs).rows_for_refresh()
             rows = [row for row in rows_from_table(table) if row.ingested_epoch_ns >= self._since]
         for row in rows:
             self._later.setdefault(normalized(row.source_primary_path), []).append(row)
@@ -80,14 +79,10 @@ class IngestLedger:
     def enter(
         self, batch: Iterable[tuple[SourceFile, IngestOutcome]], *, strict: bool
     ) -> list[IngestOutcome]:
-        """Note the outcomes of a batch. The caller holds the lock ``ingest``.
+        """Note the outcomes of a batch, and return them as they are to be reported.
 
-        Args:
-            batch: Each file with its outcome.
-            strict: Whether a file beside it may be at fault: failures are not remembered then.
-
-        Returns:
-            The outcomes as they are to be reported.
+        The caller holds the lock ``ingest``. If it is strict, a file beside an image may be at
+        fault, and failures are not remembered.
         """
         reported: list[IngestOutcome] = []
         fresh: list[RecentImage] = []
@@ -126,7 +121,7 @@ class IngestLedger:
         self.save_failures()
         if not self._has_sources:
             return
-        index = SourcesIndex(self._blobs, Tables(self._blobs))
+        index = SourcesIndex(self._blobs)
         rows = index.rows_to_store(extra=self._renewed.values())
         index.save(rows)
         self._details.save([row.image_id for row in rows])

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
-from kymflow_zarr._storage.json_text import JsonValue
-
-JsonObject: TypeAlias = Mapping[str, JsonValue]
-
-
-def json_object(value: JsonValue) -> JsonObject:
-    """A JSON object as it is; an empty one in place of anything else."""
-    return value if isinstance(value, dict) else {}
+from kymflow_zarr._storage.json_text import JsonObject, JsonValue, json_object
 
 
 def merged_metadata(old: JsonObject, new: JsonObject) -> tuple[dict[str, JsonValue], list[str]]:
-    """An image's metadata payload with what is new in it.
-
-    Args:
-        old: The payload of the image, which a person may have edited.
-        new: The payload that an ingest would make now.
+    """An image's metadata payload, which a person may have edited, with what is new in it.
 
     Returns:
         The payload, and a sentence for each value in which the two disagree.

@@ -60,10 +60,7 @@ class IngestOutcome:
 def failed(path: Path, error: UnreadableImageError, *, scene: str = "") -> IngestOutcome:
     """The outcome of an image that could not be ingested; it names the file at fault.
 
-    Args:
-        path: What was to be ingested.
-        error: What is wrong, with it or with a file that goes along with it.
-        scene: Which of its images, in a file of several.
+    That may be another one that goes along with it; of a file of several images, it is the scene.
     """
     at_fault = scene if error.path == path else error.path.name
     if at_fault:

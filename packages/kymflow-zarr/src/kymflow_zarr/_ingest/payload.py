@@ -13,10 +13,7 @@ def metadata_payload(
 ) -> dict[str, JsonValue]:
     """The payload that came with an image, its header replaced by the one that was read.
 
-    Args:
-        header: What is known of the image, or of its first channel's file.
-        shape: The image's shape, channels included.
-        axes: A name for each dimension.
+    That one may be of its first channel's file; the shape and axes are the whole image's.
     """
     read = header.to_json()
     read["shape"], read["axes"] = list(shape), list(axes)

@@ -34,12 +34,7 @@ def scan_folder(
 
     Upper and lower case in endings do not matter. Hidden files, and folders that are links, are
     left out. Files of further channels (``_c2``, ``_ch2``, …) belong to the file of the first one.
-
-    Args:
-        folder: The folder.
-        pattern: Shell patterns such as ``"*.tif"``; one that starts with ``**/`` also looks into
-            subfolders. None stands for all files that an installed reader takes.
-        options: Whether channel files are grouped and links followed.
+    Patterns are as for `DatasetSources.refresh`.
 
     Raises:
         NotADirectoryError: There is no such folder.

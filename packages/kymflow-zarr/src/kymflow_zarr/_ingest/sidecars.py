@@ -49,14 +49,7 @@ class StagedSidecars:
 def stage_sidecars(
     staging: Staging, image_id: str, sidecars: Sidecars, *, options: IngestOptions
 ) -> StagedSidecars:
-    """Stage sidecars, each as an artifact of its kind.
-
-    Args:
-        staging: A staging of the folder ``images``.
-        image_id: The record that they belong to.
-        sidecars: The files.
-        options: How large they may be, and whether links are followed.
-    """
+    """Stage sidecars of a record, each as an artifact of its kind."""
     claims: set[str] = set()
     digests: dict[str, str] = {}
     staged: list[Sidecar] = []

@@ -37,16 +37,10 @@ def ome_axes(axes: tuple[str, ...]) -> tuple[str, ...] | None:
 def ome_attributes(
     axes: tuple[str, ...], *, scale: Mapping[str, float], unit: Mapping[str, str]
 ) -> dict[str, JsonValue] | None:
-    """The ``ome`` attribute of an image group whose pixels are in ``data``.
+    """The ``ome`` attribute of an image whose pixels are in ``data``; None if its axes do not fit.
 
-    Args:
-        axes: The image's own axes.
-        scale: Axis → size of one step; 1.0 is written for an axis that has none, as the standard
-            demands a number (the record's header says that it is unknown).
-        unit: Axis → unit of that step.
-
-    Returns:
-        None where the axes do not fit.
+    The axes are the image's own. An axis without a step has 1.0, as the standard demands a number
+    (the record's header says that it is unknown).
     """
     named = ome_axes(axes)
     if named is None:

@@ -29,13 +29,8 @@ class CheckedArrayStore(Store):
     """One array's folder as a read-only Zarr store.
 
     zarr-python reads a missing chunk as zeros and cannot know of a swapped one; this store compares
-    each chunk with the array's document before handing it out.
-
-    Args:
-        blobs: The dataset's key space.
-        folder: The array's folder in it.
-        document: The array's document; None in format 1, which has no checksums.
-        check: Looks at the bytes under a key of the array's folder before they are handed out.
+    each chunk with the array's document before handing it out. In format 1, which has no checksums,
+    there is no such document, but `check` looks at the bytes under each key.
     """
 
     supports_writes = False
@@ -87,11 +82,9 @@ class CheckedArrayStore(Store):
     async def get_partial_values(
         self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
     ) -> list[Buffer | None]:
-        """Several keys or parts of them."""
         return await asyncio.gather(*(self.get(key, prototype, part) for key, part in key_ranges))
 
     async def exists(self, key: str) -> bool:
-        """Whether the key exists."""
         return self._blobs.stat(f"{self._folder}/{key}") is not None
 
     async def set(self, key: str, value: Buffer) -> None:  # noqa: ARG002 - it refuses any
@@ -103,18 +96,15 @@ class CheckedArrayStore(Store):
         self._check_writable()
 
     def list(self) -> AsyncIterator[str]:
-        """Every key of the array."""
         return self.list_prefix("")
 
     async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
-        """Every key of the array that starts with `prefix`."""
         for key in iter_keys(self._blobs, self._folder):
             name = key.removeprefix(f"{self._folder}/")
             if name.startswith(prefix):
                 yield name
 
     async def list_dir(self, prefix: str) -> AsyncIterator[str]:
-        """The names directly under `prefix`."""
         listing = self._blobs.list_folder(f"{self._folder}/{prefix}".rstrip("/"))
         for name in (*listing.files, *listing.folders):
             yield name

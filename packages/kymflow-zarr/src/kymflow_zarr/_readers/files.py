@@ -36,12 +36,7 @@ T = TypeVar("T", bound=_Closes)
 
 
 class FileFacts(NamedTuple):
-    """What tells one state of a file from another.
-
-    Attributes:
-        size_bytes: The file's size.
-        mtime_ns: Time of its last modification, in ns since the epoch.
-    """
+    """What tells one state of a file from another."""
 
     size_bytes: int
     mtime_ns: int
@@ -50,16 +45,9 @@ class FileFacts(NamedTuple):
 def stat_regular_file(
     folder: OpenFolder, name: str, *, follow_links: bool = False
 ) -> os.stat_result:
-    """Look at a regular file without opening it.
+    """Look at a regular file without opening it; a link is refused, or followed if `follow_links`.
 
-    Args:
-        folder: Its folder.
-        name: Its name.
-        follow_links: Whether a symbolic link stands for the file that it leads to; else it is
-            refused.
-
-    Returns:
-        What the system says, as it is: there is one for each file.
+    What the system says is returned as it is: there is one for each file.
 
     Raises:
         UnreadableImageError: There is no such file, or it is a link, folder, FIFO or device.
@@ -96,10 +84,7 @@ def _look(path: Path, *, follow_links: bool) -> os.stat_result:
 
 
 def open_regular_file(path: Path, *, follow_symlinks: bool = False) -> tuple[io.FileIO, FileFacts]:
-    """Open a regular file for reading.
-
-    Returns:
-        The open, unbuffered file, and its facts at the time of opening.
+    """Open a regular file for reading, unbuffered; with it come its facts at that time.
 
     Raises:
         UnreadableImageError: There is no such file, it is a link, folder, FIFO or device, or it
@@ -153,15 +138,6 @@ def read_bounded(path: Path, *, limit: int, follow_symlinks: bool = False) -> by
         if _facts(os.fstat(file.fileno())) != facts:
             raise IncompleteImageError(path, CHANGED)
     return data
-
-
-def is_text(name: str) -> bool:
-    """Whether JSON can carry a file name: systems allow bytes that are not UTF-8."""
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _irregular_reason(found: os.stat_result) -> str:

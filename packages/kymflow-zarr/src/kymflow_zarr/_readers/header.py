@@ -166,11 +166,7 @@ def stated_facts(
 ) -> Facts:
     """What the caller knows better than every file.
 
-    Args:
-        ndim: The image's number of dimensions.
-        axes: One name for each.
-        scale: Distance of two pixels per axis, in the unit that ``unit`` gives.
-        unit: Unit per axis of ``scale``; by default seconds for ``t``, micrometres for the others.
+    Steps along ``t`` are in seconds, all others in micrometres, unless `unit` says otherwise.
 
     Raises:
         ValueError: It does not fit an image.

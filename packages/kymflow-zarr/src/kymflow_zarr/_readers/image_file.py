@@ -39,14 +39,7 @@ _ARBITRARY_LINES: Final = (".pmt.dat", ".scnnr.dat", ".meta.txt")
 
 
 class ImageFile:
-    """An open image file; made by `open_image`.
-
-    Attributes:
-        path: The file.
-        shape: The image's shape.
-        dtype: Its dtype, in native byte order.
-        facts: What the file says about itself.
-    """
+    """An open image file: its path, and what its reader says of it; made by `open_image`."""
 
     def __init__(
         self, path: Path, image: OpenImage, *, before: FileFacts, follow_links: bool
@@ -106,17 +99,10 @@ def open_image(
     limits: ReadLimits | None = None,
     follow_links: bool = False,
 ) -> Iterator[ImageFile]:
-    """Open an image file.
+    """Open an image file for the block.
 
-    Args:
-        path: The file.
-        reader: The reader that claims it; None if none does.
-        scene: Which of its images, by `list_scenes`; empty for the first.
-        limits: Bounds on what it may ask for; the defaults of `ReadLimits` if None.
-        follow_links: Whether the file that a symbolic link leads to is read; else it is refused.
-
-    Yields:
-        The open image, which is closed at the end of the block.
+    It is read by the reader that claims it, None if none does. `scene` is one of its images, by
+    `list_scenes`, or empty for the first. A symbolic link is refused unless links are followed.
 
     Raises:
         UnreadableImageError: No reader claims it, or the one that does cannot open it.
@@ -171,18 +157,11 @@ def read_header(
     axes: tuple[str, ...] | None = None,
     channel_files: Sequence[str] = (),
 ) -> Header:
-    """The header of an image, from the file itself and from what lies beside it.
+    """The header of an image, from the file itself and, if `beside`, from what lies beside it.
 
-    Args:
-        image: The open image; no pixels are read.
-        listing: The files of its folder.
-        limits: Bounds on the files beside it.
-        beside: Whether those files are read at all.
-        axes: A name for each dimension, if the caller knows them better than every file.
-        channel_files: The names of the files with the image's further channels.
-
-    Returns:
-        The header; headers beside the image that cannot be used are in its `left_out`.
+    No pixels are read. `axes` are named by a caller who knows them better than every file;
+    `channel_files` are the names of the files with the image's further channels. Headers beside
+    the image that cannot be used are in `Header.left_out`.
 
     Raises:
         UnreadableImageError: The file itself says what cannot be stored, or the caller's axes do

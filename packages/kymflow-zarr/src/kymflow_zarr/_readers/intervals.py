@@ -13,17 +13,11 @@ _MOST: Final = 0.9  # of all steps
 
 
 def steady_step(times: Sequence[float], numbers: Sequence[int] | None = None) -> float | None:
-    """The median step of times that are steady.
+    """The median step of two or more times that are in order and steady; else None.
 
     Steady are times whose mean step differs from the median one by at most 1 %, so that there is no
-    pause, and of whose steps 90 % differ from it by at most 10 %.
-
-    Args:
-        times: The times, in order.
-        numbers: Their numbers, ascending, where some are missing; 0, 1, 2 … when None.
-
-    Returns:
-        The step; None where there are fewer than two times, or they are not steady.
+    pause, and of whose steps 90 % differ from it by at most 10 %. Where some times are missing,
+    `numbers` says which are there, ascending.
     """
     if len(times) < 2:
         return None

@@ -63,10 +63,7 @@ class ReaderInfo:
 class Registry(Generic[T]):
     """All plug-ins of one role: built-in, of other distributions by name, registered.
 
-    Args:
-        role: What they are.
-        protocol: What they must have.
-        built_in: ``name = module:class`` of those that come with this package.
+    `built_in` has the name and ``module:class`` of each that comes with this package.
     """
 
     def __init__(
@@ -187,10 +184,7 @@ HEADERS: Final[Registry[HeaderReader]] = Registry(
     role="header",
     protocol=HeaderReader,  # type: ignore[type-abstract]
     built_in=[
-        (
-            "kymflow_toml",
-            "kymflow_zarr._readers.headers.folder_calibration:FolderCalibration",
-        ),
+        ("kymflow_toml", "kymflow_zarr._readers.headers.folder_calibration:FolderCalibration"),
         ("olympus_txt", "kymflow_zarr._readers.headers.olympus_txt:OlympusTextHeader"),
         ("prairie", "kymflow_zarr._readers.headers.prairie:PrairieHeader"),
         ("thor", "kymflow_zarr._readers.headers.thor:ThorHeader"),

@@ -9,13 +9,9 @@ from kymflow_zarr.errors import IncompleteImageError, UnreadableImageError
 
 
 class BadTiffError(ValueError):
-    """What is wrong with a TIFF, raised where the file's name is not known.
+    """What is wrong with a TIFF, and what to do, raised where the file's name is not known.
 
     `translated` makes it an `UnreadableImageError`.
-
-    Args:
-        problem: What does not hold.
-        advice: What to do.
     """
 
     def __init__(self, problem: str, advice: str = "copy or export it again") -> None:

@@ -18,16 +18,10 @@ _NOT_HERE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 
 
 def exchange(folder: InnerFolder, name: str, other: InnerFolder, other_name: str) -> bool:
-    """Let two existing files or folders of one filesystem change places.
+    """Let two files or folders, each named in the folder that it is in, change places.
 
-    Args:
-        folder: The folder that the one is in.
-        name: Its name there.
-        other: The folder that the other one is in.
-        other_name: Its name there.
-
-    Returns:
-        Whether it was done; if not, this system or filesystem has no such call.
+    They exist, and are on one filesystem. Returns whether it was done; if not, this system or
+    filesystem has no such call.
 
     Raises:
         OSError: The system has it, and could not.

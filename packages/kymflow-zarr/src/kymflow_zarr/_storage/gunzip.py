@@ -11,20 +11,13 @@ from kymflow_zarr.errors import CorruptDataError
 def gunzip_bounded(
     data: bytes, *, key: str, limit: int = MAX_BYTES, one_member: bool = False
 ) -> bytes:
-    """Decompress gzip data, never holding more than ``limit`` bytes of the result.
+    """Decompress one or more gzip members, never holding more than `limit` bytes of the result.
 
-    Args:
-        data: One or more gzip members.
-        key: What the bytes were stored under; named in the error.
-        limit: Most bytes that the result may have.
-        one_member: Whether a second member is damage: a file that holds its contents twice.
-
-    Returns:
-        The decompressed bytes.
+    If `one_member`, a second one is damage: a file that holds its contents twice.
 
     Raises:
         CorruptDataError: The data are not gzip, are cut short, fail their checksum, are followed
-            by something else, or would exceed ``limit``.
+            by something else, or would exceed `limit`; it names `key`.
     """
     parts: list[bytes] = []
     room = limit

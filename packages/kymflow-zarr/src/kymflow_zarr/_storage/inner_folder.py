@@ -94,9 +94,7 @@ class InnerFolder:
     def open(self, name: str, flags: int) -> int:
         """Open a file; an opener for the built-in `open`.
 
-        Args:
-            name: Its name; where `has_openat2`, a key of several parts will do to read it.
-            flags: As for `os.open`.
+        To read one, its name may be a key of several parts where `has_openat2`.
 
         Raises:
             CorruptDataError: It is a link.
@@ -117,10 +115,7 @@ class InnerFolder:
             raise
 
     def stat(self, name: str) -> os.stat_result | None:
-        """Size and times of a file or folder; None where there is none.
-
-        Args:
-            name: As for `open`.
+        """Size and times of a file or folder, named as for `open`; None where there is none.
 
         Raises:
             CorruptDataError: It is a link.
@@ -169,10 +164,7 @@ class InnerFolder:
             os.close(fd)
 
     def inner(self, key: str) -> InnerFolder:
-        """Open a folder in this one.
-
-        Args:
-            key: Its key, relative to this folder; one or more parts.
+        """Open a folder in this one, by its key relative to this one.
 
         Raises:
             CorruptDataError: A part is a link, or a mount.
@@ -193,12 +185,7 @@ class InnerFolder:
             return folder.inner(rest)
 
     def make_inner(self, key: str, *, durable: bool) -> InnerFolder:
-        """`inner`; what is not there is made.
-
-        Args:
-            key: As for `inner`.
-            durable: Whether the entry of each folder made is flushed.
-        """
+        """`inner`; what is not there is made, and its entry flushed if `durable`."""
         with suppress(FileNotFoundError):
             return self.inner(key)
         name, _, rest = key.partition("/")
@@ -216,11 +203,7 @@ class InnerFolder:
     def move(self, name: str, to: InnerFolder, new_name: str, *, replace: bool = True) -> None:
         """Rename a file or folder in one step.
 
-        Args:
-            name: Its name.
-            to: The folder that it goes to.
-            new_name: Its name there.
-            replace: Whether a file gives way; a folder that holds something never does.
+        If `replace`, a file gives way; a folder that holds something never does.
         """
         call = os.replace if replace else os.rename
         old, new = self.at(name), to.at(new_name)

@@ -80,13 +80,10 @@ def read_inventory(blobs: BlobStore, folder: str) -> Inventory:
 
 
 def enter(blobs: BlobStore, folder: str, keys: Iterable[str], *, inside: str = "") -> None:
-    """Note what was published; a power cut may take the note, never what was published.
+    """Note what was published, by keys relative to the folder that the inventory is about.
 
-    Args:
-        blobs: The key space.
-        folder: The folder that the inventory is about.
-        keys: What was published, relative to it.
-        inside: As for `BlobStore.append_lines`.
+    A power cut may take the note, never what was published. `inside` is as for
+    `BlobStore.append_lines`.
     """
     lines = _lines(_ENTERED, keys)
     blobs.append_lines(f"{folder}/{INVENTORY}", lines, flush=False, inside=inside)

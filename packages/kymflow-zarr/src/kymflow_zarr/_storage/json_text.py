@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections import Counter
+from collections.abc import Mapping
 from typing import Final, TypeAlias, cast
 
 import orjson
@@ -19,6 +20,8 @@ from kymflow_zarr.errors import CorruptDataError, SchemaValidationError
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 """A value that JSON can carry; numbers are finite, strings are well-formed Unicode."""
+
+JsonObject: TypeAlias = Mapping[str, JsonValue]
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 """Largest document, in bytes of UTF-8."""
@@ -41,14 +44,8 @@ _EMPTY: Final = re.compile(rb"\[\s*+\]|\{\s*+\}")
 def dumps(value: JsonValue, *, indent: bool = True) -> bytes:
     """Write a document: raw UTF-8, indented, keys in their order, a newline at the end.
 
-    Tuples are written as arrays. Equal values give equal bytes.
-
-    Args:
-        value: The document.
-        indent: Whether it is for people; else it is one line.
-
-    Returns:
-        The document's bytes.
+    Tuples are written as arrays. Equal values give equal bytes. Without `indent` it is one line,
+    for programs.
 
     Raises:
         TypeError: A value or key has a type that JSON lacks (a NumPy scalar, a date, a set, an
@@ -87,16 +84,9 @@ def bounded(data: bytes) -> bytes:
 
 
 def loads(data: bytes, *, key: str) -> JsonValue:
-    """Read a document, refusing all that is not strict JSON.
+    """Read a document, refusing all that is not strict JSON; errors name the key.
 
     A UTF-8 byte order mark at the start, which some editors write, is skipped.
-
-    Args:
-        data: The document's bytes.
-        key: What the bytes were stored under; named in the error.
-
-    Returns:
-        The document.
 
     Raises:
         CorruptDataError: The bytes are not UTF-8 or not JSON, or hold a duplicate key, ``NaN``,
@@ -129,14 +119,26 @@ def loads(data: bytes, *, key: str) -> JsonValue:
     return value
 
 
+def json_object(value: JsonValue) -> dict[str, JsonValue]:
+    """A JSON object as it is; an empty one in place of anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def is_unicode(text: str) -> bool:
+    """Whether JSON can carry a text: names of files, whose bytes may not be UTF-8, may hold any."""
+    return text.isascii() or _HALF_PAIR.search(text) is None
+
+
+def as_unicode(text: str) -> str:
+    """A text that JSON can carry, with what it cannot escaped."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _check(value: object, place: list[object]) -> int:
     """Refuse what strict JSON cannot carry; returns how many values there are.
 
     Types are compared exactly: a NumPy float is a subclass of `float`, an `IntEnum` of `int`.
-
-    Args:
-        value: The document, or a value inside it.
-        place: The keys and indexes that lead to the value; one list for the whole walk.
+    `place` has the keys and indexes that lead to the value: one list for the whole walk.
 
     Raises:
         TypeError, ValueError: JSON cannot carry it, or something in it; see `dumps`.

@@ -22,9 +22,7 @@ from kymflow_zarr._storage.keys import Keys
 class KeyBlobs:
     """A `BlobStore` over keys. Durability is the store's own affair.
 
-    Args:
-        keys: The keys.
-        url: The URL that the store was opened by, if it was.
+    A store that was opened by a URL is known by it, and opened by it again in another process.
     """
 
     def __init__(self, keys: Keys, *, url: str | None = None) -> None:
@@ -48,20 +46,15 @@ class KeyBlobs:
 
     @property
     def at_once(self) -> int:
-        """How many requests may be under way at a time."""
         return self._keys.at_once
 
     def why_read_only(self) -> str:
-        """Why nothing can be written here, and what to do; empty if it can be."""
         return wait(self._keys.why_read_only())
 
     def get(self, key: str) -> bytes | None:
-        """The bytes under a key, or None where there are none."""
         return wait(self._keys.get(key))
 
     def put(self, key: str, data: bytes, *, inside: str = "") -> None:
-        """Replace the bytes under a key in one step."""
-
         async def put() -> None:
             await _require(self._keys, inside)
             await self._keys.replace(key, data)
@@ -83,7 +76,6 @@ class KeyBlobs:
         wait(update())
 
     def delete(self, key: str) -> bool:
-        """Remove a key; returns whether it was there."""
         return wait(_delete(self._keys, key))
 
     def delete_folder(self, key: str) -> bool:
@@ -99,7 +91,6 @@ class KeyBlobs:
         return wait(delete())
 
     def list_folder(self, key: str) -> FolderListing:
-        """The names directly in a folder; hidden ones are left out."""
         found = wait(self._keys.list_folder(key))
         return FolderListing(
             files=tuple(name for name in found.files if not is_hidden(name)),
@@ -107,7 +98,6 @@ class KeyBlobs:
         )
 
     def folders(self, parent: str, *, holding: str) -> dict[str, bool]:
-        """The folders directly in a folder, and whether each holds a file of a name."""
         found = wait(self._keys.find(parent))
         paths = [key.removeprefix(f"{parent}/").split("/", 1) for key in found]
         names = {path[0] for path in paths if len(path) > 1 and not is_hidden(path[0])}
@@ -122,11 +112,9 @@ class KeyBlobs:
         return ()
 
     def stat(self, key: str) -> BlobStat | None:
-        """Size and version of a blob, or None where there is none."""
         return wait(self._keys.head(key))
 
     def stamp(self, folder: str) -> str:
-        """A text that differs once a file anywhere in a folder does; empty without versions."""
         found = sorted(wait(self._keys.find(folder)).items())
         if not found or not all(version for _, version in found):
             return ""
@@ -134,7 +122,6 @@ class KeyBlobs:
         return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
     def stamps(self, parent: str, names: Sequence[str], files: Sequence[str]) -> dict[str, int]:
-        """For each folder in a folder a number that differs once some of its files do."""
         versions = wait(self._keys.find(parent)) if names else {}
         found = {
             name: tuple(versions.get(f"{parent}/{name}/{file}", -1) for file in files)
@@ -143,13 +130,11 @@ class KeyBlobs:
         return {name: hash(now) if all(now) else 0 for name, now in found.items()}
 
     def open_read(self, key: str) -> BinaryIO | None:
-        """A seekable stream over a copy of the blob, or None where there is none."""
         data = self.get(key)
         return None if data is None else io.BytesIO(data)
 
     @contextmanager
     def open_write(self, key: str) -> Iterator[BinaryIO]:
-        """A stream whose contents replace the key in one step when the block ends well."""
         stream = io.BytesIO()
         yield stream
         wait(self._keys.replace(key, stream.getvalue()))
@@ -158,7 +143,6 @@ class KeyBlobs:
     def staging(
         self, parent: str, names: Sequence[str], *, inside: str = ""
     ) -> Iterator[KeyStaging]:
-        """Stage folders that will be published directly in the folder `parent`."""
         staging = KeyStaging(
             self._keys,
             parent,
@@ -172,18 +156,15 @@ class KeyBlobs:
             staging.close()
 
     def lock(self, name: str, *, action: str, timeout_s: float) -> AbstractContextManager[None]:
-        """Hold the named writer's lock for the block."""
         return self._keys.lock(name, action=action, timeout_s=timeout_s)
 
     def unlock(self) -> list[str]:
-        """Free every lock; returns their holders."""
         return wait(self._keys.unlock())
 
     def close(self) -> None:
         """Nothing: the store belongs to its opener."""
 
     def claimed(self) -> set[str]:
-        """The folders that some writer is changing, or was when it was killed."""
         return wait(self._keys.claimed())
 
     def leftovers(self) -> tuple[str, ...]:
@@ -204,13 +185,10 @@ class KeyBlobs:
 
 
 async def _require(keys: Keys, inside: str, *, else_delete: Iterable[str] = ()) -> None:
-    """Refuse to go on if a published folder is not there any more.
+    """Refuse to go on if a published folder is not there any more; any will do if it is empty.
 
-    Args:
-        keys: The keys.
-        inside: The folder; any will do if empty.
-        else_delete: Keys to remove then: whoever deleted the folder may have listed it before they
-            were written.
+    Then some keys are deleted, too: whoever deleted the folder may have listed it before they were
+    written.
 
     Raises:
         FileNotFoundError: The folder is not there.

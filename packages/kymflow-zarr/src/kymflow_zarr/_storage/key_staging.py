@@ -44,14 +44,8 @@ class _Folder:
 class KeyStaging:
     """A `Staging` that sends what it is given at once, so that no batch lies in memory.
 
-    What replaces a folder that is there is held back until `publish`.
-
-    Args:
-        keys: The keys.
-        parent: The folder in which folders are published.
-        names: Those that may be staged.
-        require: Raises `FileNotFoundError` if a folder above them is not there any more.
-        delete_folder: Removes a folder.
+    What replaces a folder that is there is held back until `publish`. `require` raises
+    `FileNotFoundError` if a folder above is not there any more.
     """
 
     def __init__(

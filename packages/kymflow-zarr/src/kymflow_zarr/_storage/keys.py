@@ -19,11 +19,7 @@ class Claim(Protocol):
         """Whether it is still held, so that the folders may be published."""
 
     async def end(self, *, remove: bool = True) -> None:
-        """Keep it up no longer.
-
-        Args:
-            remove: Whether the folders are whole, or gone. Otherwise it is left to expire.
-        """
+        """Keep it up no longer. Unless the folders are whole, or gone, it is left to expire."""
 
 
 class Keys(Protocol):
@@ -87,8 +83,7 @@ class Keys(Protocol):
     async def claimed(self, *, but: Collection[str] = ()) -> set[str]:
         """The folders that some writer is changing, or was when it was killed.
 
-        Args:
-            but: Keys of claims that do not count.
+        Claims under the keys in `but` do not count.
         """
 
     async def abandoned_claims(self) -> list[str]:

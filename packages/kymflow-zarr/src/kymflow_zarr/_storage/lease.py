@@ -42,11 +42,7 @@ class Register(Protocol):
 
 
 class Lease:
-    """A lock that this process holds. Get one from `acquire`, and `release` it.
-
-    Attributes:
-        name: The lock's name.
-    """
+    """A lock that this process holds. Get one from `acquire`, and `release` it."""
 
     def __init__(
         self, register: Register, name: str, note: dict[str, Any], version: UpdateVersion

@@ -26,9 +26,7 @@ _FILE_SUFFIXES = (".json", ".gz", ".parquet", ".csv", ".npy", ".tif")
 def check_segment(segment: str, *, kind: str) -> None:
     """Refuse a single path segment that cannot be a file name everywhere.
 
-    Args:
-        segment: The segment, without ``/``.
-        kind: What the name is for, used in the message: ``"image"``, ``"table"``, …
+    `kind` is what the name is for, in the message: ``"image"``, ``"table"``, …
 
     Raises:
         InvalidNameError: The segment breaks the rule.
@@ -37,11 +35,7 @@ def check_segment(segment: str, *, kind: str) -> None:
 
 
 def check_name(name: str, *, kind: str) -> None:
-    """Refuse a name that could leave its folder or cannot be a file everywhere.
-
-    Args:
-        name: Segments separated by ``/``.
-        kind: What the name is for, used in the message.
+    """Refuse a name that could leave its folder, or one that `check_segment` refuses a part of.
 
     Raises:
         InvalidNameError: A segment breaks the rule, or the whole is too long.
@@ -68,12 +62,7 @@ def is_valid_name(name: str, *, kind: str) -> bool:
 
 
 def check_no_collision(name: str, existing: Iterable[str], *, kind: str) -> None:
-    """Refuse a name that differs from an existing one only in upper and lower case.
-
-    Args:
-        name: A file or folder name, as it stands in its folder.
-        existing: The names in that folder.
-        kind: What the name is for, used in the message.
+    """Refuse a name that differs from one in the same folder only in upper and lower case.
 
     Raises:
         InvalidNameError: Windows and macOS would put both names on one file.

@@ -37,12 +37,7 @@ _STARTS: Final = "0123456789abcdef"  # how the ids of images begin
 
 
 class ObjectKeys:
-    """The `Keys` of an object store.
-
-    Args:
-        store: The store.
-        folder: Where in the store the dataset is; empty for its root.
-    """
+    """The `Keys` of an object store, or of a folder in it."""
 
     def __init__(self, store: ObjectStore, folder: str = "") -> None:
         self._store = store
@@ -54,12 +49,10 @@ class ObjectKeys:
 
     @property
     def location(self) -> str:
-        """How the store names itself."""
         return f"{self._store}/{self._prefix}".rstrip("/")
 
     @property
     def at_once(self) -> int:
-        """How many requests may be under way at a time."""
         return self._requests.at_once
 
     async def why_read_only(self) -> str:
@@ -88,7 +81,6 @@ class ObjectKeys:
                 await self.delete([key])
 
     async def get(self, key: str) -> bytes | None:
-        """The bytes under a key, or None where there are none."""
         found = await self.read(key)
         return None if found is None else found[0]
 
@@ -107,7 +99,6 @@ class ObjectKeys:
             return None
 
     async def head(self, key: str) -> BlobStat | None:
-        """Size and version of a key, or None where there is none."""
         found = await self._meta(key)
         return None if found is None else BlobStat(size=found["size"], version=_number(found))
 
@@ -122,7 +113,6 @@ class ObjectKeys:
             return None
 
     async def list_folder(self, folder: str) -> FolderListing:
-        """The names directly in a folder."""
         import obstore
 
         found = await self._requests.ask(
@@ -133,7 +123,6 @@ class ObjectKeys:
         return FolderListing(files=tuple(sorted(files)), folders=tuple(sorted(folders)))
 
     async def find(self, folder: str) -> dict[str, int]:
-        """All keys in a folder, at any depth, each with its version."""
         place = (self._prefix + folder).rstrip("/")
         found = await self._list(place, after="", most=_PAGE)
         if len(found) >= _PAGE:  # the rest side by side
@@ -180,11 +169,9 @@ class ObjectKeys:
         return [one for one in found if not until or one["path"] <= until]
 
     async def put(self, key: str, data: bytes) -> None:
-        """Write a key that no other writer writes."""
         await self._write(key, data, "overwrite")
 
     async def create(self, key: str, data: bytes) -> bool:
-        """Write a key only where there is none; returns whether it was written."""
         return await self.swap(key, data, None) is not None
 
     async def swap(
@@ -219,7 +206,6 @@ class ObjectKeys:
                 return
 
     async def delete(self, keys: Iterable[str]) -> None:
-        """Remove keys, of which some may not be there."""
         await self.require_locks()
         await asyncio.gather(*map(self.remove, keys))
 
@@ -265,14 +251,12 @@ class ObjectKeys:
             return found[1]
 
     async def require_locks(self) -> None:
-        """Refuse to go on if a lock that this process holds is not its own any more."""
         for lease in tuple(self._held):
             if not await lease.is_mine():
                 raise LockLostError(lease.name)
 
     @contextmanager
     def lock(self, name: str, *, action: str, timeout_s: float) -> Iterator[None]:
-        """Hold the named writer's lock for the block."""
         lease = wait(Lease.acquire(self, name, action=action, timeout_s=timeout_s))
         self._held.add(lease)
         try:
@@ -282,23 +266,18 @@ class ObjectKeys:
             wait(lease.release())
 
     async def claim(self, folders: Sequence[str]) -> StoredClaim:
-        """Say that this process is changing some folders."""
         return await claim_folders(self, folders)
 
     async def claimed(self, *, but: Collection[str] = ()) -> set[str]:
-        """The folders that some writer is changing, or was when it was killed."""
         return await claimed_folders(self, but=but)
 
     async def abandoned_claims(self) -> list[str]:
-        """The keys of claims whose writers are gone."""
         return await abandoned_claims(self)
 
     async def take_claim(self, key: str) -> list[str]:
-        """Take a claim away from its writer; returns its folders."""
         return await take_claim(self, key)
 
     async def unlock(self) -> list[str]:
-        """Free every lock; returns their holders."""
         names = [name for name in (await self.list_folder("index")).files if name.endswith(".lock")]
         found = [await break_lease(self, name.removesuffix(".lock")) for name in names]
         return [holder for holder in found if holder]

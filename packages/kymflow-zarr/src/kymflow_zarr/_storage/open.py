@@ -65,12 +65,7 @@ def open_blobs(
 def why_read_only(
     store_or_path: str | PathLike[str] | Store | StorePath | Group, blobs: BlobStore
 ) -> str:
-    """Why nothing can be written there, and what to do; empty if it can be.
-
-    Args:
-        store_or_path: What was opened.
-        blobs: Its key space.
-    """
+    """Why nothing can be written to what was opened, and what to do; empty if it can be."""
     if not isinstance(store_or_path, str | PathLike) and _store_path(store_or_path).store.read_only:
         return 'the store is read-only; use mode="r", or a store that can be written to'
     return blobs.why_read_only()

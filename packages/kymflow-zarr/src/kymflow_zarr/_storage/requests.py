@@ -28,11 +28,7 @@ class ChangedError(Exception):
 
 
 class Requests:
-    """The requests of one dataset.
-
-    Attributes:
-        at_once: How many may be under way at a time.
-    """
+    """The requests of one dataset, so many at a time."""
 
     at_once: Final = 64
 
@@ -48,9 +44,7 @@ class Requests:
     ) -> _T:
         """Make a request, and make it again if the store or the network fails.
 
-        Args:
-            request: Makes it. Its argument ends it after a while; `allow` lengthens that.
-            size: How many bytes it sends.
+        The argument of `request` ends it after a while, later if it sends many bytes; see `allow`.
 
         Raises:
             FileNotFoundError: There is no such key, or bucket.

@@ -23,15 +23,7 @@ _OWN_NAME = re.compile(r"[0-9a-f]{12}|[0-9a-f]{32}")
 
 
 class Scratch:
-    """This process's scratch folder, with the lock that says that it is in use.
-
-    Args:
-        staging: The folder to make it in.
-
-    Attributes:
-        name: Its name.
-        folder: The folder, held open.
-    """
+    """This process's scratch folder, held open, with the lock that says that it is in use."""
 
     def __init__(self, staging: InnerFolder) -> None:
         while True:

@@ -39,14 +39,7 @@ It raises a `LookupError`, `TypeError`, `ValueError` or `AttributeError` for ano
 
 
 def sealed_bytes(document: JsonValue) -> bytes:
-    """Encode a document and fill in its seal.
-
-    Args:
-        document: Holds `BLANK_SEAL` under a key ``"seal"``, once.
-
-    Returns:
-        The JSON text, UTF-8.
-    """
+    """Encode a document that holds `BLANK_SEAL` under a key ``"seal"``, once, and fill that in."""
     blank = _written(document, _LINE)
     match = _only_seal(blank)
     if match is None or match.group(1) != b"0" * 64:
@@ -57,10 +50,6 @@ def sealed_bytes(document: JsonValue) -> bytes:
 
 def unseal(data: bytes, *, key: str) -> JsonValue:
     """Decode a sealed document that only this package writes.
-
-    Args:
-        data: The bytes as read.
-        key: Where they were read, for messages.
 
     Raises:
         CorruptDataError: There is no seal, it does not hold, or the text is not JSON.
@@ -98,11 +87,6 @@ def unseal_zarr(
 ) -> tuple[Any, tuple[str, ...] | None]:
     """Decode a sealed Zarr document, which another program may have added something to.
 
-    Args:
-        data: The bytes as read.
-        key: Where they were read, for messages.
-        as_written: Makes of it what this package wrote.
-
     Returns:
         The document, and the names of what was added; None if no other program has written it.
 
@@ -123,14 +107,10 @@ def unseal_zarr(
 
 
 def reseal(parsed: Any, *, as_written: AsWritten) -> bytes:
-    """Seal a Zarr document again with the attributes that another program added to it.
+    """Seal a Zarr document from `unseal_zarr` again, with attributes that another program added.
 
     The seal that it had is kept as ``first_seal``: what is added later is judged by that one. All
     else that was added, such as consolidated metadata, is left out.
-
-    Args:
-        parsed: The document, from `unseal_zarr`.
-        as_written: Makes of it what this package wrote.
 
     Raises:
         ValueError: It cannot be sealed: what was added looks like a seal.

@@ -12,17 +12,8 @@ def check_writable(
 ) -> bool:
     """Refuse a key that would share a file with another on Windows or macOS.
 
-    Every folder on the way is looked at, for ``A/b`` beside ``a/b``.
-
-    Args:
-        blobs: The key space.
-        key: The key.
-        inside: The folder, above the key, below which names are chosen by a caller.
-        kind: What the key is for, used in the message.
-        is_folder: Whether the key is that of a folder.
-
-    Returns:
-        Whether something is stored under the key already.
+    Every folder on the way from `inside`, below which names are chosen by a caller, is looked at,
+    for ``A/b`` beside ``a/b``. Returns whether something is stored under the key already.
 
     Raises:
         InvalidNameError: It differs from an existing one only in case, or a file is where a folder

@@ -20,14 +20,10 @@ _POLL_S = 0.02
 
 
 class ZarrKeys:
-    """The `Keys` of an open Zarr store.
+    """The `Keys` of an open Zarr store, or of a folder in it.
 
     It can be written to if it creates a key only where there is none by itself, as that in memory:
     then a lock is such a key, which its holder removes.
-
-    Args:
-        store: The store.
-        folder: Where in the store the dataset is; empty for its root.
     """
 
     at_once = 1
@@ -38,11 +34,9 @@ class ZarrKeys:
 
     @property
     def location(self) -> str:
-        """How the store names itself."""
         return f"{self._store}/{self._prefix}".rstrip("/")
 
     async def why_read_only(self) -> str:
-        """Why nothing can be written here, and what to do; empty if it can be."""
         store = self._store
         if not (store.supports_writes and store.supports_deletes):
             return 'the store cannot be written to; use mode="r", or a store that can be written to'
@@ -61,7 +55,6 @@ class ZarrKeys:
         return type(self._store).set_if_not_exists is not Store.set_if_not_exists
 
     async def get(self, key: str) -> bytes | None:
-        """The bytes under a key, or None where there are none."""
         from zarr.buffer import default_buffer_prototype
 
         found = await self._store.get(self._prefix + key, default_buffer_prototype())
@@ -75,7 +68,6 @@ class ZarrKeys:
             return None
 
     async def list_folder(self, folder: str) -> FolderListing:
-        """The names directly in a folder."""
         place = (self._prefix + folder).rstrip("/")
         # Some stores name a folder once per key below it, or with a trailing slash.
         names = sorted({name.strip("/") async for name in self._store.list_dir(place)})
@@ -103,7 +95,6 @@ class ZarrKeys:
         return {key.removeprefix(self._prefix): 0 for key in found}
 
     async def put(self, key: str, data: bytes) -> None:
-        """Write a key."""
         from zarr.buffer.cpu import Buffer
 
         await self._store.set(self._prefix + key, Buffer.from_bytes(data))
@@ -111,7 +102,6 @@ class ZarrKeys:
     replace = put  # nothing takes a lock away from its holder
 
     async def create(self, key: str, data: bytes) -> bool:
-        """Write a key only where there is none; returns whether it was written."""
         from zarr.buffer.cpu import Buffer
 
         await self._store.set_if_not_exists(self._prefix + key, Buffer.from_bytes(data))
@@ -122,7 +112,6 @@ class ZarrKeys:
         await self.put(key, change(await self.get(key) or b""))
 
     async def delete(self, keys: Iterable[str]) -> None:
-        """Remove keys, of which some may not be there."""
         for key in keys:
             await self._store.delete(self._prefix + key)
 
@@ -131,7 +120,6 @@ class ZarrKeys:
 
     @contextmanager
     def lock(self, name: str, *, action: str, timeout_s: float) -> Iterator[None]:
-        """Hold the named writer's lock for the block."""
         key = f"index/{name}.lock"
         mine = holder_note(action) + b"\n" + uuid.uuid4().hex.encode("ascii")
         deadline = time.monotonic() + timeout_s
@@ -171,7 +159,6 @@ class ZarrKeys:
         return []
 
     async def unlock(self) -> list[str]:
-        """Remove every lock."""
         names = [n for n in (await self.list_folder("index")).files if n.endswith(".lock")]
         await self.delete(f"index/{name}" for name in names)
         return [name.removesuffix(".lock") for name in names]

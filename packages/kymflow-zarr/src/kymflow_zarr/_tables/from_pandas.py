@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from kymflow_zarr._storage.json_text import is_unicode
 from kymflow_zarr._tables.arrow_types import plain_column
 from kymflow_zarr._tables.dtypes import (
     CATEGORIES,
@@ -121,7 +122,7 @@ def check_column_names(names: Iterable[object], *, what: str) -> None:
     """
     seen: dict[str, str] = {}
     for name in names:
-        if not isinstance(name, str) or not name or not _is_unicode(name):
+        if not isinstance(name, str) or not name or not is_unicode(name):
             problem, remedy = f"has the name {name!r}, but a name must be text", "rename it"
         elif (other := seen.get(name.lower())) is None:
             seen[name.lower()] = name
@@ -131,14 +132,6 @@ def check_column_names(names: Iterable[object], *, what: str) -> None:
         else:
             problem, remedy = f"differs from {other!r} only in case", "rename one of them"
         raise ColumnError(what, str(name), problem=problem, remedy=remedy)
-
-
-def _is_unicode(name: str) -> bool:
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return False
-    return True
 
 
 def _to_arrow(series: pd.Series[Any]) -> tuple[pa.ChunkedArray[Any], Metadata]:

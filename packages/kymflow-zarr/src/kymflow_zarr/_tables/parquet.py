@@ -68,14 +68,10 @@ def _check_metadata(file: pq.ParquetFile, key: str) -> None:
 def open_parquet_writer(
     stream: BinaryIO, schema: pa.Schema, *, key: str | None = None, sorted_by: str | None = None
 ) -> Iterator[pq.ParquetWriter]:
-    """A writer with this format's options.
+    """A writer into an open file, with this format's options.
 
-    Args:
-        stream: The file, open to write and read.
-        schema: The columns.
-        key: Where it will be: the file says so, and is not taken for another one. None for a file
-            that is not part of a dataset.
-        sorted_by: The text column that the rows are sorted by.
+    The file says under which key it will be, so that it is not taken for another one; one that is
+    not part of a dataset has none. `sorted_by` is the text column that the rows are sorted by.
 
     Raises:
         SchemaValidationError: A column of a type that Parquet lacks.

@@ -18,10 +18,7 @@ _MAX_NAME: Final = 1000
 
 
 def plane_bytes(files: Iterable[IO[bytes]]) -> Counter[str]:
-    """How many bytes of pixels there are of each plane.
-
-    Args:
-        files: The OIR file, and those in which a long recording continues.
+    """How many bytes of pixels of each plane are in an OIR file, and those in which it continues.
 
     Raises:
         ValueError: A file ends before the place or size that it declares.

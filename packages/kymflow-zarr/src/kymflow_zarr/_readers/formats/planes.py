@@ -27,12 +27,8 @@ class PlaneImage:
     """An `OpenImage` whose file is read one plane at a time.
 
     Attributes:
-        shape: The image's shape.
-        dtype: Its dtype, in native byte order.
-        facts: What the file says about itself.
         plane_ndim: How many of the last dimensions a plane has.
         read_plane: Reads a plane by its number, the axis before the plane fastest.
-        close: Closes the file.
     """
 
     shape: tuple[int, ...]

@@ -20,7 +20,7 @@ from kymflow_zarr._readers.protocols import FolderListing
 from kymflow_zarr._readers.settings import bit_depth, known
 from kymflow_zarr._readers.statements import Statements
 from kymflow_zarr._readers.units import LENGTH, TIME, Quantity
-from kymflow_zarr._storage.json_text import JsonValue, loads
+from kymflow_zarr._storage.json_text import JsonValue, json_object, loads
 from kymflow_zarr.errors import CorruptDataError
 
 _SOURCE: Final = "micro_manager"
@@ -63,14 +63,14 @@ def read_micro_manager(
     ``pages`` tells whether the image has several, which may be a time apart.
     """
     try:
-        document = loads(text.encode(), key=name)
+        document = json_object(loads(text.encode(), key=name))
     except (CorruptDataError, UnicodeEncodeError) as error:
         reason = error.reason
         return Facts(
             source=_SOURCE, rank=Rank.HEADER_FILE, warnings=(f"{name!r} cannot be read: {reason}",)
         )
-    summary = document.get("Summary") if isinstance(document, dict) else None
-    if not isinstance(document, dict) or not isinstance(summary, dict):
+    summary = document.get("Summary")
+    if not isinstance(summary, dict):
         return None
     frames = [
         frame for frame in document.values() if isinstance(frame, dict) and "PixelSizeUm" in frame

@@ -38,13 +38,14 @@ class PayloadHeader:
 
     def find(self, path: Path, listing: FolderListing) -> Path | None:
         """The payload beside an image."""
-        return find_payload(path, listing)
+        places = (listing.beside(path, suffix) for suffix in PAYLOAD_SUFFIXES)
+        return next((place for place in places if place is not None), None)
 
     def read(
         self, path: Path, listing: FolderListing, *, shape: tuple[int, ...], limits: ReadLimits
     ) -> Facts | None:
         """What the payload's header says, and the payload itself."""
-        found = find_payload(path, listing)
+        found = self.find(path, listing)
         if found is None:
             return None
         data = listing.read_bytes(found, max_bytes=MAX_BYTES)
@@ -58,12 +59,6 @@ class PayloadHeader:
             )
         facts = read_payload_header(payload.get("header"), shape=shape)
         return replace(facts, metadata=payload)
-
-
-def find_payload(path: Path, listing: FolderListing) -> Path | None:
-    """The metadata payload beside an image, or None."""
-    places = (listing.beside(path, suffix) for suffix in PAYLOAD_SUFFIXES)
-    return next((place for place in places if place is not None), None)
 
 
 def read_payload_header(header: JsonValue, *, shape: tuple[int, ...]) -> Facts:

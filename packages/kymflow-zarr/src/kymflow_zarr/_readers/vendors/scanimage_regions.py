@@ -55,17 +55,10 @@ def read_regions(artist: str, file: BinaryIO, *, limits: ReadLimits) -> str:
 def with_region(
     layout: PageLayout, settings: ScanImage, regions: str, *, page_shape: Sequence[int], scene: str
 ) -> PageLayout:
-    """The layout of one of a page's regions.
+    """The layout of one of a page's regions, by the layout of whole pages and `read_regions`.
 
-    Args:
-        layout: The layout of whole pages.
-        settings: What ScanImage says.
-        regions: What `read_regions` returns.
-        page_shape: Rows and columns of a page.
-        scene: The region's name; empty for the first, with a warning that names the others.
-
-    Returns:
-        The layout as it is, with a warning, where the regions do not make up the page.
+    Where the regions do not make up the page, that layout is returned with a warning. If no scene
+    is named, it is the first region, with a warning that names the others.
 
     Raises:
         BadTiffError: There is no region of this name.

@@ -18,7 +18,7 @@ from kymflow_zarr._artifacts.registry import kind_named
 from kymflow_zarr._artifacts.sidecars import Sidecar, Sidecars, find_sidecars, group_by_stem
 from kymflow_zarr._artifacts.table_kind import TABLE
 from kymflow_zarr._ingest.folder import images_in, list_folder
-from kymflow_zarr._readers.headers.payload import find_payload
+from kymflow_zarr._readers.headers.payload import PayloadHeader
 from kymflow_zarr._records.facts import OWN_NAMES
 from kymflow_zarr._storage.durability import sync_file
 from kymflow_zarr._storage.json_text import JsonValue
@@ -49,7 +49,7 @@ class SidecarArtifactStore(ArtifactStore):
     def load_metadata_payload(self, source_key: str) -> dict[str, JsonValue]:
         """The payload in ``<stem>.json``, else in ``<stem>.metadata.json``."""
         path = Path(source_key)
-        found = find_payload(path, list_folder(path.parent))
+        found = PayloadHeader().find(path, list_folder(path.parent))
         if found is None:
             raise MetadataNotFoundError(f"{path.stem}.metadata.json", image_id=source_key)
         payload = _read(found, JSON)
@@ -60,7 +60,7 @@ class SidecarArtifactStore(ArtifactStore):
     def save_metadata_payload(self, source_key: str, payload: Mapping[str, Any]) -> None:
         """Replace the payload; ``<stem>.metadata.json`` is created if there is none."""
         path = Path(source_key)
-        found = find_payload(path, list_folder(path.parent))
+        found = PayloadHeader().find(path, list_folder(path.parent))
         _write(found or path.with_name(f"{path.stem}.metadata.json"), JSON.encode(payload))
 
     def list_artifacts(self, source_key: str) -> tuple[Artifact, ...]:
