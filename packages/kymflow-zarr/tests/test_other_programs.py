@@ -162,6 +162,15 @@ def test_a_change_of_what_this_package_wrote_is_damage(
     assert [problem.kind for problem in disk.check()] == ["unreadable"]
 
 
+def test_sealed_numbers_are_written_as_every_version_writes_them(disk: ZarrDataset) -> None:
+    """What another program added something to is written anew to see whether its seal holds."""
+    record = disk.add_image(np.zeros((4, 4), np.uint8), scale={"y": 1e-05, "x": 2.5e16})
+    place = Path(disk.location, "images", record.image_id, "zarr.json")
+    assert '"scale": [1e-05, 2.5e+16]' in place.read_text(encoding="utf-8")
+    zarr.open_group(place.parent, mode="r+").attrs["note"] = "seen"
+    assert disk.record(record.image_id).load_array().shape == (4, 4)
+
+
 # --- what they find -------------------------------------------------------------------------------
 
 

@@ -35,7 +35,7 @@ json_values: st.SearchStrategy[JsonValue] = st.recursive(
 @given(json_values)
 def test_what_is_written_is_read_back_and_is_standard_json(value: JsonValue) -> None:
     data = dumps(value)
-    assert loads(data, key="a.json") == value
+    assert repr(loads(data, key="a.json")) == repr(value)  # 1 is not 1.0, nor 0.0 the same as -0.0
     assert json.loads(data) == value
     assert data.endswith(b"\n")
 
