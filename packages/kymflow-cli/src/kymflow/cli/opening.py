@@ -74,7 +74,8 @@ def find_image(dataset: ZarrDataset, name: str) -> str:
         found = error.candidates
         names = short_names(source_of(entry) for entry in manifest.entries.values())
         sources = {one: source_of(manifest.entries.get(one)) or "" for one in found}
-        known = sorted(found, key=lambda one: file_order(sources[one]))
+        scenes = shared_scenes(dataset, filter(None, map(manifest.entries.get, found)))
+        known = sorted(found, key=lambda one: file_order(sources[one], scenes.get(one)))
         # Two images of one file have one name.
         called = [names.get(sources[one], "") for one in known]
         shown = [
@@ -107,7 +108,8 @@ def shared_scenes(
 ) -> dict[str, str]:
     """Which of its file's images each is, by image id: of images that share a file.
 
-    Only their records are opened. One that is damaged is left out, as check and info say.
+    Only their records are opened. It is empty for all images of a file that is one image, and for
+    one that is damaged, as check and info say.
 
     Args:
         dataset: The dataset.
@@ -128,11 +130,9 @@ def shared_scenes(
     scenes = dict(known)
     for image_id in unknown:
         try:
-            scene = load_source(dataset.record(image_id)).scene
+            scenes[image_id] = load_source(dataset.record(image_id)).scene or ""
         except (CorruptDataError, ImageNotFoundError):
-            continue
-        if scene is not None:
-            scenes[image_id] = scene
+            scenes[image_id] = ""
     return scenes
 
 

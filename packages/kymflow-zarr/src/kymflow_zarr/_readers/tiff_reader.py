@@ -12,10 +12,7 @@ if TYPE_CHECKING:
     from kymflow_zarr._readers.tiff import OpenTiff
 
 
-# In ScanImage's files, before their pixels.
-_SETTINGS: Final = (b"SI.", b'"SI"')
-_START_BYTES: Final = 64 * 1024
-_REGIONS: Final = b"RoiGroups"
+_REGIONS: Final = b"RoiGroups"  # in ScanImage's files, before their pixels
 _HEAD_BYTES: Final = 1024 * 1024
 
 
@@ -34,10 +31,7 @@ class TiffReader(SceneReader):
     def scenes(self, path: Path, *, limits: ReadLimits) -> tuple[str, ...]:
         """The names of the regions of a ScanImage file; of another TIFF, the head is read."""
         with path.open("rb") as file:
-            head = file.read(_START_BYTES)
-            if not any(name in head for name in _SETTINGS):
-                return ()
-            if _REGIONS not in head + file.read(_HEAD_BYTES):
+            if _REGIONS not in file.read(_HEAD_BYTES):
                 return ()
         image = self.open(path, limits=limits)
         image.close()

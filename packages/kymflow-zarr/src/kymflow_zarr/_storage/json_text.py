@@ -55,12 +55,7 @@ def dumps(value: JsonValue, *, indent: bool = True) -> bytes:
         SchemaValidationError: It has more than `MAX_VALUES` values or `MAX_BYTES` bytes. A
             document that was read can have more bytes once it is indented.
     """
-    count = _check(value, [])
-    if count > MAX_VALUES:
-        raise SchemaValidationError(
-            f"the document holds {count} values, but the limit is {MAX_VALUES}; "
-            "store large data as a table or an array"
-        )
+    _check(value, [])
     options = orjson.OPT_APPEND_NEWLINE | (orjson.OPT_INDENT_2 if indent else 0)
     try:
         return bounded(orjson.dumps(value, option=options))
@@ -73,8 +68,14 @@ def bounded(data: bytes) -> bytes:
     """A document's bytes, if `loads` will take them.
 
     Raises:
-        SchemaValidationError: They are more than `MAX_BYTES`.
+        SchemaValidationError: They hold more than `MAX_VALUES` values, or are too many themselves.
     """
+    count = _count_values(data)
+    if count > MAX_VALUES:
+        raise SchemaValidationError(
+            f"the document holds {count} values, but the limit is {MAX_VALUES}; "
+            "store large data as a table or an array"
+        )
     if len(data) > MAX_BYTES:
         raise SchemaValidationError(
             f"the document has {len(data)} bytes, but the limit is {MAX_BYTES}; "
@@ -134,8 +135,8 @@ def as_unicode(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _check(value: object, place: list[object]) -> int:
-    """Refuse what strict JSON cannot carry; returns how many values there are.
+def _check(value: object, place: list[object]) -> None:
+    """Refuse what strict JSON cannot carry.
 
     Types are compared exactly: a NumPy float is a subclass of `float`, an `IntEnum` of `int`.
     `place` has the keys and indexes that lead to the value: one list for the whole walk.
@@ -149,7 +150,7 @@ def _check(value: object, place: list[object]) -> int:
                 f"{_shown(place)} holds half a surrogate pair, which is not a character; remove it"
             )
     elif type(value) is dict or type(value) is list or type(value) is tuple:
-        return _check_members(value, place)
+        _check_members(value, place)
     elif type(value) is int:
         if value.bit_length() > _MAX_INT_BITS:
             raise ValueError(f"{_shown(place)} is an integer too large to print; use text")
@@ -162,12 +163,11 @@ def _check(value: object, place: list[object]) -> int:
             f"{_shown(place)} is a {kind.__module__}.{kind.__qualname__}, which JSON cannot carry; "
             "convert it to a Python number, text, list or dict"
         )
-    return 1
 
 
 def _check_members(
     value: dict[object, object] | list[object] | tuple[object, ...], place: list[object]
-) -> int:
+) -> None:
     if len(place) == MAX_DEPTH:
         raise ValueError(f"{_shown(place)} is nested deeper than {MAX_DEPTH} levels; flatten it")
     if isinstance(value, dict):
@@ -179,19 +179,16 @@ def _check_members(
                 )
             if not key.isascii():
                 _check(key, place)
-    count = 1
     for step, item in value.items() if isinstance(value, dict) else enumerate(value):
         if (  # most are, and need no call
             item is None
             or (type(item) is str and item.isascii())
             or (type(item) is int and -_SMALL < item < _SMALL)
         ):
-            count += 1
             continue
         place.append(step)
-        count += _check(item, place)
+        _check(item, place)
         place.pop()
-    return count
 
 
 def _shown(place: list[object]) -> str:

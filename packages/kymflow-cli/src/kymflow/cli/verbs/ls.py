@@ -63,7 +63,7 @@ def ls(
         images=len(entries),
         damaged=len(manifest.damaged),
         items=(
-            *(listed_image(entry, scenes.get(entry.image_id)) for entry in entries),
+            *(listed_image(entry, scenes.get(entry.image_id) or None) for entry in entries),
             *(
                 DamagedImage(image_id=image_id, reason=f"{error.key!r}: {error.reason}")
                 for image_id, error in manifest.damaged.items()
