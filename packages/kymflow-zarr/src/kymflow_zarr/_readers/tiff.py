@@ -39,12 +39,16 @@ from kymflow_zarr._readers.tiff_metadata import (
 )
 from kymflow_zarr._readers.tiff_pixels import SeriesPixels
 from kymflow_zarr._readers.tiff_regions import RegionPixels
-from kymflow_zarr._readers.tiff_structure import scan_pages
+from kymflow_zarr._readers.tiff_structure import first_page_tags, scan_pages
 from kymflow_zarr._readers.translate import BadTiffError
 from kymflow_zarr._readers.vendors import read_vendors
 from kymflow_zarr._readers.vendors.ome_pages import ome_layout
 from kymflow_zarr._readers.vendors.scanimage import scanimage_layout
-from kymflow_zarr._readers.vendors.scanimage_regions import read_regions, with_region
+from kymflow_zarr._readers.vendors.scanimage_regions import (
+    may_have_regions,
+    read_regions,
+    with_region,
+)
 from kymflow_zarr._readers.vendors.scanimage_settings import scanimage_settings
 from kymflow_zarr._readers.xml_text import parse_xml
 
@@ -110,6 +114,19 @@ def open_tiff(path: Path, *, limits: ReadLimits, scene: str = "") -> OpenTiff:
     raw, found = open_regular_file(path)
     with closed_on_error(raw):
         return _open(path, raw, found.size_bytes, limits, scene)
+
+
+def may_have_scenes(path: Path, *, limits: ReadLimits) -> bool:
+    """Whether a TIFF may hold several images, by a look at few of its bytes.
+
+    Raises:
+        UnreadableImageError: It is not a regular file.
+        BadTiffError: It is no TIFF, or its first page is damaged or cut short.
+    """
+    raw, found = open_regular_file(path)
+    with raw:
+        tags = first_page_tags(raw, size_bytes=found.size_bytes, limits=limits)
+        return may_have_regions(tags, raw)
 
 
 class _NoDescriptor(io.BufferedReader):

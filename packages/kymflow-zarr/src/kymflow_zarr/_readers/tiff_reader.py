@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from kymflow_zarr._readers.limits import ReadLimits
 from kymflow_zarr._readers.protocols import SceneReader
 
 if TYPE_CHECKING:
     from kymflow_zarr._readers.tiff import OpenTiff
-
-
-_REGIONS: Final = b"RoiGroups"  # in ScanImage's files, before their pixels
-_HEAD_BYTES: Final = 1024 * 1024
 
 
 class TiffReader(SceneReader):
@@ -29,10 +25,11 @@ class TiffReader(SceneReader):
         return open_tiff(path, limits=limits)
 
     def scenes(self, path: Path, *, limits: ReadLimits) -> tuple[str, ...]:
-        """The names of the regions of a ScanImage file; of another TIFF, the head is read."""
-        with path.open("rb") as file:
-            if _REGIONS not in file.read(_HEAD_BYTES):
-                return ()
+        """The names of the regions of a ScanImage file; of another TIFF, a few bytes are read."""
+        from kymflow_zarr._readers.tiff import may_have_scenes
+
+        if not may_have_scenes(path, limits=limits):
+            return ()
         image = self.open(path, limits=limits)
         image.close()
         return image.scenes

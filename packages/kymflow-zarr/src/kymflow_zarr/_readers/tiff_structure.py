@@ -11,6 +11,7 @@ Source of the layout: TIFF 6.0, section 2; BigTIFF as libtiff describes it.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
 from tifffile import TIFF
@@ -65,6 +66,17 @@ def scan_pages(file: BinaryIO, *, size_bytes: int, limits: ReadLimits) -> list[i
     return pages
 
 
+def first_page_tags(file: BinaryIO, *, size_bytes: int, limits: ReadLimits) -> set[int]:
+    """The codes of the tags of a TIFF's first page; the file's position changes.
+
+    Raises:
+        BadTiffError: The file is empty, no TIFF, cut short or damaged.
+    """
+    walk = _Walk(file, size_bytes, limits)
+    entries, _ = walk.entries(walk.first, "page 1")
+    return {code for code, _, _, _ in entries}
+
+
 class _Walk:
     """Reads directories within the file, and adds up what their tags claim."""
 
@@ -93,6 +105,14 @@ class _Walk:
 
     def directory(self, offset: int, page: str) -> tuple[int, list[int]]:
         """Check the tags of one directory; return where the next one and its sub-IFDs start."""
+        entries, following = self.entries(offset, page)
+        sub_ifds: list[int] = []
+        for code, kind, count, value in entries:
+            sub_ifds += self._tag(code, kind, count, value, page)
+        return following, sub_ifds
+
+    def entries(self, offset: int, page: str) -> tuple[Iterator[tuple[int, int, int, bytes]], int]:
+        """The tags of one directory (code, type, count, value), and where the next one starts."""
         layout = self.layout
         (tags,) = self._unpack(layout.tagnoformat, offset, page)
         if tags > _MAX_TAGS:
@@ -100,11 +120,8 @@ class _Walk:
         offset += layout.tagnosize
         (data,) = self._unpack(f"{tags * layout.tagsize}s", offset, page)
         (following,) = self._unpack(layout.offsetformat, offset + len(data), page)
-        sub_ifds: list[int] = []
         entry = layout.tagformat1 + layout.tagformat2[1:]
-        for code, kind, count, value in struct.iter_unpack(entry, data):
-            sub_ifds += self._tag(code, kind, count, value, page)
-        return following, sub_ifds
+        return struct.iter_unpack(entry, data), following
 
     def _tag(self, code: int, kind: int, count: int, value: bytes, page: str) -> tuple[Any, ...]:
         """Check what a tag claims; return its values if they are offsets of sub-IFDs."""

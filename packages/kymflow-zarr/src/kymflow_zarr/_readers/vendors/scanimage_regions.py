@@ -10,7 +10,7 @@ as its only item. Not checked against a microscope's own files.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import BinaryIO, Final
@@ -25,6 +25,7 @@ from kymflow_zarr._readers.vendors.scanimage_settings import ScanImage
 from kymflow_zarr._storage.json_text import JsonValue, loads
 from kymflow_zarr.errors import CorruptDataError
 
+_ARTIST: Final = 315
 _BLOCK: Final = struct.Struct("<IIII")  # magic, version, bytes of settings, bytes of regions
 _MAGIC: Final = 117637889
 _BLOCK_START: Final = 16  # behind the header of a BigTIFF
@@ -40,16 +41,28 @@ class _Field:
     degrees: tuple[float, float]
 
 
+def may_have_regions(tags: Collection[int], file: BinaryIO) -> bool:
+    """Whether `read_regions` may find any, by the codes of the first page's tags."""
+    return _ARTIST in tags or _read_block(file)[1] > 0
+
+
 def read_regions(artist: str, file: BinaryIO, *, limits: ReadLimits) -> str:
     """The JSON with a file's regions, as text; empty where there is none. Its position changes."""
     if "RoiGroups" in artist:
         return artist
-    file.seek(_BLOCK_START)
-    magic, _, settings, regions = _BLOCK.unpack(file.read(_BLOCK.size).ljust(_BLOCK.size, b"\0"))
-    if magic != _MAGIC or regions > limits.max_tag_bytes:
+    settings, regions = _read_block(file)
+    if regions > limits.max_tag_bytes:
         return ""
     file.seek(_BLOCK_START + _BLOCK.size + settings)
     return file.read(regions).rstrip(b"\0").decode("utf-8", errors="replace")
+
+
+def _read_block(file: BinaryIO) -> tuple[int, int]:
+    """How many bytes of settings and of regions are in the block; none where there is no block."""
+    file.seek(_BLOCK_START)
+    head = file.read(_BLOCK.size).ljust(_BLOCK.size, b"\0")
+    magic, _, settings, regions = _BLOCK.unpack(head)
+    return (settings, regions) if magic == _MAGIC else (0, 0)
 
 
 def with_region(
