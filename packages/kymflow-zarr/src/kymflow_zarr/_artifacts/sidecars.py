@@ -62,8 +62,7 @@ def stem_of(image_name: str) -> str:
 
 def is_sidecar(name: str, *, stems: Set[str]) -> bool:
     """Whether a file is an artifact of another image, which has one of these stems."""
-    stem = stem_of(name)
-    owner = _owner(stem, stems) if "." in stem else None
+    owner = _owner(stem_of(name), stems)
     return owner is not None and split_sidecar(name[len(owner) + 1 :]) is not None
 
 

@@ -105,7 +105,7 @@ def plan_refresh(
         new=tuple(file for file in new if file not in later),
         changed=tuple((file, image_id) for file, image_id in changed if file not in later),
         unchanged_states=tuple(same),
-        gone=tuple(sorted(missing_paths(not_found, scan.listings))) if not_found else (),
+        gone=tuple(sorted(missing_paths(not_found, scan.listings))),
         refused=scan.refused,
         waiting=tuple(waiting),
         failed=tuple(failed.values()),
@@ -184,8 +184,10 @@ def _failed_and_waiting(
     return failed, waiting
 
 
-def missing_paths(paths: Iterable[str], listings: Mapping[Path, Iterable[str]]) -> Iterator[str]:
+def missing_paths(paths: Collection[str], listings: Mapping[Path, Iterable[str]]) -> Iterator[str]:
     """The paths whose folder was listed, and that are not in it."""
+    if not paths:  # as usual: the names of all files are not worth looking at
+        return
     listed = {
         normalized(str(folder)): set(map(normalized, names)) for folder, names in listings.items()
     }

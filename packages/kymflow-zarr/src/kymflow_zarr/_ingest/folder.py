@@ -42,7 +42,7 @@ def list_folder(
         OSError: It cannot be listed.
     """
     found = os.listdir(folder) if names is None else names  # noqa: PTH208 (only names are needed)
-    visible = sorted(name for name in found if name[0] != ".")
+    visible = sorted([name for name in found if name[0] != "."])
     whole = folder.resolve()
     places = (place / FOLDER_CALIBRATION for place in (whole, *whole.parents))
     return FolderListing(
@@ -69,8 +69,13 @@ def images_in(listing: FolderListing) -> dict[str, ImageReader]:
             continue
         for name in names:
             claimed.setdefault(name, reader)
-    stems = {stem_of(name) for name in claimed}
-    return {name: reader for name, reader in claimed.items() if not is_sidecar(name, stems=stems)}
+    dotted = [name for name in claimed if name.count(".") > 1]  # as the name of a sidecar
+    if dotted:
+        stems = set(map(stem_of, claimed))
+        for name in dotted:
+            if is_sidecar(name, stems=stems):
+                del claimed[name]
+    return claimed
 
 
 def _claims(reader: ImageReader, listing: FolderListing) -> list[str]:

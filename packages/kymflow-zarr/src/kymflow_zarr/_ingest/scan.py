@@ -118,27 +118,25 @@ def _walk(
     waiting = [top]
     while waiting:
         folder = waiting.pop()
+        names: list[str] = []
+        folders: list[str] = []
         try:
             with os.scandir(folder) as entries:
-                shown = [entry for entry in entries if _is_shown(entry.name)]
+                for entry in entries:
+                    if entry.name[0] != ".":
+                        is_folder = entry.is_dir(follow_symlinks=False)
+                        (folders if is_folder else names).append(entry.name)
         except OSError as error:
             if folder == top:
                 raise
             refused[folder] = UnreadableImageError(folder, os_reason(error))
             continue
-        names = [entry.name for entry in shown if not entry.is_dir(follow_symlinks=False)]
         if folder != top and EXPORT_MANIFEST in names:
             logger.warning("the export %r is skipped; name it to ingest it", str(folder))
             continue
         yield folder, names
         if recursive:
-            waiting += [
-                folder / entry.name for entry in shown if entry.is_dir(follow_symlinks=False)
-            ]
-
-
-def _is_shown(name: str) -> bool:
-    return name[0] != "." and not name.lower().endswith(_PLANES)
+            waiting += [folder / name for name in folders if not name.lower().endswith(_PLANES)]
 
 
 def _one_pattern(patterns: list[str]) -> re.Pattern[str]:

@@ -43,8 +43,14 @@ class FolderListing:
     def with_suffix(self, suffixes: Sequence[str]) -> list[str]:
         """The names with one of these endings, which may be in capitals."""
         endings = tuple(suffixes)
-        lowered = zip(self.names, _in_lower_case(self.names), strict=True)
-        return [name for name, lower in lowered if lower.endswith(endings)]
+        last = tuple(ending.rpartition(".")[2] for ending in endings)
+        return sorted(
+            name
+            for shared, names in _by_ending(self.names).items()
+            if shared.endswith(last)
+            for name in names
+            if name.lower().endswith(endings)
+        )
 
     def own(self, name: str, suffix: str) -> Path | None:
         """The file with exactly an image's stem and another ending, such as ``".txt"``, or None."""
@@ -113,9 +119,12 @@ class FolderListing:
 
 
 @lru_cache(maxsize=1)
-def _in_lower_case(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Names as each reader of a folder compares them."""
-    return tuple(map(str.lower, names))
+def _by_ending(names: tuple[str, ...]) -> dict[str, list[str]]:
+    """Names by what follows their last dot, in lower case: each reader wants those of a few."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(name.rpartition(".")[2].lower(), []).append(name)
+    return found
 
 
 class OpenImage(Protocol):
