@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import chain, product
+from itertools import product
 from math import ceil
 from threading import Thread
 from typing import Any, Final
@@ -64,11 +64,9 @@ def write_array(
                 f"a block of shape {block.shape!r} came where {expected!r} was expected; "
                 "the source changed while it was read: read it again"
             )
-        encoded = ((key, encode_chunk(chunk)) for key, chunk in _chunks_of(block, position, chunks))
-        # Compressing takes all cores; what follows the first chunk is mostly writing.
-        first = next(encoded)
         with _hashing_in_background(sha, block):
-            for key, data in chain([first], encoded):
+            for key, chunk in _chunks_of(block, position, chunks):
+                data = encode_chunk(chunk)
                 checksums[key] = chunk_checksum(data)
                 put(key, data)
     missing = next(due, None)

@@ -28,6 +28,7 @@ _SUB_IFDS: Final = 330
 _FIRST_PRIVATE_TAG: Final = 32768
 _VENDOR_TAGS: Final = frozenset({33628, 33629, 33630, 33631, 34361, 34362, 34412})
 _NUMBER_WEIGHT: Final = 16  # a number takes more room in Python than in the file
+_SIZES: Final = {kind: struct.calcsize(f"={form}") for kind, form in TIFF.DATA_FORMATS.items()}
 _ALL_TAGS: Final = 16  # times what one tag may claim
 
 
@@ -131,7 +132,7 @@ class _Walk:
             if is_ignored:
                 return ()
             raise BadTiffError(f"{what} has the unknown type {kind}")
-        size = count * struct.calcsize(f"={TIFF.DATA_FORMATS[kind]}")
+        size = count * _SIZES[kind]
         at = 0
         if size > len(value):
             (at,) = struct.unpack(self.layout.offsetformat, value)
