@@ -67,6 +67,7 @@ class BatchIngest:
             IngestJob(
                 image_id=str(uuid.uuid4()),
                 file=file,
+                path=path,
                 supersedes=supersedes
                 if self.known is None or not scene
                 else self.known.latest(file, scene),
@@ -125,7 +126,7 @@ def _settle(
     options: IngestOptions,
 ) -> IngestOutcome:
     """What becomes of a file that was read: a new image, unless there is one of its pixels."""
-    path = job.file.primary
+    path = job.path
     if isinstance(found, UnreadableImageError):
         return failed(path, found, scene=job.scene)
     row = None if known is None else known.find(job, found.document)

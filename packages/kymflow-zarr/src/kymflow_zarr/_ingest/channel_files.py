@@ -105,11 +105,11 @@ def header_of_channels(
     the names: ``scan_C002.tif`` alone is the second. Files beside those of further channels, by the
     stems of these, are not ingested, and named in a warning.
     """
-    numbers = [channel_number(path.name) or 0 for path in files]
     channels, warnings = header.channels, header.warnings
-    numbered = min(numbers) >= 1 and max(numbers) <= len(channels)
-    if numbered and len(channels) > len(files) and "c" not in header.axes:
-        channels = tuple(channels[number - 1] for number in numbers)
+    if len(channels) > len(files) and "c" not in header.axes:
+        numbers = [channel_number(path.name) or 0 for path in files]
+        if min(numbers) >= 1 and max(numbers) <= len(channels):
+            channels = tuple(channels[number - 1] for number in numbers)
     left = [name for path in files[1:] for name in beside.get(stem_of(path.name), ())]
     if left:
         text = f"{', '.join(map(repr, left))} belong to further channels and are not ingested"

@@ -72,15 +72,14 @@ def stage_image_file(
     try:
         return _stage(staging, job, folder=folder, options=options)
     except (SchemaValidationError, CorruptDataError, InvalidNameError) as error:
-        raise UnreadableImageError(job.file.primary, str(error)) from error
+        raise UnreadableImageError(job.path, str(error)) from error
 
 
 def _stage(
     staging: Staging, job: IngestJob, *, folder: ImageFolder, options: IngestOptions
 ) -> StagedImage:
-    image_id, file = job.image_id, job.file
-    files = file.files
-    primary = files[0]
+    image_id, file, primary = job.image_id, job.file, job.path
+    files = (primary, *map(Path, file.paths[1:]))
     _check_paths(files)
     ingested = time.time_ns()
     with ExitStack() as stack:

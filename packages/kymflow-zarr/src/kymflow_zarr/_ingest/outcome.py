@@ -20,12 +20,14 @@ class IngestJob:
     Attributes:
         image_id: The new image's id.
         file: The file.
+        path: The file of its first channel.
         supersedes: The image that was made of an earlier state of this file.
         scene: Which image of a file of several; empty for a file of one.
     """
 
     image_id: str
     file: SourceFile
+    path: Path
     supersedes: str | None
     scene: str = ""
 

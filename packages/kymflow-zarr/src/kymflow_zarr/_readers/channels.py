@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 CHANNEL_NAMES: Final = (
@@ -78,6 +79,7 @@ def channel_number(name: str) -> int | None:
     return None if found is None else _number(found[1])
 
 
+@lru_cache(maxsize=16)  # each reader of headers asks for the same image
 def shared_stem(name: str) -> str | None:
     """What the names of all channels have in common: ``scan`` of ``scan_C001T001.tif``.
 

@@ -120,13 +120,13 @@ def may_have_scenes(path: Path, *, limits: ReadLimits) -> bool:
     """Whether a TIFF may hold several images, by a look at few of its bytes.
 
     Raises:
-        UnreadableImageError: It is not a regular file.
+        OSError: It cannot be opened.
         BadTiffError: It is no TIFF, or its first page is damaged or cut short.
     """
-    raw, found = open_regular_file(path)
-    with raw:
-        tags = first_page_tags(raw, size_bytes=found.size_bytes, limits=limits)
-        return may_have_regions(tags, raw)
+    with io.FileIO(path) as file:
+        size_bytes = file.seek(0, io.SEEK_END)
+        tags = first_page_tags(file, size_bytes=size_bytes, limits=limits)
+        return may_have_regions(tags, file)
 
 
 class _NoDescriptor(io.BufferedReader):

@@ -116,12 +116,13 @@ def check_complete(metadata: TiffMetadata, pages: int) -> None:
         )
     if kind == "ome" and sum(len(each) for each in tif.series) < pages:
         raise BadTiffError(f"its OME-XML describes fewer than its {pages} pages")
-    shapes = [each["shape"] for each in tif.shaped_metadata or ()]
-    if kind == "shaped" and math.prod(shapes[0]) != series.size:
-        raise BadTiffError("its pages do not make up the shape that it declares")
+    if kind == "shaped":
+        shapes = [each["shape"] for each in tif.shaped_metadata or ()]
+        if math.prod(shapes[0]) != series.size:
+            raise BadTiffError("its pages do not make up the shape that it declares")
     # tifffile takes all pages that there are where ImageJ gives no frames, slices or channels.
-    images = metadata.imagej.get("images", "")
-    if kind == "imagej" and images.isdecimal():
+    images = metadata.imagej.get("images", "") if kind == "imagej" else ""
+    if images.isdecimal():
         planes = series.size // series.keyframe.size * max(1, series.keyframe.samplesperpixel)
         if int(images) > planes:
             raise CutShortError(
