@@ -1,7 +1,8 @@
 """Real filesystems in a file: their power is cut by shutting them down under a running job.
 
-A layered filesystem (an overlay, say) lies over such a one, which is what is shut down. Needs root,
-``mount`` with loop devices, and the programs that make or mount the filesystem.
+A layered filesystem (an overlay, say, or NTFS in a file) lies over such a one, which is what is
+shut down. Needs root, ``mount`` with loop devices, and the programs that make or mount the
+filesystem.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ FLUSHES: tuple[Flush, ...] = ("journal flushed", "journal not flushed")
 _SHUTDOWN: Final = 0x8004587D  # EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN are the same number
 _FLAGS: Final = {"journal flushed": 1, "journal not flushed": 2}
 _SECONDS_TO_LET_GO: Final = 30.0
+_LAYER_FILE: Final = "layer"
+_LAYER_BYTES: Final = 48 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,8 @@ class Filesystem:
         make: The command that makes it in a file, whose name comes last.
         size_bytes: Of that file.
         layer: The command that mounts a layer over a folder, if there is one.
+        make_layer: The command that makes such a layer in a file, whose name comes last; empty
+            where it lies over the folder itself.
         is_lasting: Whether what it acknowledges outlasts a cut; if not, all that is asked is that
             nothing wrong is read.
     """
@@ -49,6 +54,7 @@ class Filesystem:
     make: tuple[str, ...] = ("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0")
     size_bytes: int = 48 * 2**20
     layer: Callable[[Path, Path], tuple[str, ...]] | None = None
+    make_layer: tuple[str, ...] = ()
     is_lasting: bool = True
 
 
@@ -62,6 +68,10 @@ def _overlay(*command: str) -> Callable[[Path, Path], tuple[str, ...]]:
     return mount
 
 
+def _in_a_file(*command: str) -> Callable[[Path, Path], tuple[str, ...]]:
+    return lambda below, top: (*command, str(below / _LAYER_FILE), str(top))
+
+
 FILESYSTEMS: Final = {
     "ext4": Filesystem(),
     # The smallest that mkfs.xfs makes.
@@ -71,6 +81,16 @@ FILESYSTEMS: Final = {
     # It does not pass on the flush of a folder.
     "bindfs": Filesystem(
         layer=lambda below, top: ("bindfs", str(below), str(top)), is_lasting=False
+    ),
+    "ntfs-3g": Filesystem(
+        size_bytes=128 * 2**20,
+        layer=_in_a_file("ntfs-3g"),
+        make_layer=("mkntfs", "--quick", "--quiet", "--force"),
+    ),
+    "exfat": Filesystem(
+        size_bytes=128 * 2**20,
+        layer=_in_a_file("mount", "-t", "exfat-fuse", "-o", "loop"),
+        make_layer=("mkfs.exfat",),
     ),
 }
 
@@ -83,7 +103,7 @@ def require_filesystem(name: str) -> None:
     """
     require_root()
     kind = FILESYSTEMS[name]
-    programs = [kind.make[0]]
+    programs = [kind.make[0], *kind.make_layer[:1]]
     if kind.layer is not None:
         programs.append(kind.layer(Path(), Path())[0])
     for program in programs:
@@ -121,6 +141,12 @@ class LoopDisk:
         with self._base.open("wb") as file:
             file.truncate(self._kind.size_bytes)
         _run(*self._kind.make, str(self._base))
+        if self._kind.make_layer:
+            with self._mounted(self._base, layered=False):
+                layer = self._below / _LAYER_FILE
+                with layer.open("wb") as file:
+                    file.truncate(_LAYER_BYTES)
+                _run(*self._kind.make_layer, str(layer))
 
     def prepare(self, templates: Templates, job: Job) -> None:
         """Put the dataset that a job starts from on the prepared filesystem."""
@@ -145,16 +171,16 @@ class LoopDisk:
         self._mount(self._image)
 
     @contextmanager
-    def _mounted(self, image: Path) -> Iterator[None]:
+    def _mounted(self, image: Path, *, layered: bool = True) -> Iterator[None]:
         try:
-            self._mount(image)
+            self._mount(image, layered=layered)
             yield
         finally:
             self._unmount()
 
-    def _mount(self, image: Path) -> None:
+    def _mount(self, image: Path, *, layered: bool = True) -> None:
         _run("mount", "-o", "loop", str(image), str(self._below))
-        if self._kind.layer is not None:
+        if layered and self._kind.layer is not None:
             _run(*self._kind.layer(self._below, self.top))
 
     def _unmount(self) -> None:
