@@ -1,4 +1,4 @@
-"""What benchmarks say of growth and change is right; that all of them run, CI shows last of all."""
+"""What benchmarks say of growth and change is right; that all of them run, `.ci/run` shows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench_job import Benchmark
 
 SIZES = (100, 400)
 clock = 0.0
-time.perf_counter = lambda: clock
+time.perf_counter = time.process_time = lambda: clock
 
 
 def prepare(folder, count):

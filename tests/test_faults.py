@@ -38,9 +38,9 @@ JOBS = "ingest,artifacts,replace_rows"  # test_format1.py cuts an upgrade off at
 
 
 PARTS = {
-    "killed at a call": 4,
-    "a call fails": 24,
-    "power cut, modelled": 16,
+    "killed at a call": 3,
+    "a call fails": 18,
+    "power cut, modelled": 27,
     "damaged files": 20,
     "crowd": 20,
     "hostile input": 200,

@@ -2,7 +2,7 @@
 
 They work on one store in memory. Each request to it waits for its turn, so that a schedule decides
 where one writer is stopped and another one goes on. Of two, every such point is tried in the long
-form, with ``KYMFLOW_EXAMPLES``, and every seventh one without it.
+form, with ``KYMFLOW_EXAMPLES``, and every eleventh one without it.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 Step = Callable[[ZarrDataset, "Case"], object]
 
 TO_THE_END = 1000  # more requests than any writer makes
-EXAMPLES = int(os.environ.get("KYMFLOW_EXAMPLES", "4"))
-EVERY = 1 if "KYMFLOW_EXAMPLES" in os.environ else 7
+EXAMPLES = int(os.environ.get("KYMFLOW_EXAMPLES", "3"))
+EVERY = 1 if "KYMFLOW_EXAMPLES" in os.environ else 11
 
 
 class Turns:

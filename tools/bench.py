@@ -199,17 +199,18 @@ def run(
 ) -> Iterator[Result]:
     """Measure one benchmark, size by size; its memory, too, in separate processes.
 
-    A small run looks at growth only: it leaves memory out, stays in this process, and neither waits
-    for the disk, which others may keep busy, nor writes to one if it can do without.
+    A small run looks at growth only, and may run beside other work: it counts seconds of
+    processors, leaves memory out, stays in this process, and writes to no disk if it can do
+    without.
     """
     name = file.relative_to(ROOT).as_posix()
     with tempfile.TemporaryDirectory(dir=folder, prefix="kymflow-bench-") as made:
         place = Path(made)
         job = (file, benchmark.name)
         if small:
-            taken = measure_time(*job, sizes, rounds, place, settle=False)
+            taken = measure_time(*job, sizes, rounds, place, small=True)
         else:
-            taken = in_new_process(measure_time, *job, sizes, rounds, place, settle=True)
+            taken = in_new_process(measure_time, *job, sizes, rounds, place, small=False)
         smaller: Result | None = None
         for size in sizes:
             peak = None if small else in_new_process(measure_peak, *job, place / str(size))

@@ -4,6 +4,7 @@ Job and floor take turns, size by size and round by round, so that whatever else
 meets both alike. Before each turn the disk's queue is emptied if asked, and what a turn has written
 stays until all is done: no turn pays for another's writes, nor for removing them. (ext4 takes ten
 times as long to create files while inodes have been freed within the last seconds.)
+A small run counts the processors' seconds, as it runs beside tests.
 The peak of memory is measured in a further process that does the job once and nothing before it.
 """
 
@@ -34,7 +35,7 @@ def in_new_process(work: Callable[_P, _R], *args: _P.args, **options: _P.kwargs)
 
 
 def measure_time(
-    file: Path, name: str, sizes: Sequence[int], rounds: int, folder: Path, *, settle: bool
+    file: Path, name: str, sizes: Sequence[int], rounds: int, folder: Path, *, small: bool
 ) -> dict[int, dict[str, list[float]]]:
     """Seconds of job and floor in each round, by size; the inputs stay in `folder`."""
     benchmark = load_benchmark(file, name)
@@ -45,25 +46,27 @@ def measure_time(
     runs = {"work": benchmark.work}
     if benchmark.floor is not None:
         runs["floor"] = benchmark.floor
-    for run in runs.values():  # imports, and what is made once in a process
-        seconds(run, folder / str(sizes[0]), settle=settle)
+    if len(sizes) > 1 or not small:  # imports, and what is made once in a process
+        for run in runs.values():
+            seconds(run, folder / str(sizes[0]), small=small)
     taken: dict[int, dict[str, list[float]]] = {size: {what: [] for what in runs} for size in sizes}
     for _ in range(rounds):
         for size in sizes:
             for what, run in runs.items():
-                taken[size][what].append(seconds(run, folder / str(size), settle=settle))
+                taken[size][what].append(seconds(run, folder / str(size), small=small))
     return taken
 
 
-def seconds(run: Run, inputs: Path, *, settle: bool) -> float:
-    """How long one run takes, in its own scratch folder."""
+def seconds(run: Run, inputs: Path, *, small: bool) -> float:
+    """How long one run takes, in its own scratch folder; of a small one, on all processors."""
     scratch = Path(tempfile.mkdtemp(dir=inputs.parent))
+    clock = time.process_time if small else time.perf_counter
     gc.collect()
-    if settle and hasattr(os, "sync"):
+    if not small and hasattr(os, "sync"):
         os.sync()
-    start = time.perf_counter()
+    start = clock()
     run(inputs, scratch)
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def measure_peak(file: Path, name: str, inputs: Path) -> int | None:

@@ -311,7 +311,7 @@ def _hostile(run: _Run) -> None:
                 try_datasets,
                 run.templates,
                 root / "datasets",
-                every=1 if run.count >= _WITH_BOMBS else 5,
+                every=1 if run.count >= _WITH_BOMBS else 10,
             ),
         ),
         ("names", partial(try_names, root)),

@@ -75,7 +75,7 @@ def sweep(
     points: int,
     seed: int,
 ) -> Iterator[Sweep]:
-    """Try each fault at `points` calls of each job at most: the first, the last and random ones."""
+    """Try each fault at `points` calls of each job at most, see `chosen`."""
     kinds = list(faults)
     for job in jobs:
         states = reference_states(job, templates, root)
@@ -103,11 +103,11 @@ def count_calls(
 
 
 def chosen(calls: int, points: int, draw: random.Random) -> list[int]:
-    """Some of the calls, in order: the first, the last, and others at random."""
+    """Some of the calls, in order: the first, the last, and others at random, or one of these."""
     if calls <= points:
         return list(range(1, calls + 1))
-    inner = draw.sample(range(2, calls), max(0, points - 2))
-    return sorted([1, calls, *inner])
+    ends = [1, calls] if points > 1 else []
+    return sorted([*ends, *draw.sample(range(2, calls), points - len(ends))])
 
 
 def _try(

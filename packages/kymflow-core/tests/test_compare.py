@@ -39,6 +39,7 @@ def compare(table: pd.DataFrame, **options: Any) -> Comparison:
     )
 
 
+@pytest.mark.accuracy
 @pytest.mark.parametrize("same_animals", [True, False])
 def test_the_interval_holds_the_true_change_as_often_as_it_says(same_animals: bool) -> None:
     found = [compare(study(seed, same_animals=same_animals)) for seed in range(100)]

@@ -83,7 +83,7 @@ BENCHMARKS = (
     Benchmark(
         name="ingest kymographs",
         sizes=(30, 150),
-        small=(10, 40),
+        small=(5, 20),
         prepare=make_kymographs,
         work=partial(ingest, durable=False),
         floor=partial(floor, durable=False),
@@ -93,7 +93,7 @@ BENCHMARKS = (
     Benchmark(
         name="ingest kymographs, synced",
         sizes=(30, 150),
-        small=(10, 40),
+        small=(5, 20),
         prepare=make_kymographs,
         work=partial(ingest, durable=True),
         floor=partial(floor, durable=True),
@@ -103,7 +103,7 @@ BENCHMARKS = (
     Benchmark(
         name="ingest kymographs, two threads next to one",
         sizes=(150,),
-        small=(40,),
+        small=(20,),
         prepare=make_kymographs,
         work=partial(ingest, durable=False, workers=2),
         floor=partial(ingest, durable=False),

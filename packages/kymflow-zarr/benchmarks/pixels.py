@@ -48,7 +48,7 @@ BENCHMARKS = (
     Benchmark(
         name="read all pixels",
         sizes=(30, 150),
-        small=(10, 40),
+        small=(5, 20),
         prepare=make_dataset,
         work=read,
         floor=floor,
@@ -58,7 +58,7 @@ BENCHMARKS = (
     Benchmark(
         name="read all pixels, next to numpy.load",
         sizes=(150,),
-        small=(40,),
+        small=(20,),
         prepare=make_dataset,
         work=read,
         floor=numpy_load,

@@ -32,6 +32,7 @@ def cells(
     return compute_result(CELLS, pixels, calibration=calibration, params=CellsParams(**params))
 
 
+@pytest.mark.accuracy
 @pytest.mark.parametrize("speed", [2.5, -1.5])
 @pytest.mark.parametrize("hematocrit", [0.1, 0.3, 0.6])
 def test_every_cell_is_counted_once(speed: float, hematocrit: float) -> None:
@@ -47,6 +48,7 @@ def test_every_cell_is_counted_once(speed: float, hematocrit: float) -> None:
     assert found["length_um"] == pytest.approx(16.0 * UM, rel=0.05)
 
 
+@pytest.mark.accuracy
 @pytest.mark.parametrize("hematocrit", [0.3, 0.5])
 def test_hematocrit_is_the_share_that_cells_cover(hematocrit: float) -> None:
     truth = recording(hematocrit=hematocrit, lines=8000)
@@ -70,6 +72,7 @@ def test_a_person_may_say_what_cells_are() -> None:
     assert found["reason"] == "what passes varies more in length than cells do"
 
 
+@pytest.mark.accuracy
 def test_noise_that_single_lines_drown_in_is_averaged_away() -> None:
     truth = recording(hematocrit=0.4, snr=0.6, lines=6000)
     found = cells(truth.pixels).summary
@@ -87,6 +90,7 @@ def test_a_signal_much_weaker_than_noise_is_refused() -> None:
     assert found["cells"] is None
 
 
+@pytest.mark.accuracy
 def test_light_that_fades_changes_no_count() -> None:
     truth = recording(hematocrit=0.3)
     fading = truth.pixels * np.linspace(1.0, 0.4, len(truth.pixels))[:, None]
@@ -95,6 +99,7 @@ def test_light_that_fades_changes_no_count() -> None:
     assert found["hematocrit"] == pytest.approx(0.3, abs=0.05)
 
 
+@pytest.mark.accuracy
 def test_clusters_are_divided() -> None:
     truth = recording(hematocrit=0.5, cluster=3.0, lines=6000)
     assert cells(truth.pixels).summary["cells"] == pytest.approx(
@@ -115,6 +120,7 @@ def test_a_stall_passes_no_cells() -> None:
     assert (segments["cells"][[0, 1, 4, 5]] > 30).all()
 
 
+@pytest.mark.accuracy
 @pytest.mark.parametrize("first", [0, 2000, 4500])
 @pytest.mark.parametrize("hematocrit", [0.1, 0.4])
 def test_a_stall_moves_no_blood_whether_or_not_a_cell_is_in_sight(
@@ -132,6 +138,7 @@ def test_a_stall_moves_no_blood_whether_or_not_a_cell_is_in_sight(
     assert density < float(found["density_high_per_mm"] or 0)
 
 
+@pytest.mark.accuracy
 @pytest.mark.parametrize(("seed", "hematocrit", "cluster"), [(0, 0.1, 1.0), (14, 0.05, 3.0)])
 def test_rare_cells_are_not_lost_between_long_gaps(
     seed: int, hematocrit: float, cluster: float

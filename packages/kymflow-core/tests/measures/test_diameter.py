@@ -42,6 +42,7 @@ def test_the_diameter_is_that_of_the_vessel(profile: str, size_um: float) -> Non
     assert found["mean_px"] == pytest.approx(size_um / UM, abs=0.8)
 
 
+@pytest.mark.accuracy
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     inside: list[bool] = []
     for seed in range(12):
@@ -54,6 +55,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     assert 0.88 <= np.mean(inside) <= 1.0
 
 
+@pytest.mark.accuracy
 def test_motion_within_a_long_window_widens_nothing() -> None:
     found = [
         diameter(vessel(5.0, lines=400, motion_um=1.5, seed=seed).pixels, window_lines=200)
@@ -63,6 +65,7 @@ def test_motion_within_a_long_window_widens_nothing() -> None:
     assert np.mean(trace) == pytest.approx(5.0, abs=0.035)
 
 
+@pytest.mark.accuracy
 def test_lines_without_an_edge_bias_nothing() -> None:
     found = [
         diameter(
@@ -165,6 +168,7 @@ def test_without_a_pixel_size_there_are_pixels_only() -> None:
     assert found.to_pandas("trace")[["diameter_um", "time_s"]].isna().all(axis=None)
 
 
+@pytest.mark.accuracy
 @settings(max_examples=10)
 @given(gain=st.floats(1e-2, 1e3), offset=st.floats(0.0, 1e3), seed=st.integers(0, 100))
 def test_brightness_does_not_matter(gain: float, offset: float, seed: int) -> None:
@@ -173,6 +177,7 @@ def test_brightness_does_not_matter(gain: float, offset: float, seed: int) -> No
     assert other["mean_px"] == pytest.approx(plain["mean_px"], rel=1e-2)
 
 
+@pytest.mark.accuracy
 @settings(max_examples=10)
 @given(seed=st.integers(0, 100))
 def test_the_mirror_image_has_the_same_diameter(seed: int) -> None:

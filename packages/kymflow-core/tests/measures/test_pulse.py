@@ -66,6 +66,7 @@ def test_rate_and_indices_are_those_of_the_heart(backwards: bool) -> None:
         assert number(found, f"{index}_low") < number(found, index) < number(found, f"{index}_high")
 
 
+@pytest.mark.accuracy
 @pytest.mark.parametrize(("start_hz", "gain_hz_s"), [(6.0, 0.15), (8.0, -0.1)])
 def test_a_rate_that_drifts_is_followed(start_hz: float, gain_hz_s: float) -> None:
     time = 1e-3 * np.arange(10_000)
@@ -78,6 +79,7 @@ def test_a_rate_that_drifts_is_followed(start_hz: float, gain_hz_s: float) -> No
     assert number(found, "pulsatility") == pytest.approx(0.2, rel=0.15)
 
 
+@pytest.mark.accuracy
 def test_the_waveform_is_folded_by_phase_from_its_fastest_moment_on() -> None:
     found = pulse(beating(6.0, second=0.4, seconds=10.0))
     assert found.summary["harmonics"] == 2
@@ -90,6 +92,7 @@ def test_the_waveform_is_folded_by_phase_from_its_fastest_moment_on() -> None:
     assert (waveform["windows"] > 20).all()
 
 
+@pytest.mark.accuracy
 def test_each_segment_has_its_own_rate() -> None:
     slow, fast = (beating(rate, seconds=10.0, seed=1) for rate in (6.0, 6.5))
     segments = pulse(np.concatenate([slow, fast])).to_pandas("segments")
@@ -99,6 +102,7 @@ def test_each_segment_has_its_own_rate() -> None:
     assert (segments["rate_low_hz"] < segments["rate_high_hz"]).all()
 
 
+@pytest.mark.accuracy
 def test_unknown_windows_are_gaps() -> None:
     pixels = beating(7.0, seconds=10.0)
     noise = np.random.default_rng(0).normal(1.0, 0.2, (2500, pixels.shape[1]))
@@ -108,6 +112,7 @@ def test_unknown_windows_are_gaps() -> None:
     assert number(found, "pulsatility") == pytest.approx(0.4, rel=0.06)
 
 
+@pytest.mark.accuracy
 @pytest.mark.parametrize("seed", range(4))
 def test_steady_flow_has_no_heart_rate(seed: int) -> None:
     found = pulse(beating(8.0, amplitude=0.0, seed=seed)).summary
@@ -138,6 +143,7 @@ def test_it_refuses_with_a_reason(
     assert found["rate_hz"] is None
 
 
+@pytest.mark.accuracy
 def test_the_band_is_that_of_the_species_unless_given() -> None:
     found = pulse(beating(8.0), species="rat").summary
     assert (found["band_low_hz"], found["band_high_hz"]) == (3.5, 9.0)
@@ -176,6 +182,7 @@ def test_it_keeps_every_rule_and_has_tables(tmp_path: Path) -> None:
     assert len(load_result_table(record, PULSE, "waveform")) == 24
 
 
+@pytest.mark.accuracy
 def test_both_halves_of_real_recordings_agree(real_recordings: Path) -> None:
     import tifffile
 

@@ -19,6 +19,8 @@ from kymflow.core.analysis.velocity import (
 )
 from kymflow.core.testing import simulate_cells
 
+pytestmark = pytest.mark.accuracy
+
 Pixels = NDArray[np.float64]
 Flowing = Callable[..., Pixels]
 

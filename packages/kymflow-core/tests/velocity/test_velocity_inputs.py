@@ -196,6 +196,7 @@ def test_noise_beside_a_constant_column_has_no_velocity() -> None:
     assert np.mean(result.status == WindowStatus.UNKNOWN) > 0.98
 
 
+@pytest.mark.accuracy
 @pytest.mark.parametrize("n_pixels", [5, 10, 19, 38])
 @pytest.mark.parametrize("window_lines", [8, 16, 64])
 @pytest.mark.parametrize("tracked", [True, False])

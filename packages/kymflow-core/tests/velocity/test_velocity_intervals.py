@@ -163,6 +163,7 @@ def test_summary_of_pulsating_flow(flowing: Flowing) -> None:
     assert summary.standard_error_mm_s == pytest.approx(0.25 * 1.2 / np.sqrt(500.0), rel=0.05)
 
 
+@pytest.mark.accuracy
 def test_standard_error_covers_the_truth(flowing: Flowing) -> None:
     off = []
     for seed in range(12):

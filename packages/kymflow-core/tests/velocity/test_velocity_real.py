@@ -32,6 +32,7 @@ def test_the_trace_agrees_with_the_laboratory_where_there_is_evidence(
     assert np.mean(np.abs(ratio - 1.0) <= 0.1) > 0.85
 
 
+@pytest.mark.accuracy
 @pytest.mark.parametrize("name", ["20250722_A89_0002", "Capillary2"])
 def test_both_halves_of_the_line_agree(real_kymographs: Path, name: str) -> None:
     pixels = tifffile.imread(real_kymographs / f"{name}.tif")
@@ -48,6 +49,7 @@ def test_both_halves_of_the_line_agree(real_kymographs: Path, name: str) -> None
     assert same_sign.mean() > 0.9
 
 
+@pytest.mark.accuracy
 def test_real_recordings_summarize(real_kymographs: Path) -> None:
     for path in sorted(real_kymographs.glob("*.tif")):
         result = estimate_velocity(

@@ -184,7 +184,9 @@ class SparseFile(io.FileIO):
         return len(data)
 
 
-@pytest.mark.parametrize(("rows", "big"), [(1000, False), (4300, True)])
+@pytest.mark.parametrize(
+    ("rows", "big"), [(1000, False), pytest.param(4300, True, marks=pytest.mark.slow)]
+)
 def test_bigtiff_where_four_bytes_do_not_reach(tmp_path: Path, rows: int, big: bool) -> None:
     """4.3 GB of pixels on one page, none of which is ever in memory but a few strips."""
     block = np.zeros((20, 1_000_000), np.uint8)

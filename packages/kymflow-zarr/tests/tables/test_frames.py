@@ -421,6 +421,7 @@ CALLS: dict[str, Callable[[ZarrDataset, pd.DataFrame], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS)
 def test_a_wide_frame_comes_back(disk: ZarrDataset, call: str) -> None:
     wide = pd.DataFrame(np.arange(3000.0)[None], columns=[f"c{at}" for at in range(3000)])
