@@ -150,3 +150,12 @@ def test_whole_numbers_too_large_for_the_others_are_refused(kind: str) -> None:
     with pytest.raises(RowError) as caught:
         KymDataset(dataset).update_index(Returning(frames))
     assert (caught.value.image_id, caught.value.column) == (max(ids), "n")
+
+
+def test_categories_that_are_not_unicode_are_refused_by_name() -> None:
+    dataset = ZarrDataset(MemoryStore())
+    image_id = dataset.add_image(np.zeros((1, 1), np.uint8), axes=("t", "x")).image_id
+    kinds = pd.Categorical(pd.Series(["\ud800"], dtype=object))
+    with pytest.raises(RowError) as caught:
+        KymDataset(dataset).update_index(Returning({image_id: pd.DataFrame({"kind": kinds})}))
+    assert (caught.value.image_id, caught.value.column) == (image_id, "kind")

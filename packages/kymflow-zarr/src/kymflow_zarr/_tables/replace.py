@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kymflow_zarr._tables.columns import fit_columns, plain_table
+from kymflow_zarr._tables.columns import fit_columns, to_table
 from kymflow_zarr._tables.stored_table import ROW_GROUP_ROWS
 from kymflow_zarr.errors import ColumnError, SchemaValidationError
 
@@ -50,7 +50,7 @@ def check_rows(update: RowUpdate, schema: pa.Schema, column: str, *, what: str) 
 
     if not len(update.rows):
         return update
-    rows = plain_table(update.rows, what=what)
+    rows = to_table(update.rows, what=what)
     for name in {*rows.column_names, column}.difference(schema.names):
         raise ColumnError(what, name, problem="is not in the schema", remedy="add it there")
     if column not in rows.schema.names:
