@@ -233,12 +233,15 @@ def test_the_home_folder_can_be_named_by_a_tilde(
     assert len(ZarrDataset("~/dataset.zarr", "r")) == 4
 
 
-def test_a_name_that_starts_with_a_tilde_is_a_name(
-    dataset: ZarrDataset, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    folder.rename("~no-such-user")
-    assert len(dataset.refresh_from_folder("~no-such-user")) == 3
-    with pytest.raises(NotADirectoryError, match="'~no-one' is not a folder"):
-        dataset.sources.plan("~no-one")
-    assert len(ZarrDataset("~old.zarr")) == 0
+def test_a_home_folder_that_there_is_not_is_named(dataset: ZarrDataset, tmp_path: Path) -> None:
+    place = "~no-such-user/x"
+    for call in (
+        lambda: ZarrDataset(place),
+        lambda: dataset.refresh_from_folder(place),
+        lambda: dataset.plan_refresh(place),
+        lambda: dataset.ingest_image(place),
+        lambda: dataset.sources.relocate(place, tmp_path),
+        lambda: dataset.export_legacy_folder(place),
+    ):
+        with pytest.raises(FileNotFoundError, match="there is no home folder for '~no-such-user/x"):
+            call()

@@ -63,8 +63,17 @@ def open_blobs(
 
 
 def from_home(path: str | PathLike[str]) -> Path:
-    """A path with the home folder in place of a ``~``; a name such as ``~old`` is left alone."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111 - `Path.expanduser` fails for that name
+    """A path with a home folder in place of a ``~`` or ``~name``.
+
+    Raises:
+        FileNotFoundError: There is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise FileNotFoundError(
+            f"there is no home folder for {str(path)!r}; give the whole path"
+        ) from error
 
 
 def why_read_only(

@@ -32,7 +32,7 @@ def relocate(dataset: str, old: str, new: str, /, *, wait: Wait = DEFAULT_WAIT_S
     """
     opened = open_writer(dataset, wait_s=wait)
     relocated = opened.sources.relocate(old, new)
-    relocate_folders(opened, Path(old), Path(new))
+    relocate_folders(opened, Path(old).expanduser(), Path(new).expanduser())
     return RelocateResult(dataset=dataset, old=old, new=new, relocated=relocated)
 
 
