@@ -405,9 +405,15 @@ def test_rows_of_one_dtype_fit_each_other(data: st.DataObject, kind: str) -> Non
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT], ids=repr)
 def test_objects_keep_what_stands_for_missing_ones_whichever_rows_come_first(missing: Any) -> None:
     dataset = ZarrDataset(MemoryStore())
-    for values in ([True, False], [True, missing], [missing, missing]):
+    some, all_of_them = [missing, False], [missing, missing]
+    for values, others in (
+        ([True, False], some),
+        ([True, missing], some),
+        (all_of_them, some),
+        (all_of_them, [True, False]),
+    ):
         rows = [frame_of({"c": pd.Series(values, dtype=object)}, "a", 2)]
-        rows.append(frame_of({"c": pd.Series([missing, False], dtype=object)}, "b", 2))
+        rows.append(frame_of({"c": pd.Series(others, dtype=object)}, "b", 2))
         for image_id, frame in zip("ab", rows, strict=True):
             dataset.replace_rows_for_image_id("t", image_id, frame)
         pd.testing.assert_frame_equal(dataset.load_table("t"), pd.concat(rows, ignore_index=True))
