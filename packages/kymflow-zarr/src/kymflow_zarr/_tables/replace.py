@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kymflow_zarr._storage.json_text import is_unicode
 from kymflow_zarr._tables.columns import fit_columns, to_table
 from kymflow_zarr._tables.stored_table import ROW_GROUP_ROWS
 from kymflow_zarr.errors import ColumnError, SchemaValidationError
@@ -78,8 +79,9 @@ def image_id_set(image_ids: str | Iterable[str]) -> frozenset[str]:
     if not isinstance(image_ids, Iterable):
         raise TypeError(f"expected image ids as text, not {image_ids!r}; give one, or several")
     found = frozenset([image_ids] if isinstance(image_ids, str) else image_ids)
-    for image_id in found:
-        if not isinstance(image_id, str):
+    given: frozenset[object] = found
+    for image_id in given:
+        if not isinstance(image_id, str) or not is_unicode(image_id):
             raise TypeError(f"expected image ids as text, not {image_id!r}; convert it")
     return found
 
