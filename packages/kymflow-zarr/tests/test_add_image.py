@@ -161,6 +161,12 @@ def test_units_that_are_left_out_are_seconds_and_micrometres(dataset: ZarrDatase
     assert header_of(record)["unit"] == {"t": "s", "x": "um"}
 
 
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.int16, float])
+def test_steps_may_be_numbers_of_numpy(dataset: ZarrDataset, kind: Any) -> None:
+    record = dataset.add_image(np.zeros((2, 2)), axes=("t", "x"), scale={"t": kind(2)})
+    assert header_of(record)["scale"] == {"t": 2.0, "x": None}
+
+
 def test_coordinates_are_in_seconds_and_micrometres(dataset: ZarrDataset) -> None:
     pixels = np.zeros((3, 4, 2))
     record = dataset.add_image(pixels, axes=("c", "t", "x"), scale={"t": 2}, unit={"t": "ms"})
@@ -193,6 +199,7 @@ def test_an_image_that_nothing_is_known_of_has_no_metadata(dataset: ZarrDataset)
         ({"scale": {"x": 0}}, "give a positive number"),
         ({"scale": {"x": float("nan")}}, "give a positive number"),
         ({"scale": {"x": 1}, "unit": {"x": "parsec"}}, "a unit of length or time"),
+        ({"scale": {"x": 1}, "unit": {"x": None}}, "a unit of length or time"),
         ({"axes": ("t",), "scale": {"t": 1}}, "do not name each dimension"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -148,8 +149,25 @@ def test_metadata_payload_keeps_what_it_does_not_know(record: ZarrImageRecord) -
     assert record.load_metadata_payload() == payload
 
 
-def test_a_metadata_payload_that_is_not_an_object_is_refused(record: ZarrImageRecord) -> None:
-    record.save_json("metadata", [1, 2])
+@pytest.mark.parametrize("payload", [[1, 2], None, "x"])
+def test_a_metadata_payload_that_is_not_an_object_is_refused(
+    record: ZarrImageRecord, payload: Any
+) -> None:
+    for save in (
+        record.save_metadata_payload,
+        lambda value: record.save_json("metadata", value),
+        lambda value: record.artifacts.save("provenance", value, "json"),
+    ):
+        with pytest.raises(SchemaValidationError, match="is a JSON object, not a"):
+            save(payload)
+    with pytest.raises(MetadataNotFoundError):
+        record.load_metadata_payload()
+
+
+def test_a_metadata_payload_that_someone_spoiled_is_damaged(disk: ZarrDataset) -> None:
+    record = disk.add_image(np.zeros((3, 2)), axes=("t", "x"))
+    key = record.save_metadata_payload({})
+    Path(disk.location, key).write_text("[1, 2]")
     with pytest.raises(CorruptDataError, match="not a JSON object"):
         record.load_metadata_payload()
 

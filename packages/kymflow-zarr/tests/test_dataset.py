@@ -186,6 +186,9 @@ def test_deleting_an_image(dataset: ZarrDataset) -> None:
         dataset.record(gone.image_id)
     with pytest.raises(ImageNotFoundError):
         dataset.delete_image(gone.image_id)
+    for read in (gone.load_array, gone.open_array):  # nothing of it is damaged
+        with pytest.raises(ImageNotFoundError):
+            read()
     assert dataset.check(deep=True) == []
 
 

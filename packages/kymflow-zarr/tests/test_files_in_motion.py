@@ -138,6 +138,19 @@ def test_a_file_that_was_only_touched_makes_no_image(
     assert row["source_mtime_ns"] == (folder / "b.tif").stat().st_mtime_ns
 
 
+@pytest.mark.parametrize("year", [1600, 2300])
+def test_a_time_that_no_column_holds_makes_no_image_twice(
+    dataset: ZarrDataset, folder: Path, year: int
+) -> None:
+    seconds = (year - 1970) * 365 * 86_400
+    for path in (folder / "b.tif", folder / "b.spots.json"):
+        path.touch()
+        os.utime(path, (seconds, seconds))
+    dataset.refresh_from_folder(folder)
+    assert refreshed(dataset, folder) == []
+    assert refreshed(dataset, folder, mode=REINGEST) == []
+
+
 def test_a_header_that_comes_later_calibrates_the_image_that_is_there(
     dataset: ZarrDataset, folder: Path
 ) -> None:

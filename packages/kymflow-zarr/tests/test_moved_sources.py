@@ -156,6 +156,15 @@ def test_one_file_can_be_relocated(disk: ZarrDataset, folder: Path, tmp_path: Pa
     assert str(moved.resolve()) in paths_of(disk).values()
 
 
+def test_a_file_cannot_be_relocated_to_a_folder(disk: ZarrDataset, folder: Path) -> None:
+    disk.refresh_from_folder(folder)
+    before = paths_of(disk)
+    for old, new in ((folder / "a.tif", folder), (folder, folder / "a.tif")):
+        with pytest.raises(FileNotFoundError, match="none of the files that came from"):
+            disk.sources.relocate(old, new)
+    assert paths_of(disk) == before
+
+
 def test_sources_of_another_system_can_be_relocated(disk: ZarrDataset, folder: Path) -> None:
     disk.refresh_from_folder(folder)
     index = disk.load_sources_index()
@@ -192,6 +201,15 @@ def test_an_export_among_recordings_is_refused(
     assert disk.export_legacy_folder(tmp_path / "recordings 2").image_ids
 
 
+@pytest.mark.parametrize("place", ["file", "file/export"])
+def test_an_export_in_the_place_of_a_file_is_refused(
+    dataset: ZarrDataset, tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match="is not a folder; choose another place"):
+        dataset.export_legacy_folder(tmp_path / place)
+
+
 def test_an_export_beside_recordings_makes_no_copies_of_them(
     dataset: ZarrDataset, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -213,3 +231,17 @@ def test_the_home_folder_can_be_named_by_a_tilde(
     folder.rename(tmp_path / "archive")
     assert disk.sources.relocate("~/recordings", "~/archive") == 4
     assert len(ZarrDataset("~/dataset.zarr", "r")) == 4
+
+
+def test_a_home_folder_that_there_is_not_is_named(dataset: ZarrDataset, tmp_path: Path) -> None:
+    place = "~no-such-user/x"
+    for call in (
+        lambda: ZarrDataset(place),
+        lambda: dataset.refresh_from_folder(place),
+        lambda: dataset.plan_refresh(place),
+        lambda: dataset.ingest_image(place),
+        lambda: dataset.sources.relocate(place, tmp_path),
+        lambda: dataset.export_legacy_folder(place),
+    ):
+        with pytest.raises(FileNotFoundError, match="there is no home folder for '~no-such-user/x"):
+            call()

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import zarr
 
-from kymflow_zarr import CorruptDataError, ZarrDataset, ZarrImageRecord
+from kymflow_zarr import CorruptDataError, SchemaValidationError, ZarrDataset, ZarrImageRecord
 
 RELEASE = Path(__file__).parent / "data" / "release-0.1.0.zip"
 
@@ -117,6 +117,31 @@ def test_an_attribute_that_someone_sets_harms_nothing_and_stays(
     disk.repair()
     assert zarr.open(disk.location, path=key, mode="r").attrs["note"] == "other"
     assert disk.check(deep=True) == []
+
+
+@pytest.mark.parametrize("place", ["", "images", "images/{}", "images/{}/data"])
+@pytest.mark.parametrize("value", [np.nan, [-np.inf, {"deep": [[[]]] * 80}]], ids=["nan", "many"])
+def test_an_attribute_that_is_no_strict_json_harms_nothing_either(
+    disk: ZarrDataset, record: ZarrImageRecord, place: str, value: Any
+) -> None:
+    key = place.format(record.image_id)
+    zarr.open(disk.location, path=key, mode="r+").attrs["min"] = value
+    dataset = reopened(disk)
+    np.testing.assert_array_equal(dataset[record.image_id].load_array(), record.load_array())
+    dataset.validate()
+    for _ in range(2):
+        disk.repair()
+        assert disk.check(deep=True) == []
+        assert repr(zarr.open(disk.location, path=key, mode="r").attrs["min"]) == repr(value)
+
+
+def test_what_another_program_puts_beside_the_pixels_is_not_called_damage(
+    disk: ZarrDataset, record: ZarrImageRecord
+) -> None:
+    group = zarr.open_group(disk.location, path=f"images/{record.image_id}", mode="r+")
+    group.create_array("labels", shape=(6, 4), dtype="u1")
+    with pytest.raises(SchemaValidationError, match="labels: the format has no place for it; move"):
+        disk.validate()
 
 
 def test_what_a_viewer_adds_to_the_ome_attribute_stays(

@@ -457,3 +457,12 @@ def test_the_first_rows_are_those_of_the_whole_table(dataset: ZarrDataset) -> No
     for rows in (0, 1, 5, 40_000, 200_000):
         found = dataset.tables.head_arrow("t", rows, columns=["v"])
         assert found["v"].to_pylist() == list(range(min(rows, 100_000)))
+
+
+def test_one_text_names_one_column(dataset: ZarrDataset) -> None:
+    frame = pd.DataFrame({"ab": [1], "a": [2], "b": [3]})
+    dataset.save_table("t", frame)
+    assert dataset.load_table("t", columns="ab").to_dict("list") == {"ab": [1]}
+    assert dataset.tables.head_arrow("t", columns="ab").column_names == ["ab"]
+    assert [part.column_names for part in dataset.iter_table("t", columns="ab")] == [["ab"]]
+    assert list(dataset.load_table("t", columns=iter("ba"))) == ["b", "a"]

@@ -150,3 +150,25 @@ def test_whole_numbers_too_large_for_the_others_are_refused(kind: str) -> None:
     with pytest.raises(RowError) as caught:
         KymDataset(dataset).update_index(Returning(frames))
     assert (caught.value.image_id, caught.value.column) == (max(ids), "n")
+
+
+def test_categories_that_are_not_unicode_are_refused_by_name() -> None:
+    dataset = ZarrDataset(MemoryStore())
+    image_id = dataset.add_image(np.zeros((1, 1), np.uint8), axes=("t", "x")).image_id
+    kinds = pd.Categorical(pd.Series(["\ud800"], dtype=object))
+    with pytest.raises(RowError) as caught:
+        KymDataset(dataset).update_index(Returning({image_id: pd.DataFrame({"kind": kinds})}))
+    assert (caught.value.image_id, caught.value.column) == (image_id, "kind")
+
+
+@pytest.mark.parametrize("batch_size", [1, 64])
+def test_what_stands_for_missing_objects_stays_whichever_batch_they_are_in(batch_size: int) -> None:
+    dataset = ZarrDataset(MemoryStore())
+    ids = [dataset.add_image(np.zeros((1, 1), np.uint8), axes=("t", "x")).image_id for _ in "ab"]
+    days = dict(zip(sorted(ids), (np.nan, dt.date(2024, 5, 1)), strict=True))
+    frames = {
+        image_id: pd.DataFrame({"day": pd.Series([day], dtype=object)})
+        for image_id, day in days.items()
+    }
+    KymDataset(dataset).update_index(Returning(frames), batch_size=batch_size)
+    assert repr(dataset.load_table("kym_given")["day"].tolist()) == repr([*days.values()])

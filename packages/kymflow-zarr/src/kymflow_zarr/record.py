@@ -172,6 +172,9 @@ class ZarrImageRecord:
 
         Returns:
             An array of `shape` and `dtype`.
+
+        Raises:
+            ImageNotFoundError: The image was deleted since.
         """
         return load_pixels(self._blobs, self._document)
 

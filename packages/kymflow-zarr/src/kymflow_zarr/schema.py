@@ -92,7 +92,7 @@ class DatasetSchema:
     def _from_root(cls, location: str, data: bytes) -> DatasetSchema:
         # The version first: a newer format may seal its documents in another way.
         data = without_consolidated(data)
-        attributes = _attributes(loads(data, key=_ROOT), key=_ROOT)
+        attributes = _attributes(loads(data, key=_ROOT, finite=False), key=_ROOT)
         if attributes.get("format") != cls.FORMAT:
             raise NotADatasetError(
                 location, "it is a Zarr group of another kind", hint="name another path"

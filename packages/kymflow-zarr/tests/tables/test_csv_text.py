@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import tifffile
 from hypothesis import given
@@ -233,6 +234,9 @@ def test_gzipped_csv_refuses_what_it_would_lose(record: Any) -> None:
     for values in (["a\0"], ["\ud800"], [Decimal("sNaN")]):
         with pytest.raises(SchemaValidationError, match="save it as Parquet"):
             record.save_df_csv_gz("t", pd.DataFrame({"v": pd.Series(values, dtype=object)}))
+    view = pa.chunked_array([pa.array(["a", None], pa.string_view())])  # which pandas cannot filter
+    with pytest.raises(SchemaValidationError, match="save it as Parquet"):
+        record.save_df_csv_gz("t", pd.DataFrame({"v": pd.arrays.ArrowExtensionArray(view)}))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from zarr.storage import MemoryStore
 
-from kymflow_zarr import ZarrDataset
+from kymflow_zarr import RowUpdate, ZarrDataset
 from kymflow_zarr.errors import ColumnError
 
 Column: TypeAlias = "pd.Series[Any]"
@@ -161,6 +161,7 @@ KEPT: Final[dict[str, MakeColumns]] = {
     "objects: None": columns(object, st.none()),
     "categories of text": categories(["z", "b", "", "a"]),
     "categories of text in order": categories(["z", "b", "a"], ordered=True),
+    "categories with a name": categories(pd.Index(["b", "a"], name="side")),
     "categories of int": categories([3, 1, 2]),
     "categories of uint64": categories(np.array([2**63 + 1, 1], "u8")),
     "categories of Int64": categories(pd.array([3, 1], "Int64")),
@@ -208,7 +209,57 @@ NOT_IN_PARQUET: Final[list[Any]] = [
     pa.RunEndEncodedArray.from_arrays(pa.array([1], pa.int32()), pa.array(["a"])),
 ]
 
+
+@pd.api.extensions.register_extension_dtype
+class Metres(pd.api.extensions.ExtensionDtype):
+    """A dtype of another package that leads to Arrow, but not back."""
+
+    name = "metres"
+    type = float
+
+    @classmethod
+    def construct_array_type(cls) -> type[MetreArray]:
+        return MetreArray
+
+
+class MetreArray(pd.api.extensions.ExtensionArray):
+    dtype = Metres()
+
+    def __init__(self, values: Any) -> None:
+        self.values = np.asarray(values, float)
+
+    @classmethod
+    def _from_sequence(cls, scalars: Any, **_: Any) -> MetreArray:
+        return cls(scalars)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, at: Any) -> Any:
+        found = self.values[at]
+        return found if np.isscalar(found) else MetreArray(found)
+
+    def copy(self) -> MetreArray:
+        return MetreArray(self.values.copy())
+
+    def isna(self) -> Any:
+        return np.isnan(self.values)
+
+    def __arrow_array__(self, type: Any = None) -> Any:  # noqa: A002 - Arrow's name
+        return pa.array(self.values, type)
+
+
 REFUSED: Final[dict[str, Column]] = {
+    "a dtype of another package": pd.Series(MetreArray([1.5])),
+    "categories of such a dtype": pd.Series(
+        pd.Categorical.from_codes([0], pd.Index(MetreArray([1.5])))
+    ),
+    "categories whose name is no text": pd.Series(
+        pd.Categorical(["a"], categories=pd.Index(["a"], name=5))
+    ),
+    "categories with half of a surrogate pair": pd.Series(
+        pd.Categorical(pd.Series(["\ud800"], dtype=object))
+    ),
     "complex": pd.Series([1 + 2j]),
     "sparse": pd.Series(pd.arrays.SparseArray([0, 1])),
     "big-endian": pd.Series(np.array([1], ">i4")),
@@ -354,9 +405,15 @@ def test_rows_of_one_dtype_fit_each_other(data: st.DataObject, kind: str) -> Non
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT], ids=repr)
 def test_objects_keep_what_stands_for_missing_ones_whichever_rows_come_first(missing: Any) -> None:
     dataset = ZarrDataset(MemoryStore())
-    for values in ([True, False], [True, missing], [missing, missing]):
+    some, all_of_them = [missing, False], [missing, missing]
+    for values, others in (
+        ([True, False], some),
+        ([True, missing], some),
+        (all_of_them, some),
+        (all_of_them, [True, False]),
+    ):
         rows = [frame_of({"c": pd.Series(values, dtype=object)}, "a", 2)]
-        rows.append(frame_of({"c": pd.Series([missing, False], dtype=object)}, "b", 2))
+        rows.append(frame_of({"c": pd.Series(others, dtype=object)}, "b", 2))
         for image_id, frame in zip("ab", rows, strict=True):
             dataset.replace_rows_for_image_id("t", image_id, frame)
         pd.testing.assert_frame_equal(dataset.load_table("t"), pd.concat(rows, ignore_index=True))
@@ -385,9 +442,14 @@ def test_dicts_of_one_image_fit_those_of_another(values: list[object]) -> None:
 def test_an_arrow_column_without_a_place_in_parquet_is_refused_by_name(values: Any) -> None:
     dataset = ZarrDataset(MemoryStore())
     for column in (values, pa.ListArray.from_arrays([0, 1], values)):
+        rows = pa.table({"image_id": ["a"], "c": column})
+        update = RowUpdate(image_ids=frozenset("a"), rows=rows)
         with pytest.raises(ColumnError, match="column 'c' holds ") as caught:
-            dataset.save_table("t", pa.table({"image_id": ["a"], "c": column}))
+            dataset.save_table("t", rows)
         assert caught.value.remedy in str(caught.value)
+        with pytest.raises(ColumnError, match="column 'c' holds "):
+            dataset.replace_rows("t", [update], schema=rows.schema)
+    assert dataset.list_table_names() == []
 
 
 @pytest.mark.parametrize("kind", REFUSED)

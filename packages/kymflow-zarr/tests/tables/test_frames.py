@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,7 @@ def test_an_index_that_would_be_lost_is_refused(
     [
         (ROWS.rename_axis(columns="n"), "the name 'n' of its columns"),
         (with_attrs(ROWS, unit="um"), r"its attrs \(unit\)"),
+        (ROWS.set_flags(allows_duplicate_labels=False), "its flag against duplicate labels"),
     ],
 )
 def test_what_a_frame_says_besides_its_values_is_refused(
@@ -337,6 +339,10 @@ def test_categories_of_polars_are_categories(dataset: ZarrDataset) -> None:
         pa.array([1, None], pa.time64("ns")),
         pa.array([2**30], pa.date32()),
         pa.array([1], pa.timestamp("us", "No/Where")),
+        pa.array([[2**30]], pa.list_(pa.date32())),
+        pa.array([{"a": 2**62}], pa.struct([("a", pa.timestamp("us"))])),
+        pa.array([[2**62]], pa.list_(pa.duration("s"))),
+        pa.array([[1]], pa.list_(pa.timestamp("us", "No/Where"))),
     ],
     ids=lambda column: str(column.type),
 )
@@ -346,6 +352,37 @@ def test_what_pandas_has_no_values_for_is_not_called_damaged(
     dataset.save_table("t", pa.table({"v": column}))
     found = dataset.load_table("t")["v"]
     assert pa.array(found).equals(column)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([1.5, np.nan]),
+        pa.array([0.0, -0.0]),
+        pa.array([np.float16(1)], pa.float16()),
+        pa.array([2**30], pa.date32()),
+        pa.array([1], pa.timestamp("us", "No/Where")),
+    ],
+    ids=str,
+)
+def test_values_that_are_no_categories_in_pandas_are_read_as_values(
+    dataset: ZarrDataset, values: pa.Array[Any]
+) -> None:
+    places = pa.array(range(len(values)), pa.int32())
+    kinds = pa.DictionaryArray.from_arrays(places, values)
+    dataset.save_table("t", pa.table({"kind": kinds}))
+    found = pa.array(dataset.load_table("t")["kind"], from_pandas=False)
+    assert str(found) == str(values)
+
+
+def test_objects_beside_what_python_has_none_for_are_read(dataset: ZarrDataset) -> None:
+    day = pa.array([2**30], pa.date32())
+    dataset.replace_rows_for_image_id("t", "a", rows("a", v=[dt.date(2024, 5, 1)]))
+    far = pa.table({"image_id": ["b"], "v": day})
+    update = RowUpdate(image_ids=frozenset({"b"}), rows=far)
+    dataset.replace_rows("t", [update], schema=far.schema)
+    found = pa.array(dataset.load_table("t")["v"])
+    assert (found[0].as_py(), found[1:]) == (dt.date(2024, 5, 1), day)
 
 
 def test_a_table_whose_metadata_do_not_fit_its_columns_is_read(disk: ZarrDataset) -> None:

@@ -161,7 +161,7 @@ def _compare(
         if known_path is None:
             new.append(file)
             continue
-        owner = owners.get((normalized(file.paths[0]), file.mtime_ns, file.size_bytes))
+        owner = owners.get((normalized(file.paths[0]), file.held_mtime_ns, file.size_bytes))
         if owner is not None and _is_same_state(beside_of([owner]).get(owner), file.beside):
             unchanged.append(file)
         else:

@@ -55,6 +55,11 @@ class SourceFile(NamedTuple):
         return tuple(map(Path, self.paths))
 
     @property
+    def held_mtime_ns(self) -> int:
+        """`mtime_ns` as the index holds it: a wrong clock sets times beyond the year 2262, too."""
+        return max(-(2**63), min(self.mtime_ns, 2**63 - 1))
+
+    @property
     def times_ns(self) -> tuple[int, ...]:
         """When the files, and those beside them, changed last, ns since 1970."""
         return (self.mtime_ns, *(mtime_ns for _, mtime_ns, _ in self.beside or ()))
@@ -225,7 +230,7 @@ def file_to_json(file: SourceFile) -> dict[str, JsonValue]:
     return {
         "primary_path": file.paths[0],
         "files": list(file.paths),
-        "mtime_ns": file.mtime_ns,
+        "mtime_ns": file.held_mtime_ns,
         "size_bytes": file.size_bytes,
         "beside": None if file.beside is None else [[*state] for state in file.beside],
     }

@@ -125,8 +125,12 @@ def _check_place(directory: Path, rows: Iterable[SourceRow]) -> None:
 
     Raises:
         SourceFolderError: The folder is refused.
+        NotADirectoryError: A file is in its place.
     """
     place = directory.resolve()
+    there = next(filter(os.path.lexists, (place, *place.parents)))
+    if not there.is_dir():
+        raise NotADirectoryError(f"{str(there)!r} is not a folder; choose another place")
     near: dict[str, bool] = {}
     for row in rows:
         folder, _ = os.path.split(row.source_primary_path)

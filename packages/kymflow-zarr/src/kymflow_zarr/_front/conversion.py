@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kymflow_zarr._catalog.sources_index import SourcesIndex
 from kymflow_zarr._front.access import Access
 from kymflow_zarr._progress import ProgressCallback, no_progress
+from kymflow_zarr._storage.open import from_home
 from kymflow_zarr.schema import DatasetSchema
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Conversion:
         Raises:
             ExportError: Something is damaged; all that is not was exported.
             SourceFolderError: The folder contains recordings, or is among them.
+            NotADirectoryError: A file is in its place.
             AlreadyExistsError: The folder holds ``images`` or ``tables`` that no export wrote, or
                 another dataset's export. Other files in it are left alone.
         """
@@ -60,7 +61,7 @@ class Conversion:
 
         return export_folder(
             self._access.blobs,
-            Path(dir).expanduser(),
+            from_home(dir),
             include_tiff=include_tiff,
             include_tables=include_tables,
             table_format=table_format,

@@ -99,11 +99,12 @@ class Health:
 
 
 def _refuse(problems: Iterable[Problem]) -> None:
-    found = [
-        f"{problem.location}: {problem.message}" for problem in problems if not problem.repairable
-    ]
-    if found:
-        raise SchemaValidationError(
-            f"{len(found)} problem(s): {'; '.join(found)}; "
-            "restore what is damaged from a copy, or delete and ingest those images again"
+    left = [problem for problem in problems if not problem.repairable]
+    if left:
+        found = "; ".join(f"{problem.location}: {problem.message}" for problem in left)
+        what_to_do = (
+            "move elsewhere what another program has added; nothing is damaged"
+            if all(problem.kind == "unknown" for problem in left)
+            else "restore what is damaged from a copy, or delete and ingest those images again"
         )
+        raise SchemaValidationError(f"{len(left)} problem(s): {found}; {what_to_do}")

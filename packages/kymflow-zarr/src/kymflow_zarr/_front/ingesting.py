@@ -99,7 +99,10 @@ def ingest_one(access: Access, path: Path, options: IngestOptions) -> IngestOutc
     with access.lock("ingest", action):
         file = scan_file(path, options=options)
         for row in ledger.later_rows([file]):  # of a writer that was waited for
-            if (row.source_mtime_ns, row.source_size_bytes) == (file.mtime_ns, file.size_bytes):
+            if (row.source_mtime_ns, row.source_size_bytes) == (
+                file.held_mtime_ns,
+                file.size_bytes,
+            ):
                 return IngestOutcome(path=path, image_id=row.image_id)
         folders = folders_of([file], options)
         ingest = BatchIngest(blobs=access.blobs, folders=folders, known=None, options=options)

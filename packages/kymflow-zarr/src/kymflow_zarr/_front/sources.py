@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kymflow_zarr._catalog.failed_sources import FailedSource, load_failures
@@ -23,6 +22,7 @@ from kymflow_zarr._front.access import Access, check_choice
 from kymflow_zarr._front.ingesting import ingest_one, plan, refresh
 from kymflow_zarr._ingest.outcome import IngestOutcome
 from kymflow_zarr._ingest.report import log_outcomes
+from kymflow_zarr._storage.open import from_home
 from kymflow_zarr._tables.tables import IMAGE_ID
 from kymflow_zarr.errors import IngestError
 from kymflow_zarr.options import IngestOptions
@@ -109,7 +109,7 @@ class DatasetSources:
         from kymflow_zarr._export.reader import is_export
         from kymflow_zarr._ingest.scan import scan_folder
 
-        place = Path(folder).expanduser()
+        place = from_home(folder)
         if is_export(place):
             return plan_ingest_export(self._access.blobs, place)
         options = options or IngestOptions()
@@ -181,7 +181,7 @@ class DatasetSources:
         if workers < 1:
             raise ValueError(f"workers must be at least 1, not {workers}; give a positive number")
         self._access.require_current_format("ingest files")
-        place = Path(folder).expanduser()
+        place = from_home(folder)
         if is_export(place):
             return iter_ingest_export(
                 self._access.blobs,
@@ -212,7 +212,7 @@ class DatasetSources:
             UnreadableImageError: The file cannot be ingested.
         """
         self._access.require_current_format("ingest an image")
-        outcome = ingest_one(self._access, Path(path).expanduser(), options or IngestOptions())
+        outcome = ingest_one(self._access, from_home(path), options or IngestOptions())
         log_outcomes([outcome])
         if outcome.error is not None:
             raise outcome.error
@@ -233,17 +233,18 @@ class DatasetSources:
             FileNotFoundError: `new` does not exist, or holds none of the files.
         """
         self._access.require_writable("relocate sources")
-        place = Path(new).expanduser()
+        place = from_home(new)
         if not place.exists():
             raise FileNotFoundError(f"there is no {str(place)!r}; check the path")
         with (
             self._access.lock("ingest", "relocate sources"),
             self._access.lock("tables", "relocate sources"),
         ):
-            was = str(Path(old).expanduser())
+            was = str(from_home(old))
             now = place.resolve()
             moved = relocated_rows(self._index.rows_to_store(), was, now)
-            if moved and not any(os.path.lexists(row.source_primary_path) for row in moved):
+            paths = [row.source_primary_path for row in moved]
+            if moved and not any(os.path.lexists(it) and not os.path.isdir(it) for it in paths):  # noqa: PTH112 - paths are text here
                 raise FileNotFoundError(
                     f"none of the files that came from {was!r} is in {str(now)!r}; check the path"
                 )

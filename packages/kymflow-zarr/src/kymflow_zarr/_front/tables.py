@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from kymflow_zarr._catalog.listing import published_ids
@@ -65,14 +65,14 @@ class DatasetTables(Mapping[str, "pd.DataFrame"]):
         self,
         name: str,
         *,
-        columns: Sequence[str] | None = None,
+        columns: str | Iterable[str] | None = None,
         image_ids: str | Iterable[str] | None = None,
     ) -> pd.DataFrame:
         """Read a table.
 
         Args:
             name: The table's name.
-            columns: Read just these.
+            columns: Read just these, or this one.
             image_ids: Read just the rows of one image, or of some; of a sorted table, only the
                 parts that hold them are read.
 
@@ -94,16 +94,14 @@ class DatasetTables(Mapping[str, "pd.DataFrame"]):
         self,
         name: str,
         *,
-        columns: Sequence[str] | None = None,
+        columns: str | Iterable[str] | None = None,
         image_ids: str | Iterable[str] | None = None,
     ) -> pa.Table:
         """`load` as Arrow: categories are their values, text is ``string``."""
-        return self._tables.load(
-            name, columns=None if columns is None else list(columns), image_ids=image_ids
-        )
+        return self._tables.load(name, columns=_names(columns), image_ids=image_ids)
 
     def head_arrow(
-        self, name: str, rows: int = 5, *, columns: Sequence[str] | None = None
+        self, name: str, rows: int = 5, *, columns: str | Iterable[str] | None = None
     ) -> pa.Table:
         """`load_arrow` for the first rows alone: the others are not read.
 
@@ -112,14 +110,16 @@ class DatasetTables(Mapping[str, "pd.DataFrame"]):
             rows: How many.
             columns: Read just these.
         """
-        return self._tables.head(name, rows, columns=columns)
+        return self._tables.head(name, rows, columns=_names(columns))
 
-    def iter_arrow(self, name: str, *, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    def iter_arrow(
+        self, name: str, *, columns: str | Iterable[str] | None = None
+    ) -> Iterator[pa.Table]:
         """`load_arrow` part by part, for tables of any size.
 
         The table must not be written to before the last part was read.
         """
-        return self._tables.iterate(name, columns=None if columns is None else list(columns))
+        return self._tables.iterate(name, columns=_names(columns))
 
     def save(self, name: str, df: pd.DataFrame | pa.Table) -> None:
         """Replace a whole table. Rows are kept sorted by ``image_id``.
@@ -221,3 +221,8 @@ class DatasetTables(Mapping[str, "pd.DataFrame"]):
                 name, kind="table", reason="the sources index is written by save_sources_index()"
             )
         return action
+
+
+def _names(columns: str | Iterable[str] | None) -> list[str] | None:
+    """The columns that a caller named; one text is one column, not one for each letter."""
+    return [columns] if isinstance(columns, str) else None if columns is None else list(columns)

@@ -146,7 +146,7 @@ def _stage(
     row = SourceRow(
         source_primary_path=str(primary),
         image_id=image_id,
-        source_mtime_ns=file.mtime_ns,
+        source_mtime_ns=file.held_mtime_ns,
         source_size_bytes=file.size_bytes,
         ingested_epoch_ns=ingested,
     )

@@ -47,7 +47,7 @@ def decimal_of(value: str | float, signs: frozenset[str] = POINT) -> Decimal | N
     Returns:
         The number; None for anything else, and where it could be one of two.
     """
-    text = value if isinstance(value, str) else repr(value)
+    text = str(value)
     readings = _readings(text)
     if len(set(readings.values())) > 1:
         mark = "," if "," in text else "."

@@ -181,8 +181,8 @@ def stated_facts(
             raise ValueError(f"{name!r} is not an axis name; use lower-case letters, like 't'")
     steps: dict[str, Quantity] = {}
     for axis, value in (scale or {}).items():
-        named = (unit or {}).get(axis, TIME if axis == "t" else LENGTH)
-        step = quantity(value, named)
+        named: object = (unit or {}).get(axis, TIME if axis == "t" else LENGTH)
+        step = quantity(value, named) if isinstance(named, str) else None
         if step is None:
             raise ValueError(
                 f"{value!r} {named!r} is not a distance of pixels along {axis!r}; "

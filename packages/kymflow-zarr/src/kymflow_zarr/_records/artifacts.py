@@ -139,11 +139,17 @@ class RecordArtifacts(Mapping[str, Any]):
 
         Raises:
             ArtifactKindError: The kind is unknown, or has to be named.
-            TypeError, ValueError: The kind cannot hold the value (`SchemaValidationError` is one).
+            TypeError, ValueError: The kind cannot hold the value (`SchemaValidationError` is one),
+                or the record keeps its own facts there, which are a JSON object.
         """
         chosen = kind_of_value(value) if kind is None else kind_named(kind)
         self._require_writable(f"write the artifact {name!r}")
         chosen.check_name(name)
+        if chosen.path(name) in OWN_PATHS and not isinstance(value, Mapping):
+            raise SchemaValidationError(
+                f"the artifact {name!r} is a JSON object, not a {type(value).__name__}; "
+                "save this under another name"
+            )
         key, parent = self._key(chosen.path(name)), self._key(chosen.root)
         there = check_writable(
             self._blobs, key, inside=parent, kind=chosen.name, is_folder=chosen.is_folder

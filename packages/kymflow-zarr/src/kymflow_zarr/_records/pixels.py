@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kymflow_zarr._pixels.codec import AnyArray
@@ -15,7 +16,7 @@ from kymflow_zarr._pixels.layout import ArrayDocument
 from kymflow_zarr._pixels.reader import iter_slabs, read_array, read_document
 from kymflow_zarr._records.document import RecordDocument, image_folder
 from kymflow_zarr._storage.blobs import COMMIT_KEY, BlobStore
-from kymflow_zarr.errors import CorruptDataError
+from kymflow_zarr.errors import CorruptDataError, ImageNotFoundError
 
 if TYPE_CHECKING:
     import zarr
@@ -43,12 +44,24 @@ def _read_document(blobs: BlobStore, record: RecordDocument) -> ArrayDocument | 
     return found
 
 
+@contextmanager
+def _unless_deleted(blobs: BlobStore, record: RecordDocument) -> Iterator[None]:
+    """Report pixels that are missing as `ImageNotFoundError` where the image was deleted."""
+    try:
+        yield
+    except CorruptDataError as error:
+        if blobs.stat(f"{image_folder(record.image_id)}/{COMMIT_KEY}") is None and record.digest:
+            raise ImageNotFoundError(record.image_id) from error
+        raise
+
+
 def load_pixels(blobs: BlobStore, record: RecordDocument) -> AnyArray:
     """All pixels, each chunk checked."""
-    document = _read_document(blobs, record)
-    if document is None:
-        return read_format1_array(blobs, pixels_key(record))
-    return read_array(blobs, pixels_key(record), document)
+    with _unless_deleted(blobs, record):
+        document = _read_document(blobs, record)
+        if document is None:
+            return read_format1_array(blobs, pixels_key(record))
+        return read_array(blobs, pixels_key(record), document)
 
 
 def iter_pixels(blobs: BlobStore, record: RecordDocument) -> Iterator[AnyArray]:
@@ -65,7 +78,8 @@ def open_pixels(blobs: BlobStore, record: RecordDocument) -> zarr.Array[Any]:
 
     from kymflow_zarr._pixels.view import CheckedArrayStore
 
-    document = _read_document(blobs, record)
+    with _unless_deleted(blobs, record):
+        document = _read_document(blobs, record)
     if document is None:
         return open_format1_array(blobs, pixels_key(record))
     store = CheckedArrayStore(blobs, pixels_key(record), document)

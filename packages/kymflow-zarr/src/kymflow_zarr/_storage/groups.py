@@ -43,7 +43,8 @@ def iter_damaged_groups(blobs: BlobStore) -> Iterator[str]:
 def _is_group(data: bytes | None, key: str) -> bool:
     """Whether that is the document of such a group, perhaps with attributes that someone set."""
     try:
-        said = None if data is None else loads(without_consolidated(data), key=key)
+        text = None if data is None else without_consolidated(data)
+        said = None if text is None else loads(text, key=key, finite=False)
     except CorruptDataError:
         return False
     if not isinstance(said, dict) or not _DOCUMENT.keys() <= said.keys():

@@ -84,10 +84,11 @@ def bounded(data: bytes) -> bytes:
     return data
 
 
-def loads(data: bytes, *, key: str) -> JsonValue:
+def loads(data: bytes, *, key: str, finite: bool = True) -> JsonValue:
     """Read a document, refusing all that is not strict JSON; errors name the key.
 
-    A UTF-8 byte order mark at the start, which some editors write, is skipped.
+    A UTF-8 byte order mark at the start, which some editors write, is skipped. Where other programs
+    write as well, which take ``NaN`` and ``Infinity`` for numbers, they need not be `finite`.
 
     Raises:
         CorruptDataError: The bytes are not UTF-8 or not JSON, or hold a duplicate key, ``NaN``,
@@ -107,12 +108,12 @@ def loads(data: bytes, *, key: str) -> JsonValue:
                 object_pairs_hook=_object_without_duplicates,
                 parse_int=_bounded_int,
                 parse_float=_finite_float,
-                parse_constant=_no_constant,
+                parse_constant=_no_constant if finite else float,
             ),
         )
         # The walk costs as much as parsing, and few documents can be too deep or hold half pairs.
         if data.count(b"[") + data.count(b"{") > MAX_DEPTH or _ESCAPED_HALF.search(data):
-            _check(value, [])
+            _check(value, [], finite=finite)
     except RecursionError as error:
         raise CorruptDataError(key, f"it is nested deeper than {MAX_DEPTH} levels") from error
     except ValueError as error:  # also UnicodeDecodeError and JSONDecodeError
@@ -135,7 +136,7 @@ def as_unicode(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _check(value: object, place: list[object]) -> None:
+def _check(value: object, place: list[object], *, finite: bool = True) -> None:
     """Refuse what strict JSON cannot carry.
 
     Types are compared exactly: a NumPy float is a subclass of `float`, an `IntEnum` of `int`.
@@ -150,12 +151,12 @@ def _check(value: object, place: list[object]) -> None:
                 f"{_shown(place)} holds half a surrogate pair, which is not a character; remove it"
             )
     elif type(value) is dict or type(value) is list or type(value) is tuple:
-        _check_members(value, place)
+        _check_members(value, place, finite=finite)
     elif type(value) is int:
         if value.bit_length() > _MAX_INT_BITS:
             raise ValueError(f"{_shown(place)} is an integer too large to print; use text")
     elif type(value) is float:
-        if not math.isfinite(value):
+        if finite and not math.isfinite(value):
             raise ValueError(f"{_shown(place)} is {value!r}, which JSON cannot carry; use null")
     elif value is not None and type(value) is not bool:
         kind = type(value)
@@ -166,7 +167,10 @@ def _check(value: object, place: list[object]) -> None:
 
 
 def _check_members(
-    value: dict[object, object] | list[object] | tuple[object, ...], place: list[object]
+    value: dict[object, object] | list[object] | tuple[object, ...],
+    place: list[object],
+    *,
+    finite: bool,
 ) -> None:
     if len(place) == MAX_DEPTH:
         raise ValueError(f"{_shown(place)} is nested deeper than {MAX_DEPTH} levels; flatten it")
@@ -187,7 +191,7 @@ def _check_members(
         ):
             continue
         place.append(step)
-        _check(item, place)
+        _check(item, place, finite=finite)
         place.pop()
 
 

@@ -62,6 +62,20 @@ def open_blobs(
     return KeyBlobs(ZarrKeys(place.store, place.path))
 
 
+def from_home(path: str | PathLike[str]) -> Path:
+    """A path with a home folder in place of a ``~`` or ``~name``.
+
+    Raises:
+        FileNotFoundError: There is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise FileNotFoundError(
+            f"there is no home folder for {str(path)!r}; give the whole path"
+        ) from error
+
+
 def why_read_only(
     store_or_path: str | PathLike[str] | Store | StorePath | Group, blobs: BlobStore
 ) -> str:
@@ -89,7 +103,7 @@ def _store_path(given: Store | StorePath | Group) -> StorePath:
 
 
 def _open_path(path: Path, *, durability: Durability) -> LocalBlobs:
-    absolute = path.expanduser().absolute()
+    absolute = from_home(path).absolute()
     if absolute.exists() and not absolute.is_dir():
         raise NotADatasetError(str(path), "it is a plain file", hint="name a folder")
     return LocalBlobs(absolute, durability=durability)

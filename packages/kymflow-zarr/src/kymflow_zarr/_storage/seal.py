@@ -30,6 +30,7 @@ _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]]', re.DOTALL)
 
 # Not `dumps`: what was sealed has to be written again byte for byte, by any later version, too.
 _LINE = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+_WITH_THEIRS = json.JSONEncoder(ensure_ascii=False)  # other programs' attributes may hold NaN
 _INDENTED = json.JSONEncoder(ensure_ascii=False, allow_nan=False, indent=2)  # by 0.1.0
 
 AsWritten: TypeAlias = Callable[[Any], dict[str, Any]]
@@ -38,9 +39,9 @@ AsWritten: TypeAlias = Callable[[Any], dict[str, Any]]
 It raises a `LookupError`, `TypeError`, `ValueError` or `AttributeError` for another document."""
 
 
-def sealed_bytes(document: JsonValue) -> bytes:
+def sealed_bytes(document: JsonValue, layout: json.JSONEncoder = _LINE) -> bytes:
     """Encode a document that holds `BLANK_SEAL` under a key ``"seal"``, once, and fill that in."""
-    blank = _written(document, _LINE)
+    blank = _written(document, layout)
     match = _only_seal(blank)
     if match is None or match.group(1) != b"0" * 64:
         raise ValueError("the document has no blank seal to fill in; put BLANK_SEAL under 'seal'")
@@ -94,7 +95,7 @@ def unseal_zarr(
         CorruptDataError: Something that this package wrote is changed, or the text is not JSON.
     """
     data = without_consolidated(data)
-    parsed: Any = loads(data, key=key)
+    parsed: Any = loads(data, key=key, finite=False)
     if _holds(data):
         return parsed, None
     try:
@@ -123,7 +124,7 @@ def reseal(parsed: Any, *, as_written: AsWritten) -> bytes:
     if {**ours, **theirs} != ours:
         _own(ours)[_FIRST_SEAL] = _first_seal(parsed)
         document["attributes"] = {**ours, **theirs}
-    return sealed_bytes(document)
+    return sealed_bytes(document, _WITH_THEIRS)
 
 
 def _written(document: JsonValue, layout: json.JSONEncoder) -> bytes:

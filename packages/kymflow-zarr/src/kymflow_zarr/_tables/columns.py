@@ -172,7 +172,7 @@ def common_field(one: pa.Field[Any], other: pa.Field[Any]) -> pa.Field[Any] | No
     one = _with_marker(one, other)
     field = one.with_type(kind)
     if pa.types.is_null(one.type):
-        return other
+        return _with_marker(other, one)
     if pa.types.is_null(other.type) or one.metadata == other.metadata:
         return field
     if is_category(name_in(one)) and is_category(name_in(other)):

@@ -112,8 +112,9 @@ def frame_to_csv(frame: pd.DataFrame, *, what: str, delimiter: str | None = None
         data = text.encode("utf-8")
         found = table_to_frame(read_csv(data, key=what, delimiter=delimiter))
         _check_values(frame, found)
-    # A value has no text, or none in UTF-8, or one that would be read as another value.
-    except (ArithmeticError, ValueError) as error:
+    # A value has no text, or none in UTF-8, or one that would be read as another value; or pandas
+    # cannot do with its type what it does with others.
+    except (ArithmeticError, LookupError, NotImplementedError, ValueError) as error:
         problem = error.reason if isinstance(error, CorruptDataError) else str(error)
         raise SchemaValidationError(
             f"{what} cannot be CSV: {problem}; save it as Parquet"

@@ -27,6 +27,9 @@ DTYPE: Final = b"kymflow_zarr.dtype"
 CATEGORIES: Final = b"kymflow_zarr.categories"
 """The categories of a categorical column: an Arrow stream with one column."""
 
+NAME: Final = b"kymflow_zarr.name"
+"""The name of the categories, in the metadata of that column."""
+
 CATEGORY: Final = "category"
 """Categories without an order; ``category[ordered]`` where they have one."""
 
@@ -125,6 +128,8 @@ def _parse_name(name: str) -> tuple[Any, pa.DataType | None]:
         kind = pa.Array.from_pandas(pd.Series(dtype=dtype)).type
     except (LookupError, NotImplementedError, TypeError, ValueError):  # Arrow's errors are such
         return None, None
+    if not isinstance(dtype, np.dtype) and not hasattr(dtype, "__from_arrow__"):
+        return None, None  # a dtype of another package that leads to Arrow, but not back
     return dtype, plain_type(kind)
 
 

@@ -19,6 +19,7 @@ from kymflow_zarr._tables.dtypes import (
     CATEGORIES,
     CATEGORY,
     DTYPE,
+    NAME,
     OBJECT,
     Metadata,
     dtype_from_name,
@@ -109,6 +110,11 @@ def check_frame(frame: object, *, what: str) -> pd.DataFrame:
             f"{what}: its attrs ({', '.join(map(str, frame.attrs))}) would be lost; save them "
             "as a JSON artifact, and clear them with attrs.clear()"
         )
+    if not frame.flags.allows_duplicate_labels:
+        raise SchemaValidationError(
+            f"{what}: its flag against duplicate labels would be lost; drop it with "
+            "set_flags(allows_duplicate_labels=True)"
+        )
     if len(index) and not len(frame.columns):
         raise SchemaValidationError(f"{what}: it has {len(index)} rows but no columns; add some")
     return frame
@@ -179,7 +185,12 @@ def _categories_to_arrow(series: pd.Series[Any]) -> tuple[pa.ChunkedArray[Any], 
     import pandas as pd
     import pyarrow as pa
 
-    categories, metadata = _to_arrow(pd.Series(series.cat.categories))
+    index = series.cat.categories
+    categories, metadata = _to_arrow(pd.Series(index))
+    if index.name is not None:
+        if not isinstance(index.name, str):
+            raise ValueError(f"its categories have the name {index.name!r}, which is not text")
+        metadata = {**metadata, NAME: index.name.encode("utf-8")}
     codes = series.cat.codes.to_numpy()
     places: Any = pa.array(codes, mask=codes < 0)
     ordered = bool(series.cat.ordered)

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kymflow_zarr._tables.columns import fit_columns, plain_table
+from kymflow_zarr._storage.json_text import is_unicode
+from kymflow_zarr._tables.columns import fit_columns, to_table
 from kymflow_zarr._tables.stored_table import ROW_GROUP_ROWS
 from kymflow_zarr.errors import ColumnError, SchemaValidationError
 
@@ -50,7 +51,7 @@ def check_rows(update: RowUpdate, schema: pa.Schema, column: str, *, what: str) 
 
     if not len(update.rows):
         return update
-    rows = plain_table(update.rows, what=what)
+    rows = to_table(update.rows, what=what)
     for name in {*rows.column_names, column}.difference(schema.names):
         raise ColumnError(what, name, problem="is not in the schema", remedy="add it there")
     if column not in rows.schema.names:
@@ -78,8 +79,9 @@ def image_id_set(image_ids: str | Iterable[str]) -> frozenset[str]:
     if not isinstance(image_ids, Iterable):
         raise TypeError(f"expected image ids as text, not {image_ids!r}; give one, or several")
     found = frozenset([image_ids] if isinstance(image_ids, str) else image_ids)
-    for image_id in found:
-        if not isinstance(image_id, str):
+    given: frozenset[object] = found
+    for image_id in given:
+        if not isinstance(image_id, str) or not is_unicode(image_id):
             raise TypeError(f"expected image ids as text, not {image_id!r}; convert it")
     return found
 

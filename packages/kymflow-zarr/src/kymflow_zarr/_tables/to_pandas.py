@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from kymflow_zarr._tables.dtypes import (
     CATEGORIES,
     CATEGORY,
     MASKED,
+    NAME,
     OBJECT,
     dtype_from_name,
     is_category,
@@ -20,6 +21,10 @@ from kymflow_zarr._tables.dtypes import (
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+
+_HAS_NO_VALUE: Final = (ArithmeticError, LookupError, NotImplementedError, ValueError)
+"""What Python and pandas raise for what they have not: the year 10,000, a zone, a category NaN."""
 
 
 def table_to_frame(table: pa.Table) -> pd.DataFrame:
@@ -49,21 +54,19 @@ def categories_in(field: pa.Field[Any]) -> tuple[pa.ChunkedArray[Any], pa.Field[
 
 def _to_pandas(column: pa.ChunkedArray[Any], field: pa.Field[Any]) -> Any:
     """A column as values that a frame takes."""
-    import pyarrow as pa
-
     name = name_in(field)
     if name is None:
         return _to_preferred(column)
-    if is_category(name):
-        return _to_categorical(column, field)
-    if name.startswith(OBJECT):
-        return _to_objects(column, marker=name.removeprefix(OBJECT).strip("[]"))
-    dtype = dtype_from_name(name, column.type)
-    if dtype is None:
-        return _to_preferred(column)
     try:
+        if is_category(name):
+            return _to_categorical(column, field)
+        if name.startswith(OBJECT):
+            return _to_objects(column, marker=name.removeprefix(OBJECT).strip("[]"))
+        dtype = dtype_from_name(name, column.type)
+        if dtype is None:
+            return _to_preferred(column)
         return _to_masked(column, dtype) if is_masked(name) else _to_dtype(column, dtype)
-    except pa.ArrowInvalid:  # written by another program: its values do not fit its dtype
+    except _HAS_NO_VALUE:  # rows of Arrow's or of another program, which do not fit the dtype
         return _to_preferred(column)
 
 
@@ -125,8 +128,10 @@ def _to_categorical(column: pa.ChunkedArray[Any], field: pa.Field[Any]) -> Any:
     if found.null_count != column.null_count:  # values of another program
         return _to_preferred(column)
     values = pd.Series(_to_pandas(stored, kind))
+    name = (kind.metadata or {}).get(NAME)
     dtype = pd.CategoricalDtype(
-        pd.Index(values, dtype=values.dtype), ordered=name_in(field) != CATEGORY
+        pd.Index(values, dtype=values.dtype, name=None if name is None else name.decode("utf-8")),
+        ordered=name_in(field) != CATEGORY,
     )
     return pd.Categorical.from_codes(found.fill_null(-1).to_numpy(), dtype=dtype)
 
@@ -136,12 +141,10 @@ def _to_preferred(column: pa.ChunkedArray[Any]) -> Any:
     import pandas as pd
     import pyarrow as pa
 
-    if pa.types.is_nested(column.type):
-        return _to_objects(column)
     masked = MASKED.get(str(column.type))
     if masked is not None and column.null_count and not pa.types.is_floating(column.type):
         return _to_masked(column, pd.api.types.pandas_dtype(masked))
     try:
-        return column.to_pandas().array
-    except (ValueError, LookupError):  # no such date or time in Python, no such time zone
+        return _to_objects(column) if pa.types.is_nested(column.type) else column.to_pandas().array
+    except _HAS_NO_VALUE:
         return pd.arrays.ArrowExtensionArray(column)

@@ -185,9 +185,13 @@ def _with_values(
 
     Whether each of them fits a type that does not change is seen when they are cast.
     """
+    import pyarrow as pa
+
     if values.null_count == len(values):
         return known
-    common = column if known.blank else common_field(known.field, column)
+    # A type that pandas gave to nothing but nulls says nothing; a null type keeps what these are.
+    is_open = known.blank and not pa.types.is_null(known.field.type)
+    common = column if is_open else common_field(known.field, column)
     if common is None:
         return None
     if known.fixed and common.type != known.field.type:

@@ -111,7 +111,10 @@ def _same_columns(images: Iterable[ImageRows]) -> list[list[ImageRows]]:
     for image in images:
         frame = image.frame
         signature = (tuple(frame.columns), tuple(frame.dtypes.array))
-        groups.setdefault(signature, []).append(image)
+        try:
+            groups.setdefault(signature, []).append(image)
+        except UnicodeEncodeError:  # a category that is not Unicode: refused by name, later
+            groups[image.image_id] = [image]
     return list(groups.values())
 
 
