@@ -46,6 +46,15 @@ def refuse(path: Path) -> None:
     path.symlink_to(path.name)
 
 
+def test_a_damaged_image_is_not_the_end_of_the_others(full: ZarrDataset) -> None:
+    first, *others = full.list_image_ids()
+    Path(full.location, "images", first, "zarr.json").write_text("{", encoding="utf-8")
+    records = full.iter_records()
+    assert [next(records).image_id for _ in others] == others
+    with pytest.raises(CorruptDataError, match=first):
+        next(records)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
 @pytest.mark.parametrize("name", ["zarr.json", "data/zarr.json"])
 def test_a_file_that_the_system_does_not_give_is_named_and_ends_no_check(

@@ -201,6 +201,15 @@ def test_an_export_among_recordings_is_refused(
     assert disk.export_legacy_folder(tmp_path / "recordings 2").image_ids
 
 
+def test_an_export_into_the_dataset_itself_is_refused(tmp_path: Path) -> None:
+    dataset = ZarrDataset(tmp_path / "d.zarr")
+    dataset.add_image(np.zeros((4, 3), np.uint16))
+    for place in (tmp_path / "d.zarr", tmp_path / "d.zarr" / "export" / "deep"):
+        with pytest.raises(ValueError, match="in the dataset itself; choose another place"):
+            dataset.export_legacy_folder(place)
+    assert dataset.check() == []
+
+
 @pytest.mark.parametrize("place", ["file", "file/export"])
 def test_an_export_in_the_place_of_a_file_is_refused(
     dataset: ZarrDataset, tmp_path: Path, place: str

@@ -38,7 +38,7 @@ from kymflow_zarr._storage.blobs import Durability
 from kymflow_zarr._storage.names import check_segment
 from kymflow_zarr._storage.side_by_side import side_by_side
 from kymflow_zarr._tables.tables import Tables
-from kymflow_zarr.errors import ImageNotFoundError
+from kymflow_zarr.errors import CorruptDataError, ImageNotFoundError
 from kymflow_zarr.options import IngestOptions
 from kymflow_zarr.record import ZarrImageRecord, open_record
 from kymflow_zarr.schema import DatasetSchema
@@ -212,6 +212,9 @@ class ZarrDataset(FlatNames, Caches, Conversion, Health, Mapping[str, ZarrImageR
         Args:
             order_by: By id, by time of creation, or by time of acquisition.
             missing: Where images go that lack the value to sort by.
+
+        Raises:
+            CorruptDataError: An image is damaged; all others have come before.
         """
         check_choice("order_by", order_by, OrderBy)
         check_choice("missing", missing, Missing)
@@ -222,14 +225,22 @@ class ZarrDataset(FlatNames, Caches, Conversion, Health, Mapping[str, ZarrImageR
         return self._existing_records(ids)
 
     def _existing_records(self, image_ids: Iterable[str]) -> Iterator[ZarrImageRecord]:
-        def look(image_id: str) -> ZarrImageRecord | None:
+        def look(image_id: str) -> ZarrImageRecord | CorruptDataError | None:
             try:
                 return self.record(image_id)
             except ImageNotFoundError:  # deleted since it was listed
                 return None
+            except CorruptDataError as error:
+                return error
 
-        found = side_by_side(self._access.blobs, look, image_ids)
-        return (record for record in found if record is not None)
+        damaged: list[CorruptDataError] = []
+        for found in side_by_side(self._access.blobs, look, image_ids):
+            if isinstance(found, CorruptDataError):
+                damaged.append(found)
+            elif found is not None:
+                yield found
+        if damaged:
+            raise damaged[0]
 
     def add_image(
         self,

@@ -64,7 +64,7 @@ def export_folder(
     """
     if table_format not in get_args(TableFormat):
         raise ValueError(f"table_format {table_format!r} is neither 'csv' nor 'parquet'")
-    _check_place(directory, SourcesIndex(blobs).current())
+    _check_place(directory, SourcesIndex(blobs).current(), dataset=blobs.location)
     existing = list_image_ids(blobs)
     wanted = existing if image_ids is None else sorted(set(image_ids))
     for image_id in sorted(set(wanted).difference(existing)):
@@ -118,19 +118,23 @@ def export_folder(
     )
 
 
-def _check_place(directory: Path, rows: Iterable[SourceRow]) -> None:
+def _check_place(directory: Path, rows: Iterable[SourceRow], *, dataset: str) -> None:
     """Refuse a folder that holds files that images were made of, or is above or below such a one.
 
-    A refresh of that folder would ingest the export, and miss new recordings around it.
+    A refresh of that folder would ingest the export, and miss new recordings around it. In the
+    dataset's own folder, it would be taken for damage.
 
     Raises:
         SourceFolderError: The folder is refused.
+        ValueError: The folder is in the dataset.
         NotADirectoryError: A file is in its place.
     """
     place = directory.resolve()
     there = next(filter(os.path.lexists, (place, *place.parents)))
     if not there.is_dir():
         raise NotADirectoryError(f"{str(there)!r} is not a folder; choose another place")
+    if "://" not in dataset and place.is_relative_to(Path(dataset).resolve()):
+        raise ValueError(f"{str(place)!r} is in the dataset itself; choose another place")
     near: dict[str, bool] = {}
     for row in rows:
         folder, _ = os.path.split(row.source_primary_path)

@@ -54,6 +54,7 @@ class Conversion:
             ExportError: Something is damaged; all that is not was exported.
             SourceFolderError: The folder contains recordings, or is among them.
             NotADirectoryError: A file is in its place.
+            ValueError: The folder is in the dataset itself.
             AlreadyExistsError: The folder holds ``images`` or ``tables`` that no export wrote, or
                 another dataset's export. Other files in it are left alone.
         """
