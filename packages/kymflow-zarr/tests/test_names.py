@@ -67,6 +67,16 @@ def test_refused_with_its_reason(
     assert dataset.list_table_names() == []
 
 
+def test_what_windows_reserves_is_refused_and_what_only_looks_like_it_is_not() -> None:
+    digits = [f"{device}{digit}" for device in ("com", "LPT") for digit in range(10)]
+    dataset = ZarrDataset(MemoryStore())
+    for name in ["con", "PRN", "Aux", "nul", *digits, "nul.txt", "com1.a.b", "a/con"]:
+        with pytest.raises(InvalidNameError, match="reserved device name"):
+            dataset.tables.delete(name)
+    for name in ["con1", "com", "com10", "lpt_1", "a.con", "xcom1"]:
+        assert not dataset.tables.delete(name)
+
+
 @pytest.mark.parametrize("image_id", ["../x", "a/b", "", "..", "x" * 121])
 def test_image_ids_are_names_too(dataset: ZarrDataset, image_id: str) -> None:
     with pytest.raises(InvalidNameError):

@@ -139,7 +139,7 @@ def test_what_is_not_strict_json_is_refused_by_key(data: bytes) -> None:
 
 def test_a_duplicate_key_is_named() -> None:
     with pytest.raises(CorruptDataError, match="'id' occurs twice"):
-        loads(b'{"rois": [{"id": 1, "id": 2}]}', key="a.json")
+        loads(b'{"rois": [{"name": 0, "id": 1, "id": 2}]}', key="a.json")
 
 
 def test_a_byte_order_mark_is_skipped() -> None:
