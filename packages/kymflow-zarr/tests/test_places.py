@@ -193,6 +193,15 @@ def test_a_folder_with_nothing_else_becomes_a_dataset(tmp_path: Path, name: str)
     assert len(ZarrDataset(tmp_path)) == 0
 
 
+@pytest.mark.parametrize("name", LEFT_BY_FILE_MANAGERS[:2])
+def test_a_result_may_be_named_like_such_a_file(dataset: ZarrDataset, name: str) -> None:
+    record = dataset.add_image(np.ones((2, 3)))
+    record.save_array_artifact(name, np.ones(3))
+    record.save_json(f"{name}/note", 1)
+    assert list(record.artifacts) == [name, f"{name}/note", "provenance"]
+    assert dataset.check(deep=True) == []
+
+
 # --- stores that cannot lock ----------------------------------------------------------------------
 
 
