@@ -72,6 +72,20 @@ def test_what_an_image_was_born_with_is_missed(disk: ZarrDataset, record: ZarrIm
     assert found(disk) == [("gone", key)]
 
 
+def test_what_an_image_was_born_with_stays_forgotten(
+    disk: ZarrDataset, record: ZarrImageRecord
+) -> None:
+    image = Path(disk.location, "images", record.image_id)
+    (image / "analysis" / "metadata.json").unlink()
+    disk.repair(forget_gone=True)
+    assert disk.check() == []
+    inventory = image / "inventory.txt"
+    inventory.write_bytes(inventory.read_bytes() + b"nonsense\n")
+    disk.repair()
+    assert b"nonsense" not in inventory.read_bytes()
+    assert disk.check() == []
+
+
 def test_deleted_results_are_not_missed(dataset: ZarrDataset) -> None:
     record = dataset.add_image(np.zeros((4, 3), np.uint8), axes=("t", "x"))
     record.save_json("velocity/params", {"window": 16})
@@ -173,6 +187,18 @@ def test_damage_to_an_inventory_is_found_and_repaired(
     assert disk.check() == []
     (place / "tables" / "kym_x.parquet").unlink()
     assert found(disk) == [("gone", "tables/kym_x.parquet")]
+
+
+def test_no_character_of_an_inventory_can_change_unnoticed(disk: ZarrDataset) -> None:
+    record = disk.add_image(np.zeros((4, 3), np.uint8), axes=("t", "x"))
+    record.save_json("a", {})
+    path = Path(disk.location, "images", record.image_id, "inventory.txt")
+    good = path.read_bytes()
+    for at in range(len(good)):
+        for other in (b"0", b"f", b"z"):
+            path.write_bytes(good[:at] + other + good[at + 1 :])
+            changed = path.read_bytes() != good
+            assert {kind for kind, _ in found(disk)} == ({"inventory"} if changed else set())
 
 
 def test_a_line_that_was_cut_takes_no_other_with_it(disk: ZarrDataset) -> None:
