@@ -211,6 +211,10 @@ def test_a_line_that_was_cut_takes_no_other_with_it(disk: ZarrDataset) -> None:
     path.write_bytes(path.read_bytes()[:-4])
     record.save_json("c", {})
     assert {kind for kind, _ in found(disk)} == {"inventory"}
+    key = f"images/{record.image_id}/analysis/c.json"
+    Path(disk.location, key).unlink()
+    assert ("gone", key) in found(disk)
+    record.save_json("c", {})
     disk.repair()
     assert disk.check() == []
 
