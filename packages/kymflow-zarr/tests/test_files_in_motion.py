@@ -6,12 +6,14 @@ import errno
 import json
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 
@@ -272,20 +274,61 @@ def test_sidecars_that_come_later_are_added_and_results_are_kept(
     assert dataset.check(deep=True) == []
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        *(None, "a.json", 3, [3], ["a.json"], [["a.json", 1]], [["a.json", 1, 2, 3]]),
+        *([[1, 1, 1]], [["a.json", "1", 1]], [["a.json", 1, 2**63]], [["a.json", True, 1]]),
+    ],
+)
 def test_a_record_that_says_nothing_of_sidecars_is_not_taken_for_changed(
-    disk: ZarrDataset, folder: Path
+    disk: ZarrDataset, folder: Path, said: Any
 ) -> None:
     (folder / "a.json").write_text(json.dumps(HEADER), encoding="utf-8")
     disk.refresh_from_folder(folder)
     top = Path(disk.location)
     for path in (top / "images").glob("*/analysis/provenance.json"):
         provenance = json.loads(path.read_text(encoding="utf-8"))
-        del provenance["source"]["beside"]
+        provenance["source"].pop("beside")
+        if said is not None:
+            provenance["source"]["beside"] = said
         path.write_text(json.dumps(provenance), encoding="utf-8")
     (top / "index" / "source_details.parquet").unlink()
     plan = ZarrDataset(top, "r").sources.plan(folder)
     assert (plan.new, plan.changed) == ((), ())
     assert len(plan.unchanged) == len(disk)
+
+
+def test_what_another_program_puts_into_the_index_is_not_used(
+    disk: ZarrDataset, folder: Path
+) -> None:
+    (folder / "a.json").write_text(json.dumps(HEADER), encoding="utf-8")
+    ids = disk.refresh_from_folder(folder)
+    disk.update_manifest()
+    disk.save_derived("x", {ids[0]: "text"})
+    tables = list(Path(disk.location, "index").rglob("*.parquet"))
+    assert len(tables) == 3
+    for path in tables:
+        pd.DataFrame({"a": [1], "zero": ["text"]}).to_parquet(path)
+    dataset = ZarrDataset(disk.location)
+    assert dataset.load_derived("x") == {}
+    assert {record.image_id for record in dataset.iter_records("created_utc")} == set(ids)
+    assert dataset.load_manifest().reread == len(ids)
+    plan = dataset.sources.plan(folder)
+    assert (plan.new, plan.changed, len(plan.unchanged)) == ((), (), len(ids))
+    dataset.repair()
+    assert dataset.check(deep=True) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="times there begin later")
+def test_a_file_may_be_older_than_1970(disk: ZarrDataset, folder: Path) -> None:
+    for path in folder.iterdir():
+        os.utime(path, ns=(-(10**18), -(10**18)))
+    disk.refresh_from_folder(folder)
+    for lost in ("tables/sources.parquet", "index/recent_sources.txt"):
+        Path(disk.location, lost).unlink(missing_ok=True)
+    plan = ZarrDataset(disk.location).sources.plan(folder)
+    assert (plan.new, plan.changed, len(plan.unchanged)) == ((), (), 3)
 
 
 def test_a_sidecar_that_changed_replaces_its_artifact_unless_someone_changed_that(
