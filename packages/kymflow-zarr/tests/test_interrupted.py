@@ -115,6 +115,18 @@ def test_what_a_writer_has_in_use_is_left_over_in_a_copy_only(
     assert copy.check() == disk.check() == []
 
 
+def test_the_index_may_be_deleted_while_a_writer_is_at_work(disk: ZarrDataset) -> None:
+    record = disk.add_image(np.ones((4, 3)), axes=("t", "x"))
+    shutil.rmtree(Path(disk.location, "index"))
+    record.save_json("a", 1)
+    shutil.rmtree(Path(disk.location, "index"))
+    disk.add_image(np.ones((4, 3)), axes=("t", "x"))
+    assert len(disk) == 2
+    assert record.load_json("a") == 1
+    disk.repair()
+    assert disk.check(deep=True) == []
+
+
 def test_an_image_can_be_deleted_although_something_is_damaged(
     disk: ZarrDataset, folder: Path
 ) -> None:

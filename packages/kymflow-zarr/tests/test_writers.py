@@ -154,6 +154,11 @@ def test_a_waiting_writer_learns_who_holds_the_lock_and_a_dead_holder_does_not_b
         impatient.save_table("t", frame)
     assert caught.value.lock == "tables"
     assert ZarrDataset(disk.location, "r").list_table_names() == []
+    note = Path(disk.location, "index", "tables.holder.json")
+    for damaged in (b"", b"{}", b"[]", b"3", b"\xff", b'{"pid": 1, "host": "h"}'):
+        note.write_bytes(damaged)
+        with pytest.raises(LockedError, match="held by another process"):
+            ZarrDataset(disk.location, lock_timeout_s=0).save_table("t", frame)
     holder.kill()
     holder.communicate()
     impatient.save_table("t", frame)
