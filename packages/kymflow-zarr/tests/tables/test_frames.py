@@ -304,6 +304,18 @@ def test_categories_of_several_images_come_together(dataset: ZarrDataset) -> Non
     assert some.dtype == found.dtype
 
 
+@pytest.mark.parametrize("others", [[1.5], ["x"], [True]])
+def test_categories_of_other_values_are_refused(dataset: ZarrDataset, others: list[Any]) -> None:
+    for image_id, kinds in {"a": [1, 2], "b": [2, 3]}.items():
+        frame = pd.DataFrame({"image_id": [image_id] * 2, "kind": pd.Categorical(kinds)})
+        dataset.replace_rows_for_image_id("t", image_id, frame)
+    for image_id, kinds in {"a": others, "c": others}.items():
+        frame = pd.DataFrame({"image_id": [image_id], "kind": pd.Categorical(kinds)})
+        with pytest.raises(ColumnError, match="'kind'"):
+            dataset.replace_rows_for_image_id("t", image_id, frame)
+    assert dataset.load_table("t")["kind"].tolist() == [1, 2, 2, 3]
+
+
 @pytest.mark.parametrize(
     "text", [pa.large_string(), pa.string_view(), pa.dictionary(pa.uint32(), pa.large_string())]
 )
