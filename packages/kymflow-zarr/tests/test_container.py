@@ -117,7 +117,13 @@ def test_a_name_that_stands_for_several_images_lists_them(named: ZarrDataset) ->
     assert all(image_id in str(caught.value) for image_id in caught.value.candidates)
 
 
-@pytest.mark.parametrize("name", ["", "un1.tif", "ouse1/run1.tif", "nobody", "run1.tif/", "mouse1"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", "un1.tif", "ouse1/run1.tif", "nobody", "run1.tif/", "mouse1"),
+        *("mouse0/run2.tif", "mouse3/run2.tif", "mouse1/mouse1/run2.tif"),
+    ],
+)
 def test_a_name_that_stands_for_no_image(named: ZarrDataset, name: str) -> None:
     with pytest.raises(ImageNotFoundError):
         named.find(name)
