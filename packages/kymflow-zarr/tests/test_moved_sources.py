@@ -213,3 +213,51 @@ def test_the_home_folder_can_be_named_by_a_tilde(
     folder.rename(tmp_path / "archive")
     assert disk.sources.relocate("~/recordings", "~/archive") == 4
     assert len(ZarrDataset("~/dataset.zarr", "r")) == 4
+
+
+# --- images whose source is not known -------------------------------------------------------------
+
+
+def without_an_index(dataset: ZarrDataset) -> ZarrDataset:
+    """The dataset, with nothing but its records to say where images came from."""
+    for lost in ("tables/sources.parquet", "index/recent_sources.txt"):
+        Path(dataset.location, lost).unlink(missing_ok=True)
+    return ZarrDataset(dataset.location)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *({"primary_path": 3}, {"primary_path": None}, {"mtime_ns": "x"}, {"mtime_ns": None}),
+        *({"size_bytes": 2**63}, {"size_bytes": 1.5}, {"ingested_epoch_ns": None}),
+    ],
+)
+def test_a_source_of_other_types_is_none(
+    disk: ZarrDataset, folder: Path, said: dict[str, object]
+) -> None:
+    image_id, *others = disk.refresh_from_folder(folder)
+    path = Path(disk.location, "images", image_id, "analysis", "provenance.json")
+    provenance = json.loads(path.read_text(encoding="utf-8"))
+    provenance["source"] |= said
+    path.write_text(json.dumps(provenance), encoding="utf-8")
+    dataset = without_an_index(disk)
+    assert set(dataset.load_sources_index()["image_id"]) == set(others)
+    assert len(dataset.sources.plan(folder).new) == 1
+
+
+def test_an_image_of_which_nothing_can_be_read_stops_no_refresh(
+    disk: ZarrDataset, folder: Path
+) -> None:
+    image_id, *_ = disk.refresh_from_folder(folder)
+    image = Path(disk.location, "images", image_id)
+    (image / "zarr.json").unlink()
+    (image / "analysis" / "provenance.json").write_bytes(b"{")
+    assert len(without_an_index(disk).sources.plan(folder).new) == 1
+
+
+def test_an_image_that_someone_removed_has_no_source(disk: ZarrDataset, folder: Path) -> None:
+    image_id, *others = disk.refresh_from_folder(folder)
+    shutil.rmtree(Path(disk.location, "images", image_id))
+    dataset = ZarrDataset(disk.location)
+    assert set(dataset.load_sources_index()["image_id"]) == set(others)
+    assert len(dataset.sources.plan(folder).new) == 1
