@@ -276,12 +276,15 @@ def test_what_is_linked_into_a_dataset_is_not_in_it(original: Path, tmp_path: Pa
     (record,) = dataset.values()
     tables, artifacts, ids = list(dataset.tables), names_of(record), list(dataset)
     image, analysis = (f"images/{record.image_id}{end}" for end in ("", "/analysis"))
-    for link, target in [
-        *(("tables/linked", "tables"), ("tables/linked.parquet", "tables/kym_x.parquet")),
-        *((f"{analysis}/linked", analysis), (f"{analysis}/linked.json", f"{analysis}/metadata.json")),
-        *((f"{image}/analysis_arrays/linked", f"{image}/analysis_arrays/scores"),),
-        *(("images/linked", image),),
-    ]:
+    targets = {
+        "tables/linked": "tables",
+        "tables/linked.parquet": "tables/kym_x.parquet",
+        "images/linked": image,
+        f"{image}/analysis_arrays/linked": f"{image}/analysis_arrays/scores",
+        f"{analysis}/linked": analysis,
+        f"{analysis}/linked.json": f"{analysis}/metadata.json",
+    }
+    for link, target in targets.items():
         (place / link).symlink_to(outside / target)
     assert (list(dataset.tables), names_of(record), list(dataset)) == (tables, artifacts, ids)
     for path in ("linked/velocity/params", "linked"):

@@ -15,7 +15,7 @@ def test_a_filesystem_that_may_not_honour_it_is_not_flushed_as_a_whole() -> None
     assert not sync_filesystem(Path("/proc"))
 
 
-_MEMORY = Path("/dev/shm")  # noqa: S108 - nothing is written there
+_MEMORY = Path("/dev/shm")
 
 
 @pytest.mark.skipif(not _MEMORY.is_mount(), reason="there is no tmpfs here")
