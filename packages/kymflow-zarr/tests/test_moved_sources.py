@@ -248,11 +248,13 @@ def test_a_source_of_other_types_is_none(
 def test_an_image_of_which_nothing_can_be_read_stops_no_refresh(
     disk: ZarrDataset, folder: Path
 ) -> None:
-    image_id, *_ = disk.refresh_from_folder(folder)
+    image_id, *others = disk.refresh_from_folder(folder)
     image = Path(disk.location, "images", image_id)
     (image / "zarr.json").unlink()
     (image / "analysis" / "provenance.json").write_bytes(b"{")
-    assert len(without_an_index(disk).sources.plan(folder).new) == 1
+    dataset = without_an_index(disk)
+    assert len(dataset.sources.plan(folder).new) == 1
+    assert set(dataset) == set(others)
 
 
 def test_an_image_that_someone_removed_has_no_source(disk: ZarrDataset, folder: Path) -> None:

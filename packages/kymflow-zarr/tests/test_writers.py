@@ -107,6 +107,15 @@ def test_a_refresh_may_go_on_in_another_thread(tmp_path: Path, folder: Path) -> 
     assert dataset.refresh_from_folder(folder) == []
 
 
+def test_a_block_of_one_writer_may_end_in_another_thread(disk: ZarrDataset) -> None:
+    block = disk.add_image(np.ones((2, 3))).exclusive()
+    with ThreadPoolExecutor(1) as first, ThreadPoolExecutor(1) as second:
+        first.submit(block.__enter__).result()
+        second.submit(block.__exit__, None, None, None).result()
+    with disk._access.blobs.lock("records", action="go on", timeout_s=0):
+        pass
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_forked_process_reads_a_dataset_in_memory() -> None:
     said, _ = start(FORK).communicate()
