@@ -299,6 +299,17 @@ def test_a_record_that_says_nothing_of_sidecars_is_not_taken_for_changed(
     assert len(plan.unchanged) == len(disk)
 
 
+def test_what_lay_beside_a_file_is_known_without_the_index(disk: ZarrDataset, folder: Path) -> None:
+    (folder / "a.json").write_text(json.dumps(HEADER), encoding="utf-8")
+    disk.refresh_from_folder(folder)
+    for lost in ("source_details.parquet", "recent_sources.txt"):
+        Path(disk.location, "index", lost).unlink(missing_ok=True)
+    assert ZarrDataset(disk.location).sources.plan(folder).changed == ()
+    (folder / "a.json").write_text(json.dumps({**HEADER, "note": 1}), encoding="utf-8")
+    ((file, _),) = ZarrDataset(disk.location).sources.plan(folder).changed
+    assert file.primary.name == "a.tif"
+
+
 def test_what_another_program_puts_into_the_index_is_not_used(
     disk: ZarrDataset, folder: Path
 ) -> None:

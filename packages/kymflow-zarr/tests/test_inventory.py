@@ -166,11 +166,12 @@ def test_what_someone_added_is_reported_and_entered_by_a_repair(
         lambda text: text[:-3],
         lambda text: text.replace(b"velocity/trace", b"velocity/tracy"),
         lambda text: text + b"\xff\xfe nonsense\n",
+        lambda text: text + b"+ analysis/other.json 00000000\n",
         lambda text: text.replace(b"+", b"-", 1),
         lambda text: b"\0" * len(text),
         lambda _: b"",
     ],
-    ids=["cut", "another key", "not text", "another sign", "zeros", "empty"],
+    ids=["cut", "another key", "not text", "another checksum", "another sign", "zeros", "empty"],
 )
 def test_damage_to_an_inventory_is_found_and_repaired(
     disk: ZarrDataset, record: ZarrImageRecord, damage: Callable[[bytes], bytes]

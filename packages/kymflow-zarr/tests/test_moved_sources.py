@@ -229,7 +229,8 @@ def without_an_index(dataset: ZarrDataset) -> ZarrDataset:
     "said",
     [
         *({"primary_path": 3}, {"primary_path": None}, {"mtime_ns": "x"}, {"mtime_ns": None}),
-        *({"size_bytes": 2**63}, {"size_bytes": 1.5}, {"ingested_epoch_ns": None}),
+        *({"size_bytes": 2**63}, {"mtime_ns": -(2**63) - 1}, {"size_bytes": 1.5}),
+        {"ingested_epoch_ns": None},
     ],
 )
 def test_a_source_of_other_types_is_none(
