@@ -310,8 +310,13 @@ def test_what_lay_beside_a_file_is_known_without_the_index(disk: ZarrDataset, fo
     assert file.primary.name == "a.tif"
 
 
+def foreign_table(path: Path) -> None:
+    pd.DataFrame({"a": [1], "zero": ["text"]}).to_parquet(path)
+
+
+@pytest.mark.parametrize("spoil", [foreign_table, lambda path: path.write_bytes(b"junk")])
 def test_what_another_program_puts_into_the_index_is_not_used(
-    disk: ZarrDataset, folder: Path
+    disk: ZarrDataset, folder: Path, spoil: Callable[[Path], object]
 ) -> None:
     (folder / "a.json").write_text(json.dumps(HEADER), encoding="utf-8")
     ids = disk.refresh_from_folder(folder)
@@ -320,7 +325,7 @@ def test_what_another_program_puts_into_the_index_is_not_used(
     tables = list(Path(disk.location, "index").rglob("*.parquet"))
     assert len(tables) == 3
     for path in tables:
-        pd.DataFrame({"a": [1], "zero": ["text"]}).to_parquet(path)
+        spoil(path)
     dataset = ZarrDataset(disk.location)
     assert dataset.load_derived("x") == {}
     assert {record.image_id for record in dataset.iter_records("created_utc")} == set(ids)

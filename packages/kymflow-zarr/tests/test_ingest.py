@@ -311,6 +311,14 @@ def test_issues_are_read_from_the_records_where_their_index_was_lost(
     shutil.rmtree(Path(disk.location) / "index")
     assert disk.sources.issues() == before
     assert len(before) == 1
+    ((image_id, _),) = before.items()
+    path = Path(disk.location, "images", image_id, "analysis", "provenance.json")
+    provenance = json.loads(path.read_text(encoding="utf-8"))
+    (issue,) = provenance["source"]["issues"]
+    others = [3, {}, {**issue, "file": 1}, {**issue, "message": None}, {**issue, "kind": "later"}]
+    provenance["source"]["issues"] = [*others, issue]
+    path.write_text(json.dumps(provenance), encoding="utf-8")
+    assert ZarrDataset(disk.location).sources.issues() == before
 
 
 @pytest.mark.slow
