@@ -415,6 +415,31 @@ def test_files_that_failed_are_remembered_and_not_opened_again(
     assert disk.sources.failures() == ()
 
 
+def test_a_file_that_failed_is_tried_again_once_a_sidecar_changes(
+    disk: ZarrDataset, folder: Path
+) -> None:
+    (folder / "b.tif").write_bytes(b"no TIFF")
+    (folder / "b.json").write_text(json.dumps(HEADER), encoding="utf-8")
+    with pytest.raises(IngestError):
+        disk.refresh_from_folder(folder)
+    assert [Path(it.path).name for it in disk.plan_refresh(folder).failed] == ["b.tif"]
+    (folder / "b.json").write_text(json.dumps({**HEADER, "note": 1}), encoding="utf-8")
+    plan = disk.plan_refresh(folder)
+    assert (plan.failed, [file.primary.name for file in plan.new]) == ((), ["b.tif"])
+
+
+@pytest.mark.parametrize("text", [b"junk", b"3", b"[3]", b'[{"path": "b.tif"}]', b"\xff"])
+def test_failures_that_cannot_be_read_are_forgotten(
+    disk: ZarrDataset, folder: Path, text: bytes
+) -> None:
+    (folder / "b.tif").write_bytes(b"no TIFF")
+    with pytest.raises(IngestError):
+        disk.refresh_from_folder(folder)
+    Path(disk.location, "index", "failed_sources.json").write_bytes(text)
+    assert disk.sources.failures() == ()
+    assert [file.primary.name for file in disk.plan_refresh(folder).new] == ["b.tif"]
+
+
 def test_a_refresh_of_another_folder_forgets_no_failure(
     dataset: ZarrDataset, folder: Path, tmp_path: Path
 ) -> None:

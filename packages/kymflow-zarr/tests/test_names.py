@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -81,6 +83,14 @@ def test_what_windows_reserves_is_refused_and_what_only_looks_like_it_is_not() -
 def test_image_ids_are_names_too(dataset: ZarrDataset, image_id: str) -> None:
     with pytest.raises(InvalidNameError):
         dataset.record(image_id)
+
+
+def test_a_copy_of_an_image_under_a_name_that_is_none_is_no_image(disk: ZarrDataset) -> None:
+    image_id = disk.add_image(np.ones((2, 3), np.uint8)).image_id
+    images = Path(disk.location, "images")
+    for name in (f"{image_id} (copy)", "con", "é"):
+        shutil.copytree(images / image_id, images / name)
+    assert list(disk) == list(ZarrDataset(disk.location)) == [image_id]
 
 
 def test_names_that_differ_only_in_case_are_refused(
