@@ -273,3 +273,19 @@ def test_a_read_only_dataset_asks_no_image_for_its_pixels(disk: ZarrDataset) -> 
 
     with pytest.raises(ReadOnlyError):
         disk.as_read_only().ingest_image(Unread())
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "bounds"),
+    [
+        (("x",), (5,), (5, 1, 1)),
+        (("c",), (5,), (1, 1, 1)),
+        (("t", "x"), (4, 5), (5, 4, 1)),
+        (("z", "c", "y", "x"), (2, 3, 4, 5), (5, 4, 2)),
+    ],
+)
+def test_the_bounds_of_a_picture(
+    dataset: ZarrDataset, axes: tuple[str, ...], shape: tuple[int, ...], bounds: tuple[int, ...]
+) -> None:
+    found = dataset.add_image(np.zeros(shape), axes=axes).get_image_bounds()
+    assert found == dict(zip(("width", "height", "num_slices"), bounds, strict=True))

@@ -72,6 +72,25 @@ def test_the_end_of_a_block_lets_go_of_what_writing_holds(tmp_path: Path) -> Non
     assert len(dataset) == 2
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files cannot be counted")
+def test_no_file_stays_open(tmp_path: Path, folder: Path) -> None:
+    opened = []
+    for number in range(2):  # the first one loads libraries, which may keep files
+        with ZarrDataset(tmp_path / f"{number}.zarr") as dataset:
+            first, *_ = dataset.refresh_from_folder(folder)
+            dataset[first].save_json("a/b", 1)
+            dataset[first].save_array_artifact("map", np.ones(3))
+            dataset[first].save_array_artifact("map", np.ones(4))
+            dataset.save_table("t", pd.DataFrame({"image_id": [first]}))
+            dataset.update_manifest()
+            dataset.artifact_stamps([first])
+            assert dataset.check(deep=True) == []
+            dataset.delete_image(first)
+            assert dataset.repair() == []
+        opened.append(os.listdir("/proc/self/fd"))
+    assert len(opened[0]) == len(opened[1])
+
+
 # --- records by what people call them -------------------------------------------------------------
 
 
@@ -117,7 +136,13 @@ def test_a_name_that_stands_for_several_images_lists_them(named: ZarrDataset) ->
     assert all(image_id in str(caught.value) for image_id in caught.value.candidates)
 
 
-@pytest.mark.parametrize("name", ["", "un1.tif", "ouse1/run1.tif", "nobody", "run1.tif/", "mouse1"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", "un1.tif", "ouse1/run1.tif", "nobody", "run1.tif/", "mouse1"),
+        *("mouse0/run2.tif", "mouse3/run2.tif", "mouse1/mouse1/run2.tif"),
+    ],
+)
 def test_a_name_that_stands_for_no_image(named: ZarrDataset, name: str) -> None:
     with pytest.raises(ImageNotFoundError):
         named.find(name)

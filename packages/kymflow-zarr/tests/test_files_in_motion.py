@@ -6,12 +6,14 @@ import errno
 import json
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 
@@ -285,20 +287,77 @@ def test_sidecars_that_come_later_are_added_and_results_are_kept(
     assert dataset.check(deep=True) == []
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        *(None, "a.json", 3, [3], ["a.json"], [["a.json", 1]], [["a.json", 1, 2, 3]]),
+        *([[1, 1, 1]], [["a.json", "1", 1]], [["a.json", 1, 2**63]], [["a.json", True, 1]]),
+    ],
+)
 def test_a_record_that_says_nothing_of_sidecars_is_not_taken_for_changed(
-    disk: ZarrDataset, folder: Path
+    disk: ZarrDataset, folder: Path, said: Any
 ) -> None:
     (folder / "a.json").write_text(json.dumps(HEADER), encoding="utf-8")
     disk.refresh_from_folder(folder)
     top = Path(disk.location)
     for path in (top / "images").glob("*/analysis/provenance.json"):
         provenance = json.loads(path.read_text(encoding="utf-8"))
-        del provenance["source"]["beside"]
+        provenance["source"].pop("beside")
+        if said is not None:
+            provenance["source"]["beside"] = said
         path.write_text(json.dumps(provenance), encoding="utf-8")
     (top / "index" / "source_details.parquet").unlink()
     plan = ZarrDataset(top, "r").sources.plan(folder)
     assert (plan.new, plan.changed) == ((), ())
     assert len(plan.unchanged) == len(disk)
+
+
+def test_what_lay_beside_a_file_is_known_without_the_index(disk: ZarrDataset, folder: Path) -> None:
+    (folder / "a.json").write_text(json.dumps(HEADER), encoding="utf-8")
+    disk.refresh_from_folder(folder)
+    for lost in ("source_details.parquet", "recent_sources.txt"):
+        Path(disk.location, "index", lost).unlink(missing_ok=True)
+    assert ZarrDataset(disk.location).sources.plan(folder).changed == ()
+    (folder / "a.json").write_text(json.dumps({**HEADER, "note": 1}), encoding="utf-8")
+    ((file, _),) = ZarrDataset(disk.location).sources.plan(folder).changed
+    assert file.primary.name == "a.tif"
+
+
+def foreign_table(path: Path) -> None:
+    pd.DataFrame({"a": [1], "zero": ["text"]}).to_parquet(path)
+
+
+@pytest.mark.parametrize("spoil", [foreign_table, lambda path: path.write_bytes(b"junk")])
+def test_what_another_program_puts_into_the_index_is_not_used(
+    disk: ZarrDataset, folder: Path, spoil: Callable[[Path], object]
+) -> None:
+    (folder / "a.json").write_text(json.dumps(HEADER), encoding="utf-8")
+    ids = disk.refresh_from_folder(folder)
+    disk.update_manifest()
+    disk.save_derived("x", {ids[0]: "text"})
+    tables = list(Path(disk.location, "index").rglob("*.parquet"))
+    assert len(tables) == 3
+    for path in tables:
+        spoil(path)
+    dataset = ZarrDataset(disk.location)
+    assert dataset.load_derived("x") == {}
+    assert {record.image_id for record in dataset.iter_records("created_utc")} == set(ids)
+    assert dataset.load_manifest().reread == len(ids)
+    plan = dataset.sources.plan(folder)
+    assert (plan.new, plan.changed, len(plan.unchanged)) == ((), (), len(ids))
+    dataset.repair()
+    assert dataset.check(deep=True) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="times there begin later")
+def test_a_file_may_be_older_than_1970(disk: ZarrDataset, folder: Path) -> None:
+    for path in folder.iterdir():
+        os.utime(path, ns=(-(10**18), -(10**18)))
+    disk.refresh_from_folder(folder)
+    for lost in ("tables/sources.parquet", "index/recent_sources.txt"):
+        Path(disk.location, lost).unlink(missing_ok=True)
+    plan = ZarrDataset(disk.location).sources.plan(folder)
+    assert (plan.new, plan.changed, len(plan.unchanged)) == ((), (), 3)
 
 
 def test_a_sidecar_that_changed_replaces_its_artifact_unless_someone_changed_that(
@@ -367,6 +426,31 @@ def test_files_that_failed_are_remembered_and_not_opened_again(
     assert len(plan.new) == 1, "its size is another one"
     assert [item.status for item in refreshed(disk, folder)] == ["ingested"]
     assert disk.sources.failures() == ()
+
+
+def test_a_file_that_failed_is_tried_again_once_a_sidecar_changes(
+    disk: ZarrDataset, folder: Path
+) -> None:
+    (folder / "b.tif").write_bytes(b"no TIFF")
+    (folder / "b.json").write_text(json.dumps(HEADER), encoding="utf-8")
+    with pytest.raises(IngestError):
+        disk.refresh_from_folder(folder)
+    assert [Path(it.path).name for it in disk.plan_refresh(folder).failed] == ["b.tif"]
+    (folder / "b.json").write_text(json.dumps({**HEADER, "note": 1}), encoding="utf-8")
+    plan = disk.plan_refresh(folder)
+    assert (plan.failed, [file.primary.name for file in plan.new]) == ((), ["b.tif"])
+
+
+@pytest.mark.parametrize("text", [b"junk", b"3", b"[3]", b'[{"path": "b.tif"}]', b"\xff"])
+def test_failures_that_cannot_be_read_are_forgotten(
+    disk: ZarrDataset, folder: Path, text: bytes
+) -> None:
+    (folder / "b.tif").write_bytes(b"no TIFF")
+    with pytest.raises(IngestError):
+        disk.refresh_from_folder(folder)
+    Path(disk.location, "index", "failed_sources.json").write_bytes(text)
+    assert disk.sources.failures() == ()
+    assert [file.primary.name for file in disk.plan_refresh(folder).new] == ["b.tif"]
 
 
 def test_a_refresh_of_another_folder_forgets_no_failure(

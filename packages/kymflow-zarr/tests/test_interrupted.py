@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -100,6 +101,30 @@ def test_looking_for_leftovers_writes_nothing(disk: ZarrDataset, snapshot: objec
     assert snapshot(Path(disk.location)) == before
     assert [repair.location for repair in disk.repair()] == [f"index/staging/{scratch.name}"]
     assert not scratch.exists()
+
+
+def test_what_a_writer_has_in_use_is_left_over_in_a_copy_only(
+    disk: ZarrDataset, tmp_path: Path
+) -> None:
+    """A copy is what a writer leaves that is killed: its lock is free."""
+    disk.add_image(np.ones((4, 3)), axes=("t", "x"))
+    assert disk.check() == ZarrDataset(disk.location).check() == []
+    copy = ZarrDataset(shutil.copytree(disk.location, tmp_path / "copy.zarr"))
+    assert [problem.kind for problem in copy.check()] == ["leftover"]
+    assert len(copy.repair()) == 1
+    assert copy.check() == disk.check() == []
+
+
+def test_the_index_may_be_deleted_while_a_writer_is_at_work(disk: ZarrDataset) -> None:
+    record = disk.add_image(np.ones((4, 3)), axes=("t", "x"))
+    shutil.rmtree(Path(disk.location, "index"))
+    record.save_json("a", 1)
+    shutil.rmtree(Path(disk.location, "index"))
+    disk.add_image(np.ones((4, 3)), axes=("t", "x"))
+    assert len(disk) == 2
+    assert record.load_json("a") == 1
+    disk.repair()
+    assert disk.check(deep=True) == []
 
 
 def test_an_image_can_be_deleted_although_something_is_damaged(

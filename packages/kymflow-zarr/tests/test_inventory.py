@@ -72,6 +72,20 @@ def test_what_an_image_was_born_with_is_missed(disk: ZarrDataset, record: ZarrIm
     assert found(disk) == [("gone", key)]
 
 
+def test_what_an_image_was_born_with_stays_forgotten(
+    disk: ZarrDataset, record: ZarrImageRecord
+) -> None:
+    image = Path(disk.location, "images", record.image_id)
+    (image / "analysis" / "metadata.json").unlink()
+    disk.repair(forget_gone=True)
+    assert disk.check() == []
+    inventory = image / "inventory.txt"
+    inventory.write_bytes(inventory.read_bytes() + b"nonsense\n")
+    disk.repair()
+    assert b"nonsense" not in inventory.read_bytes()
+    assert disk.check() == []
+
+
 def test_deleted_results_are_not_missed(dataset: ZarrDataset) -> None:
     record = dataset.add_image(np.zeros((4, 3), np.uint8), axes=("t", "x"))
     record.save_json("velocity/params", {"window": 16})
@@ -152,11 +166,12 @@ def test_what_someone_added_is_reported_and_entered_by_a_repair(
         lambda text: text[:-3],
         lambda text: text.replace(b"velocity/trace", b"velocity/tracy"),
         lambda text: text + b"\xff\xfe nonsense\n",
+        lambda text: text + b"+ analysis/other.json 00000000\n",
         lambda text: text.replace(b"+", b"-", 1),
         lambda text: b"\0" * len(text),
         lambda _: b"",
     ],
-    ids=["cut", "another key", "not text", "another sign", "zeros", "empty"],
+    ids=["cut", "another key", "not text", "another checksum", "another sign", "zeros", "empty"],
 )
 def test_damage_to_an_inventory_is_found_and_repaired(
     disk: ZarrDataset, record: ZarrImageRecord, damage: Callable[[bytes], bytes]
@@ -175,6 +190,18 @@ def test_damage_to_an_inventory_is_found_and_repaired(
     assert found(disk) == [("gone", "tables/kym_x.parquet")]
 
 
+def test_no_character_of_an_inventory_can_change_unnoticed(disk: ZarrDataset) -> None:
+    record = disk.add_image(np.zeros((4, 3), np.uint8), axes=("t", "x"))
+    record.save_json("a", {})
+    path = Path(disk.location, "images", record.image_id, "inventory.txt")
+    good = path.read_bytes()
+    for at in range(len(good)):
+        for other in (b"0", b"f", b"z"):
+            path.write_bytes(good[:at] + other + good[at + 1 :])
+            changed = path.read_bytes() != good
+            assert {kind for kind, _ in found(disk)} == ({"inventory"} if changed else set())
+
+
 def test_a_line_that_was_cut_takes_no_other_with_it(disk: ZarrDataset) -> None:
     record = disk.add_image(np.zeros((4, 3), np.uint8), axes=("t", "x"))
     path = Path(disk.location) / "images" / record.image_id / "inventory.txt"
@@ -185,6 +212,10 @@ def test_a_line_that_was_cut_takes_no_other_with_it(disk: ZarrDataset) -> None:
     path.write_bytes(path.read_bytes()[:-4])
     record.save_json("c", {})
     assert {kind for kind, _ in found(disk)} == {"inventory"}
+    key = f"images/{record.image_id}/analysis/c.json"
+    Path(disk.location, key).unlink()
+    assert ("gone", key) in found(disk)
+    record.save_json("c", {})
     disk.repair()
     assert disk.check() == []
 

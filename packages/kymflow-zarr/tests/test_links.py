@@ -267,6 +267,32 @@ def test_check_names_every_link(original: Path, tmp_path: Path) -> None:
         assert links == [place]
 
 
+@pytest.mark.usefixtures("system")
+def test_what_is_linked_into_a_dataset_is_not_in_it(original: Path, tmp_path: Path) -> None:
+    shutil.copytree(original, tmp_path, dirs_exist_ok=True)
+    place, outside = tmp_path / "dataset.zarr", tmp_path / "outside"
+    shutil.copytree(place, outside)
+    dataset = ZarrDataset(place)
+    (record,) = dataset.values()
+    tables, artifacts, ids = list(dataset.tables), names_of(record), list(dataset)
+    image, analysis = (f"images/{record.image_id}{end}" for end in ("", "/analysis"))
+    targets = {
+        "tables/linked": "tables",
+        "tables/linked.parquet": "tables/kym_x.parquet",
+        "images/linked": image,
+        f"{image}/analysis_arrays/linked": f"{image}/analysis_arrays/scores",
+        f"{analysis}/linked": analysis,
+        f"{analysis}/linked.json": f"{analysis}/metadata.json",
+    }
+    for link, target in targets.items():
+        (place / link).symlink_to(outside / target)
+    assert (list(dataset.tables), names_of(record), list(dataset)) == (tables, artifacts, ids)
+    for path in ("linked/velocity/params", "linked"):
+        with pytest.raises(CorruptDataError) as caught:
+            record.load_json(path)
+        assert caught.value.key == f"{analysis}/linked{'.json' * (path == 'linked')}"
+
+
 def test_a_dataset_may_itself_be_a_link(original: Path, tmp_path: Path) -> None:
     shutil.copytree(original / "dataset.zarr", tmp_path / "elsewhere")
     (tmp_path / "dataset.zarr").symlink_to(tmp_path / "elsewhere")

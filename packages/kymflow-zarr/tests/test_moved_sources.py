@@ -254,3 +254,54 @@ def test_a_home_folder_that_there_is_not_is_named(dataset: ZarrDataset, tmp_path
     ):
         with pytest.raises(FileNotFoundError, match="there is no home folder for '~no-such-user/x"):
             call()
+
+
+# --- images whose source is not known -------------------------------------------------------------
+
+
+def without_an_index(dataset: ZarrDataset) -> ZarrDataset:
+    """The dataset, with nothing but its records to say where images came from."""
+    for lost in ("tables/sources.parquet", "index/recent_sources.txt"):
+        Path(dataset.location, lost).unlink(missing_ok=True)
+    return ZarrDataset(dataset.location)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *({"primary_path": 3}, {"primary_path": None}, {"mtime_ns": "x"}, {"mtime_ns": None}),
+        *({"size_bytes": 2**63}, {"mtime_ns": -(2**63) - 1}, {"size_bytes": 1.5}),
+        {"ingested_epoch_ns": None},
+    ],
+)
+def test_a_source_of_other_types_is_none(
+    disk: ZarrDataset, folder: Path, said: dict[str, object]
+) -> None:
+    image_id, *others = disk.refresh_from_folder(folder)
+    path = Path(disk.location, "images", image_id, "analysis", "provenance.json")
+    provenance = json.loads(path.read_text(encoding="utf-8"))
+    provenance["source"] |= said
+    path.write_text(json.dumps(provenance), encoding="utf-8")
+    dataset = without_an_index(disk)
+    assert set(dataset.load_sources_index()["image_id"]) == set(others)
+    assert len(dataset.sources.plan(folder).new) == 1
+
+
+def test_an_image_of_which_nothing_can_be_read_stops_no_refresh(
+    disk: ZarrDataset, folder: Path
+) -> None:
+    image_id, *others = disk.refresh_from_folder(folder)
+    image = Path(disk.location, "images", image_id)
+    (image / "zarr.json").unlink()
+    (image / "analysis" / "provenance.json").write_bytes(b"{")
+    dataset = without_an_index(disk)
+    assert len(dataset.sources.plan(folder).new) == 1
+    assert set(dataset) == set(others)
+
+
+def test_an_image_that_someone_removed_has_no_source(disk: ZarrDataset, folder: Path) -> None:
+    image_id, *others = disk.refresh_from_folder(folder)
+    shutil.rmtree(Path(disk.location, "images", image_id))
+    dataset = ZarrDataset(disk.location)
+    assert set(dataset.load_sources_index()["image_id"]) == set(others)
+    assert len(dataset.sources.plan(folder).new) == 1

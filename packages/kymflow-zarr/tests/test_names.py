@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -67,10 +69,28 @@ def test_refused_with_its_reason(
     assert dataset.list_table_names() == []
 
 
+def test_what_windows_reserves_is_refused_and_what_only_looks_like_it_is_not() -> None:
+    digits = [f"{device}{digit}" for device in ("com", "LPT") for digit in range(10)]
+    dataset = ZarrDataset(MemoryStore())
+    for name in ["con", "PRN", "Aux", "nul", *digits, "nul.txt", "com1.a.b", "a/con"]:
+        with pytest.raises(InvalidNameError, match="reserved device name"):
+            dataset.tables.delete(name)
+    for name in ["con1", "com", "com10", "lpt_1", "a.con", "xcom1"]:
+        assert not dataset.tables.delete(name)
+
+
 @pytest.mark.parametrize("image_id", ["../x", "a/b", "", "..", "x" * 121])
 def test_image_ids_are_names_too(dataset: ZarrDataset, image_id: str) -> None:
     with pytest.raises(InvalidNameError):
         dataset.record(image_id)
+
+
+def test_a_copy_of_an_image_under_a_name_that_is_none_is_no_image(disk: ZarrDataset) -> None:
+    image_id = disk.add_image(np.ones((2, 3), np.uint8)).image_id
+    images = Path(disk.location, "images")
+    for name in (f"{image_id} (copy)", "con", "é"):
+        shutil.copytree(images / image_id, images / name)
+    assert list(disk) == list(ZarrDataset(disk.location)) == [image_id]
 
 
 def test_names_that_differ_only_in_case_are_refused(

@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import zarr
+from zarr.buffer.cpu import Buffer
 from zarr.storage import LocalStore, MemoryStore, StorePath, ZipStore
 
-from kymflow_zarr import NotADatasetError, ReadOnlyError, ZarrDataset
+from kymflow_zarr import CorruptDataError, NotADatasetError, ReadOnlyError, ZarrDataset
 
 
 class Like:
@@ -188,9 +189,48 @@ def test_files_of_file_managers_harm_nothing(disk: ZarrDataset, name: str) -> No
 
 
 @pytest.mark.parametrize("name", LEFT_BY_FILE_MANAGERS)
+def test_nor_do_they_in_a_store_that_someone_copied_them_into(name: str) -> None:
+    keys: dict[str, Any] = {}
+    dataset = ZarrDataset(MemoryStore(keys))
+    record = dataset.add_image(np.ones((2, 3)))
+    record.save_json("deep/note", 1)
+    record.save_array_artifact("map", np.ones(3))
+    dataset.save_table("deep/t", pd.DataFrame({"v": [1]}))
+    for folder in {key.rpartition("/")[0] for key in keys}:
+        keys[f"{folder}/{name}".lstrip("/")] = Buffer.from_bytes(b"x")
+    assert dataset.check(deep=True) == []
+    assert list(dataset) == [record.image_id]
+    assert list(dataset.tables) == ["deep/t"]
+    assert list(record.artifacts) == ["deep/note", "map", "provenance"]
+
+
+@pytest.mark.parametrize("name", LEFT_BY_FILE_MANAGERS)
 def test_a_folder_with_nothing_else_becomes_a_dataset(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"x")
     assert len(ZarrDataset(tmp_path)) == 0
+
+
+@pytest.mark.parametrize("name", LEFT_BY_FILE_MANAGERS[:2])
+def test_a_result_may_be_named_like_such_a_file(dataset: ZarrDataset, name: str) -> None:
+    record = dataset.add_image(np.ones((2, 3)))
+    record.save_array_artifact(name, np.ones(3))
+    record.save_json(f"{name}/note", 1)
+    assert list(record.artifacts) == [name, f"{name}/note", "provenance"]
+    assert dataset.check(deep=True) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
+def test_a_pipe_in_place_of_a_file_is_damage_that_keeps_nobody_waiting(disk: ZarrDataset) -> None:
+    record = disk.add_image(np.ones((2, 3)))
+    keys = [record.save_json("a", 1), f"images/{record.image_id}/inventory.txt", "tables/t.parquet"]
+    disk.save_table("t", pd.DataFrame({"v": [1]}))
+    for key in keys:
+        Path(disk.location, key).unlink()
+        os.mkfifo(Path(disk.location, key))
+    for read in (lambda: record.load_json("a"), lambda: disk.load_table("t")):
+        with pytest.raises(CorruptDataError):
+            read()
+    assert {problem.location for problem in disk.check()} >= {"tables/t.parquet"}
 
 
 # --- stores that cannot lock ----------------------------------------------------------------------

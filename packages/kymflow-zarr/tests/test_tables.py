@@ -261,10 +261,17 @@ def test_rows_that_are_not_the_images_are_refused(
 
 def test_updates_out_of_order_leave_the_old_table(dataset: ZarrDataset) -> None:
     dataset.replace_rows_for_image_id("t", "a", rows_of(["a"], 1))
-    updates = [update({"b"}, {"b": 1}), update({"a"}, {"a": 1})]
-    with pytest.raises(SchemaValidationError, match="out of order"):
-        dataset.replace_rows("t", updates, schema=SCHEMA)
-    assert dataset.load_table("t")["v"].tolist() == [1]
+    for first, then in (("b", "a"), ("a", "a")):
+        updates = [update({first}, {first: 1}), update({then}, {then: 1})]
+        with pytest.raises(SchemaValidationError, match="out of order"):
+            dataset.replace_rows("t", updates, schema=SCHEMA)
+        assert dataset.load_table("t")["v"].tolist() == [1]
+
+
+def test_an_update_of_no_image_changes_nothing_and_stops_nothing(dataset: ZarrDataset) -> None:
+    updates = [update({"a"}, {"a": 1}), update((), {}), update({"b"}, {"b": 1})]
+    dataset.replace_rows("t", updates, schema=SCHEMA)
+    assert dataset.load_table("t")["image_id"].tolist() == ["a", "b"]
 
 
 COLUMNS: dict[str, pa.DataType] = {"image_id": pa.string(), "v": pa.int64()}

@@ -107,6 +107,15 @@ def test_a_refresh_may_go_on_in_another_thread(tmp_path: Path, folder: Path) -> 
     assert dataset.refresh_from_folder(folder) == []
 
 
+def test_a_block_of_one_writer_may_end_in_another_thread(disk: ZarrDataset) -> None:
+    block = disk.add_image(np.ones((2, 3))).exclusive()
+    with ThreadPoolExecutor(1) as first, ThreadPoolExecutor(1) as second:
+        first.submit(block.__enter__).result()
+        second.submit(block.__exit__, None, None, None).result()
+    with disk._access.blobs.lock("records", action="go on", timeout_s=0):
+        pass
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_forked_process_reads_a_dataset_in_memory() -> None:
     said, _ = start(FORK).communicate()
@@ -154,6 +163,11 @@ def test_a_waiting_writer_learns_who_holds_the_lock_and_a_dead_holder_does_not_b
         impatient.save_table("t", frame)
     assert caught.value.lock == "tables"
     assert ZarrDataset(disk.location, "r").list_table_names() == []
+    note = Path(disk.location, "index", "tables.holder.json")
+    for damaged in (b"", b"{}", b"[]", b"3", b"\xff", b'{"pid": 1, "host": "h"}'):
+        note.write_bytes(damaged)
+        with pytest.raises(LockedError, match="held by another process"):
+            ZarrDataset(disk.location, lock_timeout_s=0).save_table("t", frame)
     holder.kill()
     holder.communicate()
     impatient.save_table("t", frame)

@@ -48,6 +48,14 @@ def test_text_is_raw_utf8_indented_and_in_the_order_given() -> None:
     )
 
 
+def test_integers_of_more_than_64_bits_change_nothing_about_the_rest() -> None:
+    large = 10**30
+    value: JsonValue = {"unit": "µm", "a": [1, large], "empty": {}}
+    plain: JsonValue = {"unit": "µm", "a": [1, 3], "empty": {}}
+    assert dumps(value).replace(b"%d" % large, b"3") == dumps(plain)
+    assert dumps(value, indent=False).count(b"\n") == 1
+
+
 def test_tuples_are_written_as_arrays() -> None:
     value = cast("JsonValue", {"shape": (3, 4)})
     assert loads(dumps(value), key="a.json") == {"shape": [3, 4]}
@@ -139,7 +147,7 @@ def test_what_is_not_strict_json_is_refused_by_key(data: bytes) -> None:
 
 def test_a_duplicate_key_is_named() -> None:
     with pytest.raises(CorruptDataError, match="'id' occurs twice"):
-        loads(b'{"rois": [{"id": 1, "id": 2}]}', key="a.json")
+        loads(b'{"rois": [{"name": 0, "id": 1, "id": 2}]}', key="a.json")
 
 
 def test_a_byte_order_mark_is_skipped() -> None:

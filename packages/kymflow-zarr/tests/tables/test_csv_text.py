@@ -139,6 +139,7 @@ def test_a_comment_is_the_header_only_above_rows_of_one_kind(ingest: Ingest) -> 
         "t": [0.0, 0.5],
         "1": [2, 3],
     }
+    assert ingest("# of a mouse\nlabel\nup\ndown\n").to_dict("list") == {"label": ["up", "down"]}
     assert ingest(",v\n0,1.5\n1,1.6\n").to_dict("list") == {"Unnamed: 0": [0, 1], "v": [1.5, 1.6]}
 
 

@@ -218,7 +218,7 @@ class Metres(pd.api.extensions.ExtensionDtype):
     type = float
 
     @classmethod
-    def construct_array_type(cls) -> type[MetreArray]:
+    def construct_array_type(cls) -> Any:
         return MetreArray
 
 

@@ -306,6 +306,18 @@ def test_categories_of_several_images_come_together(dataset: ZarrDataset) -> Non
     assert some.dtype == found.dtype
 
 
+@pytest.mark.parametrize("others", [[1.5], ["x"], [True]])
+def test_categories_of_other_values_are_refused(dataset: ZarrDataset, others: list[Any]) -> None:
+    for image_id, kinds in {"a": [1, 2], "b": [2, 3]}.items():
+        frame = pd.DataFrame({"image_id": [image_id] * 2, "kind": pd.Categorical(kinds)})
+        dataset.replace_rows_for_image_id("t", image_id, frame)
+    for image_id, kinds in {"a": others, "c": others}.items():
+        frame = pd.DataFrame({"image_id": [image_id], "kind": pd.Categorical(kinds)})
+        with pytest.raises(ColumnError, match="'kind'"):
+            dataset.replace_rows_for_image_id("t", image_id, frame)
+    assert dataset.load_table("t")["kind"].tolist() == [1, 2, 2, 3]
+
+
 @pytest.mark.parametrize(
     "text", [pa.large_string(), pa.string_view(), pa.dictionary(pa.uint32(), pa.large_string())]
 )
@@ -400,7 +412,23 @@ def test_a_table_whose_metadata_do_not_fit_its_columns_is_read(disk: ZarrDataset
     assert disk.load_table("t")["n"].tolist() == [3.0, 1.5, 3.0]
 
 
-@pytest.mark.parametrize("name", ["category", "object[other]", "Int8", "\xff", ""])
+@pytest.mark.parametrize(
+    "text", ["null", "3", "[]", "{}", '{"columns": 3}', '{"columns": [3]}', '{"columns": [{}]}']
+)
+def test_what_pandas_would_not_have_written_is_ignored(disk: ZarrDataset, text: str) -> None:
+    table = pa.table({"image_id": ["a"], "n": [3]}).replace_schema_metadata({"pandas": text})
+    pq.write_table(table, Path(disk.location, "tables", "t.parquet"))
+    disk.replace_rows_for_image_id("t", "b", rows("b", n=[4]))
+    assert disk.load_table("t")["n"].tolist() == [3, 4]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("category", "object[other]", "Int8", "\xff", "", "arrow[double]", "arrow[date64[ms]]"),
+        *("arrow[3]", "str[nowhere]", "str[python]"),
+    ],
+)
 def test_a_name_of_a_dtype_that_does_not_hold_is_ignored(disk: ZarrDataset, name: str) -> None:
     named = pa.field("n", pa.int64(), metadata={"kymflow_zarr.dtype": name.encode("latin-1")})
     schema = pa.schema([pa.field("image_id", pa.string())]).append(named)
@@ -408,7 +436,9 @@ def test_a_name_of_a_dtype_that_does_not_hold_is_ignored(disk: ZarrDataset, name
     disk.save_table("given", table)
     pq.write_table(table, Path(disk.location, "tables", "written.parquet"))
     for stored in ("given", "written"):
-        assert disk.load_table(stored)["n"].tolist() == [3]
+        found = disk.load_table(stored)["n"]
+        assert found.tolist() == [3]
+        assert found.dtype == (object if name.startswith("object") else np.int64)
         disk.replace_rows_for_image_id(stored, "b", rows("b", n=[4]))
         assert disk.load_table(stored)["n"].tolist() == [3, 4]
 

@@ -94,13 +94,13 @@ class KeyBlobs:
         found = wait(self._keys.list_folder(key))
         return FolderListing(
             files=tuple(name for name in found.files if not is_hidden(name)),
-            folders=tuple(name for name in found.folders if not is_hidden(name)),
+            folders=tuple(name for name in found.folders if not name.startswith(".")),
         )
 
     def folders(self, parent: str, *, holding: str) -> dict[str, bool]:
         found = wait(self._keys.find(parent))
         paths = [key.removeprefix(f"{parent}/").split("/", 1) for key in found]
-        names = {path[0] for path in paths if len(path) > 1 and not is_hidden(path[0])}
+        names = {path[0] for path in paths if len(path) > 1 and not path[0].startswith(".")}
         return {name: f"{parent}/{name}/{holding}" in found for name in names}
 
     def published(self, parent: str) -> None:  # noqa: ARG002 - no folder says that it is whole

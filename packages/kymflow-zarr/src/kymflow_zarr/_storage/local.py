@@ -164,7 +164,7 @@ class LocalBlobs:
         return [
             entry.name
             for entry in self._entries(parent)
-            if entry.name[0] != "." and entry.is_dir(follow_symlinks=False)
+            if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
         ]
 
     def links(self, folder: str) -> Iterator[str]:

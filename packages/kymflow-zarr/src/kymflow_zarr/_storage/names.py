@@ -13,11 +13,7 @@ from kymflow_zarr.errors import InvalidNameError
 
 _SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 _MAX_NAME = 200
-_RESERVED = frozenset(
-    {"con", "prn", "aux", "nul"}
-    | {f"com{digit}" for digit in range(10)}
-    | {f"lpt{digit}" for digit in range(10)}
-)
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 # A folder named like an artifact's file, here or in an export, would land on that file:
 # ``a.json/b`` beside ``a``.
 _FILE_SUFFIXES = (".json", ".gz", ".parquet", ".csv", ".npy", ".tif")
@@ -95,6 +91,6 @@ def _reason(segment: str) -> str | None:
         )
     if segment.endswith("."):
         return f"the part {segment!r} ends with a dot, which Windows drops"
-    if segment.split(".", 1)[0].lower() in _RESERVED:
+    if _RESERVED.fullmatch(segment):
         return f"the part {segment!r} is a reserved device name on Windows"
     return None

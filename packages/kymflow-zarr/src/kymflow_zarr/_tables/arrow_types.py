@@ -126,7 +126,7 @@ def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
         return None if inner is None else pa.list_(inner)
     if isinstance(one, pa.StructType) and isinstance(other, pa.StructType):
         its = {field.name: field.type for field in other}
-        if len(one) != len(other) or {field.name for field in one} != set(its):
+        if {field.name for field in one} != its.keys():
             return None
         fields = []
         for mine in one:
