@@ -29,6 +29,7 @@ from kymflow_zarr._progress import ProgressCallback
 from kymflow_zarr._records.artifacts import StoredArtifact
 from kymflow_zarr._storage.blobs import BlobStore
 from kymflow_zarr._storage.json_text import JsonValue
+from kymflow_zarr._storage.spelling import spelled_on_disk
 from kymflow_zarr._tables.parquet import table_to_bytes
 from kymflow_zarr._tables.spreadsheet import write_csv
 from kymflow_zarr._tables.tables import Tables
@@ -129,11 +130,11 @@ def _check_place(directory: Path, rows: Iterable[SourceRow], *, dataset: str) ->
         ValueError: The folder is in the dataset.
         NotADirectoryError: A file is in its place.
     """
-    place = directory.resolve()
+    place = spelled_on_disk(directory)
     there = next(filter(os.path.lexists, (place, *place.parents)))
     if not there.is_dir():
         raise NotADirectoryError(f"{str(there)!r} is not a folder; choose another place")
-    if "://" not in dataset and place.is_relative_to(Path(dataset).resolve()):
+    if "://" not in dataset and place.is_relative_to(spelled_on_disk(Path(dataset))):
         raise ValueError(f"{str(place)!r} is in the dataset itself; choose another place")
     near: dict[str, bool] = {}
     for row in rows:

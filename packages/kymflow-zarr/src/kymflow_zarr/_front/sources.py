@@ -23,6 +23,7 @@ from kymflow_zarr._front.ingesting import ingest_one, plan, refresh
 from kymflow_zarr._ingest.outcome import IngestOutcome
 from kymflow_zarr._ingest.report import log_outcomes
 from kymflow_zarr._storage.open import from_home
+from kymflow_zarr._storage.spelling import spelled_on_disk
 from kymflow_zarr._tables.tables import IMAGE_ID
 from kymflow_zarr.errors import IngestError
 from kymflow_zarr.options import IngestOptions
@@ -241,7 +242,7 @@ class DatasetSources:
             self._access.lock("tables", "relocate sources"),
         ):
             was = str(from_home(old))
-            now = place.resolve()
+            now = spelled_on_disk(place)
             moved = relocated_rows(self._index.rows_to_store(), was, now)
             paths = [row.source_primary_path for row in moved]
             if moved and not any(os.path.lexists(it) and not os.path.isdir(it) for it in paths):  # noqa: PTH112 - paths are text here

@@ -18,6 +18,7 @@ from kymflow_zarr._ingest.extend import can_extend
 from kymflow_zarr._ingest.outcome import IngestJob
 from kymflow_zarr._records.document import RecordDocument, read_record_document
 from kymflow_zarr._storage.blobs import BlobStore
+from kymflow_zarr._storage.spelling import spelled_on_disk
 from kymflow_zarr.errors import CorruptDataError
 
 
@@ -109,7 +110,6 @@ class KnownPixels:
 
 def _has_moved(old: str, new: str) -> bool:
     """Whether a file is gone from its path; also if only upper and lower case have changed."""
-    before, after = Path(old), Path(new)
-    if not os.path.lexists(before):
+    if not os.path.lexists(old):
         return True
-    return old.casefold() == new.casefold() and os.path.samestat(before.stat(), after.stat())
+    return old.casefold() == new.casefold() and spelled_on_disk(Path(old)) == Path(new)

@@ -18,6 +18,7 @@ from kymflow_zarr._readers.files import os_reason
 from kymflow_zarr._readers.image_file import no_reader_reason
 from kymflow_zarr._readers.protocols import ImageReader
 from kymflow_zarr._storage.open_folder import by_path, open_folder
+from kymflow_zarr._storage.spelling import name_on_disk, spelled_on_disk
 from kymflow_zarr.errors import UnreadableImageError
 from kymflow_zarr.options import IngestOptions
 
@@ -42,7 +43,7 @@ def scan_folder(
     patterns = ["*"] if pattern is None else [pattern] if isinstance(pattern, str) else [*pattern]
     if not folder.is_dir():
         raise NotADirectoryError(f"{str(folder)!r} is not a folder; check the path")
-    top = folder.resolve()
+    top = spelled_on_disk(folder)
     deep = [part.removeprefix(_RECURSIVE) for part in patterns if part.startswith(_RECURSIVE)]
     flat = [part for part in patterns if not part.startswith(_RECURSIVE)]
     found: list[FileState] = []
@@ -79,16 +80,17 @@ def scan_file(path: Path, *, options: IngestOptions) -> SourceFile:
     Raises:
         UnreadableImageError: It is not there, or not a regular file.
     """
-    folder = path.parent.resolve()
-    channels: tuple[str, ...] = (path.name,)
+    folder = spelled_on_disk(path.parent)
+    name = name_on_disk(folder, path.name)
+    channels: tuple[str, ...] = (name,)
     images: dict[str, ImageReader] = {}
     beside: Mapping[str, tuple[str, ...]] = {}
     if folder.is_dir():
         listing = list_folder(folder)
         images = images_in(listing)
         groups = {group[0]: group for group in group_files(listing, images, options)}
-        channels = groups.get(path.name, channels)
-        beside = files_beside(listing, [path.name], images)
+        channels = groups.get(name, channels)
+        beside = files_beside(listing, [name], images)
     return SourceFile._make(states_of(by_path(folder), channels, images, beside, options)[0])
 
 
