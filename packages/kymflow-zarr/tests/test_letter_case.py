@@ -1,7 +1,7 @@
 """On a disk that ignores upper and lower case, a path that is typed otherwise is the same path.
 
-The disk of the tests where it is such a one, as on Windows and macOS; else exFAT in a file, where it
-can be mounted.
+The disk of the tests where it is such a one, as on Windows and macOS; else exFAT in a file, where
+it can be mounted.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def disk_without_case(tmp_path: Path) -> Iterator[Path]:
     top.mkdir()
     env = os.environ | {"PATH": path}
     subprocess.run(["mkfs.exfat", image], env=env, check=True, capture_output=True)
-    mount = ["mount", "-t", "exfat-fuse", "-o", "loop", image, top]
+    mount = ["mount", "-t", "exfat-fuse", "-o", "loop", str(image), str(top)]
     if subprocess.run(mount, env=env, check=False, capture_output=True).returncode:
         pytest.skip("exFAT cannot be mounted here")
     try:
