@@ -38,7 +38,7 @@ from kymflow_zarr._storage.blobs import Durability
 from kymflow_zarr._storage.names import check_segment
 from kymflow_zarr._storage.side_by_side import side_by_side
 from kymflow_zarr._tables.tables import Tables
-from kymflow_zarr.errors import CorruptDataError, ImageNotFoundError
+from kymflow_zarr.errors import CorruptDataError, ImageNotFoundError, InvalidNameError
 from kymflow_zarr.options import IngestOptions
 from kymflow_zarr.record import ZarrImageRecord, open_record
 from kymflow_zarr.schema import DatasetSchema
@@ -166,7 +166,10 @@ class ZarrDataset(FlatNames, Caches, Conversion, Health, Mapping[str, ZarrImageR
         return isinstance(image_id, str) and is_committed(self._access.blobs, image_id)
 
     def __getitem__(self, image_id: str) -> ZarrImageRecord:
-        return self.record(image_id)
+        try:
+            return self.record(image_id)
+        except InvalidNameError as error:  # for `get`, as for `in`, it is no key
+            raise ImageNotFoundError(image_id) from error
 
     def __eq__(self, other: object) -> bool:
         # Not that of mappings, which would open and compare every record.

@@ -12,6 +12,7 @@ from kymflow_zarr._problems import Problem, damage_problem
 from kymflow_zarr._storage.blobs import BlobStore, PutFile
 from kymflow_zarr._storage.names import check_name
 from kymflow_zarr.errors import (
+    ArtifactKindError,
     CorruptDataError,
     InvalidNameError,
     NotFoundError,
@@ -120,7 +121,7 @@ class ArtifactKind(ABC):
             key: Its key in the dataset.
             put: Stores one file under a key: `key` itself, or one below it.
         """
-        put(key, self.encode(value))
+        put(key, encoded(self, value))
 
     def exists(self, blobs: BlobStore, key: str) -> bool:
         """Whether an artifact is stored under a key."""
@@ -136,12 +137,7 @@ class ArtifactKind(ABC):
         data = blobs.get(key)
         if data is None:
             raise not_stored(key)
-        try:
-            return self.decode(data, key=key)
-        except CorruptDataError:
-            raise
-        except ValueError as error:
-            raise CorruptDataError(key, f"it cannot be decoded as {self.name} ({error})") from error
+        return decoded(self, data, key=key)
 
     def check(self, blobs: BlobStore, key: str, *, deep: bool) -> Iterator[Problem]:
         """All problems of what is stored under a key.
@@ -248,4 +244,59 @@ class ArtifactKind(ABC):
         Raises:
             ValueError: It is not what the kind writes.
         """
-        return self.decode(data, key=key)
+        return decoded(self, data, key=key)
+
+
+def put_only(put: PutFile, kind: ArtifactKind, key: str) -> PutFile:
+    """A `PutFile` that refuses what is not an artifact's file, or one in its folder."""
+
+    def checked(file: str, data: bytes) -> None:
+        if file != key and not (kind.is_folder and file.startswith(f"{key}/")):
+            raise ArtifactKindError(
+                f"artifact kind {kind.name!r} writes {file!r}, which is not its own {key!r}; "
+                "report it to the authors of that kind",
+                kinds=(kind.name,),
+            )
+        put(file, data)
+
+    return checked
+
+
+def encoded(kind: ArtifactKind, value: object) -> bytes:
+    """A value by `ArtifactKind.encode`.
+
+    Raises:
+        TypeError, ValueError: It cannot be stored, or the kind fails.
+    """
+    try:
+        data: object = kind.encode(value)
+    except (TypeError, ValueError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - raised below
+        # Third-party code may raise anything: that is a fault of this value, and of no other.
+        reason = f"{type(error).__name__}: {error}"
+    else:
+        if isinstance(data, bytes | bytearray | memoryview):
+            return bytes(data)
+        reason = f"it gave a {type(data).__name__!r}, not bytes"
+    raise ArtifactKindError(
+        f"artifact kind {kind.name!r} cannot encode a {type(value).__name__!r} ({reason}); "
+        "report it to the authors of that kind",
+        kinds=(kind.name,),
+    )
+
+
+def decoded(kind: ArtifactKind, data: bytes, *, key: str) -> Any:
+    """The value of a file by `ArtifactKind.decode`.
+
+    Raises:
+        CorruptDataError: It does not decode.
+    """
+    try:
+        return kind.decode(data, key=key)
+    except (CorruptDataError, MemoryError):
+        raise
+    except Exception as error:
+        # Decoders of damaged data raise errors of any class, third-party ones above all.
+        detail = str(error) if isinstance(error, ValueError) else repr(error)
+        raise CorruptDataError(key, f"it cannot be decoded as {kind.name} ({detail})") from error

@@ -21,9 +21,11 @@ from kymflow_zarr._artifacts.csv_kind import CSV
 from kymflow_zarr._artifacts.json_kind import JSON
 from kymflow_zarr._artifacts.kind import ArtifactKind
 from kymflow_zarr._artifacts.table_kind import TABLE
+from kymflow_zarr._storage.names import is_valid_name
 from kymflow_zarr.errors import ArtifactKindError, PluginWarning
 
 _SUFFIX: Final = re.compile(r"(\.[a-z0-9]+)+")
+_ROOT: Final = re.compile(r"(?!data$)[a-z0-9_-]+")  # the pixels are in ``data``
 _GROUP: Final = "kymflow_zarr.kinds"
 
 
@@ -75,7 +77,7 @@ def kind_of_value(value: object) -> ArtifactKind:
     Raises:
         ArtifactKindError: No kind accepts it, or more than one.
     """
-    found = [kind for kind in artifact_kinds() if kind.accepts(value)]
+    found = [kind for kind in artifact_kinds() if _accepts(kind, value)]
     if len(found) == 1:
         return found[0]
     names = tuple(kind.name for kind in found or artifact_kinds())
@@ -84,6 +86,20 @@ def kind_of_value(value: object) -> ArtifactKind:
         f"{type(value).__name__!r} by itself; say which with kind=, from {_listed(names)}",
         kinds=names,
     )
+
+
+def _accepts(kind: ArtifactKind, value: object) -> bool:
+    try:
+        return bool(kind.accepts(value))
+    except Exception as error:  # noqa: BLE001 - third-party code
+        # Third-party code may raise anything: that must not keep values of other kinds from a save.
+        warnings.warn(
+            f"artifact kind {kind.name!r} cannot say whether it accepts a "
+            f"{type(value).__name__!r} ({type(error).__name__}); update or uninstall its package",
+            PluginWarning,
+            stacklevel=4,
+        )
+        return False
 
 
 def split_path(path: str) -> tuple[str, ArtifactKind] | None:
@@ -133,7 +149,7 @@ def _known() -> dict[str, ArtifactKind]:
 def _load(point: EntryPoint) -> object:
     try:
         made: object = point.load()()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # Third-party code may raise anything: it makes this plug-in unusable, and no other.
         raise ArtifactKindError(
             f"{type(error).__name__}: {error}; update or uninstall that package",
@@ -148,8 +164,29 @@ def _add(kind: object, known: dict[str, ArtifactKind]) -> None:
             f"{kind!r} is not an artifact kind; make an object of a subclass of ArtifactKind",
             kinds=(),
         )
+    name: object = getattr(kind, "name", None)
+    if not isinstance(name, str) or not is_valid_name(name, kind="artifact kind"):
+        raise ArtifactKindError(
+            f"{name!r} is not allowed as the name of an artifact kind; "
+            "give it an attribute name of letters and digits, such as 'note'",
+            kinds=(),
+        )
+    if not isinstance(kind.root, str) or not _ROOT.fullmatch(kind.root):
+        raise ArtifactKindError(
+            f"{kind.root!r} is not allowed as the folder of artifact kind {name!r}; "
+            "use one name of lower-case letters and digits, such as 'notes', but not 'data'",
+            kinds=(name,),
+        )
+    suffixes: tuple[object, ...] = (getattr(kind, "suffixes", None), kind.sidecar_suffixes)
+    for given in suffixes:
+        if not isinstance(given, tuple):
+            raise ArtifactKindError(
+                f"the suffixes of artifact kind {name!r} are {given!r}; "
+                "give a tuple, such as ('.md',)",
+                kinds=(name,),
+            )
     for suffix in (*kind.suffixes, *kind.sidecar_suffixes):
-        if not _SUFFIX.fullmatch(suffix):
+        if not isinstance(suffix, str) or not _SUFFIX.fullmatch(suffix):
             raise ArtifactKindError(
                 f"{suffix!r} is not allowed as a suffix of artifact kind {kind.name!r}; "
                 "use a dot with lower-case letters and digits, such as '.md'",

@@ -11,7 +11,7 @@ from kymflow_zarr._front.access import Access
 from kymflow_zarr._storage.names import is_valid_name
 from kymflow_zarr._tables.replace import RowUpdate
 from kymflow_zarr._tables.tables import IMAGE_ID, Tables
-from kymflow_zarr.errors import InvalidNameError
+from kymflow_zarr.errors import InvalidNameError, TableNotFoundError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,17 @@ class DatasetTables(Mapping[str, "pd.DataFrame"]):
         return f"DatasetTables({list(self)!r})"
 
     def __getitem__(self, name: str) -> pd.DataFrame:
-        return self.load(name)
+        try:
+            return self.load(name)
+        except InvalidNameError as error:  # for `get`, as for `in`, it is no key
+            raise TableNotFoundError(f"tables/{name}.parquet", name=name) from error
+
+    def __eq__(self, other: object) -> bool:
+        # Not that of mappings, which would read and compare every table.
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
 
     def __contains__(self, name: object) -> bool:
         return (

@@ -6,7 +6,6 @@ import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -55,14 +54,17 @@ class BatchIngest:
         path = file.primary
         reader = self.folders[_folder_of(file)].readers.get(path.name)
         scenes: tuple[str, ...] = ("",)
+        unlisted = None
         if len(file.paths) == 1:
-            with suppress(UnreadableImageError):  # as ingesting the file reports
+            try:
                 scenes = list_scenes(
                     path,
                     reader,
                     limits=self.options.limits,
                     follow_links=self.options.follow_links,
                 )
+            except UnreadableImageError as error:
+                unlisted = error
         return [
             IngestJob(
                 image_id=str(uuid.uuid4()),
@@ -72,6 +74,7 @@ class BatchIngest:
                 if self.known is None or not scene
                 else self.known.latest(file, scene),
                 scene=scene,
+                unlisted=unlisted,
             )
             for scene in scenes
         ]
@@ -105,6 +108,8 @@ def _stage_one(
     staging: Staging, folders: Mapping[str, ImageFolder], options: IngestOptions, job: IngestJob
 ) -> StagedImage | UnreadableImageError:
     try:
+        if job.unlisted is not None:
+            raise job.unlisted
         return stage_image_file(
             staging,
             job,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from kymflow_zarr._artifacts.kind import encoded
 from kymflow_zarr._artifacts.sidecars import Sidecar
 from kymflow_zarr._catalog.recorded_source import renew_source
 from kymflow_zarr._catalog.source_issue import SourceIssue, issues_to_json
@@ -95,8 +96,7 @@ def extend_image(
 def _is_as_stored(record: ZarrImageRecord, sidecar: Sidecar, options: IngestOptions) -> bool:
     """Whether an artifact holds what the file of its name does."""
     kind, stored = sidecar.kind, record.artifacts.load(sidecar.name, sidecar.kind.name)
-    found: bytes = kind.encode(read_sidecar(sidecar, options))
-    return found == kind.encode(stored)
+    return encoded(kind, read_sidecar(sidecar, options)) == encoded(kind, stored)
 
 
 def _kept(sidecar: Sidecar) -> SourceIssue:

@@ -12,6 +12,7 @@ from typing import Final
 from kymflow_zarr._artifacts.sidecars import group_by_stem, is_sidecar, stem_of
 from kymflow_zarr._readers.protocols import FOLDER_CALIBRATION, FolderListing, ImageReader
 from kymflow_zarr._readers.registry import READERS
+from kymflow_zarr._readers.translate import said
 from kymflow_zarr.errors import PluginWarning, ReaderError
 
 EXPORT_MANIFEST: Final = "kymflow_export.json"
@@ -80,10 +81,11 @@ def images_in(listing: FolderListing) -> dict[str, ImageReader]:
 
 def _claims(reader: ImageReader, listing: FolderListing) -> list[str]:
     try:
-        return list(reader.claims(listing))
+        claimed = set(reader.claims(listing))
+        return [name for name in listing.names if name in claimed]
     except Exception as error:
         # Third-party code may raise anything: that makes this reader unusable, and no other.
-        reason = f"claims() failed with {type(error).__name__}: {error}"
+        reason = f"claims() failed with {type(error).__name__}: {said(error)}"
         raise ReaderError(f"{reason}; update or uninstall its package") from error
 
 

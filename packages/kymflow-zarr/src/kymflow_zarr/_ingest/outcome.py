@@ -23,6 +23,7 @@ class IngestJob:
         path: The file of its first channel.
         supersedes: The image that was made of an earlier state of this file.
         scene: Which image of a file of several; empty for a file of one.
+        unlisted: Why it is not known which images the file holds; None if it is.
     """
 
     image_id: str
@@ -30,6 +31,7 @@ class IngestJob:
     path: Path
     supersedes: str | None
     scene: str = ""
+    unlisted: UnreadableImageError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

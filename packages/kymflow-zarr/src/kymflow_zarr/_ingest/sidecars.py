@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from kymflow_zarr._artifacts.kind import encoded
 from kymflow_zarr._artifacts.sidecars import Sidecar, Sidecars
 from kymflow_zarr._catalog.source_issue import SourceIssue
 from kymflow_zarr._records.build import stage_artifact
@@ -118,7 +119,7 @@ def _stage(
     content = sha256()
     try:
         if kind.is_folder:  # an export makes one file of it
-            content.update(kind.encode(value))
+            content.update(encoded(kind, value))
         on_write = None if kind.is_folder else content.update
         path = stage_artifact(staging, image_id, kind, sidecar.name, value, on_write=on_write)
         return path, content.hexdigest()

@@ -140,6 +140,9 @@ def list_scenes(
     regular_file_state(path, follow_links=follow_links)
     with translated(path):
         names = tuple(reader.scenes(path.resolve() if follow_links else path, limits=limits))
+        if len(set(names)) < len(names):
+            raise ValueError(f"the reader {reader.name!r} names two of its images alike")
+        "".join(names).encode()  # only text that JSON can carry
     return names if len(names) > 1 else ("",)
 
 

@@ -158,7 +158,7 @@ class Registry(Generic[T]):
 def _make(point: EntryPoint) -> object:
     try:
         made: object = point.load()()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # Third-party code may raise anything: that makes this plug-in unusable, and no other.
         raise ReaderError(f"{type(error).__name__}: {error}") from error
     return made

@@ -65,7 +65,7 @@ def _translation(path: Path, error: Exception) -> UnreadableImageError:
     if isinstance(error, MemoryError):
         reason = "it needs more memory than this machine has; read it on a larger one"
         return UnreadableImageError(path, reason)
-    detail = shortened(str(error) or type(error).__name__)
+    detail = said(error)
     if "imagecodecs" in detail:
         reason = (
             f"its pixels are compressed or packed ({detail}); "
@@ -74,6 +74,14 @@ def _translation(path: Path, error: Exception) -> UnreadableImageError:
     else:
         reason = f"its contents do not decode ({detail}); copy or export it again"
     return UnreadableImageError(path, reason)
+
+
+def said(error: Exception) -> str:
+    """What an error says, else its class: a third party's may fail to say anything."""
+    try:
+        return shortened(str(error) or type(error).__name__)
+    except Exception:  # noqa: BLE001 - third-party code
+        return type(error).__name__
 
 
 def shortened(text: str) -> str:

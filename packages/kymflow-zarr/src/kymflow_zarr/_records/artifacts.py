@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from kymflow_zarr._artifacts.kind import ArtifactKind
+from kymflow_zarr._artifacts.kind import ArtifactKind, put_only
 from kymflow_zarr._artifacts.registry import (
     artifact_kinds,
     kind_named,
@@ -68,6 +68,13 @@ class RecordArtifacts(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         return self.load(name)
+
+    def __eq__(self, other: object) -> bool:
+        # Not that of mappings, which would load and compare every artifact.
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and bool(self._kinds(name))
@@ -159,14 +166,15 @@ class RecordArtifacts(Mapping[str, Any]):
         with self._detect_deletion():
             if chosen.is_folder:
                 with self._blobs.staging(parent, [name], inside=inside) as staging:
-                    chosen.write(
-                        value,
-                        key=key,
-                        put=lambda file, data: staging.put(file.removeprefix(f"{parent}/"), data),
-                    )
+
+                    def put(file: str, data: bytes) -> None:
+                        staging.put(file.removeprefix(f"{parent}/"), data)
+
+                    chosen.write(value, key=key, put=put_only(put, chosen, key))
                     staging.publish([name], replace=True)
             else:
-                chosen.write(value, key=key, put=partial(self._blobs.put, inside=inside))
+                put = partial(self._blobs.put, inside=inside)
+                chosen.write(value, key=key, put=put_only(put, chosen, key))
             if not there:
                 self._note(enter, [key])
         return key

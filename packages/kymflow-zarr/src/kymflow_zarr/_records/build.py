@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kymflow_zarr._artifacts.json_kind import JSON
-from kymflow_zarr._artifacts.kind import ArtifactKind
+from kymflow_zarr._artifacts.kind import ArtifactKind, put_only
 from kymflow_zarr._pixels.codec import AnyArray
 from kymflow_zarr._pixels.layout import check_dtype
 from kymflow_zarr._pixels.ome import ome_attributes, ome_axes
@@ -125,7 +125,8 @@ def stage_artifact(
         if on_write is not None:
             on_write(data)
 
-    kind.write(value, key=f"{folder}/{path}", put=put)
+    key = f"{folder}/{path}"
+    kind.write(value, key=key, put=put_only(put, kind, key))
     return path
 
 

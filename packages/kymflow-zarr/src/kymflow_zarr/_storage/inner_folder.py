@@ -276,7 +276,7 @@ class InnerFolder:
     def _raise_if_link(self, key: str, error: OSError) -> None:
         """Name the part of a key that the system did not follow."""
         if error.errno == errno.EXDEV:
-            raise _linked(self.key_of(key)) from error
+            raise (_outside if ".." in key.split("/") else _linked)(self.key_of(key)) from error
         if error.errno == errno.ELOOP:
             parts = key.split("/")
             for end in range(1, len(parts) + 1):
@@ -286,6 +286,8 @@ class InnerFolder:
                     raise _linked(self.key_of(part)) from error
 
     def _step(self, name: str) -> InnerFolder:
+        if name == "..":
+            raise _outside(self.key_of(name))
         path = self._path_of(name)
         found = self.stat(name)
         if found is None:
@@ -317,6 +319,10 @@ def _is_link(found: os.stat_result) -> bool:
     if sys.platform == "win32" and found.st_reparse_tag == stat.IO_REPARSE_TAG_MOUNT_POINT:
         return True
     return stat.S_ISLNK(found.st_mode)
+
+
+def _outside(key: str) -> CorruptDataError:
+    return CorruptDataError(key, "it leads out of its folder, and is never followed")
 
 
 def _linked(key: str) -> CorruptDataError:

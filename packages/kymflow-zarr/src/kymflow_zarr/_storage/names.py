@@ -27,6 +27,7 @@ def check_segment(segment: str, *, kind: str) -> None:
     Raises:
         InvalidNameError: The segment breaks the rule.
     """
+    _check_text(segment, kind=kind)
     _check(segment, whole=segment, kind=kind)
 
 
@@ -36,6 +37,7 @@ def check_name(name: str, *, kind: str) -> None:
     Raises:
         InvalidNameError: A segment breaks the rule, or the whole is too long.
     """
+    _check_text(name, kind=kind)
     if len(name) > _MAX_NAME:
         raise InvalidNameError(name, kind=kind, reason=f"longer than {_MAX_NAME} characters")
     *folders, last = name.split("/")
@@ -69,6 +71,12 @@ def check_no_collision(name: str, existing: Iterable[str], *, kind: str) -> None
             raise InvalidNameError(
                 name, kind=kind, reason=f"it differs from the existing {other!r} only in case"
             )
+
+
+def _check_text(name: object, *, kind: str) -> None:
+    """A mapping is asked for anything, such as ``dataset.get(5)``."""
+    if not isinstance(name, str):
+        raise InvalidNameError(repr(name), kind=kind, reason="it is not text")
 
 
 def _check(segment: str, *, whole: str, kind: str) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 
 _AT_FDCWD = -100
 _OPENAT2 = 437  # the same number on every architecture that this package has wheels for
-_NO_LINKS_NO_MOUNTS = 0x04 | 0x01  # RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV of <linux/openat2.h>
+# RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS and RESOLVE_NO_XDEV of <linux/openat2.h>
+_NO_WAY_OUT = 0x08 | 0x04 | 0x01
 
 
 @cache
@@ -33,7 +34,8 @@ def open_without_links(folder: int, path: str, flags: int) -> int:
     A step for each part of the path would take several times as long.
 
     Raises:
-        OSError: ``ELOOP`` if a part is a link, ``EXDEV`` if one is a mount; or it is not there.
+        OSError: ``ELOOP`` if a part is a link, ``EXDEV`` if one is a mount or leads
+            out; or it is not there.
     """
     call, how = _syscall(flags)
     found: int = call(_OPENAT2, folder, os.fsencode(path), how, len(how))
@@ -46,4 +48,4 @@ def open_without_links(folder: int, path: str, flags: int) -> int:
 @cache
 def _syscall(flags: int) -> tuple[Callable[..., Any], bytes]:
     libc = ctypes.CDLL(None, use_errno=True)
-    return libc.syscall, struct.pack("QQQ", flags, 0, _NO_LINKS_NO_MOUNTS)
+    return libc.syscall, struct.pack("QQQ", flags, 0, _NO_WAY_OUT)
