@@ -78,6 +78,15 @@ def test_copies_that_both_exist_are_duplicates_of_each_other(
     assert [sorted(group) for group in dataset.sources.duplicates()] == [sorted(first + second)]
 
 
+def test_copies_are_known_without_the_index(disk: ZarrDataset, folder: Path) -> None:
+    shutil.copy(folder / "a.tif", folder / "again.tif")
+    disk.refresh_from_folder(folder)
+    before = disk.sources.duplicates()
+    assert len(before) == 1
+    shutil.rmtree(Path(disk.location, "index"))
+    assert ZarrDataset(disk.location).sources.duplicates() == before
+
+
 def test_sources_can_be_relocated(disk: ZarrDataset, folder: Path, tmp_path: Path) -> None:
     disk.refresh_from_folder(folder)
     archive = folder.rename(tmp_path / "archive")
