@@ -87,7 +87,7 @@ def test_no_file_stays_open(tmp_path: Path, folder: Path) -> None:
             assert dataset.check(deep=True) == []
             dataset.delete_image(first)
             assert dataset.repair() == []
-        opened.append(os.listdir("/proc/self/fd"))
+        opened.append(list(Path("/proc/self/fd").iterdir()))
     assert len(opened[0]) == len(opened[1])
 
 
