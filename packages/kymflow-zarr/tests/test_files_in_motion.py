@@ -432,6 +432,19 @@ def test_a_file_that_failed_is_tried_again_once_it_or_a_sidecar_is_another(
     assert [it.primary.name for it in disk.plan_refresh(folder).new] == ["b.tif"]
 
 
+def test_of_an_image_of_several_files_the_first_one_names_the_failure(
+    disk: ZarrDataset, tmp_path: Path
+) -> None:
+    folder = tmp_path / "channels"
+    folder.mkdir()
+    for channel in (1, 2):
+        (folder / f"scan_c{channel}.tif").write_bytes(b"no TIFF")
+    for _ in range(2):
+        with pytest.raises(IngestError):
+            disk.refresh_from_folder(folder)
+    assert [Path(it.path).name for it in disk.plan_refresh(folder).failed] == ["scan_c1.tif"]
+
+
 @pytest.mark.parametrize("text", [b"junk", b"3", b"[3]", b'[{"path": "b.tif"}]', b"\xff"])
 def test_failures_that_cannot_be_read_are_forgotten(
     disk: ZarrDataset, folder: Path, text: bytes
