@@ -267,6 +267,21 @@ def test_an_image_of_which_nothing_can_be_read_stops_no_refresh(
     assert set(dataset) == set(others)
 
 
+def test_a_damaged_provenance_keeps_nothing_of_other_images_back(
+    disk: ZarrDataset, folder: Path
+) -> None:
+    shutil.copy(folder / "a.tif", folder / "again.tif")
+    disk.refresh_from_folder(folder)
+    (copies,) = disk.sources.duplicates()
+    image_id = next(iter(set(disk) - set(copies)))
+    Path(disk.location, "images", image_id, "analysis", "provenance.json").write_bytes(b"{")
+    shutil.rmtree(Path(disk.location, "index"))
+    dataset = ZarrDataset(disk.location)
+    assert dataset.sources.duplicates() == [copies]
+    assert dataset.sources.issues() == {}
+    assert dataset.refresh_from_folder(folder) == []
+
+
 def test_an_image_that_someone_removed_has_no_source(disk: ZarrDataset, folder: Path) -> None:
     image_id, *others = disk.refresh_from_folder(folder)
     shutil.rmtree(Path(disk.location, "images", image_id))
