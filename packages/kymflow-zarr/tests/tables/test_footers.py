@@ -37,7 +37,7 @@ def test_it_says_what_arrow_says(columns: int, rows: int, options: dict[str, Any
     stream = io.BytesIO()
     table = pa.table(dict(list(COLUMNS.items())[:columns]))
     pq.write_table(table, stream, row_group_size=rows, **options)
-    theirs = pq.read_metadata(stream)
+    theirs: Any = pq.read_metadata(stream)
     ours = column_chunks(read_footer(stream)[1], key="t")
     assert [len(group) for group in ours] == [theirs.num_columns] * theirs.num_row_groups
     for at, group in enumerate(ours):
