@@ -423,3 +423,14 @@ def test_nothing_is_written_or_deleted_read_only_or_for_a_deleted_image(
     dataset.delete_image(record.image_id)
     with pytest.raises(ImageNotFoundError):
         record.artifacts.save("fit", 1)
+
+
+def test_an_array_without_its_document_is_none(disk: ZarrDataset) -> None:
+    record = disk.add_image(np.ones((2, 3)))
+    record.save_array_artifact("map", np.ones(3))
+    place = Path(disk.location, "images", record.image_id, "analysis_arrays")
+    (place / "map" / "zarr.json").unlink()
+    (place / "notes.txt").write_text("mine", encoding="utf-8")
+    assert [found.name for found in record.artifacts.entries()] == ["provenance"]
+    locations = {problem.location for problem in disk.check()}
+    assert f"images/{record.image_id}/analysis_arrays/notes.txt" in locations

@@ -428,7 +428,7 @@ def test_files_that_failed_are_remembered_and_not_opened_again(
     assert disk.sources.failures() == ()
 
 
-def test_a_file_that_failed_is_tried_again_once_a_sidecar_changes(
+def test_a_file_that_failed_is_tried_again_once_it_or_a_sidecar_is_another(
     disk: ZarrDataset, folder: Path
 ) -> None:
     (folder / "b.tif").write_bytes(b"no TIFF")
@@ -436,9 +436,26 @@ def test_a_file_that_failed_is_tried_again_once_a_sidecar_changes(
     with pytest.raises(IngestError):
         disk.refresh_from_folder(folder)
     assert [Path(it.path).name for it in disk.plan_refresh(folder).failed] == ["b.tif"]
-    (folder / "b.json").write_text(json.dumps({**HEADER, "note": 1}), encoding="utf-8")
-    plan = disk.plan_refresh(folder)
-    assert (plan.failed, [file.primary.name for file in plan.new]) == ((), ["b.tif"])
+    header, file = (folder / "b.json").stat(), (folder / "b.tif").stat()
+    os.utime(folder / "b.json", ns=(0, header.st_mtime_ns - 1_000_000_000))
+    assert [it.primary.name for it in disk.plan_refresh(folder).new] == ["b.tif"]
+    os.utime(folder / "b.json", ns=(0, header.st_mtime_ns))
+    assert disk.plan_refresh(folder).new == ()
+    os.utime(folder / "b.tif", ns=(0, file.st_mtime_ns - 1_000_000_000))
+    assert [it.primary.name for it in disk.plan_refresh(folder).new] == ["b.tif"]
+
+
+def test_of_an_image_of_several_files_the_first_one_names_the_failure(
+    disk: ZarrDataset, tmp_path: Path
+) -> None:
+    folder = tmp_path / "channels"
+    folder.mkdir()
+    for channel in (1, 2):
+        (folder / f"scan_c{channel}.tif").write_bytes(b"no TIFF")
+    for _ in range(2):
+        with pytest.raises(IngestError):
+            disk.refresh_from_folder(folder)
+    assert [Path(it.path).name for it in disk.plan_refresh(folder).failed] == ["scan_c1.tif"]
 
 
 @pytest.mark.parametrize("text", [b"junk", b"3", b"[3]", b'[{"path": "b.tif"}]', b"\xff"])

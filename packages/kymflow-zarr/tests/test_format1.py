@@ -14,7 +14,12 @@ import pandas as pd
 import pytest
 import zarr
 
-from kymflow_zarr import CorruptDataError, UnsupportedFormatError, ZarrDataset
+from kymflow_zarr import (
+    CorruptDataError,
+    ImageNotFoundError,
+    UnsupportedFormatError,
+    ZarrDataset,
+)
 
 IDS = ("0a7f3c1e-1111-4222-8333-444455556666", "9b1d2e3f-1111-4222-8333-444455556666")
 
@@ -101,6 +106,39 @@ def test_it_takes_artifacts_and_tables_but_no_images(old: Path, folder: Path) ->
     ):
         with pytest.raises(UnsupportedFormatError, match=r"call upgrade\(\) first"):
             refuse()
+    assert not list(old.glob("images/*/inventory.txt"))
+
+
+def test_a_record_that_was_opened_before_an_upgrade_may_be_written_to_after_it(old: Path) -> None:
+    record = ZarrDataset(old).record(IDS[0])
+    ZarrDataset(old).upgrade()
+    record.save_json("velocity/params", {"w": 16})
+    assert ZarrDataset(old).check() == []
+
+
+@pytest.mark.parametrize("name", [".zattrs", "data/.zarray"])
+def test_half_an_image_is_none(old: Path, name: str) -> None:
+    (old / "images" / IDS[0] / name).unlink()
+    dataset = ZarrDataset(old)
+    assert list(dataset) == [IDS[1]]
+    with pytest.raises(ImageNotFoundError):
+        dataset.record(IDS[0])
+
+
+@pytest.mark.parametrize("axes", [["t"], ["t", "x", "y"], "tx", 3])
+def test_axes_that_fit_no_image_are_damage(old: Path, axes: object) -> None:
+    path = old / "images" / IDS[0] / ".zattrs"
+    attributes = json.loads(path.read_text(encoding="utf-8"))
+    assert ZarrDataset(old).record(IDS[0]).created_utc == attributes["created_utc"]
+    path.write_text(json.dumps({**attributes, "axes": axes}), encoding="utf-8")
+    with pytest.raises(CorruptDataError, match="axes"):
+        ZarrDataset(old).record(IDS[0]).load_array()
+
+
+def test_a_time_that_is_no_text_is_unknown(old: Path) -> None:
+    path = old / "images" / IDS[0] / ".zattrs"
+    path.write_text(json.dumps({"axes": ["t", "x"], "created_utc": 3}), encoding="utf-8")
+    assert ZarrDataset(old).record(IDS[0]).created_utc == ""
 
 
 def test_a_repair_leaves_the_sources_that_only_the_index_knows(old: Path) -> None:

@@ -387,6 +387,10 @@ def test_files_of_further_channels_become_one_image(dataset: ZarrDataset, tmp_pa
     folder.mkdir()
     for channel in (1, 2):
         tifffile.imwrite(folder / f"scan_c{channel}.tif", np.full((6, 4), channel, np.uint8))
+    (file,) = dataset.plan_refresh(folder).new
+    assert [path.name for path in (file.primary, *file.files)] == [
+        *("scan_c1.tif", "scan_c1.tif", "scan_c2.tif")
+    ]
     (image_id,) = dataset.refresh_from_folder(folder)
     record = dataset.record(image_id)
     assert (record.shape, record.get_axes()[0]) == ((2, 6, 4), "c")

@@ -57,7 +57,7 @@ def recordings(disk_without_case: Path) -> Path:
     for number in range(3):
         pixels = np.random.default_rng(number).integers(0, 999, (40, 12)).astype(np.uint16)
         tifffile.imwrite(folder / f"Scan{number}.tif", pixels)
-    return folder
+    return folder.resolve()
 
 
 def typed_otherwise(path: Path) -> Path:

@@ -78,6 +78,15 @@ def test_copies_that_both_exist_are_duplicates_of_each_other(
     assert [sorted(group) for group in dataset.sources.duplicates()] == [sorted(first + second)]
 
 
+def test_copies_are_known_without_the_index(disk: ZarrDataset, folder: Path) -> None:
+    shutil.copy(folder / "a.tif", folder / "again.tif")
+    disk.refresh_from_folder(folder)
+    before = disk.sources.duplicates()
+    assert len(before) == 1
+    shutil.rmtree(Path(disk.location, "index"))
+    assert ZarrDataset(disk.location).sources.duplicates() == before
+
+
 def test_sources_can_be_relocated(disk: ZarrDataset, folder: Path, tmp_path: Path) -> None:
     disk.refresh_from_folder(folder)
     archive = folder.rename(tmp_path / "archive")
@@ -297,6 +306,21 @@ def test_an_image_of_which_nothing_can_be_read_stops_no_refresh(
     dataset = without_an_index(disk)
     assert len(dataset.sources.plan(folder).new) == 1
     assert set(dataset) == set(others)
+
+
+def test_a_damaged_provenance_keeps_nothing_of_other_images_back(
+    disk: ZarrDataset, folder: Path
+) -> None:
+    shutil.copy(folder / "a.tif", folder / "again.tif")
+    disk.refresh_from_folder(folder)
+    (copies,) = disk.sources.duplicates()
+    image_id = next(iter(set(disk) - set(copies)))
+    Path(disk.location, "images", image_id, "analysis", "provenance.json").write_bytes(b"{")
+    shutil.rmtree(Path(disk.location, "index"))
+    dataset = ZarrDataset(disk.location)
+    assert dataset.sources.duplicates() == [copies]
+    assert dataset.sources.issues() == {}
+    assert dataset.refresh_from_folder(folder) == []
 
 
 def test_an_image_that_someone_removed_has_no_source(disk: ZarrDataset, folder: Path) -> None:

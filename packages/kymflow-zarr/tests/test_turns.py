@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import google_crc32c
 import numpy as np
 import pandas as pd
 import pytest
@@ -139,7 +140,12 @@ def test_what_single_calls_noted_may_be_lost_or_damaged(
         impatient.ingest_image(folder / f"{number}.tif")
     notes = Path(impatient.location, "index", "recent_sources.txt")
     whole = notes.read_bytes()
-    for damaged in (b"", whole[:-20], whole.replace(b"2.tif", b"7.tif"), b"\xff\n[" + whole):
+    forged = b"+ [nonsense"
+    no_json = forged + f" {google_crc32c.value(forged):08x}\n".encode("ascii")
+    for damaged in (
+        *(b"", whole[:-20], whole.replace(b"2.tif", b"7.tif"), b"\xff\n[" + whole),
+        no_json + whole,
+    ):
         notes.write_bytes(damaged)
         assert impatient.sources.plan(folder).new == ()
         assert len(impatient.load_sources_index()) == 4

@@ -72,7 +72,7 @@ def test_a_pickled_record_notices_that_its_image_is_gone(
     twin = pickle.loads(pickled)
     with pytest.raises(ImageNotFoundError):
         twin.save_json("late", 1)
-    with pytest.raises(CorruptDataError):
+    with pytest.raises(ImageNotFoundError):
         twin.load_array()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import math
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -418,6 +419,13 @@ def test_objects_keep_what_stands_for_missing_ones_whichever_rows_come_first(mis
             dataset.replace_rows_for_image_id("t", image_id, frame)
         pd.testing.assert_frame_equal(dataset.load_table("t"), pd.concat(rows, ignore_index=True))
         dataset.delete_table("t")
+
+
+def test_a_number_that_is_none_inside_an_object_is_kept(dataset: ZarrDataset) -> None:
+    values = [[1.0, math.nan], [], [math.nan]], [{"a": math.nan}, {"a": 1.0}, {"a": 2.0}]
+    frame = pd.DataFrame(dict(zip(("lists", "dicts"), values, strict=True)))
+    dataset.save_table("t", frame)
+    assert repr(dataset.load_table("t").to_dict("list")) == repr(frame.to_dict("list"))
 
 
 @pytest.mark.parametrize(

@@ -382,7 +382,11 @@ def test_values_that_are_no_categories_in_pandas_are_read_as_values(
 ) -> None:
     places = pa.array(range(len(values)), pa.int32())
     kinds = pa.DictionaryArray.from_arrays(places, values)
-    dataset.save_table("t", pa.table({"kind": kinds}))
+    try:
+        dataset.save_table("t", pa.table({"kind": kinds}))
+    except ColumnError:
+        assert values.type == pa.float16(), "which older Arrows do not tell apart"
+        return
     found = pa.array(dataset.load_table("t")["kind"], from_pandas=False)
     assert str(found) == str(values)
 
