@@ -222,9 +222,9 @@ def test_what_is_no_name_is_no_key_of_a_mapping(tmp_path: Path, key: Any) -> Non
     record = dataset.add_image(np.zeros((2, 2)))
     for mapping in (dataset, dataset.tables, record.artifacts):
         assert key not in mapping
-        assert mapping.get(key) is None  # type: ignore[attr-defined]
+        assert mapping.get(key) is None
         with pytest.raises(KeyError):
-            mapping[key]  # type: ignore[index]
+            mapping[key]
 
 
 def test_tables_and_artifacts_compare_without_being_read(tmp_path: Path) -> None:

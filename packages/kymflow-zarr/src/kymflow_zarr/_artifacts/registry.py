@@ -171,9 +171,10 @@ def _add(kind: object, known: dict[str, ArtifactKind]) -> None:
             "give it an attribute name of letters and digits, such as 'note'",
             kinds=(),
         )
-    if not isinstance(kind.root, str) or not _ROOT.fullmatch(kind.root):
+    root: object = kind.root
+    if not isinstance(root, str) or not _ROOT.fullmatch(root):
         raise ArtifactKindError(
-            f"{kind.root!r} is not allowed as the folder of artifact kind {name!r}; "
+            f"{root!r} is not allowed as the folder of artifact kind {name!r}; "
             "use one name of lower-case letters and digits, such as 'notes', but not 'data'",
             kinds=(name,),
         )
@@ -185,7 +186,8 @@ def _add(kind: object, known: dict[str, ArtifactKind]) -> None:
                 "give a tuple, such as ('.md',)",
                 kinds=(name,),
             )
-    for suffix in (*kind.suffixes, *kind.sidecar_suffixes):
+    every: tuple[object, ...] = (*kind.suffixes, *kind.sidecar_suffixes)
+    for suffix in every:
         if not isinstance(suffix, str) or not _SUFFIX.fullmatch(suffix):
             raise ArtifactKindError(
                 f"{suffix!r} is not allowed as a suffix of artifact kind {kind.name!r}; "
