@@ -168,7 +168,7 @@ class ZarrDataset(FlatNames, Caches, Conversion, Health, Mapping[str, ZarrImageR
     def __getitem__(self, image_id: str) -> ZarrImageRecord:
         try:
             return self.record(image_id)
-        except InvalidNameError as error:  # for `get`, as for `in`, it is no key
+        except InvalidNameError as error:  # so that `get` agrees with `in`
             raise ImageNotFoundError(image_id) from error
 
     def __eq__(self, other: object) -> bool:

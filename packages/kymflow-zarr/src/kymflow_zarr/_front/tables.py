@@ -40,7 +40,7 @@ class DatasetTables(Mapping[str, "pd.DataFrame"]):
     def __getitem__(self, name: str) -> pd.DataFrame:
         try:
             return self.load(name)
-        except InvalidNameError as error:  # for `get`, as for `in`, it is no key
+        except InvalidNameError as error:  # so that `get` agrees with `in`
             raise TableNotFoundError(f"tables/{name}.parquet", name=name) from error
 
     def __eq__(self, other: object) -> bool:
